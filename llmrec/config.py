@@ -1,0 +1,166 @@
+"""Recipes: every choice that makes a model, checked, frozen, and written beside what it made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llmrec.errors import RecipeError
+from llmrec.resources.shipped import folder
+from llmrec.runtime import Dtype
+
+Encoding = Literal["text", "soft", "hybrid"]
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown fields are refused, values do not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Backbone(Section):
+    """Which causal LLM, and how much of it. ``base``: a known name, a local path or a hub id."""
+
+    base: str = "smollm2-135m"
+    layers: Positive | None = None  # keep only the first so many blocks; None: all of them
+    dtype: Dtype = "auto"
+    gradient_checkpointing: bool = False
+
+
+class Lora(Section):
+    """The adapter (Hu et al. 2021). Dropout stays 0 on a CPU, where it more than doubles a step."""
+
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Share = 0.0
+    targets: str | list[str] = "all-linear"
+
+
+class History(Section):
+    """How a history is written for the LLM: as text, as one vector an item, or both."""
+
+    encoding: Encoding = "text"
+    max_items: Positive = 50
+    max_tokens: Positive = 1024
+    prompt: str = "history"
+    item_prompt: str = "item"
+
+
+class Head(Section):
+    """The scorer ``s(u, i) = tau * cos(W u, v_i) + b_i``."""
+
+    dim: Positive = 256
+    temperature: Annotated[float, Field(gt=0)] = 16.0  # the initial tau; it is learned
+    item_dropout: Share = 0.1  # how often a whole item loses its id residual in a training step
+    id_residual: bool = True
+
+
+class Sequence(Section):
+    """The recurrent baselines' network."""
+
+    dim: Positive = 128
+    layers: Positive = 1
+    dropout: Share = 0.2
+    max_items: Positive = 200
+
+
+class Train(Section):
+    """Optimization. ``learning_rate`` is the adapter's or the whole network's; heads have their own."""
+
+    epochs: Positive = 10
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup: Share = 0.05
+    schedule: Literal["constant", "cosine", "linear"] = "cosine"
+    batch_tokens: Positive = 2400
+    accumulation: Positive = 1
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    patience: Positive = 3  # validations without a better NDCG@10 before it stops
+    valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
+    title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
+    max_minutes: Annotated[float, Field(gt=0)] | None = None  # stop at the next validation after this long
+
+
+class Recipe(Section):
+    """All of a model's choices. Which sections matter depends on ``model``."""
+
+    name: str = "unnamed"
+    model: str = "llm"
+    seed: int = 0
+    backbone: Backbone = Backbone()
+    lora: Lora = Lora()
+    history: History = History()
+    head: Head = Head()
+    sequence: Sequence = Sequence()
+    train: Train = Train()
+
+    @classmethod
+    def load(cls, name: str | Path, *, set: list[str] | None = None) -> Recipe:
+        """Load a shipped recipe by name or any by path; ``set`` holds overrides such as "train.epochs=3".
+
+        Raises RecipeError naming the file and the field.
+        """
+        path = _find(name)
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
+        return cls.of(_override(values, set or []), source=str(path))
+
+    @classmethod
+    def of(cls, values: dict[str, Any], *, source: str = "recipe") -> Recipe:
+        """Check a mapping. Raises RecipeError."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            problem = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
+            raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r})") from error
+
+    def to_yaml(self) -> str:
+        """Write every field, defaults too, so that the run can be repeated when defaults have changed."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def names() -> list[str]:
+    """Return the names of the shipped recipes."""
+    return sorted(path.stem for path in folder("finetune").glob("*.yaml"))
+
+
+def _find(name: str | Path) -> Path:
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise RecipeError(f"there is no recipe file {path}")
+        return path
+    shipped = folder("finetune") / f"{name}.yaml"
+    if not shipped.is_file():
+        raise RecipeError(f"no recipe '{name}'; there are {', '.join(names())}, or give a .yaml file")
+    return shipped
+
+
+def _override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+    """Merge ``key.sub=value`` assignments, values read as YAML."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for assignment in assignments:
+        if "=" not in assignment:
+            raise RecipeError(f"--set {assignment}: write it as field=value, e.g. train.epochs=3")
+    try:
+        merged = OmegaConf.merge(OmegaConf.create(values), OmegaConf.from_dotlist(assignments))
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        raise RecipeError(f"--set {' '.join(assignments)}: {str(error).splitlines()[0]}") from error
+    # Unresolved: with resolve=True a secret named in ${oc.env:...} would land in the saved recipe.
+    container = OmegaConf.to_container(merged, resolve=False)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

@@ -1,0 +1,68 @@
+"""The items: their ids, their text, and the integer code each one has inside models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data.columns import ITEM, TITLE
+from llmrec.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Catalog:
+    """A table of items: ``item_id`` (unique strings), ``title``, and any other column. Row n is code n."""
+
+    table: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        if self.table[ITEM].n_unique() != self.table.height:
+            twice = self.table.filter(pl.col(ITEM).is_duplicated())[ITEM][0]
+            raise DataError(f"items: item_id '{twice}' stands there more than once; keep one row per item")
+
+    def __len__(self) -> int:
+        return self.table.height
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Item ids in code order."""
+        return self.table[ITEM].to_list()
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """Item titles in code order."""
+        return self.table[TITLE].to_list()
+
+    def codes(self, ids: pl.Series | Iterable[str]) -> npt.NDArray[np.int32]:
+        """Return the code of each id, int32; -1 for ids that are not in the catalog."""
+        wanted = pl.Series(ITEM, ids, dtype=pl.String).to_frame()
+        found = wanted.join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
+        return found.fill_null(-1).to_numpy().astype(np.int32)
+
+    def code(self, item_id: str) -> int:
+        """Return one item's code. Raises DataError for an unknown id."""
+        code = int(self.codes([item_id])[0])
+        if code < 0:
+            raise DataError(f"item '{item_id}' is not in the catalog of {len(self)} items")
+        return code
+
+    def tie_order(self) -> npt.NDArray[np.int64]:
+        """Return each item's place in a fixed pseudo-random order, int64 [n_items].
+
+        Ties in score are broken by it: catalog order would favour old, popular ids.
+        """
+        digests = [hashlib.blake2b(item.encode(), digest_size=8).digest() for item in self.ids]
+        keys = np.frombuffer(b"".join(digests), dtype=np.uint64)
+        places = np.empty(len(self), dtype=np.int64)
+        places[np.argsort(keys, kind="stable")] = np.arange(len(self))
+        return places
+
+    @cached_property
+    def _codes(self) -> pl.DataFrame:
+        return pl.DataFrame({ITEM: self.table[ITEM], "code": np.arange(len(self), dtype=np.int32)})

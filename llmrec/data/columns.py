@@ -1,0 +1,10 @@
+"""The column names of the two tables, in the one place where they are spelled."""
+
+from __future__ import annotations
+
+USER = "user_id"
+ITEM = "item_id"
+TIME = "timestamp"
+TITLE = "title"
+RANK = "rank"
+SCORE = "score"

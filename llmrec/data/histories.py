@@ -1,0 +1,88 @@
+"""What users did, one ordered list of events each: the argument of every recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data.columns import ITEM, USER
+from llmrec.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Event lists of n users, oldest event first.
+
+    ``events`` holds the lists one after the other (``item_id`` plus whatever fields the data has, without
+    the user); the events of user n are rows ``offsets[n]:offsets[n + 1]``. A list may be empty.
+    """
+
+    user_ids: tuple[str, ...]
+    events: pl.DataFrame
+    offsets: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, items: Mapping[str, Sequence[str]] | Iterable[Sequence[str]]) -> Histories:
+        """Build from item ids: ``{"ann": ["1", "7"]}``, or ``[["1", "7"]]`` where users have no name."""
+        named = items if isinstance(items, Mapping) else {str(n): ids for n, ids in enumerate(items)}
+        lists = list(named.values())
+        if any(isinstance(ids, str) for ids in lists):
+            raise DataError("a history is a list of item ids, not a string; write [['1', '7']]")
+        flat = [str(item) for ids in lists for item in ids]
+        events = pl.DataFrame({ITEM: pl.Series(flat, dtype=pl.String)})
+        return cls(tuple(named), events, offsets_of([len(ids) for ids in lists]))
+
+    @classmethod
+    def from_events(cls, events: pl.DataFrame, *, users: Sequence[str] | None = None) -> Histories:
+        """Group events, already in time order within each user, by user.
+
+        ``users`` fixes which users come out and in which order (those without an event get an empty
+        history); by default every user, in order of first appearance.
+        """
+        names = list(users) if users is not None else events[USER].unique(maintain_order=True).to_list()
+        order = pl.DataFrame(
+            {USER: pl.Series(names, dtype=pl.String), "_place": np.arange(len(names), dtype=np.int64)}
+        )
+        placed = events.join(order, on=USER, how="inner", maintain_order="left")
+        placed = placed.sort("_place", maintain_order=True)
+        counts = np.bincount(placed["_place"].to_numpy(), minlength=len(names))
+        return cls(tuple(names), placed.drop(USER, "_place"), offsets_of(counts))
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return (self.items(n) for n in range(len(self)))
+
+    def items(self, n: int) -> list[str]:
+        """Item ids of user n, oldest first."""
+        return self.events[ITEM][int(self.offsets[n]) : int(self.offsets[n + 1])].to_list()
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Number of events of each user, int64 [n]."""
+        return np.diff(self.offsets)
+
+    def take(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Histories:
+        """Return the histories at ``places`` (positions, repeats allowed)."""
+        chosen = np.asarray(places, dtype=np.int64)
+        starts, lengths = self.offsets[chosen], self.lengths()[chosen]
+        rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
+        return Histories(tuple(self.user_ids[n] for n in chosen), self.events[rows], offsets_of(lengths))
+
+    def of_user(self, user_id: str) -> Histories:
+        """Return one user's history. Raises DataError for an unknown user."""
+        if user_id not in self.user_ids:
+            raise DataError(f"user '{user_id}' is not among the {len(self)} users of these histories")
+        return self.take([self.user_ids.index(user_id)])
+
+    def __getitem__(self, part: slice) -> Histories:
+        return self.take(np.arange(len(self))[part])
+
+
+def offsets_of(lengths: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Turn lengths [n] into offsets [n + 1]."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.asarray(lengths, dtype=np.int64))])

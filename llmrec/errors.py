@@ -1,0 +1,43 @@
+"""Errors a user can act on: each names the thing, the value and the way out, in one line."""
+
+from __future__ import annotations
+
+
+class LlmrecError(Exception):
+    """Something failed that is nobody's bad input. The command line exits with 1."""
+
+    exit_code = 1
+
+
+class EnvironmentFault(LlmrecError):
+    """The machine cannot do it: no network and an empty cache, no disk space, a missing extra."""
+
+
+class TrainingError(LlmrecError):
+    """Training could not go on (NaN loss, out of memory). The last good checkpoint is kept."""
+
+
+class InputError(LlmrecError):
+    """What was handed in is wrong. The command line exits with 2."""
+
+    exit_code = 2
+
+
+class DataError(InputError):
+    """An event log, a catalog or a history that cannot be used as it is."""
+
+
+class RecipeError(InputError):
+    """A recipe or a ``--set`` with an unknown field or an impossible value."""
+
+
+class PromptError(InputError):
+    """A prompt file that does not follow the schema, or a prompt that does not fit."""
+
+
+class ModelError(InputError):
+    """A base model that cannot be found, or is not what the recipe needs."""
+
+
+class ArtifactError(InputError):
+    """A run directory that is missing, interrupted, damaged or newer than this version."""

@@ -1,0 +1,1 @@
+"""Every recommender, behind one interface."""

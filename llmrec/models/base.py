@@ -1,0 +1,204 @@
+"""The one interface of every recommender: write ``fit`` and ``score``; the rest is here, once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec import artifact
+from llmrec.config import Recipe
+from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
+from llmrec.data.columns import ITEM, RANK, SCORE, USER
+from llmrec.errors import ArtifactError, DataError
+from llmrec.models.ranking import top_k
+
+Scores = npt.NDArray[np.float32]
+
+# Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
+CHUNK = 512
+
+
+class Recommender(ABC):
+    """A model of what comes next.
+
+    A subclass sets ``kind`` and writes ``_fit``, ``_score``, ``_save`` and ``_load``. Histories, not users,
+    are the argument: new users and what-if edits need no retraining.
+    """
+
+    kind: ClassVar[str]
+    catalog: Catalog
+
+    def __init__(self, recipe: Recipe | None = None) -> None:
+        self.recipe = recipe or Recipe(name=self.kind, model=self.kind)
+        self.exclude_seen = True
+        self.facts: dict[str, Any] = {}
+
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        valid: Fold | None = None,
+        work_dir: str | Path | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Learn from a training set and return self.
+
+        ``valid`` is for early stopping only. With ``work_dir`` a trained model keeps its checkpoints there
+        and continues from the last one found. ``progress`` draws a bar.
+        """
+        if data.events.is_empty():
+            raise DataError(f"{data.name}: no events to learn from")
+        self.catalog = data.catalog
+        self.exclude_seen = not data.repeats_are_normal
+        self.facts = {
+            "seed": self.recipe.seed,
+            "data": {"name": data.name, "fingerprint": data.fingerprint, "events": data.events.height},
+            "exclude_seen": self.exclude_seen,
+        }
+        self._fit(data, valid=valid, work_dir=None if work_dir is None else Path(work_dir), progress=progress)
+        return self
+
+    def score(self, histories: Histories) -> Scores:
+        """Score every item for every history. Returns float32 [n_histories, n_items]; higher is better.
+
+        Items of a history that are not in the catalog are passed over; an empty history gets an answer.
+        """
+        sequences = Sequences.encode(histories, self._fitted_catalog())
+        if not len(sequences):
+            return np.zeros((0, len(self.catalog)), dtype=np.float32)
+        return np.ascontiguousarray(self._score(sequences), dtype=np.float32)
+
+    def recommend(
+        self,
+        histories: Histories,
+        k: int = 10,
+        *,
+        exclude_seen: bool | None = None,
+        candidates: Mapping[str, list[str]] | None = None,
+    ) -> pl.DataFrame:
+        """Rank items for each history. Returns ``user_id, item_id, rank, score``, ranks from 1 without gaps.
+
+        Items of the history are left out (unless ``exclude_seen=False``; by default as the training data
+        suggests: kept where people often come back to the same item). ``candidates`` limits the items per
+        user. Ties are broken by a fixed pseudo-random item order. A user may get fewer than ``k`` items
+        when fewer are left. Raises DataError for k < 1.
+        """
+        if k < 1:
+            raise DataError(f"k must be at least 1, got {k}")
+        skip = self.exclude_seen if exclude_seen is None else exclude_seen
+        frames = [
+            self._recommend_part(part, k, skip=skip, candidates=candidates) for part in _chunks(histories)
+        ]
+        return pl.concat(frames) if frames else _table([], self.catalog, np.empty((0, 0)), np.empty((0, 0)))
+
+    def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
+        """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
+
+        Raises DataError for an unknown id, or where the model has no item vectors.
+        """
+        vectors = self.item_vectors()
+        if vectors is None:
+            raise DataError(f"a {self.kind} model has no item vectors; similar items need llm, gru or lstm")
+        codes = np.array([self.catalog.code(item) for item in item_ids], dtype=np.int64)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = vectors / np.maximum(norms, 1e-12)
+        scores = (unit[codes] @ unit.T).astype(np.float32)
+        scores[np.arange(len(codes)), codes] = -np.inf
+        best, values = top_k(scores, k, self.catalog.tie_order())
+        table = _table(item_ids, self.catalog, best, values)
+        return table.rename({ITEM: "similar_id"}).rename({USER: ITEM})
+
+    def item_vectors(self) -> Scores | None:
+        """Return float32 [n_items, dim], or None for a model without item vectors."""
+        return None
+
+    def save(self, folder: str | Path) -> None:
+        """Write a complete run directory, or nothing. Raises ArtifactError if ``folder`` exists."""
+        self._fitted_catalog()
+
+        def fill(path: Path) -> None:
+            (path / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
+            items = self.catalog.table.with_columns(row=np.arange(len(self.catalog), dtype=np.int32))
+            items.write_parquet(path / "items.parquet")
+            self._save(path)
+
+        artifact.write(Path(folder), kind=self.kind, facts=self.facts, fill=fill)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a run directory. Raises ArtifactError if it is not a complete run of this kind."""
+        path = Path(folder)
+        manifest = artifact.read(path)
+        if manifest.kind != cls.kind:
+            raise ArtifactError(f"{path} holds a {manifest.kind} model, not {cls.kind}; use llmrec.load")
+        model = cls(Recipe.load(path / "recipe.yaml"))
+        model.catalog = Catalog(pl.read_parquet(path / "items.parquet").drop("row"))
+        model.exclude_seen = bool(manifest.facts["exclude_seen"])
+        own = {"versions", "machine"}
+        model.facts = {key: value for key, value in manifest.facts.items() if key not in own}
+        model._load(path)
+        return model
+
+    @abstractmethod
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        """Learn. The catalog is set already."""
+
+    @abstractmethod
+    def _score(self, sequences: Sequences) -> Scores:
+        """Score every item for at least one sequence of known items: float32 [n, n_items], all finite."""
+
+    @abstractmethod
+    def _save(self, folder: Path) -> None:
+        """Write the model's own files."""
+
+    @abstractmethod
+    def _load(self, folder: Path) -> None:
+        """Read what ``_save`` wrote."""
+
+    def _fitted_catalog(self) -> Catalog:
+        if not hasattr(self, "catalog"):
+            raise DataError(f"this {self.kind} model has not been fitted; call fit or llmrec.load first")
+        return self.catalog
+
+    def _recommend_part(
+        self, histories: Histories, k: int, *, skip: bool, candidates: Mapping[str, list[str]] | None
+    ) -> pl.DataFrame:
+        scores = self.score(histories)
+        if candidates is not None:
+            allowed = np.zeros(scores.shape, dtype=bool)
+            for row, user in enumerate(histories.user_ids):
+                codes = self.catalog.codes(candidates.get(user, []))
+                allowed[row, codes[codes >= 0]] = True
+            scores[~allowed] = -np.inf
+        if skip:
+            seen = Sequences.encode(histories, self.catalog)
+            scores[seen.users(), seen.codes] = -np.inf
+        best, values = top_k(scores, k, self.catalog.tie_order())
+        return _table(list(histories.user_ids), self.catalog, best, values)
+
+
+def _chunks(histories: Histories) -> Iterator[Histories]:
+    return (histories[start : start + CHUNK] for start in range(0, len(histories), CHUNK))
+
+
+def _table(
+    users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]
+) -> pl.DataFrame:
+    """Lay out ranked codes [n, k] as rows, leaving out places that no item could fill (score -inf)."""
+    n, k = best.shape
+    table = pl.DataFrame(
+        {
+            USER: pl.Series(np.repeat(np.arange(n), k)),
+            ITEM: pl.Series(best.reshape(-1).astype(np.int64)),
+            RANK: pl.Series(np.tile(np.arange(1, k + 1, dtype=np.int32), n), dtype=pl.Int32),
+            SCORE: pl.Series(values.reshape(-1).astype(np.float32), dtype=pl.Float32),
+        }
+    ).filter(pl.col(SCORE) > -np.inf)
+    names, ids = pl.Series(users, dtype=pl.String), pl.Series(catalog.ids, dtype=pl.String)
+    return table.with_columns(names.gather(table[USER]).alias(USER), ids.gather(table[ITEM]).alias(ITEM))

@@ -1,0 +1,32 @@
+"""Named arrays on disk, in safetensors: nothing in a run directory can execute code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.errors import ArtifactError
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays of any numeric dtype."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, path)
+
+
+def read_tensors(path: Path) -> Tensors:
+    """Read what ``write_tensors`` wrote. Raises ArtifactError for a damaged file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error

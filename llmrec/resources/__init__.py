@@ -1,0 +1,1 @@
+"""Files that come with the package or from the package index: shipped folders, the cache, wheels."""

