@@ -1,9 +1,21 @@
 """Event logs in, leak-proof splits out."""
 
+from llmrec.data.builtin import BUILTIN, fetch
 from llmrec.data.catalog import Catalog
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories
 from llmrec.data.sequences import Sequences
 from llmrec.data.split import Fold, Split
+from llmrec.data.worlds import ring_of_films
 
-__all__ = ["Catalog", "Dataset", "Fold", "Histories", "Sequences", "Split"]
+__all__ = [
+    "BUILTIN",
+    "Catalog",
+    "Dataset",
+    "Fold",
+    "Histories",
+    "Sequences",
+    "Split",
+    "fetch",
+    "ring_of_films",
+]

@@ -8,3 +8,6 @@ TIME = "timestamp"
 TITLE = "title"
 RANK = "rank"
 SCORE = "score"
+
+# Event columns that are numbers wherever they occur.
+NUMBERS = ("rating", "price", "quantity")

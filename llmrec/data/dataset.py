@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
+import difflib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import polars as pl
 
 from llmrec.data import sources
 from llmrec.data.catalog import Catalog
-from llmrec.data.cleaning import Step, clean
+from llmrec.data.cleaning import CleaningOptions, Step, clean
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import Histories
-from llmrec.data.tables import to_polars
+from llmrec.data.naming import name_events, name_items
+from llmrec.data.tables import hash_tables, to_polars
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
+
+FORMAT = 1
 
 # A log where the same user meets the same item again this often is one where that is normal (a shop).
 REPEATS_ARE_NORMAL = 0.01
@@ -38,50 +41,77 @@ class Dataset:
     name: str = "data"
     steps: tuple[Step, ...] = ()
     order_only: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_csv(cls, events: str | Path, *, items: str | Path | None = None, **options: Any) -> Dataset:
+    def from_csv(
+        cls,
+        events: str | Path,
+        *,
+        items: str | Path | None = None,
+        name: str | None = None,
+        **options: Unpack[CleaningOptions],
+    ) -> Dataset:
         """Read an event file and an item file (see ``from_files``: any supported format is recognised)."""
-        return cls.from_files(events, items=items, **options)
+        return cls.from_files(events, items=items, name=name, **options)
 
     @classmethod
     def from_files(
-        cls, events: str | Path, *, items: str | Path | None = None, name: str | None = None, **options: Any
+        cls,
+        events: str | Path,
+        *,
+        items: str | Path | None = None,
+        name: str | None = None,
+        **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Read files: CSV or TSV (also .gz, .zst), Parquet, or RecBole atomic files.
 
-        ``options`` are those of ``from_tables``. Raises DataError naming file, line or column.
+        Well-known column names are mapped onto ours, which is logged. ``options`` are those of
+        ``cleaning.clean``. Raises DataError naming file, line or column.
         """
-        table = sources.read_events(Path(events))
-        catalog = sources.read_items(Path(items)) if items is not None else None
-        return cls.from_tables(table, items=catalog, name=name or sources.stem(Path(events)), **options)
+        _check_options(options)
+        path, texts = Path(events), Path(items) if items is not None else None
+        log = sources.read_events(path)
+        catalog = sources.read_items(texts) if texts is not None else None
+        labels = path.name, texts.name if texts is not None else ""
+        return cls._cleaned(log, catalog, name or sources.stem(path), labels, options)
 
     @classmethod
     def from_tables(
-        cls, events: object, *, items: object | None = None, name: str = "data", **options: Any
+        cls,
+        events: object,
+        *,
+        items: object | None = None,
+        name: str = "data",
+        **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Check and clean two tables of any frame library. ``options`` are those of ``cleaning.clean``.
 
         Raises DataError for a missing column, an unreadable time, or items without text.
         """
-        log = to_polars(events, name="events")
-        texts = None if items is None else to_polars(items, name="items")
-        cleaned = clean(log, texts, **options)
-        return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, order_only=cleaned.order_only)
+        _check_options(options)
+        log = name_events(to_polars(events, name="events"), where="events")
+        texts = None if items is None else name_items(to_polars(items, name="items"), where="items")
+        return cls._cleaned(log, texts, name, ("events", "items"), options)
 
     @classmethod
     def load(cls, folder: str | Path) -> Dataset:
-        """Read what ``save`` wrote. Raises DataError if the folder is not a prepared data set."""
+        """Read what ``save`` wrote. Raises DataError if it is not a whole, unchanged prepared data set."""
         path = Path(folder)
         described = path / "dataset.json"
         if not described.is_file():
             raise DataError(f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS")
-        facts = json.loads(described.read_text(encoding="utf-8"))
-        events, items = pl.read_parquet(path / "events.parquet"), pl.read_parquet(path / "items.parquet")
-        steps = tuple(Step(**step) for step in facts["steps"])
-        data = cls(events, Catalog(items), facts["name"], steps, order_only=facts["order_only"])
-        if data.fingerprint != facts["fingerprint"]:
+        try:
+            facts = json.loads(described.read_text(encoding="utf-8"))
+            if facts["format"] > FORMAT:
+                raise DataError(f"{path} has format {facts['format']}, newer than {FORMAT}; upgrade llmrec")
+            events, items = pl.read_parquet(path / "events.parquet"), pl.read_parquet(path / "items.parquet")
+            steps = tuple(Step(**step) for step in facts["steps"])
+            data = cls(events, Catalog(items), facts["name"], steps, order_only=facts["order_only"])
+            whole = data.fingerprint == facts["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(f"{path} is damaged ({reason}); prepare it again") from error
+        if not whole:
             raise DataError(f"{path}: its tables changed since they were prepared; prepare them again")
         return data
 
@@ -91,6 +121,7 @@ class Dataset:
         if path.exists():
             raise DataError(f"{path} exists already; choose another --out or remove it")
         facts = {
+            "format": FORMAT,
             "name": self.name,
             "fingerprint": self.fingerprint,
             "order_only": self.order_only,
@@ -108,13 +139,7 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over both tables' contents, column by column: the same data gives the same value."""
-        digest = hashlib.sha256()
-        for table in (self.events, self.catalog.table):
-            for column in table.get_columns():
-                digest.update(f"{column.name}:{column.dtype}:{column.len()};".encode())
-                hashes = column.hash(seed=0) if column.dtype != pl.Null else pl.Series([0])
-                digest.update(hashes.to_numpy().tobytes())
-        return digest.hexdigest()
+        return hash_tables([self.events, self.catalog.table])
 
     @cached_property
     def n_users(self) -> int:
@@ -139,3 +164,25 @@ class Dataset:
     def __repr__(self) -> str:
         counts = f"{self.events.height:,} events, {self.n_users:,} users, {len(self.catalog):,} items"
         return f"Dataset({self.name}: {counts}{', order only' if self.order_only else ''})"
+
+    @classmethod
+    def _cleaned(
+        cls,
+        events: pl.DataFrame,
+        items: pl.DataFrame | None,
+        name: str,
+        labels: tuple[str, str],
+        options: CleaningOptions,
+    ) -> Dataset:
+        cleaned = clean(events, items, events_name=labels[0], items_name=labels[1], **options)
+        return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, order_only=cleaned.order_only)
+
+
+def _check_options(options: Iterable[str]) -> None:
+    """Stop at an unknown option before any file is read."""
+    known = list(CleaningOptions.__annotations__)
+    for option in options:
+        if option not in known:
+            close = difflib.get_close_matches(option, known, n=1)
+            guess = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
+            raise DataError(f"there is no cleaning option '{option}'; {guess}")

@@ -44,13 +44,13 @@ class Histories:
         history); by default every user, in order of first appearance.
         """
         names = list(users) if users is not None else events[USER].unique(maintain_order=True).to_list()
-        order = pl.DataFrame(
-            {USER: pl.Series(names, dtype=pl.String), "_place": np.arange(len(names), dtype=np.int64)}
-        )
-        placed = events.join(order, on=USER, how="inner", maintain_order="left")
-        placed = placed.sort("_place", maintain_order=True)
-        counts = np.bincount(placed["_place"].to_numpy(), minlength=len(names))
-        return cls(tuple(names), placed.drop(USER, "_place"), offsets_of(counts))
+        order = pl.DataFrame({USER: pl.Series(names, dtype=pl.String), "place": np.arange(len(names))})
+        places = events.select(USER).join(order, on=USER, how="left", maintain_order="left")["place"]
+        known = places.is_not_null()
+        theirs, place = events.drop(USER).filter(known), places.filter(known).to_numpy()
+        if (np.diff(place) < 0).any():
+            theirs = theirs[np.argsort(place, kind="stable")]
+        return cls(tuple(names), theirs, offsets_of(np.bincount(place, minlength=len(names))))
 
     def __len__(self) -> int:
         return len(self.user_ids)

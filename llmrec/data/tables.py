@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
 
+import numpy as np
 import polars as pl
 
 from llmrec.errors import DataError
+
+log = logging.getLogger(__name__)
+
+# Rows hashed at once: the hash does not depend on how a table happens to be chunked in memory.
+_HASHED_ROWS = 1 << 18
 
 
 def to_polars(table: object, *, name: str) -> pl.DataFrame:
@@ -16,15 +24,78 @@ def to_polars(table: object, *, name: str) -> pl.DataFrame:
     """
     if isinstance(table, pl.DataFrame):
         return table
-    if isinstance(table, pl.LazyFrame):
-        return table.collect()
-    if isinstance(table, Mapping):
-        return pl.DataFrame(dict(table))
+    if isinstance(table, str):
+        raise DataError(f"{name}: expected a table, got the string '{table}'; read files with from_files")
     arrow = getattr(getattr(table, "data", None), "table", None)  # datasets.Dataset wraps an arrow table
     try:
-        converted = pl.from_arrow(arrow) if arrow is not None else pl.DataFrame(table)
-    except (TypeError, ValueError) as error:
+        converted = _converted(table if arrow is None else arrow)
+    except (TypeError, ValueError, OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{name}: cannot read a table from {type(table).__name__}: {error}") from error
     if not isinstance(converted, pl.DataFrame):
         raise DataError(f"{name}: expected a table, got one column; pass a frame with named columns")
     return converted
+
+
+def _converted(table: object) -> object:
+    if isinstance(table, pl.LazyFrame):
+        return table.collect()
+    if isinstance(table, Mapping):
+        return pl.DataFrame(dict(table))
+    return pl.DataFrame(table)  # type: ignore[arg-type]
+
+
+def flat(table: pl.DataFrame, *, name: str) -> pl.DataFrame:
+    """Return ``table`` with plain columns only: text, numbers, booleans and times.
+
+    Lists of plain values become text joined by ", "; other nested or binary columns are left out, which is
+    logged.
+    """
+    kept = []
+    for column in table.get_columns():
+        plain = _flat(column)
+        if plain is None:
+            log.warning(
+                "%s: column '%s' (%s) is left out: not text or number", name, column.name, column.dtype
+            )
+        else:
+            kept.append(plain)
+    return pl.DataFrame(kept)
+
+
+def _flat(column: pl.Series) -> pl.Series | None:
+    kind = column.dtype
+    if kind == pl.Null or isinstance(kind, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if isinstance(kind, pl.Decimal):
+        return column.cast(pl.Float64)
+    if isinstance(kind, pl.List) and not kind.inner.is_nested():
+        return column.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+    plain = kind == pl.String or kind == pl.Boolean or kind.is_numeric() or kind.is_temporal()
+    return column if plain else None
+
+
+def hash_tables(tables: Iterable[pl.DataFrame]) -> str:
+    """Return the sha256 over the raw values of flat tables, column by column.
+
+    It depends on names, types, values and row order only: not on the version of any library.
+    """
+    digest = hashlib.sha256()
+    for table in tables:
+        for column in table.get_columns():
+            digest.update(f"{column.name}:{column.dtype}:{column.len()};".encode())
+            for start in range(0, column.len(), _HASHED_ROWS):
+                digest.update(_raw(column.slice(start, _HASHED_ROWS)))
+    return digest.hexdigest()
+
+
+def _raw(column: pl.Series) -> bytes:
+    """Return the bytes of a column: where it is null, then its values (text: lengths, then characters)."""
+    nulls = np.packbits(column.is_null().to_numpy()).tobytes()
+    if column.dtype == pl.String:
+        filled = column.fill_null("")
+        lengths = filled.str.len_bytes().to_numpy().astype("<u4").tobytes()
+        return nulls + lengths + str(filled.str.join("").item() or "").encode()
+    numbers = column.to_physical()
+    if numbers.dtype == pl.Boolean:
+        numbers = numbers.cast(pl.UInt8)
+    return nulls + numbers.fill_null(0).to_numpy().tobytes()

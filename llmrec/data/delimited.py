@@ -1,0 +1,165 @@
+"""Read text tables strictly: every line has the header's number of cells, or its place is named."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from pathlib import Path
+
+import polars as pl
+
+from llmrec.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_DELIMITERS = ",\t;|"
+_HEAD_BYTES = 1 << 16
+# A cell must fit into one block.
+_BLOCK_BYTES = 1 << 24
+_RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)")
+_SHOWN = 60
+
+
+def read_delimited(path: Path) -> pl.DataFrame:
+    """Read CSV, TSV and their kind as text columns; empty cells are null. The header tells the delimiter.
+
+    Raises DataError for an empty file, repeated column names, ragged lines, open quotes or bad encoding.
+    """
+    skipped, header = _header(path)
+    delimiter = max(_DELIMITERS, key=header.count)
+    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+    table = _parse(path, names, skipped=skipped, delimiter=delimiter, quoted=True)
+    nameless = [name for name in table.columns if not name]
+    if nameless:
+        log.info("%s: a column without a name is left out", path.name)
+    return table.drop(nameless)
+
+
+def read_atomic(path: Path) -> pl.DataFrame:
+    """Read a RecBole atomic file: tab separated, ``name:type`` headers; floats become numbers.
+
+    Quotes mean nothing there. Raises DataError like ``read_delimited``.
+    """
+    skipped, header = _header(path)
+    typed = [name.strip().partition(":") for name in header.split("\t")]
+    names = [name for name, _, _ in typed]
+    table = _parse(path, names, skipped=skipped, delimiter="\t", quoted=False)
+    floats = [name for name, _, kind in typed if kind == "float" and name != "timestamp"]
+    try:
+        return table.with_columns(pl.col(floats).cast(pl.Float64))
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"{path.name}: {str(error).splitlines()[0]}; correct it or change its type"
+        ) from error
+
+
+def _header(path: Path) -> tuple[int, str]:
+    """Return how many lines to skip, the header among them, and the header."""
+    head = _head(path)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise _encoding_error(path, 1, "UTF-16")
+    lines = head.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            return number, line.decode()
+        except UnicodeDecodeError:
+            raise _encoding_error(path, number) from None
+    raise DataError(f"{path} is empty; export it again with its data")
+
+
+def _head(path: Path) -> bytes:
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as stream:
+        return bytes(stream.read(_HEAD_BYTES))
+
+
+def _parse(path: Path, names: list[str], *, skipped: int, delimiter: str, quoted: bool) -> pl.DataFrame:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path.name}: two columns are named '{twice}'; rename one of them")
+    parse = arrow_csv.ParseOptions(
+        delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
+    )
+    text = arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
+    )
+    # Rows can be numbered only where one thread reads them: that is the second try.
+    for threads in (True, False):
+        read = arrow_csv.ReadOptions(
+            column_names=names, skip_rows=skipped, use_threads=threads, block_size=_BLOCK_BYTES
+        )
+        try:
+            with pa.input_stream(str(path), compression="detect") as stream:
+                found = arrow_csv.read_csv(
+                    stream, read_options=read, parse_options=parse, convert_options=text
+                )
+        except pa.ArrowInvalid as error:
+            if not threads:
+                raise _explained(path, error, skipped=skipped) from error
+        else:
+            break
+    table = pl.DataFrame(pl.from_arrow(found))
+    _check_quotes(path, table)
+    return table
+
+
+def _explained(path: Path, error: Exception, *, skipped: int) -> DataError:
+    """Turn what the parser said into the row and the way out."""
+    said = " ".join(str(error).splitlines())
+    ragged = _RAGGED.search(said)
+    if ragged is not None:
+        row, expected, found, cells = ragged.groups()
+        shown = cells if len(cells) <= _SHOWN else f"{cells[:_SHOWN]}…"
+        return DataError(
+            f"{path.name}: data row {int(row) - skipped} has {found} cells, the header has {expected}: "
+            f"'{shown}'; correct it, or quote cells that hold the delimiter"
+        )
+    if "UTF8" in said:
+        return _encoding_error(path, _undecodable_line(path))
+    return DataError(f"{path.name} cannot be read: {said}; look for a quote that is never closed")
+
+
+def _undecodable_line(path: Path) -> int:
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as stream:
+        for number, line in enumerate(stream.read().split(b"\n"), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+def _encoding_error(path: Path, line: int, encoding: str = "LATIN1") -> DataError:
+    return DataError(
+        f"{path.name}: line {line} is not UTF-8 text; convert the file, for example with: "
+        f"iconv -f {encoding} -t UTF-8"
+    )
+
+
+def _check_quotes(path: Path, table: pl.DataFrame) -> None:
+    """Refuse a quote that is never closed: it would swallow every line after it without a word."""
+    last = table.row(-1)[-1] if table.height else None
+    if last is None or "\n" not in last:
+        return
+    if not _ends_with_quote(path):
+        start = last.splitlines()[0]
+        raise DataError(f"{path.name}: the quote that opens at '{start}' is never closed; close or double it")
+
+
+def _ends_with_quote(path: Path) -> bool:
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as stream:
+        tail = b""
+        while block := stream.read(_BLOCK_BYTES):
+            tail = (tail + block).rstrip()[-1:]
+    return tail == b'"'

@@ -1,0 +1,106 @@
+"""Map the column names that logs and catalogs really have onto ours, and say so in the log."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from llmrec.data.columns import ITEM, TIME, TITLE, USER
+from llmrec.errors import DataError
+
+log = logging.getLogger(__name__)
+
+Aliases = Mapping[str, Sequence[str]]
+
+_ITEM_IDS = (
+    "item",
+    "iid",
+    "movie_id",
+    "parent_asin",  # Amazon 2023: the id its metadata is keyed by, so it goes before asin
+    "asin",
+    "product_id",
+    "product",
+    "sku",
+    "stock_code",
+    "article_id",
+    "book_id",
+    "track_id",
+    "song_id",
+    "game_id",
+    "business_id",
+    "video_id",
+    "news_id",
+)
+
+# For each of our names, other names for it: earlier ones win. Case, "_", "-", "." and spaces do not matter.
+EVENTS: Aliases = {
+    USER: ("user", "uid", "customer_id", "customer", "reviewer_id", "visitor_id", "member_id"),
+    ITEM: _ITEM_IDS,
+    TIME: (
+        "time",
+        "ts",
+        "unix_review_time",
+        "unix_time",
+        "event_time",
+        "datetime",
+        "date_time",
+        "date",
+        "created_at",
+        "invoice_date",
+    ),
+    "rating": ("ratings", "overall", "stars"),
+    "behavior": ("behaviour", "behavior_type", "event_type", "event", "action"),
+    "price": ("unit_price",),
+    "quantity": ("qty",),
+    "session_id": ("session", "invoice_no", "invoice", "order_id"),
+}
+ITEMS: Aliases = {
+    ITEM: (*_ITEM_IDS, "id"),
+    TITLE: ("movie_title", "item_title", "product_title", "name", "item_name", "product_name", "description"),
+    "genres": ("genre", "class"),
+    "year": ("release_year",),
+}
+
+
+def name_events(table: pl.DataFrame, *, where: str) -> pl.DataFrame:
+    """Give an event table our column names. Raises DataError without a user or an item column."""
+    return _renamed(table, EVENTS, required=(USER, ITEM), where=where)
+
+
+def name_items(table: pl.DataFrame, *, where: str) -> pl.DataFrame:
+    """Give an item table our column names. Raises DataError without an id or a title column."""
+    return _renamed(table, ITEMS, required=(ITEM, TITLE), where=where)
+
+
+def _renamed(table: pl.DataFrame, aliases: Aliases, *, required: Sequence[str], where: str) -> pl.DataFrame:
+    mapping: dict[str, str] = {}
+    for ours in aliases:
+        theirs = _find(ours, aliases[ours], [name for name in table.columns if name not in mapping])
+        if theirs is not None and theirs != ours:
+            mapping[theirs] = ours
+    if mapping:
+        shown = ", ".join(f"{theirs} -> {ours}" for theirs, ours in mapping.items())
+        log.info("%s: columns %s", where, shown)
+    renamed = table.rename(mapping)
+    for ours in required:
+        if ours not in renamed.columns:
+            raise DataError(
+                f"{where}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; "
+                f"rename the one that holds it, or use a known name: {', '.join(aliases[ours][:5])}"
+            )
+    return renamed
+
+
+def _find(ours: str, aliases: Sequence[str], columns: Sequence[str]) -> str | None:
+    """Return the column that is meant by ``ours``: the exact name, then its aliases in their order."""
+    if ours in columns:
+        return ours
+    known = {_plain(column): column for column in reversed(columns)}
+    return next((known[key] for key in map(_plain, (ours, *aliases)) if key in known), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_.-]", "", name).lower()

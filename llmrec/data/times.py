@@ -1,0 +1,78 @@
+"""Read times in whatever form a log has them: Unix seconds to nanoseconds, ISO 8601 text, dates."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from llmrec.errors import DataError
+
+MICROS = 1_000_000
+
+# From this size on a number is in that unit: 1e11 seconds is the year 5138, 1e11 milliseconds is 1973.
+_UNITS = (("milliseconds", 1e11), ("microseconds", 1e14), ("nanoseconds", 1e17))
+_TOO_LARGE = 9e18
+_ISO = (
+    r"^(?<date>\d{4}-\d{2}-\d{2})(?:[T ](?<hour>\d{2}:\d{2})(?<second>:\d{2})?(?:[.,](?<part>\d{1,9}))?)?"
+    r" ?(?:Z|UTC|(?<sign>[+-])(?<zone_hour>\d{2}):?(?<zone_minute>\d{2})?)?$"
+)
+
+
+def to_micros(column: pl.Series, *, where: str) -> pl.Series:
+    """Return Unix microseconds (Int64); null where a value is missing or cannot be read.
+
+    Numbers are seconds, milliseconds, microseconds or nanoseconds by their size. Text is a number or
+    ISO 8601; without a zone it is taken as UTC. Raises DataError for other types and for mixed units.
+    """
+    kind = column.dtype
+    if isinstance(kind, pl.Datetime | pl.Date):
+        return column.dt.epoch("us")
+    if kind.is_numeric():
+        return _numbers(column, where=where)
+    if kind == pl.String:
+        return _text(column, where=where)
+    raise DataError(f"{where}: column '{column.name}' holds {kind}; use Unix seconds or ISO 8601 text")
+
+
+def _text(column: pl.Series, *, where: str) -> pl.Series:
+    """Read text as numbers or as ISO 8601, whichever more of it is."""
+    stripped = column.str.strip_chars()
+    numbers = stripped.cast(pl.Int64, strict=False)
+    if numbers.null_count() > stripped.null_count():
+        numbers = stripped.cast(pl.Float64, strict=False)
+    if numbers.null_count() == stripped.null_count():
+        return _numbers(numbers, where=where)
+    iso = _iso(stripped)
+    return iso if iso.null_count() <= numbers.null_count() else _numbers(numbers, where=where)
+
+
+def _numbers(column: pl.Series, *, where: str) -> pl.Series:
+    size = column.cast(pl.Float64).abs()
+    finite = size.is_finite() & (size < _TOO_LARGE)
+    largest = float(size.filter(finite).to_numpy().max(initial=0.0))
+    unit = sum(largest >= least for _, least in _UNITS)
+    if unit:
+        name, least = _UNITS[unit - 1]
+        small = size.filter(finite & (size > 0) & (size < least))
+        if small.len():
+            raise DataError(
+                f"{where}: column '{column.name}' mixes units: {largest:.0f} is in {name}, {small[0]:.0f} is "
+                "not; write all times in one unit"
+            )
+    usable = pl.select(pl.when(finite).then(column)).to_series()
+    if usable.dtype.is_float():
+        return (usable * float(MICROS // 1000**unit or 1e-3)).round().cast(pl.Int64, strict=False)
+    whole = usable.cast(pl.Int64)
+    factor = MICROS // pow(1000, unit)
+    return whole * factor if factor else whole // 1000
+
+
+def _iso(column: pl.Series) -> pl.Series:
+    parts = column.str.extract_groups(_ISO).struct.unnest()
+    clock = [pl.col("hour").fill_null("00:00"), pl.col("second").fill_null(":00")]
+    written = pl.concat_str(pl.col("date"), pl.lit(" "), *clock, pl.lit("."), pl.col("part").fill_null("0"))
+    moment = written.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).dt.epoch("us")
+    hours, minutes = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("zone_hour", "zone_minute"))
+    ahead = (hours * 60 + minutes) * 60 * MICROS
+    return parts.select(
+        pl.when(pl.col("sign") == "-").then(moment + ahead).otherwise(moment - ahead)
+    ).to_series()

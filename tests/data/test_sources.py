@@ -1,0 +1,175 @@
+"""Reading files: formats, column names, and what is said about broken ones."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from llmrec.data.sources import read_events, read_items, stem
+from llmrec.errors import DataError
+
+ROWS = [("u1", "007", "10"), ("u1", "8", "20"), ("u2", "8", "30")]
+COLUMNS = ["user_id", "item_id", "timestamp"]
+
+
+def text(delimiter: str, header: str = "user_id,item_id,timestamp") -> str:
+    lines = [header, *(",".join(row) for row in ROWS)]
+    return "\n".join(lines).replace(",", delimiter) + "\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_the_header_tells_the_delimiter(tmp_path: Path, delimiter: str) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text(text(delimiter))
+    table = read_events(file)
+    assert table.columns == COLUMNS
+    assert table.rows() == ROWS
+
+
+def test_gzip_zstd_bom_crlf_and_blank_first_lines(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text(",").encode()))
+    with pa.output_stream(str(tmp_path / "a.tsv.zst"), compression="zstd") as stream:
+        stream.write(text("\t").encode())
+    (tmp_path / "b.csv").write_bytes(b"\xef\xbb\xbf" + text(",").replace("\n", "\r\n").encode())
+    (tmp_path / "c.csv").write_text("\n\n" + text(","))
+    (tmp_path / "d.csv").write_text(text(",").replace("\n", "\r"))
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 5
+    for file in files:
+        assert read_events(file).rows() == ROWS, file
+
+
+def test_parquet_file_and_folder(tmp_path: Path) -> None:
+    frame = pl.DataFrame(ROWS, schema=COLUMNS, orient="row")
+    frame.write_parquet(tmp_path / "log.parquet")
+    (tmp_path / "parts" / "day=1").mkdir(parents=True)
+    frame[:1].write_parquet(tmp_path / "parts" / "day=1" / "0.parquet")
+    (tmp_path / "parts" / "day=2").mkdir()
+    frame[1:].write_parquet(tmp_path / "parts" / "day=2" / "0.parquet")
+    (tmp_path / "parts" / "_SUCCESS").touch()
+    assert read_events(tmp_path / "log.parquet").rows() == ROWS
+    table = read_events(tmp_path / "parts")
+    assert table.select(COLUMNS).rows() == ROWS
+    assert table["day"].to_list() == [1, 2, 2]
+
+
+def test_recbole_atomic_files(tmp_path: Path) -> None:
+    inter = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n"
+    (tmp_path / "x.inter").write_text(inter)
+    item = (
+        'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\t"Toy" Story\t\tA B\n'
+    )
+    (tmp_path / "x.item").write_text(item)
+    assert read_events(tmp_path / "x.inter").to_dicts() == [
+        {"user_id": "196", "item_id": "242", "rating": 3.0, "timestamp": "881250949"}
+    ]
+    assert read_items(tmp_path / "x.item").to_dicts() == [
+        {"item_id": "1", "title": '"Toy" Story', "year": None, "genres": "A B"}
+    ]
+    (tmp_path / "bad.inter").write_text(inter + "1\t2\tfine\t9\n")
+    with pytest.raises(DataError, match="fine"):
+        read_events(tmp_path / "bad.inter")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["userId,movieId,timestamp", "User ID,Item ID,Time", "reviewerID,asin,unixReviewTime", "uid,iid,ts"],
+)
+def test_known_names_are_mapped_and_the_mapping_is_logged(
+    tmp_path: Path, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text(text(",", header))
+    with caplog.at_level(logging.INFO):
+        assert read_events(file).columns == COLUMNS
+    assert f"{header.split(',')[0]} -> user_id" in caplog.text
+
+
+def test_our_own_name_wins_over_an_alias(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("asin,parent_asin,user_id,date,timestamp\na,p,u,2020,5\n")
+    assert read_events(file).to_dicts() == [
+        {"asin": "a", "item_id": "p", "user_id": "u", "date": "2020", "timestamp": "5"}
+    ]
+
+
+def test_titles_pass_through_as_plain_text(tmp_path: Path) -> None:
+    titles = [
+        'say "hi", twice',
+        "two\nlines",
+        "🎬 émigré",
+        "{{ 7 * 7 }}{% raw %}",
+        "<|im_start|>system",
+        " x ",
+    ]
+    frame = pl.DataFrame({"item_id": [str(n) for n in range(len(titles))], "title": titles})
+    frame.write_csv(tmp_path / "items.csv")
+    assert read_items(tmp_path / "items.csv")["title"].to_list() == titles
+
+
+def test_a_quoted_line_break_at_the_end_is_no_open_quote(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text('item_id,title\n1,"two\nlines"\n')
+    assert read_items(tmp_path / "items.csv")["title"].to_list() == ["two\nlines"]
+
+
+BROKEN = {
+    "empty": (b"", "is empty"),
+    "blank": (b"\n \n", "is empty"),
+    "header only": (b"user_id,item_id\n", "has a header but no rows"),
+    "no user": (b"who,item_id\n1,2\n", "log.csv: no column 'user_id' among its columns who, item_id; rename"),
+    "no header": (b"1,2,3\n4,5,6\n", "among its columns 1, 2, 3"),
+    "short": (b"user_id,item_id\n1,2\n3\n", "data row 2 has 1 cells, the header has 2: '3'"),
+    "long": (b"user_id,item_id\n1,2\n3,4,5\n", "data row 2 has 3 cells, the header has 2: '3,4,5'"),
+    "latin1": (b"user_id,item_id\n1,2\n1,caf\xe9\n", "line 3 is not UTF-8 text"),
+    "latin1 header": (b"user_id,item_id,\xe9\n1,2,3\n", "line 1 is not UTF-8 text"),
+    "utf16": ("user_id,item_id\n1,2\n".encode("utf-16"), "iconv -f UTF-16"),
+    "open quote": (b'user_id,item_id\n1,2\n1,"3\n4,5\n', "the quote that opens at '3' is never closed"),
+    "twice": (b"user_id,item_id,item_id\n1,2,3\n", "two columns are named 'item_id'"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path, case: str) -> None:
+    content, message = BROKEN[case]
+    (tmp_path / "log.csv").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_events(tmp_path / "log.csv")
+    assert message in str(caught.value)
+    assert "log.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        read_events(tmp_path / "none.csv")
+    (tmp_path / "log.xlsx").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"known endings: \.csv"):
+        read_events(tmp_path / "log.xlsx")
+    (tmp_path / "log.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        read_events(tmp_path / "log.parquet")
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text(",").encode() * 50)[:-20])
+    with pytest.raises(DataError, match=r"cut\.csv\.gz"):
+        read_events(tmp_path / "cut.csv.gz")
+    (tmp_path / "plain.csv.gz").write_bytes(text(",").encode())
+    with pytest.raises(DataError, match=r"plain\.csv\.gz"):
+        read_events(tmp_path / "plain.csv.gz")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=r"without a \.parquet file"):
+        read_events(tmp_path / "folder")
+
+
+def test_items_without_a_title_column(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item_id,colour\n1,red\n")
+    with pytest.raises(DataError, match=r"items\.csv: no column 'title' among its columns item_id, colour"):
+        read_items(tmp_path / "items.csv")
+
+
+def test_stem() -> None:
+    assert stem(Path("a/events.csv.gz")) == "events"

@@ -1,0 +1,37 @@
+"""The toy world keeps its promise."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from llmrec.data import Split, ring_of_films
+from llmrec.errors import DataError
+
+
+@pytest.mark.parametrize("n_items", [4, 20, 100, 250])
+def test_the_next_film_is_the_next_in_the_ring(n_items: int) -> None:
+    data = ring_of_films(n_items=n_items, n_users=30, length=6, seed=2)
+    assert len(data.catalog) == n_items
+    assert len(set(data.catalog.titles)) == n_items
+    assert not data.order_only
+    histories = list(data.histories)
+    assert len(histories) == 30
+    for items in histories:
+        assert all(int(after) == (int(item) + 1) % n_items for item, after in pairwise(items))
+
+
+def test_the_answer_of_a_split_follows_its_history() -> None:
+    split = Split.leave_last_out(ring_of_films())
+    answers = split.test.answers["item_id"].to_list()
+    assert len(answers) == 60
+    for items, answer in zip(split.test.histories, answers, strict=True):
+        assert int(answer) == (int(items[-1]) + 1) % 20
+
+
+def test_a_seed_makes_a_world() -> None:
+    assert ring_of_films().fingerprint == ring_of_films().fingerprint != ring_of_films(seed=1).fingerprint
+    assert ring_of_films().catalog.titles[7] == "Film 07: Burning Clock"
+    with pytest.raises(DataError, match="needs 4 films"):
+        ring_of_films(n_items=3)
