@@ -38,6 +38,7 @@ class Recommender(ABC):
         self.recipe = recipe or Recipe(name=self.kind, model=self.kind)
         self.exclude_seen = True
         self.facts: dict[str, Any] = {}
+        self.train_log: list[dict[str, Any]] = []
 
     def fit(
         self,

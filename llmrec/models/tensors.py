@@ -18,7 +18,7 @@ def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays of any numeric dtype."""
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, path)
+    save_file({name: _contiguous(array) for name, array in tensors.items()}, path)
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -30,3 +30,8 @@ def read_tensors(path: Path) -> Tensors:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
+
+
+def _contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    # numpy's ascontiguousarray would turn a scalar into a vector of one.
+    return np.asarray(array, order="C")

@@ -1,0 +1,76 @@
+"""Accuracy of ranked lists, one number per user and metric, from ranks and item ids alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+import polars as pl
+
+from llmrec.data.columns import ITEM, RANK, USER
+from llmrec.errors import DataError
+
+Metric = Literal["ndcg", "recall", "mrr"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+
+def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str], k: int = 10) -> pl.DataFrame:
+    """Judge each user's first ``k`` recommendations. Returns ``user_id, recall@k, ndcg@k, mrr@k``, float64.
+
+    ``recs`` has ``user_id, item_id, rank`` (ranks from 1), ``answers`` has ``user_id, item_id``; a user may
+    have several answers. One row per entry of ``users``, in that order; what others got is not looked at.
+    Recall is the share of a user's answers that were found, NDCG has binary gains and the ideal list of
+    min(k, number of answers) (Järvelin & Kekäläinen 2002), MRR is 1 / rank of the first answer found.
+
+    A user without a recommendation counts as zero, and so does a user without an answer: leave the latter
+    out of ``users`` if they were not asked anything. Raises DataError for missing columns, ranks below 1,
+    and an item or a rank that stands twice in one user's list: each would inflate a metric.
+    """
+    if k < 1:
+        raise DataError(f"k must be at least 1, got {k}")
+    rows = pl.DataFrame({USER: pl.Series(users, dtype=pl.String)})
+    if rows[USER].is_duplicated().any():
+        twice = rows.filter(pl.col(USER).is_duplicated())[USER][0]
+        raise DataError(f"users: '{twice}' stands there more than once; judge each user once")
+    wanted = _keyed(answers, (USER, ITEM), name="answers").unique()
+    ranked = _checked(_keyed(recs, (USER, ITEM, RANK), name="recommendations").filter(pl.col(RANK) <= k))
+    found = ranked.join(wanted, on=[USER, ITEM], how="semi").group_by(USER)
+    hits = found.agg(
+        hits=pl.len(), first=pl.col(RANK).min(), gain=(1 / (pl.col(RANK) + 1).log(2)).sort().sum()
+    )
+    totals = wanted.group_by(USER).agg(total=pl.len())
+    table = rows.join(totals, on=USER, how="left", maintain_order="left")
+    table = table.join(hits, on=USER, how="left", maintain_order="left")
+    # Counted as one answer where there is none: 0 hits / 1 is the zero such a user stands for.
+    total = table["total"].fill_null(1).cast(pl.Int64).to_numpy()
+    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(total, k) - 1]
+    return table.select(
+        USER,
+        (pl.col("hits") / pl.Series(total)).fill_null(0.0).cast(pl.Float64).alias(f"recall@{k}"),
+        (pl.col("gain") / pl.Series(ideal)).fill_null(0.0).cast(pl.Float64).alias(f"ndcg@{k}"),
+        (1 / pl.col("first")).fill_null(0.0).cast(pl.Float64).alias(f"mrr@{k}"),
+    )
+
+
+def _keyed(table: pl.DataFrame, columns: tuple[str, ...], *, name: str) -> pl.DataFrame:
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DataError(f"{name}: no column '{missing[0]}' among {', '.join(table.columns) or 'none'}")
+    # Peers' files may hold ids as numbers; here an id is a string everywhere.
+    types = {column: pl.Int64 if column == RANK else pl.String for column in columns}
+    return table.select(pl.col(column).cast(type_) for column, type_ in types.items())
+
+
+def _checked(ranked: pl.DataFrame) -> pl.DataFrame:
+    low = ranked.filter(pl.col(RANK) < 1)[RANK]
+    if len(low):
+        raise DataError(f"recommendations: rank {low[0]} is below 1; number each user's list from 1")
+    for column in (ITEM, RANK):
+        twice = ranked.filter(pl.struct(USER, column).is_duplicated())
+        if twice.height:
+            user, value = twice[USER][0], twice[column][0]
+            raise DataError(
+                f"recommendations: {column} '{value}' stands more than once for user '{user}'; keep it once"
+            )
+    return ranked

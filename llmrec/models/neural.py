@@ -1,0 +1,93 @@
+"""What every trained recommender does around its network: train, validate, note the cost."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llmrec.data import Fold
+from llmrec.metrics import per_user
+from llmrec.runtime import device_name, peak_memory_gib
+from llmrec.training.progress import Progress
+from llmrec.training.windows import Batch
+
+if TYPE_CHECKING:
+    import torch
+
+    from llmrec.models.base import Recommender
+
+
+def fit_network(
+    model: Recommender,
+    network: torch.nn.Module,
+    batches: list[Batch],
+    collate: Callable[[Batch], dict[str, torch.Tensor]],
+    *,
+    groups: list[dict[str, Any]],
+    valid: Fold | None,
+    work_dir: Path | None,
+    progress: bool,
+    bf16: bool = False,
+    judging: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
+    """Train ``network``; leave the log in ``model.train_log`` and the cost in ``model.facts``.
+
+    ``judging`` is entered around each validation.
+    """
+    from llmrec.training.trainer import Course, train
+
+    settings = model.recipe.train
+    sample = None if valid is None else sample_of(valid, settings.valid_users, seed=model.recipe.seed)
+    bar = Progress(model.recipe.name, shown=progress)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = work_dir or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+
+        def validate() -> float:
+            assert sample is not None
+            with judging():
+                return ndcg_on(model, sample)
+
+        course = Course(batches, collate, validate if sample else None, place, bar)
+        cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed, bf16=bf16)
+    model.train_log = course.log
+    model.facts["cost"] = {
+        **cost, "peak_memory_gib": round(peak_memory_gib(), 2), "device": device_name()
+    }  # fmt: skip
+
+
+def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:
+    """Return a fixed random sample of at most ``most`` users of a fold."""
+    n = len(fold.histories)
+    if n <= most:
+        return fold
+    places = np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    histories = fold.histories.take(places)
+    users = list(histories.user_ids)
+    return Fold(histories, fold.answers.filter(fold.answers["user_id"].is_in(users)))
+
+
+def ndcg_on(model: Recommender, fold: Fold) -> float:
+    """Mean NDCG@10 of a model on a fold, as in the final evaluation."""
+    recs = model.recommend(fold.histories, 10)
+    table = per_user(recs, fold.answers, users=list(fold.histories.user_ids), k=10)
+    return float(np.mean(table["ndcg@10"].to_numpy()))
+
+
+def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write ``train_log.jsonl``."""
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "train_log.jsonl").write_text(text, encoding="utf-8")
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """Read ``train_log.jsonl``; empty for a model that is not trained in steps."""
+    path = folder / "train_log.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines]

@@ -1,0 +1,123 @@
+"""GRU and LSTM over item ids, trained like everything else here: all positions, exact cross-entropy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from llmrec.data import Dataset, Fold, Sequences
+from llmrec.errors import ArtifactError
+from llmrec.models.base import Recommender, Scores
+from llmrec.models.neural import fit_network, read_log, write_log
+from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.training.windows import Batch, inputs_and_targets, plan
+
+if TYPE_CHECKING:
+    import torch
+
+    from llmrec.models.recurrent_network import RecurrentNetwork
+
+SCORED_AT_ONCE = 128
+
+
+class RecurrentRecommender(Recommender):
+    """A recurrent network over item ids. ``kind`` names its cell."""
+
+    cell: ClassVar[Literal["gru", "lstm"]]
+    network: RecurrentNetwork
+
+    def _build(self) -> None:
+        from llmrec.models.recurrent_network import RecurrentNetwork
+
+        shape = self.recipe.sequence
+        self.network = RecurrentNetwork(
+            self.cell, len(self.catalog), dim=shape.dim, layers=shape.layers, dropout=shape.dropout
+        )
+
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        from llmrec.runtime import seed_everything
+
+        seed_everything(self.recipe.seed)
+        self._build()
+        settings, most = self.recipe.train, self.recipe.sequence.max_items
+        sequences = Sequences.encode(data.histories, self.catalog)
+        batches = plan(
+            sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
+            batch_tokens=settings.batch_tokens, seed=self.recipe.seed,
+        )  # fmt: skip
+        groups = [
+            {
+                "params": list(self.network.parameters()),
+                "lr": settings.learning_rate,
+                "weight_decay": settings.weight_decay,
+            }
+        ]
+        fit_network(
+            self, self.network, batches, lambda batch: _collate(sequences, batch),
+            groups=groups, valid=valid, work_dir=work_dir, progress=progress,
+        )  # fmt: skip
+
+    def _score(self, sequences: Sequences) -> Scores:
+        import torch
+
+        kept = sequences.last(self.recipe.sequence.max_items)
+        scores = np.empty((len(kept), len(self.catalog)), dtype=np.float32)
+        device = next(self.network.parameters()).device
+        order = np.argsort(kept.lengths(), kind="stable")
+        with torch.inference_mode():
+            for start in range(0, len(order), SCORED_AT_ONCE):
+                rows = order[start : start + SCORED_AT_ONCE]
+                lengths = kept.lengths()[rows]
+                inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
+                for place, row in enumerate(rows):
+                    inputs[place, : lengths[place]] = kept[int(row)]
+                states = self.network.states(torch.from_numpy(inputs).to(device))
+                last = states[torch.arange(len(rows)), torch.from_numpy(lengths)]
+                scores[rows] = self.network.scores(last).float().cpu().numpy()
+        return scores
+
+    def item_vectors(self) -> Scores:
+        """Return the item embeddings, float32 [n_items, dim]."""
+        vectors: Scores = self.network.items.weight[:-1].detach().cpu().numpy()
+        return vectors
+
+    def _save(self, folder: Path) -> None:
+        state = self.network.state_dict()
+        write_tensors(folder / "model.safetensors", {name: v.cpu().numpy() for name, v in state.items()})
+        write_log(folder, self.train_log)
+
+    def _load(self, folder: Path) -> None:
+        import torch
+
+        self._build()
+        state = {k: torch.from_numpy(v) for k, v in read_tensors(folder / "model.safetensors").items()}
+        try:
+            self.network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ArtifactError(f"{folder / 'model.safetensors'} is not of this recipe's network") from error
+        self.network.eval()
+        self.train_log = read_log(folder)
+
+
+class GRURecommender(RecurrentRecommender):
+    """GRU over item ids (GRU4Rec, Hidasi et al. 2016), exact cross-entropy at every position."""
+
+    kind = "gru"
+    cell = "gru"
+
+
+class LSTMRecommender(RecurrentRecommender):
+    """LSTM over item ids, exact cross-entropy at every position."""
+
+    kind = "lstm"
+    cell = "lstm"
+
+
+def _collate(sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
+    import torch
+
+    inputs, targets = inputs_and_targets(sequences, batch.windows)
+    tensors: dict[str, Any] = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
+    return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}

@@ -1,0 +1,69 @@
+"""Show how training goes: a bar on a terminal, a line now and then elsewhere, nothing when not wanted."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+log = logging.getLogger(__name__)
+LINE_EVERY_SECONDS = 20.0
+
+
+class Progress:
+    """Loss, tokens per second and time left of one training run. ``shown=False`` stays silent."""
+
+    def __init__(self, title: str, *, shown: bool) -> None:
+        self.title, self.shown = title, shown
+        self.console = Console(stderr=True)
+        self.bar: Bar | None = None
+        self.total, self.began, self.first, self.said = 0, 0.0, 0, 0.0
+
+    def start(self, total: int, *, done: int = 0) -> None:
+        """Begin with ``done`` of ``total`` steps behind us (more than none when resuming)."""
+        self.total, self.first, self.began = total, done, time.monotonic()
+        self.said = self.began
+        if done:
+            self._say(f"{self.title}: continuing from step {done} of {total}")
+        if self.shown and self.console.is_terminal:
+            numbers = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s  left")
+            columns = [TextColumn(self.title), BarColumn(), MofNCompleteColumn(), numbers]
+            self.bar = Bar(*columns, TimeRemainingColumn(), TimeElapsedColumn(), console=self.console)
+            self.task = self.bar.add_task(self.title, total=total, completed=done, loss=0.0, speed=0.0)
+            self.bar.start()
+
+    def step(self, step: int, *, loss: float, tokens_per_second: float) -> None:
+        """One batch is done."""
+        if self.bar is not None:
+            self.bar.update(self.task, completed=step, loss=loss, speed=tokens_per_second)
+            return
+        now = time.monotonic()
+        if now - self.said >= LINE_EVERY_SECONDS:
+            self.said = now
+            left = (now - self.began) / max(step - self.first, 1) * (self.total - step)
+            self._say(
+                f"{self.title}: step {step}/{self.total}  loss {loss:.3f}  "
+                f"{tokens_per_second:,.0f} tokens/s  {left / 60:.1f} min left"
+            )
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """An epoch is done and validated."""
+        valid = row.get("valid_ndcg@10")
+        judged = "" if valid is None else f"  valid NDCG@10 {valid:.4f}"
+        self._say(f"{self.title}: epoch {row['epoch']}  loss {row['loss']:.3f}{judged}")
+
+    def stop(self) -> None:
+        """End the bar."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _say(self, line: str) -> None:
+        if self.shown:
+            self.console.print(line, highlight=False)
+        else:
+            log.info(line)

@@ -1,0 +1,294 @@
+"""Train a network on a plan of batches with transformers' Trainer; resume, validate, keep the best."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import TrainerControl, TrainerState
+
+from llmrec.config import Train
+from llmrec.errors import TrainingError
+from llmrec.runtime import device_name
+from llmrec.training.progress import Progress
+from llmrec.training.windows import Batch
+
+Tensors = dict[str, torch.Tensor]
+WEIGHTS = "trainable.safetensors"
+SAVE_EVERY_SECONDS = 60.0
+
+
+@dataclass
+class Course:
+    """What one training run does besides optimizing: the plan, how to validate, where to keep things."""
+
+    batches: list[Batch]
+    collate: Callable[[Batch], Tensors]
+    validate: Callable[[], float] | None
+    work_dir: Path
+    progress: Progress
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Batches(torch.utils.data.Dataset[Tensors]):
+    def __init__(self, course: Course) -> None:
+        self.course = course
+
+    def __len__(self) -> int:
+        return len(self.course.batches)
+
+    def __getitem__(self, place: int) -> Tensors:
+        return self.course.collate(self.course.batches[place])
+
+
+class _CourseTrainer(Trainer):
+    """Trainer that saves only what is trained, keeps the plan's order and stops on a loss that is no number."""
+
+    def __init__(self, *, groups: list[dict[str, Any]], **options: Any) -> None:
+        super().__init__(**options)
+        self.groups = groups
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
+        return torch.utils.data.SequentialSampler(train_dataset or self.train_dataset)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(self.groups, betas=(0.9, 0.98), foreach=True)
+        return self.optimizer
+
+    def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
+        loss: torch.Tensor = model(**inputs)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {loss.item()} at step {self.state.global_step + 1}; the last good checkpoint is "
+                f"in {self.args.output_dir}; lower train.learning_rate or train.head_learning_rate"
+            )
+        return loss
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(trainable_state(self.model), folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_trainable(self.model, load_file(Path(resume_from_checkpoint) / WEIGHTS))
+
+
+class _Course(TrainerCallback):
+    """Validates at the end of each epoch of the plan, logs, saves, and stops when it stops helping."""
+
+    def __init__(self, course: Course, settings: Train, network: torch.nn.Module) -> None:
+        self.course, self.settings, self.network = course, settings, network
+        self.losses: list[float] = []
+        self.saved = self.started = time.monotonic()
+        self.tokens, self.seconds = 0, 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.saved = self.started = self.clock = time.monotonic()
+        self.course.progress.start(state.max_steps, done=state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        last = min(state.global_step * self.settings.accumulation, len(self.course.batches)) - 1
+        epoch = self.course.batches[last].epoch
+        ends = last + 1 == len(self.course.batches) or self.course.batches[last + 1].epoch != epoch
+        now = time.monotonic()
+        control.should_save = ends or now - self.saved > SAVE_EVERY_SECONDS
+        if ends:
+            self._end_epoch(epoch, state, control)
+        self.saved = time.monotonic() if control.should_save else self.saved
+
+    def saw(self, loss: float, tokens: int, seconds: float, step: int) -> None:
+        """Take note of one batch."""
+        self.losses.append(loss)
+        self.tokens += tokens
+        self.seconds += seconds
+        self.course.progress.step(step, loss=loss, tokens_per_second=self.tokens / max(self.seconds, 1e-9))
+
+    def _end_epoch(self, epoch: int, state: TrainerState, control: TrainerControl) -> None:
+        row: dict[str, Any] = {
+            "step": state.global_step,
+            "epoch": epoch + 1,
+            "loss": round(sum(self.losses) / max(len(self.losses), 1), 5),
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+        }
+        self.losses, self.tokens, self.seconds = [], 0, 0.0
+        if self.course.validate is not None:
+            self.network.eval()
+            row["valid_ndcg@10"] = round(self.course.validate(), 6)
+            self.network.train()
+        self.course.log.append(row)
+        _append(self.course.work_dir / "train_log.jsonl", row)
+        self._keep_best(row)
+        self.course.progress.epoch(row)
+        spent = sum(entry["seconds"] for entry in self.course.log) / 60
+        limit = self.settings.max_minutes
+        if self._patience_over() or (limit is not None and spent >= limit):
+            control.should_training_stop = True
+
+    def _keep_best(self, row: dict[str, Any]) -> None:
+        if row is best_row(self.course.log):
+            save_file(trainable_state(self.network), _best_file(self.course.work_dir, row))
+
+    def _patience_over(self) -> bool:
+        best = best_row(self.course.log)
+        later = [row for row in self.course.log if row["step"] > best["step"]]
+        return self.course.validate is not None and len(later) >= self.settings.patience
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        keep = {_best_file(self.course.work_dir, best_row(self.course.log)).name} if self.course.log else set()
+        for path in self.course.work_dir.glob("best-*.safetensors"):
+            if path.name not in keep:
+                path.unlink()
+
+
+def train(
+    network: torch.nn.Module,
+    course: Course,
+    *,
+    settings: Train,
+    groups: list[dict[str, Any]],
+    seed: int,
+    bf16: bool = False,
+) -> dict[str, Any]:
+    """Train ``network`` in place and leave it with its best validated weights. Returns what it cost.
+
+    The network's forward takes the tensors of ``course.collate`` and returns the loss. If
+    ``course.work_dir`` holds a checkpoint, training continues from it. Raises TrainingError on a NaN loss
+    or exhausted memory, naming the recipe field to change.
+    """
+    steps = math.ceil(len(course.batches) / settings.accumulation)
+    checkpoint = last_checkpoint(course.work_dir)
+    done = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
+    course.log[:] = _restore_log(course.work_dir, done)
+    schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
+    arguments = TrainingArguments(
+        output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
+        gradient_accumulation_steps=settings.accumulation, lr_scheduler_type=schedule,
+        warmup_steps=int(settings.warmup * steps), max_grad_norm=settings.max_grad_norm,
+        logging_strategy="no", eval_strategy="no", save_strategy="no", save_total_limit=2, report_to="none",
+        disable_tqdm=True, remove_unused_columns=False, bf16=bf16, use_cpu=device_name() == "cpu",
+        dataloader_pin_memory=device_name() == "cuda",
+    )  # fmt: skip
+    watcher = _Course(course, settings, network)
+    trainer = _CourseTrainer(
+        groups=groups, model=network, args=arguments, train_dataset=_Batches(course),
+        data_collator=lambda one: one[0], callbacks=[watcher],
+    )  # fmt: skip
+    _time_steps(trainer, watcher)
+    for callback in ("PrinterCallback", "ProgressCallback"):
+        _drop_callback(trainer, callback)
+    network.train()
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        raise _explained(error, settings) from error
+    finally:
+        course.progress.stop()
+    best = best_row(course.log)
+    load_trainable(network, load_file(_best_file(course.work_dir, best)))
+    network.eval()
+    seconds = sum(row["seconds"] for row in course.log)
+    tokens = sum(row["tokens"] for row in course.log)
+    return {"train_seconds": round(seconds, 2), "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+
+
+def trainable_state(network: torch.nn.Module | None) -> Tensors:
+    """Return the parameters that are trained, on the CPU, by name."""
+    assert network is not None
+    named = network.named_parameters()
+    return {name: value.detach().cpu().contiguous() for name, value in named if value.requires_grad}
+
+
+def load_trainable(network: torch.nn.Module | None, state: Tensors) -> None:
+    """Put back what ``trainable_state`` took. Raises TrainingError if the networks differ."""
+    assert network is not None
+    own = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
+        raise TrainingError("the checkpoint is of another network; remove the work directory and train again")
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(state[name])
+
+
+def last_checkpoint(work_dir: Path) -> Path | None:
+    """Return the newest complete checkpoint. Its ``trainer_state.json`` is written last: others are remains."""
+    found = sorted(work_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.rsplit("-", 1)[1]))
+    for path in found:
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            return path
+        except (OSError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
+    return None
+
+
+def best_row(log: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the row with the best validation, or the newest where nothing is validated."""
+    validated = [row for row in log if "valid_ndcg@10" in row]
+    return max(validated, key=lambda row: row["valid_ndcg@10"]) if validated else log[-1]
+
+
+def _best_file(work_dir: Path, row: dict[str, Any]) -> Path:
+    return work_dir / f"best-{row['step']}.safetensors"
+
+
+def _restore_log(work_dir: Path, step: int) -> list[dict[str, Any]]:
+    """Read the log up to ``step`` and forget what came after: it will be trained again."""
+    path = work_dir / "train_log.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    kept = [row for row in rows if row["step"] <= step]
+    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    return kept
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _time_steps(trainer: _CourseTrainer, watcher: _Course) -> None:
+    """Tell the watcher each batch's loss, positions and time."""
+    plain = trainer.training_step
+
+    def timed(model: Any, inputs: Any, *rest: Any, **named: Any) -> torch.Tensor:
+        began = time.monotonic()
+        loss = plain(model, inputs, *rest, **named)
+        tokens = int(inputs["n_tokens"])
+        value = float(loss) * watcher.settings.accumulation
+        watcher.saw(value, tokens, time.monotonic() - began, trainer.state.global_step + 1)
+        return loss
+
+    trainer.training_step = timed  # type: ignore[method-assign]
+
+
+def _drop_callback(trainer: Trainer, name: str) -> None:
+    for callback in list(trainer.callback_handler.callbacks):
+        if type(callback).__name__ == name:
+            trainer.remove_callback(callback)
+
+
+def _explained(error: Exception, settings: Train) -> Exception:
+    text = str(error)
+    if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in text:
+        return TrainingError(
+            f"out of memory with train.batch_tokens={settings.batch_tokens}: halve it and double "
+            "train.accumulation, or set backbone.gradient_checkpointing=true"
+        )
+    return error

@@ -1,0 +1,110 @@
+"""Cut histories into windows, anew each epoch, and pack the windows into batches by a token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.data import Sequences
+
+Ints = npt.NDArray[np.int64]
+IGNORE = -100  # the target of a position that teaches nothing (torch's ignore_index)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Windows that are trained on together. ``windows`` is int64 [n, 3]: user, start, stop.
+
+    A window reads the items start..stop-1 of a user and guesses the items after each of them.
+    """
+
+    epoch: int
+    windows: Ints
+
+
+def plan(
+    sequences: Sequences,
+    *,
+    costs: Ints | None = None,
+    epochs: int,
+    max_items: int,
+    max_tokens: int,
+    batch_tokens: int,
+    overhead: int = 1,
+    seed: int = 0,
+) -> list[Batch]:
+    """Lay out all batches of all epochs, in order. The same arguments give the same plan: resuming is exact.
+
+    ``costs`` [n_codes] is the number of positions each event takes (1 each by default); ``overhead`` what
+    every window takes besides. A window holds at most ``max_items`` events and ``max_tokens`` positions, a
+    batch at most ``batch_tokens`` positions with its padding (but at least one window). Each epoch starts
+    its windows at other places; within an epoch every event is a target exactly once.
+    """
+    each = np.ones(len(sequences.codes), dtype=np.int64) if costs is None else costs.astype(np.int64)
+    total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
+    batches = []
+    for epoch in range(epochs):
+        draw = np.random.default_rng((seed, epoch))
+        windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead, draw)))
+        base = sequences.offsets[windows[:, 0]]
+        sizes = overhead + total[base + windows[:, 2]] - total[base + windows[:, 1]]
+        batches += [Batch(epoch, windows[rows]) for rows in pack(sizes, batch_tokens, draw)]
+    return batches
+
+
+def _windows(
+    sequences: Sequences, total: Ints, max_items: int, max_tokens: int, draw: np.random.Generator
+) -> Iterator[tuple[int, int, int]]:
+    """Yield (user, start, stop) so that inputs 0..n-2 of each user are covered once."""
+    for user, length in enumerate(sequences.lengths()):
+        base, last = int(sequences.offsets[user]), int(length) - 1
+        if last < 0:
+            continue
+        start, most = 0, max_items
+        if last > max_items:
+            most = int(draw.integers(1, max_items + 1))  # a first window of random length moves all others
+        while True:
+            room = int(np.searchsorted(total, total[base + start] + max_tokens, side="right")) - 1
+            stop = min(start + most, last, max(room - base, start + 1))
+            yield user, start, max(stop, start) if last else 0
+            start, most = stop, max_items
+            if start >= last:
+                break
+
+
+def pack(sizes: Ints, budget: int, draw: np.random.Generator) -> list[Ints]:
+    """Group windows of like size so that count times largest stays within ``budget``; shuffle the groups.
+
+    A little noise in the sort keeps the same windows from always meeting.
+    """
+    order = np.argsort(sizes * draw.uniform(0.9, 1.1, len(sizes)), kind="stable")
+    groups, start, largest = [], 0, 0
+    for place, row in enumerate(order):
+        grown = max(largest, int(sizes[row]))
+        if place > start and grown * (place - start + 1) > budget:
+            groups.append(order[start:place])
+            start, grown = place, int(sizes[row])
+        largest = grown
+    groups.append(order[start:])
+    return [groups[n] for n in draw.permutation(len(groups))]
+
+
+def inputs_and_targets(sequences: Sequences, windows: Ints) -> tuple[Ints, Ints]:
+    """Return what a batch reads and what it must guess: int64 [n, length] and [n, length + 1].
+
+    Inputs are item codes, -1 where a row is shorter. Target t stands behind the first t inputs; target 0
+    (nothing read yet) counts only where the window starts the history. Others are ``IGNORE``.
+    """
+    longest = int((windows[:, 2] - windows[:, 1]).max())
+    inputs = np.full((len(windows), longest), -1, dtype=np.int64)
+    targets = np.full((len(windows), longest + 1), IGNORE, dtype=np.int64)
+    for row, (user, start, stop) in enumerate(windows):
+        items = sequences[user]
+        inputs[row, : stop - start] = items[start:stop]
+        targets[row, 1 : stop - start + 1] = items[start + 1 : stop + 1]
+        if start == 0:
+            targets[row, 0] = items[0]
+    return inputs, targets

@@ -1,0 +1,116 @@
+"""Per-user metrics against ir-measures, and the cases that it would hide."""
+
+from __future__ import annotations
+
+import ir_measures
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ir_measures import RR, R, nDCG
+
+from llmrec.errors import DataError
+from llmrec.metrics import per_user
+
+ITEMS = [f"i{n}" for n in range(12)]
+USERS = ["ann", "bob", "eve"]
+
+ranked_lists = st.dictionaries(st.sampled_from(USERS), st.lists(st.sampled_from(ITEMS), unique=True))
+answer_sets = st.fixed_dictionaries({user: st.sets(st.sampled_from(ITEMS), min_size=1) for user in USERS})
+
+
+def recommended(lists: dict[str, list[str]]) -> pl.DataFrame:
+    rows = [(user, item, place) for user, items in lists.items() for place, item in enumerate(items, 1)]
+    schema = {"user_id": pl.String, "item_id": pl.String, "rank": pl.Int32}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def answered(sets: dict[str, set[str]]) -> pl.DataFrame:
+    rows = [(user, item) for user, items in sets.items() for item in sorted(items)]
+    return pl.DataFrame(rows, schema={"user_id": pl.String, "item_id": pl.String}, orient="row")
+
+
+@settings(max_examples=60, deadline=None)
+@given(ranked_lists, answer_sets, st.integers(1, 14))
+def test_agrees_with_ir_measures(lists: dict[str, list[str]], sets: dict[str, set[str]], k: int) -> None:
+    found = per_user(recommended(lists), answered(sets), users=USERS, k=k)
+    qrels = [ir_measures.Qrel(user, item, 1) for user, items in sets.items() for item in items]
+    # score = -rank: the oracle breaks ties in opposite ways for RR and RR@k, so it must see none.
+    run = [
+        ir_measures.ScoredDoc(user, item, -place)
+        for user, items in lists.items()
+        for place, item in enumerate(items, 1)
+    ]
+    measures = {R @ k: f"recall@{k}", nDCG @ k: f"ndcg@{k}", RR @ k: f"mrr@{k}"}
+    expected = {(user, column): 0.0 for user in USERS for column in measures.values()}
+    for one in ir_measures.iter_calc(list(measures), qrels, run):
+        expected[one.query_id, measures[one.measure]] = one.value
+    for row in found.iter_rows(named=True):
+        for column in measures.values():
+            assert row[column] == pytest.approx(expected[row["user_id"], column], abs=1e-9)
+
+
+@given(ranked_lists, answer_sets)
+@settings(max_examples=30, deadline=None)
+def test_stays_between_zero_and_one(lists: dict[str, list[str]], sets: dict[str, set[str]]) -> None:
+    found = per_user(recommended(lists), answered(sets), users=USERS, k=5).drop("user_id")
+    assert found.dtypes == [pl.Float64] * 3
+    assert found.null_count().sum_horizontal().item() == 0
+    assert all(0 <= value <= 1 + 1e-12 for row in found.iter_rows() for value in row)
+
+
+def test_one_answer_in_third_place() -> None:
+    found = per_user(recommended({"ann": ["a", "b", "c"]}), answered({"ann": {"c"}}), users=["ann"])
+    assert found.columns == ["user_id", "recall@10", "ndcg@10", "mrr@10"]
+    assert found.row(0) == ("ann", 1.0, pytest.approx(0.5), pytest.approx(1 / 3))
+
+
+def test_keeps_the_order_of_users_and_counts_silence_as_zero() -> None:
+    answers = answered({"ann": {"a"}, "bob": {"a"}})
+    found = per_user(recommended({"bob": ["a"]}), answers, users=["eve", "bob", "ann"])
+    assert found["user_id"].to_list() == ["eve", "bob", "ann"]
+    assert found["recall@10"].to_list() == [0.0, 1.0, 0.0]
+
+
+def test_no_recommendation_at_all_is_zero_for_everyone() -> None:
+    found = per_user(recommended({}), answered({"ann": {"a"}}), users=["ann", "bob"])
+    assert found.drop("user_id").to_numpy().tolist() == [[0.0] * 3] * 2
+
+
+def test_no_users_give_an_empty_table() -> None:
+    assert per_user(recommended({}), answered({}), users=[]).height == 0
+
+
+def test_ids_that_are_numbers_match_ids_that_are_strings() -> None:
+    recs = pl.DataFrame({"user_id": [7], "item_id": [1], "rank": [1]})
+    answers = pl.DataFrame({"user_id": ["7"], "item_id": ["1"]})
+    assert per_user(recs, answers, users=["7"])["ndcg@10"].to_list() == [1.0]
+
+
+def test_an_answer_given_twice_counts_once() -> None:
+    answers = pl.DataFrame({"user_id": ["ann", "ann"], "item_id": ["a", "a"]})
+    assert per_user(recommended({"ann": ["a"]}), answers, users=["ann"])["recall@10"].to_list() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("recs", "message"),
+    [
+        ({"user_id": ["ann"], "item_id": ["a"]}, "no column 'rank'"),
+        ({"user_id": ["ann"], "item_id": ["a"], "rank": [0]}, "rank 0 is below 1"),
+        (
+            {"user_id": ["ann"] * 2, "item_id": ["a", "a"], "rank": [1, 2]},
+            "item_id 'a' stands more than once",
+        ),
+        ({"user_id": ["ann"] * 2, "item_id": ["a", "b"], "rank": [1, 1]}, "rank '1' stands more than once"),
+    ],
+)
+def test_refuses_lists_that_would_inflate_a_metric(recs: dict[str, list[object]], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        per_user(pl.DataFrame(recs), answered({"ann": {"a"}}), users=["ann"])
+
+
+def test_refuses_impossible_arguments() -> None:
+    with pytest.raises(DataError, match="k must be at least 1, got 0"):
+        per_user(recommended({}), answered({}), users=[], k=0)
+    with pytest.raises(DataError, match="'ann' stands there more than once"):
+        per_user(recommended({}), answered({}), users=["ann", "ann"])
