@@ -1,0 +1,110 @@
+"""Read vectors off the LLM: item texts by the frozen model, users by the trained one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.data import Sequences
+from llmrec.llm.serialize import Serializer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from llmrec.llm.network import NextItemNetwork
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+def encode_lines(
+    model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int
+) -> Floats:
+    """Mean-pool the frozen LLM's last hidden states over each item's line: float32 [n_items, hidden].
+
+    A newline is read first and not pooled: the first position's state is an outlier in many models.
+    """
+    import torch
+
+    newline = serializer.tokens[serializer.offsets[1] - 1]
+    lengths = np.diff(serializer.offsets)
+    device = next(model.parameters()).device
+    pooled: Floats | None = None
+    with torch.inference_mode():
+        for rows in by_length(lengths + 1, batch_tokens):
+            longest = int(lengths[rows].max())
+            tokens = np.full((len(rows), longest + 1), newline, dtype=np.int64)
+            for place, code in enumerate(rows):
+                tokens[place, 1 : lengths[code] + 1] = serializer.line(int(code))
+            ids = torch.from_numpy(tokens).to(device)
+            hidden = model(inputs_embeds=embed(ids), use_cache=False).last_hidden_state[:, 1:].float()
+            inside = torch.arange(longest, device=device) < torch.from_numpy(lengths[rows]).to(device)[:, None]
+            mean = (hidden * inside[..., None]).sum(1) / inside.sum(1, keepdim=True)
+            if pooled is None:
+                pooled = np.empty((len(lengths), mean.shape[1]), dtype=np.float32)
+            pooled[rows] = mean.cpu().numpy()
+    assert pooled is not None
+    return pooled
+
+
+def encode_users(
+    network: NextItemNetwork, serializer: Serializer, sequences: Sequences, *, batch_tokens: int
+) -> Floats:
+    """Return each history's unit user vector ``W u``, float32 [n, dim]. Histories must fit the window."""
+    import torch
+
+    costs = serializer.costs()
+    totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(costs[sequences.codes])])
+    sizes = len(serializer.prefix) + totals[sequences.offsets[1:]] - totals[sequences.offsets[:-1]]
+    device = network.bias.device
+    found = np.empty((len(sequences), network.user.out_features), dtype=np.float32)
+    with torch.inference_mode():
+        vectors = network.items()
+        for rows in by_length(sizes, batch_tokens):
+            written = serializer.write(padded(sequences, rows))
+            tokens, slots = torch.from_numpy(written.tokens), torch.from_numpy(written.slots)
+            hidden = network.hidden(tokens.to(device), slots.to(device), vectors)
+            last = torch.from_numpy(written.states[:, -1]).to(device)
+            users = network.users(hidden[torch.arange(len(rows), device=device), last])
+            found[rows] = users.cpu().numpy()
+    return found
+
+
+def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints:
+    """Lay some sequences side by side: int64 [n, longest], -1 behind the shorter ones."""
+    lengths = sequences.lengths()[rows]
+    inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
+    for place, row in enumerate(rows):
+        inputs[place, : lengths[place]] = sequences[int(row)]
+    return inputs
+
+
+def by_length(sizes: Ints, budget: int) -> Iterator[Ints]:
+    """Yield groups of rows of like size whose padded total stays within ``budget`` (at least one row each)."""
+    order = np.argsort(sizes, kind="stable")
+    start = 0
+    for place in range(1, len(order) + 1):
+        if place == len(order) or sizes[order[place]] * (place - start + 1) > budget:
+            yield order[start:place]
+            start = place
+
+
+def standardize(vectors: Floats) -> tuple[Floats, Floats, float]:
+    """Centre vectors and scale them to unit mean square. Returns the result, the mean and the scale.
+
+    LLM states share a large common part that would make all texts look alike.
+    """
+    mean = vectors.mean(axis=0)
+    scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
+    return ((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale
+
+
+def to_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    """Hand an array to torch."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,53 @@
+"""A FAISS index in which the recommender's score is a plain inner product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.errors import ArtifactError
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemIndex:
+    """Items as ``(tau * v_i, b_i)``, users as ``(W u, 1)``: their product is ``tau * cos + b``."""
+
+    faiss_index: Any
+
+    @classmethod
+    def build(cls, vectors: Floats, *, temperature: float, bias: Floats) -> ItemIndex:
+        """Index unit item vectors [n_items, dim]; row n is item code n."""
+        import faiss
+
+        rows = np.concatenate([temperature * vectors, bias[:, None]], axis=1).astype(np.float32)
+        index = faiss.IndexFlatIP(rows.shape[1])
+        index.add(np.ascontiguousarray(rows))
+        return cls(index)
+
+    def search(self, users: Floats, k: int) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Return codes and scores of the k best items of each unit user vector [n, dim]."""
+        ones = np.ones((len(users), 1), dtype=np.float32)
+        scores, codes = self.faiss_index.search(np.concatenate([users, ones], axis=1), k)
+        return codes, scores
+
+    def save(self, path: Path) -> None:
+        """Write the index as FAISS does."""
+        import faiss
+
+        faiss.write_index(self.faiss_index, str(path))
+
+    @classmethod
+    def load(cls, path: Path) -> ItemIndex:
+        """Read an index. Raises ArtifactError for a damaged file."""
+        import faiss
+
+        try:
+            return cls(faiss.read_index(str(path)))
+        except RuntimeError as error:
+            raise ArtifactError(f"{path} is damaged; restore it or train again") from error

@@ -1,0 +1,73 @@
+"""A trained network with its catalog's lines: histories in, user vectors or training tensors out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.data import Sequences
+from llmrec.data.histories import offsets_of
+from llmrec.llm.encode import encode_users
+from llmrec.llm.serialize import Serializer, Written
+from llmrec.prompting.budget import newest_that_fit_each
+from llmrec.training.windows import Batch, inputs_and_targets
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+    from llmrec.llm.network import NextItemNetwork
+
+
+@dataclass(eq=False)
+class Reader:
+    """Reads histories with one network. A window holds the newest ``max_items`` items or ``max_tokens`` positions."""
+
+    network: NextItemNetwork
+    tokenizer: PreTrainedTokenizerBase
+    serializer: Serializer
+    max_items: int
+    max_tokens: int
+    batch_tokens: int
+
+    def window(self, sequences: Sequences) -> Sequences:
+        """Keep what fits: whole items, the newest."""
+        recent = sequences.last(self.max_items)
+        room = self.max_tokens - len(self.serializer.prefix)
+        kept = newest_that_fit_each(self.serializer.costs()[recent.codes], recent.offsets, room)
+        rows = np.repeat(recent.offsets[1:] - kept - offsets_of(kept)[:-1], kept) + np.arange(kept.sum())
+        return Sequences(recent.codes[rows], offsets_of(kept))
+
+    def users(self, sequences: Sequences) -> npt.NDArray[np.float32]:
+        """Return unit user vectors, float32 [n, dim]."""
+        return encode_users(
+            self.network, self.serializer, self.window(sequences), batch_tokens=self.batch_tokens
+        )
+
+    def collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
+        """Lay out one training batch as the tensors that the network's forward takes."""
+        import torch
+
+        inputs, targets = inputs_and_targets(sequences, batch.windows)
+        written = self.serializer.write(inputs)
+        arrays = {"tokens": written.tokens, "slots": written.slots, "states": written.states}
+        numbers = {"n_tokens": written.n_tokens, "prefix": len(self.serializer.prefix)}
+        tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}
+        return {**tensors, **{name: torch.tensor(value) for name, value in numbers.items()}}
+
+    def written(self, sequences: Sequences, n: int) -> Written:
+        """Serialize one history's window."""
+        return self.serializer.write(self.window(sequences)[n][None].astype(np.int64))
+
+    def shown(self, written: Written, titles: list[str]) -> str:
+        """Turn a serialized history back into text; an item slot is shown as ``[title]``."""
+        text, run = "", list[int]()
+        for token, slot in zip(written.tokens[0].tolist(), written.slots[0].tolist(), strict=True):
+            if slot >= 0:
+                text, run = f"{text}{self.tokenizer.decode(run)}[{titles[slot]}] ", []
+            elif token >= 0:
+                run.append(token)
+        return text + str(self.tokenizer.decode(run))

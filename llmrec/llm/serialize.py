@@ -1,0 +1,111 @@
+"""Write histories for the LLM: every item's line is tokenized once, a history is a concatenation."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.config import Encoding
+from llmrec.data.histories import offsets_of
+from llmrec.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+Ints = npt.NDArray[np.int64]
+EMPTY = -1  # no token, or no item, at this position
+MAX_ITEM_TOKENS = 64  # a longer item text is cut: one item must not push a whole history out of the window
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A batch of serialized histories, right-padded: all int64.
+
+    ``tokens`` [n, length]: token id, EMPTY at item slots and padding. ``slots`` [n, length]: the item code
+    whose vector stands there, else EMPTY. ``states`` [n, items + 1]: where the user's state after the first
+    t items is read; places beyond a row's items repeat its last.
+    """
+
+    tokens: Ints
+    slots: Ints
+    states: Ints
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of positions that are not padding."""
+        return int(((self.tokens != EMPTY) | (self.slots != EMPTY)).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Serializer:
+    """A catalog's tokenized lines and a prefix. ``encoding`` says how an item stands in a history.
+
+    ``text``: its line of tokens, ended by the newline token. ``soft``: one slot for its vector. ``hybrid``:
+    its line, the slot in place of the newline.
+    """
+
+    encoding: Encoding
+    prefix: Ints
+    tokens: Ints
+    offsets: Ints
+
+    @classmethod
+    def build(
+        cls, tokenizer: PreTrainedTokenizerBase, lines: list[str], *, prefix: str, encoding: Encoding
+    ) -> Serializer:
+        """Tokenize a prefix and one line an item. Raises ModelError for a tokenizer without a newline token."""
+        newline = newline_token(tokenizer)
+        cut = 0
+        tokenized = []
+        plain = [line.rstrip("\n") for line in lines]
+        for ids in tokenizer(plain, add_special_tokens=False)["input_ids"] if plain else []:
+            cut += len(ids) > MAX_ITEM_TOKENS
+            tokenized.append([*ids[:MAX_ITEM_TOKENS], newline])
+        if cut:
+            log.warning("%d of %d item texts are cut at %d tokens", cut, len(lines), MAX_ITEM_TOKENS)
+        flat = np.array([token for ids in tokenized for token in ids], dtype=np.int64)
+        head = np.array(tokenizer(prefix)["input_ids"] or [newline], dtype=np.int64)
+        return cls(encoding, head, flat, offsets_of([len(ids) for ids in tokenized]))
+
+    def costs(self) -> Ints:
+        """Number of positions each item takes in a history, int64 [n_items]."""
+        lengths = np.diff(self.offsets)
+        return np.ones_like(lengths) if self.encoding == "soft" else lengths
+
+    def line(self, code: int) -> Ints:
+        """Token ids of an item's line, newline included."""
+        return self.tokens[self.offsets[code] : self.offsets[code + 1]]
+
+    def write(self, inputs: Ints) -> Written:
+        """Serialize item codes [n, items], -1 where a row is shorter."""
+        costs = self.costs()
+        each = np.where(inputs >= 0, costs[np.maximum(inputs, 0)], 0)
+        ends = len(self.prefix) - 1 + np.concatenate(
+            [np.zeros((len(inputs), 1), dtype=np.int64), np.cumsum(each, axis=1)], axis=1
+        )
+        tokens = np.full((len(inputs), int(ends[:, -1].max()) + 1), EMPTY, dtype=np.int64)
+        slots = np.full_like(tokens, EMPTY)
+        tokens[:, : len(self.prefix)] = self.prefix
+        rows, places = np.nonzero(inputs >= 0)
+        if self.encoding != "soft":
+            for row, place in zip(rows, places, strict=True):
+                tokens[row, ends[row, place] + 1 : ends[row, place + 1] + 1] = self.line(int(inputs[row, place]))
+        if self.encoding != "text":
+            at = ends[rows, places + 1]
+            tokens[rows, at], slots[rows, at] = EMPTY, inputs[rows, places]
+        return Written(tokens, slots, ends)
+
+
+def newline_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id of the newline token. Raises ModelError if the tokenizer has none."""
+    ids = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    if not ids or tokenizer.decode(ids[-1:]) != "\n":
+        raise ModelError(
+            "this base model's tokenizer has no newline token, which ends every item's line; choose another base"
+        )
+    return int(ids[-1])

