@@ -91,9 +91,7 @@ def clean(
     return Cleaned(log_, catalog, tuple(steps), order_only)
 
 
-def _timed(
-    events: pl.DataFrame, name: str, steps: list[Step], drop_bad_times: bool
-) -> tuple[pl.DataFrame, bool]:
+def _timed(events: pl.DataFrame, name: str, steps: list[Step], drop_bad_times: bool) -> tuple[pl.DataFrame, bool]:
     """Read ids, times and numbers, drop what has none, sort. Returns also whether times are mere order."""
     first = (USER, ITEM, TIME)
     rest = [column for column in events.columns if column not in first]
@@ -204,9 +202,7 @@ def _one_row_each(
     return items
 
 
-def _with_text(
-    items: pl.DataFrame, name: str, steps: list[Step], drop_items_without_text: bool
-) -> pl.DataFrame:
+def _with_text(items: pl.DataFrame, name: str, steps: list[Step], drop_items_without_text: bool) -> pl.DataFrame:
     titled = (items[TITLE].str.strip_chars() != "").fill_null(False)
     if not titled.all() and not drop_items_without_text:
         bare = items.filter(~titled)[ITEM]

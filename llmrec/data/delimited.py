@@ -49,9 +49,7 @@ def read_atomic(path: Path) -> pl.DataFrame:
     try:
         return table.with_columns(pl.col(floats).cast(pl.Float64))
     except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"{path.name}: {str(error).splitlines()[0]}; correct it or change its type"
-        ) from error
+        raise DataError(f"{path.name}: {str(error).splitlines()[0]}; correct it or change its type") from error
 
 
 def _header(path: Path) -> tuple[int, str]:
@@ -97,9 +95,7 @@ def _parse(path: Path, names: list[str], *, skipped: int, delimiter: str, quoted
         )
         try:
             with pa.input_stream(str(path), compression="detect") as stream:
-                found = arrow_csv.read_csv(
-                    stream, read_options=read, parse_options=parse, convert_options=text
-                )
+                found = arrow_csv.read_csv(stream, read_options=read, parse_options=parse, convert_options=text)
         except pa.ArrowInvalid as error:
             if not threads:
                 raise _explained(path, error, skipped=skipped) from error

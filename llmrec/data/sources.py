@@ -37,9 +37,7 @@ def _read(path: Path) -> pl.DataFrame:
     reader = _READERS.get(ending)
     if reader is None:
         known = ", ".join(name for name in _READERS if name != "folder")
-        raise DataError(
-            f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)"
-        )
+        raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
     try:
         table = reader(path)
     except OSError as error:

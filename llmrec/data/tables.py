@@ -54,9 +54,7 @@ def flat(table: pl.DataFrame, *, name: str) -> pl.DataFrame:
     for column in table.get_columns():
         plain = _flat(column)
         if plain is None:
-            log.warning(
-                "%s: column '%s' (%s) is left out: not text or number", name, column.name, column.dtype
-            )
+            log.warning("%s: column '%s' (%s) is left out: not text or number", name, column.name, column.dtype)
         else:
             kept.append(plain)
     return pl.DataFrame(kept)

@@ -73,6 +73,4 @@ def _iso(column: pl.Series) -> pl.Series:
     moment = written.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).dt.epoch("us")
     hours, minutes = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("zone_hour", "zone_minute"))
     ahead = (hours * 60 + minutes) * 60 * MICROS
-    return parts.select(
-        pl.when(pl.col("sign") == "-").then(moment + ahead).otherwise(moment - ahead)
-    ).to_series()
+    return parts.select(pl.when(pl.col("sign") == "-").then(moment + ahead).otherwise(moment - ahead)).to_series()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from llmrec.config import Backbone, Lora
 from llmrec.errors import ArtifactError, ModelError
 from llmrec.llm.weights import load_causal_lm
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraModel, PeftModel
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -24,7 +24,7 @@ def load_backbone(settings: Backbone) -> tuple[PreTrainedModel, PreTrainedTokeni
     if settings.layers is not None:
         truncate(model, settings.layers)
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
     return model, tokenizer
 
 
@@ -36,10 +36,11 @@ def truncate(model: PreTrainedModel, layers: int) -> None:
     depth = int(config.num_hidden_layers)
     if layers > depth:
         raise ModelError(f"backbone.layers={layers}, but this base model has {depth} blocks")
-    for module in model.modules():
+    everything: list[nn.Module] = list(cast("nn.Module", model).modules())
+    for module in everything:
         for name, child in module.named_children():
             if isinstance(child, nn.ModuleList) and len(child) == depth:
-                setattr(module, name, child[:layers])
+                setattr(module, name, nn.ModuleList(list(child)[:layers]))
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
@@ -48,8 +49,7 @@ def truncate(model: PreTrainedModel, layers: int) -> None:
 def encoder(model: PreTrainedModel | PeftModel) -> nn.Module:
     """Return the blocks below the language-model head (adapted ones, if there is an adapter)."""
     causal = model.get_base_model() if hasattr(model, "peft_config") else model
-    inner: nn.Module = causal.base_model
-    return inner
+    return cast("nn.Module", causal.base_model)
 
 
 def add_adapter(model: PreTrainedModel, settings: Lora) -> PeftModel:
@@ -77,6 +77,11 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
         raise ArtifactError(f"the adapter in {folder} does not fit this base model: {reason}") from error
 
 
+def merge(model: PeftModel) -> None:
+    """Fold the adapter into the weights for good; the adapter's own weights stay and can be saved."""
+    cast("LoraModel", model.base_model).merge_adapter()
+
+
 @contextmanager
 def merged(model: PeftModel) -> Iterator[None]:
     """Fold the adapter into the weights for the length of the block: two to three times faster to run.
@@ -85,14 +90,16 @@ def merged(model: PeftModel) -> Iterator[None]:
     """
     from peft.tuners.lora import LoraLayer
 
-    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    everything: list[Any] = list(cast("Any", model).modules())
+    layers = [module for module in everything if isinstance(module, LoraLayer)]
+    tuner = cast("LoraModel", model.base_model)
     originals = [layer.get_base_layer().weight.data for layer in layers]
     for layer, weight in zip(layers, originals, strict=True):
         layer.get_base_layer().weight.data = weight.clone()
-    model.merge_adapter()
+    tuner.merge_adapter()
     try:
         yield
     finally:
-        model.unmerge_adapter()
+        cast("Any", tuner).unmerge_adapter()
         for layer, weight in zip(layers, originals, strict=True):
             layer.get_base_layer().weight.data = weight

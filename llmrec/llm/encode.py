@@ -21,9 +21,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
-def encode_lines(
-    model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int
-) -> Floats:
+def encode_lines(model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int) -> Floats:
     """Mean-pool the frozen LLM's last hidden states over each item's line: float32 [n_items, hidden].
 
     A newline is read first and not pooled: the first position's state is an outlier in many models.

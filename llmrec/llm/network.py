@@ -94,7 +94,8 @@ class NextItemNetwork(nn.Module):
             entered = (entered * rms * self.slot_scale).to(embedded.dtype)
             embedded = torch.where((slots >= 0)[..., None], entered[slots.clamp(min=0)], embedded)
         output = encoder(self.model)(inputs_embeds=embedded, use_cache=False)
-        return output.last_hidden_state.float()
+        states: torch.Tensor = output.last_hidden_state
+        return states.float()
 
     def users(self, states: torch.Tensor) -> torch.Tensor:
         """Project hidden states to unit user vectors, [..., dim]."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Reader:
-    """Reads histories with one network. A window holds the newest ``max_items`` items or ``max_tokens`` positions."""
+    """Reads histories with one network. A window holds the newest ``max_items`` items that fit ``max_tokens``."""
 
     network: NextItemNetwork
     tokenizer: PreTrainedTokenizerBase
@@ -43,9 +43,7 @@ class Reader:
 
     def users(self, sequences: Sequences) -> npt.NDArray[np.float32]:
         """Return unit user vectors, float32 [n, dim]."""
-        return encode_users(
-            self.network, self.serializer, self.window(sequences), batch_tokens=self.batch_tokens
-        )
+        return encode_users(self.network, self.serializer, self.window(sequences), batch_tokens=self.batch_tokens)
 
     def collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         """Lay out one training batch as the tensors that the network's forward takes."""

@@ -85,8 +85,10 @@ class Serializer:
         """Serialize item codes [n, items], -1 where a row is shorter."""
         costs = self.costs()
         each = np.where(inputs >= 0, costs[np.maximum(inputs, 0)], 0)
-        ends = len(self.prefix) - 1 + np.concatenate(
-            [np.zeros((len(inputs), 1), dtype=np.int64), np.cumsum(each, axis=1)], axis=1
+        ends = (
+            len(self.prefix)
+            - 1
+            + np.concatenate([np.zeros((len(inputs), 1), dtype=np.int64), np.cumsum(each, axis=1)], axis=1)
         )
         tokens = np.full((len(inputs), int(ends[:, -1].max()) + 1), EMPTY, dtype=np.int64)
         slots = np.full_like(tokens, EMPTY)

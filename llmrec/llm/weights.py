@@ -50,9 +50,7 @@ def find_base(name: str) -> Base:
     return Base(name, name, "hub")
 
 
-def load_causal_lm(
-    base: str, *, dtype: Dtype = "auto"
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_causal_lm(base: str, *, dtype: Dtype = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal LLM and its tokenizer in evaluation mode, on the CPU.
 
     Raises ModelError if it is no causal LM, cannot be read, or is neither local nor in reach.
@@ -62,12 +60,11 @@ def load_causal_lm(
 
     found = find_base(base)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            found.location, dtype=getattr(torch, resolve_dtype(dtype))
-        )
+        model = AutoModelForCausalLM.from_pretrained(found.location, dtype=getattr(torch, resolve_dtype(dtype)))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(_explained(base, error)) from error
-    return model.eval(), load_tokenizer(base)
+    model.train(mode=False)
+    return model, load_tokenizer(base)
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
@@ -116,10 +113,10 @@ def _convert(gguf: Path, folder: Path) -> None:
 
     source, file = str(gguf.parent), gguf.name
     loaded = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
-    config = AutoConfig.for_model(**{
-        key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"
-    })
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    config = AutoConfig.for_model(
+        **{key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     model.load_state_dict(loaded.state_dict())
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(folder)

@@ -33,6 +33,7 @@ class Recommender(ABC):
 
     kind: ClassVar[str]
     catalog: Catalog
+    histories: Histories  # what is known of each user, for answers by user id
 
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe(name=self.kind, model=self.kind)
@@ -56,6 +57,7 @@ class Recommender(ABC):
         if data.events.is_empty():
             raise DataError(f"{data.name}: no events to learn from")
         self.catalog = data.catalog
+        self.histories = data.histories
         self.exclude_seen = not data.repeats_are_normal
         self.facts = {
             "seed": self.recipe.seed,
@@ -93,9 +95,7 @@ class Recommender(ABC):
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
         skip = self.exclude_seen if exclude_seen is None else exclude_seen
-        frames = [
-            self._recommend_part(part, k, skip=skip, candidates=candidates) for part in _chunks(histories)
-        ]
+        frames = [self._recommend_part(part, k, skip=skip, candidates=candidates) for part in _chunks(histories)]
         return pl.concat(frames) if frames else _table([], self.catalog, np.empty((0, 0)), np.empty((0, 0)))
 
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
@@ -127,6 +127,11 @@ class Recommender(ABC):
             (path / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
             items = self.catalog.table.with_columns(row=np.arange(len(self.catalog), dtype=np.int32))
             items.write_parquet(path / "items.parquet")
+            known = self.histories
+            users = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
+                np.repeat(np.arange(len(known)), known.lengths())
+            )
+            known.events.select(users, ITEM).write_parquet(path / "histories.parquet")
             self._save(path)
 
         artifact.write(Path(folder), kind=self.kind, facts=self.facts, fill=fill)
@@ -140,6 +145,7 @@ class Recommender(ABC):
             raise ArtifactError(f"{path} holds a {manifest.kind} model, not {cls.kind}; use llmrec.load")
         model = cls(Recipe.load(path / "recipe.yaml"))
         model.catalog = Catalog(pl.read_parquet(path / "items.parquet").drop("row"))
+        model.histories = Histories.from_events(pl.read_parquet(path / "histories.parquet"))
         model.exclude_seen = bool(manifest.facts["exclude_seen"])
         own = {"versions", "machine"}
         model.facts = {key: value for key, value in manifest.facts.items() if key not in own}
@@ -188,9 +194,7 @@ def _chunks(histories: Histories) -> Iterator[Histories]:
     return (histories[start : start + CHUNK] for start in range(0, len(histories), CHUNK))
 
 
-def _table(
-    users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]
-) -> pl.DataFrame:
+def _table(users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]) -> pl.DataFrame:
     """Lay out ranked codes [n, k] as rows, leaving out places that no item could fill (score -inf)."""
     n, k = best.shape
     table = pl.DataFrame(

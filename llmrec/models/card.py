@@ -17,7 +17,10 @@ def model_card(model: LLMRecommender) -> str:
         ("Base model", f"{facts['base']['name']} ({facts['base']['identity']}), {depth}"),
         ("Adapter", f"LoRA r={recipe.lora.r}, alpha={recipe.lora.alpha}, targets {recipe.lora.targets}"),
         ("Histories", f"{recipe.history.encoding}, newest {recipe.history.max_items} items"),
-        ("Data", f"{data['name']}, {data['events']:,} training events, fingerprint {data['fingerprint'][:12]}"),
+        (
+            "Data",
+            f"{data['name']}, {data['events']:,} training events, fingerprint {data['fingerprint'][:12]}",
+        ),
         ("Catalog", f"{len(model.catalog):,} items"),
         ("Training", ", ".join(f"{key} {value}" for key, value in cost.items()) or "not recorded"),
     ]

@@ -18,7 +18,7 @@ from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.card import model_card
 from llmrec.models.neural import fit_network, read_log, write_log
-from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
 from llmrec.training.windows import plan
@@ -88,9 +88,12 @@ class LLMRecommender(Recommender):
         seed_everything(self.recipe.seed)
         base = find_base(self.recipe.backbone.base)
         self.facts["base"] = {"name": base.name, "identity": base.identity}
-        self._prompts = (Prompt.load(self.recipe.history.prompt), Prompt.load(self.recipe.history.item_prompt))
+        self._prompts = (
+            Prompt.load(self.recipe.history.prompt),
+            Prompt.load(self.recipe.history.item_prompt),
+        )
         model, tokenizer = load_backbone(self.recipe.backbone)
-        model = model.to(_device())
+        model.to(_device())  # type: ignore[arg-type]  # transformers' stub wants a model here
         serializer = self._serializer(tokenizer)
         self._texts = self._encode_texts(model, serializer)
         sequences = Sequences.encode(data.histories, self.catalog)
@@ -170,8 +173,10 @@ class LLMRecommender(Recommender):
 
     def _freeze(self) -> None:
         """Fold the adapter in for good (its own weights stay, to be saved) and index the items."""
+        from llmrec.llm.backbone import merge
+
         self.reader.network.eval()
-        self.reader.network.model.merge_adapter()
+        merge(self.reader.network.model)
         self._take_vectors()
         self.index = ItemIndex.build(self._vectors, temperature=self._temperature, bias=self._bias)
 
@@ -185,16 +190,19 @@ class LLMRecommender(Recommender):
             self._temperature = float(network.log_temperature.exp())
 
     def _score(self, sequences: Sequences) -> Scores:
-        scores: Scores = self._temperature * self.reader.users(sequences) @ self._vectors.T + self._bias
-        return scores
+        scores = self._temperature * self.reader.users(sequences) @ self._vectors.T + self._bias
+        return scores.astype(np.float32, copy=False)
 
     def _save(self, folder: Path) -> None:
         network = self.reader.network
-        network.model.save_pretrained(folder / "adapter")
-        head = {n: v for n, v in network.named_parameters() if not n.startswith("model.")}
-        statistics = {"text_mean": self._text_mean, "text_scale": np.float32([self._text_scale])}
-        arrays = {name: value.detach().cpu().numpy() for name, value in head.items()}
-        write_tensors(folder / "head.safetensors", {**arrays, **statistics})
+        network.model.save_pretrained(str(folder / "adapter"))
+        head = [(n, v) for n, v in network.named_parameters() if not n.startswith("model.")]
+        statistics: Tensors = {
+            "text_mean": self._text_mean,
+            "text_scale": np.array([self._text_scale], dtype=np.float32),
+        }
+        arrays: Tensors = {name: value.detach().cpu().numpy() for name, value in head}
+        write_tensors(folder / "head.safetensors", arrays | statistics)
         write_tensors(folder / "embeddings.safetensors", {"texts": self._texts, "items": self._vectors})
         self.index.save(folder / "index.faiss")
         text = "---\n".join(prompt.to_yaml() for prompt in self._prompts)
@@ -210,11 +218,16 @@ class LLMRecommender(Recommender):
 
         base, said = find_base(self.recipe.backbone.base), self.facts["base"]["identity"]
         if base.identity != said:
-            raise ArtifactError(f"{folder} was trained on another '{base.name}': {said}, here it is {base.identity}")
+            raise ArtifactError(
+                f"{folder} was trained on another '{base.name}': {said}, here it is {base.identity}"
+            )
         documents = yaml.safe_load_all((folder / "prompt.yaml").read_text(encoding="utf-8"))
         history, item = (Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
         self._prompts = (history, item)
-        head, arrays = read_tensors(folder / "head.safetensors"), read_tensors(folder / "embeddings.safetensors")
+        head, arrays = (
+            read_tensors(folder / "head.safetensors"),
+            read_tensors(folder / "embeddings.safetensors"),
+        )
         self._text_mean, self._text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
         self._texts = arrays["texts"]
         model, tokenizer = load_backbone(self.recipe.backbone)

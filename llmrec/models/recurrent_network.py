@@ -35,10 +35,11 @@ class RecurrentNetwork(nn.Module):
         """
         start = len(self.bias)
         codes = torch.where(inputs < 0, start, inputs)
-        codes = torch.cat([torch.full_like(codes[:, :1], start), codes], dim=1) if inputs.shape[1] else (
-            torch.full((len(inputs), 1), start, device=self.bias.device))  # fmt: skip
+        first = torch.full((len(inputs), 1), start, dtype=codes.dtype, device=codes.device)
+        codes = torch.cat([first, codes], dim=1)
         hidden, _ = self.cells(self.dropout(self.items(codes)))
-        return self.out(self.dropout(hidden))
+        states: torch.Tensor = self.out(self.dropout(hidden))
+        return states
 
     def scores(self, states: torch.Tensor) -> torch.Tensor:
         """Score every item: [..., n_items]."""

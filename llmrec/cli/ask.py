@@ -1,0 +1,105 @@
+"""Ask a trained run: ``recommend``, ``similar``, ``explain``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import polars as pl
+import typer
+
+from llmrec.cli.show import Json, show
+from llmrec.errors import DataError
+
+if TYPE_CHECKING:
+    from llmrec.data import Histories
+    from llmrec.models import Recommender
+
+Run = Annotated[Path, typer.Argument(help="A run directory.")]
+User = Annotated[str | None, typer.Option("--user", help="A user of the training log.")]
+History = Annotated[str | None, typer.Option("--history", help="Item ids, oldest first: ID,ID,...")]
+Count = Annotated[int, typer.Option("-k", help="How many items.")]
+
+
+def recommend(
+    run: Run, user: User = None, history: History = None, k: Count = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Add a reason to each item.")] = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """What a user does next."""
+    from llmrec.models.runs import load_run
+
+    model = load_run(run)
+    asked = _histories(model, user, history)
+    recs = model.recommend(asked, k)
+    if recs.height < k:
+        print(f"only {recs.height} items are left to recommend", file=sys.stderr)
+    table = _titled(model, recs)
+    if explain:
+        from llmrec.reasons import explain as reason
+
+        table = table.with_columns(reason(model, recs, asked)["sentence"].alias("reason"))
+    show(table.drop("user_id"), as_json=as_json)
+
+
+def similar(
+    run: Run,
+    item: Annotated[str, typer.Option("--item", help="An item id.")],
+    k: Count = 10,
+    as_json: Json = False,
+) -> None:
+    """Which items are most like one."""
+    from llmrec.models.runs import load_run
+
+    model = load_run(run)
+    found = model.similar_items([item], k).select(pl.col("similar_id").alias("item_id"), "rank", "score")
+    show(_titled(model, found), as_json=as_json)
+
+
+def explain(
+    run: Run, item: Annotated[str, typer.Option("--item", help="The item to give a reason for.")],
+    user: User = None, history: History = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Why an item fits a user: one sentence and the history items it rests on."""
+    from llmrec.models.runs import load_run
+    from llmrec.reasons import explain as reason
+
+    model = load_run(run)
+    asked = _histories(model, user, history)
+    model.catalog.code(item)
+    table = reason(model, pl.DataFrame({"user_id": [asked.user_ids[0]], "item_id": [item]}), asked)
+    if as_json:
+        show(table.drop("rank"), as_json=True)
+        return
+    print(table["sentence"][0])
+    if table["faults"][0].len():
+        print(f"(the LLM's sentence was replaced: {'; '.join(table['faults'][0])})", file=sys.stderr)
+    evidence = pl.DataFrame(table["evidence"][0].to_list())
+    if evidence.height:
+        show(evidence, as_json=False)
+
+
+def _histories(model: Recommender, user: str | None, history: str | None) -> Histories:
+    """Find the history that is asked about. Raises DataError for an unknown user or no known item."""
+    from llmrec.data import Histories
+
+    if (user is None) == (history is None):
+        raise DataError("say whose history: either --user ID or --history ID,ID,...")
+    if user is not None:
+        return model.histories.of_user(user)
+    ids = [item.strip() for item in (history or "").split(",") if item.strip()]
+    unknown = [item for item in ids if model.catalog.codes([item])[0] < 0]
+    if ids and len(unknown) == len(ids):
+        raise DataError(
+            f"none of these items is in the catalog: {', '.join(ids[:5])}; see items.parquet of the run"
+        )
+    if unknown:
+        print(f"not in the catalog, passed over: {', '.join(unknown)}", file=sys.stderr)
+    return Histories.of({"you": ids})
+
+
+def _titled(model: Recommender, table: pl.DataFrame) -> pl.DataFrame:
+    return table.join(
+        model.catalog.table.select("item_id", "title"), on="item_id", how="left", maintain_order="left"
+    )

@@ -1,0 +1,81 @@
+"""``llmrec data``: get event logs in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from llmrec.cli.show import Json, show
+
+app = typer.Typer(help="Prepare, describe and split event logs.", no_args_is_help=True)
+Out = Annotated[Path, typer.Option("--out", help="The folder to write.")]
+Folder = Annotated[Path, typer.Argument(help="A folder made by `llmrec data prepare`.")]
+
+
+@app.command("list")
+def list_sets(as_json: Json = False) -> None:
+    """The data sets that can be fetched by name."""
+    from llmrec.data.builtin import BUILTIN
+
+    rows = [(name, one.description, one.license) for name, one in BUILTIN.items()]
+    show(pl.DataFrame(rows, schema=["name", "what", "terms"], orient="row"), as_json=as_json)
+
+
+@app.command()
+def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data list`.")], out: Out) -> None:
+    """Fetch a data set and prepare it."""
+    from llmrec.data.builtin import fetch as fetch_builtin
+
+    data = fetch_builtin(name)
+    data.save(out)
+    print(f"{out}: {data!r}")
+
+
+@app.command()
+def prepare(
+    events: Annotated[Path, typer.Argument(help="The event log: user_id, item_id, timestamp, ...")],
+    out: Out,
+    items: Annotated[Path | None, typer.Option("--items", help="The catalog: item_id, title, ...")] = None,
+    drop_unknown_items: Annotated[
+        bool, typer.Option(help="Drop events whose item is not in the catalog.")
+    ] = False,
+    drop_items_without_text: Annotated[bool, typer.Option(help="Drop items that have no title.")] = False,
+    drop_bad_times: Annotated[bool, typer.Option(help="Drop events whose time cannot be read.")] = False,
+    keep_unseen_items: Annotated[bool, typer.Option(help="Keep items that no event names.")] = False,
+) -> None:
+    """Check and clean an event log; every step says what it removed."""
+    from llmrec.data import Dataset
+
+    data = Dataset.from_files(
+        events, items=items, drop_unknown_items=drop_unknown_items,
+        drop_items_without_text=drop_items_without_text, drop_bad_times=drop_bad_times,
+        keep_unseen_items=keep_unseen_items,
+    )  # fmt: skip
+    data.save(out)
+    for step in data.steps:
+        if step.removed:
+            print(f"{step.name}: {step.removed:,} of {step.rows_in:,} {step.table} removed")
+    print(f"{out}: {data!r}")
+
+
+@app.command()
+def describe(folder: Folder, as_json: Json = False) -> None:
+    """Counts, history lengths and time span of prepared data."""
+    from llmrec.data import Dataset
+    from llmrec.data.describe import describe as described
+
+    show(described(Dataset.load(folder)), as_json=as_json)
+
+
+@app.command()
+def split(folder: Folder, as_json: Json = False) -> None:
+    """How leave-last-out cuts prepared data, and the hash that results name it by."""
+    from llmrec.data import Dataset, Split
+
+    cut = Split.leave_last_out(Dataset.load(folder))
+    counts = [cut.train.events.height, cut.valid.answers.height, cut.test.answers.height]
+    table = pl.DataFrame({"part": ["train", "valid", "test"], "events": counts})
+    show(table.with_columns(split=pl.lit(cut.name), hash=pl.lit(cut.hash[:16])), as_json=as_json)

@@ -1,0 +1,30 @@
+"""``llmrec doctor``: what is installed, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import polars as pl
+
+from llmrec.cli.show import Json, show
+
+OPTIONAL = {"bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'"}
+
+
+def doctor(as_json: Json = False) -> None:
+    """Versions, devices, cached downloads, and what is missing."""
+    from llmrec.resources.cache import cache_dir
+    from llmrec.resources.wheels import WHEELS, cached_wheel
+    from llmrec.runtime import device_name, machine, resolve_dtype, versions
+
+    rows = [(name, version) for name, version in versions().items()]
+    rows += [(name, str(value)) for name, value in machine().items()]
+    rows += [("device", device_name()), ("dtype by default", resolve_dtype("auto"))]
+    rows.append(("cache", str(cache_dir())))
+    for name, wheel in WHEELS.items():
+        state = "in the cache" if cached_wheel(name) else f"fetched on first use ({wheel.requirement})"
+        rows.append((name, state))
+    for name, way in OPTIONAL.items():
+        found = importlib.util.find_spec(name) is not None
+        rows.append((name, "installed" if found else f"not installed; {way}"))
+    show(pl.DataFrame(rows, schema=["what", "value"], orient="row"), as_json=as_json)

@@ -1,0 +1,95 @@
+"""Fit into a run directory: written at the end, whole; an interrupted run continues where it stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from llmrec import artifact
+from llmrec.config import Recipe
+from llmrec.data import Dataset, Split
+from llmrec.errors import ArtifactError
+from llmrec.models import from_recipe, load
+from llmrec.models.base import Recommender
+
+
+def fit_run(
+    recipe: Recipe,
+    data: Dataset,
+    split: Split,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+) -> Recommender:
+    """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
+
+    Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
+    the same recipe and data is loaded, and an interrupted one continued. Raises ArtifactError if ``out``
+    exists without ``resume``, or holds a run of something else.
+    """
+    place = Path(out)
+    work = work_dir(place)
+    mark = {"recipe": recipe.to_yaml(), "split": split.hash}
+    if place.exists():
+        return _finished(place, mark, resume=resume)
+    _claim(work, mark, resume=resume)
+    model = from_recipe(recipe)
+    model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
+    model.histories = data.histories
+    model.facts["split"] = {"name": split.name, "hash": split.hash}
+    model.save(place)
+    shutil.rmtree(work)
+    return model
+
+
+def work_dir(out: Path) -> Path:
+    """Return where an unfinished run keeps its checkpoints."""
+    return out.with_name(out.name + ".work")
+
+
+def load_run(folder: str | Path) -> Recommender:
+    """Read a finished run. Raises ArtifactError; for an interrupted one it says how to continue."""
+    place = Path(folder)
+    if not place.exists() and work_dir(place).is_dir():
+        raise ArtifactError(
+            f"{place} is an interrupted run ({work_dir(place).name} holds its checkpoints); "
+            "continue it with: llmrec fit ... --resume"
+        )
+    return load(place)
+
+
+def _finished(place: Path, mark: dict[str, str], *, resume: bool) -> Recommender:
+    if not resume:
+        raise ArtifactError(f"{place} exists already; choose another --out, remove it, or pass --resume")
+    manifest = artifact.read(place)
+    made = {
+        "recipe": (place / "recipe.yaml").read_text(encoding="utf-8"),
+        "split": manifest.facts.get("split", {}).get("hash"),
+    }
+    _same(made, mark, place)
+    shutil.rmtree(work_dir(place), ignore_errors=True)
+    return load(place)
+
+
+def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:
+    """Make the work directory ours, or check that it already is."""
+    note = work / "run.json"
+    if work.exists():
+        if not resume:
+            raise ArtifactError(f"{work} holds an interrupted run: pass --resume to continue it, or remove it")
+        try:
+            _same(json.loads(note.read_text(encoding="utf-8")), mark, work)
+            return
+        except (OSError, ValueError):  # killed before it was written: nothing is there to continue
+            shutil.rmtree(work)
+    work.mkdir(parents=True)
+    note.write_text(json.dumps(mark), encoding="utf-8")
+
+
+def _same(made: dict[str, str], mark: dict[str, str], place: Path) -> None:
+    for name, value in mark.items():
+        if made.get(name) != value:
+            other = "another recipe" if name == "recipe" else "other data"
+            raise ArtifactError(f"{place} is a run of {other}; choose another --out or remove it")

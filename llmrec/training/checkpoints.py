@@ -1,0 +1,72 @@
+"""What is kept of a training run on disk: trained weights, the best of them, the log."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llmrec.errors import TrainingError
+
+Tensors = dict[str, torch.Tensor]
+WEIGHTS = "trainable.safetensors"
+
+
+def trainable_state(network: torch.nn.Module | None) -> Tensors:
+    """Return the parameters that are trained, on the CPU, by name."""
+    assert network is not None
+    named = network.named_parameters()
+    return {name: value.detach().cpu().contiguous() for name, value in named if value.requires_grad}
+
+
+def load_trainable(network: torch.nn.Module | None, state: Tensors) -> None:
+    """Put back what ``trainable_state`` took. Raises TrainingError if the networks differ."""
+    assert network is not None
+    own = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
+        raise TrainingError("the checkpoint is of another network; remove the work directory and train again")
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(state[name])
+
+
+def last_checkpoint(work_dir: Path) -> Path | None:
+    """Return the newest complete checkpoint. Its ``trainer_state.json`` is written last: others are remains."""
+    found = sorted(work_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.rsplit("-", 1)[1]))
+    for path in found:
+        try:
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            return path
+        except (OSError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
+    return None
+
+
+def best_row(log: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the row with the best validation, or the newest where nothing is validated."""
+    validated = [row for row in log if "valid_ndcg@10" in row]
+    return max(validated, key=lambda row: row["valid_ndcg@10"]) if validated else log[-1]
+
+
+def best_file(work_dir: Path, row: dict[str, Any]) -> Path:
+    """Where the weights of a log row are kept if they are the best."""
+    return work_dir / f"best-{row['step']}.safetensors"
+
+
+def restore_log(work_dir: Path, step: int) -> list[dict[str, Any]]:
+    """Read the log up to ``step`` and forget what came after: it will be trained again."""
+    path = work_dir / "train_log.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    kept = [row for row in rows if row["step"] <= step]
+    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    return kept
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Add a row to the log."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
