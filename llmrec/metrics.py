@@ -36,9 +36,7 @@ def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str],
     wanted = _keyed(answers, (USER, ITEM), name="answers").unique()
     ranked = _checked(_keyed(recs, (USER, ITEM, RANK), name="recommendations").filter(pl.col(RANK) <= k))
     found = ranked.join(wanted, on=[USER, ITEM], how="semi").group_by(USER)
-    hits = found.agg(
-        hits=pl.len(), first=pl.col(RANK).min(), gain=(1 / (pl.col(RANK) + 1).log(2)).sort().sum()
-    )
+    hits = found.agg(hits=pl.len(), first=pl.col(RANK).min(), gain=(1 / (pl.col(RANK) + 1).log(2)).sort().sum())
     totals = wanted.group_by(USER).agg(total=pl.len())
     table = rows.join(totals, on=USER, how="left", maintain_order="left")
     table = table.join(hits, on=USER, how="left", maintain_order="left")

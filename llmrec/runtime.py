@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import pathlib
 import platform
 import resource
 import sys
@@ -75,7 +76,7 @@ def seed_everything(seed: int) -> None:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
+        with pathlib.Path("/proc/cpuinfo").open(encoding="utf-8") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
         return names[0] if names else platform.processor()
     except OSError:

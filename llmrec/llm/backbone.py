@@ -48,7 +48,9 @@ def truncate(model: PreTrainedModel, layers: int) -> None:
 
 def encoder(model: PreTrainedModel | PeftModel) -> nn.Module:
     """Return the blocks below the language-model head (adapted ones, if there is an adapter)."""
-    causal = model.get_base_model() if hasattr(model, "peft_config") else model
+    causal: Any = model
+    if hasattr(model, "peft_config"):
+        causal = causal.get_base_model()
     return cast("nn.Module", causal.base_model)
 
 
@@ -91,7 +93,7 @@ def merged(model: PeftModel) -> Iterator[None]:
     from peft.tuners.lora import LoraLayer
 
     everything: list[Any] = list(cast("Any", model).modules())
-    layers = [module for module in everything if isinstance(module, LoraLayer)]
+    layers: list[Any] = [module for module in everything if isinstance(module, LoraLayer)]
     tuner = cast("LoraModel", model.base_model)
     originals = [layer.get_base_layer().weight.data for layer in layers]
     for layer, weight in zip(layers, originals, strict=True):

@@ -1,0 +1,73 @@
+"""Put the questions to one model and time its answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from llmrec.data import Histories
+from llmrec.models.base import CHUNK, Recommender
+
+# Latency is taken over this many users, one at a time.
+TIMED_USERS = 30
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Recommendations, the seconds that all of them took, and the latency of asking for one user."""
+
+    recs: pl.DataFrame
+    seconds: float
+    p50_ms: float
+    p95_ms: float
+
+
+def answer(model: Recommender, histories: Histories, k: int, *, exclude_seen: bool, advance: Advance) -> Answered:
+    """Recommend for at least one history, in chunks, then time single requests. Calls ``advance``."""
+    parts = []
+    started = time.perf_counter()
+    for start in range(0, len(histories), CHUNK):
+        part = histories[start : start + CHUNK]
+        parts.append(model.recommend(part, k, exclude_seen=exclude_seen))
+        advance(len(part))
+    seconds = time.perf_counter() - started
+    single = _single_seconds(model, histories, k, exclude_seen)
+    p50, p95 = np.percentile(single, [50, 95]) * 1000
+    return Answered(pl.concat(parts), seconds, float(p50), float(p95))
+
+
+def _single_seconds(model: Recommender, histories: Histories, k: int, exclude_seen: bool) -> list[float]:
+    """Time requests for one user each, spread evenly over the fold."""
+    places = np.linspace(0, len(histories) - 1, min(TIMED_USERS, len(histories))).astype(np.int64)
+    seconds = []
+    for place in [places[0], *places]:  # the first request warms up and is not counted
+        one = histories.take([int(place)])
+        started = time.perf_counter()
+        model.recommend(one, k, exclude_seen=exclude_seen)
+        seconds.append(time.perf_counter() - started)
+    return seconds[1:]
+
+
+@contextmanager
+def bar(total: int, *, show: bool) -> Iterator[Callable[[str], Advance]]:
+    """Draw a progress bar over all questions. Yields a function from a model's name to its Advance."""
+    if not show:
+        yield lambda name: lambda count: None
+        return
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    with Progress(*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn()) as drawn:
+        task = drawn.add_task("evaluating", total=total)
+
+        def named(name: str) -> Advance:
+            drawn.update(task, description=f"evaluating {name}")
+            return lambda count: drawn.advance(task, count)
+
+        yield named

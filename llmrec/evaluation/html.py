@@ -1,0 +1,49 @@
+"""The report as one self-contained page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from llmrec.evaluation import plots, tables, wording
+
+if TYPE_CHECKING:
+    from llmrec.evaluation.report import Report
+
+TEMPLATE = Path(__file__).with_name("report.html.j2")
+
+
+def page(report: Report) -> str:
+    """Render the page. Titles, prompts and names are escaped: they come from strangers."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "metric": wording.metric_name,
+        "meaning": wording.meaning,
+        "encoding": wording.encoding_meaning,
+        "duration": wording.duration,
+        "chance": wording.chance,
+    }
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    columns = report.asked.protocol.columns
+    return template.render(
+        report=report,
+        asked=report.asked,
+        columns=columns,
+        cost_names=tables.COST,
+        cost_cells=tables.cost_cells,
+        best={column: max(result.metrics[column].mean for result in report.results) for column in columns},
+        # The two figures are our own SVG; model names in them were escaped by matplotlib.
+        bars=plots.metric_bars(report.results, columns),
+        curves=plots.learning_curves(report.results),
+        prompts=[result for result in report.results if result.prompt is not None],
+        strongest=_strongest,
+    )
+
+
+def _strongest(contributions: list[float | None]) -> float:
+    """The largest contribution, which a card's bars are drawn relative to; never 0."""
+    return max((abs(value) for value in contributions if value), default=1.0)

@@ -1,0 +1,146 @@
+"""The report's figures, as SVG that takes its text colour from the page (light or dark)."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmrec.evaluation.results import Result
+from llmrec.evaluation.wording import metric_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Readable on white and on near-black; the first model has the first colour in every figure.
+COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#14b8a6", "#ec4899", "#84cc16")
+# matplotlib knows no "currentColor": this one stands for it until the SVG is written.
+INK = "#010203"
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "llmrec",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 11,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+}
+
+
+def metric_bars(results: Sequence[Result], columns: Sequence[str]) -> str:
+    """Draw each metric's means with their intervals, models from top to bottom. Returns SVG."""
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+        names = [_short(result.model) for result in results]
+        for axes, column in zip(panels, columns, strict=True):
+            for place, result in enumerate(results):
+                found = result.metrics[column]
+                reach = [[max(found.mean - found.low, 0)], [max(found.high - found.mean, 0)]]
+                axes.barh(place, found.mean, height=0.62, color=_colour(place), alpha=0.85)
+                axes.errorbar(found.mean, place, xerr=reach, color=INK, capsize=3, linewidth=1.1)
+            axes.set_title(metric_name(column), loc="left")
+            axes.set_yticks(range(len(names)), names)
+            axes.set_xlim(left=0)
+            axes.locator_params(axis="x", nbins=4)
+            axes.tick_params(axis="y", length=0)
+        panels[0].invert_yaxis()
+
+    return _svg(draw, width=9.2, height=0.9 + 0.42 * len(results), prefix="bars")
+
+
+def learning_curves(results: Sequence[Result]) -> str | None:
+    """Draw training loss and validation NDCG over epochs. Returns SVG, or None where no model kept a log."""
+    kinds = [(key, title) for key, title in _curve_kinds(results) if _curves(results, key)]
+    if not kinds:
+        return None
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, len(kinds), squeeze=False)[0]
+        for axes, (key, title) in zip(panels, kinds, strict=True):
+            _curve_panel(axes, _curves(results, key), title, marked=key != "loss")
+
+    return _svg(draw, width=9.2 if len(kinds) > 1 else 5.6, height=3.1, prefix="curves")
+
+
+def _curve_kinds(results: Sequence[Result]) -> list[tuple[str, str]]:
+    keys = {key for result in results for row in result.learning for key in row if key.startswith("valid_ndcg")}
+    return [
+        ("loss", "Training loss"),
+        *((key, f"{metric_name(key[6:])} on validation") for key in sorted(keys)),
+    ]
+
+
+def _curves(results: Sequence[Result], key: str) -> list[tuple[int, str, list[float], list[float]]]:
+    """Collect (model's place, name, epochs, values) of the models whose log has at least one ``key``."""
+    found = []
+    for place, result in enumerate(results):
+        rows = [row for row in result.learning if isinstance(row.get(key), int | float)]
+        points = [(row.get("epoch", row.get("step")), row[key]) for row in rows]
+        kept = [(float(x), float(y)) for x, y in points if x is not None and y is not None]
+        if kept:
+            epochs, values = zip(*kept, strict=True)
+            found.append((place, result.model, list(epochs), list(values)))
+    return found
+
+
+def _curve_panel(
+    axes: Axes, curves: list[tuple[int, str, list[float], list[float]]], title: str, *, marked: bool
+) -> None:
+    for place, name, epochs, values in curves:
+        marker = "o" if marked or len(values) < 2 else None
+        axes.plot(
+            epochs,
+            values,
+            color=_colour(place),
+            label=_short(name),
+            linewidth=1.6,
+            marker=marker,
+            markersize=4,
+        )
+    axes.set_title(title, loc="left")
+    axes.set_xlabel("epoch (one pass over the training data)")
+    axes.grid(visible=True, color=INK, alpha=0.1, linewidth=0.6)
+    axes.legend(fontsize=9)
+
+
+def _svg(draw: Callable[[Figure], None], *, width: float, height: float, prefix: str) -> str:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    text = io.StringIO()
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # A model's name may use a script that matplotlib's own font lacks; the browser's fonts draw it.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(figure)
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    # Figures share a page: their ids must not collide.
+    for mark in ('id="', "url(#", 'href="#'):
+        svg = svg.replace(mark, f"{mark}{prefix}-")
+    return svg
+
+
+def _colour(place: int) -> str:
+    return COLOURS[place % len(COLOURS)]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:23]}…"

@@ -1,0 +1,60 @@
+"""Protocols: how models are asked and judged, fixed in a file before anybody sees a number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llmrec.errors import RecipeError
+from llmrec.metrics import Metric
+from llmrec.resources.shipped import folder
+
+
+class Protocol(BaseModel):
+    """What is asked (``split``, ``k``, ``candidates``) and how answers are judged. Frozen; no other fields.
+
+    ``split``: the name of the splits it applies to. ``metrics``: the first is the one verdicts go by.
+    ``exclude_seen``: whether items of a history may not be recommended; ``auto`` decides by how often the
+    training data repeats items, the same way for every model. ``question``: the task in plain words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    split: str
+    question: str
+    k: Annotated[int, Field(gt=0)] = 10
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("ndcg", "recall", "mrr")
+    exclude_seen: Literal["auto"] | bool = "auto"
+    candidates: Literal["all"] = "all"
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
+    permutations: Annotated[int, Field(ge=99)] = 9999
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    seed: int = 0
+
+    @classmethod
+    def load(cls, name: str) -> Protocol:
+        """Load a shipped protocol. Raises RecipeError naming the file and the field."""
+        path = folder("eval/protocols") / f"{name}.yaml"
+        if name not in names():
+            raise RecipeError(f"no protocol '{name}'; there are {', '.join(names())}")
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise RecipeError(f"{path}: {field}: {first['msg']} (got {first['input']!r})") from error
+
+    @property
+    def columns(self) -> list[str]:
+        """Metric columns in order, e.g. ``ndcg@10``; the first is the one verdicts go by."""
+        return [f"{metric}@{self.k}" for metric in self.metrics]
+
+
+def names() -> list[str]:
+    """Return the names of the shipped protocols."""
+    return sorted(path.stem for path in folder("eval/protocols").glob("*.yaml"))

@@ -1,0 +1,175 @@
+"""The report: everything an evaluation found, as a value that can be shown, saved and read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.table import Table
+
+from llmrec.errors import DataError, EnvironmentFault
+from llmrec.evaluation import tables
+from llmrec.evaluation.results import Asked, Card, Comparison, Reasons, Result
+from llmrec.evaluation.verdict import verdicts
+
+JSON, HTML = "report.json", "report.html"
+
+
+class Report(BaseModel):
+    """Results in the order the models were named, comparisons, provenance, and users to look at. Frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    results: tuple[Result, ...]
+    compared: tuple[Comparison, ...]
+    asked: Asked
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+    notes: tuple[str, ...] = ()
+    cards: tuple[Card, ...] = ()
+    reasons: Reasons | None = None
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """One row per model: ``model, kind``, each metric with ``_low`` and ``_high``, ``users``, cost."""
+        return pl.DataFrame([_row(result) for result in self.results], infer_schema_length=None)
+
+    @property
+    def comparisons(self) -> pl.DataFrame:
+        """One row per metric and other model: ``metric, model, against, difference, ..., ratio, p_value``."""
+        schema = {"metric": pl.String, "model": pl.String, "against": pl.String}
+        numbers = dict.fromkeys(("difference", "difference_low", "difference_high", "ratio", "p_value"))
+        types = schema | dict.fromkeys(numbers, pl.Float64) | {"intervals_overlap": pl.Boolean}
+        return pl.DataFrame([_compared(row) for row in self.compared], schema=types)
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What the numbers show, in sentences made from them."""
+        return verdicts(self.results, self.compared, self.asked)
+
+    def with_showcase(
+        self,
+        cards: Iterable[Mapping[str, Any]],
+        *,
+        written_by_llm: int | None = None,
+        replaced_by_template: int | None = None,
+    ) -> Report:
+        """Return the report with users to look at and, if given, who worded how many of all reasons.
+
+        A card has ``user_id``, ``history`` (newest first; texts, or mappings with ``title`` and ``meta``),
+        ``recommendations`` (``rank, title, meta, reason, evidence, backend``; evidence: ``title,
+        contribution``), ``answer`` and ``answer_rank``. Raises DataError naming the field that is wrong.
+        """
+        try:
+            shown = tuple(Card.model_validate(dict(card)) for card in cards)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"card: {field}: {first['msg']} (got {first['input']!r})") from error
+        counts = None
+        if written_by_llm is not None or replaced_by_template is not None:
+            counts = Reasons(written_by_llm=written_by_llm or 0, replaced_by_template=replaced_by_template or 0)
+        return self.model_copy(update={"cards": shown, "reasons": counts})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what report.json holds: plain values only."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, source: str = "report") -> Report:
+        """Check and read what ``to_dict`` returned. Raises DataError naming the field."""
+        try:
+            return cls.model_validate_json(json.dumps(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"{source}: {field}: {first['msg']}; evaluate again") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Report:
+        """Read a report.json, or the one in a folder. Raises DataError if it is not there or damaged."""
+        file = Path(path) / JSON if Path(path).is_dir() else Path(path)
+        if not file.is_file():
+            raise DataError(f"there is no report at {file}; make one with: llmrec evaluate RUN --out DIR")
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{file} is damaged ({error}); evaluate again") from error
+        if not isinstance(values, dict):
+            raise DataError(f"{file} is not a report: it holds a {type(values).__name__}; evaluate again")
+        return cls.from_dict(values, source=str(file))
+
+    def to_html(self) -> str:
+        """Return one self-contained page for readers who do not know the code."""
+        from llmrec.evaluation.html import page
+
+        return page(self)
+
+    def to_markdown(self) -> str:
+        """Return the result table for a README."""
+        return tables.markdown(self.results, self.asked.protocol.columns)
+
+    def save(self, folder: str | Path) -> None:
+        """Write report.json and report.html, each whole or not at all; earlier ones are replaced.
+
+        Raises EnvironmentFault where the folder cannot be written.
+        """
+        place = Path(folder)
+        values = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        for name, text in ((HTML, self.to_html()), (JSON, values)):
+            _replace(place / name, text)
+
+    def __rich__(self) -> Table:
+        """Draw the result table in a terminal."""
+        asked = self.asked
+        title = f"{asked.data}, {asked.fold} fold of {asked.split}: {asked.users:,} users, {asked.items:,} items"
+        return tables.terminal(self.results, asked.protocol.columns, title=title)
+
+    def __repr__(self) -> str:
+        return tables.plain(self.__rich__())
+
+    __str__ = __repr__
+
+
+def _row(result: Result) -> dict[str, object]:
+    row: dict[str, object] = {"model": result.model, "kind": result.kind}
+    for column, interval in result.metrics.items():
+        row |= {column: interval.mean, f"{column}_low": interval.low, f"{column}_high": interval.high}
+    return row | {"users": result.users} | result.cost.model_dump()
+
+
+def _compared(row: Comparison) -> dict[str, object]:
+    found = row.model_dump(exclude={"difference"})
+    difference = row.difference
+    return found | {
+        "difference": difference.mean,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+    }
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file beside its place, flush it, and move it there."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        reason = f"writing {path} failed: {error.strerror}"
+        raise EnvironmentFault(f"{reason}; free some space or choose another place") from error

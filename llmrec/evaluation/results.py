@@ -1,0 +1,159 @@
+"""What an evaluation found, as frozen values that turn into JSON and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from llmrec.evaluation.protocol import Protocol
+from llmrec.evaluation.significance import Interval
+
+
+class Value(BaseModel):
+    """A frozen value that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: what is not a number is absent."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _one_line(value: Any) -> Any:
+    """A title's further facts, given as a text, a list or a mapping, as one text."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    parts = value.values() if isinstance(value, Mapping) else value
+    return " · ".join(str(part) for part in parts if part is not None and str(part))
+
+
+def _titled(value: Any) -> Any:
+    return {"title": value} if isinstance(value, str) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+Meta = Annotated[str, BeforeValidator(_one_line)]
+
+
+class Cost(Value):
+    """What a model took: training as the model tells it, answering as measured here. None: not known."""
+
+    train_seconds: Number = None
+    tokens_per_second: Number = None
+    peak_memory_gib: Number = None
+    device: str | None = None
+    recommend_seconds: Number = None
+    latency_p50_ms: Number = None
+    latency_p95_ms: Number = None
+
+
+class PromptExample(Value):
+    """One history exactly as the LLM is given it. ``encoding``: text, soft or hybrid."""
+
+    text: str
+    tokens: int
+    encoding: str
+
+
+class Result(Value):
+    """One model's numbers: each metric's mean over users with its interval, cost, learning curve."""
+
+    model: str
+    kind: str
+    users: int
+    items: int
+    metrics: dict[str, Interval]
+    cost: Cost = Cost()
+    learning: tuple[dict[str, Annotated[float | int | str | bool | None, BeforeValidator(_finite)]], ...] = ()
+    prompt: PromptExample | None = None
+
+
+class Comparison(Value):
+    """The first model beside another on one metric. ``difference`` is first minus other, over users.
+
+    ``ratio`` is None where the other model's mean is zero.
+    """
+
+    metric: str
+    model: str
+    against: str
+    difference: Interval
+    ratio: float | None
+    p_value: float
+    intervals_overlap: bool
+
+
+class Asked(Value):
+    """What was asked of whom: enough to say whether two reports may be compared."""
+
+    data: str
+    fingerprint: str
+    people: int
+    items: int
+    events: int
+    split: str
+    split_hash: str
+    fold: str
+    users: int
+    answers: int
+    single_answer: bool
+    exclude_seen: bool
+    protocol: Protocol
+    date: str | None = None
+
+
+class _Shown(BaseModel):
+    """Part of a card. Fields beyond these are kept, in report.json."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Item(_Shown):
+    """An item as a reader sees it. A bare text is its title."""
+
+    title: str
+    meta: Meta = ""
+
+
+class Evidence(_Shown):
+    """A history item and how much of the recommendation's score hangs on it."""
+
+    title: str
+    contribution: Number = None
+
+
+class Recommended(_Shown):
+    """A recommended item, the sentence that goes with it, what it rests on, and who worded it."""
+
+    rank: int
+    title: str
+    meta: Meta = ""
+    reason: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    backend: str = ""
+
+
+class Card(_Shown):
+    """One user: history newest first, recommendations with reasons, and what really came next.
+
+    ``answer_rank`` is the answer's place in the whole ranking; None where the model did not rank it.
+    """
+
+    user_id: str
+    history: tuple[Annotated[Item, BeforeValidator(_titled)], ...]
+    recommendations: tuple[Recommended, ...]
+    answer: str | None = None
+    answer_rank: int | None = None
+
+
+class Reasons(Value):
+    """How many reasons the LLM worded, and how many were rejected and replaced by a plain template."""
+
+    written_by_llm: int
+    replaced_by_template: int

@@ -1,0 +1,68 @@
+"""Numbers and metrics in words that a reader can take in."""
+
+from __future__ import annotations
+
+NAMES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR"}
+
+MEANINGS = {
+    "ndcg": "How high the right answer stands in the list of {k}: 1 in first place, {second:.2f} in second, "
+    "{last:.2f} in the last, 0 if it is not there. Averaged over all people asked.",
+    "recall": "How often the right answer is among the {k} shown, wherever it stands.",
+    "mrr": "One divided by the place of the right answer: 1 in first, 1/2 in second, 0 if it is not there.",
+}
+
+ENCODINGS = {
+    "text": "Every item is written out in words; the model reads the titles as a person would.",
+    "soft": "Every item is handed over as one learned vector in place of its words, which makes the prompt "
+    "many times shorter; the text below names the item that each vector stands for.",
+    "hybrid": "Every item is written out in words and followed by one learned vector of its own.",
+}
+
+
+def metric_name(column: str) -> str:
+    """Name a metric column for readers: ``ndcg@10`` is ``NDCG@10``."""
+    metric, _, k = column.partition("@")
+    return f"{NAMES.get(metric, metric)}@{k}"
+
+
+def meaning(column: str) -> str:
+    """Say in plain words what a metric column measures."""
+    import math
+
+    metric, _, k = column.partition("@")
+    values = {"k": k, "second": 1 / math.log2(3), "last": 1 / math.log2(int(k) + 1)}
+    return MEANINGS[metric].format(**values) if metric in MEANINGS else ""
+
+
+def encoding_meaning(encoding: str) -> str:
+    """Say in plain words how a history is handed to the LLM."""
+    return ENCODINGS.get(encoding, f"Encoding: {encoding}.")
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as a reader would: ``0.4 s``, ``52 s``, ``7 min 05 s``, ``3 h 10 min``."""
+    if seconds is None:
+        return "–"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def amount(value: float | None, unit: str = "") -> str:
+    """Write a quantity with about three digits; – where it is not known."""
+    if value is None:
+        return "–"
+    text = f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{text} {unit}".strip()
+
+
+def chance(p_value: float) -> str:
+    """Write a p-value."""
+    if p_value < 0.001:
+        return "p < 0.001"
+    return f"p = {p_value:.3f}" if p_value < 0.095 else f"p = {p_value:.2f}"

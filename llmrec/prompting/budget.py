@@ -1,0 +1,41 @@
+"""Decide how many of the newest items fit in a token budget: whole items only, newest kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.errors import PromptError
+
+
+def newest_that_fit(lengths: Sequence[int] | npt.NDArray[np.integer], budget: int) -> int:
+    """Count the newest items that fit. ``lengths`` are tokens per item, oldest first.
+
+    Raises PromptError if there are items and not even the newest fits.
+    """
+    flat = np.asarray(lengths, dtype=np.int64)
+    return int(newest_that_fit_each(flat, np.array([0, len(flat)], dtype=np.int64), budget)[0])
+
+
+def newest_that_fit_each(
+    lengths: npt.NDArray[np.integer], offsets: npt.NDArray[np.int64], budget: int
+) -> npt.NDArray[np.int64]:
+    """Count for each of n histories. Returns int64 [n].
+
+    ``lengths`` are tokens per item of all histories one after the other, those of history n at
+    ``offsets[n]:offsets[n + 1]``, oldest first. Raises PromptError as ``newest_that_fit`` does.
+    """
+    before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
+    starts, ends = offsets[:-1], offsets[1:]
+    first = np.searchsorted(before, before[ends] - budget, side="left")
+    kept = np.maximum(ends - np.maximum(first, starts), 0)
+    none = np.flatnonzero((kept == 0) & (ends > starts))
+    if len(none):
+        history, newest = int(none[0]), int(lengths[ends[none[0]] - 1])
+        raise PromptError(
+            f"history {history}: its newest item alone takes {newest} tokens, the budget leaves {budget}; "
+            "raise history.max_tokens or shorten the item prompt"
+        )
+    return kept.astype(np.int64)

@@ -1,0 +1,47 @@
+"""Write catalog items as lines: one item, one line, whatever its title contains."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from llmrec.data import Catalog
+from llmrec.prompting.prompt import Prompt
+
+# Marks that turn the reading direction of everything after them. Other format characters are kept: emoji
+# are joined by one.
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def item_lines(catalog: Catalog, prompt: Prompt) -> list[str]:
+    r"""Render every item through the prompt's user part. Each line ends with the only "\n" in it.
+
+    The prompt gets one variable, ``item``: the catalog row without empty values. Markup in a title stays
+    text here; tokenize lines with ``split_special_tokens=True`` so that it stays text there too.
+    """
+    return [
+        one_line(prompt.render("user", item=plain_row(row))) + "\n" for row in catalog.table.iter_rows(named=True)
+    ]
+
+
+def one_line(text: str) -> str:
+    """Turn runs of white space and control characters into single spaces and drop direction marks."""
+    shown = _DIRECTION.sub("", text)
+    spaced = (" " if unicodedata.category(mark) in {"Cc", "Zl", "Zp"} else mark for mark in shown)
+    return " ".join("".join(spaced).split())
+
+
+def plain_row(row: Mapping[str, object]) -> dict[str, object]:
+    """Return a catalog row with its texts on one line each, without the columns that say nothing."""
+    plain = {name: _plain(value) for name, value in row.items()}
+    return {name: value for name, value in plain.items() if value not in (None, "", [])}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, list | tuple):
+        parts = [_plain(part) for part in value]
+        return [part for part in parts if part not in (None, "")]
+    return value

@@ -1,0 +1,177 @@
+"""The judge on a ring of films, where the right answer is known: whoever saw u, u+1, u+2 sees u+3."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from llmrec.data import Catalog, Dataset, Histories, Sequences, Split
+from llmrec.errors import DataError
+from llmrec.evaluation import Protocol, Report, evaluate
+from llmrec.models.base import Recommender, Scores
+from llmrec.models.popularity import PopularityRecommender
+
+SIZE = 30
+
+
+class NextOnTheRing(Recommender):
+    """Knows the rule: one step on from the last item. Keeps a log, a cost and a prompt as the LLM does."""
+
+    kind = "oracle"
+
+    def _fit(self, data: Dataset, **_: Any) -> None:
+        self.facts["cost"] = {"train_seconds": 61.0, "tokens_per_second": 120.5, "device": "cpu", "more": 1}
+        self.train_log = [
+            {"step": 1, "epoch": 0.5, "loss": 2.0, "tokens_per_second": 90.0},
+            {"step": 2, "epoch": 1.0, "loss": float("nan"), "valid_ndcg@10": 0.9},
+        ]
+
+    def _score(self, sequences: Sequences) -> Scores:
+        last = np.array([sequences[n][-1] if len(sequences[n]) else 0 for n in range(len(sequences))])
+        return -((np.arange(len(self.catalog)) - last[:, None] - 1) % len(self.catalog)).astype(np.float32)
+
+    def prompt_example(self, histories: Histories) -> dict[str, object]:
+        return {"text": " -> ".join(histories.items(0)), "tokens": 12, "encoding": "text"}
+
+    def _save(self, folder: Any) -> None: ...
+
+    def _load(self, folder: Any) -> None: ...
+
+
+class Silent(PopularityRecommender):
+    """Has no suggestion for anybody."""
+
+    kind = "silent"
+
+    def recommend(self, histories: Histories, k: int = 10, **_: Any) -> pl.DataFrame:
+        return super().recommend(histories, k).clear()
+
+
+@pytest.fixture(scope="module")
+def ring() -> Dataset:
+    items = pl.DataFrame({"item_id": [f"f{n}" for n in range(SIZE)], "title": [f"Film {n}" for n in range(SIZE)]})
+    events = [(f"u{u}", f"f{(u + step) % SIZE}", step) for u in range(SIZE) for step in range(6)]
+    schema = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
+    return Dataset(pl.DataFrame(events, schema=schema, orient="row"), Catalog(items), name="ring")
+
+
+@pytest.fixture(scope="module")
+def split(ring: Dataset) -> Split:
+    return Split.leave_last_out(ring)
+
+
+@pytest.fixture(scope="module")
+def report(split: Split) -> Report:
+    models = {kind.kind: kind().fit(split.train) for kind in (NextOnTheRing, PopularityRecommender, Silent)}
+    return evaluate(models, split, date=datetime.date(2026, 1, 2))
+
+
+def test_the_oracle_is_always_right(report: Report) -> None:
+    best = report.table.row(0, named=True)
+    assert best["model"] == best["kind"] == "oracle"
+    assert (best["ndcg@10"], best["recall@10"], best["mrr@10"], best["users"]) == (1.0, 1.0, 1.0, SIZE)
+    assert best["ndcg@10_low"] == best["ndcg@10_high"] == 1.0
+
+
+def test_a_model_that_recommends_nothing_gets_zero(report: Report) -> None:
+    silent = report.table.row(2, named=True)
+    assert [silent[column] for column in ("ndcg@10", "recall@10", "mrr@10", "ndcg@10_high")] == [0.0] * 4
+    against = report.comparisons.filter(pl.col("against") == "silent").row(0, named=True)
+    assert against["ratio"] is None
+    assert "Beside silent's 0.000 [0.000, 0.000]: higher" in report.verdicts[-2]
+
+
+def test_costs_are_the_models_own_or_unknown(report: Report) -> None:
+    table = report.table
+    assert table["train_seconds"].to_list() == [61.0, None, None]
+    assert table["device"].to_list() == ["cpu", None, None]
+    assert table["peak_memory_gib"].to_list() == [None] * 3
+    assert (table["latency_p50_ms"] > 0).all()
+    assert (table["latency_p95_ms"] >= table["latency_p50_ms"]).all()
+    assert (table["recommend_seconds"] > 0).all()
+
+
+def test_first_model_is_compared_with_each_other(report: Report) -> None:
+    compared = report.comparisons
+    assert compared["model"].unique().to_list() == ["oracle"]
+    assert compared["against"].to_list() == ["popularity"] * 3 + ["silent"] * 3
+    row = compared.row(0, named=True)
+    assert row["metric"] == "ndcg@10"
+    assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    assert row["p_value"] < 0.001
+    assert not row["intervals_overlap"]
+
+
+def test_provenance_names_data_split_protocol_and_day(report: Report, split: Split) -> None:
+    asked = report.asked
+    assert (asked.data, asked.fingerprint) == ("ring", split.train.fingerprint)
+    assert (asked.split, asked.split_hash, asked.fold) == ("leave-last-out", split.hash, "test")
+    assert asked.date == "2026-01-02"
+    assert asked.single_answer
+    assert asked.protocol == Protocol.load("leave-last-out")
+    assert "polars" in report.versions
+    assert "cpus" in report.machine
+    assert report.notes == ()
+
+
+def test_learning_and_prompt_come_from_the_model(report: Report) -> None:
+    oracle, popularity, _ = report.results
+    assert [row["loss"] for row in oracle.learning] == [2.0, None]
+    assert oracle.prompt is not None
+    assert oracle.prompt.text == "f15 -> f16 -> f17 -> f18 -> f19"
+    assert popularity.prompt is None
+    assert popularity.learning == ()
+
+
+def test_the_same_evaluation_finds_the_same_numbers(report: Report, split: Split) -> None:
+    models = {kind.kind: kind().fit(split.train) for kind in (NextOnTheRing, PopularityRecommender, Silent)}
+    again = evaluate(models, split, progress=True)
+    assert [one.metrics for one in again.results] == [one.metrics for one in report.results]
+    assert again.compared == report.compared
+    assert again.asked.date is None
+
+
+def test_valid_fold_asks_for_the_event_before_the_last(split: Split) -> None:
+    report = evaluate({"oracle": NextOnTheRing().fit(split.train)}, split, fold="valid")
+    assert report.asked.fold == "valid"
+    assert report.table["ndcg@10"].to_list() == [1.0]
+    assert report.comparisons.is_empty()
+
+
+def test_seen_items_are_left_out_for_every_model_the_same_way(split: Split) -> None:
+    model = PopularityRecommender().fit(split.train)
+    model.exclude_seen = False  # a model cannot choose its own question
+    report = evaluate({"popularity": model}, split)
+    assert report.asked.exclude_seen
+    fair = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
+    assert report.results[0].metrics == fair.results[0].metrics
+
+
+def test_a_model_trained_on_the_answers_is_pointed_out(ring: Dataset, split: Split) -> None:
+    report = evaluate({"peeker": PopularityRecommender().fit(ring)}, split)
+    assert "peeker was not trained on this split's training data" in report.notes[0]
+    assert "it may have seen the answers" in report.notes[0]
+
+
+def test_another_catalog_is_pointed_out(ring: Dataset, split: Split) -> None:
+    model = PopularityRecommender().fit(split.train)
+    fewer = replace(ring, catalog=Catalog(ring.catalog.table.head(SIZE - 5)))
+    model.catalog, model._counts = fewer.catalog, model._counts[: SIZE - 5]
+    report = evaluate({"small": model}, split)
+    assert "small ranks 25 items, the data has 30" in report.notes[0]
+
+
+def test_refuses_what_cannot_be_judged(split: Split) -> None:
+    model = PopularityRecommender().fit(split.train)
+    with pytest.raises(DataError, match="no models to evaluate"):
+        evaluate({}, split)
+    with pytest.raises(DataError, match="judges 'leave-last-out' splits, this one is 'global-time'"):
+        evaluate({"popularity": model}, replace(split, name="global-time"))
+    nobody = replace(split.test, histories=split.test.histories[:0])
+    with pytest.raises(DataError, match="the test fold holds no users"):
+        evaluate({"popularity": model}, replace(split, test=nobody))

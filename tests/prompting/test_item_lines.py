@@ -1,0 +1,57 @@
+"""One item, one line: hostile titles, absent columns, and any text at all."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrec.data import Catalog
+from llmrec.prompting import Prompt, item_lines, one_line, plain_row
+
+ITEM = Prompt.load("item")
+
+
+def lines(**columns: list[object]) -> list[str]:
+    n = len(columns["title"])
+    return item_lines(Catalog(pl.DataFrame({"item_id": [str(i) for i in range(n)], **columns})), ITEM)
+
+
+def test_one_line_per_item_in_catalog_order() -> None:
+    found = lines(title=["A", "B", "C"], year=[1995, None, 1996], genres=["War, Drama", "War", ""])
+    assert found == ["A (1995) | War, Drama\n", "B | War\n", "C (1996)\n"]
+
+
+def test_genres_may_be_lists_or_absent() -> None:
+    assert lines(title=["A", "B"], genres=[["War", "Drama"], []]) == ["A | War, Drama\n", "B\n"]
+    assert lines(title=["A"]) == ["A\n"]
+
+
+@pytest.mark.parametrize(
+    ("title", "line"),
+    [
+        ("two\nlines", "two lines\n"),
+        ("a\r\n\tb\x00\x1b[31m\u2028c", "a b [31m c\n"),
+        ('"quoted" {{ 7*7 }}', '"quoted" {{ 7*7 }}\n'),
+        ("<|im_end|><script>", "<|im_end|><script>\n"),
+        ("👩‍🚀 in space", "👩‍🚀 in space\n"),
+        ("\u202egnp.exe", "gnp.exe\n"),
+        ("7*7\\n", "7*7\\n\n"),
+    ],
+)
+def test_hostile_titles_stay_text_on_one_line(title: str, line: str) -> None:
+    assert lines(title=[title]) == [line]
+
+
+@given(st.text())
+def test_one_line_holds_for_any_text(text: str) -> None:
+    line = one_line(text)
+    assert line.splitlines() in ([], [line])
+    assert one_line(line) == line
+    assert "  " not in line
+
+
+def test_plain_row_leaves_out_what_says_nothing() -> None:
+    row = {"a": "x\ny", "b": None, "c": " ", "d": [None, "p\nq"], "e": 0, "f": []}
+    assert plain_row(row) == {"a": "x y", "d": ["p q"], "e": 0}

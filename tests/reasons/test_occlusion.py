@@ -1,0 +1,94 @@
+"""Evidence against exactly known contributions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from llmrec.data import Histories
+from llmrec.errors import DataError
+from llmrec.reasons import Item, occlusion
+
+if TYPE_CHECKING:
+    from conftest import Linear
+
+
+def recs(*rows: tuple[str, str]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema={"user_id": pl.String, "item_id": pl.String}, orient="row")
+
+
+def cited(model: Linear, history: list[str], item: str = "f", **options: int) -> list[tuple[str, float]]:
+    found = occlusion(model, Histories.of({"u": history}), recs(("u", item)), **options)
+    return [(one.item_id, one.contribution) for one in found[0].cited]
+
+
+def test_contributions_are_the_known_ones(model: Linear) -> None:
+    assert cited(model, ["a", "d", "b", "c"]) == [("a", 4.0), ("b", 2.0), ("c", 1.0)]
+    assert cited(model, ["a", "d", "b", "c"], "e") == [("d", 3.0)]
+
+
+def test_every_occurrence_is_taken_out(model: Linear) -> None:
+    assert cited(model, ["b", "a", "b", "b"]) == [("b", 6.0), ("a", 4.0)]
+
+
+def test_top_and_most(model: Linear) -> None:
+    history = ["a", "b", "c", "e"]
+    assert cited(model, history, top=1) == [("a", 4.0)]
+    assert cited(model, history, most=2) == [("c", 1.0), ("e", 0.5)]
+    assert cited(model, ["a", "b", "b", "b"], most=2) == [("b", 6.0), ("a", 4.0)]
+
+
+def test_only_what_helped_is_cited(model: Linear) -> None:
+    assert cited(model, ["d"]) == []
+    assert cited(model, []) == []
+    assert cited(model, ["a"], "c") == []
+
+
+def test_items_outside_the_catalog_are_passed_over(model: Linear) -> None:
+    assert cited(model, ["x", "a", "y"]) == [("a", 4.0)]
+
+
+def test_one_call_per_user_in_the_order_of_the_table(model: Linear) -> None:
+    histories = Histories.of({"u": ["a", "d"], "v": ["b"]})
+    found = occlusion(model, histories, recs(("v", "f"), ("u", "f"), ("u", "e"), ("v", "a")))
+    assert [(one.user_id, one.item.item_id) for one in found] == [
+        ("v", "f"),
+        ("u", "f"),
+        ("u", "e"),
+        ("v", "a"),
+    ]
+    assert [[other.item_id for other in one.cited] for one in found] == [["b"], ["a"], ["d"], []]
+    assert model.calls == 2
+
+
+def test_evidence_carries_metadata_and_shared_genres(model: Linear) -> None:
+    found = occlusion(model, Histories.of({"u": ["a", "b", "d"]}), recs(("u", "f")))[0]
+    assert found.item == Item("f", "Final Waltz", {"year": 1995, "genres": "Drama, Romance"})
+    assert found.cited[0].metadata == {"year": 1990, "genres": "War, Drama"}
+    assert found.cited[0].genres == ("War", "Drama")
+    assert found.shared_genres == ("Drama",)
+    assert occlusion(model, Histories.of({"u": []}), recs(("u", "f")))[0].shared_genres == ()
+
+
+def test_event_fields_stay_with_their_events(model: Linear) -> None:
+    events = pl.DataFrame({"user_id": ["u"] * 3, "item_id": ["a", "b", "a"], "rating": [5, 3, 1]})
+    seen: list[pl.DataFrame] = []
+    score = model.score
+
+    def watch(histories: Histories) -> object:
+        seen.append(histories.events)
+        return score(histories)
+
+    model.score = watch  # type: ignore[method-assign, assignment]
+    occlusion(model, Histories.from_events(events), recs(("u", "f")))
+    assert seen[0]["item_id"].to_list() == ["a", "b", "a", "b", "a", "a"]
+    assert seen[0]["rating"].to_list() == [5, 3, 1, 3, 5, 1]
+
+
+def test_unknown_users_and_items_are_named(model: Linear) -> None:
+    with pytest.raises(DataError, match="user 'w' is not among the 1 users"):
+        occlusion(model, Histories.of({"u": ["a"]}), recs(("w", "f")))
+    with pytest.raises(DataError, match="item 'z' is not in the catalog"):
+        occlusion(model, Histories.of({"u": ["a"]}), recs(("u", "z")))
