@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.columns import ITEM, NUMBERS, TIME, TITLE, USER
+from llmrec.data.from_log import catalog_of
 from llmrec.data.tables import flat
 from llmrec.data.times import MICROS, to_micros
 from llmrec.errors import DataError
@@ -69,8 +70,10 @@ def clean(
     if not order_only:
         log_ = _keep(log_, ~_repeated(log_), "exact duplicate", "events", steps)
     if items is None:
-        log.warning("%s: no item table, so an item's title is its id; pass items= for real text", events_name)
-        catalog = log_.select(pl.col(ITEM).unique().sort()).with_columns(pl.col(ITEM).alias(TITLE))
+        log_, catalog = catalog_of(log_, name=events_name)
+        catalog = _with_text(catalog, events_name, steps, drop_items_without_text)
+        told = log_[ITEM].is_in(catalog[ITEM].implode())
+        log_ = _keep(log_, told, "item without text", "events", steps)
     else:
         catalog = _one_row_each(flat(items, name=items_name), log_, items_name, steps, keep_unseen_items)
         known = log_[ITEM].is_in(catalog[ITEM].implode())

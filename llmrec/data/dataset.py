@@ -17,7 +17,8 @@ from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning import CleaningOptions, Step, clean
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import Histories
-from llmrec.data.naming import name_events, name_items
+from llmrec.data.naming import NONE, Columns, check_columns, name_events, name_items
+from llmrec.data.sql import read_query
 from llmrec.data.tables import hash_tables, to_polars
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
@@ -49,10 +50,11 @@ class Dataset:
         *,
         items: str | Path | None = None,
         name: str | None = None,
+        columns: Columns = NONE,
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Read an event file and an item file (see ``from_files``: any supported format is recognised)."""
-        return cls.from_files(events, items=items, name=name, **options)
+        return cls.from_files(events, items=items, name=name, columns=columns, **options)
 
     @classmethod
     def from_files(
@@ -61,19 +63,26 @@ class Dataset:
         *,
         items: str | Path | None = None,
         name: str | None = None,
+        columns: Columns = NONE,
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
-        """Read files: CSV or TSV (also .gz, .zst), Parquet, or RecBole atomic files.
+        """Read files or a folder that holds them.
 
-        Well-known column names are mapped onto ours, which is logged. ``options`` are those of
-        ``cleaning.clean``. Raises DataError naming file, line or column.
+        Formats: CSV and TSV, JSON lines (Amazon Reviews too), Parquet files and folders, MovieLens (``u.data``,
+        ``.dat``), RecBole atomic files, folders saved by Hugging Face ``datasets``; .gz and .zst as well.
+        ``columns`` names columns that are not to be guessed, ours to theirs: ``{"user_id": "customer"}``; the
+        others are mapped by well-known names, which is logged. Without ``items`` the catalog is taken from the
+        folder, or from the log itself. ``options`` are those of ``cleaning.clean``. Raises DataError naming
+        file, line or column.
         """
         _check_options(options)
-        path, texts = Path(events), Path(items) if items is not None else None
-        log = sources.read_events(path)
-        catalog = sources.read_items(texts) if texts is not None else None
+        path = Path(events)
+        found = sources.find_files(path)
+        texts = Path(items) if items is not None else found.items
+        log = sources.read_raw_events(*found.events, columns=columns)
+        raw = sources.read_raw(texts) if texts is not None else None
         labels = path.name, texts.name if texts is not None else ""
-        return cls._cleaned(log, catalog, name or sources.stem(path), labels, options)
+        return cls._cleaned(log, raw, name or sources.stem(path), labels, columns, options)
 
     @classmethod
     def from_tables(
@@ -82,16 +91,35 @@ class Dataset:
         *,
         items: object | None = None,
         name: str = "data",
+        columns: Columns = NONE,
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
-        """Check and clean two tables of any frame library. ``options`` are those of ``cleaning.clean``.
+        """Check and clean two tables of any frame library; a streaming Hugging Face data set is read through.
 
-        Raises DataError for a missing column, an unreadable time, or items without text.
+        ``columns`` and ``options`` as in ``from_files``. Raises DataError for a missing column, an unreadable
+        time, or items without text.
         """
         _check_options(options)
-        log = name_events(to_polars(events, name="events"), where="events")
-        texts = None if items is None else name_items(to_polars(items, name="items"), where="items")
-        return cls._cleaned(log, texts, name, ("events", "items"), options)
+        log = to_polars(events, name="events")
+        texts = None if items is None else to_polars(items, name="items")
+        return cls._cleaned(log, texts, name, ("events", "items"), columns, options)
+
+    @classmethod
+    def from_sql(
+        cls,
+        events: str,
+        *,
+        connection: str,
+        items: str | None = None,
+        name: str = "data",
+        columns: Columns = NONE,
+        **options: Unpack[CleaningOptions],
+    ) -> Dataset:
+        """Read the events, and the items, by a query each from a database (see ``sql.read_query``)."""
+        _check_options(options)
+        log = read_query(events, connection)
+        texts = None if items is None else read_query(items, connection)
+        return cls._cleaned(log, texts, name, ("events", "items"), columns, options)
 
     @classmethod
     def load(cls, folder: str | Path) -> Dataset:
@@ -172,8 +200,13 @@ class Dataset:
         items: pl.DataFrame | None,
         name: str,
         labels: tuple[str, str],
+        columns: Columns,
         options: CleaningOptions,
     ) -> Dataset:
+        tables = {labels[0]: events.columns} | ({} if items is None else {labels[1]: items.columns})
+        check_columns(columns, tables)
+        events = name_events(events, where=labels[0], columns=columns)
+        items = None if items is None else name_items(items, where=labels[1], columns=columns)
         cleaned = clean(events, items, events_name=labels[0], items_name=labels[1], **options)
         return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, order_only=cleaned.order_only)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import logging
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 
@@ -52,6 +54,11 @@ def read_atomic(path: Path) -> pl.DataFrame:
         raise DataError(f"{path.name}: {str(error).splitlines()[0]}; correct it or change its type") from error
 
 
+def parse_bytes(path: Path, content: bytes, names: list[str], *, delimiter: str) -> pl.DataFrame:
+    """Read rows that have neither header nor quotes. Raises DataError like ``read_delimited``."""
+    return _parse(path, names, skipped=0, delimiter=delimiter, quoted=False, content=content)
+
+
 def _header(path: Path) -> tuple[int, str]:
     """Return how many lines to skip, the header among them, and the header."""
     head = _head(path)
@@ -75,7 +82,15 @@ def _head(path: Path) -> bytes:
         return bytes(stream.read(_HEAD_BYTES))
 
 
-def _parse(path: Path, names: list[str], *, skipped: int, delimiter: str, quoted: bool) -> pl.DataFrame:
+def _parse(
+    path: Path,
+    names: list[str],
+    *,
+    skipped: int,
+    delimiter: str,
+    quoted: bool,
+    content: bytes | None = None,
+) -> pl.DataFrame:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
@@ -94,7 +109,7 @@ def _parse(path: Path, names: list[str], *, skipped: int, delimiter: str, quoted
             column_names=names, skip_rows=skipped, use_threads=threads, block_size=_BLOCK_BYTES
         )
         try:
-            with pa.input_stream(str(path), compression="detect") as stream:
+            with _opened(path, content) as stream:
                 found = arrow_csv.read_csv(stream, read_options=read, parse_options=parse, convert_options=text)
         except pa.ArrowInvalid as error:
             if not threads:
@@ -102,8 +117,17 @@ def _parse(path: Path, names: list[str], *, skipped: int, delimiter: str, quoted
         else:
             break
     table = pl.DataFrame(pl.from_arrow(found))
-    _check_quotes(path, table)
+    if quoted:
+        _check_quotes(path, table)
     return table
+
+
+def _opened(path: Path, content: bytes | None) -> AbstractContextManager[Any]:
+    import pyarrow as pa
+
+    if content is not None:
+        return cast("AbstractContextManager[Any]", pa.BufferReader(content))
+    return cast("AbstractContextManager[Any]", pa.input_stream(str(path), compression="detect"))
 
 
 def _explained(path: Path, error: Exception, *, skipped: int) -> DataError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import polars as pl
 
@@ -14,6 +15,9 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 Aliases = Mapping[str, Sequence[str]]
+# Our name to theirs, for columns that are not to be guessed.
+Columns = Mapping[str, str]
+NONE: Columns = MappingProxyType({})
 
 _ITEM_IDS = (
     "item",
@@ -52,7 +56,7 @@ EVENTS: Aliases = {
         "invoice_date",
     ),
     "rating": ("ratings", "overall", "stars"),
-    "behavior": ("behaviour", "behavior_type", "event_type", "event", "action"),
+    "behavior": ("behaviour", "behavior_type", "event_type", "event", "action", "action_type"),
     "price": ("unit_price",),
     "quantity": ("qty",),
     "session_id": ("session", "invoice_no", "invoice", "order_id"),
@@ -60,41 +64,64 @@ EVENTS: Aliases = {
 ITEMS: Aliases = {
     ITEM: (*_ITEM_IDS, "id"),
     TITLE: ("movie_title", "item_title", "product_title", "name", "item_name", "product_name", "description"),
-    "genres": ("genre", "class"),
+    "genres": ("genre", "class", "categories", "category"),
     "year": ("release_year",),
 }
 
 
-def name_events(table: pl.DataFrame, *, where: str) -> pl.DataFrame:
-    """Give an event table our column names. Raises DataError without a user or an item column."""
-    return _renamed(table, EVENTS, required=(USER, ITEM), where=where)
+def name_events(table: pl.DataFrame, *, where: str, columns: Columns = NONE) -> pl.DataFrame:
+    """Give an event table our column names: as ``columns`` says (ours to theirs), else by guess.
+
+    Raises DataError without a user or an item column.
+    """
+    return _renamed(table, EVENTS, required=(USER, ITEM), where=where, columns=columns)
 
 
-def name_items(table: pl.DataFrame, *, where: str) -> pl.DataFrame:
+def name_items(table: pl.DataFrame, *, where: str, columns: Columns = NONE) -> pl.DataFrame:
     """Give an item table our column names. Raises DataError without an id or a title column."""
-    return _renamed(table, ITEMS, required=(ITEM, TITLE), where=where)
+    return _renamed(table, ITEMS, required=(ITEM, TITLE), where=where, columns=columns)
 
 
-def _renamed(table: pl.DataFrame, aliases: Aliases, *, required: Sequence[str], where: str) -> pl.DataFrame:
-    mapping: dict[str, str] = {}
+def check_columns(columns: Columns, tables: Mapping[str, Sequence[str]]) -> None:
+    """Raise DataError for a column that was named but stands in no table. ``tables``: their columns by name."""
+    for ours, theirs in columns.items():
+        if not any(theirs in there for there in tables.values()):
+            shown = "; ".join(f"{name} has {', '.join(there)}" for name, there in tables.items())
+            raise DataError(f"--column {ours}={theirs}: no table has a column '{theirs}'; {shown}")
+
+
+def _renamed(
+    table: pl.DataFrame, aliases: Aliases, *, required: Sequence[str], where: str, columns: Columns
+) -> pl.DataFrame:
+    mapping = {theirs: ours for ours, theirs in columns.items() if theirs in table.columns}
     for ours in aliases:
-        theirs = _find(ours, aliases[ours], [name for name in table.columns if name not in mapping])
-        if theirs is not None and theirs != ours:
+        if ours in mapping.values():
+            continue
+        theirs = find(ours, aliases[ours], [name for name in table.columns if name not in mapping])
+        if theirs is not None:
             mapping[theirs] = ours
+    mapping = {theirs: ours for theirs, ours in mapping.items() if theirs != ours}
     if mapping:
         shown = ", ".join(f"{theirs} -> {ours}" for theirs, ours in mapping.items())
         log.info("%s: columns %s", where, shown)
-    renamed = table.rename(mapping)
+    # A column that has our name but was passed over makes room for the one that was named.
+    covered = [ours for ours in mapping.values() if ours in table.columns and ours not in mapping]
+    renamed = table.rename({ours: _free(f"{ours}_was", table.columns) for ours in covered} | mapping)
     for ours in required:
         if ours not in renamed.columns:
             raise DataError(
                 f"{where}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; "
-                f"rename the one that holds it, or use a known name: {', '.join(aliases[ours][:5])}"
+                f"name the one that holds it with --column {ours}=NAME (columns={{...}}), or use a known name: "
+                f"{', '.join(aliases[ours][:5])}"
             )
     return renamed
 
 
-def _find(ours: str, aliases: Sequence[str], columns: Sequence[str]) -> str | None:
+def _free(name: str, taken: Sequence[str]) -> str:
+    return name if name not in taken else _free(f"{name}_", taken)
+
+
+def find(ours: str, aliases: Sequence[str], columns: Sequence[str]) -> str | None:
     """Return the column that is meant by ``ours``: the exact name, then its aliases in their order."""
     if ours in columns:
         return ours

@@ -1,4 +1,4 @@
-"""Read event and item files: CSV or TSV (also .gz, .zst), Parquet files and folders, RecBole atomic files."""
+"""Read event and item files of every known format; the name of a file or folder says which it is."""
 
 from __future__ import annotations
 
@@ -8,20 +8,42 @@ from pathlib import Path
 import polars as pl
 
 from llmrec.data.delimited import read_atomic, read_delimited
-from llmrec.data.naming import name_events, name_items
+from llmrec.data.folders import Found, look_into, stacked
+from llmrec.data.json_lines import read_json_lines
+from llmrec.data.movielens import read_dat, read_u_data, read_u_item
+from llmrec.data.naming import NONE, Columns, name_events, name_items
+from llmrec.data.tables import to_polars
 from llmrec.errors import DataError
 
 _PACKED = (".gz", ".zst", ".bz2")
 
 
-def read_events(path: Path) -> pl.DataFrame:
+def find_files(path: Path) -> Found:
+    """Return the event log and the catalog that ``path`` stands for: a file, or a folder with both."""
+    if not path.is_dir() or _is_saved_by_datasets(path):
+        return Found((path,), None)
+    # A folder of Parquet files is one table, unless its files are named for what they hold.
+    named = {_words(file) for file in path.glob("*.parquet")} & {"items", "events", "interactions"}
+    if not named and any(path.rglob("*.parquet")):
+        return Found((path,), None)
+    return look_into(path, endings=tuple(name for name in _READERS if name.startswith(".")))
+
+
+def read_events(path: Path, *, columns: Columns = NONE) -> pl.DataFrame:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
-    return name_events(_read(path), where=path.name)
+    return name_events(read_raw(path), where=path.name, columns=columns)
 
 
-def read_items(path: Path) -> pl.DataFrame:
+def read_items(path: Path, *, columns: Columns = NONE) -> pl.DataFrame:
     """Read a catalog with our column names. Raises DataError naming the file and the line or column."""
-    return name_items(_read(path), where=path.name)
+    return name_items(read_raw(path), where=path.name, columns=columns)
+
+
+def read_raw_events(*paths: Path, columns: Columns = NONE) -> pl.DataFrame:
+    """Read one log as it stands, or several with our column names, put together as ``folders.stacked`` does."""
+    if len(paths) == 1:
+        return read_raw(paths[0])
+    return stacked({path: read_events(path, columns=columns) for path in paths})
 
 
 def stem(path: Path) -> str:
@@ -29,12 +51,17 @@ def stem(path: Path) -> str:
     return path.name.split(".")[0] or path.name
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _words(path: Path) -> str:
+    return stem(path).lower()
+
+
+def read_raw(path: Path) -> pl.DataFrame:
+    """Read a table as it stands. Raises DataError for a missing, unknown, empty or broken file."""
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
     endings = [ending.lower() for ending in path.suffixes if ending.lower() not in _PACKED]
     ending = "folder" if path.is_dir() else (endings or [""])[-1]
-    reader = _READERS.get(ending)
+    reader = _NAMES.get(path.name.lower().removesuffix(".gz")) or _READERS.get(ending)
     if reader is None:
         known = ", ".join(name for name in _READERS if name != "folder")
         raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
@@ -45,6 +72,19 @@ def _read(path: Path) -> pl.DataFrame:
     if table.is_empty():
         raise DataError(f"{path} has a header but no rows; export it again with its data")
     return table
+
+
+def _is_saved_by_datasets(path: Path) -> bool:
+    return (path / "dataset_info.json").is_file()
+
+
+def _read_folder(path: Path) -> pl.DataFrame:
+    """Read a folder of Parquet files, or one that Hugging Face ``datasets`` saved to disk."""
+    if not _is_saved_by_datasets(path):
+        return _read_parquet(path)
+    import datasets
+
+    return to_polars(datasets.load_from_disk(str(path)), name=path.name)
 
 
 def _read_parquet(path: Path) -> pl.DataFrame:
@@ -69,5 +109,11 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".user": read_atomic,
     ".parquet": _read_parquet,
     ".pq": _read_parquet,
-    "folder": _read_parquet,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".json": read_json_lines,
+    ".dat": read_dat,
+    "folder": _read_folder,
 }
+# MovieLens 100K names its files so; their endings say nothing.
+_NAMES: dict[str, Callable[[Path], pl.DataFrame]] = {"u.data": read_u_data, "u.item": read_u_item}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 # Rows hashed at once: the hash does not depend on how a table happens to be chunked in memory.
 _HASHED_ROWS = 1 << 18
+_STREAMED_ROWS = 1 << 16
 
 
 def to_polars(table: object, *, name: str) -> pl.DataFrame:
@@ -26,9 +28,8 @@ def to_polars(table: object, *, name: str) -> pl.DataFrame:
         return table
     if isinstance(table, str):
         raise DataError(f"{name}: expected a table, got the string '{table}'; read files with from_files")
-    arrow = getattr(getattr(table, "data", None), "table", None)  # datasets.Dataset wraps an arrow table
     try:
-        converted = _converted(table if arrow is None else arrow)
+        converted = _converted(table)
     except (TypeError, ValueError, OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{name}: cannot read a table from {type(table).__name__}: {error}") from error
     if not isinstance(converted, pl.DataFrame):
@@ -39,9 +40,20 @@ def to_polars(table: object, *, name: str) -> pl.DataFrame:
 def _converted(table: object) -> object:
     if isinstance(table, pl.LazyFrame):
         return table.collect()
+    if type(table).__module__.split(".")[0] == "datasets":
+        return _from_datasets(table)
     if isinstance(table, Mapping):
         return pl.DataFrame(dict(table))
     return pl.DataFrame(table)  # type: ignore[arg-type]
+
+
+def _from_datasets(table: Any) -> pl.DataFrame:
+    """Read a Hugging Face data set: in memory with its selections applied, or as it streams in."""
+    if isinstance(table, Mapping):
+        raise ValueError(f"it has the splits {', '.join(table)}: pass one of them, e.g. [{next(iter(table))!r}]")
+    batches = table.with_format("arrow").iter(batch_size=_STREAMED_ROWS)
+    frames = [pl.DataFrame(pl.from_arrow(batch)) for batch in batches]
+    return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
 
 
 def flat(table: pl.DataFrame, *, name: str) -> pl.DataFrame:

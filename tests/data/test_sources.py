@@ -62,9 +62,7 @@ def test_parquet_file_and_folder(tmp_path: Path) -> None:
 def test_recbole_atomic_files(tmp_path: Path) -> None:
     inter = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n"
     (tmp_path / "x.inter").write_text(inter)
-    item = (
-        'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\t"Toy" Story\t\tA B\n'
-    )
+    item = 'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\t"Toy" Story\t\tA B\n'
     (tmp_path / "x.item").write_text(item)
     assert read_events(tmp_path / "x.inter").to_dicts() == [
         {"user_id": "196", "item_id": "242", "rating": 3.0, "timestamp": "881250949"}
@@ -122,7 +120,10 @@ BROKEN = {
     "empty": (b"", "is empty"),
     "blank": (b"\n \n", "is empty"),
     "header only": (b"user_id,item_id\n", "has a header but no rows"),
-    "no user": (b"who,item_id\n1,2\n", "log.csv: no column 'user_id' among its columns who, item_id; rename"),
+    "no user": (
+        b"who,item_id\n1,2\n",
+        "log.csv: no column 'user_id' among its columns who, item_id; name the one",
+    ),
     "no header": (b"1,2,3\n4,5,6\n", "among its columns 1, 2, 3"),
     "short": (b"user_id,item_id\n1,2\n3\n", "data row 2 has 1 cells, the header has 2: '3'"),
     "long": (b"user_id,item_id\n1,2\n3,4,5\n", "data row 2 has 3 cells, the header has 2: '3,4,5'"),

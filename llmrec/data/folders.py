@@ -1,0 +1,96 @@
+"""Find the event log and the catalog in a folder as data sets are handed out."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from llmrec.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_EVENTS = ("interactions", "events", "ratings", "reviews", "log", "inter", "u.data", "behaviors", "transactions")
+_ITEMS = ("items", "movies", "meta", "metadata", "catalog", "products", "item", "u.item")
+_SKIPPED = ("readme", "license", "_success")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of a folder: one event log, or several of the same kind, and at most one catalog."""
+
+    events: tuple[Path, ...]
+    items: Path | None
+
+
+def look_into(folder: Path, *, endings: tuple[str, ...]) -> Found:
+    """Tell the event log and the catalog by their names. ``endings``: those of the formats that can be read.
+
+    Where no name says which it is, every readable file is an event log. Raises DataError for a folder with
+    two candidates, or none.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
+    readable = [path for path in files if _plain(path) in ("u.data", "u.item") or _ending(path) in endings]
+    items = [path for path in readable if _named(path, _ITEMS)]
+    events = [path for path in readable if _named(path, _EVENTS)]
+    for kind, found in (("event logs", events), ("catalogs", items)):
+        if len(found) > 1:
+            raise DataError(
+                f"{folder} holds {len(found)} {kind}, {found[0].name} and {found[1].name}; name one file"
+            )
+    others = [path for path in readable if path not in items]
+    chosen = tuple(events or others)
+    if not chosen:
+        raise DataError(
+            f"{folder} is a folder without an event log (a .parquet, .csv or .jsonl file); name the file"
+        )
+    if items:
+        log.info("%s: events from %s, items from %s", folder, ", ".join(p.name for p in chosen), items[0].name)
+    return Found(chosen, items[0] if items else None)
+
+
+def stacked(tables: dict[Path, pl.DataFrame]) -> pl.DataFrame:
+    """Put the tables of several files together.
+
+    Files whose names differ only in digits are parts of one log. Others are logs of their own, whose ids
+    mean nothing to each other: ids are written ``amazon:17``, and a column ``source`` names the file.
+    """
+    names = {path: path.name.split(".")[0] for path in tables}
+    if len({re.sub(r"\d+", "0", name) for name in names.values()}) == 1:
+        return pl.concat(list(tables.values()), how="diagonal_relaxed")
+    log.info(
+        "logs with ids of their own: %s; ids are written %s:ID",
+        ", ".join(names.values()),
+        next(iter(names.values())),
+    )
+    marked = []
+    for path, table in tables.items():
+        ids = [column for column in ("user_id", "item_id", "session_id") if column in table.columns]
+        written = [_prefixed(column, names[path]) for column in ids]
+        marked.append(table.with_columns(*written, source=pl.lit(names[path])))
+    return pl.concat(marked, how="diagonal_relaxed")
+
+
+def _prefixed(column: str, name: str) -> pl.Expr:
+    text = pl.col(column).cast(pl.String)
+    told = pl.when(text.str.strip_chars() != "").then(text)  # a blank id stays missing
+    return pl.concat_str(pl.lit(f"{name}:"), told).alias(column)
+
+
+def _plain(path: Path) -> str:
+    return path.name.lower()
+
+
+def _ending(path: Path) -> str:
+    endings = [ending.lower() for ending in path.suffixes if ending.lower() not in (".gz", ".zst", ".bz2")]
+    return endings[-1] if endings else ""
+
+
+def _named(path: Path, names: tuple[str, ...]) -> bool:
+    """Whether a file has one of these names, whatever its ending; a further word may follow a ``-`` or ``_``."""
+    name = _plain(path)
+    stem = name if name in names else re.split(r"[.]", name)[0]
+    return stem in names or re.split(r"[-_]", stem)[0] in names

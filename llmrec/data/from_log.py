@@ -1,0 +1,65 @@
+"""Take the catalog from the event log itself, where the log says what its items are."""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+
+from llmrec.data.columns import ITEM, TITLE
+from llmrec.data.naming import ITEMS, find
+
+log = logging.getLogger(__name__)
+
+# Columns that describe an item, not an event, wherever they stand in a log.
+_DESCRIBE = ("genres", "category", "categories", "brand", "author", "year", "item_summary")
+# A log's "name" may be its user's, so only these say what an item is called.
+_TITLES = tuple(name for name in ITEMS[TITLE] if name != "name")
+# An item's rows must agree this often: a review's own title stands under the same name in some logs.
+LEAST_AGREEMENT = 0.9
+
+
+def catalog_of(events: pl.DataFrame, *, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the events without the columns that describe items, and the catalog made of these.
+
+    Each item gets its most frequent values. Where no column is a title, the title is the id, which is logged.
+    """
+    theirs = find(TITLE, _TITLES, events.columns)
+    if theirs is not None and not _agree(events, theirs):
+        log.warning(
+            "%s: column '%s' differs between events of one item, so it is not taken for the item's title",
+            name,
+            theirs,
+        )
+        theirs = None
+    moved = [column for column in _DESCRIBE if column in events.columns]
+    if theirs is None:
+        log.warning("%s: no item table, so an item's title is its id; pass items= for real text", name)
+        told = events.with_columns(pl.col(ITEM).alias(TITLE))
+    else:
+        log.info("%s: the catalog is taken from its own column %s", name, theirs)
+        told = events.rename({theirs: TITLE})
+        moved = [column for column in moved if column != theirs]
+    items = told.select(ITEM).unique().sort(ITEM)
+    for column in (TITLE, *moved):
+        items = items.join(_most_frequent(told, column), on=ITEM, how="left", maintain_order="left")
+    gone = [*moved, *([theirs] if theirs is not None else [])]
+    return events.drop(gone), items
+
+
+def _agree(events: pl.DataFrame, column: str) -> bool:
+    """Whether the events of one item mostly have the same text there."""
+    text = events.select(ITEM, pl.col(column).cast(pl.String)).drop_nulls()
+    counts = text.group_by(ITEM, column).len()
+    usual = counts.group_by(ITEM).agg(usual=pl.col("len").max(), all=pl.col("len").sum()).filter(pl.col("all") > 1)
+    return int(usual["usual"].sum()) >= LEAST_AGREEMENT * int(usual["all"].sum())
+
+
+def _most_frequent(events: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return each item's most frequent value that is not blank; of equally frequent ones the first."""
+    said = events.select(ITEM, column).with_row_index("row").drop_nulls()
+    if said[column].dtype == pl.String:
+        said = said.filter(pl.col(column).str.strip_chars() != "")
+    counts = said.group_by(ITEM, column).agg(n=pl.len(), first=pl.col("row").min())
+    best = counts.sort(["n", "first"], descending=[True, False]).unique(ITEM, keep="first", maintain_order=True)
+    return best.select(ITEM, column)

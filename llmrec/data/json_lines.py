@@ -1,0 +1,118 @@
+"""Read JSON lines strictly: every line is one object and becomes one row, or its place is named."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from llmrec.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_BLOCK_BYTES = 1 << 25
+# Names are collected from this many lines of each block: reading all of them twice would double the time.
+_SAMPLED_LINES = 5000
+_SHOWN = 60
+# An object, a list of objects, or an empty list, which says nothing either.
+_OBJECTS = r"^\[?\{|^\[\]$"
+
+
+def read_json_lines(path: Path) -> pl.DataFrame:
+    """Read objects, one a line, as text columns; lists of plain values become text joined by ", ".
+
+    Objects inside objects are left out, which is logged. Raises DataError naming the line that is no object.
+    """
+    tables, lines = [], 0
+    for block in _blocks(path):
+        table = _parse(path, block, lines)
+        filled = sum(1 for line in block.split(b"\n") if line.strip())
+        if table.height != filled:
+            raise DataError(
+                f"{path.name}: {filled} lines gave {table.height} rows near line {lines + 1}; write one object a line"
+            )
+        lines += block.count(b"\n")
+        tables.append(table)
+    if not tables:
+        raise DataError(f"{path} is empty; export it again with its data")
+    return _plain(pl.concat(tables, how="diagonal"), path.name)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield the file in blocks that end at a line's end, without a byte-order mark."""
+    import pyarrow as pa
+
+    with pa.input_stream(str(path), compression="detect") as stream:
+        rest = bytes(stream.read(3)).removeprefix(b"\xef\xbb\xbf")
+        while more := stream.read(_BLOCK_BYTES):
+            block = rest + bytes(more)
+            end = block.rfind(b"\n") + 1
+            rest = block[end:]
+            if block[:end].strip():
+                yield block[:end]
+        if rest.strip():
+            yield rest + b"\n"
+
+
+def _parse(path: Path, block: bytes, before: int) -> pl.DataFrame:
+    names: dict[str, None] = {}
+    for number, line in enumerate(block.split(b"\n", _SAMPLED_LINES)[:_SAMPLED_LINES], start=before + 1):
+        if line.strip():
+            names.update(dict.fromkeys(_object(path, line, number)))
+    if not names:
+        raise DataError(f"{path.name}: its first objects are empty; export it again with its data")
+    try:
+        return pl.read_ndjson(block, schema=dict.fromkeys(names, pl.String()))
+    except pl.exceptions.PolarsError as error:
+        for number, line in enumerate(block.split(b"\n"), start=before + 1):
+            if line.strip():
+                _object(path, line, number)
+        raise DataError(f"{path.name}: {str(error).splitlines()[0]}; write one plain object a line") from error
+
+
+def _object(path: Path, line: bytes, number: int) -> dict[str, object]:
+    """Read one line. Raises DataError unless it is an object of standard JSON."""
+    try:
+        found = json.loads(line, parse_constant=_refuse)
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{path.name}: line {number} is not UTF-8 text; convert the file, for example with: "
+            "iconv -f LATIN1 -t UTF-8"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        shown = line[:_SHOWN].decode(errors="replace")
+        raise DataError(
+            f"{path.name}: line {number} is not JSON ({error}): {shown!r}; correct or remove it"
+        ) from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path.name}: line {number} is not an object: {line[:_SHOWN].decode()!r}; write {{...}}")
+    return found
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is not standard JSON, write null")
+
+
+def _plain(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Turn columns of JSON lists into text and leave columns that hold JSON objects out."""
+    kept = []
+    for column in table.get_columns():
+        text = column.drop_nulls()
+        if text.len() and text.str.contains(_OBJECTS).all():
+            log.warning("%s: column '%s' is left out: it holds objects, not text", name, column.name)
+        elif text.len() and text.str.starts_with("[").all():
+            kept.append(_joined(column, name))
+        else:
+            kept.append(column)
+    return pl.DataFrame([column for column in kept if column is not None])
+
+
+def _joined(column: pl.Series, name: str) -> pl.Series | None:
+    try:
+        return column.str.json_decode(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+    except pl.exceptions.PolarsError:
+        log.warning("%s: column '%s' is left out: it holds lists of other things than text", name, column.name)
+        return None
