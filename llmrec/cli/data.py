@@ -8,10 +8,12 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from llmrec.cli.prepare import prepare
 from llmrec.cli.show import Json, show
 
 app = typer.Typer(help="Prepare, describe and split event logs.", no_args_is_help=True)
 Out = Annotated[Path, typer.Option("--out", help="The folder to write.")]
+app.command("prepare")(prepare)
 Folder = Annotated[Path, typer.Argument(help="A folder made by `llmrec data prepare`.")]
 
 
@@ -31,33 +33,6 @@ def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data lis
 
     data = fetch_builtin(name)
     data.save(out)
-    print(f"{out}: {data!r}")
-
-
-@app.command()
-def prepare(
-    events: Annotated[Path, typer.Argument(help="The event log: user_id, item_id, timestamp, ...")],
-    out: Out,
-    items: Annotated[Path | None, typer.Option("--items", help="The catalog: item_id, title, ...")] = None,
-    drop_unknown_items: Annotated[
-        bool, typer.Option(help="Drop events whose item is not in the catalog.")
-    ] = False,
-    drop_items_without_text: Annotated[bool, typer.Option(help="Drop items that have no title.")] = False,
-    drop_bad_times: Annotated[bool, typer.Option(help="Drop events whose time cannot be read.")] = False,
-    keep_unseen_items: Annotated[bool, typer.Option(help="Keep items that no event names.")] = False,
-) -> None:
-    """Check and clean an event log; every step says what it removed."""
-    from llmrec.data import Dataset
-
-    data = Dataset.from_files(
-        events, items=items, drop_unknown_items=drop_unknown_items,
-        drop_items_without_text=drop_items_without_text, drop_bad_times=drop_bad_times,
-        keep_unseen_items=keep_unseen_items,
-    )  # fmt: skip
-    data.save(out)
-    for step in data.steps:
-        if step.removed:
-            print(f"{step.name}: {step.removed:,} of {step.rows_in:,} {step.table} removed")
     print(f"{out}: {data!r}")
 
 

@@ -14,11 +14,12 @@ import polars as pl
 
 from llmrec.data import sources
 from llmrec.data.catalog import Catalog
-from llmrec.data.cleaning import CleaningOptions, Step, clean
+from llmrec.data.cleaning import CleaningOptions, clean
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import Histories
 from llmrec.data.naming import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.sql import read_query
+from llmrec.data.steps import Step
 from llmrec.data.tables import hash_tables, to_polars
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing

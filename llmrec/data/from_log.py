@@ -19,32 +19,28 @@ _TITLES = tuple(name for name in ITEMS[TITLE] if name != "name")
 LEAST_AGREEMENT = 0.9
 
 
-def catalog_of(events: pl.DataFrame, *, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def catalog_of(events: pl.DataFrame, ids: pl.Series, *, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the events without the columns that describe items, and the catalog made of these.
 
-    Each item gets its most frequent values. Where no column is a title, the title is the id, which is logged.
+    Events hold item codes, which stand for ``ids``. Each item gets its most frequent values. Where no column
+    is a title, the title is the id, which is logged.
     """
     theirs = find(TITLE, _TITLES, events.columns)
     if theirs is not None and not _agree(events, theirs):
-        log.warning(
-            "%s: column '%s' differs between events of one item, so it is not taken for the item's title",
-            name,
-            theirs,
-        )
+        log.warning("%s: '%s' differs between events of one item, so it is not taken for its title", name, theirs)
         theirs = None
-    moved = [column for column in _DESCRIBE if column in events.columns]
+    moved = [column for column in _DESCRIBE if column in events.columns and column != theirs]
+    items = events.select(pl.col(ITEM).unique().sort())
     if theirs is None:
         log.warning("%s: no item table, so an item's title is its id; pass items= for real text", name)
-        told = events.with_columns(pl.col(ITEM).alias(TITLE))
+        items = items.with_columns(ids.gather(items[ITEM]).alias(TITLE))
     else:
         log.info("%s: the catalog is taken from its own column %s", name, theirs)
-        told = events.rename({theirs: TITLE})
-        moved = [column for column in moved if column != theirs]
-    items = told.select(ITEM).unique().sort(ITEM)
-    for column in (TITLE, *moved):
-        items = items.join(_most_frequent(told, column), on=ITEM, how="left", maintain_order="left")
-    gone = [*moved, *([theirs] if theirs is not None else [])]
-    return events.drop(gone), items
+    for column in [*([theirs] if theirs else []), *moved]:
+        items = items.join(_most_frequent(events, column), on=ITEM, how="left", maintain_order="left")
+    items = items.with_columns(ids.gather(items[ITEM]).alias(ITEM))
+    items = items.rename({theirs: TITLE}).with_columns(pl.col(TITLE).cast(pl.String)) if theirs else items
+    return events.drop(moved, *([theirs] if theirs else [])), items
 
 
 def _agree(events: pl.DataFrame, column: str) -> bool:

@@ -32,7 +32,8 @@ def read_json_lines(path: Path) -> pl.DataFrame:
         filled = sum(1 for line in block.split(b"\n") if line.strip())
         if table.height != filled:
             raise DataError(
-                f"{path.name}: {filled} lines gave {table.height} rows near line {lines + 1}; write one object a line"
+                f"{path.name}: {filled} lines gave {table.height} rows near line {lines + 1}; "
+                "write one object a line"
             )
         lines += block.count(b"\n")
         tables.append(table)

@@ -35,6 +35,9 @@ def to_micros(column: pl.Series, *, where: str) -> pl.Series:
 
 def _text(column: pl.Series, *, where: str) -> pl.Series:
     """Read text as numbers or as ISO 8601, whichever more of it is."""
+    numbers = column.cast(pl.Int64, strict=False)
+    if numbers.null_count() == column.null_count():
+        return _numbers(numbers, where=where)
     stripped = column.str.strip_chars()
     numbers = stripped.cast(pl.Int64, strict=False)
     if numbers.null_count() > stripped.null_count():

@@ -276,7 +276,23 @@ def test_connections_that_do_not_work(tmp_path: Path) -> None:
         read_query("select 1", "shop.duckdb")
     with pytest.raises(DataError, match="there is no file"):
         read_query("select 1", f"sqlite:///{tmp_path}/none.db")
-    with pytest.raises((DataError, EnvironmentFault)) as caught:
+
+
+def test_what_a_driver_says_is_told_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(query: str, uri: str) -> pl.DataFrame:
+        raise RuntimeError(f"cannot reach {uri} with hunter2\nat line 7")
+
+    monkeypatch.setattr(pl, "read_database_uri", refuse)
+    with pytest.raises(DataError) as caught:
         read_query("select 1", "postgresql://ann:hunter2@localhost:1/shop")
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(query: str, uri: str) -> pl.DataFrame:
+        raise ModuleNotFoundError("connectorx")
+
+    monkeypatch.setattr(pl, "read_database_uri", refuse)
+    with pytest.raises(EnvironmentFault, match=r"no driver for mysql is installed; .* 'llmrec\[sql\]'"):
+        read_query("select 1", "mysql://localhost/shop")
