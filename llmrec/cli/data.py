@@ -8,12 +8,14 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from llmrec.cli.cut import split
 from llmrec.cli.prepare import prepare
 from llmrec.cli.show import Json, show
 
 app = typer.Typer(help="Prepare, describe and split event logs.", no_args_is_help=True)
 Out = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 app.command("prepare")(prepare)
+app.command("split")(split)
 Folder = Annotated[Path, typer.Argument(help="A folder made by `llmrec data prepare`.")]
 
 
@@ -43,14 +45,3 @@ def describe(folder: Folder, as_json: Json = False) -> None:
     from llmrec.data.describe import describe as described
 
     show(described(Dataset.load(folder)), as_json=as_json)
-
-
-@app.command()
-def split(folder: Folder, as_json: Json = False) -> None:
-    """How leave-last-out cuts prepared data, and the hash that results name it by."""
-    from llmrec.data import Dataset, Split
-
-    cut = Split.leave_last_out(Dataset.load(folder))
-    counts = [cut.train.events.height, cut.valid.answers.height, cut.test.answers.height]
-    table = pl.DataFrame({"part": ["train", "valid", "test"], "events": counts})
-    show(table.with_columns(split=pl.lit(cut.name), hash=pl.lit(cut.hash[:16])), as_json=as_json)

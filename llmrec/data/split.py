@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from llmrec.data import cuts
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.cuts import TEST, TRAIN, VALID, user_starts
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
 from llmrec.data.tables import hash_tables
@@ -20,12 +22,6 @@ from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
 FORMAT = 1
-
-# What an event is in a split.
-TRAIN, VALID, TEST = 0, 1, 2
-
-# Shorter histories stay in train whole.
-LEAST_EVENTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +39,8 @@ class Fold:
 class Split:
     """A training set and two folds. ``name`` says how it was cut.
 
-    ``parts`` says for each event of the data, in its order, which it is: int8, 0 train, 1 validation, 2 test.
+    ``parts`` says for each event of the data, in its order, which it is: int8, 0 train, 1 validation, 2 test,
+    3 aside (it may stand in a history, but is neither trained on nor asked for).
     """
 
     name: str
@@ -59,18 +56,55 @@ class Split:
         Users with fewer than three events stay in train whole. Ties in time keep the log's order. The test
         histories contain the validation event. Raises DataError if no user has three events.
         """
-        starts = _user_starts(data.events)
-        lengths = np.diff(starts)
-        held = np.repeat(lengths >= LEAST_EVENTS, lengths)
-        if not held.any():
-            raise DataError(
-                f"{data.name}: no user has {LEAST_EVENTS} events, so there is nothing to hold out; add events"
-            )
-        from_end = np.repeat(starts[1:], lengths) - 1 - np.arange(data.events.height)
-        parts = np.full(data.events.height, TRAIN, dtype=np.int8)
-        parts[held & (from_end == 1)] = VALID
-        parts[held & (from_end == 0)] = TEST
-        return cls.from_parts("leave-last-out", data, parts)
+        return cls.from_parts("leave-last-out", data, cuts.last_k(data, 1))
+
+    @classmethod
+    def leave_last_k(cls, data: Dataset, *, k: int = 5) -> Split:
+        """Hold out each user's last k events for test and the k before for validation.
+
+        Users with fewer than 2k + 1 events stay in train whole.
+        """
+        return cls.from_parts("leave-last-k", data, cuts.last_k(data, k))
+
+    @classmethod
+    def global_time(cls, data: Dataset, *, valid_from: int | None = None, test_from: int | None = None) -> Split:
+        """Train before one moment for all users, validate up to another, test from there on.
+
+        Times are Unix seconds; by default the last tenth of the events is test and the tenth before validation.
+        No training event is later than any answer. Raises DataError for a log that only has an order.
+        """
+        first = cuts.time_quantile(data, 0.8) if valid_from is None else valid_from
+        second = cuts.time_quantile(data, 0.9) if test_from is None else test_from
+        return cls.from_parts("global-time", data, cuts.by_time(data, valid_from=first, test_from=second))
+
+    @classmethod
+    def rolling(cls, data: Dataset, *, windows: int = 3, share: float = 0.4) -> list[Split]:
+        """Cut by time again and again, each cut a window later: cross-validation for time series.
+
+        The last ``share`` of the log's time is divided into windows + 1 pieces. Cut n validates on piece n,
+        tests on piece n + 1 and trains on all before; what comes later stands aside.
+        """
+        bounds = cuts.window_bounds(data, windows, share=share)
+        parts = [
+            cuts.by_time(data, valid_from=first, test_from=second, until=None if n == windows - 1 else third)
+            for n, (first, second, third) in enumerate(zip(bounds, bounds[1:], bounds[2:], strict=False))
+        ]
+        return [cls.from_parts(f"rolling-{n + 1}-of-{windows}", data, part) for n, part in enumerate(parts)]
+
+    @classmethod
+    def user_disjoint(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
+        """Ask about users who are never trained on; see ``cuts.new_users``."""
+        return cls.from_parts("user-disjoint", data, cuts.new_users(data, share, seed))
+
+    @classmethod
+    def cold_items(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
+        """Ask for items that are never trained on; see ``cuts.new_items``."""
+        return cls.from_parts("cold-items", data, cuts.new_items(data, share, seed))
+
+    @classmethod
+    def per_session(cls, data: Dataset, *, gap: int | None = None) -> Split:
+        """Hold out each user's last session for test, the one before for validation; see ``cuts.last_session``."""
+        return cls.from_parts("per-session", data, cuts.last_session(data, gap))
 
     @classmethod
     def from_parts(cls, name: str, data: Dataset, parts: npt.NDArray[np.int8]) -> Split:
@@ -112,24 +146,17 @@ class Split:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error
         if newest > FORMAT:
             raise DataError(f"{path} has format {newest}, newer than {FORMAT}; upgrade llmrec")
+        if len(parts) and (parts.min() < TRAIN or parts.max() > cuts.ASIDE):
+            raise DataError(f"{path} is damaged (a part is not 0 to {cuts.ASIDE}); split the data again")
         split = cls.from_parts(name, data, parts) if len(parts) == data.events.height else None
         if split is None or split.hash != expected:
             raise DataError(f"{path} was made from other data than '{data.name}'; split it again")
         return split
 
 
-def _user_starts(events: pl.DataFrame) -> npt.NDArray[np.int64]:
-    """Return where each user's events begin, and the end. Raises DataError if they are not together."""
-    runs = events[USER].rle().struct.unnest()
-    if runs["value"].n_unique() != runs.height:
-        raise DataError("the events of a user are not together; build the data with Dataset.from_tables")
-    return offsets_of(runs["len"].to_numpy())
-
-
 def _fold(events: pl.DataFrame, parts: npt.NDArray[np.int8], part: int) -> Fold:
     """Take one part's events as answers; the questions are their users' events up to the first of them."""
-    starts = _user_starts(events)
-    lengths = np.diff(starts)
+    starts, lengths = user_starts(events)
     asked = parts == part
     so_far = offsets_of(asked)
     answers_of_user = np.diff(so_far[starts])

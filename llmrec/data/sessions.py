@@ -1,0 +1,37 @@
+"""Sessions: stretches of a user's events, told by an id in the log or by pauses."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data.columns import SESSION, TIME, USER
+from llmrec.data.dataset import Dataset
+from llmrec.errors import DataError
+
+# The pause after which web analytics lets a new session begin.
+HALF_AN_HOUR = 1800
+
+
+def session_numbers(data: Dataset, *, gap: int | None = None) -> npt.NDArray[np.int64]:
+    """Number each user's sessions from 0, int64 [n_events], in the order of the events.
+
+    A new one begins where ``session_id`` changes or, with ``gap`` or without such a column, after a pause of
+    more than ``gap`` seconds (default half an hour). Raises DataError for order-only data without ids.
+    """
+    events = data.events
+    begins = pl.col(USER).ne_missing(pl.col(USER).shift(1))
+    if gap is None and SESSION in events.columns:
+        changes = pl.col(SESSION).ne_missing(pl.col(SESSION).shift(1))
+    elif data.order_only:
+        raise DataError(f"{data.name}: sessions need a session_id column or times, and this log only has an order")
+    else:
+        pause = HALF_AN_HOUR if gap is None else gap
+        if pause < 1:
+            raise DataError(f"gap is {pause}; a pause between sessions takes at least 1 second")
+        changes = (pl.col(TIME) - pl.col(TIME).shift(1) > pause).fill_null(True)
+    marks = events.select(new=(begins | changes).fill_null(True), user=begins)
+    total = np.cumsum(marks["new"].to_numpy())
+    first = np.maximum.accumulate(np.where(marks["user"].to_numpy(), total, 0))
+    return np.asarray(total - first, dtype=np.int64)
