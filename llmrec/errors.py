@@ -27,6 +27,10 @@ class DataError(InputError):
     """An event log, a catalog or a history that cannot be used as it is."""
 
 
+class LeakError(InputError):
+    """A split whose answers could be guessed without learning; the message names the option to accept it."""
+
+
 class RecipeError(InputError):
     """A recipe or a ``--set`` with an unknown field or an impossible value."""
 

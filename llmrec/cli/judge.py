@@ -16,6 +16,10 @@ def evaluate(
     data: Annotated[Path, typer.Option("--data", help="The folder of prepared data they were trained on.")],
     out: Annotated[Path, typer.Option("--out", help="Where report.json and report.html go.")],
     protocol: Annotated[str, typer.Option("--protocol", help="How to judge.")] = "leave-last-out",
+    allow_leak: Annotated[
+        list[str] | None,
+        typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
+    ] = None,
 ) -> None:
     """Rank the whole catalog for every held-out user; the first run is compared with the others."""
     from rich.console import Console
@@ -33,7 +37,9 @@ def evaluate(
                 f"{run} was trained on other events than the training part of {data}: it may have seen the "
                 "answers; train it with: llmrec fit --data " + str(data)
             )
-    report = llmrec.evaluate(models, split, protocol=protocol, progress=True, date=datetime.date.today())
+    report = llmrec.evaluate(
+        models, split, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
+    )
     report.save(out)
     Console().print(report)
     print(f"{out / 'report.html'}")

@@ -16,8 +16,15 @@ Set = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 
+AllowLeak = Annotated[
+    list[str] | None,
+    typer.Option("--allow-leak", metavar="NAME", help="Train although the data has this leak; it is recorded."),
+]
 
-def fit(recipe: Recipe, data: Data, out: Out, set: Set = None, resume: Resume = False) -> None:
+
+def fit(
+    recipe: Recipe, data: Data, out: Out, set: Set = None, resume: Resume = False, allow_leak: AllowLeak = None
+) -> None:
     """Train a recommender; the last two events of each user are held out."""
     import llmrec
     from llmrec.models.runs import fit_run
@@ -25,7 +32,7 @@ def fit(recipe: Recipe, data: Data, out: Out, set: Set = None, resume: Resume = 
     chosen = llmrec.Recipe.load(recipe, set=set)
     table = llmrec.Dataset.load(data)
     split = llmrec.Split.leave_last_out(table)
-    model = fit_run(chosen, table, split, out, resume=resume)
+    model = fit_run(chosen, table, split, out, resume=resume, allow_leaks=allow_leak or ())
     cost = model.facts.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""
     print(f"{out}: {model.kind} trained on {split.train.events.height:,} events{took}")

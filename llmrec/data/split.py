@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -40,7 +40,8 @@ class Split:
     """A training set and two folds. ``name`` says how it was cut.
 
     ``parts`` says for each event of the data, in its order, which it is: int8, 0 train, 1 validation, 2 test,
-    3 aside (it may stand in a history, but is neither trained on nor asked for).
+    3 aside (it may stand in a history, but is neither trained on nor asked for). ``held_out``: the
+    test events with all their fields, for the leak guards.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Split:
     valid: Fold
     test: Fold
     parts: npt.NDArray[np.int8]
+    held_out: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @classmethod
     def leave_last_out(cls, data: Dataset) -> Split:
@@ -110,7 +112,8 @@ class Split:
     def from_parts(cls, name: str, data: Dataset, parts: npt.NDArray[np.int8]) -> Split:
         """Cut by a part per event. A fold's history is all that its user did before the first answer."""
         valid, test = (_fold(data.events, parts, part) for part in (VALID, TEST))
-        return cls(name, data.with_events(data.events.filter(parts == TRAIN)), valid, test, parts)
+        train = data.with_events(data.events.filter(parts == TRAIN))
+        return cls(name, train, valid, test, parts, data.events.filter(parts == TEST))
 
     @cached_property
     def hash(self) -> str:

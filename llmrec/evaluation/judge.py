@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import polars as pl
 
 from llmrec.data import Fold, Histories, Split
 from llmrec.data.columns import USER
+from llmrec.data.leaks import guard
 from llmrec.errors import DataError
 from llmrec.evaluation.answering import Answered, answer, bar
 from llmrec.evaluation.protocol import Protocol
@@ -30,16 +31,19 @@ def evaluate(
     fold: Literal["test", "valid"] = "test",
     progress: bool = False,
     date: datetime.date | None = None,
+    allow_leaks: Iterable[str] = (),
 ) -> Report:
     """Judge fitted models on the same questions and return a Report.
 
     The first model named is compared with each of the others by a paired test over users. ``date`` is
     written into the report; without it the report names no day. ``progress`` draws a bar. Raises DataError
-    where there is nothing to judge or the split was not cut as the protocol says.
+    where there is nothing to judge or the split was not cut as the protocol says, LeakError where the leak
+    guards find what ``allow_leaks`` does not name; their findings are among the report's notes.
     """
     rules = Protocol.load(protocol) if isinstance(protocol, str) else protocol
     questions = split.test if fold == "test" else split.valid
     _check(models, split, questions, rules, fold)
+    leaks = guard(split, allow=allow_leaks)
     skip = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
     tables: dict[str, pl.DataFrame] = {}
     results = []
@@ -55,7 +59,7 @@ def evaluate(
         asked=_asked(split, questions, fold, rules, skip, date),
         versions=versions(),
         machine=machine(),
-        notes=_notes(models, split),
+        notes=(*_notes(models, split), *_leak_notes(leaks)),
     )
 
 
@@ -176,3 +180,9 @@ def _notes(models: Mapping[str, Recommender], split: Split) -> tuple[str, ...]:
                 "its question was not the same."
             )
     return tuple(notes)
+
+
+def _leak_notes(leaks: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    for leak in leaks:
+        allowed = "allowed by --allow-leak, results cannot be trusted: " if leak["allowed"] else ""
+        yield f"{leak['name']}: {allowed}{leak['message']}."

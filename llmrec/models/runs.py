@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
+from llmrec.data.leaks import guard
 from llmrec.errors import ArtifactError
 from llmrec.models import from_recipe, load
 from llmrec.models.base import Recommender
@@ -22,23 +24,28 @@ def fit_run(
     *,
     resume: bool = False,
     progress: bool = True,
+    allow_leaks: Iterable[str] = (),
 ) -> Recommender:
     """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
 
+    The leak guards run first; ``allow_leaks`` names errors to let pass, which the manifest records.
+
     Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
     the same recipe and data is loaded, and an interrupted one continued. Raises ArtifactError if ``out``
-    exists without ``resume``, or holds a run of something else.
+    exists without ``resume``, or holds a run of something else, and LeakError.
     """
     place = Path(out)
     work = work_dir(place)
     mark = {"recipe": recipe.to_yaml(), "split": split.hash}
     if place.exists():
         return _finished(place, mark, resume=resume)
+    leaks = guard(split, allow=allow_leaks)
     _claim(work, mark, resume=resume)
     model = from_recipe(recipe)
     model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
     model.histories = data.histories
     model.facts["split"] = {"name": split.name, "hash": split.hash}
+    model.facts["leaks"] = leaks
     model.save(place)
     shutil.rmtree(work)
     return model

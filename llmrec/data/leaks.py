@@ -1,0 +1,255 @@
+"""Find what would let a model guess answers without having learnt anything, before anything is trained.
+
+A finding's share is compared with a bound above which it is an error: a benchmark made so cannot be trusted.
+Below it is a warning, which stands in the report. The bounds are set so that the public data sets as they are
+handed out pass (ML-100K has 2.6 % of films that share a title and half of its answers tied in time), while
+what is wrong by construction, such as an answer that is also trained on, is an error from the first on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from llmrec.data.columns import ITEM, TIME, TITLE, USER
+from llmrec.data.split import Fold, Split
+from llmrec.errors import DataError, LeakError
+
+log = logging.getLogger(__name__)
+
+Candidates = Mapping[str, Sequence[str]]
+
+# Above this share of consecutive steps n to n + 1 that only one user took, ids were given out along histories.
+NUMBERED = 0.05
+# Fewer such steps than this may be chance.
+LEAST_STEPS = 100
+# Above this share of answers equal to the history's last item, repeating it is a winning strategy.
+REPEATED = 0.05
+# Above this share of items that are called like another, a title does not name an item.
+SAME_TITLE = 0.2
+# Above this share of answers that are also trained on. A few are: a product may stand on an invoice twice.
+TRAINED_ON = 0.05
+# What a split promises to keep apart may not meet at all.
+NEVER = 0.0
+# Fewer candidate lists than this say nothing about how they were made.
+LEAST_LISTS = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A leak by name, how much of the data it touches (0 to 1), and what it means in one line."""
+
+    name: str
+    severity: Literal["error", "warning"]
+    share: float
+    message: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values, for a manifest or a report."""
+        return asdict(self)
+
+
+def check(split: Split, *, candidates: Candidates | None = None) -> list[Finding]:
+    """Run every guard on a split, and on the candidate lists of its test fold where they are given."""
+    found = [find(split) for find in GUARDS.values()]
+    if candidates is not None:
+        found.append(seeded_candidates(split.test, candidates))
+    return [finding for finding in found if finding is not None]
+
+
+def guard(
+    split: Split, *, allow: Iterable[str] = (), candidates: Candidates | None = None
+) -> list[dict[str, object]]:
+    """Raise LeakError for the first error that is not allowed by name; log the rest.
+
+    Returns all findings as plain values, with ``allowed`` for those that were let pass. Raises DataError for
+    a name in ``allow`` that no guard has.
+    """
+    names = set(allow)
+    unknown = sorted(names - set(NAMES))
+    if unknown:
+        raise DataError(f"--allow-leak {unknown[0]}: there is no such leak; the names are {', '.join(NAMES)}")
+    findings = check(split, candidates=candidates)
+    for finding in findings:
+        if finding.severity == "error" and finding.name not in names:
+            raise LeakError(
+                f"{split.train.name}: {finding.name}: {finding.message}; or accept it in every result with "
+                f"--allow-leak {finding.name} (allow_leaks=['{finding.name}'])"
+            )
+        log.info("%s: %s: %s", split.train.name, finding.name, finding.message)
+    return [finding.to_dict() | {"allowed": finding.severity == "error"} for finding in findings]
+
+
+def consecutive_ids(split: Split) -> Finding | None:
+    """Ids that were given out along the histories, so that the next item is the next number.
+
+    Steps that several users took do not count: a series is watched in order by many.
+    """
+    events = split.train.events
+    numbers = events[ITEM].cast(pl.Int64, strict=False)
+    if numbers.null_count() > len(numbers) // 2:
+        return None
+    steps = pl.DataFrame({USER: events[USER], "to": numbers}).with_columns(
+        at=pl.col("to").shift(1), same=pl.col(USER) == pl.col(USER).shift(1)
+    )
+    steps = steps.filter(pl.col("same") & pl.col("at").is_not_null() & pl.col("to").is_not_null())
+    next_number = steps.filter(pl.col("to") == pl.col("at") + 1)
+    alone = next_number.group_by("to").agg(users=pl.col(USER).n_unique()).filter(pl.col("users") == 1)
+    share = alone.height / steps.height if alone.height >= LEAST_STEPS else 0.0
+    return _finding(
+        "consecutive-ids",
+        share if share > NUMBERED / 5 else 0.0,
+        bound=NUMBERED,
+        message=f"{share:.1%} of steps go from item n to n + 1 as nobody else does, so ids tell the order; "
+        "number the items anew at random",
+    )
+
+
+def repeated_last_item(split: Split) -> Finding | None:
+    """Answers that are the last item of their history. In a shop that is a habit, elsewhere a broken log."""
+    first = split.test.answers.unique(USER, keep="first", maintain_order=True).select(USER, answer=ITEM)
+    share = _share(_last_events(split.test).join(first, on=USER), pl.col(ITEM) == pl.col("answer"))
+    normal = split.train.repeats_are_normal
+    return _finding(
+        "repeated-last-item",
+        share,
+        bound=1.0 if normal else REPEATED,
+        message=f"{share:.1%} of answers repeat the last item of the history; drop repeats with --drop-repeats",
+    )
+
+
+def duplicate_titles(split: Split) -> Finding | None:
+    """Different items under one title: a text model cannot tell them apart, and one may be the other's answer."""
+    titles = split.train.catalog.table[TITLE].str.to_lowercase()
+    share = float(titles.is_duplicated().mean() or 0)  # type: ignore[arg-type]
+    return _finding(
+        "duplicate-titles",
+        share,
+        bound=SAME_TITLE,
+        message=f"{share:.1%} of items have the title of another; merge them or make titles tell them apart",
+    )
+
+
+def tied_timestamps(split: Split) -> Finding | None:
+    """Answers that happened at the very time of the event before: which came first is the log's row order.
+
+    A warning only: row order is stable here, so results repeat, and baskets and bulk ratings are like that.
+    """
+    if split.train.order_only or split.held_out.is_empty():
+        return None
+    times = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("asked"))
+    share = _share(_last_events(split.test).join(times, on=USER), pl.col(TIME) == pl.col("asked"))
+    return _finding(
+        "tied-timestamps",
+        share,
+        bound=1.0,
+        message=f"{share:.1%} of answers have the time of the event before them, so their order is the log's row "
+        "order; consider a per-session split",
+    )
+
+
+def answers_in_train(split: Split) -> Finding | None:
+    """Answers that are trained on: the same event, or the same user and item where users do not come back.
+
+    With a split by new users any answer's user in train counts, with one by cold items any answer's item.
+    """
+    usual = [USER, ITEM, TIME] if split.train.repeats_are_normal else [USER, ITEM]
+    keys = _APART.get(split.name, usual)
+    if split.held_out.is_empty() or (split.train.order_only and TIME in keys):
+        return None
+    train = split.train.events.select(keys).unique()
+    answers = split.held_out.select(keys)
+    again = answers.join(train, on=keys, how="semi", nulls_equal=True).height
+    share = again / max(answers.height, 1)
+    return _finding(
+        "test-in-train",
+        share,
+        bound=NEVER if split.name in _APART else TRAINED_ON,
+        message=f"{share:.1%} of answers ({' and '.join(keys)}) are trained on as well; remove repeated events "
+        "before splitting",
+    )
+
+
+def future_in_train(split: Split) -> Finding | None:
+    """Training events of a user that are later than the user's answer; with global-time, of anybody."""
+    if split.train.order_only or split.held_out.is_empty() or split.name == "cold-items":
+        return None
+    asked = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("asked"))
+    latest = split.train.events.group_by(USER).agg(pl.col(TIME).max().alias("latest"))
+    share = _share(asked.join(latest, on=USER), pl.col("latest") > pl.col("asked"))
+    if split.name == "global-time" and asked.height:
+        newest, first = split.train.events[TIME].max(), asked["asked"].min()
+        share = max(share, float(newest >= first))  # type: ignore[operator]
+    return _finding(
+        "future-in-train",
+        share,
+        bound=NEVER,
+        message=f"{share:.1%} of asked users have training events later than their answer; split again by time",
+    )
+
+
+def seeded_candidates(fold: Fold, candidates: Candidates) -> Finding | None:
+    """Candidate lists that give the answer away: it has a fixed place, or the others follow from it.
+
+    Lists whose other items are the same for all users with one answer, but differ between answers, were drawn
+    with a generator seeded by the answer.
+    """
+    answers = dict(fold.answers.group_by(USER).agg(pl.col(ITEM).first()).iter_rows())
+    lists = [(answers[user], list(items)) for user, items in candidates.items() if user in answers]
+    places = [items.index(answer) for answer, items in lists if answer in items and len(items) > 1]
+    fixed = max(places.count(place) for place in set(places)) / len(places) if len(places) >= LEAST_LISTS else 0.0
+    chance = 3 / min((len(items) for _, items in lists if items), default=1)
+    others: dict[str, list[frozenset[str]]] = {}
+    for answer, items in lists:
+        others.setdefault(answer, []).append(frozenset(items) - {answer})
+    several = [found for found in others.values() if len(found) > 1]
+    same = sum(len(set(found)) == 1 for found in several) / len(several) if several else 0.0
+    distinct = len({found for group in others.values() for found in group})
+    seeded = same if distinct > 1 else 0.0
+    share = max(fixed if fixed > max(chance, 0.2) else 0.0, seeded)
+    return _finding(
+        "seeded-candidates",
+        share,
+        bound=0.5,
+        message=f"{share:.0%} of candidate lists give their answer away by its place or by the items beside it; "
+        "draw them without looking at the answer",
+    )
+
+
+# What some splits keep out of train altogether.
+_APART = {"user-disjoint": [USER], "cold-items": [ITEM]}
+
+GUARDS: Mapping[str, Callable[[Split], Finding | None]] = {
+    "consecutive-ids": consecutive_ids,
+    "repeated-last-item": repeated_last_item,
+    "duplicate-titles": duplicate_titles,
+    "tied-timestamps": tied_timestamps,
+    "test-in-train": answers_in_train,
+    "future-in-train": future_in_train,
+}
+NAMES = (*GUARDS, "seeded-candidates")
+
+
+def _finding(name: str, share: float, *, bound: float, message: str) -> Finding | None:
+    if share <= 0:
+        return None
+    return Finding(name, "error" if share > bound else "warning", round(share, 6), message)
+
+
+def _share(table: pl.DataFrame, condition: pl.Expr) -> float:
+    if table.is_empty():
+        return 0.0
+    return int(table.select(condition.fill_null(False).sum()).item()) / table.height
+
+
+def _last_events(fold: Fold) -> pl.DataFrame:
+    """Return the last event of each history that is not empty, with its user."""
+    known = fold.histories
+    filled = np.flatnonzero(known.lengths() > 0)
+    users = pl.Series(USER, known.user_ids, dtype=pl.String).gather(filled)
+    return known.events[known.offsets[1:][filled] - 1].with_columns(users)
