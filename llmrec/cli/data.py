@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,9 +40,18 @@ def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data lis
 
 
 @app.command()
-def describe(folder: Folder, as_json: Json = False) -> None:
-    """Counts, history lengths and time span of prepared data."""
+def describe(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option("--out", help="Also draw: describe.html and .png go there.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Counts, history lengths, popularity, times, behaviors, text and warnings; drawn with --out."""
     from llmrec.data import Dataset
     from llmrec.data.describe import describe as described
+    from llmrec.data.drawing import draw
 
-    show(described(Dataset.load(folder)), as_json=as_json)
+    data = Dataset.load(folder)
+    show(described(data), as_json=as_json)
+    if out is not None:
+        for path in draw(data, out):
+            print(path, file=sys.stderr if as_json else sys.stdout)

@@ -8,14 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.data.columns import ITEM, TIME, TITLE
+from llmrec.data.columns import BEHAVIOR, ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
+from llmrec.data.leaks import check
+from llmrec.data.split import Split
+from llmrec.errors import DataError
+
+# Fewer items with text than this share is worth a warning.
+MOSTLY = 0.5
 
 
 def describe(data: Dataset) -> pl.DataFrame:
     """Return the facts one looks at first, as rows ``what, value``."""
     lengths = data.histories.lengths()
-    counts = np.sort(data.events[ITEM].value_counts()["count"].to_numpy())[::-1]
+    counts = popularity(data)
     tenth = max(len(counts) // 10, 1)
     titles = data.catalog.table[TITLE]
     rows = {
@@ -28,12 +34,70 @@ def describe(data: Dataset) -> pl.DataFrame:
         "events on the most popular tenth of items": f"{counts[:tenth].sum() / max(counts.sum(), 1):.0%}",
         "items with the title of another": f"{int(titles.is_duplicated().sum()):,}",
         "time": _span(data),
+        **_gaps(data),
+        **_behaviors(data),
+        "items whose title is text, not the id": f"{_with_text(data):.0%}",
         "repeated items": "normal here, stay recommendable" if data.repeats_are_normal else "rare, left out",
         "event columns": ", ".join(data.events.columns),
         "item columns": ", ".join(data.catalog.table.columns),
         "fingerprint": data.fingerprint[:16],
+        **{f"warning {n}": text for n, text in enumerate(warnings(data), start=1)},
     }
     return pl.DataFrame({"what": list(rows), "value": list(rows.values())})
+
+
+def warnings(data: Dataset) -> list[str]:
+    """Say what could spoil a result: what the leak guards find under leave-last-out, and items without text."""
+    told = []
+    if _with_text(data) < MOSTLY:
+        told.append("most items have no text but their id: a language model has nothing to read")
+    try:
+        split = Split.leave_last_out(data)
+    except DataError as error:
+        return [*told, str(error)]
+    return [*told, *(f"{finding.name} ({finding.severity}): {finding.message}" for finding in check(split))]
+
+
+def gaps(data: Dataset) -> npt.NDArray[np.int64]:
+    """Return the seconds between successive events of a user, int64; none for order-only data."""
+    if data.order_only:
+        return np.zeros(0, dtype=np.int64)
+    pause = pl.col(TIME) - pl.col(TIME).shift(1)
+    same = pl.col(USER) == pl.col(USER).shift(1)
+    return data.events.select(pl.when(same).then(pause)).to_series().drop_nulls().to_numpy()
+
+
+def popularity(data: Dataset) -> npt.NDArray[np.int64]:
+    """Return the number of events of each item that has any, largest first."""
+    return np.sort(data.events[ITEM].value_counts()["count"].to_numpy())[::-1].astype(np.int64)
+
+
+def _gaps(data: Dataset) -> dict[str, str]:
+    pauses = gaps(data)
+    if not len(pauses):
+        return {}
+    low, middle, high = (_duration(float(value)) for value in np.percentile(pauses, [25, 50, 75]))
+    return {"pause between events, quartiles": f"{low}, {middle}, {high}"}
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
+def _behaviors(data: Dataset) -> dict[str, str]:
+    if BEHAVIOR not in data.events.columns:
+        return {}
+    counts = data.events[BEHAVIOR].value_counts(sort=True)
+    return {"behaviors": ", ".join(f"{name} {count:,}" for name, count in counts.head(8).iter_rows())}
+
+
+def _with_text(data: Dataset) -> float:
+    """Return the share of items whose title says more than their id."""
+    table = data.catalog.table
+    return int((table[TITLE] != table[ITEM]).sum()) / max(table.height, 1)
 
 
 def _range(lengths: npt.NDArray[np.int64]) -> str:

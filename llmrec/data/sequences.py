@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import Histories, offsets_of
+from llmrec.errors import DataError
+from llmrec.resources.cache import appearing
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,25 @@ class Sequences:
         known = codes >= 0
         before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(known)])
         return cls(codes[known], before[histories.offsets])
+
+    def save(self, folder: str | Path) -> None:
+        """Write both arrays into a new folder. Raises DataError if it exists."""
+        path = Path(folder)
+        if path.exists():
+            raise DataError(f"{path} exists already; choose another folder or remove it")
+        with appearing(path) as temporary:
+            np.save(temporary / "codes.npy", self.codes)
+            np.save(temporary / "offsets.npy", self.offsets)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Sequences:
+        """Map what ``save`` wrote: a user's items are read from disk when asked for, not before."""
+        path = Path(folder)
+        try:
+            codes, offsets = (np.load(path / f"{name}.npy", mmap_mode="r") for name in ("codes", "offsets"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} holds no saved sequences ({error}); save them again") from error
+        return cls(codes, offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -20,18 +20,23 @@ def session_numbers(data: Dataset, *, gap: int | None = None) -> npt.NDArray[np.
     A new one begins where ``session_id`` changes or, with ``gap`` or without such a column, after a pause of
     more than ``gap`` seconds (default half an hour). Raises DataError for order-only data without ids.
     """
-    events = data.events
-    begins = pl.col(USER).ne_missing(pl.col(USER).shift(1))
+    if data.order_only and (gap is not None or SESSION not in data.events.columns):
+        raise DataError(f"{data.name}: sessions need a session_id column or times, and this log only has an order")
+    first = data.events.select(pl.col(USER).ne_missing(pl.col(USER).shift(1))).to_series().fill_null(True)
+    if len(first):
+        first[0] = True
+    starts = session_starts(data.events, first, gap=gap)
+    total = np.cumsum(starts.to_numpy())
+    return np.asarray(total - np.maximum.accumulate(np.where(first.to_numpy(), total, 0)), dtype=np.int64)
+
+
+def session_starts(events: pl.DataFrame, first: pl.Series, *, gap: int | None = None) -> pl.Series:
+    """Mark the events that begin a session. ``first`` marks those that begin a user's list."""
     if gap is None and SESSION in events.columns:
         changes = pl.col(SESSION).ne_missing(pl.col(SESSION).shift(1))
-    elif data.order_only:
-        raise DataError(f"{data.name}: sessions need a session_id column or times, and this log only has an order")
     else:
         pause = HALF_AN_HOUR if gap is None else gap
         if pause < 1:
             raise DataError(f"gap is {pause}; a pause between sessions takes at least 1 second")
-        changes = (pl.col(TIME) - pl.col(TIME).shift(1) > pause).fill_null(True)
-    marks = events.select(new=(begins | changes).fill_null(True), user=begins)
-    total = np.cumsum(marks["new"].to_numpy())
-    first = np.maximum.accumulate(np.where(marks["user"].to_numpy(), total, 0))
-    return np.asarray(total - first, dtype=np.int64)
+        changes = pl.col(TIME) - pl.col(TIME).shift(1) > pause
+    return events.select(changes.fill_null(False).alias("starts")).to_series() | first

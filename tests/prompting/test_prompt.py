@@ -11,11 +11,12 @@ from llmrec.errors import PromptError
 from llmrec.prompting import Prompt, names
 from llmrec.resources.shipped import folder
 
-SHIPPED = ["explain", "explain-shared", "history", "item", "reason"]
+SHIPPED = ["event", "explain", "explain-shared", "history", "item", "reason"]
 REASON = {"item": '"Ring"', "chosen": '"Fellowship" and "Towers"', "count": 2, "shared": "Fantasy"}
 VALUES = {
     "item": {"item": {"item_id": "1", "title": "Ring", "year": 1954, "genres": "Fantasy, War"}},
     "history": {},
+    "event": {"event": {"gap": 7300, "behavior": "buy", "rating": 4.5, "price": 2.5, "new_session": True}},
     "reason": REASON,
     "explain": REASON | {"shared": ""},
     "explain-shared": REASON,
