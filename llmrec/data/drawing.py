@@ -67,10 +67,10 @@ def _figure(data: Dataset) -> Figure:
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(10, 3.2 * ((len(panels) + 1) // 2)), layout="constrained")
         places = figure.subplots((len(panels) + 1) // 2, 2, squeeze=False).flat
-        for axes, (title, fill) in zip(places, panels, strict=False):
+        for (title, fill), axes in zip(panels, places, strict=False):
             fill(axes)
             axes.set_title(title, loc="left")
-        for axes in list(places):
+        for axes in places:  # what is left of the last row
             axes.set_axis_off()
     return figure
 
@@ -127,4 +127,5 @@ def _bars(axes: Axes, behaviors: pl.Series) -> None:
     names, sizes = counts.get_columns()
     axes.barh([name[:24] for name in names.to_list()], sizes.to_list(), color=_COLOUR)
     axes.invert_yaxis()
+    axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel("events")

@@ -133,7 +133,7 @@ def test_bad_files_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_unknown_prompts_are_named(tmp_path: Path) -> None:
-    with pytest.raises(PromptError, match="no prompt 'itm' in language 'en'; there are explain, "):
+    with pytest.raises(PromptError, match="no prompt 'itm' in language 'en'; there are event, explain, "):
         Prompt.load("itm")
     with pytest.raises(PromptError, match="no prompt file"):
         Prompt.load(tmp_path / "none.yaml")
