@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -90,12 +91,28 @@ def hash_tables(tables: Iterable[pl.DataFrame]) -> str:
     It depends on names, types, values and row order only: not on the version of any library.
     """
     digest = hashlib.sha256()
+    with ThreadPoolExecutor(1) as ahead:  # one thread lays out the next block while this one hashes
+        waiting = None
+        for block in _blocks(tables):
+            coming = ahead.submit(_raw, block) if isinstance(block, pl.Series) else block
+            _update(digest, waiting)
+            waiting = coming
+        _update(digest, waiting)
+    return digest.hexdigest()
+
+
+def _blocks(tables: Iterable[pl.DataFrame]) -> Iterator[pl.Series | bytes]:
+    """Yield each column's head, then its values in blocks."""
     for table in tables:
         for column in table.get_columns():
-            digest.update(f"{column.name}:{column.dtype}:{column.len()};".encode())
+            yield f"{column.name}:{column.dtype}:{column.len()};".encode()
             for start in range(0, column.len(), _HASHED_ROWS):
-                digest.update(_raw(column.slice(start, _HASHED_ROWS)))
-    return digest.hexdigest()
+                yield column.slice(start, _HASHED_ROWS)
+
+
+def _update(digest: hashlib._Hash, block: Future[bytes] | bytes | None) -> None:
+    if block is not None:
+        digest.update(block if isinstance(block, bytes) else block.result())
 
 
 def _raw(column: pl.Series) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from llmrec.data.behaviors import is_return
@@ -154,9 +155,8 @@ def _not_bots(rate: int, log: Log) -> pl.Series:
 
 def _frequent(column: str, options: Thinning, log: Log) -> pl.Series:
     least = options.min_item_events if column == ITEM else options.min_user_events
-    counts = log.events[column].to_frame().group_by(column).len()
-    rare = counts.filter(pl.col("len") < least)[column]
-    return ~log.events[column].is_in(rare.implode())
+    codes = log.events[column].to_numpy()
+    return pl.Series(np.bincount(codes)[codes] >= least)
 
 
 def _all(log: Log) -> pl.Series:
