@@ -82,6 +82,7 @@ def clean(
     thinning = Thinning.of(options)
     steps: list[Step] = []
     timed = _timed(flat(events, name=events_name), events_name, steps, options.get("drop_bad_times", False))
+    del events  # the raw text is no longer needed
     told, catalog = _catalogued(timed, items, items_name, steps, options)
     if not thinning.drop_impossible and (count := impossible(told)):
         log.warning("%s: %d events have impossible values; drop them with --drop-impossible", events_name, count)
@@ -178,9 +179,10 @@ def _number(column: pl.Series, name: str) -> pl.Series:
 
 def _counts_up(events: pl.DataFrame) -> bool:
     """Whether each user's times are 0, 1, ..., n-1 (or 1, ..., n): an order somebody wrote as times."""
+    if _latest(events) > events.height:  # most logs: told without a copy
+        return False
     known = events.filter(pl.col(USER).is_not_null())
-    latest = known[TIME].max()
-    if known[TIME].has_nulls() or not isinstance(latest, int) or latest > known.height:
+    if known[TIME].has_nulls() or known.is_empty() or _latest(known) > known.height:
         return False
     times = pl.col(TIME)
     users = known.group_by(USER).agg(
@@ -189,6 +191,12 @@ def _counts_up(events: pl.DataFrame) -> bool:
     starts = users["first"].unique()
     in_step = users.select((pl.col("span") == pl.col("n")) & (pl.col("n") == pl.col("distinct"))).to_series()
     return starts.len() == 1 and starts[0] in (0, 1) and bool(in_step.all())
+
+
+def _latest(events: pl.DataFrame) -> int:
+    times = events.filter(pl.col(USER).is_not_null())[TIME] if events[USER].has_nulls() else events[TIME]
+    latest = times.max()
+    return latest if isinstance(latest, int) else 0
 
 
 def _repeated(table: pl.DataFrame) -> pl.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -80,10 +81,17 @@ class Dataset:
         path = Path(events)
         found = sources.find_files(path)
         texts = Path(items) if items is not None else found.items
-        log = sources.read_raw_events(*found.events, columns=columns)
         raw = sources.read_raw(texts) if texts is not None else None
         labels = path.name, texts.name if texts is not None else ""
-        return cls._cleaned(log, raw, name or sources.stem(path), labels, columns, options)
+        # The log is named nowhere here, so that its text is gone from memory once it is coded.
+        return cls._cleaned(
+            sources.read_raw_events(*found.events, columns=columns),
+            raw,
+            name or sources.stem(path),
+            labels,
+            columns,
+            options,
+        )
 
     @classmethod
     def from_tables(
@@ -149,20 +157,11 @@ class Dataset:
         path = Path(folder)
         if path.exists():
             raise DataError(f"{path} exists already; choose another --out or remove it")
-        facts = {
-            "format": FORMAT,
-            "name": self.name,
-            "fingerprint": self.fingerprint,
-            "order_only": self.order_only,
-            "users": self.n_users,
-            "items": len(self.catalog),
-            "events": self.events.height,
-            "steps": [vars(step) for step in self.steps],
-        }
-        with appearing(path) as temporary:
+        with appearing(path) as temporary, ThreadPoolExecutor(1) as beside:
+            counted = beside.submit(self._facts)
             self.events.write_parquet(temporary / "events.parquet")
             self.catalog.table.write_parquet(temporary / "items.parquet")
-            text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+            text = json.dumps(counted.result(), indent=2, ensure_ascii=False) + "\n"
             (temporary / "dataset.json").write_text(text, encoding="utf-8")
 
     @cached_property
@@ -194,6 +193,18 @@ class Dataset:
         counts = f"{self.events.height:,} events, {self.n_users:,} users, {len(self.catalog):,} items"
         return f"Dataset({self.name}: {counts}{', order only' if self.order_only else ''})"
 
+    def _facts(self) -> dict[str, object]:
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "order_only": self.order_only,
+            "users": self.n_users,
+            "items": len(self.catalog),
+            "events": self.events.height,
+            "steps": [vars(step) for step in self.steps],
+        }
+
     @classmethod
     def _cleaned(
         cls,
@@ -206,9 +217,10 @@ class Dataset:
     ) -> Dataset:
         tables = {labels[0]: events.columns} | ({} if items is None else {labels[1]: items.columns})
         check_columns(columns, tables)
-        events = name_events(events, where=labels[0], columns=columns)
         items = None if items is None else name_items(items, where=labels[1], columns=columns)
-        cleaned = clean(events, items, events_name=labels[0], items_name=labels[1], **options)
+        log = [name_events(events, where=labels[0], columns=columns)]
+        del events
+        cleaned = clean(log.pop(), items, events_name=labels[0], items_name=labels[1], **options)
         return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, order_only=cleaned.order_only)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.cuts import TEST, TRAIN, VALID, user_starts
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
-from llmrec.data.tables import hash_tables
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
@@ -40,8 +39,8 @@ class Split:
     """A training set and two folds. ``name`` says how it was cut.
 
     ``parts`` says for each event of the data, in its order, which it is: int8, 0 train, 1 validation, 2 test,
-    3 aside (it may stand in a history, but is neither trained on nor asked for). ``held_out``: the
-    test events with all their fields, for the leak guards.
+    3 aside (it may stand in a history, but is neither trained on nor asked for). ``data``: what
+    was cut.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Split:
     valid: Fold
     test: Fold
     parts: npt.NDArray[np.int8]
-    held_out: pl.DataFrame = field(default_factory=pl.DataFrame)
+    data: Dataset
 
     @classmethod
     def leave_last_out(cls, data: Dataset) -> Split:
@@ -112,17 +111,18 @@ class Split:
     def from_parts(cls, name: str, data: Dataset, parts: npt.NDArray[np.int8]) -> Split:
         """Cut by a part per event. A fold's history is all that its user did before the first answer."""
         valid, test = (_fold(data.events, parts, part) for part in (VALID, TEST))
-        train = data.with_events(data.events.filter(parts == TRAIN))
-        return cls(name, train, valid, test, parts, data.events.filter(parts == TEST))
+        return cls(name, data.with_events(data.events.filter(parts == TRAIN)), valid, test, parts, data)
+
+    @cached_property
+    def held_out(self) -> pl.DataFrame:
+        """The test events with all their fields."""
+        return self.data.events.filter(self.parts == TEST)
 
     @cached_property
     def hash(self) -> str:
-        """sha256 over the split's name, the training data, and both folds' questions and answers."""
-        digest = hashlib.sha256(f"{self.name}:{self.train.fingerprint}".encode())
-        for fold in (self.valid, self.test):
-            lengths = pl.DataFrame({"length": fold.histories.lengths()})
-            tables = [fold.answers.select(USER, ITEM), fold.histories.events.select(ITEM), lengths]
-            digest.update(hash_tables(tables).encode())
+        """sha256 over the split's name, the fingerprint of the data and each event's part."""
+        digest = hashlib.sha256(f"{self.name}:{self.data.fingerprint}:".encode())
+        digest.update(self.parts.astype(np.int8).tobytes())
         return digest.hexdigest()
 
     def save(self, folder: str | Path) -> None:
@@ -168,5 +168,5 @@ def _fold(events: pl.DataFrame, parts: npt.NDArray[np.int8], part: int) -> Fold:
     chosen = np.flatnonzero(answers_of_user)
     users = events[USER].gather(starts[chosen])
     counts = np.diff(offsets_of(kept)[starts])[chosen]
-    histories = Histories(tuple(users.to_list()), events.filter(kept).drop(USER), offsets_of(counts))
+    histories = Histories(tuple(users.to_list()), events.drop(USER).filter(kept), offsets_of(counts))
     return Fold(histories, events.filter(asked).select(USER, ITEM))
