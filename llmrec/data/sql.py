@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -55,7 +55,8 @@ def _read_sqlite(query: str, connection: str) -> pl.DataFrame:
 
 
 def _read_any(query: str, connection: str) -> pl.DataFrame:
-    return pl.read_database_uri(query, connection)
+    engine = "connectorx" if importlib.util.find_spec("connectorx") else "adbc"
+    return pl.read_database_uri(query, connection, engine=engine)
 
 
 def _fetched(database: Any, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:

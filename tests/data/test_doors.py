@@ -279,7 +279,7 @@ def test_connections_that_do_not_work(tmp_path: Path) -> None:
 
 
 def test_what_a_driver_says_is_told_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(query: str, uri: str) -> pl.DataFrame:
+    def refuse(query: str, uri: str, *, engine: str) -> pl.DataFrame:
         raise RuntimeError(f"cannot reach {uri} with hunter2\nat line 7")
 
     monkeypatch.setattr(pl, "read_database_uri", refuse)
@@ -290,7 +290,7 @@ def test_what_a_driver_says_is_told_without_the_password(monkeypatch: pytest.Mon
 
 
 def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(query: str, uri: str) -> pl.DataFrame:
+    def refuse(query: str, uri: str, *, engine: str) -> pl.DataFrame:
         raise ModuleNotFoundError("connectorx")
 
     monkeypatch.setattr(pl, "read_database_uri", refuse)
