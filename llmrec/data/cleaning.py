@@ -81,8 +81,9 @@ def clean(
     """
     thinning = Thinning.of(options)
     steps: list[Step] = []
-    timed = _timed(flat(events, name=events_name), events_name, steps, options.get("drop_bad_times", False))
-    del events  # the raw text is no longer needed
+    raw = [flat(events, name=events_name)]
+    del events  # the raw text is let go as soon as it is coded: it takes most of the memory
+    timed = _timed(raw.pop(), events_name, steps, options.get("drop_bad_times", False))
     told, catalog = _catalogued(timed, items, items_name, steps, options)
     if not thinning.drop_impossible and (count := impossible(told)):
         log.warning("%s: %d events have impossible values; drop them with --drop-impossible", events_name, count)
@@ -124,6 +125,7 @@ def _timed(events: pl.DataFrame, name: str, steps: list[Step], drop_bad_times: b
     """Read ids, times and numbers, drop rows that lack one, sort, drop exact duplicates."""
     rest = [column for column in events.columns if column not in (USER, ITEM, TIME)]
     users, items = coded(events[USER], where=name), coded(events[ITEM], where=name)
+    events = events.drop(USER, ITEM)
     if TIME in events.columns:
         micros = to_micros(events[TIME], where=name)
     else:
