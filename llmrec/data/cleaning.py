@@ -130,7 +130,7 @@ def _timed(events: pl.DataFrame, name: str, steps: list[Step], drop_bad_times: b
         micros = to_micros(events[TIME], where=name)
     else:
         log.info("%s: no timestamps; the order of its rows is taken as the order of events", name)
-        micros = pl.Series(TIME, np.arange(events.height, dtype=np.int64) * MICROS)
+        micros = pl.Series(TIME, np.arange(len(users.codes), dtype=np.int64) * MICROS)
     numbers = [_number(events[column], name) if column in NUMBERS else events[column] for column in rest]
     table = pl.DataFrame([users.codes, items.codes, (micros // MICROS).alias(TIME), *numbers])
     present = table[USER].is_not_null() & table[ITEM].is_not_null()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,10 @@ from llmrec.errors import DataError
 _MISSING = np.uint32(2**32 - 1)
 # 16 million slots: more than there are distinct ids in nearly every log.
 _MOST_BITS = 24
+# Rows looked at once: what is computed beside them stays small, whatever the log.
+_BLOCK_ROWS = 1 << 21
 # The multiplier of splitmix64: odd, with well-mixed bits.
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_SPREAD = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,20 +64,37 @@ def _alike(text: pl.Series) -> npt.NDArray[np.uint32]:
     rows = np.zeros(len(text), dtype=np.uint32)
     left = np.arange(len(text), dtype=np.uint32)
     bits = min(max(len(text), 2).bit_length() + 1, _MOST_BITS)
-    keys = hashes
+    turn = 0
     while len(left):
-        slots = keys[left] >> np.uint64(64 - bits)
         table = np.zeros(1 << bits, dtype=np.uint32)
-        table[slots] = left
-        owners = table[slots]
-        same = hashes[owners] == hashes[left]
-        rows[left[same]] = owners[same]
-        left = left[~same]
-        keys = keys * _SPREAD + _SPREAD  # other slots in the next round, wrapping around
-    if not (text.gather(rows) == text).all():  # two texts with one hash: so rare that time does not matter
+        for part in _blocks(left):
+            table[_slots(hashes[part], turn, bits)] = part
+        missed = []
+        for part in _blocks(left):
+            owners = table[_slots(hashes[part], turn, bits)]
+            same = hashes[owners] == hashes[part]
+            rows[part[same]] = owners[same]
+            missed.append(part[~same])
+        left = np.concatenate(missed)
+        turn += 1
+    if not all((text.gather(part) == text[start : start + len(part)]).all() for start, part in _numbered(rows)):
+        # Two texts with one hash: so rare that time does not matter.
         _, first, inverse = np.unique(text.to_numpy(), return_index=True, return_inverse=True)
         rows = first[inverse].astype(np.uint32)
     return rows
+
+
+def _slots(hashes: npt.NDArray[np.uint64], turn: int, bits: int) -> npt.NDArray[np.uint64]:
+    """Return each hash's slot, other slots in every turn: multiplication by an odd number that wraps around."""
+    return (hashes * (_SPREAD * np.uint64(2 * turn + 1) | np.uint64(1))) >> np.uint64(64 - bits)
+
+
+def _numbered(rows: npt.NDArray[np.uint32]) -> Iterator[tuple[int, npt.NDArray[np.uint32]]]:
+    return ((start, rows[start : start + _BLOCK_ROWS]) for start in range(0, len(rows), _BLOCK_ROWS))
+
+
+def _blocks(rows: npt.NDArray[np.uint32]) -> Iterator[npt.NDArray[np.uint32]]:
+    return (part for _, part in _numbered(rows))
 
 
 def ids_as_text(column: pl.Series) -> pl.Series:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -55,7 +55,7 @@ def _read_sqlite(query: str, connection: str) -> pl.DataFrame:
 
 
 def _read_any(query: str, connection: str) -> pl.DataFrame:
-    engine = "connectorx" if importlib.util.find_spec("connectorx") else "adbc"
+    engine: Literal["connectorx", "adbc"] = "connectorx" if importlib.util.find_spec("connectorx") else "adbc"
     return pl.read_database_uri(query, connection, engine=engine)
 
 
