@@ -58,6 +58,7 @@ class Head(Section):
     temperature: Annotated[float, Field(gt=0)] = 16.0  # the initial tau; it is learned
     item_dropout: Share = 0.1  # how often a whole item loses its id residual in a training step
     id_residual: bool = True
+    slot_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
 
 
 class Sequence(Section):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.table import Table
+from rich.console import Group
 
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.evaluation import tables
@@ -126,7 +126,7 @@ class Report(BaseModel):
         for name, text in ((HTML, self.to_html()), (JSON, values)):
             _replace(place / name, text)
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Group:
         """Draw the result table in a terminal."""
         asked = self.asked
         title = f"{asked.data}, {asked.fold} fold of {asked.split}: {asked.users:,} users, {asked.items:,} items"

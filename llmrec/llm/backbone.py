@@ -24,7 +24,11 @@ def load_backbone(settings: Backbone) -> tuple[PreTrainedModel, PreTrainedTokeni
     if settings.layers is not None:
         truncate(model, settings.layers)
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+        # transformers 5.23 renamed it and warns at the old name, which older versions only have.
+        enable: Any = (
+            getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        )
+        enable({"use_reentrant": False})
     return model, tokenizer
 
 

@@ -21,6 +21,7 @@ class HeadShape:
     temperature: float
     item_dropout: float
     id_residual: bool
+    slot_scale: float
 
 
 class ItemTower(nn.Module):
@@ -71,8 +72,9 @@ class NextItemNetwork(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(shape.temperature).log())
         self.bias = nn.Parameter(log_popularity.clone())
         self.title_loss = title_loss
-        # Item vectors enter at the size of the token embeddings the blocks were trained on.
-        self.slot_scale = float(tokens.detach().float().pow(2).mean().sqrt())
+        # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
+        # much of the item the residual stream carries to the readout: at token size the blocks drown it.
+        self.slot_size = shape.slot_scale * float(tokens.detach().float().pow(2).mean().sqrt())
 
     def head_parameters(self) -> list[nn.Parameter]:
         """All trained parameters outside the adapter."""
@@ -91,8 +93,10 @@ class NextItemNetwork(nn.Module):
         if bool((slots >= 0).any()):
             entered = self.slot(vectors)
             rms = entered.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
-            entered = (entered * rms * self.slot_scale).to(embedded.dtype)
-            embedded = torch.where((slots >= 0)[..., None], entered[slots.clamp(min=0)], embedded)
+            entered = (entered * rms * self.slot_size).to(embedded.dtype)
+            # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
+            chosen = functional.embedding(slots.clamp(min=0), entered)
+            embedded = torch.where((slots >= 0)[..., None], chosen, embedded)
         output = encoder(self.model)(inputs_embeds=embedded, use_cache=False)
         states: torch.Tensor = output.last_hidden_state
         return states.float()

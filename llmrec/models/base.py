@@ -17,6 +17,7 @@ from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models.ranking import top_k
+from llmrec.runtime import measured
 
 Scores = npt.NDArray[np.float32]
 
@@ -64,7 +65,17 @@ class Recommender(ABC):
             "data": {"name": data.name, "fingerprint": data.fingerprint, "events": data.events.height},
             "exclude_seen": self.exclude_seen,
         }
-        self._fit(data, valid=valid, work_dir=None if work_dir is None else Path(work_dir), progress=progress)
+        place = None if work_dir is None else Path(work_dir)
+        with measured() as spent:
+            self._fit(data, valid=valid, work_dir=place, progress=progress)
+        told = self.facts.get("cost", {})
+        self.facts["cost"] = {
+            # A resumed run was trained before, too.
+            "train_seconds": round(spent.seconds + told.pop("earlier_seconds", 0.0), 2),
+            "peak_memory_gib": round(spent.peak_memory_gib, 2),
+            "device": "cpu",
+            **told,
+        }
         return self
 
     def score(self, histories: Histories) -> Scores:
@@ -94,6 +105,7 @@ class Recommender(ABC):
         """
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
+        self._fitted_catalog()
         skip = self.exclude_seen if exclude_seen is None else exclude_seen
         frames = [self._recommend_part(part, k, skip=skip, candidates=candidates) for part in _chunks(histories)]
         return pl.concat(frames) if frames else _table([], self.catalog, np.empty((0, 0)), np.empty((0, 0)))
@@ -101,8 +113,11 @@ class Recommender(ABC):
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
         """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
 
-        Raises DataError for an unknown id, or where the model has no item vectors.
+        Raises DataError for an unknown id, k < 1, or where the model has no item vectors.
         """
+        if k < 1:
+            raise DataError(f"k must be at least 1, got {k}")
+        self._fitted_catalog()
         vectors = self.item_vectors()
         if vectors is None:
             raise DataError(f"a {self.kind} model has no item vectors; similar items need llm, gru or lstm")
@@ -111,7 +126,7 @@ class Recommender(ABC):
         unit = vectors / np.maximum(norms, 1e-12)
         scores = (unit[codes] @ unit.T).astype(np.float32)
         scores[np.arange(len(codes)), codes] = -np.inf
-        best, values = top_k(scores, k, self.catalog.tie_order())
+        best, values = top_k(scores, k, self.catalog.tie_order)
         table = _table(item_ids, self.catalog, best, values)
         return table.rename({ITEM: "similar_id"}).rename({USER: ITEM})
 
@@ -186,7 +201,7 @@ class Recommender(ABC):
         if skip:
             seen = Sequences.encode(histories, self.catalog)
             scores[seen.users(), seen.codes] = -np.inf
-        best, values = top_k(scores, k, self.catalog.tie_order())
+        best, values = top_k(scores, k, self.catalog.tie_order)
         return _table(list(histories.user_ids), self.catalog, best, values)
 
 

@@ -138,7 +138,7 @@ class LLMRecommender(Recommender):
         from llmrec.llm.reader import Reader
 
         head, history, settings = self.recipe.head, self.recipe.history, self.recipe.train
-        shape = HeadShape(head.dim, head.temperature, head.item_dropout, head.id_residual)
+        shape = HeadShape(**head.model_dump())
         texts, bias = torch.from_numpy(self._texts), torch.from_numpy(prior.astype(np.float32))
         network = NextItemNetwork(model, texts, bias, shape, title_loss=settings.title_loss)
         limit = getattr(model.config, "max_position_embeddings", None) or history.max_tokens

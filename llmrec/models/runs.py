@@ -34,12 +34,18 @@ def fit_run(
     mark = {"recipe": recipe.to_yaml(), "split": split.hash}
     if place.exists():
         return _finished(place, mark, resume=resume)
-    _claim(work, mark, resume=resume)
     model = from_recipe(recipe)
-    model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
-    model.histories = data.histories
-    model.facts["split"] = {"name": split.name, "hash": split.hash}
-    model.save(place)
+    _claim(work, mark, resume=resume)
+    try:
+        model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
+        model.histories = data.histories
+        model.facts["split"] = {"name": split.name, "hash": split.hash}
+        model.save(place)
+    except BaseException:
+        # Without a checkpoint there is nothing to continue, and nothing may stand in the way of a second try.
+        if not any(work.glob("checkpoint-*/trainer_state.json")):
+            shutil.rmtree(work, ignore_errors=True)
+        raise
     shutil.rmtree(work)
     return model
 

@@ -241,7 +241,7 @@ def test_verdicts_say_what_the_numbers_say() -> None:
         "For 8.3% of the 943 people, its 10 suggestions held the very item they chose next.",
         "0.85 times gru's 0.098 [0.088, 0.108]: the two are not distinguishable "
         "(p = 0.30; the intervals overlap).",
-        "1.8 times popularity's 0.045 [0.035, 0.055]: higher, and more than chance explains "
+        "1.84 times popularity's 0.045 [0.035, 0.055]: higher, and more than chance explains "
         "(p < 0.001; the intervals do not overlap).",
         "Highest NDCG@10 of all: gru, 0.098 [0.088, 0.108].",
     ]
