@@ -58,9 +58,7 @@ def test_what_is_no_table_is_refused() -> None:
 
 
 def test_an_unknown_option_is_named() -> None:
-    with pytest.raises(
-        DataError, match="no cleaning option 'drop_unknown_item'; did you mean drop_unknown_items"
-    ):
+    with pytest.raises(DataError, match="no cleaning option 'drop_unknown_item'; did you mean drop_unknown_items"):
         Dataset.from_tables(EVENTS, items=ITEMS, drop_unknown_item=True)  # type: ignore[call-arg]
 
 
@@ -81,9 +79,7 @@ def test_the_fingerprint_sees_every_change() -> None:
         (events, texts.reverse()),
         (events.rename({"rating": "stars2"}), texts),
     ]
-    assert len({Dataset.from_tables(*pair[:1], items=pair[1]).fingerprint for pair in variants}) == len(
-        variants
-    )
+    assert len({Dataset.from_tables(*pair[:1], items=pair[1]).fingerprint for pair in variants}) == len(variants)
 
 
 def test_the_fingerprint_does_not_see_chunks() -> None:
@@ -105,9 +101,7 @@ def test_a_round_trip_keeps_the_fingerprint(
 ) -> None:
     ids = [str(n) for n in range(len(titles))]
     texts = pl.DataFrame({"item_id": ids, "title": [f"Film {n}" for n in ids], "note": titles})
-    events = pl.DataFrame({"item_id": ids[: len(prices)], "price": prices[: len(ids)]}).with_columns(
-        user_id=1
-    )
+    events = pl.DataFrame({"item_id": ids[: len(prices)], "price": prices[: len(ids)]}).with_columns(user_id=1)
     data = Dataset.from_tables(events, items=texts)
     folder = tmp_path_factory.mktemp("round") / "data"
     data.save(folder)

@@ -62,9 +62,7 @@ def test_parquet_file_and_folder(tmp_path: Path) -> None:
 def test_recbole_atomic_files(tmp_path: Path) -> None:
     inter = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n"
     (tmp_path / "x.inter").write_text(inter)
-    item = (
-        'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\t"Toy" Story\t\tA B\n'
-    )
+    item = 'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\t"Toy" Story\t\tA B\n'
     (tmp_path / "x.item").write_text(item)
     assert read_events(tmp_path / "x.inter").to_dicts() == [
         {"user_id": "196", "item_id": "242", "rating": 3.0, "timestamp": "881250949"}

@@ -20,9 +20,7 @@ LOGS = st.lists(st.tuples(st.sampled_from("uvwx"), st.sampled_from("abc"), st.in
 def numbered(rows: list[tuple[str, str, int]]) -> Dataset:
     """Number the events, so that each can be told from every other."""
     assume(any(sum(user == row[0] for row in rows) >= 3 for user in "uvwx"))
-    table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row").with_row_index(
-        "number"
-    )
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row").with_row_index("number")
     return Dataset.from_tables(table)
 
 
@@ -41,9 +39,7 @@ def test_leave_last_out_against_plain_python(rows: list[tuple[str, str, int]]) -
     assert split.train.events["number"].to_list() == train
     for fold, expected in ((split.valid, valid), (split.test, test)):
         assert fold.histories.user_ids == tuple(expected)
-        assert fold.histories.events["number"].to_list() == [
-            n for mine in expected.values() for n in mine[:-1]
-        ]
+        assert fold.histories.events["number"].to_list() == [n for mine in expected.values() for n in mine[:-1]]
         assert fold.answers.rows() == [(user, rows[mine[-1]][1]) for user, mine in expected.items()]
         assert fold.histories.lengths().tolist() == [len(mine) - 1 for mine in expected.values()]
 
