@@ -49,6 +49,7 @@ def options(
     """LLM prompting and embedding for recommendation."""
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     if not debug:
+        logging.getLogger("transformers").setLevel(logging.ERROR)
         warnings.simplefilter("ignore")  # of the libraries underneath: nothing a user could act on
     logging.getLogger("llmrec").setLevel(logging.DEBUG if debug else logging.INFO)
 

@@ -41,10 +41,10 @@ def truncate(model: PreTrainedModel, layers: int) -> None:
     if layers > depth:
         raise ModelError(f"backbone.layers={layers}, but this base model has {depth} blocks")
     everything: list[nn.Module] = list(cast("nn.Module", model).modules())
-    for module in everything:
-        for name, child in module.named_children():
-            if isinstance(child, nn.ModuleList) and len(child) == depth:
-                setattr(module, name, nn.ModuleList(list(child)[:layers]))
+    found = ((module, *one) for module in everything for one in module.named_children())
+    # The outermost list of that length: a block's experts may happen to be as many.
+    owner, name, blocks = next(one for one in found if isinstance(one[2], nn.ModuleList) and len(one[2]) == depth)
+    setattr(owner, name, nn.ModuleList(list(blocks.children())[:layers]))
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]

@@ -8,9 +8,13 @@ import torch
 from peft import PeftModel
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from llmrec.llm.backbone import encoder
 from llmrec.training.objective import catalog_cross_entropy
+
+# A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
+TITLES_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,14 @@ class NextItemNetwork(nn.Module):
         rows, places = torch.nonzero(tokens[:, prefix:] >= 0, as_tuple=True)
         if not len(rows):
             return hidden.new_zeros(())
+        states, truth = hidden[rows, places + prefix - 1], tokens[rows, places + prefix]
+        loss = hidden.new_zeros(())
+        for start in range(0, len(truth), TITLES_AT_ONCE):
+            part = slice(start, start + TITLES_AT_ONCE)
+            loss = loss + checkpoint(self._title_sum, states[part], truth[part], use_reentrant=False)
+        return loss / len(truth)
+
+    def _title_sum(self, states: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         head = self.model.get_output_embeddings()
-        logits = head(hidden[rows, places + prefix - 1].to(head.weight.dtype))
-        return functional.cross_entropy(logits.float(), tokens[rows, places + prefix])
+        logits = head(states.to(head.weight.dtype)).float()
+        return functional.cross_entropy(logits, truth, reduction="sum")
