@@ -24,6 +24,7 @@ SHOWN = ("data", "recs.head(3)", "alike", "why['sentence'][0]", "report")
 
 def main(words: list[str]) -> int:
     """Run one of the three commands; returns the exit code."""
+    RESULTS.mkdir(exist_ok=True)
     match words:
         case ["api"]:
             (RESULTS / "readme_api.json").write_text(json.dumps(api(), indent=2, ensure_ascii=False) + "\n")
@@ -58,10 +59,11 @@ def api() -> list[list[str]]:
 
 def filled(text: str) -> str:
     """Return the README with its generated parts made from the result files."""
-    outputs = json.loads((RESULTS / "readme_api.json").read_text())
-    told = "\n".join(f">>> {name}\n{value}" for name, value in outputs)
-    text = _between(text, "output", f"```text\n{told}\n```\n")
-    return _between(text, "table", Report.load(RESULTS / "quickstart.json").to_markdown())
+    outputs, table = RESULTS / "readme_api.json", RESULTS / "quickstart.json"
+    if outputs.is_file():
+        told = "\n".join(f">>> {name}\n{value}" for name, value in json.loads(outputs.read_text()))
+        text = _between(text, "output", f"```text\n{told}\n```\n")
+    return _between(text, "table", Report.load(table).to_markdown()) if table.is_file() else text
 
 
 def _between(text: str, name: str, content: str) -> str:

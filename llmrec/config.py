@@ -49,6 +49,7 @@ class History(Section):
     max_tokens: Positive = 1024
     prompt: str = "history"
     item_prompt: str = "item"
+    language: Literal["en", "zh"] = "en"
 
 
 class Head(Section):
@@ -85,7 +86,7 @@ class Train(Section):
     patience: Positive = 3  # validations without a better NDCG@10 before it stops
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
-    max_minutes: Annotated[float, Field(gt=0)] | None = None  # stop at the next validation after this long
+    max_minutes: Annotated[float, Field(gt=0)] | None = None  # validate and stop after this long
 
 
 class Recipe(Section):

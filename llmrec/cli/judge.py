@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from llmrec.cli.show import Json, show
 from llmrec.errors import DataError
 
 
@@ -16,6 +17,7 @@ def evaluate(
     data: Annotated[Path, typer.Option("--data", help="The folder of prepared data they were trained on.")],
     out: Annotated[Path, typer.Option("--out", help="Where report.json and report.html go.")],
     protocol: Annotated[str, typer.Option("--protocol", help="How to judge.")] = "leave-last-out",
+    as_json: Json = False,
 ) -> None:
     """Rank the whole catalog for every held-out user; the first run is compared with the others."""
     from rich.console import Console
@@ -35,8 +37,11 @@ def evaluate(
             )
     report = llmrec.evaluate(models, split, protocol=protocol, progress=True, date=datetime.date.today())
     report.save(out)
+    if as_json:
+        show(report.table, as_json=True)
+        return
     Console().print(report)
-    print(f"{out / 'report.html'}")
+    print(out / "report.html")
 
 
 def _names(runs: list[Path]) -> list[str]:

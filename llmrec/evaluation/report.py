@@ -60,6 +60,7 @@ class Report(BaseModel):
         *,
         written_by_llm: int | None = None,
         replaced_by_template: int | None = None,
+        written_by_template: int | None = None,
     ) -> Report:
         """Return the report with users to look at and, if given, who worded how many of all reasons.
 
@@ -73,9 +74,13 @@ class Report(BaseModel):
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
             raise DataError(f"card: {field}: {first['msg']} (got {first['input']!r})") from error
-        counts = None
-        if written_by_llm is not None or replaced_by_template is not None:
-            counts = Reasons(written_by_llm=written_by_llm or 0, replaced_by_template=replaced_by_template or 0)
+        given = {
+            "written_by_llm": written_by_llm,
+            "replaced_by_template": replaced_by_template,
+            "written_by_template": written_by_template,
+        }
+        told = {name: count for name, count in given.items() if count is not None}
+        counts = Reasons(**told) if told else None
         return self.model_copy(update={"cards": shown, "reasons": counts})
 
     def to_dict(self) -> dict[str, Any]:

@@ -88,6 +88,14 @@ def merge(model: PeftModel) -> None:
     cast("LoraModel", model.base_model).merge_adapter()
 
 
+def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
+    """Write the adapter as peft does, naming its base as the recipe does, not by where it lies on this machine."""
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = base
+    model.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)  # peft's form to fill in; the run's README.md says it
+
+
 @contextmanager
 def merged(model: PeftModel) -> Iterator[None]:
     """Fold the adapter into the weights for the length of the block: two to three times faster to run.

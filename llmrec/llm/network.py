@@ -35,10 +35,13 @@ class ItemTower(nn.Module):
     """
 
     texts: torch.Tensor
+    known: torch.Tensor
 
-    def __init__(self, texts: torch.Tensor, shape: HeadShape) -> None:
+    def __init__(self, texts: torch.Tensor, known: torch.Tensor, shape: HeadShape) -> None:
         super().__init__()
         self.register_buffer("texts", texts)
+        # As a mere negative an item would only ever be pushed away: without an event it has no residual.
+        self.register_buffer("known", known[:, None])
         width = texts.shape[1]
         self.text = nn.Sequential(nn.Linear(width, shape.dim), nn.GELU(), nn.Linear(shape.dim, shape.dim))
         self.ids = nn.Embedding(len(texts), shape.dim) if shape.id_residual else None
@@ -52,7 +55,7 @@ class ItemTower(nn.Module):
         vectors: torch.Tensor = self.text(self.texts)
         if self.ids is None:
             return vectors
-        residual = self.gate * self.ids.weight
+        residual = self.gate * self.ids.weight * self.known
         if self.training and self.dropout:
             kept = torch.rand(len(residual), 1, device=residual.device) >= self.dropout
             residual = residual * kept
@@ -63,26 +66,22 @@ class NextItemNetwork(nn.Module):
     """Scores ``s(u, i) = tau * cos(W u, v_i) + b_i`` with ``u`` the LLM's hidden state after an item."""
 
     def __init__(
-        self, model: PeftModel, texts: torch.Tensor, log_popularity: torch.Tensor, shape: HeadShape,
+        self, model: PeftModel, texts: torch.Tensor, counts: torch.Tensor, shape: HeadShape,
         *, title_loss: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         tokens = model.get_input_embeddings().weight
         hidden = tokens.shape[1]
-        self.items = ItemTower(texts, shape)
+        self.items = ItemTower(texts, counts > 0, shape)
         self.user = nn.Linear(hidden, shape.dim)
         self.slot = nn.Linear(shape.dim, hidden)
         self.log_temperature = nn.Parameter(torch.tensor(shape.temperature).log())
-        self.bias = nn.Parameter(log_popularity.clone())
+        self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
         self.title_loss = title_loss
         # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
         # much of the item the residual stream carries to the readout: at token size the blocks drown it.
         self.slot_size = shape.slot_scale * float(tokens.detach().float().pow(2).mean().sqrt())
-
-    def head_parameters(self) -> list[nn.Parameter]:
-        """All trained parameters outside the adapter."""
-        return [value for name, value in self.named_parameters() if not name.startswith("model.")]
 
     def item_vectors(self) -> torch.Tensor:
         """Return ``v_i``, unit length, [n_items, dim]."""

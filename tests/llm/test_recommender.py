@@ -15,6 +15,7 @@ from llmrec.data import Sequences, ring_of_films
 from llmrec.errors import ArtifactError, DataError, ModelError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
+from llmrec.models.base import Recommender, _table
 from llmrec.models.neural import ndcg_on
 from llmrec.training.windows import IGNORE, Batch, inputs_and_targets
 
@@ -123,11 +124,34 @@ def test_the_token_budget_drops_whole_old_items(tiny_recipe: Callable[..., Recip
 def test_the_index_answers_like_the_dense_scores(model: LLMRecommender) -> None:
     histories = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such item"]])
     for k in (1, 5, 50):
-        found, dense = model.retrieve(histories, k), model.recommend(histories, k)
+        found, best = model.recommend(histories, k), Recommender._ranked(model, histories, k, skip=True)
+        dense = _table(list(histories.user_ids), model.catalog, *best)
         assert found.schema == dense.schema
         assert found.drop("score").equals(dense.drop("score"))
         np.testing.assert_allclose(found["score"], dense["score"], rtol=1e-4, atol=1e-4)
-    assert model.retrieve(Histories.of([]), 5).is_empty()
+    assert model.recommend(Histories.of([]), 5).is_empty()
+
+
+def test_similar_items_by_the_index_are_those_by_cosine(model: LLMRecommender) -> None:
+    codes = np.array([0, 3], dtype=np.int64)
+    found = model._nearest(codes, 4, model.item_vectors())
+    dense = Recommender._nearest(model, codes, 4, model.item_vectors())
+    np.testing.assert_array_equal(found[0], dense[0])
+    np.testing.assert_allclose(found[1], dense[1], atol=1e-5)
+
+
+def test_an_item_without_an_event_is_scored_by_its_text(model: LLMRecommender) -> None:
+    import torch
+
+    tower = model.reader.network.items
+    with torch.inference_mode():
+        text = tower.text(tower.texts)
+        tower.known[2] = 0.0
+        unseen = tower()
+        tower.known[2] = 1.0
+        seen = tower()
+    assert torch.equal(unseen[2], text[2])
+    assert not torch.equal(seen[2], text[2])
 
 
 def test_the_prompt_can_be_shown(model: LLMRecommender) -> None:
