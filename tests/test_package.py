@@ -34,9 +34,15 @@ def loaded_by(code: str) -> tuple[float, list[str]]:
 
 
 def test_importing_costs_little() -> None:
-    seconds, heavy = loaded_by("import llmrec")
-    assert heavy == []
-    assert seconds < 2  # under 0.5 s on an idle machine; a test machine is not
+    spent = []
+    # The best of five: a busy machine slows some imports, hardly all of them.
+    for _ in range(5):
+        seconds, heavy = loaded_by("import llmrec")
+        assert heavy == []
+        spent.append(seconds)
+        if seconds < 0.5:
+            return
+    assert min(spent) < 0.5, spent
 
 
 @pytest.mark.parametrize(
@@ -86,8 +92,9 @@ def test_every_shipped_recipe_loads() -> None:
         assert recipe.name == name
         assert Recipe.of(recipe.model_dump()) == recipe
         if recipe.model == "llm":
-            prompts = [Prompt.load(recipe.history.prompt), Prompt.load(recipe.history.item_prompt)]
-            assert all(prompt.render for prompt in prompts)
+            assert Prompt.load(recipe.history.prompt).render("user").strip()
+            item = {"title": "Alien", "year": 1979, "genres": ["Horror", "Sci-Fi"]}
+            assert "Alien" in Prompt.load(recipe.history.item_prompt).render("user", item=item)
 
 
 def test_the_folders_ship() -> None:

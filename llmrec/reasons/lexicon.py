@@ -70,13 +70,9 @@ LEXICONS: Mapping[Language, Lexicon] = {
         guarded=frozenset(_GUARDED.split()),
         harmless=re.compile(r"\b(?:may|might|could|will) (?:also )?like\b"),
         strongest=re.compile(r",? which weighs? most here\b"),
-        unmoved=re.compile(
-            r"\bis a general suggestion, as no single item in your history raised its score(?=\.)"
-        ),
+        unmoved=re.compile(r"\bis a general suggestion, as no single item in your history raised its score(?=\.)"),
         chosen=re.compile(rf"\b(?:chose|choosing|choices?(?: of)?|picked|picks?(?: of)?){_BETWEEN}$"),
-        suggested=re.compile(
-            rf"\b(?:suggest|recommend|try|(?:may|might|could|will) (?:also )?like){_BETWEEN}$"
-        ),
+        suggested=re.compile(rf"\b(?:suggest|recommend|try|(?:may|might|could|will) (?:also )?like){_BETWEEN}$"),
         chosen_after=re.compile(_SAID + r"\b(?:chosen?|choices?|picked|picks?)\b"),
         suggested_after=re.compile(_SAID + r"\b(?:suggest|recommend)"),
         swapped=re.compile(

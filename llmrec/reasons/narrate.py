@@ -49,7 +49,8 @@ class LocalNarrator:
     """Words evidence by a causal LLM on this machine: greedy, batched, without any adapter.
 
     ``base`` is a local folder, a known name or a hub id of a model with a chat template. It is loaded at the
-    first use, on this machine's accelerator if it has one, and kept. Evidence without a cited item gives it nothing to tell: ``explain`` hands it none.
+    first use, on this machine's accelerator if it has one, and kept. Evidence without a cited item gives it
+    nothing to tell: ``explain`` hands it none.
     """
 
     backend = "llm"

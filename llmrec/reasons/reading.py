@@ -70,7 +70,9 @@ def _forms(item: Item) -> set[str]:
     return {form for title in whole for form in (title, title.rstrip(" .!?…")) if form}
 
 
-def _read_titles(sentence: str, items: tuple[Item, ...], lexicon: Lexicon) -> tuple[str, dict[str, frozenset[int]]]:
+def _read_titles(
+    sentence: str, items: tuple[Item, ...], lexicon: Lexicon
+) -> tuple[str, dict[str, frozenset[int]]]:
     """Put a mark where a title of the evidence stands, the longest first."""
     places: dict[str, set[int]] = {}
     for place, item in enumerate(items):

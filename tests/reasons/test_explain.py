@@ -123,9 +123,7 @@ def test_a_model_with_a_base_llm_is_narrated_by_it(model: Linear, monkeypatch: p
     assert asked == ["some/base"]
 
 
-def test_the_base_llm_is_loaded_once(
-    model: Linear, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     placed: list[str] = []
 
@@ -139,8 +137,6 @@ def test_the_base_llm_is_loaded_once(
 
     monkeypatch.setattr("llmrec.llm.weights.load_causal_lm", load)
     monkeypatch.setattr("llmrec.reasons.narrate.device_name", device)
-    monkeypatch.setattr("llmrec.reasons.narrate._read_once", lambda model, start, copies: None)
-    monkeypatch.setattr("llmrec.reasons.narrate._common_start", lambda rows: 0)
     model.narration_base = str(tiny_base)  # type: ignore[attr-defined]
     for language in ("en", "en", "zh"):
         table = llmrec.explain(model, RECS[:1], HISTORIES, language=language)  # type: ignore[arg-type]
