@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= runs/quickstart
 
-.PHONY: quickstart test test-all lint clean
+.PHONY: quickstart test lint clean
 
 $(BIN)/llmrec: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,9 +20,6 @@ quickstart: $(BIN)/llmrec  ## fetch the embedded model and data, train, compare,
 	$(BIN)/llmrec quickstart --out $(OUT)
 
 test: $(VENV)/.dev  ## the default tests: under five minutes on two cores
-	$(BIN)/python -m pytest -m "not slow"
-
-test-all: $(VENV)/.dev  ## the slow ones too
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev

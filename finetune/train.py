@@ -1,4 +1,4 @@
-"""Train a recipe on prepared data on several processes: `accelerate launch finetune/train.py RECIPE DATA OUT`."""
+"""Train a recipe under `accelerate launch --num_processes 1 finetune/train.py RECIPE DATA OUT`."""
 
 from __future__ import annotations
 

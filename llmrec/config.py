@@ -49,6 +49,7 @@ class History(Section):
     max_tokens: Positive = 1024
     prompt: str = "history"
     item_prompt: str = "item"
+    language: Literal["en", "zh"] = "en"
 
 
 class Head(Section):
@@ -58,6 +59,7 @@ class Head(Section):
     temperature: Annotated[float, Field(gt=0)] = 16.0  # the initial tau; it is learned
     item_dropout: Share = 0.1  # how often a whole item loses its id residual in a training step
     id_residual: bool = True
+    slot_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
 
 
 class Sequence(Section):
@@ -84,7 +86,7 @@ class Train(Section):
     patience: Positive = 3  # validations without a better NDCG@10 before it stops
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
-    max_minutes: Annotated[float, Field(gt=0)] | None = None  # stop at the next validation after this long
+    max_minutes: Annotated[float, Field(gt=0)] | None = None  # validate and stop after this long
 
 
 class Recipe(Section):

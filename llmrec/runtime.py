@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import pathlib
 import platform
 import resource
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+import psutil
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -46,6 +53,39 @@ def peak_memory_gib() -> float:
     return peak / (1024**3 if sys.platform == "darwin" else 1024**2)
 
 
+@dataclass
+class Spent:
+    """What a block of code took; filled in when it ends."""
+
+    seconds: float = 0.0
+    peak_memory_gib: float = 0.0
+
+
+@contextmanager
+def measured(*, every: float = 0.1) -> Iterator[Spent]:
+    """Measure a block: wall seconds, and the largest resident size of the process while it ran.
+
+    The size is sampled ``every`` seconds: the system's own peak covers all that ran before, too.
+    """
+    spent, over, process = Spent(), threading.Event(), psutil.Process()
+
+    def sample() -> None:
+        while True:
+            spent.peak_memory_gib = max(spent.peak_memory_gib, process.memory_info().rss / 1024**3)
+            if over.wait(every):
+                return
+
+    sampler = threading.Thread(target=sample, daemon=True)
+    began = time.monotonic()
+    sampler.start()
+    try:
+        yield spent
+    finally:
+        over.set()
+        sampler.join()
+        spent.seconds = time.monotonic() - began
+
+
 def machine() -> dict[str, str | int]:
     """Describe the machine in the words a result file needs."""
     return {
@@ -75,9 +115,7 @@ def seed_everything(seed: int) -> None:
 
 
 def _processor() -> str:
-    try:
-        with pathlib.Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else platform.processor()
-    except OSError:
-        return platform.processor()
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

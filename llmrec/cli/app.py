@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -12,6 +13,8 @@ from typer.exceptions import Abort, TyperException
 import llmrec
 from llmrec.cli import ask, data, judge, quickstart, system, training
 from llmrec.errors import LlmrecError
+
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 app = typer.Typer(
     help="LLM prompting and embedding for recommendation.",
@@ -45,6 +48,9 @@ def options(
 ) -> None:
     """LLM prompting and embedding for recommendation."""
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    if not debug:
+        logging.getLogger("transformers").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore")  # of the libraries underneath: nothing a user could act on
     logging.getLogger("llmrec").setLevel(logging.DEBUG if debug else logging.INFO)
 
 
@@ -60,12 +66,14 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         return _failed(error, _usage(error), 2, debug)
     except (Abort, KeyboardInterrupt):
-        return _failed(None, "interrupted", 130, False)
+        return _failed(None, "interrupted", INTERRUPTED, False)
     except OSError as error:
         return _failed(error, f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
     except Exception as error:
         text = f"{type(error).__name__}: {error}; this is a fault of llmrec, --debug shows where"
         return _failed(error, text, 1, debug)
+    if result == INTERRUPTED:  # typer has made a code of it before it comes here
+        return _failed(None, "interrupted", INTERRUPTED, False)
     return result if isinstance(result, int) else 0
 
 

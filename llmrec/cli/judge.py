@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from llmrec.cli.show import Json, show
 from llmrec.errors import DataError
 
 
@@ -20,6 +21,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Rank the whole catalog for every held-out user; the first run is compared with the others."""
     from rich.console import Console
@@ -41,8 +43,11 @@ def evaluate(
         models, split, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
     )
     report.save(out)
+    if as_json:
+        show(report.table, as_json=True)
+        return
     Console().print(report)
-    print(f"{out / 'report.html'}")
+    print(out / "report.html")
 
 
 def _names(runs: list[Path]) -> list[str]:

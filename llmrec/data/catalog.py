@@ -52,8 +52,9 @@ class Catalog:
             raise DataError(f"item '{item_id}' is not in the catalog of {len(self)} items")
         return code
 
+    @cached_property
     def tie_order(self) -> npt.NDArray[np.int64]:
-        """Return each item's place in a fixed pseudo-random order, int64 [n_items].
+        """Each item's place in a fixed pseudo-random order, int64 [n_items].
 
         Ties in score are broken by it: catalog order would favour old, popular ids.
         """

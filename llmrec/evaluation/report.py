@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.table import Table
+from rich.console import Group
 
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.evaluation import tables
@@ -60,6 +60,7 @@ class Report(BaseModel):
         *,
         written_by_llm: int | None = None,
         replaced_by_template: int | None = None,
+        written_by_template: int | None = None,
     ) -> Report:
         """Return the report with users to look at and, if given, who worded how many of all reasons.
 
@@ -73,9 +74,13 @@ class Report(BaseModel):
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
             raise DataError(f"card: {field}: {first['msg']} (got {first['input']!r})") from error
-        counts = None
-        if written_by_llm is not None or replaced_by_template is not None:
-            counts = Reasons(written_by_llm=written_by_llm or 0, replaced_by_template=replaced_by_template or 0)
+        given = {
+            "written_by_llm": written_by_llm,
+            "replaced_by_template": replaced_by_template,
+            "written_by_template": written_by_template,
+        }
+        told = {name: count for name, count in given.items() if count is not None}
+        counts = Reasons(**told) if told else None
         return self.model_copy(update={"cards": shown, "reasons": counts})
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,7 +131,7 @@ class Report(BaseModel):
         for name, text in ((HTML, self.to_html()), (JSON, values)):
             _replace(place / name, text)
 
-    def __rich__(self) -> Table:
+    def __rich__(self) -> Group:
         """Draw the result table in a terminal."""
         asked = self.asked
         title = f"{asked.data}, {asked.fold} fold of {asked.split}: {asked.users:,} users, {asked.items:,} items"

@@ -153,7 +153,8 @@ class Card(_Shown):
 
 
 class Reasons(Value):
-    """How many reasons the LLM worded, and how many were rejected and replaced by a plain template."""
+    """How many reasons the LLM worded, how many of its own were replaced, how many it was not asked for."""
 
-    written_by_llm: int
-    replaced_by_template: int
+    written_by_llm: int = 0
+    replaced_by_template: int = 0
+    written_by_template: int = 0

@@ -43,9 +43,7 @@ def with_showcase(
                 "answer_rank": ranks.get(user),
             }
         )
-    made = counts(reasons)
-    told = {name: made[name] for name in ("written_by_llm", "replaced_by_template")}
-    return report.with_showcase(cards, **told), reasons
+    return report.with_showcase(cards, **counts(reasons)), reasons
 
 
 def _shown(catalog: Catalog, item: str) -> dict[str, Any]:

@@ -32,17 +32,20 @@ class Interval(BaseModel):
 def bootstrap(values: Values, *, samples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
     """Percentile bootstrap of the mean over users (Efron & Tibshirani 1993, ch. 13).
 
-    ``values`` [n_users], at least one. Drawing n users with replacement is a multinomial draw over the
-    distinct values, of which a rank metric has few: the same distribution, without n draws per sample.
+    ``values`` [n_users], at least one.
     """
+    rng, n = np.random.default_rng(seed), len(values)
     # Rounded: sums that differ in the last bit must not make values distinct.
     distinct, counts = np.unique(np.round(values, 12), return_counts=True)
-    rng, shares = np.random.default_rng(seed), counts / len(values)
-    step = max(1, CELLS // len(distinct))
-    means = [
-        rng.multinomial(len(values), shares, size=min(step, samples - start)) @ distinct / len(values)
-        for start in range(0, samples, step)
-    ]
+    # A rank metric has few values: drawing how often each of them comes up, which is a multinomial draw, has
+    # the same distribution as drawing n users, at a thousandth of the time.
+    few = len(distinct) * 8 <= n
+    means = []
+    for size in _portions(samples, len(distinct) if few else n):
+        if few:
+            means.append(rng.multinomial(n, counts / n, size=size) @ distinct / n)
+        else:
+            means.append(values[rng.integers(n, size=(size, n))].mean(axis=1))
     tail = (1 - level) / 2
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return Interval(mean=float(np.mean(values)), low=float(low), high=float(high))
@@ -51,22 +54,24 @@ def bootstrap(values: Values, *, samples: int = 2000, level: float = 0.95, seed:
 def paired_p_value(one: Values, other: Values, *, samples: int = 9999, seed: int = 0) -> float:
     """Two-sided permutation test of equal means, paired by user: each user's difference may flip its sign.
 
-    Both [n_users], in the same order. Exact where the flips can be counted out, else from ``samples`` of
-    them, so that the smallest value it can return is 2 / (samples + 1). Good 2005, ch. 3.
+    Both [n_users], in the same order. From ``samples`` random flips of all users (Good 2005, ch. 3); the
+    smallest value it can return is 1 / (samples + 1). The same test as ``scipy.stats.permutation_test`` with
+    ``permutation_type="samples"``, which takes minutes where this takes milliseconds: of c users who differ
+    by the same amount, a binomial number flips.
     """
-    from scipy.stats import permutation_test
-
-    differences = one - other
-    differences = differences[np.abs(differences) > 1e-12]  # users without one cannot move the mean
-    if len(differences) < 2:
+    differences = np.round(one - other, 12)
+    sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    if not len(sizes):
         return 1.0
-    found = permutation_test(
-        (differences,),
-        np.mean,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=samples,
-        batch=max(1, CELLS // len(differences)),
-        rng=np.random.default_rng(seed),
-    )
-    return float(found.pvalue)
+    rng, found = np.random.default_rng(seed), abs(differences.sum()) - 1e-9
+    extreme = 0
+    for size in _portions(samples, len(sizes)):
+        sums = (2 * rng.binomial(counts, 0.5, size=(size, len(sizes))) - counts) @ sizes
+        extreme += int((np.abs(sums) >= found).sum())
+    return (extreme + 1) / (samples + 1)
+
+
+def _portions(samples: int, width: int) -> list[int]:
+    """Cut so many samples of ``width`` numbers into portions that fit in memory."""
+    step = max(1, CELLS // width)
+    return [min(step, samples - start) for start in range(0, samples, step)]

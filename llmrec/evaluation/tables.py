@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from llmrec.evaluation.results import Result
@@ -50,22 +50,27 @@ def markdown(results: tuple[Result, ...], columns: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def terminal(results: tuple[Result, ...], columns: list[str], *, title: str) -> Table:
-    """Lay out the result table for rich."""
+def terminal(results: tuple[Result, ...], columns: list[str], *, title: str) -> Group:
+    """Lay out the result table for rich: accuracy, and cost below it, so that 80 columns are enough."""
     from rich.markup import escape
 
-    table = Table(title=escape(title), title_justify="left")
-    for number, name in enumerate(header(columns)):
-        table.add_column(name, justify="right" if number else "left")
+    cut = 1 + len(columns)
+    names = header(columns)
+    accuracy, cost = Table(title=escape(title), title_justify="left"), Table()
+    for table, shown in ((accuracy, names[:cut]), (cost, [names[0], *names[cut:]])):
+        for number, name in enumerate(shown):
+            table.add_column(name, justify="right" if number else "left")
     for result in results:
-        table.add_row(*(escape(cell) for cell in row(result, columns)))
-    return table
+        cells = [escape(cell) for cell in row(result, columns)]
+        accuracy.add_row(*cells[:cut])
+        cost.add_row(cells[0], *cells[cut:])
+    return Group(accuracy, cost)
 
 
-def plain(table: Table) -> str:
-    """Draw a rich table as text without colours."""
+def plain(drawn: RenderableType) -> str:
+    """Draw something of rich's as text without colours."""
     text = io.StringIO()
-    Console(file=text, width=160, color_system=None).print(table)
+    Console(file=text, width=100, color_system=None).print(drawn)
     return text.getvalue().rstrip("\n")
 
 

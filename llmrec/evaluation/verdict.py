@@ -36,7 +36,7 @@ def _found(first: Result, asked: Asked) -> list[str]:
 
 def _against(row: Comparison, results: tuple[Result, ...]) -> str:
     theirs = next(result for result in results if result.model == row.against).metrics[row.metric]
-    times = f"{row.ratio:.2g} times " if row.ratio is not None else "Beside "
+    times = f"{row.ratio:.2f} times " if row.ratio is not None else "Beside "
     start = f"{times}{row.against}'s {theirs}"
     overlap = "the intervals overlap" if row.intervals_overlap else "the intervals do not overlap"
     if row.p_value >= ALPHA:

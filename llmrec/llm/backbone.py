@@ -24,7 +24,11 @@ def load_backbone(settings: Backbone) -> tuple[PreTrainedModel, PreTrainedTokeni
     if settings.layers is not None:
         truncate(model, settings.layers)
     if settings.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+        # transformers 5.23 renamed it and warns at the old name, which older versions only have.
+        enable: Any = (
+            getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        )
+        enable({"use_reentrant": False})
     return model, tokenizer
 
 
@@ -37,10 +41,10 @@ def truncate(model: PreTrainedModel, layers: int) -> None:
     if layers > depth:
         raise ModelError(f"backbone.layers={layers}, but this base model has {depth} blocks")
     everything: list[nn.Module] = list(cast("nn.Module", model).modules())
-    for module in everything:
-        for name, child in module.named_children():
-            if isinstance(child, nn.ModuleList) and len(child) == depth:
-                setattr(module, name, nn.ModuleList(list(child)[:layers]))
+    found = ((module, *one) for module in everything for one in module.named_children())
+    # The outermost list of that length: a block's experts may happen to be as many.
+    owner, name, blocks = next(one for one in found if isinstance(one[2], nn.ModuleList) and len(one[2]) == depth)
+    setattr(owner, name, nn.ModuleList(list(blocks.children())[:layers]))
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
@@ -82,6 +86,14 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
 def merge(model: PeftModel) -> None:
     """Fold the adapter into the weights for good; the adapter's own weights stay and can be saved."""
     cast("LoraModel", model.base_model).merge_adapter()
+
+
+def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
+    """Write the adapter as peft does, naming its base as the recipe does, not by where it lies on this machine."""
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = base
+    model.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)  # peft's form to fill in; the run's README.md says it
 
 
 @contextmanager

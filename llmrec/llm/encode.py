@@ -12,7 +12,6 @@ from llmrec.data import Sequences
 from llmrec.llm.serialize import Serializer
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from llmrec.llm.network import NextItemNetwork
@@ -99,10 +98,3 @@ def standardize(vectors: Floats) -> tuple[Floats, Floats, float]:
     mean = vectors.mean(axis=0)
     scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
     return ((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale
-
-
-def to_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
-    """Hand an array to torch."""
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(array))

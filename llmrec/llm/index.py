@@ -30,10 +30,13 @@ class ItemIndex:
         index.add(np.ascontiguousarray(rows))
         return cls(index)
 
-    def search(self, users: Floats, k: int) -> tuple[npt.NDArray[np.int64], Floats]:
-        """Return codes and scores of the k best items of each unit user vector [n, dim]."""
-        ones = np.ones((len(users), 1), dtype=np.float32)
-        scores, codes = self.faiss_index.search(np.concatenate([users, ones], axis=1), k)
+    def search(self, vectors: Floats, k: int, *, biased: bool = True) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Return codes and scores of the k best items of each unit vector [n, dim], both [n, k].
+
+        ``biased=False`` leaves the items' biases out: likeness instead of preference.
+        """
+        last = np.full((len(vectors), 1), float(biased), dtype=np.float32)
+        scores, codes = self.faiss_index.search(np.concatenate([vectors, last], axis=1), k)
         return codes, scores
 
     def save(self, path: Path) -> None:

@@ -8,9 +8,13 @@ import torch
 from peft import PeftModel
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from llmrec.llm.backbone import encoder
 from llmrec.training.objective import catalog_cross_entropy
+
+# A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
+TITLES_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class HeadShape:
     temperature: float
     item_dropout: float
     id_residual: bool
+    slot_scale: float
 
 
 class ItemTower(nn.Module):
@@ -30,10 +35,13 @@ class ItemTower(nn.Module):
     """
 
     texts: torch.Tensor
+    known: torch.Tensor
 
-    def __init__(self, texts: torch.Tensor, shape: HeadShape) -> None:
+    def __init__(self, texts: torch.Tensor, known: torch.Tensor, shape: HeadShape) -> None:
         super().__init__()
         self.register_buffer("texts", texts)
+        # As a mere negative an item would only ever be pushed away: without an event it has no residual.
+        self.register_buffer("known", known[:, None])
         width = texts.shape[1]
         self.text = nn.Sequential(nn.Linear(width, shape.dim), nn.GELU(), nn.Linear(shape.dim, shape.dim))
         self.ids = nn.Embedding(len(texts), shape.dim) if shape.id_residual else None
@@ -47,7 +55,7 @@ class ItemTower(nn.Module):
         vectors: torch.Tensor = self.text(self.texts)
         if self.ids is None:
             return vectors
-        residual = self.gate * self.ids.weight
+        residual = self.gate * self.ids.weight * self.known
         if self.training and self.dropout:
             kept = torch.rand(len(residual), 1, device=residual.device) >= self.dropout
             residual = residual * kept
@@ -58,25 +66,22 @@ class NextItemNetwork(nn.Module):
     """Scores ``s(u, i) = tau * cos(W u, v_i) + b_i`` with ``u`` the LLM's hidden state after an item."""
 
     def __init__(
-        self, model: PeftModel, texts: torch.Tensor, log_popularity: torch.Tensor, shape: HeadShape,
+        self, model: PeftModel, texts: torch.Tensor, counts: torch.Tensor, shape: HeadShape,
         *, title_loss: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         tokens = model.get_input_embeddings().weight
         hidden = tokens.shape[1]
-        self.items = ItemTower(texts, shape)
+        self.items = ItemTower(texts, counts > 0, shape)
         self.user = nn.Linear(hidden, shape.dim)
         self.slot = nn.Linear(shape.dim, hidden)
         self.log_temperature = nn.Parameter(torch.tensor(shape.temperature).log())
-        self.bias = nn.Parameter(log_popularity.clone())
+        self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
         self.title_loss = title_loss
-        # Item vectors enter at the size of the token embeddings the blocks were trained on.
-        self.slot_scale = float(tokens.detach().float().pow(2).mean().sqrt())
-
-    def head_parameters(self) -> list[nn.Parameter]:
-        """All trained parameters outside the adapter."""
-        return [value for name, value in self.named_parameters() if not name.startswith("model.")]
+        # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
+        # much of the item the residual stream carries to the readout: at token size the blocks drown it.
+        self.slot_size = shape.slot_scale * float(tokens.detach().float().pow(2).mean().sqrt())
 
     def item_vectors(self) -> torch.Tensor:
         """Return ``v_i``, unit length, [n_items, dim]."""
@@ -91,8 +96,10 @@ class NextItemNetwork(nn.Module):
         if bool((slots >= 0).any()):
             entered = self.slot(vectors)
             rms = entered.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
-            entered = (entered * rms * self.slot_scale).to(embedded.dtype)
-            embedded = torch.where((slots >= 0)[..., None], entered[slots.clamp(min=0)], embedded)
+            entered = (entered * rms * self.slot_size).to(embedded.dtype)
+            # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
+            chosen = functional.embedding(slots.clamp(min=0), entered)
+            embedded = torch.where((slots >= 0)[..., None], chosen, embedded)
         output = encoder(self.model)(inputs_embeds=embedded, use_cache=False)
         states: torch.Tensor = output.last_hidden_state
         return states.float()
@@ -125,6 +132,14 @@ class NextItemNetwork(nn.Module):
         rows, places = torch.nonzero(tokens[:, prefix:] >= 0, as_tuple=True)
         if not len(rows):
             return hidden.new_zeros(())
+        states, truth = hidden[rows, places + prefix - 1], tokens[rows, places + prefix]
+        loss = hidden.new_zeros(())
+        for start in range(0, len(truth), TITLES_AT_ONCE):
+            part = slice(start, start + TITLES_AT_ONCE)
+            loss = loss + checkpoint(self._title_sum, states[part], truth[part], use_reentrant=False)
+        return loss / len(truth)
+
+    def _title_sum(self, states: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         head = self.model.get_output_embeddings()
-        logits = head(hidden[rows, places + prefix - 1].to(head.weight.dtype))
-        return functional.cross_entropy(logits.float(), tokens[rows, places + prefix])
+        logits = head(states.to(head.weight.dtype)).float()
+        return functional.cross_entropy(logits, truth, reduction="sum")

@@ -63,7 +63,9 @@ class Serializer:
         cut = 0
         tokenized = []
         plain = [line.rstrip("\n") for line in lines]
-        for ids in tokenizer(plain, add_special_tokens=False)["input_ids"] if plain else []:
+        # Split: a title such as "<|im_end|>" is text, never the tokenizer's chat markup.
+        options = {"add_special_tokens": False, "split_special_tokens": True}
+        for ids in tokenizer(plain, **options)["input_ids"] if plain else []:
             cut += len(ids) > MAX_ITEM_TOKENS
             tokenized.append([*ids[:MAX_ITEM_TOKENS], newline])
         if cut:

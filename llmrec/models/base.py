@@ -16,7 +16,9 @@ from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.errors import ArtifactError, DataError
-from llmrec.models.ranking import top_k
+from llmrec.models.card import model_card
+from llmrec.models.ranking import rank_found, top_k
+from llmrec.runtime import measured
 
 Scores = npt.NDArray[np.float32]
 
@@ -64,7 +66,17 @@ class Recommender(ABC):
             "data": {"name": data.name, "fingerprint": data.fingerprint, "events": data.events.height},
             "exclude_seen": self.exclude_seen,
         }
-        self._fit(data, valid=valid, work_dir=None if work_dir is None else Path(work_dir), progress=progress)
+        place = None if work_dir is None else Path(work_dir)
+        with measured() as spent:
+            self._fit(data, valid=valid, work_dir=place, progress=progress)
+        told = self.facts.get("cost", {})
+        self.facts["cost"] = {
+            # A resumed run was trained before, too.
+            "train_seconds": round(spent.seconds + told.pop("earlier_seconds", 0.0), 2),
+            "peak_memory_gib": round(spent.peak_memory_gib, 2),
+            "device": "cpu",
+            **told,
+        }
         return self
 
     def score(self, histories: Histories) -> Scores:
@@ -94,6 +106,7 @@ class Recommender(ABC):
         """
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
+        self._fitted_catalog()
         skip = self.exclude_seen if exclude_seen is None else exclude_seen
         frames = [self._recommend_part(part, k, skip=skip, candidates=candidates) for part in _chunks(histories)]
         return pl.concat(frames) if frames else _table([], self.catalog, np.empty((0, 0)), np.empty((0, 0)))
@@ -101,17 +114,16 @@ class Recommender(ABC):
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
         """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
 
-        Raises DataError for an unknown id, or where the model has no item vectors.
+        Raises DataError for an unknown id, k < 1, or where the model has no item vectors.
         """
+        if k < 1:
+            raise DataError(f"k must be at least 1, got {k}")
+        self._fitted_catalog()
         vectors = self.item_vectors()
         if vectors is None:
             raise DataError(f"a {self.kind} model has no item vectors; similar items need llm, gru or lstm")
         codes = np.array([self.catalog.code(item) for item in item_ids], dtype=np.int64)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = vectors / np.maximum(norms, 1e-12)
-        scores = (unit[codes] @ unit.T).astype(np.float32)
-        scores[np.arange(len(codes)), codes] = -np.inf
-        best, values = top_k(scores, k, self.catalog.tie_order())
+        best, values = self._nearest(codes, k, vectors)
         table = _table(item_ids, self.catalog, best, values)
         return table.rename({ITEM: "similar_id"}).rename({USER: ITEM})
 
@@ -132,6 +144,7 @@ class Recommender(ABC):
                 np.repeat(np.arange(len(known)), known.lengths())
             )
             known.events.select(users, ITEM).write_parquet(path / "histories.parquet")
+            (path / "README.md").write_text(model_card(self), encoding="utf-8")
             self._save(path)
 
         artifact.write(Path(folder), kind=self.kind, facts=self.facts, fill=fill)
@@ -151,6 +164,24 @@ class Recommender(ABC):
         model.facts = {key: value for key, value in manifest.facts.items() if key not in own}
         model._load(path)
         return model
+
+    def _nearest(
+        self, codes: npt.NDArray[np.int64], k: int, vectors: Scores
+    ) -> tuple[npt.NDArray[np.int64], Scores]:
+        """Find the k other items of highest cosine: codes and scores [n, k]."""
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = vectors / np.maximum(norms, 1e-12)
+        scores = (unit[codes] @ unit.T).astype(np.float32)
+        scores[np.arange(len(codes)), codes] = -np.inf
+        return top_k(scores, k, self.catalog.tie_order)
+
+    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+        """Rank the whole catalog for each history: codes and scores [n, k], -inf where nothing is left."""
+        scores = self.score(histories)
+        if skip:
+            seen = Sequences.encode(histories, self.catalog)
+            scores[seen.users(), seen.codes] = -np.inf
+        return top_k(scores, k, self.catalog.tie_order)
 
     @abstractmethod
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
@@ -176,17 +207,15 @@ class Recommender(ABC):
     def _recommend_part(
         self, histories: Histories, k: int, *, skip: bool, candidates: Mapping[str, list[str]] | None
     ) -> pl.DataFrame:
-        scores = self.score(histories)
-        if candidates is not None:
-            allowed = np.zeros(scores.shape, dtype=bool)
-            for row, user in enumerate(histories.user_ids):
-                codes = self.catalog.codes(candidates.get(user, []))
-                allowed[row, codes[codes >= 0]] = True
-            scores[~allowed] = -np.inf
-        if skip:
-            seen = Sequences.encode(histories, self.catalog)
-            scores[seen.users(), seen.codes] = -np.inf
-        best, values = top_k(scores, k, self.catalog.tie_order())
+        if candidates is None:
+            best, values = self._ranked(histories, k, skip=skip)
+            return _table(list(histories.user_ids), self.catalog, best, values)
+        everything = len(self.catalog)
+        ranked, values = self._ranked(histories, everything, skip=skip)
+        for row, user in enumerate(histories.user_ids):
+            allowed = self.catalog.codes(candidates.get(user, []))
+            values[row, ~np.isin(ranked[row], allowed)] = -np.inf
+        best, values = rank_found(ranked, values, k, self.catalog.tie_order, without=np.isneginf(values))
         return _table(list(histories.user_ids), self.catalog, best, values)
 
 

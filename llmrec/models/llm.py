@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
+import numpy.typing as npt
 import yaml
 
 from llmrec.data import Dataset, Fold, Histories, Sequences
@@ -16,8 +16,8 @@ from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.index import ItemIndex
 from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Recommender, Scores
-from llmrec.models.card import model_card
 from llmrec.models.neural import fit_network, read_log, write_log
+from llmrec.models.ranking import rank_found
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
@@ -54,19 +54,6 @@ class LLMRecommender(Recommender):
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
         return self._vectors
 
-    def retrieve(self, histories: Histories, k: int = 10) -> pl.DataFrame:
-        """Like ``recommend``, by the FAISS index: no dense score matrix. Seen items are left out likewise."""
-        sequences = Sequences.encode(histories, self._fitted_catalog())
-        seen = [set(sequences[n].tolist()) if self.exclude_seen else set() for n in range(len(sequences))]
-        widest = min(k + max(map(len, seen), default=0), len(self.catalog))
-        codes, scores = self.index.search(self.reader.users(sequences), widest)
-        rows = []
-        for user, known, found, values in zip(histories.user_ids, seen, codes, scores, strict=True):
-            kept = [(c, s) for c, s in zip(found.tolist(), values.tolist(), strict=True) if c not in known]
-            rows += [(user, self.catalog.ids[c], rank, s) for rank, (c, s) in enumerate(kept[:k], start=1)]
-        types = {"user_id": pl.String, "item_id": pl.String, "rank": pl.Int32, "score": pl.Float32}
-        return pl.DataFrame(rows, schema=types, orient="row")
-
     def prompt_example(self, histories: Histories) -> dict[str, Any]:
         """Show how the first of ``histories`` is written for the model.
 
@@ -82,23 +69,24 @@ class LLMRecommender(Recommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.llm.backbone import add_adapter, load_backbone
-        from llmrec.llm.weights import find_base
+        from llmrec.llm.weights import identity_of
         from llmrec.runtime import seed_everything
 
         seed_everything(self.recipe.seed)
-        base = find_base(self.recipe.backbone.base)
-        self.facts["base"] = {"name": base.name, "identity": base.identity}
         self._prompts = (
-            Prompt.load(self.recipe.history.prompt),
-            Prompt.load(self.recipe.history.item_prompt),
+            Prompt.load(self.recipe.history.prompt, self.recipe.history.language),
+            Prompt.load(self.recipe.history.item_prompt, self.recipe.history.language),
         )
         model, tokenizer = load_backbone(self.recipe.backbone)
+        name = self.recipe.backbone.base
+        self.facts["base"] = {"name": name, "identity": identity_of(name, model)}
         model.to(_device())  # type: ignore[arg-type]  # transformers' stub wants a model here
         serializer = self._serializer(tokenizer)
         self._texts = self._encode_texts(model, serializer)
         sequences = Sequences.encode(data.histories, self.catalog)
-        counts = np.bincount(sequences.codes, minlength=len(self.catalog)) + 1.0
-        self._read_with(add_adapter(model, self.recipe.lora), tokenizer, serializer, np.log(counts / counts.sum()))
+        counts = np.bincount(sequences.codes, minlength=len(self.catalog))
+        self._counts = counts.astype(np.float32)
+        self._read_with(add_adapter(model, self.recipe.lora), tokenizer, serializer)
         settings, reader = self.recipe.train, self.reader
         batches = plan(
             sequences, costs=serializer.costs()[sequences.codes], epochs=settings.epochs,
@@ -128,9 +116,7 @@ class LLMRecommender(Recommender):
         standardized, self._text_mean, self._text_scale = standardize(vectors)
         return standardized
 
-    def _read_with(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, serializer: Serializer, prior: Any
-    ) -> None:
+    def _read_with(self, model: Any, tokenizer: PreTrainedTokenizerBase, serializer: Serializer) -> None:
         """Build the network around an adapted model."""
         import torch
 
@@ -138,9 +124,9 @@ class LLMRecommender(Recommender):
         from llmrec.llm.reader import Reader
 
         head, history, settings = self.recipe.head, self.recipe.history, self.recipe.train
-        shape = HeadShape(head.dim, head.temperature, head.item_dropout, head.id_residual)
-        texts, bias = torch.from_numpy(self._texts), torch.from_numpy(prior.astype(np.float32))
-        network = NextItemNetwork(model, texts, bias, shape, title_loss=settings.title_loss)
+        shape = HeadShape(**head.model_dump())
+        texts, counts = torch.from_numpy(self._texts), torch.from_numpy(self._counts)
+        network = NextItemNetwork(model, texts, counts, shape, title_loss=settings.title_loss)
         limit = getattr(model.config, "max_position_embeddings", None) or history.max_tokens
         self.reader = Reader(
             network.to(_device()), tokenizer, serializer, history.max_items,
@@ -178,7 +164,6 @@ class LLMRecommender(Recommender):
         self.reader.network.eval()
         merge(self.reader.network.model)
         self._take_vectors()
-        self.index = ItemIndex.build(self._vectors, temperature=self._temperature, bias=self._bias)
 
     def _take_vectors(self) -> None:
         import torch
@@ -188,18 +173,40 @@ class LLMRecommender(Recommender):
             self._vectors: Scores = network.item_vectors().cpu().numpy()
             self._bias: Scores = network.bias.cpu().numpy()
             self._temperature = float(network.log_temperature.exp())
+        self.index = ItemIndex.build(self._vectors, temperature=self._temperature, bias=self._bias)
 
     def _score(self, sequences: Sequences) -> Scores:
         scores = self._temperature * self.reader.users(sequences) @ self._vectors.T + self._bias
         return scores.astype(np.float32, copy=False)
 
+    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+        """Ask the index for k items more than the longest history holds; the dense scores are not needed."""
+        sequences = Sequences.encode(histories, self.catalog)
+        extra = int(sequences.lengths().max(initial=0)) if skip else 0
+        codes, values = self.index.search(self.reader.users(sequences), min(k + extra, len(self.catalog)))
+        seen = np.zeros(codes.shape, dtype=bool)
+        if skip:
+            for row in range(len(codes)):
+                seen[row] = np.isin(codes[row], sequences[row])
+        return rank_found(codes, values, k, self.catalog.tie_order, without=seen)
+
+    def _nearest(
+        self, codes: npt.NDArray[np.int64], k: int, vectors: Scores
+    ) -> tuple[npt.NDArray[np.int64], Scores]:
+        found, values = self.index.search(vectors[codes], min(k + 1, len(self.catalog)), biased=False)
+        itself = found == codes[:, None]
+        return rank_found(found, values / self._temperature, k, self.catalog.tie_order, without=itself)
+
     def _save(self, folder: Path) -> None:
+        from llmrec.llm.backbone import save_adapter
+
         network = self.reader.network
-        network.model.save_pretrained(str(folder / "adapter"))
+        save_adapter(network.model, folder / "adapter", base=self.recipe.backbone.base)
         head = [(n, v) for n, v in network.named_parameters() if not n.startswith("model.")]
         statistics: Tensors = {
             "text_mean": self._text_mean,
             "text_scale": np.array([self._text_scale], dtype=np.float32),
+            "counts": self._counts,
         }
         arrays: Tensors = {name: value.detach().cpu().numpy() for name, value in head}
         write_tensors(folder / "head.safetensors", arrays | statistics)
@@ -207,20 +214,14 @@ class LLMRecommender(Recommender):
         self.index.save(folder / "index.faiss")
         text = "---\n".join(prompt.to_yaml() for prompt in self._prompts)
         (folder / "prompt.yaml").write_text(text, encoding="utf-8")
-        (folder / "README.md").write_text(model_card(self), encoding="utf-8")
         write_log(folder, self.train_log)
 
     def _load(self, folder: Path) -> None:
         import torch
 
         from llmrec.llm.backbone import load_adapter, load_backbone
-        from llmrec.llm.weights import find_base
+        from llmrec.llm.weights import identity_of
 
-        base, said = find_base(self.recipe.backbone.base), self.facts["base"]["identity"]
-        if base.identity != said:
-            raise ArtifactError(
-                f"{folder} was trained on another '{base.name}': {said}, here it is {base.identity}"
-            )
         documents = yaml.safe_load_all((folder / "prompt.yaml").read_text(encoding="utf-8"))
         history, item = (Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
         self._prompts = (history, item)
@@ -229,10 +230,14 @@ class LLMRecommender(Recommender):
             read_tensors(folder / "embeddings.safetensors"),
         )
         self._text_mean, self._text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
-        self._texts = arrays["texts"]
+        self._texts, self._counts = arrays["texts"], head.pop("counts")
         model, tokenizer = load_backbone(self.recipe.backbone)
+        name, said = self.recipe.backbone.base, self.facts["base"]["identity"]
+        found = identity_of(name, model)
+        if found != said:
+            raise ArtifactError(f"{folder} was trained on another '{name}': {said}, here it is {found}")
         adapted = load_adapter(model, folder / "adapter")
-        self._read_with(adapted, tokenizer, self._serializer(tokenizer), head["bias"])
+        self._read_with(adapted, tokenizer, self._serializer(tokenizer))
         own = dict(self.reader.network.named_parameters())
         with torch.no_grad():
             for name, array in head.items():

@@ -13,7 +13,7 @@ import numpy as np
 
 from llmrec.data import Fold
 from llmrec.metrics import per_user
-from llmrec.runtime import device_name, peak_memory_gib
+from llmrec.runtime import device_name
 from llmrec.training.progress import Progress
 from llmrec.training.windows import Batch
 
@@ -57,9 +57,7 @@ def fit_network(
         course = Course(batches, collate, validate if sample else None, place, bar)
         cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed, bf16=bf16)
     model.train_log = course.log
-    model.facts["cost"] = {
-        **cost, "peak_memory_gib": round(peak_memory_gib(), 2), "device": device_name()
-    }  # fmt: skip
+    model.facts["cost"] = {**cost, "device": device_name()}
 
 
 def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:

@@ -11,7 +11,7 @@ def top_k(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Return the columns and values of each row's k highest scores, best first: both [n, min(k, n_items)].
 
-    Equal scores come in ``tie_order`` (each item's place in a fixed order, [n_items]).
+    Equal scores come in ``tie_order``: each column's place in a fixed order, [n_items] or [n, n_items].
     """
     k = min(k, scores.shape[1])
     keys = _keys(scores, tie_order)
@@ -19,6 +19,23 @@ def top_k(
     order = np.argsort(-np.take_along_axis(keys, best, axis=1), axis=1)
     best = np.take_along_axis(best, order, axis=1)
     return best, np.take_along_axis(scores, best, axis=1)
+
+
+def rank_found(
+    codes: npt.NDArray[np.int64],
+    values: npt.NDArray[np.float32],
+    k: int,
+    tie_order: npt.NDArray[np.int64],
+    *,
+    without: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Rank what an index found: item codes [n, m] and their scores, those in ``without`` [n, m] left out.
+
+    Returns codes and scores as ``top_k`` does; left-out items come last, with a score of -inf.
+    """
+    kept = np.where(without, np.float32(-np.inf), values)
+    best, scores = top_k(kept, k, tie_order[codes])
+    return np.take_along_axis(codes, best, axis=1), scores
 
 
 def _keys(scores: npt.NDArray[np.float32], tie_order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
 from llmrec.data.leaks import guard
-from llmrec.errors import ArtifactError
+from llmrec.errors import ArtifactError, TrainingError
 from llmrec.models import from_recipe, load
 from llmrec.models.base import Recommender
 
@@ -34,19 +35,27 @@ def fit_run(
     the same recipe and data is loaded, and an interrupted one continued. Raises ArtifactError if ``out``
     exists without ``resume``, or holds a run of something else, and LeakError.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError("training runs in one process so far: accelerate launch --num_processes 1")
     place = Path(out)
     work = work_dir(place)
     mark = {"recipe": recipe.to_yaml(), "split": split.hash}
     if place.exists():
         return _finished(place, mark, resume=resume)
     leaks = guard(split, allow=allow_leaks)
-    _claim(work, mark, resume=resume)
     model = from_recipe(recipe)
-    model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
-    model.histories = data.histories
-    model.facts["split"] = {"name": split.name, "hash": split.hash}
-    model.facts["leaks"] = leaks
-    model.save(place)
+    _claim(work, mark, resume=resume)
+    try:
+        model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
+        model.histories = data.histories
+        model.facts["split"] = {"name": split.name, "hash": split.hash}
+        model.facts["leaks"] = leaks
+        model.save(place)
+    except BaseException:
+        # Without a checkpoint there is nothing to continue, and nothing may stand in the way of a second try.
+        if not any(work.glob("checkpoint-*/trainer_state.json")):
+            shutil.rmtree(work, ignore_errors=True)
+        raise
     shutil.rmtree(work)
     return model
 

@@ -2,7 +2,7 @@
 
 from llmrec.reasons.audit import audit
 from llmrec.reasons.evidence import Cited, Evidence, Item, occlusion
-from llmrec.reasons.explain import counts, explain
+from llmrec.reasons.explaining import counts, explain
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 
 __all__ = [

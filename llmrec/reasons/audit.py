@@ -3,105 +3,53 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from llmrec.prompting import Language, one_line
-from llmrec.reasons.evidence import Evidence, Item
+from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.lexicon import LEXICONS, Lexicon
+from llmrec.reasons.reading import FACTS, LISTED, PRIVATE, TITLES, Reading, read
 from llmrec.reasons.wording import QUOTES, spoken
-
-# What stands in the place of a fact while the rest is read. Private-use characters: no text has them.
-_ITEM, _CITED, _BOTH, _FACT = "\ue000", "\ue001", "\ue002", "\ue003"
-_TITLES = f"{_ITEM}{_CITED}{_BOTH}"
 
 _MARKUP = re.compile(r"<[|/!]?\w|\|>|\[/?INST\]|\{\{|\}\}|\{%|```|https?:", re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|《[^》]*》|「[^」]*」')
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_HAN = re.compile("[\u4e00-\u9fff]")
 _HAN_RUN = re.compile("[\u4e00-\u9fff]+")
 _PLAIN_MARKS = frozenset(" ,.;:!?'’-–—()、，。；：！？（）")
 _ENDS = re.compile(r"[.!?。！？]+")
-_LISTED = re.compile(f"[{_TITLES}](?:[,、\\s]*(?:and|和|与|以及)?\\s*[{_TITLES}])*")
-_LONGEST_FACT = 60
+# "the war and sci-fi item X", "1995的X": facts that belong to the title behind them.
+_ATTRIBUTE = re.compile(
+    f"(?:\\b(?:the|an?) (?:[{FACTS}](?:,| and)? )*[{FACTS}] (?:items? )?|[{FACTS}]的)(?=[{TITLES}])"
+)
 
 
 def audit(sentence: str, evidence: Evidence, *, language: Language = "en") -> list[str]:
     """Return what is wrong with a sentence; an empty list means that it may be shown.
 
-    Titles of the item and of cited items, their metadata and a short list of plain words may stand in it;
-    any other name, number, quoted text or word is a fault. So are a chosen item called suggested or the
-    reverse, a genre said to be shared by an item that lacks it, and anything but one sentence.
+    Titles of the item and of cited items, their metadata, a short list of plain words and a few whole
+    phrases may stand in it; any other name, number, quoted text or word is a fault. So are a chosen item
+    called suggested or the reverse, a fact said of an item that lacks it, a genre said to be shared by an
+    item that lacks it, a weight said of an item that is not the strongest, and anything but one sentence.
     """
     lexicon = LEXICONS[language]
     if "\n" in sentence or one_line(sentence) != sentence:
         return ["it is not one line of plain text"]
-    if any(mark in sentence for mark in (*_TITLES, _FACT)):
+    if PRIVATE.search(sentence):
         return ["it contains private-use characters"]
-    read = _read_titles(sentence, evidence, lexicon, language)
-    rest = _read_facts(read, evidence)
+    reading = read(sentence, evidence, language)
+    rest, misused = _phrases(reading, evidence, lexicon)
     return [
         *_length(sentence, lexicon, language),
-        *_one_sentence(read),
-        *_markup(read),
-        *_titles(sentence, read, evidence, language),
-        *_roles(read, lexicon),
-        *_genres(sentence, read, evidence, lexicon),
+        *_one_sentence(reading.text),
+        *_markup(reading.text),
+        *_titles(sentence, reading, evidence, language),
+        *_roles(reading, lexicon),
+        *_genres(reading, lexicon),
+        *_facts(reading, lexicon),
+        *misused,
         *_strangers(rest, lexicon, language),
     ]
-
-
-def _forms(item: Item) -> set[str]:
-    """Return the ways an item's title may be written."""
-    whole = {item.title, one_line(item.title), spoken(item.title)}
-    # "When Harry Met Sally..." may end without its dots.
-    return {form for title in whole for form in (title, title.rstrip(" .!?…")) if form}
-
-
-def _read_titles(sentence: str, evidence: Evidence, lexicon: Lexicon, language: Language) -> str:
-    """Put a mark where a title of the evidence stands, the longest first."""
-    own, others = _forms(evidence.item), {form for item in evidence.cited for form in _forms(item)}
-    for form in sorted(own | others, key=lambda form: (-len(form), form)):
-        mark = _BOTH if form in own & others else _ITEM if form in own else _CITED
-        for opening, closing in QUOTES.values():
-            sentence = sentence.replace(f"{opening}{form}{closing}", mark)
-        # A comma or a full stop may stand inside the closing quote.
-        sentence = re.sub(rf'"{re.escape(form)}([.,])"', rf"{mark}\1", sentence)
-        if form.lower() not in lexicon.words and len(form) > 1:
-            sentence = _replace_word(sentence, form, mark)
-    return sentence
-
-
-def _read_facts(read: str, evidence: Evidence) -> str:
-    """Put a mark where a metadata value of the evidence stands."""
-    values = {text for item in (evidence.item, *evidence.cited) for text in _facts(item)}
-    for text in sorted(values, key=lambda text: (-len(text), text)):
-        read = _replace_word(read, text, _FACT, ignore_case=True)
-    return read
-
-
-def _facts(item: Item) -> Iterator[str]:
-    for value in (*item.metadata.values(), item.genres):
-        parts: Iterable[object] = value if isinstance(value, list | tuple) else (value,)
-        for part in parts:
-            text = one_line(str(part))
-            if text and len(text) <= _LONGEST_FACT:
-                yield text
-
-
-def _replace_word(text: str, word: str, mark: str, *, ignore_case: bool = False) -> str:
-    """Replace whole words only: "Alien" does not stand in "Aliens". Chinese has no word borders."""
-    left, right = ("" if _HAN.match(end) else border for end, border in _borders(word))
-    flags = re.IGNORECASE if ignore_case else 0
-    return re.sub(f"{left}{re.escape(word)}{right}", mark, text, flags=flags)
-
-
-def _stands_in(sentence: str, item: Item) -> bool:
-    return any(_replace_word(sentence, form, "") != sentence for form in _forms(item))
-
-
-def _borders(word: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (word[0], r"(?<![A-Za-z0-9_])"), (word[-1], r"(?![A-Za-z0-9_])")
 
 
 def _length(sentence: str, lexicon: Lexicon, language: Language) -> Iterator[str]:
@@ -125,8 +73,8 @@ def _markup(read: str) -> Iterator[str]:
         yield f"it contains markup: {found.group()!r}"
 
 
-def _titles(sentence: str, read: str, evidence: Evidence, language: Language) -> Iterator[str]:
-    if not any(mark in read for mark in _TITLES):
+def _titles(sentence: str, reading: Reading, evidence: Evidence, language: Language) -> Iterator[str]:
+    if not reading.titles:
         yield "it names neither the suggested item nor a cited one"
     opening, closing = QUOTES[language]
     said = spoken(evidence.item.title), *dict.fromkeys(spoken(item.title) for item in evidence.cited)
@@ -136,29 +84,80 @@ def _titles(sentence: str, read: str, evidence: Evidence, language: Language) ->
             yield f"it names {title!r} more than once"
 
 
-def _roles(read: str, lexicon: Lexicon) -> Iterator[str]:
-    """Read what stands before each list of titles: a chosen item is not a suggested one."""
-    for run in _LISTED.finditer(read):
-        before = read[: run.start()].rstrip('"“《「')
-        if _ITEM in run.group() and lexicon.chosen.search(before):
+def _roles(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
+    """Read what stands around each list of titles: a chosen item is not a suggested one."""
+    text = reading.text
+    for run in LISTED.finditer(text):
+        named = [reading.named[mark] for mark in run.group() if mark in reading.named]
+        before, after = text[: run.start()].rstrip('"“《「'), text[run.end() :]
+        own, cited = {0} in named, any(0 not in places for places in named)
+        if own and (lexicon.chosen.search(before) or lexicon.chosen_after.match(after)):
             yield "it says that the suggested item was chosen before"
-        if _CITED in run.group() and lexicon.suggested.search(before):
+        if cited and (lexicon.suggested.search(before) or lexicon.suggested_after.match(after)):
             yield "it says that a chosen item is suggested"
+    if lexicon.swapped.search(text):
+        yield "it lets the wrong one choose or suggest"
 
 
-def _genres(sentence: str, read: str, evidence: Evidence, lexicon: Lexicon) -> Iterator[str]:
+def _genres(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
     """A genre named must be the item's; said to be shared, also that of every cited item named."""
-    everything = {genre for item in (evidence.item, *evidence.cited) for genre in item.genres}
-    named = [genre for genre in sorted(everything) if _replace_word(read, genre, "", ignore_case=True) != read]
-    compared = lexicon.alike.search(read) is not None
-    mentioned = [item for item in evidence.cited if _stands_in(sentence, item)]
-    for genre in named:
-        if genre not in evidence.item.genres:
+    known = {genre.lower(): genre for item in reading.items for genre in item.genres}
+    said = {reading.values[mark] for mark in reading.values if mark in reading.text}
+    item, compared = reading.items[0], lexicon.alike.search(reading.text) is not None
+    mentioned = [reading.items[place] for place in sorted(reading.mentioned - {0})] if compared else []
+    for genre in (known[value] for value in sorted(said & known.keys())):
+        if genre not in item.genres:
             yield f"it names the genre {genre!r}, which the suggested item lacks"
             continue
-        lacking = [item.title for item in mentioned if genre not in item.genres] if compared else []
+        lacking = [other.title for other in mentioned if genre not in other.genres]
         if lacking:
             yield f"it says that {lacking[0]!r} shares the genre {genre!r}"
+    unnamed = mentioned and lexicon.genre.search(reading.text) and not said & known.keys()
+    if unnamed and not set(item.genres).intersection(*(other.genres for other in mentioned)):
+        yield "it says that a genre is shared, and none is"
+
+
+def _facts(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
+    """A fact must be true of the titles it is said of."""
+    for place, mark in enumerate(reading.text):
+        if mark not in reading.holders:
+            continue
+        for title in _said_of(reading, place, lexicon):
+            lacking = sorted(reading.named[title] - reading.holders[mark])
+            if lacking:
+                yield f"it says {reading.values[mark]!r} of {reading.items[lacking[0]].title!r}, which lacks it"
+
+
+def _said_of(reading: Reading, place: int, lexicon: Lexicon) -> list[str]:
+    """Return the titles that a fact is said of: all of them where it is not clear which."""
+    text = reading.text
+    for attribute in _ATTRIBUTE.finditer(text):
+        if attribute.start() <= place < attribute.end():
+            return [text[attribute.end()]]
+    before = [run for run in LISTED.finditer(text) if run.end() <= place]
+    between = text[before[-1].end() : place] if before else ""
+    if not before or lexicon.pronoun.search(between) or lexicon.alike.search(between):
+        return sorted(reading.titles)
+    return sorted(reading.titles & set(before[-1].group()))
+
+
+def _phrases(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[str, list[str]]:
+    """Take the whole phrases out. Returns what is left, and the phrases that are not true here."""
+    text, faults = reading.text, []
+    by_end = {run.end(): run.group() for run in LISTED.finditer(text)}
+    for phrase in lexicon.strongest.finditer(text):
+        titles = by_end.get(phrase.start(), "")
+        told = frozenset().union(*(reading.named.get(mark, frozenset()) for mark in titles)) - {0}
+        weights = [one.contribution for one in evidence.cited]
+        left = [weight for place, weight in enumerate(weights, start=1) if place not in told]
+        if not told or max(left, default=0.0) > min(weights[place - 1] for place in told):
+            faults.append("it says that an item weighs most, which does not")
+    if lexicon.unmoved.search(text) and evidence.cited:
+        faults.append("it says that no item raised the score, and one did")
+    for pattern in (lexicon.strongest, lexicon.unmoved, lexicon.harmless):
+        # A mark of its own: what stood around the phrase stays apart.
+        text = pattern.sub(" ,", text)
+    return text, faults
 
 
 def _unread(run: str, words: frozenset[str]) -> str:
@@ -174,7 +173,7 @@ def _unread(run: str, words: frozenset[str]) -> str:
 def _strangers(rest: str, lexicon: Lexicon, language: Language) -> Iterator[str]:
     """Name what is left when titles, facts and plain words are read."""
     for quote in _QUOTED.findall(rest):
-        shown = re.sub(f"[{_TITLES}{_FACT}]", "…", quote)
+        shown = re.sub(f"[{TITLES}{FACTS}]", "…", quote)
         yield f"it quotes {shown}, which is not in the evidence"
     rest = _QUOTED.sub(" ", rest)
     for number in _NUMBER.findall(rest):
@@ -189,6 +188,6 @@ def _strangers(rest: str, lexicon: Lexicon, language: Language) -> Iterator[str]
         elif word[0].isupper() and rest[: found.start()].strip():
             yield f"it names {word!r}, which is not in the evidence"
     rest = _WORD.sub("", rest)
-    odd = sorted({mark for mark in rest if mark not in _PLAIN_MARKS and mark not in f"{_TITLES}{_FACT}"})
+    odd = sorted({mark for mark in rest if mark not in _PLAIN_MARKS and not PRIVATE.match(mark)})
     if odd:
         yield f"it contains {''.join(odd)!r}"

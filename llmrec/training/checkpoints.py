@@ -62,7 +62,9 @@ def restore_log(work_dir: Path, step: int) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     rows = [json.loads(line) for line in lines if line.endswith("}")]
     kept = [row for row in rows if row["step"] <= step]
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    whole = path.with_suffix(".new")  # a kill in the middle of this must not cost the log
+    whole.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    whole.replace(path)
     return kept
 
 

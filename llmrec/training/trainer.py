@@ -12,10 +12,11 @@ from typing import Any, cast
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import TrainerControl, TrainerState
+from transformers.trainer_callback import ExportableState, TrainerControl, TrainerState
 
 from llmrec.config import Train
-from llmrec.errors import TrainingError
+from llmrec.errors import EnvironmentFault, LlmrecError, TrainingError
+from llmrec.resources.cache import no_space
 from llmrec.runtime import device_name
 from llmrec.training.checkpoints import (
     WEIGHTS,
@@ -75,10 +76,8 @@ class _CourseTrainer(Trainer):
     def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
         loss: torch.Tensor = model(**inputs)
         if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss.item()} at step {self.state.global_step + 1}; the last good checkpoint is "
-                f"in {self.args.output_dir}; lower train.learning_rate or train.head_learning_rate"
-            )
+            where = f"the loss became {loss.item()} at step {self.state.global_step + 1}"
+            raise TrainingError(_diverged(where, Path(str(self.args.output_dir))))
         return loss
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
@@ -90,27 +89,38 @@ class _CourseTrainer(Trainer):
         load_trainable(self.model, load_file(Path(resume_from_checkpoint) / WEIGHTS))
 
 
-class _Course(TrainerCallback):
+class _Course(TrainerCallback, ExportableState):
     """Validates at the end of each epoch of the plan, logs, saves, and stops when it stops helping."""
 
     def __init__(self, course: Course, settings: Train, network: torch.nn.Module) -> None:
         self.course, self.settings, self.network = course, settings, network
         self.losses: list[float] = []
-        self.saved = self.started = time.monotonic()
+        self.saved = time.monotonic()
         self.tokens, self.seconds = 0, 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.saved = self.started = self.clock = time.monotonic()
+        self.saved = time.monotonic()
+        if state.global_step:  # continue the sums of an epoch that was cut in two
+            kept = cast("dict[str, Any]", state.stateful_callbacks)
+            sums = kept[type(self).__name__]["attributes"]
+            self.losses, self.tokens, self.seconds = sums["losses"], sums["tokens"], sums["seconds"]
         self.course.progress.start(state.max_steps, done=state.global_step)
 
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this: the sums of the epoch so far."""
+        sums = {"losses": self.losses, "tokens": self.tokens, "seconds": self.seconds}
+        return {"args": {}, "attributes": sums}
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        last = min(state.global_step * self.settings.accumulation, len(self.course.batches)) - 1
-        epoch = self.course.batches[last].epoch
-        ends = last + 1 == len(self.course.batches) or self.course.batches[last + 1].epoch != epoch
-        now = time.monotonic()
-        control.should_save = ends or now - self.saved > SAVE_EVERY_SECONDS
+        batches, size = self.course.batches, self.settings.accumulation
+        first, after = (state.global_step - 1) * size, state.global_step * size
+        epoch = batches[first].epoch  # a step may take batches of two epochs: it ends the first of them
+        ends = after >= len(batches) or batches[after].epoch != epoch or self._late()
+        control.should_save = ends or time.monotonic() - self.saved > SAVE_EVERY_SECONDS
+        if control.should_save:
+            self._check_weights(state.global_step)
         if ends:
             self._end_epoch(epoch, state, control)
         self.saved = time.monotonic() if control.should_save else self.saved
@@ -121,6 +131,19 @@ class _Course(TrainerCallback):
         self.tokens += tokens
         self.seconds += seconds
         self.course.progress.step(step, loss=loss, tokens_per_second=self.tokens / max(self.seconds, 1e-9))
+
+    def _check_weights(self, step: int) -> None:
+        """Raise TrainingError before weights that are no numbers reach a checkpoint."""
+        if not all(bool(torch.isfinite(v).all()) for v in self.network.parameters() if v.requires_grad):
+            raise TrainingError(_diverged(f"the weights are no numbers after step {step}", self.course.work_dir))
+
+    def over(self) -> bool:
+        """Whether the log says to stop: no better validation for long enough, or out of time."""
+        return self._patience_over() or self._late()
+
+    def _late(self) -> bool:
+        spent = self.seconds + sum(entry["seconds"] for entry in self.course.log)
+        return self.settings.max_minutes is not None and spent / 60 >= self.settings.max_minutes
 
     def _end_epoch(self, epoch: int, state: TrainerState, control: TrainerControl) -> None:
         row: dict[str, Any] = {
@@ -139,19 +162,18 @@ class _Course(TrainerCallback):
         append_row(self.course.work_dir / "train_log.jsonl", row)
         self._keep_best(row)
         self.course.progress.epoch(row)
-        spent = sum(entry["seconds"] for entry in self.course.log) / 60
-        limit = self.settings.max_minutes
-        if self._patience_over() or (limit is not None and spent >= limit):
-            control.should_training_stop = True
+        control.should_training_stop = control.should_training_stop or self.over()
 
     def _keep_best(self, row: dict[str, Any]) -> None:
         if row is best_row(self.course.log):
             save_file(trainable_state(self.network), best_file(self.course.work_dir, row))
 
     def _patience_over(self) -> bool:
+        if self.course.validate is None or not self.course.log:
+            return False
         best = best_row(self.course.log)
         later = [row for row in self.course.log if row["step"] > best["step"]]
-        return self.course.validate is not None and len(later) >= self.settings.patience
+        return len(later) >= self.settings.patience
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         keep = {best_file(self.course.work_dir, best_row(self.course.log)).name} if self.course.log else set()
@@ -173,34 +195,32 @@ def train(
 
     The network's forward takes the tensors of ``course.collate`` and returns the loss. If
     ``course.work_dir`` holds a checkpoint, training continues from it. Raises TrainingError on a NaN loss
-    or exhausted memory, naming the recipe field to change.
+    or exhausted memory, naming the recipe field to change, and EnvironmentFault on a full disk.
     """
     steps = math.ceil(len(course.batches) / settings.accumulation)
     checkpoint = last_checkpoint(course.work_dir)
     done = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
     course.log[:] = restore_log(course.work_dir, done)
-    schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
-    arguments = TrainingArguments(
-        output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
-        gradient_accumulation_steps=settings.accumulation, lr_scheduler_type=schedule,
-        warmup_steps=int(settings.warmup * steps), max_grad_norm=settings.max_grad_norm,
-        logging_strategy="no", eval_strategy="no", save_strategy="no", save_total_limit=2, report_to="none",
-        disable_tqdm=True, remove_unused_columns=False, bf16=bf16, use_cpu=device_name() == "cpu",
-        dataloader_pin_memory=device_name() == "cuda",
-    )  # fmt: skip
+    earlier = sum(row["seconds"] for row in course.log)
     watcher = _Course(course, settings, network)
     trainer = _CourseTrainer(
-        groups=groups, model=network, args=arguments, train_dataset=_Batches(course),
-        data_collator=lambda one: one[0], callbacks=[watcher],
+        groups=groups, model=network, train_dataset=_Batches(course),
+        args=_arguments(course, settings, steps, seed=seed, bf16=bf16), data_collator=lambda one: one[0], callbacks=[watcher],
     )  # fmt: skip
     _time_steps(trainer, watcher)
     for callback in ("PrinterCallback", "ProgressCallback"):
         _drop_callback(trainer, callback)
     network.train()
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        raise _explained(error, settings) from error
+        if not watcher.over():  # else it was stopped early, and killed before its run was written
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except LlmrecError:
+        raise
+    except Exception as error:
+        known = _explained(error, settings, course.work_dir)
+        if known is None:
+            raise
+        raise known from error
     finally:
         course.progress.stop()
     best = best_row(course.log)
@@ -208,7 +228,19 @@ def train(
     network.eval()
     seconds = sum(row["seconds"] for row in course.log)
     tokens = sum(row["tokens"] for row in course.log)
-    return {"train_seconds": round(seconds, 2), "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+    return {"earlier_seconds": earlier, "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+
+
+def _arguments(course: Course, settings: Train, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:
+    schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
+    return TrainingArguments(
+        output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
+        gradient_accumulation_steps=settings.accumulation, lr_scheduler_type=schedule,
+        warmup_steps=int(settings.warmup * steps), max_grad_norm=settings.max_grad_norm,
+        logging_strategy="no", eval_strategy="no", save_strategy="no", save_total_limit=2, report_to="none",
+        disable_tqdm=True, remove_unused_columns=False, bf16=bf16, use_cpu=device_name() == "cpu",
+        dataloader_pin_memory=device_name() == "cuda",
+    )  # fmt: skip
 
 
 def _time_steps(trainer: _CourseTrainer, watcher: _Course) -> None:
@@ -219,7 +251,7 @@ def _time_steps(trainer: _CourseTrainer, watcher: _Course) -> None:
         began = time.monotonic()
         loss = plain(model, inputs, *rest, **named)
         tokens = int(inputs["n_tokens"])
-        value = float(loss) * watcher.settings.accumulation
+        value = float(loss) * trainer.current_gradient_accumulation_steps
         watcher.saw(value, tokens, time.monotonic() - began, trainer.state.global_step + 1)
         return loss
 
@@ -232,11 +264,20 @@ def _drop_callback(trainer: Trainer, name: str) -> None:
             trainer.remove_callback(callback)
 
 
-def _explained(error: Exception, settings: Train) -> Exception:
+def _diverged(what: str, work_dir: Path) -> str:
+    kept = last_checkpoint(work_dir)
+    place = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
+    return f"{what}; {place}; lower train.learning_rate or train.head_learning_rate"
+
+
+def _explained(error: Exception, settings: Train, work_dir: Path) -> LlmrecError | None:
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in text:
         return TrainingError(
             f"out of memory with train.batch_tokens={settings.batch_tokens}: halve it and double "
             "train.accumulation, or set backbone.gradient_checkpointing=true"
         )
-    return error
+    if no_space(error, work_dir):
+        way = "free some and pass --resume" if last_checkpoint(work_dir) else "free some"
+        return EnvironmentFault(f"no space left for checkpoints in {work_dir}: {way}")
+    return None

@@ -88,9 +88,11 @@ def test_a_model_that_recommends_nothing_gets_zero(report: Report) -> None:
 
 def test_costs_are_the_models_own_or_unknown(report: Report) -> None:
     table = report.table
-    assert table["train_seconds"].to_list() == [61.0, None, None]
-    assert table["device"].to_list() == ["cpu", None, None]
-    assert table["peak_memory_gib"].to_list() == [None] * 3
+    assert table["train_seconds"][0] == 61.0  # what the model itself told
+    assert (table["train_seconds"] >= 0).all()
+    assert table["device"].to_list() == ["cpu"] * 3
+    assert (table["peak_memory_gib"] > 0).all()
+    assert table["tokens_per_second"].to_list() == [120.5, None, None]
     assert (table["latency_p50_ms"] > 0).all()
     assert (table["latency_p95_ms"] >= table["latency_p50_ms"]).all()
     assert (table["recommend_seconds"] > 0).all()

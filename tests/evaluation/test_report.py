@@ -122,7 +122,8 @@ def read(page: str) -> Tags:
 @pytest.fixture(scope="module")
 def rich_page() -> str:
     """A page with everything in it. Drawing its figures takes a second: they are drawn once."""
-    report = build().with_showcase([card("Film")], written_by_llm=3, replaced_by_template=2)
+    counts = {"written_by_llm": 3, "replaced_by_template": 2, "written_by_template": 4}
+    report = build().with_showcase([card("Film")], **counts)
     notes = ("gru was trained on other data.",)
     return report.model_copy(update={"notes": notes}).to_html()
 
@@ -192,7 +193,8 @@ def test_the_page_says_what_happened(rich_page: str) -> None:
     page = " ".join("".join(read(rich_page).text).split())
     for said in (
         "1,234 tokens",
-        "Of 5 reasons, the language model worded 3; 2 of its sentences",
+        "Of 9 reasons, the language model worded 3; 2 of its sentences",
+        "replaced by a plain sentence; 4 were plain sentences from the start.",
         "place 1 of 1,682 in the model’s ranking",
         "5 more",
         "7 min 11 s",
@@ -202,6 +204,36 @@ def test_the_page_says_what_happened(rich_page: str) -> None:
         "gru was trained on other data.",
     ):
         assert said in page, said
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((0, 0, 0), "There were no reasons to word."),
+        ((0, 0, 7), "Of 7 reasons, the language model worded none: all are plain sentences"),
+        ((0, 1, 1), "Of 2 reasons, the language model worded 0; 1 of its sentences"),
+        ((0, 1, 1), "; 1 was a plain sentence from the start."),
+        ((None, None, None), ""),
+    ],
+)
+def test_who_worded_the_reasons(counts: tuple[int | None, ...], said: str) -> None:
+    llm, replaced, plain = counts
+    report = build().with_showcase(
+        [card("Film")], written_by_llm=llm, replaced_by_template=replaced, written_by_template=plain
+    )
+    page = report.to_html()
+    assert said in page
+    assert ("reasons" in page) == (llm is not None)
+    assert Report.from_dict(report.to_dict()) == report
+
+
+def test_a_report_from_before_all_three_were_counted_is_read() -> None:
+    values = build().with_showcase([], written_by_llm=3, replaced_by_template=2).to_dict()
+    del values["reasons"]["written_by_template"]
+    read_back = Report.from_dict(values)
+    assert read_back.reasons is not None
+    assert read_back.reasons.written_by_template == 0
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -241,7 +273,7 @@ def test_verdicts_say_what_the_numbers_say() -> None:
         "For 8.3% of the 943 people, its 10 suggestions held the very item they chose next.",
         "0.85 times gru's 0.098 [0.088, 0.108]: the two are not distinguishable "
         "(p = 0.30; the intervals overlap).",
-        "1.8 times popularity's 0.045 [0.035, 0.055]: higher, and more than chance explains "
+        "1.84 times popularity's 0.045 [0.035, 0.055]: higher, and more than chance explains "
         "(p < 0.001; the intervals do not overlap).",
         "Highest NDCG@10 of all: gru, 0.098 [0.088, 0.108].",
     ]

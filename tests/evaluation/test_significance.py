@@ -27,12 +27,21 @@ def test_interval_agrees_with_scipy() -> None:
     assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.006)
 
 
-def test_same_seed_same_interval_whatever_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(3).random(50)
+@pytest.mark.parametrize("values", [np.random.default_rng(3).random(50), np.arange(60) % 3 / 2])
+def test_same_seed_same_interval_whatever_the_chunks(
+    values: significance.Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = bootstrap(values, samples=500, seed=7)
     assert bootstrap(values, samples=500, seed=7) == whole != bootstrap(values, samples=500, seed=8)
     monkeypatch.setattr(significance, "CELLS", 1000)
     assert bootstrap(values, samples=500, seed=7) == whole
+
+
+def test_values_that_are_all_distinct_give_scipys_interval_too() -> None:
+    values = np.random.default_rng(5).random(200)
+    ours = bootstrap(values, samples=5000)
+    theirs = scipy.stats.bootstrap((values,), np.mean, n_resamples=5000, method="percentile", rng=0)
+    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.004)
 
 
 def test_interval_of_equal_values_is_a_point() -> None:
@@ -57,9 +66,19 @@ def test_a_constant_gain_is_found_and_pure_noise_is_not() -> None:
 def test_equal_models_are_not_distinguishable() -> None:
     same = np.array([0.0, 1.0, 0.5])
     assert paired_p_value(same, same) == 1.0
-    assert paired_p_value(same, np.array([0.0, 1.0, 0.0])) == 1.0
+    assert paired_p_value(same, np.array([0.0, 1.0, 0.0])) == 1.0  # one user, whichever way it flips
 
 
-def test_few_users_are_counted_out_exactly() -> None:
-    # All 2^5 sign flips: only the two where every sign agrees are as extreme.
-    assert paired_p_value(np.ones(5), np.zeros(5)) == pytest.approx(2 / 32)
+@pytest.mark.parametrize("gain", [0.0, 0.03, 0.06])
+def test_p_value_agrees_with_scipy(gain: float) -> None:
+    rng = np.random.default_rng(6)
+    one, other = (rng.choice([0.0, 0.5, 1.0], 250, p=[0.6, 0.2, 0.2]) for _ in range(2))
+    differences = (one + gain - other,)
+    theirs = scipy.stats.permutation_test(
+        differences, np.mean, permutation_type="samples", n_resamples=4999, rng=0
+    )
+    assert paired_p_value(one + gain, other) == pytest.approx(theirs.pvalue, abs=0.025)
+
+
+def test_five_users_who_agree_are_as_extreme_as_two_of_all_flips() -> None:
+    assert paired_p_value(np.ones(5), np.zeros(5)) == pytest.approx(2 / 2**5, abs=0.01)

@@ -17,6 +17,8 @@ EVIDENCE = Evidence(
     ),
 )
 
+NOT_THERE = "which is not in the evidence"
+
 ACCEPTED = [
     'We suggest "Return of the Jedi" because you chose "Star Wars" and "The Sting".',
     'We suggest "Return of the Jedi" because you chose "Sting, The".',
@@ -28,7 +30,6 @@ ACCEPTED = [
     'We suggest "Return of the Jedi" because you chose "Star Wars", of the same genre, Sci-Fi.',
     'You chose "Star Wars", so we suggest the war and sci-fi item "Return of the Jedi".',
     'You chose "When Harry Met Sally" by Acme, so we suggest "Return of the Jedi".',
-    '"Return of the Jedi" is a general suggestion, as no single item in your history raised its score.',
 ]
 
 REJECTED = [
@@ -64,6 +65,15 @@ REJECTED = [
         'We suggest "Return of the Jedi" as you chose "Star Wars" and "The Sting", of the same genre, Action.',
         "'Sting, The' shares the genre 'Action'",
     ),
+    ('You chose "The Sting", which weighs most here, so we suggest "Return of the Jedi".', "weighs most"),
+    (
+        '"Return of the Jedi" is a general suggestion, as no single item in your history raised its score.',
+        "it says that no item raised the score, and one did",
+    ),
+    ('We suggest "Return of the Jedi" as you chose "The Sting", of the same genre.', "and none is"),
+    ('"Star Wars" is recommended to you.', "a chosen item is suggested"),
+    ('We chose "Star Wars" so you may like "Return of the Jedi".', "the wrong one"),
+    ('"Return of the Jedi" is like "Star Wars" here.', "it says 'like'"),
     ('We suggest "Return of the Jedi", a drama, as you chose "Star Wars".', "it says 'drama'"),
 ]
 
@@ -93,6 +103,67 @@ def test_accepted(sentence: str) -> None:
 def test_rejected(sentence: str, fault: str) -> None:
     faults = audit(sentence, EVIDENCE)
     assert any(fault in found for found in faults), faults
+
+
+NEAR = Evidence(
+    "u",
+    Item("1", "Alien (1979)", {"year": 1979, "genres": "Horror, Sci-Fi"}),
+    (
+        Cited("2", "Heat", {"year": 1995, "genres": "Crime"}, contribution=2.0),
+        Cited("3", "Tremors", {"year": 1990, "genres": "Horror"}, contribution=1.0),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "fault"),
+    [
+        ('We suggest "Alien (1979)" from 1995 because you chose "Heat".', "'1995' of 'Alien (1979)'"),
+        ('We suggest "Alien (1979)" because you chose "Heat" from 1979.', "'1979' of 'Heat'"),
+        ('We suggest "Alien (1979)" because you want nothing like "Heat".', "it says 'nothing'"),
+        ('You chose no "Heat" so we suggest "Alien (1979)".', "it says 'no'"),
+        ('"Heat" has a Horror genre so try "Alien (1979)".', "'horror' of 'Heat'"),
+        ('You chose "Heat" and "Tremors" in Horror so try "Alien (1979)".', "'horror' of 'Heat'"),
+        ('In Horror you chose "Heat" so try "Alien (1979)".', "'horror' of 'Heat'"),
+        ('You chose the Horror "Heat" so try "Alien (1979)".', "'horror' of 'Heat'"),
+        ('"Alien (1979)" is the most single choice you chose.', "it says 'single'"),
+        ('"Alien (1979)" is the choice you chose.', "the suggested item was chosen"),
+        ('Of these items you never chose "Heat" so try "Alien (1979)".', "it says 'never'"),
+        ('We suggest only "Alien (1979)" as you chose "Heat".', "it says 'only'"),
+        ('We suggest "Alien (1979)" because you least chose "Heat".', "it says 'least'"),
+    ],
+)
+def test_true_words_in_a_false_sentence(sentence: str, fault: str) -> None:
+    faults = audit(sentence, NEAR)
+    assert any(fault in found for found in faults), faults
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        'We suggest "Alien (1979)" because you chose "Heat" and "Tremors".',
+        'We suggest "Alien (1979)" because you chose "Tremors", of the same genre, Horror.',
+        'Because you chose "Heat" from 1995, we suggest the Horror item "Alien (1979)".',
+        'You chose the 1995 "Heat" so try "Alien (1979)".',
+        'Because you chose "Heat" and "Tremors", which weigh most here, we suggest "Alien (1979)".',
+    ],
+)
+def test_facts_said_of_the_right_title(sentence: str) -> None:
+    assert audit(sentence, NEAR) == []
+
+
+def test_a_negation_is_no_bare_title_or_fact() -> None:
+    item = Item("1", "Tea", {"brand": "No"})
+    evidence = Evidence("u", item, (Cited("2", "no", {"brand": "no"}, contribution=1.0),))
+    assert audit('We suggest "Tea" because you chose "no".', evidence) == []
+    assert audit('We suggest no "Tea" because you chose "no".', evidence) == ["it says 'no', " + NOT_THERE]
+
+
+def test_only_an_item_that_nothing_moved_is_a_general_suggestion() -> None:
+    alone = Evidence("u", NEAR.item)
+    sentence = '"Alien (1979)" is a general suggestion, as no single item in your history raised its score.'
+    assert audit(sentence, alone) == []
+    assert audit(sentence.replace(" single", ""), alone) != []
 
 
 @pytest.mark.parametrize("title", HOSTILE)

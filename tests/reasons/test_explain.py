@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 import llmrec
 from llmrec.data import Catalog, Histories
 from llmrec.errors import DataError, ModelError, PromptError
+from llmrec.llm.weights import load_causal_lm
 from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, TemplateNarrator, audit, counts
 from llmrec.reasons.narrate import facts
 from llmrec.reasons.wording import spoken
@@ -119,6 +121,28 @@ def test_a_model_with_a_base_llm_is_narrated_by_it(model: Linear, monkeypatch: p
     model.narration_base = "some/base"  # type: ignore[attr-defined]
     assert counts(llmrec.explain(model, RECS, HISTORIES))["replaced_by_template"] == 2
     assert asked == ["some/base"]
+
+
+def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    placed: list[str] = []
+
+    def load(base: str) -> tuple[object, object]:
+        loaded.append(base)
+        return load_causal_lm(base)
+
+    def device() -> str:
+        placed.append("cpu")
+        return "cpu"
+
+    monkeypatch.setattr("llmrec.llm.weights.load_causal_lm", load)
+    monkeypatch.setattr("llmrec.reasons.narrate.device_name", device)
+    model.narration_base = str(tiny_base)  # type: ignore[attr-defined]
+    for language in ("en", "en", "zh"):
+        table = llmrec.explain(model, RECS[:1], HISTORIES, language=language)  # type: ignore[arg-type]
+        assert counts(table)["replaced_by_template"] == 1
+    assert loaded == [str(tiny_base)]
+    assert placed == ["cpu"]
 
 
 HOSTILE = [

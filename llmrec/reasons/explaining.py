@@ -88,8 +88,15 @@ def _checked(recs: object) -> pl.DataFrame:
 
 
 def _own_narrator(model: Recommender, language: Language) -> Narrator | None:
+    """Return the narrator of a model's own base, kept on the model: loading an LLM takes longer than a call."""
     base = getattr(model, "narration_base", None)
-    return LocalNarrator(base, language=language) if isinstance(base, str) else None
+    if not isinstance(base, str):
+        return None
+    kept: dict[tuple[str, Language], LocalNarrator] = vars(model).setdefault("_narrators", {})
+    if (base, language) not in kept:
+        another = next((one for (name, _), one in kept.items() if name == base), None)
+        kept[base, language] = another.speaking(language) if another else LocalNarrator(base, language=language)
+    return kept[base, language]
 
 
 def _told(narrator: Narrator, evidence: list[Evidence]) -> list[str]:

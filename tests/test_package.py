@@ -1,0 +1,131 @@
+"""The package as its users meet it: light to import, public where it says so, complete in what it ships."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import llmrec
+from llmrec import Recipe
+from llmrec.config import names
+from llmrec.models import KINDS, from_recipe
+from llmrec.prompting import Prompt
+from llmrec.resources.shipped import folder
+
+HEAVY = ("torch", "transformers", "peft", "faiss", "datasets", "matplotlib", "scipy", "accelerate", "pandas")
+ROOT = Path(llmrec.__file__).parent
+
+
+def loaded_by(code: str) -> tuple[float, list[str]]:
+    """Run a statement in a new interpreter. Returns its seconds and the heavy modules it loaded."""
+    program = (
+        f"import json, sys, time; began = time.perf_counter()\n{code}\nspent = time.perf_counter() - began\n"
+        f"print(json.dumps([spent, [name for name in {HEAVY} if name in sys.modules]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    seconds, heavy = json.loads(done.stdout.splitlines()[-1])
+    return float(seconds), list(heavy)
+
+
+def test_importing_costs_little() -> None:
+    spent = []
+    # The best of five: a busy machine slows some imports, hardly all of them.
+    for _ in range(5):
+        seconds, heavy = loaded_by("import llmrec")
+        assert heavy == []
+        spent.append(seconds)
+        if seconds < 0.5:
+            return
+    assert min(spent) < 0.5, spent
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import llmrec; llmrec.Dataset, llmrec.Recipe, llmrec.Split, llmrec.Histories, llmrec.load, llmrec.models",
+        "import llmrec; llmrec.evaluate; llmrec.explain",
+        "import llmrec.cli.app",
+        "import llmrec; llmrec.Recipe.load('quickstart')",
+        "import llmrec.testing",
+    ],
+)
+def test_what_is_heavy_is_imported_where_it_is_used(code: str) -> None:
+    assert loaded_by(code)[1] == []
+
+
+def test_all_is_what_is_public() -> None:
+    assert sorted(llmrec.__all__) == dir(llmrec)
+    for name in llmrec.__all__:
+        assert getattr(llmrec, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Datset'"):
+        llmrec.Datset  # noqa: B018
+    # A name that is bound at import and neither private, nor a module, nor listed, would be public by accident.
+    bound = {
+        name
+        for name, value in vars(llmrec).items()
+        if not name.startswith("_") and type(value).__name__ != "module"
+    }
+    assert bound - {"annotations", "TYPE_CHECKING"} <= set(llmrec.__all__)
+
+
+def test_every_recommender_is_public_and_of_its_kind() -> None:
+    models = importlib.import_module("llmrec.models")
+    for kind, (_, name) in KINDS.items():
+        assert name in models.__all__
+        assert getattr(models, name).kind == kind
+    assert all(getattr(models, name) for name in models.__all__)
+    with pytest.raises(AttributeError):
+        models.NoSuchRecommender  # noqa: B018
+
+
+def test_every_shipped_recipe_loads() -> None:
+    assert len(names()) >= 6
+    for name in names():
+        recipe = Recipe.load(name)
+        assert from_recipe(recipe).kind == recipe.model
+        assert recipe.name == name
+        assert Recipe.of(recipe.model_dump()) == recipe
+        if recipe.model == "llm":
+            assert Prompt.load(recipe.history.prompt).render("user").strip()
+            item = {"title": "Alien", "year": 1979, "genres": ["Horror", "Sci-Fi"]}
+            assert "Alien" in Prompt.load(recipe.history.item_prompt).render("user", item=item)
+
+
+def test_the_folders_ship() -> None:
+    for name, pattern in {"prompts": "*.yaml", "finetune": "*.yaml", "eval/protocols": "*.yaml"}.items():
+        assert list(folder(name).glob(pattern)), name
+
+
+def test_nothing_is_unpickled() -> None:
+    files = sorted(ROOT.rglob("*.py"))
+    assert len(files) > 50
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert "import pickle" not in text, file
+        assert "torch.load(" not in text, file
+
+
+def test_files_stay_short() -> None:
+    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in ROOT.rglob("*.py")}
+    assert len(lengths) > 50
+    assert {file: length for file, length in lengths.items() if length > 300} == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    files = list(ROOT.rglob("*.py"))
+    assert files
+    assert not [file for file in files if not file.read_text(encoding="utf-8").startswith(('"""', 'r"""'))]
+
+
+def test_the_command_is_installed() -> None:
+    code = "from llmrec.cli import main; import sys; sys.argv = ['llmrec', '--version']; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert done.stdout.strip() == llmrec.__version__

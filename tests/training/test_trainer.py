@@ -1,0 +1,116 @@
+"""What training does besides optimizing: validate, log, keep the best, stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from llmrec import Recipe, Split
+from llmrec.data import Fold
+from llmrec.errors import TrainingError
+from llmrec.models import from_recipe
+from llmrec.models.neural import ndcg_on, sample_of
+from llmrec.training.checkpoints import best_row, load_trainable, trainable_state
+from llmrec.training.objective import catalog_cross_entropy
+from llmrec.training.progress import Progress
+from llmrec.training.windows import IGNORE
+
+
+@pytest.fixture
+def changed(quick_gru: Recipe) -> Callable[..., Recipe]:
+    def change(**train: object) -> Recipe:
+        return Recipe.of(quick_gru.model_dump() | {"train": quick_gru.train.model_dump() | train})
+
+    return change
+
+
+def test_the_best_weights_are_kept(ring_split: Split, changed: Callable[..., Recipe]) -> None:
+    model = from_recipe(changed(epochs=6)).fit(ring_split.train, valid=ring_split.valid)
+    assert [row["epoch"] for row in model.train_log] == [1, 2, 3, 4, 5, 6]
+    best = max(row["valid_ndcg@10"] for row in model.train_log)
+    assert ndcg_on(model, ring_split.valid) == pytest.approx(best, abs=1e-6)
+    assert model.facts["cost"]["tokens_per_second"] > 0
+    # Each history of six is read once an epoch: five of its items (the last one has no answer) and the start.
+    assert [row["tokens"] for row in model.train_log] == [30 * 6] * 6
+
+
+def test_without_validation_the_newest_weights_are_kept(ring_split: Split, changed: Callable[..., Recipe]) -> None:
+    model = from_recipe(changed(epochs=3, patience=1)).fit(ring_split.train)
+    assert len(model.train_log) == 3
+    assert "valid_ndcg@10" not in model.train_log[0]
+
+
+@pytest.mark.parametrize("accumulation", [2, 3, 100])
+def test_epochs_end_where_accumulated_steps_allow(
+    ring_split: Split, changed: Callable[..., Recipe], accumulation: int
+) -> None:
+    model = from_recipe(changed(epochs=5, accumulation=accumulation)).fit(ring_split.train, valid=ring_split.valid)
+    epochs = [row["epoch"] for row in model.train_log]
+    # A step that takes batches of three epochs ends the first of them for all.
+    assert epochs == {2: [1, 2, 3, 4, 5], 3: [1, 2, 4, 5], 100: [1]}[accumulation]
+    assert sum(row["tokens"] for row in model.train_log) == 5 * 30 * 6
+
+
+def test_accumulated_batches_learn_like_one(ring_split: Split, changed: Callable[..., Recipe]) -> None:
+    """Batches of equal size: two halves, accumulated, are the whole."""
+    one = changed(epochs=2, batch_tokens=60, accumulation=1, schedule="constant")
+    still = one.model_dump() | {"sequence": one.sequence.model_dump() | {"dropout": 0.0}}
+    halves = still | {"train": still["train"] | {"batch_tokens": 30, "accumulation": 2}}
+    losses = [from_recipe(Recipe.of(r)).fit(ring_split.train).train_log[0]["loss"] for r in (still, halves)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.2)
+
+
+def test_patience_and_the_clock_stop_training(ring_split: Split, changed: Callable[..., Recipe]) -> None:
+    timed = from_recipe(changed(epochs=20, max_minutes=1e-6)).fit(ring_split.train, valid=ring_split.valid)
+    assert len(timed.train_log) == 1
+    patient = from_recipe(changed(epochs=60, patience=2)).fit(ring_split.train, valid=ring_split.valid)
+    best = best_row(patient.train_log)
+    assert len(patient.train_log) < 60
+    assert patient.train_log[-1]["epoch"] == best["epoch"] + 2
+
+
+def test_validation_asks_a_fixed_sample(ring_split: Split) -> None:
+    one, two = (sample_of(ring_split.valid, 7, seed=1) for _ in range(2))
+    assert one.histories.user_ids == two.histories.user_ids
+    assert len(one.histories) == one.answers.height == 7
+    assert sample_of(ring_split.valid, 30, seed=1) is ring_split.valid
+    users = set(one.histories.user_ids)
+    assert set(one.answers["user_id"]) == users
+    assert isinstance(one, Fold)
+
+
+def test_the_loss_is_the_mean_over_positions_with_a_target() -> None:
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [9.0, 9.0, 9.0]], dtype=torch.bfloat16)
+    targets = torch.tensor([0, 2, IGNORE])
+    exact = logits.double().numpy()
+    by_hand = [np.log(np.exp(row).sum()) - row[t] for row, t in zip(exact[:2], (0, 2), strict=True)]
+    assert float(catalog_cross_entropy(logits, targets)) == pytest.approx(np.mean(by_hand), rel=1e-5)
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    state = trainable_state(torch.nn.Linear(2, 3))
+    load_trainable(torch.nn.Linear(2, 3), state)
+    with pytest.raises(TrainingError, match="of another network"):
+        load_trainable(torch.nn.Linear(2, 4), state)
+    with pytest.raises(TrainingError, match="of another network"):
+        load_trainable(torch.nn.Linear(2, 3, bias=False), state)
+
+
+def test_progress_speaks_in_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for shown in (True, False):
+        bar = Progress("tiny", shown=shown)
+        bar.start(10, done=4)
+        bar.step(5, loss=1.0, tokens_per_second=10.0)
+        bar.epoch({"epoch": 1, "loss": 1.5, "valid_ndcg@10": 0.25})
+        bar.stop()
+        told = capsys.readouterr()
+        assert told.out == ""
+        lines = told.err.splitlines()
+        assert lines == (
+            ["tiny: continuing from step 4 of 10", "tiny: epoch 1  loss 1.500  valid NDCG@10 0.2500"]
+            if shown
+            else []
+        )
