@@ -205,7 +205,8 @@ def train(
     watcher = _Course(course, settings, network)
     trainer = _CourseTrainer(
         groups=groups, model=network, train_dataset=_Batches(course),
-        args=_arguments(course, settings, steps, seed=seed, bf16=bf16), data_collator=lambda one: one[0], callbacks=[watcher],
+        args=_arguments(course, settings, steps, seed=seed, bf16=bf16),
+        data_collator=lambda one: one[0], callbacks=[watcher],
     )  # fmt: skip
     _time_steps(trainer, watcher)
     for callback in ("PrinterCallback", "ProgressCallback"):
