@@ -87,8 +87,8 @@ def test_similar(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_data_verbs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "data", "describe", folder / "data")
-    parts = answer(capsys, "data", "split", folder / "data")
-    assert {row["part"]: row["events"] for row in parts} == {"train": 360, "valid": 60, "test": 60}
+    (cut,) = answer(capsys, "data", "split", folder / "data")
+    assert (cut["train"], cut["valid"], cut["test"]) == (360, 60, 60)
     names = [row["name"] for row in answer(capsys, "data", "list")]
     assert "ml-100k" in names
 
