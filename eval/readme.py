@@ -1,6 +1,6 @@
 """Write the parts of README.md that are results: what its API lines print, and the quickstart's table.
 
-python eval/readme.py api                       run the README's Python block on MovieLens 100K (minutes)
+python eval/readme.py api runs/quickstart       run the README's Python block, with its LLM in place of the fit
 python eval/readme.py table runs/quickstart     take a finished quickstart's report
 python eval/readme.py check                     fail if README.md differs from eval/results/
 """
