@@ -92,7 +92,8 @@ def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
     """Write the adapter as peft does, naming its base as the recipe does, not by where it lies on this machine."""
     for config in model.peft_config.values():
         config.base_model_name_or_path = base
-    model.save_pretrained(str(folder))
+    # False: peft would look the base up on a hub to see whether its vocabulary grew; ours never does.
+    model.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # peft's form to fill in; the run's README.md says it
 
 
