@@ -63,10 +63,11 @@ class Head(Section):
 
 
 class Sequence(Section):
-    """The recurrent baselines' network."""
+    """The network of the baselines over item ids. ``heads`` is for attention only."""
 
     dim: Positive = 128
     layers: Positive = 1
+    heads: Positive = 2
     dropout: Share = 0.2
     max_items: Positive = 200
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llmrec.models.llm import LLMRecommender
     from llmrec.models.markov import MarkovRecommender
     from llmrec.models.popularity import PopularityRecommender
-    from llmrec.models.recurrent import GRURecommender, LSTMRecommender
+    from llmrec.models.sequential import GRURecommender, LSTMRecommender, SASRecRecommender
 
 __all__ = [
     "GRURecommender",
@@ -24,6 +24,7 @@ __all__ = [
     "MarkovRecommender",
     "PopularityRecommender",
     "Recommender",
+    "SASRecRecommender",
     "from_recipe",
     "load",
 ]
@@ -31,8 +32,9 @@ __all__ = [
 KINDS = {
     "popularity": ("llmrec.models.popularity", "PopularityRecommender"),
     "markov": ("llmrec.models.markov", "MarkovRecommender"),
-    "gru": ("llmrec.models.recurrent", "GRURecommender"),
-    "lstm": ("llmrec.models.recurrent", "LSTMRecommender"),
+    "gru": ("llmrec.models.sequential", "GRURecommender"),
+    "lstm": ("llmrec.models.sequential", "LSTMRecommender"),
+    "sasrec": ("llmrec.models.sequential", "SASRecRecommender"),
     "llm": ("llmrec.models.llm", "LLMRecommender"),
 }
 

@@ -26,24 +26,28 @@ class TestMarkov(RecommenderContract):
         return from_recipe(Recipe(model="markov"))
 
 
-class Recurrent(RecommenderContract):
-    cell = "gru"
+class Neural(RecommenderContract):
+    model = "gru"
 
     def make(self) -> Recommender:
         values = {
-            "model": self.cell,
+            "model": self.model,
             "sequence": {"dim": 32, "max_items": 8},
             "train": {"epochs": 25, "learning_rate": 2e-2, "batch_tokens": 200, "patience": 5},
         }
         return from_recipe(Recipe.of(values))
 
 
-class TestGRU(Recurrent):
-    cell = "gru"
+class TestGRU(Neural):
+    model = "gru"
 
 
-class TestLSTM(Recurrent):
-    cell = "lstm"
+class TestLSTM(Neural):
+    model = "lstm"
+
+
+class TestSASRec(Neural):
+    model = "sasrec"
 
 
 class TinyLLM(RecommenderContract):
@@ -76,7 +80,7 @@ class TestText(TinyLLM):
 
 def test_every_kind_is_under_contract() -> None:
     under = {cls.__name__.removeprefix("Test").lower() for cls in RecommenderContract.__subclasses__()}
-    under |= {cls.__name__.removeprefix("Test").lower() for cls in Recurrent.__subclasses__()}
+    under |= {cls.__name__.removeprefix("Test").lower() for cls in Neural.__subclasses__()}
     assert set(KINDS) - {"llm"} <= under
     assert len(TinyLLM.__subclasses__()) == 3
 

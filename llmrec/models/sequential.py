@@ -1,14 +1,15 @@
-"""GRU and LSTM over item ids, trained like everything else here: all positions, exact cross-entropy."""
+"""GRU, LSTM and SASRec over item ids, trained like everything else here: all positions, exact cross-entropy."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.errors import ArtifactError
+from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.neural import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
@@ -17,30 +18,25 @@ from llmrec.training.windows import Batch, inputs_and_targets, plan
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.recurrent_network import RecurrentNetwork
+    from llmrec.models.sequence_networks import SequenceNetwork
 
 SCORED_AT_ONCE = 128
 
 
-class RecurrentRecommender(Recommender):
-    """A recurrent network over item ids. ``kind`` names its cell."""
+class SequentialRecommender(Recommender):
+    """A network over item ids. A subclass says which."""
 
-    cell: ClassVar[Literal["gru", "lstm"]]
-    network: RecurrentNetwork
+    network: SequenceNetwork
 
-    def _build(self) -> None:
-        from llmrec.models.recurrent_network import RecurrentNetwork
-
-        shape = self.recipe.sequence
-        self.network = RecurrentNetwork(
-            self.cell, len(self.catalog), dim=shape.dim, layers=shape.layers, dropout=shape.dropout
-        )
+    @abstractmethod
+    def _network(self) -> SequenceNetwork:
+        """Return the network that the recipe describes, untrained."""
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.runtime import seed_everything
 
         seed_everything(self.recipe.seed)
-        self._build()
+        self.network = self._network()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences = Sequences.encode(data.histories, self.catalog)
         batches = plan(
@@ -91,7 +87,7 @@ class RecurrentRecommender(Recommender):
     def _load(self, folder: Path) -> None:
         import torch
 
-        self._build()
+        self.network = self._network()
         state = {k: torch.from_numpy(v) for k, v in read_tensors(folder / "model.safetensors").items()}
         try:
             self.network.load_state_dict(state)
@@ -99,6 +95,20 @@ class RecurrentRecommender(Recommender):
             raise ArtifactError(f"{folder / 'model.safetensors'} is not of this recipe's network") from error
         self.network.eval()
         self.train_log = read_log(folder)
+
+
+class RecurrentRecommender(SequentialRecommender):
+    """A recurrent network; ``cell`` says of which kind."""
+
+    cell: ClassVar[Literal["gru", "lstm"]]
+
+    def _network(self) -> SequenceNetwork:
+        from llmrec.models.sequence_networks import RecurrentNetwork
+
+        shape = self.recipe.sequence
+        return RecurrentNetwork(
+            self.cell, len(self.catalog), dim=shape.dim, layers=shape.layers, dropout=shape.dropout
+        )
 
 
 class GRURecommender(RecurrentRecommender):
@@ -113,6 +123,26 @@ class LSTMRecommender(RecurrentRecommender):
 
     kind = "lstm"
     cell = "lstm"
+
+
+class SASRecRecommender(SequentialRecommender):
+    """Causal self-attention over item ids (SASRec, Kang & McAuley 2018), with exact cross-entropy.
+
+    The loss decides: with sampled negatives the same network ranks far worse (Klenitskiy & Vasilev 2023).
+    """
+
+    kind = "sasrec"
+
+    def _network(self) -> SequenceNetwork:
+        from llmrec.models.sequence_networks import AttentionNetwork
+
+        shape = self.recipe.sequence
+        if shape.dim % shape.heads:
+            raise RecipeError(f"sequence.dim={shape.dim} does not divide by sequence.heads={shape.heads}")
+        return AttentionNetwork(
+            len(self.catalog), dim=shape.dim, layers=shape.layers, heads=shape.heads, dropout=shape.dropout,
+            max_items=shape.max_items,
+        )  # fmt: skip
 
 
 def _collate(sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
