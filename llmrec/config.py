@@ -59,6 +59,7 @@ class Head(Section):
     temperature: Annotated[float, Field(gt=0)] = 16.0  # the initial tau; it is learned
     item_dropout: Share = 0.1  # how often a whole item loses its id residual in a training step
     id_residual: bool = True
+    dropout: Share = 0.0  # on the item slots that the LLM reads and on the states it is read at
     slot_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
 
 

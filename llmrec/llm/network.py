@@ -25,6 +25,7 @@ class HeadShape:
     temperature: float
     item_dropout: float
     id_residual: bool
+    dropout: float
     slot_scale: float
 
 
@@ -76,6 +77,7 @@ class NextItemNetwork(nn.Module):
         self.items = ItemTower(texts, counts > 0, shape)
         self.user = nn.Linear(hidden, shape.dim)
         self.slot = nn.Linear(shape.dim, hidden)
+        self.dropout = nn.Dropout(shape.dropout)
         self.log_temperature = nn.Parameter(torch.tensor(shape.temperature).log())
         self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
         self.title_loss = title_loss
@@ -98,7 +100,7 @@ class NextItemNetwork(nn.Module):
             rms = entered.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
             entered = (entered * rms * self.slot_size).to(embedded.dtype)
             # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
-            chosen = functional.embedding(slots.clamp(min=0), entered)
+            chosen = self.dropout(functional.embedding(slots.clamp(min=0), entered))
             embedded = torch.where((slots >= 0)[..., None], chosen, embedded)
         output = encoder(self.model)(inputs_embeds=embedded, use_cache=False)
         states: torch.Tensor = output.last_hidden_state
@@ -120,7 +122,7 @@ class NextItemNetwork(nn.Module):
         raw = self.items()
         hidden = self.hidden(tokens, slots, raw)
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
-        users = self.users(hidden[rows, states[rows, places]])
+        users = self.users(self.dropout(hidden[rows, states[rows, places]]))
         logits = self.scores(users, functional.normalize(raw, dim=-1))
         loss = catalog_cross_entropy(logits, targets[rows, places])
         if self.title_loss:
