@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from llmrec.errors import RecipeError
 from llmrec.resources.shipped import folder
@@ -29,6 +29,7 @@ class Backbone(Section):
     base: str = "smollm2-135m"
     layers: Positive | None = None  # keep only the first so many blocks; None: all of them
     dtype: Dtype = "auto"
+    quantize: Literal["none", "4bit"] = "none"  # 4bit: QLoRA (Dettmers et al. 2023), by bitsandbytes
     gradient_checkpointing: bool = False
 
 
@@ -39,6 +40,8 @@ class Lora(Section):
     alpha: Positive = 32
     dropout: Share = 0.0
     targets: str | list[str] = "all-linear"
+    rslora: bool = False  # scale by alpha / sqrt(r) (Kalajdzievski 2023)
+    dora: bool = False  # learn magnitude and direction apart (Liu et al. 2024)
 
 
 class History(Section):
@@ -61,6 +64,10 @@ class Head(Section):
     id_residual: bool = True
     dropout: Share = 0.0  # on the item slots that the LLM reads and on the states it is read at
     slot_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
+    cold_bias: Share = 0.5  # an item never trained on gets this quantile of the known items' biases
+    warm_start: str | None = None  # a run whose item vectors (of this dim) the id residuals begin at
+    tower: Literal["frozen", "tuned"] = "frozen"  # tuned: the items' text encodings are trained, too
+    refresh_every: Positive = 100  # tuned: batches between two encodings of the whole catalog
 
 
 class Sequence(Section):
@@ -87,7 +94,10 @@ class Train(Section):
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     patience: Positive = 3  # validations without a better NDCG@10 before it stops
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
+    item_loss: Annotated[float, Field(ge=0)] = 1.0  # weight of the softmax over items
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
+    negatives: Positive | None = None  # sampled softmax with so many; None: exact up to 50,000 items
+    pack: bool = False  # lay the histories of a batch end to end instead of padding them
     max_minutes: Annotated[float, Field(gt=0)] | None = None  # validate and stop after this long
 
 
@@ -103,6 +113,21 @@ class Recipe(Section):
     head: Head = Head()
     sequence: Sequence = Sequence()
     train: Train = Train()
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Recipe:
+        if self.model != "llm":
+            return self
+        if not (self.train.item_loss or self.train.title_loss):
+            raise ValueError("train.item_loss and train.title_loss are both 0: nothing to learn")
+        if self.train.title_loss and self.history.encoding == "soft":
+            raise ValueError(
+                f"train.title_loss={self.train.title_loss}, but history.encoding=soft writes no titles to learn; "
+                "choose text or hybrid, or set train.title_loss=0"
+            )
+        if self.head.warm_start is not None and not self.head.id_residual:
+            raise ValueError("head.warm_start needs head.id_residual=true")
+        return self
 
     @classmethod
     def load(cls, name: str | Path, *, set: list[str] | None = None) -> Recipe:
@@ -127,6 +152,8 @@ class Recipe(Section):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
+            if not field:
+                raise RecipeError(f"{source}: {first['msg'].removeprefix('Value error, ')}") from error
             problem = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
             raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r})") from error
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from llmrec.data.columns import ITEM, TITLE
+from llmrec.data.tables import to_polars
 from llmrec.errors import DataError
 
 
@@ -51,6 +52,34 @@ class Catalog:
         if code < 0:
             raise DataError(f"item '{item_id}' is not in the catalog of {len(self)} items")
         return code
+
+    def rows_of(self, items: object) -> pl.DataFrame:
+        """Return new items, a table of any frame library, as rows of this catalog.
+
+        Columns that the catalog has not are left out; those that ``items`` has not are null. Raises DataError
+        for an id that is missing, twice there or in the catalog already, and for an item without title.
+        """
+        new = to_polars(items, name="items")
+        for column in (ITEM, TITLE):
+            if column not in new.columns:
+                raise DataError(f"new items: there is no column {column}; it is needed")
+        new = new.with_columns(pl.col(ITEM, TITLE).cast(pl.String))
+        bare = new.filter(pl.col(ITEM).is_null() | (pl.col(TITLE).str.strip_chars().fill_null("") == ""))
+        if bare.height:
+            raise DataError(f"new items: {bare.height} of {new.height} have no id or no title; give them one")
+        there = new.filter(self.codes(new[ITEM]) >= 0)[ITEM]
+        if there.len():
+            raise DataError(f"new items: '{there[0]}' is in the catalog already; give it another id")
+        try:
+            rows = [
+                (pl.col(name) if name in new.columns else pl.lit(None)).cast(dtype).alias(name)
+                for name, dtype in self.table.schema.items()
+            ]
+            return Catalog(new.select(rows)).table
+        except pl.exceptions.InvalidOperationError as error:
+            raise DataError(
+                f"new items: {str(error).splitlines()[0]}; write values as the catalog does"
+            ) from error
 
     @cached_property
     def tie_order(self) -> npt.NDArray[np.int64]:

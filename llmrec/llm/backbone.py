@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def load_backbone(settings: Backbone) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the frozen base model, cut to ``settings.layers`` blocks, and its tokenizer."""
-    model, tokenizer = load_causal_lm(settings.base, dtype=settings.dtype)
+    model, tokenizer = load_causal_lm(settings.base, dtype=settings.dtype, quantize=settings.quantize)
     model.requires_grad_(False)
     if settings.layers is not None:
         truncate(model, settings.layers)
@@ -64,7 +64,8 @@ def add_adapter(model: PreTrainedModel, settings: Lora) -> PeftModel:
 
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM, r=settings.r, lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout, target_modules=settings.targets,
+        lora_dropout=settings.dropout, target_modules=settings.targets, use_rslora=settings.rslora,
+        use_dora=settings.dora,
     )  # fmt: skip
     try:
         return get_peft_model(model, config)
@@ -84,8 +85,42 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
 
 
 def merge(model: PeftModel) -> None:
-    """Fold the adapter into the weights for good; the adapter's own weights stay and can be saved."""
-    cast("LoraModel", model.base_model).merge_adapter()
+    """Fold the adapter into the weights for good; the adapter's own weights stay and can be saved.
+
+    Quantized weights are left as they are: rounding them again would change the model.
+    """
+    if not _quantized(model):
+        cast("LoraModel", model.base_model).merge_adapter()
+
+
+def _quantized(model: PeftModel) -> bool:
+    return getattr(model.get_base_model(), "quantization_method", None) is not None
+
+
+def _lora_layers(model: PeftModel) -> list[Any]:
+    from peft.tuners.lora import LoraLayer
+
+    everything: list[Any] = list(cast("Any", model).modules())
+    return [module for module in everything if isinstance(module, LoraLayer)]
+
+
+@contextmanager
+def plain(model: PeftModel) -> Iterator[None]:
+    """Take the adapter out for the length of the block; merged weights are put back bit for bit."""
+    layers = [layer for layer in _lora_layers(model) if layer.merged]
+    merged_weights = [layer.get_base_layer().weight.data for layer in layers]
+    names = [list(layer.merged_adapters) for layer in layers]
+    for layer, weight in zip(layers, merged_weights, strict=True):
+        layer.get_base_layer().weight.data = weight.clone()
+    try:
+        with model.disable_adapter():
+            for layer in layers:
+                layer.unmerge()
+            yield
+    finally:
+        for layer, weight, name in zip(layers, merged_weights, names, strict=True):
+            layer.get_base_layer().weight.data = weight
+            layer.merged_adapters = name
 
 
 def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
@@ -103,10 +138,10 @@ def merged(model: PeftModel) -> Iterator[None]:
 
     The original weights are put back as they were, bit for bit: subtracting the adapter again would not.
     """
-    from peft.tuners.lora import LoraLayer
-
-    everything: list[Any] = list(cast("Any", model).modules())
-    layers: list[Any] = [module for module in everything if isinstance(module, LoraLayer)]
+    if _quantized(model):
+        yield
+        return
+    layers = _lora_layers(model)
     tuner = cast("LoraModel", model.base_model)
     originals = [layer.get_base_layer().weight.data for layer in layers]
     for layer, weight in zip(layers, originals, strict=True):

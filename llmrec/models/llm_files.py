@@ -1,0 +1,61 @@
+"""An LLM recommender's own files in a run directory: adapter, head, embeddings, index, wording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import yaml
+
+from llmrec.errors import ArtifactError
+from llmrec.llm.index import ItemIndex
+from llmrec.models.neural import read_log, write_log
+from llmrec.models.tensors import Tensors, read_tensors, write_tensors
+from llmrec.prompting.prompt import Prompt
+
+if TYPE_CHECKING:
+    from llmrec.models.llm import LLMRecommender
+
+
+def write_llm(model: LLMRecommender, folder: Path) -> None:
+    """Write everything that ``read_llm`` needs."""
+    from llmrec.llm.backbone import save_adapter
+
+    save_adapter(model.reader.network.model, folder / "adapter", base=model.recipe.backbone.base)
+    statistics: Tensors = {
+        "text_mean": model.text_mean,
+        "text_scale": np.array([model.text_scale], dtype=np.float32),
+        "counts": model.counts,
+    }
+    arrays: Tensors = {name: value.detach().cpu().numpy() for name, value in model.head_parameters()}
+    write_tensors(folder / "head.safetensors", arrays | statistics)
+    write_tensors(folder / "embeddings.safetensors", {"texts": model.texts, "items": model.item_vectors()})
+    model.index.save(folder / "index.faiss")
+    text = "---\n".join(prompt.to_yaml() for prompt in model.prompts)
+    (folder / "prompt.yaml").write_text(text, encoding="utf-8")
+    write_log(folder, model.train_log)
+
+
+def read_llm(model: LLMRecommender, folder: Path) -> None:
+    """Fill a model, whose recipe and catalog are set, from its files. Raises ArtifactError."""
+    from llmrec.llm.backbone import load_adapter, load_backbone
+    from llmrec.llm.weights import identity_of
+
+    documents = yaml.safe_load_all((folder / "prompt.yaml").read_text(encoding="utf-8"))
+    history, item = (Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
+    model.prompts = (history, item)
+    head = read_tensors(folder / "head.safetensors")
+    model.text_mean, model.text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
+    model.texts, model.counts = read_tensors(folder / "embeddings.safetensors")["texts"], head.pop("counts")
+    base, tokenizer = load_backbone(model.recipe.backbone)
+    name, said = model.recipe.backbone.base, model.facts["base"]["identity"]
+    found = identity_of(name, base)
+    if found != said:
+        raise ArtifactError(f"{folder} was trained on another '{name}': {said}, here it is {found}")
+    adapted = load_adapter(base, folder / "adapter")
+    model.read_with(adapted, tokenizer, model.serializer_of(tokenizer, model.catalog))
+    model.put_head(head)
+    model.freeze()
+    model.index = ItemIndex.load(folder / "index.faiss")
+    model.train_log = read_log(folder)

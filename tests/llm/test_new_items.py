@@ -1,0 +1,68 @@
+"""Items that come after training: encoded and indexed at once, everything else as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from llmrec import Histories, Recipe, Split
+from llmrec.errors import DataError
+from llmrec.models import LLMRecommender
+
+NEW = pl.DataFrame({"item_id": ["new-1", "new-2"], "title": ["Film 99: Broken Garden", "A quite other thing"]})
+SEEN = Histories.of([["3", "4"], []])
+
+
+@pytest.fixture(params=("frozen", "tuned"))
+def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
+    recipe = tiny_recipe("soft", "train.epochs=1", f"head.tower={request.param}", "head.refresh_every=3")
+    return LLMRecommender(recipe).fit(ring_split.train)
+
+
+def test_they_are_recommendable_at_once_and_the_rest_stays(model: LLMRecommender, tmp_path: Path) -> None:
+    before = model.score(SEEN)
+    model.add_items(NEW.with_columns(colour=pl.lit("red")))
+    after = model.score(SEEN)
+    assert after.shape == (2, 14)
+    np.testing.assert_allclose(after[:, :12], before, atol=1e-5)
+    assert {"new-1", "new-2"} <= set(model.recommend(Histories.of([[]]), 14)["item_id"])
+    assert model.similar_items(["new-1"], 3).height == 3
+    history = Histories.of([["3", "new-1"], ["3", "new-2"]])
+    assert np.abs(np.diff(model.score(history), axis=0)).max() > 1e-4  # it is read, too
+    model.save(tmp_path / "run")
+    again = LLMRecommender.load(tmp_path / "run")
+    np.testing.assert_allclose(again.score(history), model.score(history), atol=1e-5)
+    assert again.facts["added_items"] == 2
+
+
+def test_their_vector_is_that_of_their_text(model: LLMRecommender) -> None:
+    """An item with the text of a known one stands where that one's text stands."""
+    twin = model.catalog.titles[5]
+    model.add_items(pd.DataFrame({"item_id": ["twin"], "title": [twin]}))
+    np.testing.assert_allclose(model.texts[-1], model.texts[5], atol=1e-4)
+    assert not model.reader.network.items.known[-1]
+    known = model.bias[:-1]
+    assert model.bias[-1] == pytest.approx(float(np.quantile(known, 0.5)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"item_id": ["3"], "title": ["again"]}, "in the catalog already"),
+        ({"item_id": ["n", "n"], "title": ["one", "two"]}, "more than once"),
+        ({"item_id": ["n"], "title": [" "]}, "no title"),
+        ({"item_id": ["n"]}, "no column title"),
+    ],
+)
+def test_bad_items_are_refused(
+    tiny_recipe: Callable[..., Recipe], ring_split: Split, rows: dict[str, list[str]], said: str
+) -> None:
+    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1")).fit(ring_split.train)
+    with pytest.raises(DataError, match=said):
+        model.add_items(pl.DataFrame(rows))
+    assert len(model.catalog) == 12

@@ -1,0 +1,75 @@
+"""A live session answers as a full pass over the same history does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from llmrec import Histories, Recipe, Split
+from llmrec.errors import DataError
+from llmrec.llm.session import UserSession
+from llmrec.models import LLMRecommender
+
+STEPS = ["3", "7", "1", "9", "4", "0", "2"]
+
+
+@pytest.fixture(scope="module", params=("text", "soft", "hybrid"))
+def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
+    recipe = tiny_recipe(request.param, "train.epochs=1", "history.max_items=5")
+    return LLMRecommender(recipe).fit(ring_split.train)
+
+
+def assert_equal(session: UserSession, model: LLMRecommender, history: list[str]) -> None:
+    histories = Histories.of([history])
+    np.testing.assert_allclose(session.state, model.embed_users(histories)[0], atol=1e-4)
+    told = model.recommend(histories, 10).drop("user_id")
+    assert session.recommend(10)["item_id"].to_list() == told["item_id"].to_list()
+    np.testing.assert_allclose(session.recommend(10)["score"], told["score"], atol=1e-3)
+
+
+def test_after_every_event_it_equals_the_full_pass(model: LLMRecommender) -> None:
+    session = model.session()
+    assert_equal(session, model, [])
+    for n, item in enumerate(STEPS, 1):  # beyond the window of five, too
+        session.append({"item_id": item} if n % 2 else item)
+        assert_equal(session, model, STEPS[:n])
+    assert session.history == STEPS
+    assert session.window == STEPS[-5:]
+
+
+def test_it_can_begin_with_a_history(model: LLMRecommender) -> None:
+    session = model.session(STEPS[:3])
+    assert_equal(session, model, STEPS[:3])
+    session.append(STEPS[3])
+    assert_equal(session, model, STEPS[:4])
+    assert_equal(model.session(STEPS), model, STEPS)
+
+
+def test_forgetting_reads_anew_rarely(model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    anew = []
+    plain = UserSession._read_anew
+    monkeypatch.setattr(UserSession, "_read_anew", lambda self: (anew.append(1), plain(self)))
+    session = model.session(forget=0.6)
+    for item in STEPS:
+        session.append(item)
+    assert session.window == STEPS[-3:]  # the sixth left 2 of 5, the seventh joined them
+    assert len(anew) == 2
+    assert session.history == STEPS
+    np.testing.assert_allclose(session.state, model.embed_users(Histories.of([STEPS[-3:]]))[0], atol=1e-4)
+    assert not set(session.recommend(5)["item_id"]) & set(STEPS)
+
+
+def test_what_is_wrong_is_refused_and_changes_nothing(model: LLMRecommender) -> None:
+    session = model.session(STEPS[:2])
+    before = session.state.copy()
+    for event in ("no such item", {"item": "3"}, {"item_id": 3}):
+        with pytest.raises(DataError, match="item"):
+            session.append(event)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="k must"):
+        session.recommend(0)
+    with pytest.raises(DataError, match="forget"):
+        model.session(forget=1.0)
+    assert session.history == STEPS[:2]
+    np.testing.assert_array_equal(session.state, before)
