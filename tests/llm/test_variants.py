@@ -1,0 +1,169 @@
+"""Ways to train that a recipe can switch on: each learns the ring, and those that must agree do."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from llmrec import Histories, Recipe, Split
+from llmrec.errors import RecipeError
+from llmrec.llm.backbone import plain
+from llmrec.llm.lines import Lines
+from llmrec.llm.packing import packed, unpacked
+from llmrec.models import LLMRecommender, from_recipe
+from llmrec.models.neural import ndcg_on
+from llmrec.training.windows import Batch
+
+MakeRecipe = Callable[..., Recipe]
+needs_bits = pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="needs the gpu extra")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("train.negatives=5", "train.epochs=10"),
+        ("head.tower=tuned", "head.refresh_every=4"),
+        ("train.pack=true",),
+        ("lora.rslora=true",),
+        ("lora.dora=true",),
+        ("head.dropout=0.1",),
+        pytest.param(("backbone.quantize=4bit",), marks=needs_bits),
+    ],
+    ids=lambda changes: changes[0],
+)
+def test_it_learns_the_ring_and_is_saved(
+    changes: tuple[str, ...], tiny_recipe: MakeRecipe, ring_split: Split, tmp_path: Path
+) -> None:
+    model = LLMRecommender(tiny_recipe("soft", *changes)).fit(ring_split.train)
+    assert ndcg_on(model, ring_split.test) > 0.8
+    model.save(tmp_path / "run")
+    again = LLMRecommender.load(tmp_path / "run")
+    histories = ring_split.test.histories
+    np.testing.assert_allclose(again.score(histories), model.score(histories), atol=1e-4)
+
+
+def test_packed_gives_the_loss_and_gradients_of_padded(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+    found = {}
+    for pack in (False, True):
+        model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(ring_split.train)
+        network = model.reader.network
+        network.pack = pack
+        sequences = model_sequences(model)
+        loss = network(**model.reader.collate(sequences, Batch(0, np.array([[0, 0, 4], [1, 0, 1], [2, 1, 4]]))))
+        found[pack] = loss, *torch.autograd.grad(loss, [network.user.weight, network.items.ids.weight])
+    for padded, together in zip(found[False], found[True], strict=True):
+        torch.testing.assert_close(padded, together, atol=1e-5, rtol=1e-4)
+
+
+def model_sequences(model: LLMRecommender):  # type: ignore[no-untyped-def]
+    from llmrec.data import Sequences
+
+    items = [[str((user + step) % 12) for step in range(5)] for user in range(3)]
+    return Sequences.encode(Histories.of(items), model.catalog)
+
+
+def test_packing_is_undone() -> None:
+    class Blocks(torch.nn.Module):
+        config = type("Config", (), {"_attn_implementation": "sdpa"})
+
+        def forward(self, position_ids: torch.Tensor) -> None: ...
+
+    batch = torch.randn(2, 3, 4)
+    inside = torch.tensor([[True, True, False], [True, True, True]])
+    row, options = packed(batch, inside, Blocks())
+    assert options["position_ids"].tolist() == [[0, 1, 0, 1, 2]]
+    sees = options["attention_mask"][0, 0] == 0
+    assert sees.int().tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0, 0, 1, 1, 0],
+        [0, 0, 1, 1, 1],
+    ]
+    assert torch.equal(unpacked(row, inside), batch * inside[..., None])
+
+
+def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+    frozen, tuned = (
+        LLMRecommender(tiny_recipe("soft", "train.epochs=2", f"head.tower={tower}")).fit(ring_split.train)
+        for tower in ("frozen", "tuned")
+    )
+    assert np.abs(tuned.texts - frozen.texts).max() > 0.01
+    with plain(tuned.reader.network.model):
+        untuned = tuned._encode_lines(tuned.reader.network.model, tuned.reader.serializer)
+    np.testing.assert_allclose((untuned - tuned.text_mean) / tuned.text_scale, frozen.texts, atol=1e-4)
+
+
+def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1", "head.tower=tuned")).fit(ring_split.train)
+    network = model.reader.network
+    network.model.unmerge_adapter()  # as in training: merged weights pass the adapter by
+    network.train()
+    network.lines = Lines(
+        model.reader.serializer,
+        mean=torch.from_numpy(model.text_mean),
+        scale=model.text_scale,
+        budget=200,
+        every=1,
+    )
+    batch = model.reader.collate(model_sequences(model), Batch(0, np.array([[0, 0, 4]])))
+    found = network._fresh(None, batch["slots"], batch["targets"][batch["targets"] >= 0])
+    assert found is not None
+    inside, encodings = found
+    assert set(inside.tolist()) <= set(model_sequences(model)[0].tolist())
+    adapter = [value for name, value in network.named_parameters() if "lora_B" in name]
+    gradients = torch.autograd.grad(encodings.pow(3).sum(), adapter)
+    assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
+
+
+def test_warm_start_begins_at_the_other_model(tiny_recipe: MakeRecipe, ring_split: Split, tmp_path: Path) -> None:
+    values = {"model": "sasrec", "sequence": {"dim": 32, "max_items": 8}, "train": {"epochs": 1}}
+    other = from_recipe(Recipe.of(values)).fit(ring_split.train)
+    other.save(tmp_path / "sasrec")
+    rates = ("train.epochs=1", "train.learning_rate=1e-12", "train.head_learning_rate=1e-12")
+    model = LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'sasrec'}", *rates))
+    model.fit(ring_split.train)
+    ids = model.reader.network.items.ids.weight.detach().numpy()
+    np.testing.assert_allclose(ids, other.item_vectors(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"model": "sasrec", "sequence": {"dim": 16}}, "16 dimensions, head.dim is 32"),
+        ({"model": "markov"}, "no item vectors"),
+    ],
+)
+def test_a_warm_start_that_does_not_fit_is_refused(
+    other: dict[str, object], said: str, tiny_recipe: MakeRecipe, ring_split: Split, tmp_path: Path
+) -> None:
+    recipe = Recipe.of({**other, "train": {"epochs": 1}})
+    from_recipe(recipe).fit(ring_split.train).save(tmp_path / "run")
+    with pytest.raises(RecipeError, match=said):
+        LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'run'}")).fit(ring_split.train)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (("train.item_loss=0",), "nothing to learn"),
+        (("train.title_loss=0.1",), "no titles to learn"),
+        (("head.warm_start=run", "head.id_residual=false"), "needs head.id_residual"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(
+    changes: tuple[str, ...], said: str, tiny_recipe: MakeRecipe
+) -> None:
+    with pytest.raises(RecipeError, match=said):
+        tiny_recipe("soft", *changes)
+
+
+def test_titles_alone_can_be_learned(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+    recipe = tiny_recipe("text", "train.item_loss=0", "train.title_loss=1", "train.epochs=2")
+    model = LLMRecommender(recipe).fit(ring_split.train, valid=ring_split.valid)
+    assert model.train_log[1]["loss"] < model.train_log[0]["loss"] - 0.2
