@@ -1,8 +1,8 @@
 """Train recipes on several seeds and compare them on the test users, in order and with shuffled histories.
 
-python eval/accuracy.py [RECIPE ...] [--data DIR | ml-100k] [--users SHARE] [--seeds N]: the first recipe is compared
-with each of the others by a paired test over users, of each user's mean over seeds. Finished runs under runs/ are
-not trained again. Writes eval/results/accuracy-DATA.json.
+python eval/accuracy.py [RECIPE ...] [--data DIR | ml-100k] [--users SHARE] [--seeds N]: the first recipe is
+compared with each of the others by a paired test over users, of each user's mean over seeds. Finished runs under
+runs/ are not trained again. Writes eval/results/accuracy-DATA.json.
 """
 
 from __future__ import annotations
@@ -35,14 +35,8 @@ def shuffled(histories: Histories, seed: int) -> Histories:
     """Put the events of every history in random order."""
     draw = np.random.default_rng(seed)
     ids = histories.events["item_id"]
-    places = [
-        start + draw.permutation(n) for start, n in zip(histories.offsets, histories.lengths(), strict=False)
-    ]
-    mixed = ids.gather(np.concatenate(places))
-    return Histories.of(
-        [mixed[int(a) : int(b)].to_list() for a, b in zip(histories.offsets, histories.offsets[1:], strict=False)],
-        user_ids=list(histories.user_ids),
-    )
+    bounds = zip(histories.user_ids, histories.offsets, histories.offsets[1:], strict=False)
+    return Histories.of({user: ids.gather(a + draw.permutation(b - a)).to_list() for user, a, b in bounds})
 
 
 def judged(model: Recommender, split: Split, histories: Histories) -> pl.DataFrame:
