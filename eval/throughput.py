@@ -47,7 +47,8 @@ def ours(data: Dataset, *changes: str) -> tuple[LLMRecommender, dict[str, float]
     log = model.train_log[0]
     return model, {
         "targets": data.events.height, "tokens": log["tokens"], "seconds": log["seconds"],
-        "targets_per_second": data.events.height / log["seconds"], "tokens_per_second": log["tokens"] / log["seconds"],
+        "targets_per_second": data.events.height / log["seconds"],
+        "tokens_per_second": log["tokens"] / log["seconds"],
     }  # fmt: skip
 
 
