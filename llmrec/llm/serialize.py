@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]
+_ARRAYS = ("prefix", "tokens", "offsets")
 EMPTY = -1  # no token, or no item, at this position
 MAX_ITEM_TOKENS = 64  # a longer item text is cut: one item must not push a whole history out of the window
 
@@ -73,6 +75,17 @@ class Serializer:
         flat = np.array([token for ids in tokenized for token in ids], dtype=np.int64)
         head = np.array(tokenizer(prefix)["input_ids"] or [newline], dtype=np.int64)
         return cls(encoding, head, flat, offsets_of([len(ids) for ids in tokenized]))
+
+    def save(self, folder: Path) -> None:
+        """Write what is tokenized, for ``load``."""
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+
+    @classmethod
+    def load(cls, folder: Path, encoding: Encoding) -> Serializer:
+        """Read what ``save`` wrote as memory-mapped arrays: a large catalog's tokens stay on disk."""
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+        return cls(encoding, **arrays)
 
     def followed_by(self, more: Serializer) -> Serializer:
         """Return a serializer of this catalog's lines and then those of ``more``."""

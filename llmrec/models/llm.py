@@ -24,6 +24,7 @@ from llmrec.models.tensors import Tensors
 from llmrec.models.warm import warm_vectors
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
+from llmrec.resources.cache import appearing
 from llmrec.training.windows import plan
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class LLMRecommender(Recommender):
         name = self.recipe.backbone.base
         self.facts["base"] = {"name": name, "identity": identity_of(name, model)}
         model.to(_device())  # type: ignore[arg-type]  # transformers' stub wants a model here
-        serializer = self.serializer_of(tokenizer, self.catalog)
+        serializer = self._kept_serializer(tokenizer, work_dir)
         standardized = standardize(self._encode_lines(model, serializer))
         self.texts, self.text_mean, self.text_scale = standardized
         sequences = Sequences.encode(data.histories, self.catalog)
@@ -152,6 +153,16 @@ class LLMRecommender(Recommender):
             tokenizer, item_lines(catalog, item), prefix=prefix.render("user"),
             encoding=self.recipe.history.encoding,
         )  # fmt: skip
+
+    def _kept_serializer(self, tokenizer: PreTrainedTokenizerBase, work_dir: Path | None) -> Serializer:
+        """Tokenize the catalog; with ``work_dir`` once and for all, kept there and memory-mapped."""
+        if work_dir is None:
+            return self.serializer_of(tokenizer, self.catalog)
+        place = work_dir / "tokens"
+        if not place.is_dir():
+            with appearing(place) as temporary:
+                self.serializer_of(tokenizer, self.catalog).save(temporary)
+        return Serializer.load(place, self.recipe.history.encoding)
 
     def _encode_lines(self, model: Any, serializer: Serializer) -> Scores:
         from llmrec.llm.backbone import encoder

@@ -112,3 +112,13 @@ def test_a_tokenizer_without_newline_is_refused() -> None:
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     with pytest.raises(ModelError, match="has no newline token"):
         newline_token(PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]"))
+
+
+def test_a_kept_catalog_is_mapped_from_disk(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    made = Serializer.build(tokenizer, ["Film 01\n", "Film 12, the longer\n"], prefix="Seen:\n", encoding="hybrid")
+    made.save(tmp_path)
+    read = Serializer.load(tmp_path, "hybrid")
+    assert isinstance(read.tokens, np.memmap)
+    inputs = np.array([[1, 0], [0, -1]])
+    for one, other in zip(vars(made.write(inputs)).values(), vars(read.write(inputs)).values(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -120,11 +120,17 @@ def test_interrupted_training_ends_the_same(
 
 
 @pytest.mark.usefixtures("save_always")
+@pytest.mark.parametrize(
+    ("encoding", "more"),
+    [("hybrid", ["train.accumulation=2"]), ("soft", ["head.tower=tuned", "head.refresh_every=3"])],
+)
 def test_an_interrupted_llm_ends_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring_split: Split, tiny_recipe: Callable[..., Recipe]
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring_split: Split, tiny_recipe: Callable[..., Recipe],
+    encoding: str, more: list[str],
+) -> None:  # fmt: skip
     changes = ["head.item_dropout=0.3", "lora.dropout=0.1", "train.epochs=2", "train.batch_tokens=400"]
-    recipe = tiny_recipe("hybrid", *changes, "train.accumulation=2", "train.schedule=cosine")
+    budget = ["train.batch_tokens=60"] if encoding == "soft" else []
+    recipe = tiny_recipe(encoding, *changes, "head.dropout=0.1", "train.schedule=cosine", *more, *budget)
     whole = from_recipe(recipe).fit(ring_split.train, valid=ring_split.valid)
     with monkeypatch.context() as patched:
         stop_at(patched, Reader, "collate", 10)
