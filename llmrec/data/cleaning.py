@@ -81,7 +81,7 @@ def clean(
     """
     thinning = Thinning.of(options)
     steps: list[Step] = []
-    raw = [flat(events, name=events_name)]
+    raw = [flat(events, name=events_name, ids=(USER, ITEM))]
     del events  # the raw text is let go as soon as it is coded: it takes most of the memory
     timed = _timed(raw.pop(), events_name, steps, options.get("drop_bad_times", False))
     told, catalog = _catalogued(timed, items, items_name, steps, options)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import logging
 import re
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 
+from llmrec.data.coding import Coder
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -23,15 +26,17 @@ _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)")
 _SHOWN = 60
 
 
-def read_delimited(path: Path) -> pl.DataFrame:
+def read_delimited(path: Path, *, ids: Callable[[list[str]], Collection[str]] = lambda names: ()) -> pl.DataFrame:
     """Read CSV, TSV and their kind as text columns; empty cells are null. The header tells the delimiter.
 
+    Of the column names ``ids`` picks those that hold ids: they become Enum columns while they are read, so that
+    their text is never in memory as a whole; blank ids are "" there.
     Raises DataError for an empty file, repeated column names, ragged lines, open quotes or bad encoding.
     """
     skipped, header = _header(path)
     delimiter = max(_DELIMITERS, key=header.count)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
-    table = _parse(path, names, skipped=skipped, delimiter=delimiter, quoted=True)
+    table = _parse(path, names, skipped=skipped, delimiter=delimiter, quoted=True, ids=ids(names))
     nameless = [name for name in table.columns if not name]
     if nameless:
         log.info("%s: a column without a name is left out", path.name)
@@ -90,6 +95,7 @@ def _parse(
     delimiter: str,
     quoted: bool,
     content: bytes | None = None,
+    ids: Collection[str] = (),
 ) -> pl.DataFrame:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -110,16 +116,37 @@ def _parse(
         )
         try:
             with _opened(path, content) as stream:
-                found = arrow_csv.read_csv(stream, read_options=read, parse_options=parse, convert_options=text)
+                batches = arrow_csv.open_csv(
+                    stream, read_options=read, parse_options=parse, convert_options=text
+                )
+                table, last = _gathered(batches, names, ids)
         except pa.ArrowInvalid as error:
             if not threads:
                 raise _explained(path, error, skipped=skipped) from error
         else:
             break
-    table = pl.DataFrame(pl.from_arrow(found))
     if quoted:
-        _check_quotes(path, table)
+        _check_quotes(path, last)
     return table
+
+
+def _gathered(batches: Iterable[Any], names: list[str], ids: Collection[str]) -> tuple[pl.DataFrame, str | None]:
+    """Put the batches of a file together, its ids coded as they come. Returns the last cell, too."""
+    coders = {name: Coder(name) for name in names if name in ids}
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    last = None
+    for batch in batches:
+        frame = pl.DataFrame(pl.from_arrow(batch))
+        for name, pieces in found.items():
+            pieces.append(coders[name].codes(frame[name]) if name in coders else frame[name])
+        last = frame.row(-1)[-1] if frame.height else last
+    columns = [
+        coders[name].enum(np.concatenate([np.zeros(0, dtype=np.uint32), *pieces]))
+        if name in coders
+        else pl.concat([pl.Series(name, [], dtype=pl.String), *pieces])
+        for name, pieces in found.items()
+    ]
+    return pl.DataFrame(columns), last
 
 
 def _opened(path: Path, content: bytes | None) -> AbstractContextManager[Any]:
@@ -165,9 +192,8 @@ def _encoding_error(path: Path, line: int, encoding: str = "LATIN1") -> DataErro
     )
 
 
-def _check_quotes(path: Path, table: pl.DataFrame) -> None:
-    """Refuse a quote that is never closed: it would swallow every line after it without a word."""
-    last = table.row(-1)[-1] if table.height else None
+def _check_quotes(path: Path, last: str | None) -> None:
+    """Refuse a quote that is never closed: it would swallow every line after it, into the last cell."""
     if last is None or "\n" not in last:
         return
     if not _ends_with_quote(path):

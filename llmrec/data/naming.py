@@ -82,6 +82,12 @@ def name_items(table: pl.DataFrame, *, where: str, columns: Columns = NONE) -> p
     return _renamed(table, ITEMS, required=(ITEM, TITLE), where=where, columns=columns)
 
 
+def id_columns(names: Sequence[str], columns: Columns = NONE) -> list[str]:
+    """Return which columns of an event table hold its users and its items, as far as ``name_events`` can tell."""
+    named = [columns[ours] if columns.get(ours) in names else find(ours, EVENTS[ours], names) for ours in (USER, ITEM)]
+    return [theirs for theirs in named if theirs is not None]
+
+
 def check_columns(columns: Columns, tables: Mapping[str, Sequence[str]]) -> None:
     """Raise DataError for a column that was named but stands in no table. ``tables``: their columns by name."""
     for ours, theirs in columns.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from llmrec.data.delimited import read_atomic, read_delimited
 from llmrec.data.folders import Found, look_into, stacked
 from llmrec.data.json_lines import read_json_lines
 from llmrec.data.movielens import read_dat, read_u_data, read_u_item
-from llmrec.data.naming import NONE, Columns, name_events, name_items
+from llmrec.data.naming import NONE, Columns, id_columns, name_events, name_items
 from llmrec.data.tables import to_polars
 from llmrec.errors import DataError
 
@@ -42,7 +43,7 @@ def read_items(path: Path, *, columns: Columns = NONE) -> pl.DataFrame:
 def read_raw_events(*paths: Path, columns: Columns = NONE) -> pl.DataFrame:
     """Read one log as it stands, or several with our column names, put together as ``folders.stacked`` does."""
     if len(paths) == 1:
-        return read_raw(paths[0])
+        return read_raw(paths[0], ids=partial(id_columns, columns=columns))
     return stacked({path: read_events(path, columns=columns) for path in paths})
 
 
@@ -55,8 +56,11 @@ def _words(path: Path) -> str:
     return stem(path).lower()
 
 
-def read_raw(path: Path) -> pl.DataFrame:
-    """Read a table as it stands. Raises DataError for a missing, unknown, empty or broken file."""
+def read_raw(path: Path, *, ids: Callable[[list[str]], Collection[str]] | None = None) -> pl.DataFrame:
+    """Read a table as it stands. Raises DataError for a missing, unknown, empty or broken file.
+
+    ``ids`` as in ``delimited.read_delimited``; other formats are read as text first.
+    """
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
     endings = [ending.lower() for ending in path.suffixes if ending.lower() not in _PACKED]
@@ -66,7 +70,7 @@ def read_raw(path: Path) -> pl.DataFrame:
         known = ", ".join(name for name in _READERS if name != "folder")
         raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
     try:
-        table = reader(path)
+        table = reader(path) if ids is None or reader is not read_delimited else read_delimited(path, ids=ids)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if table.is_empty():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -57,15 +57,16 @@ def _from_datasets(table: Any) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
 
 
-def flat(table: pl.DataFrame, *, name: str) -> pl.DataFrame:
+def flat(table: pl.DataFrame, *, name: str, ids: Collection[str] = ()) -> pl.DataFrame:
     """Return ``table`` with plain columns only: text, numbers, booleans and times.
 
     Lists of plain values become text joined by ", "; other nested or binary columns are left out, which is
-    logged.
+    logged. Columns among ``ids`` may be Enum.
     """
     kept = []
     for column in table.get_columns():
-        plain = _flat(column)
+        coded = column.name in ids and isinstance(column.dtype, pl.Enum)
+        plain = column if coded else _flat(column)
         if plain is None:
             log.warning("%s: column '%s' (%s) is left out: not text or number", name, column.name, column.dtype)
         else:
