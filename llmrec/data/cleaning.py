@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.behaviors import scaled, with_strength
-from llmrec.data.coding import coded, decoded, order_of
+from llmrec.data.coding import Ids, coded, compacted, order_of
 from llmrec.data.columns import ITEM, NUMBERS, TIME, TITLE, USER
 from llmrec.data.from_log import catalog_of
 from llmrec.data.steps import Step, keep
@@ -55,9 +55,13 @@ class CleaningOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What ``clean`` returns: sorted events, the items they name, and the record of every step."""
+    """What ``clean`` returns: sorted events, the items they name, and the record of every step.
+
+    ``ids`` are the users and the items of the events, coded.
+    """
 
     events: pl.DataFrame
+    ids: Ids
     items: pl.DataFrame
     steps: tuple[Step, ...]
     order_only: bool
@@ -99,7 +103,9 @@ def clean(
         catalog = keep(catalog, left, "no event is left that names it", "items", steps)
     table = with_strength(table, options.get("strengths", {}), name=events_name, steps=steps)
     table = scaled(table, tuple(options.get("scale", ())), name=events_name, steps=steps)
-    return Cleaned(decoded(table, told.users, told.items), catalog, tuple(steps), order_only)
+    ids = compacted(table[USER], told.users), compacted(table[ITEM], told.items)
+    events = table.with_columns(column.text() for column in ids)
+    return Cleaned(events, ids, catalog, tuple(steps), order_only)
 
 
 def _catalogued(

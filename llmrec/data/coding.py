@@ -33,6 +33,10 @@ class Coded:
         return self.names.gather(self.codes).alias(self.codes.name)
 
 
+# The users and the items of a log.
+Ids = tuple[Coded, Coded]
+
+
 class Coder:
     """Codes ids piece by piece: its memory grows with the ids that there are, not with the rows.
 
@@ -153,6 +157,16 @@ def _sorted(codes: npt.NDArray[np.uint32], names: pl.Series, *, where: str) -> C
     if not told[used].all():
         found = pl.select(pl.when(found != _MISSING).then(found)).to_series().alias(names.name)
     return Coded(found, names.gather(order))
+
+
+def compacted(codes: pl.Series, names: pl.Series) -> Coded:
+    """Leave out the names that no row has."""
+    used = np.zeros(len(names), dtype=bool)
+    used[codes.to_numpy()] = True
+    if used.all():
+        return Coded(codes, names)
+    new = (np.cumsum(used) - 1).astype(np.uint32)
+    return Coded(pl.Series(codes.name, new[codes.to_numpy()]), names.filter(used))
 
 
 def ids_as_text(column: pl.Series) -> pl.Series:

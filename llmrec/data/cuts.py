@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from llmrec.data.columns import ITEM, TIME, USER
+from llmrec.data.columns import ITEM, TIME
 from llmrec.data.dataset import Dataset
-from llmrec.data.histories import offsets_of
 from llmrec.data.sessions import session_numbers
 from llmrec.errors import DataError
 
@@ -25,7 +23,7 @@ def last_k(data: Dataset, k: int) -> Parts:
     """Each user's last k events are test, the k before validation; users with fewer than 2k + 1 stay in train."""
     if k < 1:
         raise DataError(f"k is {k}; hold out at least 1 event")
-    starts, lengths = user_starts(data.events)
+    starts, lengths = user_starts(data)
     held = np.repeat(lengths >= 2 * k + 1, lengths)
     if not held.any():
         raise DataError(
@@ -86,7 +84,7 @@ def new_users(data: Dataset, share: float, seed: int) -> Parts:
     Of such a user the last event is asked for and the others stand aside, as its history. Users with a
     single event are always trained on.
     """
-    starts, lengths = user_starts(data.events)
+    starts, lengths = user_starts(data)
     group = _groups(len(lengths), share, seed)
     group[lengths < 2] = TRAIN
     parts = np.repeat(np.where(group == TRAIN, TRAIN, ASIDE), lengths).astype(np.int8)
@@ -110,7 +108,7 @@ def last_session(data: Dataset, gap: int | None) -> Parts:
     Sessions are told as ``sessions.session_numbers`` does.
     """
     numbers = session_numbers(data, gap=gap)
-    starts, lengths = user_starts(data.events)
+    starts, lengths = user_starts(data)
     if not len(lengths):
         raise DataError(f"{data.name}: no event to split")
     sessions = numbers[starts[1:] - 1] + 1
@@ -124,13 +122,17 @@ def last_session(data: Dataset, gap: int | None) -> Parts:
     return parts
 
 
-def user_starts(events: pl.DataFrame) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def user_starts(data: Dataset) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return where each user's events begin, and the end; and their number. Raises DataError if scattered."""
-    runs = events[USER].rle().struct.unnest()
-    if runs["value"].n_unique() != runs.height:
+    users = data.ids[0]
+    codes = users.codes.to_numpy()
+    last = np.ones(len(codes), dtype=bool)
+    np.not_equal(codes[1:], codes[:-1], out=last[:-1])
+    ends = np.flatnonzero(last) + 1
+    if len(ends) != len(users.names):
         raise DataError("the events of a user are not together; build the data with Dataset.from_tables")
-    lengths = runs["len"].to_numpy().astype(np.int64)
-    return offsets_of(lengths), lengths
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends])
+    return starts, np.diff(starts)
 
 
 def _times(data: Dataset, what: str) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Unpack
@@ -16,11 +16,13 @@ import polars as pl
 from llmrec.data import sources
 from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning import CleaningOptions, clean
+from llmrec.data.coding import Ids, coded
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import Histories
 from llmrec.data.naming import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.sql import read_query
 from llmrec.data.steps import Step
+from llmrec.data.storage import write_events
 from llmrec.data.tables import hash_tables, to_polars
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
@@ -44,6 +46,7 @@ class Dataset:
     name: str = "data"
     steps: tuple[Step, ...] = ()
     order_only: bool = False
+    _coded: Ids | None = field(default=None, repr=False)
 
     @classmethod
     def from_csv(
@@ -159,7 +162,7 @@ class Dataset:
             raise DataError(f"{path} exists already; choose another --out or remove it")
         with appearing(path) as temporary, ThreadPoolExecutor(1) as beside:
             counted = beside.submit(self._facts)
-            self.events.write_parquet(temporary / "events.parquet")
+            write_events(self.events, self.ids, temporary / "events.parquet")
             self.catalog.table.write_parquet(temporary / "items.parquet")
             text = json.dumps(counted.result(), indent=2, ensure_ascii=False) + "\n"
             (temporary / "dataset.json").write_text(text, encoding="utf-8")
@@ -170,9 +173,16 @@ class Dataset:
         return hash_tables([self.events, self.catalog.table])
 
     @cached_property
+    def ids(self) -> Ids:
+        """The users and the items of the events as codes into their sorted names."""
+        if self._coded is not None:
+            return self._coded
+        return coded(self.events[USER], where=self.name), coded(self.events[ITEM], where=self.name)
+
+    @cached_property
     def n_users(self) -> int:
         """Number of users with at least one event."""
-        return self.events[USER].n_unique()
+        return len(self.ids[0].names)
 
     @cached_property
     def histories(self) -> Histories:
@@ -187,7 +197,7 @@ class Dataset:
 
     def with_events(self, events: pl.DataFrame) -> Dataset:
         """Return the same data set with other events (a part of them, say)."""
-        return replace(self, events=events)
+        return replace(self, events=events, _coded=None)
 
     def __repr__(self) -> str:
         counts = f"{self.events.height:,} events, {self.n_users:,} users, {len(self.catalog):,} items"
@@ -221,7 +231,14 @@ class Dataset:
         log = [name_events(events, where=labels[0], columns=columns)]
         del events
         cleaned = clean(log.pop(), items, events_name=labels[0], items_name=labels[1], **options)
-        return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, order_only=cleaned.order_only)
+        return cls(
+            cleaned.events,
+            Catalog(cleaned.items),
+            name,
+            cleaned.steps,
+            order_only=cleaned.order_only,
+            _coded=cleaned.ids,
+        )
 
 
 def _check_options(options: Iterable[str]) -> None:

@@ -116,9 +116,7 @@ def _parse(
         )
         try:
             with _opened(path, content) as stream:
-                batches = arrow_csv.open_csv(
-                    stream, read_options=read, parse_options=parse, convert_options=text
-                )
+                batches = arrow_csv.open_csv(stream, read_options=read, parse_options=parse, convert_options=text)
                 table, last = _gathered(batches, names, ids)
         except pa.ArrowInvalid as error:
             if not threads:

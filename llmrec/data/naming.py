@@ -83,8 +83,10 @@ def name_items(table: pl.DataFrame, *, where: str, columns: Columns = NONE) -> p
 
 
 def id_columns(names: Sequence[str], columns: Columns = NONE) -> list[str]:
-    """Return which columns of an event table hold its users and its items, as far as ``name_events`` can tell."""
-    named = [columns[ours] if columns.get(ours) in names else find(ours, EVENTS[ours], names) for ours in (USER, ITEM)]
+    """Return which columns of an event table hold its ids, by the same guess as ``name_events``."""
+    named = [
+        columns[ours] if columns.get(ours) in names else find(ours, EVENTS[ours], names) for ours in (USER, ITEM)
+    ]
     return [theirs for theirs in named if theirs is not None]
 
 

@@ -22,6 +22,8 @@ from llmrec.resources.cache import appearing
 
 FORMAT = 1
 
+Rows = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
@@ -110,7 +112,8 @@ class Split:
     @classmethod
     def from_parts(cls, name: str, data: Dataset, parts: npt.NDArray[np.int8]) -> Split:
         """Cut by a part per event. A fold's history is all that its user did before the first answer."""
-        valid, test = (_fold(data.events, parts, part) for part in (VALID, TEST))
+        of_users = user_starts(data)
+        valid, test = (_fold(data.events, of_users, parts == part) for part in (VALID, TEST))
         return cls(name, data.with_events(data.events.filter(parts == TRAIN)), valid, test, parts, data)
 
     @cached_property
@@ -157,10 +160,9 @@ class Split:
         return split
 
 
-def _fold(events: pl.DataFrame, parts: npt.NDArray[np.int8], part: int) -> Fold:
-    """Take one part's events as answers; the questions are their users' events up to the first of them."""
-    starts, lengths = user_starts(events)
-    asked = parts == part
+def _fold(events: pl.DataFrame, of_users: tuple[Rows, Rows], asked: npt.NDArray[np.bool_]) -> Fold:
+    """Take the events asked for as answers; the questions are their users' events up to the first of them."""
+    starts, lengths = of_users
     so_far = offsets_of(asked)
     answers_of_user = np.diff(so_far[starts])
     before = so_far[1:] == np.repeat(so_far[starts[:-1]], lengths)

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 _HASHED_ROWS = 1 << 18
 _STREAMED_ROWS = 1 << 16
 
+Buffer = bytes | memoryview
+
 
 def to_polars(table: object, *, name: str) -> pl.DataFrame:
     """Return ``table`` as a polars DataFrame. ``name`` is what an error calls it.
@@ -111,19 +113,24 @@ def _blocks(tables: Iterable[pl.DataFrame]) -> Iterator[pl.Series | bytes]:
                 yield column.slice(start, _HASHED_ROWS)
 
 
-def _update(digest: hashlib._Hash, block: Future[bytes] | bytes | None) -> None:
-    if block is not None:
-        digest.update(block if isinstance(block, bytes) else block.result())
+def _update(digest: hashlib._Hash, block: Future[list[Buffer]] | bytes | None) -> None:
+    for part in block.result() if isinstance(block, Future) else [block or b""]:
+        digest.update(part)
 
 
-def _raw(column: pl.Series) -> bytes:
+def _raw(column: pl.Series) -> list[Buffer]:
     """Return the bytes of a column: where it is null, then its values (text: lengths, then characters)."""
-    nulls = np.packbits(column.is_null().to_numpy()).tobytes()
+    missing = column.null_count() > 0
+    nulls = np.packbits(column.is_null().to_numpy()).tobytes() if missing else bytes(-(-column.len() // 8))
     if column.dtype == pl.String:
-        filled = column.fill_null("")
-        lengths = filled.str.len_bytes().to_numpy().astype("<u4").tobytes()
-        return nulls + lengths + str(filled.str.join("").item() or "").encode()
+        # Arrow's older text type has the characters of all rows one after the other.
+        text = (column.fill_null("") if missing else column).to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, places, characters = text.buffers()
+        offsets = np.frombuffer(places, dtype="<i8")[text.offset : text.offset + len(text) + 1]
+        first, last = int(offsets[0]), int(offsets[-1])
+        written = memoryview(characters)[first:last] if last > first else b""
+        return [nulls, np.diff(offsets).astype("<u4").tobytes(), written]
     numbers = column.to_physical()
     if numbers.dtype == pl.Boolean:
         numbers = numbers.cast(pl.UInt8)
-    return nulls + numbers.fill_null(0).to_numpy().tobytes()
+    return [nulls, (numbers.fill_null(0) if missing else numbers).to_numpy().tobytes()]

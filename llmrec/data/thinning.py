@@ -156,7 +156,7 @@ def _not_bots(rate: int, log: Log) -> pl.Series:
 def _frequent(column: str, options: Thinning, log: Log) -> pl.Series:
     least = options.min_item_events if column == ITEM else options.min_user_events
     codes = log.events[column].to_numpy()
-    return pl.Series(np.bincount(codes)[codes] >= least)
+    return pl.Series((np.bincount(codes) >= least)[codes])
 
 
 def _all(log: Log) -> pl.Series:

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from llmrec.data.sources import read_events, read_items, stem
+from llmrec.data import delimited
+from llmrec.data.sources import read_events, read_items, read_raw_events, stem
 from llmrec.errors import DataError
 
 ROWS = [("u1", "007", "10"), ("u1", "8", "20"), ("u2", "8", "30")]
@@ -174,3 +175,15 @@ def test_items_without_a_title_column(tmp_path: Path) -> None:
 
 def test_stem() -> None:
     assert stem(Path("a/events.csv.gz")) == "events"
+
+
+def test_ids_are_coded_while_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 64)
+    ids = [f"i{n % 7}" if n % 5 else "" for n in range(100)]
+    log = pl.DataFrame({"customer": [f"u{n % 11}" for n in range(100)], "sku": ids, "ts": list(range(100))})
+    log.write_csv(tmp_path / "log.csv")
+    raw = read_raw_events(tmp_path / "log.csv", columns={"user_id": "customer"})
+    assert all(isinstance(kind, pl.Enum) for kind in raw.dtypes[:2])
+    assert raw["sku"].cast(pl.String).to_list() == ids
+    assert raw["customer"].cast(pl.String).to_list() == log["customer"].to_list()
+    assert read_events(tmp_path / "log.csv")["item_id"].dtype == pl.String
