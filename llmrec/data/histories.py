@@ -83,6 +83,8 @@ class Histories:
         return self.take(np.arange(len(self))[part])
 
 
-def offsets_of(lengths: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def offsets_of(
+    lengths: Sequence[int] | npt.NDArray[np.int64] | npt.NDArray[np.bool_],
+) -> npt.NDArray[np.int64]:
     """Turn lengths [n] into offsets [n + 1]."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.asarray(lengths, dtype=np.int64))])
