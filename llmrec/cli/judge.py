@@ -9,38 +9,45 @@ from typing import Annotated
 import typer
 
 from llmrec.cli.show import Json, show
-from llmrec.errors import DataError
 
 
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
     data: Annotated[Path, typer.Option("--data", help="The folder of prepared data they were trained on.")],
     out: Annotated[Path, typer.Option("--out", help="Where report.json and report.html go.")],
-    protocol: Annotated[str, typer.Option("--protocol", help="How to judge.")] = "leave-last-out",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="NAME|DIR",
+            help="The split to judge on, as for `llmrec fit`; by default the one that the runs keep.",
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", help="How to judge; by default the protocol called as the split is."),
+    ] = None,
     allow_leak: Annotated[
         list[str] | None,
         typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Rank the whole catalog for every held-out user; the first run is compared with the others."""
+    """Ask every run about what its split held out; the first run is compared with the others.
+
+    Runs of different splits, and runs that were trained on other events than this split's, are refused.
+    """
     from rich.console import Console
 
     import llmrec
-    from llmrec.models.runs import load_run
+    from llmrec.models.runs import load_run, run_split
 
-    table = llmrec.Dataset.load(data)
-    split = llmrec.Split.leave_last_out(table)
-    names = _names(runs)
-    models = {name: load_run(run) for name, run in zip(names, runs, strict=True)}
-    for run, model in zip(runs, models.values(), strict=True):
-        if model.facts["data"]["fingerprint"] != split.train.fingerprint:
-            raise DataError(
-                f"{run} was trained on other events than the training part of {data}: it may have seen the "
-                "answers; train it with: llmrec fit --data " + str(data)
-            )
+    runs = list(dict.fromkeys(runs))
+    models = {str(run): load_run(run) for run in runs}
+    held = run_split(models, llmrec.Dataset.load(data), given=split)
+    named = dict(zip(_names(runs), models.values(), strict=True))
     report = llmrec.evaluate(
-        models, split, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
+        named, held, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
     )
     report.save(out)
     if as_json:

@@ -32,6 +32,12 @@ Column = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="OURS=THEIRS", help="Name a column instead of guessing: user_id=customer."),
 ]
+Header = Annotated[
+    str | None,
+    typer.Option(
+        "--header", metavar="NAME,NAME,...", help="Names of the columns of a CSV log that has no header."
+    ),
+]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,6 +67,7 @@ def prepare(
     items: Items = None,
     sql: Sql = None,
     column: Column = None,
+    header: Header = None,
     drop_unknown_items: Annotated[bool, _flag("Drop events whose item is not in the catalog.", _REFUSED)] = False,
     drop_items_without_text: Annotated[bool, _flag("Drop items that have no title.", _REFUSED)] = False,
     drop_bad_times: Annotated[bool, _flag("Drop events whose time cannot be read.", _REFUSED)] = False,
@@ -95,7 +102,9 @@ def prepare(
     )  # fmt: skip
     columns = _pairs("--column", column or [])
     if sql is None:
-        data = Dataset.from_files(events, items=items, columns=columns, **options)
+        data = Dataset.from_files(events, items=items, columns=columns, header=_listed(header), **options)
+    elif header is not None:
+        raise DataError("--header is for CSV files; name a query's columns in the query")
     else:
         data = Dataset.from_sql(events, connection=sql, items=items, name=out.name, columns=columns, **options)
     data.save(out)
@@ -104,6 +113,15 @@ def prepare(
             note = f" ({step.note})" if step.note else ""
             print(f"{step.name}: {step.removed:,} of {step.rows_in:,} {step.table} removed{note}")
     print(f"{out}: {data!r}")
+
+
+def _listed(header: str | None) -> list[str]:
+    names = [] if header is None else header.split(",")
+    if any(not name.strip() for name in names):
+        raise DataError(
+            f"--header {header}: a name is empty; write for example --header user_id,item_id,timestamp"
+        )
+    return names
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -7,12 +7,23 @@ from typing import Annotated
 
 import typer
 
+from llmrec.data.ways import HELD_OUT
+
 Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
 Data = Annotated[Path, typer.Option("--data", help="A folder made by `llmrec data prepare`.")]
 Out = Annotated[Path, typer.Option("--out", help="The run directory to write.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. train.epochs=3."),
+]
+How = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        metavar="NAME|DIR",
+        help=f"What is held out for test and for validation: {HELD_OUT}; or a folder written by `llmrec data "
+        "split --out`.",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 
@@ -23,16 +34,28 @@ AllowLeak = Annotated[
 
 
 def fit(
-    recipe: Recipe, data: Data, out: Out, set: Set = None, resume: Resume = False, allow_leak: AllowLeak = None
+    recipe: Recipe,
+    data: Data,
+    out: Out,
+    split: How = "leave-last-out",
+    set: Set = None,
+    resume: Resume = False,
+    allow_leak: AllowLeak = None,
 ) -> None:
-    """Train a recommender; the last two events of each user are held out."""
+    """Train a recommender on what a split does not hold out: by default all but each user's last two events.
+
+    The run keeps its split, so that `llmrec evaluate` judges it on the events held out.
+    """
     import llmrec
+    from llmrec.data import ways
     from llmrec.models.runs import fit_run
 
     chosen = llmrec.Recipe.load(recipe, set=set)
     table = llmrec.Dataset.load(data)
-    split = llmrec.Split.leave_last_out(table)
-    model = fit_run(chosen, table, split, out, resume=resume, allow_leaks=allow_leak or ())
+    held = ways.find(split, table)
+    model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
     cost = model.facts.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""
-    print(f"{out}: {model.kind} trained on {split.train.events.height:,} events{took}")
+    print(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
+    asked = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
+    print(f"held out for test by {held.name} ({held.hash[:12]}): {asked}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -56,10 +56,11 @@ class Dataset:
         items: str | Path | None = None,
         name: str | None = None,
         columns: Columns = NONE,
+        header: Sequence[str] = (),
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Read an event file and an item file (see ``from_files``: any supported format is recognised)."""
-        return cls.from_files(events, items=items, name=name, columns=columns, **options)
+        return cls.from_files(events, items=items, name=name, columns=columns, header=header, **options)
 
     @classmethod
     def from_files(
@@ -69,6 +70,7 @@ class Dataset:
         items: str | Path | None = None,
         name: str | None = None,
         columns: Columns = NONE,
+        header: Sequence[str] = (),
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Read files or a folder that holds them.
@@ -76,7 +78,8 @@ class Dataset:
         Formats: CSV and TSV, JSON lines (Amazon Reviews too), Parquet files and folders, MovieLens (``u.data``,
         ``.dat``), RecBole atomic files, folders saved by Hugging Face ``datasets``; .gz and .zst as well.
         ``columns`` names columns that are not to be guessed, ours to theirs: ``{"user_id": "customer"}``; the
-        others are mapped by well-known names, which is logged. Without ``items`` the catalog is taken from the
+        others are mapped by well-known names, which is logged. ``header`` names the columns, in their order, of an
+        event file whose first line is data already. Without ``items`` the catalog is taken from the
         folder, or from the log itself. ``options`` are those of ``cleaning.clean``. Raises DataError naming
         file, line or column.
         """
@@ -88,7 +91,7 @@ class Dataset:
         labels = path.name, texts.name if texts is not None else ""
         # The log is named nowhere here, so that its text is gone from memory once it is coded.
         return cls._cleaned(
-            sources.read_raw_events(*found.events, columns=columns),
+            sources.read_raw_events(*found.events, columns=columns, header=header),
             raw,
             name or sources.stem(path),
             labels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
@@ -24,18 +24,30 @@ _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 24
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)")
 _SHOWN = 60
+_NUMBER = re.compile(r"-?\d+([.]\d+)?")
 
 
-def read_delimited(path: Path, *, ids: Callable[[list[str]], Collection[str]] = lambda names: ()) -> pl.DataFrame:
-    """Read CSV, TSV and their kind as text columns; empty cells are null. The header tells the delimiter.
+def read_delimited(
+    path: Path,
+    *,
+    header: Sequence[str] = (),
+    ids: Callable[[list[str]], Collection[str]] = lambda names: (),
+) -> pl.DataFrame:
+    """Read CSV, TSV and their kind as text columns; empty cells are null. The first line tells the delimiter.
 
-    Of the column names ``ids`` picks those that hold ids: they become Enum columns while they are read, so that
-    their text is never in memory as a whole; blank ids are "" there.
-    Raises DataError for an empty file, repeated column names, ragged lines, open quotes or bad encoding.
+    ``header`` names the columns of a file whose first line is data already. Of the column names ``ids`` picks
+    those that hold ids: they become Enum columns while they are read, so that their text is never in memory
+    as a whole; blank ids are "" there. Raises DataError for an empty file, repeated column names, ragged
+    lines, open quotes or bad encoding.
     """
-    skipped, header = _header(path)
-    delimiter = max(_DELIMITERS, key=header.count)
-    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+    skipped, first = _header(path)
+    delimiter = max(_DELIMITERS, key=first.count)
+    names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
+    if header:
+        _check_is_data(path, names, header)
+        names, skipped = [name.strip() for name in header], skipped - 1
+    elif len(set(names)) < len(names) and looks_like_data(names):
+        raise DataError(f"{path.name}: {no_header(names)}")
     table = _parse(path, names, skipped=skipped, delimiter=delimiter, quoted=True, ids=ids(names))
     nameless = [name for name in table.columns if not name]
     if nameless:
@@ -57,6 +69,30 @@ def read_atomic(path: Path) -> pl.DataFrame:
         return table.with_columns(pl.col(floats).cast(pl.Float64))
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path.name}: {str(error).splitlines()[0]}; correct it or change its type") from error
+
+
+def looks_like_data(names: Iterable[str]) -> bool:
+    """Whether column names are rather cells of a first row: one of them is a number."""
+    return any(_NUMBER.fullmatch(name) for name in names)
+
+
+def no_header(names: Iterable[str]) -> str:
+    """Say that the first line names no columns, and the way out."""
+    return (
+        f"its first line looks like data, not like names of columns: {', '.join(names)}; name them in their order, "
+        "for example with --header user_id,item_id,rating,timestamp (header=[...])"
+    )
+
+
+def _check_is_data(path: Path, cells: list[str], header: Sequence[str]) -> None:
+    if len(cells) != len(header):
+        raise DataError(
+            f"{path.name}: --header names {len(header)} columns, the first line has {len(cells)} cells: "
+            f"{', '.join(cells)}; name each of them"
+        )
+    named = {cell.lower() for cell in cells} & {name.strip().lower() for name in header}
+    if named:
+        raise DataError(f"{path.name}: its first line names columns already, '{named.pop()}'; leave out --header")
 
 
 def parse_bytes(path: Path, content: bytes, names: list[str], *, delimiter: str) -> pl.DataFrame:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -14,8 +16,11 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 25
-# Names are collected from this many lines of each block: reading all of them twice would double the time.
+# Names are collected from this many lines of each block, and the others looked through only where counting says
+# that they hold more: reading all of them twice would double the time.
 _SAMPLED_LINES = 5000
+# A name may be followed by blanks, which counting does not see.
+_SPACED = re.compile(rb'"[ \t\r]+:')
 _SHOWN = 60
 # An object, a list of objects, or an empty list, which says nothing either.
 _OBJECTS = r"^\[?\{|^\[\]$"
@@ -65,6 +70,8 @@ def _parse(path: Path, block: bytes, before: int) -> pl.DataFrame:
             names.update(dict.fromkeys(_object(path, line, number)))
     if not names:
         raise DataError(f"{path.name}: its first objects are empty; export it again with its data")
+    if _has_further_names(block, names):
+        names.update(dict.fromkeys(_all_names(path, block, before)))
     try:
         return pl.read_ndjson(block, schema=dict.fromkeys(names, pl.String()))
     except pl.exceptions.PolarsError as error:
@@ -72,6 +79,25 @@ def _parse(path: Path, block: bytes, before: int) -> pl.DataFrame:
             if line.strip():
                 _object(path, line, number)
         raise DataError(f"{path.name}: {str(error).splitlines()[0]}; write one plain object a line") from error
+
+
+def _has_further_names(block: bytes, names: Iterable[str]) -> bool:
+    """Whether there may be a name that is not among ``names``: each name in a block ends in a quote and a colon.
+
+    Never wrongly false; wrongly true where text or inner objects hold a quote and a colon.
+    """
+    known = sum(block.count(f'"{name}":'.encode()) for name in names)
+    blanks = b'" ' in block or b'"\t' in block or b'"\r' in block
+    return block.count(b'":') != known or (blanks and _SPACED.search(block) is not None)
+
+
+def _all_names(path: Path, block: bytes, before: int) -> list[str]:
+    """Return the names of all objects of a block."""
+    try:
+        return pl.scan_ndjson(io.BytesIO(block), infer_schema_length=None).collect_schema().names()
+    except pl.exceptions.PolarsError:  # values too different for one type, or a line that is no object
+        lines = enumerate(block.split(b"\n"), start=before + 1)
+        return [name for number, line in lines if line.strip() for name in _object(path, line, number)]
 
 
 def _object(path: Path, line: bytes, number: int) -> dict[str, object]:

@@ -23,6 +23,8 @@ from llmrec.errors import DataError, LeakError
 log = logging.getLogger(__name__)
 
 Candidates = Mapping[str, Sequence[str]]
+# The fold whose users or rows the lists are for, and the lists.
+Lists = tuple[Fold, Candidates]
 
 # Above this share of consecutive steps n to n + 1 that only one user took, ids were given out along histories.
 NUMBERED = 0.05
@@ -54,17 +56,15 @@ class Finding:
         return asdict(self)
 
 
-def check(split: Split, *, candidates: Candidates | None = None) -> list[Finding]:
-    """Run every guard on a split, and on the candidate lists of its test fold where they are given."""
+def check(split: Split, *, candidates: Lists | None = None) -> list[Finding]:
+    """Run every guard on a split, and on candidate lists where they are given."""
     found = [find(split) for find in GUARDS.values()]
     if candidates is not None:
-        found.append(seeded_candidates(split.test, candidates))
+        found.append(seeded_candidates(*candidates))
     return [finding for finding in found if finding is not None]
 
 
-def guard(
-    split: Split, *, allow: Iterable[str] = (), candidates: Candidates | None = None
-) -> list[dict[str, object]]:
+def guard(split: Split, *, allow: Iterable[str] = (), candidates: Lists | None = None) -> list[dict[str, object]]:
     """Raise LeakError for the first error that is not allowed by name; log the rest.
 
     Returns all findings as plain values, with ``allowed`` for those that were let pass. Raises DataError for

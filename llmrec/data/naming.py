@@ -10,6 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
+from llmrec.data.delimited import looks_like_data, no_header
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,8 @@ def _renamed(
     renamed = table.rename({ours: _free(f"{ours}_was", table.columns) for ours in covered} | mapping)
     for ours in required:
         if ours not in renamed.columns:
+            if looks_like_data(table.columns):
+                raise DataError(f"{where}: no column '{ours}'; {no_header(table.columns)}")
             raise DataError(
                 f"{where}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; "
                 f"name the one that holds it with --column {ours}=NAME (columns={{...}}), or use a known name: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,9 +30,9 @@ def find_files(path: Path) -> Found:
     return look_into(path, endings=tuple(name for name in _READERS if name.startswith(".")))
 
 
-def read_events(path: Path, *, columns: Columns = NONE) -> pl.DataFrame:
+def read_events(path: Path, *, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
-    return name_events(read_raw(path), where=path.name, columns=columns)
+    return name_events(read_raw(path, header=header), where=path.name, columns=columns)
 
 
 def read_items(path: Path, *, columns: Columns = NONE) -> pl.DataFrame:
@@ -40,11 +40,11 @@ def read_items(path: Path, *, columns: Columns = NONE) -> pl.DataFrame:
     return name_items(read_raw(path), where=path.name, columns=columns)
 
 
-def read_raw_events(*paths: Path, columns: Columns = NONE) -> pl.DataFrame:
+def read_raw_events(*paths: Path, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
     """Read one log as it stands, or several with our column names, put together as ``folders.stacked`` does."""
     if len(paths) == 1:
-        return read_raw(paths[0], ids=partial(id_columns, columns=columns))
-    return stacked({path: read_events(path, columns=columns) for path in paths})
+        return read_raw(paths[0], header=header, ids=partial(id_columns, columns=columns))
+    return stacked({path: read_events(path, columns=columns, header=header) for path in paths})
 
 
 def stem(path: Path) -> str:
@@ -56,10 +56,16 @@ def _words(path: Path) -> str:
     return stem(path).lower()
 
 
-def read_raw(path: Path, *, ids: Callable[[list[str]], Collection[str]] | None = None) -> pl.DataFrame:
-    """Read a table as it stands. Raises DataError for a missing, unknown, empty or broken file.
+def read_raw(
+    path: Path,
+    *,
+    header: Sequence[str] = (),
+    ids: Callable[[list[str]], Collection[str]] = lambda names: (),
+) -> pl.DataFrame:
+    """Read a table as it stands. ``header``: its columns' names, for a CSV file that has none.
 
-    ``ids`` as in ``delimited.read_delimited``; other formats are read as text first.
+    ``ids`` as in ``delimited.read_delimited``; other formats are read as text first. Raises DataError for a
+    missing, unknown, empty or broken file.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
@@ -69,8 +75,10 @@ def read_raw(path: Path, *, ids: Callable[[list[str]], Collection[str]] | None =
     if reader is None:
         known = ", ".join(name for name in _READERS if name != "folder")
         raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
+    if header and reader is not read_delimited:
+        raise DataError(f"{path}: --header is for CSV and its kind; here the format names the columns")
     try:
-        table = reader(path) if ids is None or reader is not read_delimited else read_delimited(path, ids=ids)
+        table = read_delimited(path, header=header, ids=ids) if reader is read_delimited else reader(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if table.is_empty():

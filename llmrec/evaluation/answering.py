@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -29,28 +29,40 @@ class Answered:
     p95_ms: float
 
 
-def answer(model: Recommender, histories: Histories, k: int, *, exclude_seen: bool, advance: Advance) -> Answered:
+def answer(
+    model: Recommender,
+    histories: Histories,
+    k: int,
+    *,
+    exclude_seen: bool,
+    advance: Advance,
+    candidates: Mapping[str, list[str]] | None = None,
+) -> Answered:
     """Recommend for at least one history, in chunks, then time single requests. Calls ``advance``."""
+
+    def ask(part: Histories) -> pl.DataFrame:
+        return model.recommend(part, k, exclude_seen=exclude_seen, candidates=candidates)
+
     parts = []
     started = time.perf_counter()
     for start in range(0, len(histories), CHUNK):
         part = histories[start : start + CHUNK]
-        parts.append(model.recommend(part, k, exclude_seen=exclude_seen))
+        parts.append(ask(part))
         advance(len(part))
     seconds = time.perf_counter() - started
-    single = _single_seconds(model, histories, k, exclude_seen)
+    single = _single_seconds(ask, histories)
     p50, p95 = np.percentile(single, [50, 95]) * 1000
     return Answered(pl.concat(parts), seconds, float(p50), float(p95))
 
 
-def _single_seconds(model: Recommender, histories: Histories, k: int, exclude_seen: bool) -> list[float]:
+def _single_seconds(ask: Callable[[Histories], pl.DataFrame], histories: Histories) -> list[float]:
     """Time requests for one user each, spread evenly over the fold."""
     places = np.linspace(0, len(histories) - 1, min(TIMED_USERS, len(histories))).astype(np.int64)
     seconds = []
     for place in [places[0], *places]:  # the first request warms up and is not counted
         one = histories.take([int(place)])
         started = time.perf_counter()
-        model.recommend(one, k, exclude_seen=exclude_seen)
+        ask(one)
         seconds.append(time.perf_counter() - started)
     return seconds[1:]
 

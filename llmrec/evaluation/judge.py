@@ -15,10 +15,10 @@ from llmrec.data.leaks import guard
 from llmrec.errors import DataError
 from llmrec.evaluation.answering import Answered, answer, bar
 from llmrec.evaluation.protocol import Protocol
+from llmrec.evaluation.questions import Questions, questions
 from llmrec.evaluation.report import Report
 from llmrec.evaluation.results import Asked, Comparison, Cost, PromptExample, Result
 from llmrec.evaluation.significance import bootstrap, paired_p_value
-from llmrec.metrics import per_user
 from llmrec.models.base import Recommender
 from llmrec.runtime import machine, versions
 
@@ -27,7 +27,7 @@ def evaluate(
     models: Mapping[str, Recommender],
     split: Split,
     *,
-    protocol: str | Protocol = "leave-last-out",
+    protocol: str | Protocol | None = None,
     fold: Literal["test", "valid"] = "test",
     progress: bool = False,
     date: datetime.date | None = None,
@@ -35,43 +35,53 @@ def evaluate(
 ) -> Report:
     """Judge fitted models on the same questions and return a Report.
 
-    The first model named is compared with each of the others by a paired test over users. ``date`` is
-    written into the report; without it the report names no day. ``progress`` draws a bar. Raises DataError
-    where there is nothing to judge or the split was not cut as the protocol says, LeakError where the leak
-    guards find what ``allow_leaks`` does not name; their findings are among the report's notes.
+    The first model named is compared with each of the others by a paired test over users. ``protocol``: by
+    default the one called as the split is. ``date`` is written into the report; without it the report names no
+    day. ``progress`` draws a bar. Raises DataError where there is nothing to judge or the split was not cut as
+    the protocol says, LeakError where the leak guards find what ``allow_leaks`` does not name; their findings
+    are among the report's notes.
     """
-    rules = Protocol.load(protocol) if isinstance(protocol, str) else protocol
-    questions = split.test if fold == "test" else split.valid
-    _check(models, split, questions, rules, fold)
-    leaks = guard(split, allow=allow_leaks)
+    rules = protocol if isinstance(protocol, Protocol) else _named(protocol, split)
+    held_out = split.test if fold == "test" else split.valid
+    _check(models, split, held_out, rules, fold)
     skip = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
+    asked = questions(split, held_out, rules, skip=skip)
+    drawn = (asked.fold, asked.candidates) if rules.sampled and asked.candidates else None
+    leaks = guard(split, allow=allow_leaks, candidates=drawn)
+    histories = asked.fold.histories
     tables: dict[str, pl.DataFrame] = {}
     results = []
-    with bar(len(models) * len(questions.histories), show=progress) as advance:
+    with bar(len(models) * len(histories), show=progress) as advance:
         for name, model in models.items():
-            answered = answer(model, questions.histories, rules.k, exclude_seen=skip, advance=advance(name))
-            users = questions.histories.user_ids
-            tables[name] = per_user(answered.recs, questions.answers, users=users, k=rules.k)
-            results.append(_result(name, model, tables[name], answered, questions.histories, rules))
+            answered = answer(
+                model, histories, rules.k,
+                exclude_seen=skip, candidates=asked.candidates, advance=advance(name),
+            )  # fmt: skip
+            tables[name] = asked.judged(answered.recs, k=rules.k)
+            results.append(_result(name, model, tables[name], answered, histories, rules))
     return Report(
         results=tuple(results),
         compared=_compare(results, tables, rules),
-        asked=_asked(split, questions, fold, rules, skip, date),
+        asked=_asked(split, asked, fold, rules, skip, date),
         versions=versions(),
         machine=machine(),
         notes=(*_notes(models, split), *_leak_notes(leaks)),
     )
 
 
-def _check(models: Mapping[str, Recommender], split: Split, questions: Fold, rules: Protocol, fold: str) -> None:
+def _named(protocol: str | None, split: Split) -> Protocol:
+    return Protocol.for_split(split.name) if protocol is None else Protocol.load(protocol)
+
+
+def _check(models: Mapping[str, Recommender], split: Split, held_out: Fold, rules: Protocol, fold: str) -> None:
     if not models:
         raise DataError("no models to evaluate; pass at least one, e.g. {'popularity': model}")
-    if split.name != rules.split:
+    if not rules.applies_to(split.name):
         raise DataError(
             f"protocol '{rules.name}' judges '{rules.split}' splits, this one is '{split.name}'; "
-            "choose the protocol made for it"
+            "leave out the protocol to get the one made for it"
         )
-    if not len(questions.histories):
+    if not len(held_out.histories):
         raise DataError(
             f"{split.train.name}: the {fold} fold holds no users, so there is nothing to ask; "
             "a user needs at least three events to be held out"
@@ -143,9 +153,9 @@ def _compare(results: list[Result], tables: Mapping[str, pl.DataFrame], rules: P
 
 
 def _asked(
-    split: Split, questions: Fold, fold: str, rules: Protocol, skip: bool, date: datetime.date | None
+    split: Split, asked: Questions, fold: str, rules: Protocol, skip: bool, date: datetime.date | None
 ) -> Asked:
-    answers = questions.answers.unique()
+    answers = asked.fold.answers.unique()
     return Asked(
         data=split.train.name,
         fingerprint=split.train.fingerprint,
@@ -155,7 +165,8 @@ def _asked(
         split=split.name,
         split_hash=split.hash,
         fold=fold,
-        users=len(questions.histories),
+        choices=asked.choices if asked.candidates is not None else None,
+        users=len(set(asked.owners)),
         answers=answers.height,
         single_answer=not answers[USER].is_duplicated().any(),
         exclude_seen=skip,
@@ -168,6 +179,9 @@ def _notes(models: Mapping[str, Recommender], split: Split) -> tuple[str, ...]:
     """Say what a reader must know before comparing rows."""
     notes = []
     for name, model in models.items():
+        cut = model.facts.get("split", {}).get("hash", split.hash)
+        if cut != split.hash:
+            notes.append(f"{name} was trained on another split ({cut[:12]}): it may have seen the answers.")
         trained_on = model.facts.get("data", {}).get("fingerprint")
         if trained_on not in {None, split.train.fingerprint}:
             notes.append(

@@ -17,6 +17,7 @@ from llmrec.errors import DataError, EnvironmentFault
 from llmrec.evaluation import tables
 from llmrec.evaluation.results import Asked, Card, Comparison, Reasons, Result
 from llmrec.evaluation.verdict import verdicts
+from llmrec.resources.cache import usual_mode
 
 JSON, HTML = "report.json", "report.html"
 
@@ -38,8 +39,13 @@ class Report(BaseModel):
 
     @property
     def table(self) -> pl.DataFrame:
-        """One row per model: ``model, kind``, each metric with ``_low`` and ``_high``, ``users``, cost."""
-        return pl.DataFrame([_row(result) for result in self.results], infer_schema_length=None)
+        """One row per model: ``model, kind``, each metric with ``_low`` and ``_high``, ``users``, cost.
+
+        Where less than the catalog was ranked, ``among`` says what.
+        """
+        told = {} if self.asked.choices is None else {"among": self.asked.among}
+        rows = [_row(result) | told for result in self.results]
+        return pl.DataFrame(rows, infer_schema_length=None)
 
     @property
     def comparisons(self) -> pl.DataFrame:
@@ -119,7 +125,8 @@ class Report(BaseModel):
 
     def to_markdown(self) -> str:
         """Return the result table for a README."""
-        return tables.markdown(self.results, self.asked.protocol.columns)
+        among = None if self.asked.choices is None else self.asked.among
+        return tables.markdown(self.results, self.asked.protocol.columns, among=among)
 
     def save(self, folder: str | Path) -> None:
         """Write report.json and report.html, each whole or not at all; earlier ones are replaced.
@@ -134,7 +141,7 @@ class Report(BaseModel):
     def __rich__(self) -> Group:
         """Draw the result table in a terminal."""
         asked = self.asked
-        title = f"{asked.data}, {asked.fold} fold of {asked.split}: {asked.users:,} users, {asked.items:,} items"
+        title = f"{asked.data}, {asked.fold} fold of {asked.split}: {asked.users:,} users, {asked.among}"
         return tables.terminal(self.results, asked.protocol.columns, title=title)
 
     def __repr__(self) -> str:
@@ -171,7 +178,7 @@ def _replace(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(usual_mode(path.parent))
         temporary.replace(path)
     except OSError as error:
         if temporary is not None:

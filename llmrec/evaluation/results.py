@@ -90,7 +90,10 @@ class Comparison(Value):
 
 
 class Asked(Value):
-    """What was asked of whom: enough to say whether two reports may be compared."""
+    """What was asked of whom: enough to say whether two reports may be compared.
+
+    ``items``: how many the catalog holds. ``choices``: how many were ranked for each person, None for all.
+    """
 
     data: str
     fingerprint: str
@@ -106,6 +109,19 @@ class Asked(Value):
     exclude_seen: bool
     protocol: Protocol
     date: str | None = None
+    choices: int | None = None
+
+    @property
+    def ranked(self) -> int:
+        """How many items were put in order for each question."""
+        return self.items if self.choices is None else self.choices
+
+    @property
+    def among(self) -> str:
+        """Say among what the answers were looked for, in a few words."""
+        if self.protocol.sampled:
+            return f"{self.ranked} sampled candidates"
+        return f"{self.ranked:,} {'new ' if self.protocol.candidates == 'new' else ''}items"
 
 
 class _Shown(BaseModel):

@@ -13,9 +13,13 @@ from llmrec.evaluation.wording import amount, duration, metric_name
 COST = ("training", "tokens/s", "memory", "one user (p50 / p95)", "device")
 
 
-def header(columns: list[str]) -> list[str]:
-    """Column titles of the result table."""
-    return ["model", *(metric_name(column) for column in columns), *COST]
+def header(columns: list[str], *, among: str | None = None) -> list[str]:
+    """Column titles of the result table. ``among``: what was ranked, where it was not the whole catalog."""
+    return [
+        "model" if among is None else f"model, ranking {among}",
+        *(metric_name(column) for column in columns),
+        *COST,
+    ]
 
 
 def row(result: Result, columns: list[str]) -> list[str]:
@@ -36,10 +40,13 @@ def cost_cells(result: Result) -> list[str]:
     ]
 
 
-def markdown(results: tuple[Result, ...], columns: list[str]) -> str:
-    """Write a GitHub table; the best mean of each metric is bold."""
+def markdown(results: tuple[Result, ...], columns: list[str], *, among: str | None = None) -> str:
+    """Write a GitHub table; the best mean of each metric is bold. ``among`` as in ``header``."""
     best = {column: max(result.metrics[column].mean for result in results) for column in columns}
-    lines = [_line(header(columns)), _line(["---", *("---:" for _ in columns), *("---:" for _ in COST)])]
+    lines = [
+        _line(header(columns, among=among)),
+        _line(["---", *("---:" for _ in columns), *("---:" for _ in COST)]),
+    ]
     for result in results:
         cells = row(result, columns)
         for place, column in enumerate(columns, start=1):

@@ -14,7 +14,7 @@ def verdicts(results: tuple[Result, ...], compared: tuple[Comparison, ...], aske
     first, metric = results[0], asked.protocol.columns[0]
     found, level = first.metrics[metric], f"{asked.protocol.level * 100:g} % interval"
     lines = [
-        f"{first.model} scores {found.mean:.3f} in {metric_name(metric)} "
+        f"{first.model} scores {found.mean:.3f} in {metric_name(metric)}{_of(asked)} "
         f"({level} {found.low:.3f} to {found.high:.3f})."
     ]
     lines += _found(first, asked)
@@ -25,13 +25,30 @@ def verdicts(results: tuple[Result, ...], compared: tuple[Comparison, ...], aske
     return lines
 
 
+def _of(asked: Asked) -> str:
+    """Name what was ranked where it is not the whole catalog: such a number is another number."""
+    return "" if asked.choices is None else f" among {asked.among}"
+
+
 def _found(first: Result, asked: Asked) -> list[str]:
-    """Say recall as a share of people, which it is where each person has one answer."""
-    column = f"recall@{asked.protocol.k}"
-    if column not in first.metrics or not asked.single_answer:
+    """Say recall as a share: of people where each has one answer, else of answers; and what chance gives."""
+    k, lines = asked.protocol.k, []
+    column = f"recall@{k}"
+    if column not in first.metrics:
         return []
-    share = f"{first.metrics[column].mean:.1%} of the {asked.users:,} people"
-    return [f"For {share}, its {asked.protocol.k} suggestions held the very item they chose next."]
+    share = first.metrics[column].mean
+    if asked.single_answer and asked.answers <= asked.users:
+        people = f"{share:.1%} of the {asked.users:,} people"
+        lines.append(f"For {people}, its {k} suggestions held the very item they chose next.")
+    else:
+        lines.append(
+            f"Of each person's right answers ({asked.answers / max(asked.users, 1):.1f} on average), its {k} "
+            f"suggestions held {share:.1%}, averaged over {asked.users:,} people."
+        )
+    if asked.choices is not None:
+        blind = f"{min(k / max(asked.ranked, 1), 1):.1%} of the right answers"
+        lines.append(f"A list picked blindly from {asked.among} would hold about {blind}.")
+    return lines
 
 
 def _against(row: Comparison, results: tuple[Result, ...]) -> str:

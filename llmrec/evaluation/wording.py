@@ -11,6 +11,16 @@ MEANINGS = {
     "mrr": "One divided by the place of the right answer: 1 in first, 1/2 in second, 0 if it is not there.",
 }
 
+# Where a person has several right answers. The numbers are those of ``metrics.per_user``.
+MEANINGS_OF_SEVERAL = {
+    "ndcg": "How many of a person's right answers stand in the list of {k}, and how high: 1 if the list begins "
+    "with right answers only, all of them or {k}; 0 if it holds none. A right answer counts 1 in first place, "
+    "{second:.2f} in second, {last:.2f} in the last. Averaged over all people asked.",
+    "recall": "The share of a person's right answers that are among the {k} shown, averaged over all people "
+    "asked. Whoever has more than {k} right answers cannot reach 1.",
+    "mrr": "One divided by the place of the first right answer: 1 in first, 1/2 in second, 0 if none is there.",
+}
+
 ENCODINGS = {
     "text": "Every item is written out in words; the model reads the titles as a person would.",
     "soft": "Every item is handed over as one learned vector in place of its words, which makes the prompt "
@@ -25,13 +35,14 @@ def metric_name(column: str) -> str:
     return f"{NAMES.get(metric, metric)}@{k}"
 
 
-def meaning(column: str) -> str:
-    """Say in plain words what a metric column measures."""
+def meaning(column: str, *, single: bool = True) -> str:
+    """Say in plain words what a metric column measures. ``single``: each person has one right answer."""
     import math
 
     metric, _, k = column.partition("@")
     values = {"k": k, "second": 1 / math.log2(3), "last": 1 / math.log2(int(k) + 1)}
-    return MEANINGS[metric].format(**values) if metric in MEANINGS else ""
+    known = MEANINGS if single else MEANINGS_OF_SEVERAL
+    return known[metric].format(**values) if metric in known else ""
 
 
 def encoding_meaning(encoding: str) -> str:

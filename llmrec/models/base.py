@@ -13,7 +13,7 @@ import polars as pl
 
 from llmrec import artifact
 from llmrec.config import Recipe
-from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
+from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models.card import model_card
@@ -24,6 +24,8 @@ Scores = npt.NDArray[np.float32]
 
 # Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
 CHUNK = 512
+# The folder in a run that holds its split.
+SPLIT = "split"
 
 
 class Recommender(ABC):
@@ -131,8 +133,11 @@ class Recommender(ABC):
         """Return float32 [n_items, dim], or None for a model without item vectors."""
         return None
 
-    def save(self, folder: str | Path) -> None:
-        """Write a complete run directory, or nothing. Raises ArtifactError if ``folder`` exists."""
+    def save(self, folder: str | Path, *, split: Split | None = None) -> None:
+        """Write a complete run directory, or nothing. Raises ArtifactError if ``folder`` exists.
+
+        ``split``, what it was trained on, is kept there too: who is what, not the data.
+        """
         self._fitted_catalog()
 
         def fill(path: Path) -> None:
@@ -145,6 +150,8 @@ class Recommender(ABC):
             )
             known.events.select(users, ITEM).write_parquet(path / "histories.parquet")
             (path / "README.md").write_text(model_card(self), encoding="utf-8")
+            if split is not None:
+                split.save(path / SPLIT)
             self._save(path)
 
         artifact.write(Path(folder), kind=self.kind, facts=self.facts, fill=fill)

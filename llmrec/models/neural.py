@@ -43,7 +43,8 @@ def fit_network(
     from llmrec.training.trainer import Course, train
 
     settings = model.recipe.train
-    sample = None if valid is None else sample_of(valid, settings.valid_users, seed=model.recipe.seed)
+    asked = valid is not None and len(valid.histories) > 0  # a split may leave nobody to validate on
+    sample = sample_of(valid, settings.valid_users, seed=model.recipe.seed) if valid and asked else None
     bar = Progress(model.recipe.name, shown=progress)
     with tempfile.TemporaryDirectory() as temporary:
         place = work_dir or Path(temporary)

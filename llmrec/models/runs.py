@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from llmrec import artifact
 from llmrec.config import Recipe
-from llmrec.data import Dataset, Split
+from llmrec.data import Dataset, Split, ways
 from llmrec.data.leaks import guard
-from llmrec.errors import ArtifactError, TrainingError
+from llmrec.errors import ArtifactError, DataError, TrainingError
 from llmrec.models import from_recipe, load
-from llmrec.models.base import Recommender
+from llmrec.models.base import SPLIT, Recommender
 
 
 def fit_run(
@@ -29,7 +29,8 @@ def fit_run(
 ) -> Recommender:
     """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
 
-    The leak guards run first; ``allow_leaks`` names errors to let pass, which the manifest records.
+    The run keeps the split, so that ``run_split`` can cut the same data again. The leak
+    guards run first; ``allow_leaks`` names errors to let pass, which the manifest records.
 
     Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
     the same recipe and data is loaded, and an interrupted one continued. Raises ArtifactError if ``out``
@@ -50,7 +51,7 @@ def fit_run(
         model.histories = data.histories
         model.facts["split"] = {"name": split.name, "hash": split.hash}
         model.facts["leaks"] = leaks
-        model.save(place)
+        model.save(place, split=split)
     except BaseException:
         # Without a checkpoint there is nothing to continue, and nothing may stand in the way of a second try.
         if not any(work.glob("checkpoint-*/trainer_state.json")):
@@ -74,6 +75,51 @@ def load_run(folder: str | Path) -> Recommender:
             "continue it with: llmrec fit ... --resume"
         )
     return load(place)
+
+
+def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | None = None) -> Split:
+    """Cut ``data`` as it was for the runs ``models``, by their folders, that are to be judged on it.
+
+    ``given``: a name or a folder (see ``ways.find``); by default the split that the runs were trained on, and
+    leave-last-out where none says so. Raises DataError for runs of different splits, and for a run that was
+    trained on another split than this or on other data: it may have seen the answers.
+    """
+    told = {run: model.facts["split"] for run, model in models.items() if model.facts.get("split")}
+    run, first = next(iter(told.items()), (None, None))
+    for other, theirs in told.items():
+        if first is not None and theirs["hash"] != first["hash"]:
+            raise DataError(
+                f"{run} was trained on the split {_shown(first)}, {other} on {_shown(theirs)}: their numbers "
+                "cannot be compared; evaluate runs of one split"
+            )
+    if given is not None:
+        split = ways.find(given, data)
+    elif run is not None and (Path(run) / SPLIT).is_dir():
+        split = Split.load(Path(run) / SPLIT, data)
+    else:
+        split = ways.cut(first["name"] if first else "leave-last-out", data)
+    for name, model in models.items():
+        _check_trained_on(split, name, model)
+    return split
+
+
+def _check_trained_on(split: Split, run: str, model: Recommender) -> None:
+    told, this = model.facts.get("split"), {"name": split.name, "hash": split.hash}
+    if told and told["hash"] != split.hash:
+        raise DataError(
+            f"{run} was trained on the split {_shown(told)}, which is not {_shown(this)} of "
+            f"'{split.data.name}': it may have seen the answers; leave out --split, or name the folder "
+            "of its split"
+        )
+    if model.facts["data"]["fingerprint"] != split.train.fingerprint:
+        raise DataError(
+            f"{run} was trained on other events than the training part of {split.name} of '{split.data.name}': it "
+            "may have seen the answers; train it with: llmrec fit RECIPE --data DIR"
+        )
+
+
+def _shown(split: Mapping[str, str]) -> str:
+    return f"{split['name']} ({split['hash'][:12]})"
 
 
 def _finished(place: Path, mark: dict[str, str], *, resume: bool) -> Recommender:

@@ -41,8 +41,8 @@ def appearing(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise EnvironmentFault(f"cannot write in {target.parent}: {error.strerror}") from error
     try:
-        temporary.chmod(0o755)
         yield temporary
+        _open_up(temporary)
         _sync(temporary)
         if not target.exists():
             temporary.rename(target)
@@ -64,6 +64,28 @@ def no_space(error: BaseException, place: Path) -> bool:
     """Whether a write in ``place`` failed for want of space: libraries wrap the system's error, or lose it."""
     words = ("No space left", "os error 28", "File too large", "os error 27", "quota exceeded")
     return any(word in str(error) for word in words) or shutil.disk_usage(place).free < NEARLY_FULL
+
+
+def usual_mode(folder: Path) -> int:
+    """Return the mode that a plain new file in ``folder`` gets: what the user's umask leaves of 0o666."""
+    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+    os.close(handle)
+    probe = Path(name)
+    probe.unlink()
+    probe.touch()
+    mode = probe.stat().st_mode & 0o777
+    probe.unlink()
+    return mode
+
+
+def _open_up(folder: Path) -> None:
+    """Give every file and folder the modes that the user's umask says: some libraries make files private."""
+    mode = usual_mode(folder)
+    # A folder that may be read may be entered.
+    entered = mode | (mode & 0o444) >> 2
+    folder.chmod(entered)
+    for path in folder.rglob("*"):
+        path.chmod(entered if path.is_dir() else mode)
 
 
 def _sync(folder: Path) -> None:

@@ -113,7 +113,7 @@ def test_candidate_lists_that_give_the_answer_away() -> None:
     fair = {user: drawn(item, rng, int(rng.integers(20))) for user, item in answers.items()}
     assert seeded_candidates(split.test, fair) is None
     first = {user: drawn(item, rng, 0) for user, item in answers.items()}
-    found = check(split, candidates=first)
+    found = check(split, candidates=(split.test, first))
     assert [(f.name, f.severity, f.share) for f in found] == [("seeded-candidates", "error", 1.0)]
     common = replace(split.test, answers=split.test.answers.with_columns(item_id=pl.Series(["7", "9"] * 30)))
     seeded = {

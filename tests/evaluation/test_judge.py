@@ -173,7 +173,9 @@ def test_refuses_what_cannot_be_judged(split: Split) -> None:
     with pytest.raises(DataError, match="no models to evaluate"):
         evaluate({}, split)
     with pytest.raises(DataError, match="judges 'leave-last-out' splits, this one is 'global-time'"):
-        evaluate({"popularity": model}, replace(split, name="global-time"))
+        evaluate({"popularity": model}, replace(split, name="global-time"), protocol="leave-last-out")
+    with pytest.raises(DataError, match=r"no protocol is made for 'by hand' splits; there are .*Protocol\("):
+        evaluate({"popularity": model}, replace(split, name="by hand"))
     nobody = replace(split.test, histories=split.test.histories[:0])
     with pytest.raises(DataError, match="the test fold holds no users"):
         evaluate({"popularity": model}, replace(split, test=nobody))

@@ -1,0 +1,113 @@
+"""What a protocol asks of a fold: whom, about which items, and whose answer each row is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data import Fold, Split
+from llmrec.data.columns import ITEM, USER
+from llmrec.errors import DataError
+from llmrec.evaluation.protocol import Protocol
+from llmrec.metrics import per_user
+
+Codes = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """One row for each question. ``owners``: the user behind each row of ``fold``, several rows may share one.
+
+    ``candidates``: the items to rank for each row, by the row's name; None for the whole catalog.
+    ``choices``: how many items there are to rank.
+    """
+
+    fold: Fold
+    owners: tuple[str, ...]
+    candidates: Mapping[str, list[str]] | None
+    choices: int
+
+    def judged(self, recs: pl.DataFrame, *, k: int) -> pl.DataFrame:
+        """Judge recommendations for the rows: one line a user, the mean over the user's rows."""
+        rows = self.fold.histories.user_ids
+        table = per_user(recs, self.fold.answers, users=rows, k=k)
+        if rows == self.owners:
+            return table
+        named = table.with_columns(pl.Series(USER, self.owners, dtype=pl.String))
+        return named.group_by(USER, maintain_order=True).mean()
+
+
+def questions(split: Split, fold: Fold, rules: Protocol, *, skip: bool) -> Questions:
+    """Put a fold's questions as the protocol says. ``skip``: seen items may not be recommended.
+
+    With sampled candidates a row is a pair of user and answer, and the others on its list are answers of other
+    rows: drawn as often as they are chosen, so that being popular says little. The draw is seeded by the
+    row's number and never by its answer. Raises DataError where there are too few items to draw from.
+    """
+    if isinstance(rules.candidates, int):
+        return _sampled(split, fold, rules, rules.candidates, skip=skip)
+    users = fold.histories.user_ids
+    if rules.candidates == "all":
+        return Questions(fold, users, None, len(split.train.catalog))
+    catalog = split.train.catalog
+    known = np.zeros(len(catalog), dtype=bool)
+    known[catalog.codes(split.train.events[ITEM])] = True
+    new = [catalog.ids[code] for code in np.flatnonzero(~known)]
+    if not new:
+        raise DataError(f"{split.train.name}: every item is trained on, so there is no new one to rank")
+    return Questions(fold, users, dict.fromkeys(users, new), len(new))
+
+
+def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, skip: bool) -> Questions:
+    catalog = split.train.catalog
+    answers = fold.answers.unique(maintain_order=True)
+    asked = catalog.codes(answers[ITEM])
+    popular = np.bincount(asked, minlength=len(catalog))
+    chosen = np.arange(answers.height)
+    if rules.rows is not None and rules.rows < answers.height:
+        chosen = np.sort(np.random.default_rng(rules.seed).permutation(answers.height)[: rules.rows])
+    place = {user: row for row, user in enumerate(fold.histories.user_ids)}
+    places = np.array([place[user] for user in answers[USER].gather(chosen)], dtype=np.int64)
+    own = _own_answers(answers[USER], asked)
+    seen = catalog.codes(fold.histories.events[ITEM]) if skip else np.empty(0, dtype=np.int64)
+    names, lists = tuple(map(str, chosen)), {}
+    for name, row, at in zip(names, chosen, places, strict=True):
+        user, bounds = fold.histories.user_ids[at], fold.histories.offsets[at : at + 2]
+        free = popular.copy()
+        free[own[user]] = 0
+        theirs = seen[bounds[0] : bounds[1]] if skip else seen
+        free[theirs[theirs >= 0]] = 0
+        # Seeded by the row's number alone: the same list would be drawn whatever the answer.
+        rng = np.random.default_rng([rules.seed, int(row)])
+        others = _drawn(rng, free, n - 1)
+        if len(others) < n - 1:
+            raise DataError(
+                f"{split.train.name}: for user '{user}' there are only {len(others)} other answers to draw from, "
+                f"{rules.name} needs {n - 1}; choose a protocol that ranks every item"
+            )
+        codes = rng.permutation(np.append(others, asked[row]))
+        lists[name] = [catalog.ids[code] for code in codes]
+    rows = fold.histories.take(places)
+    named = type(rows)(names, rows.events, rows.offsets)
+    wanted = pl.DataFrame({USER: pl.Series(names, dtype=pl.String), ITEM: answers[ITEM].gather(chosen)})
+    return Questions(Fold(named, wanted), rows.user_ids, lists, n)
+
+
+def _own_answers(users: pl.Series, asked: Codes) -> dict[str, Codes]:
+    table = pl.DataFrame({USER: users, "code": asked}).group_by(USER).agg("code")
+    return {user: np.array(codes) for user, codes in table.iter_rows()}
+
+
+def _drawn(rng: np.random.Generator, weights: Codes, n: int) -> Codes:
+    """Draw n different places one after the other, each with a chance as its weight; fewer if there are fewer.
+
+    Efraimidis & Spirakis 2006: the n smallest of exponential times with the weights as rates.
+    """
+    # One number for each place, whatever its weight: what is left out changes nothing for the others.
+    times = np.full(len(weights), np.inf)
+    np.divide(rng.exponential(size=len(weights)), weights, out=times, where=weights > 0)
+    return np.argsort(times)[: min(n, np.count_nonzero(weights))]
