@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,20 @@ def test_a_newer_format_names_the_version_to_install(run: Path) -> None:
     path.write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(ArtifactError, match=r"install llmrec==9\.1"):
         artifact.read(run)
+
+
+@pytest.mark.parametrize(("umask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
+def test_files_follow_the_umask(tmp_path: Path, umask: int, file: int, folder: int) -> None:
+    def private(path: Path) -> None:
+        fill(path)
+        (path / "deep" / "b.txt").chmod(0o600)  # as safetensors leaves its files
+
+    before = os.umask(umask)
+    try:
+        artifact.write(tmp_path / "open", kind="test", facts={}, fill=private)
+    finally:
+        os.umask(before)
+    made = [tmp_path / "open", *(tmp_path / "open").rglob("*")]
+    assert {path.name: path.stat().st_mode & 0o777 for path in made} == {
+        path.name: folder if path.is_dir() else file for path in made
+    }

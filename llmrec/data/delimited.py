@@ -79,8 +79,8 @@ def looks_like_data(names: Iterable[str]) -> bool:
 def no_header(names: Iterable[str]) -> str:
     """Say that the first line names no columns, and the way out."""
     return (
-        f"its first line looks like data, not like names of columns: {', '.join(names)}; name them in their order, "
-        "for example with --header user_id,item_id,rating,timestamp (header=[...])"
+        f"its first line looks like data, not like names of columns: {', '.join(names)}; name them in their "
+        "order, for example with --header user_id,item_id,rating,timestamp (header=[...])"
     )
 
 

@@ -45,7 +45,8 @@ def questions(split: Split, fold: Fold, rules: Protocol, *, skip: bool) -> Quest
     """Put a fold's questions as the protocol says. ``skip``: seen items may not be recommended.
 
     With sampled candidates a row is a pair of user and answer, and the others on its list are answers of other
-    rows: drawn as often as they are chosen, so that being popular says little. The draw is seeded by the
+    rows: drawn as often as they are chosen by
+    those who could, so that being popular says little. The draw is seeded by the
     row's number and never by its answer. Raises DataError where there are too few items to draw from.
     """
     if isinstance(rules.candidates, int):
@@ -66,7 +67,7 @@ def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, skip: bool) -
     catalog = split.train.catalog
     answers = fold.answers.unique(maintain_order=True)
     asked = catalog.codes(answers[ITEM])
-    popular = np.bincount(asked, minlength=len(catalog))
+    popular = _rates(split, fold, asked, skip=skip)
     chosen = np.arange(answers.height)
     if rules.rows is not None and rules.rows < answers.height:
         chosen = np.sort(np.random.default_rng(rules.seed).permutation(answers.height)[: rules.rows])
@@ -97,12 +98,29 @@ def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, skip: bool) -
     return Questions(Fold(named, wanted), rows.user_ids, lists, n)
 
 
+def _rates(split: Split, fold: Fold, asked: Codes, *, skip: bool) -> npt.NDArray[np.float64]:
+    """How often each item is the answer of those who could choose it.
+
+    Seen items are no answers where ``skip``: the popular ones are answers less often than they are popular with
+    whoever has not seen them, and others drawn by bare counts would be too unpopular.
+    """
+    catalog, known = split.train.catalog, fold.histories
+    counts = np.bincount(asked, minlength=len(catalog)).astype(np.float64)
+    if not skip:
+        return counts
+    codes = catalog.codes(known.events[ITEM])
+    users = np.repeat(np.arange(len(known)), known.lengths())
+    met = pl.DataFrame({"user": users, "code": codes}).filter(pl.col("code") >= 0).unique()
+    unseen = len(known) - np.bincount(met["code"].to_numpy(), minlength=len(catalog))
+    return counts / np.maximum(unseen, 1)
+
+
 def _own_answers(users: pl.Series, asked: Codes) -> dict[str, Codes]:
     table = pl.DataFrame({USER: users, "code": asked}).group_by(USER).agg("code")
     return {user: np.array(codes) for user, codes in table.iter_rows()}
 
 
-def _drawn(rng: np.random.Generator, weights: Codes, n: int) -> Codes:
+def _drawn(rng: np.random.Generator, weights: npt.NDArray[np.float64], n: int) -> Codes:
     """Draw n different places one after the other, each with a chance as its weight; fewer if there are fewer.
 
     Efraimidis & Spirakis 2006: the n smallest of exponential times with the weights as rates.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from llmrec.data.ways import WAYS
 from llmrec.errors import RecipeError
 from llmrec.evaluation import protocol
 from llmrec.evaluation.protocol import Protocol, names
@@ -21,6 +22,15 @@ def test_leave_last_out_is_full_ranking_at_ten() -> None:
     loaded = Protocol.load("leave-last-out")
     assert (loaded.k, loaded.candidates, loaded.exclude_seen) == (10, "all", "auto")
     assert loaded.columns == ["ndcg@10", "recall@10", "mrr@10"]
+
+
+def test_every_way_to_cut_has_a_protocol_called_as_it_is() -> None:
+    for way in (*WAYS, "rolling-2-of-3"):
+        loaded = Protocol.for_split(way)
+        assert loaded.applies_to(way)
+        assert not loaded.applies_to("by hand")
+        assert loaded.candidates == ("new" if way == "cold-items" else "all")
+    assert Protocol.load("candidates-20").applies_to("by hand")
 
 
 def test_unknown_name_lists_the_known_ones() -> None:

@@ -1,0 +1,63 @@
+"""Logs whose first line is data: refused with the way out, read once their columns are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmrec.cli.app import run
+from llmrec.data import Dataset
+from llmrec.errors import DataError
+
+TAOBAO = "1,2268318,2520377,pv,1511544070\n1,2333346,2520771,buy,1511561733\n2,2268318,2520377,cart,1511572885\n"
+AMAZON = "A2EFCYXHNK06IS,5555991584,5.0,978480000\nA1WR23ER5HMAA9,5555991584,5.0,953424000\n"
+NAMES = ["user_id", "item_id", "category", "behavior", "timestamp"]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "UserBehavior.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_no_row_is_taken_for_names(tmp_path: Path) -> None:
+    data = Dataset.from_files(written(tmp_path, TAOBAO), header=NAMES)
+    assert data.events.height == 3
+    assert data.events["behavior"].to_list() == ["pv", "buy", "cart"]
+    assert data.catalog.table["category"].to_list() == ["2520377", "2520771"]
+
+
+def test_on_the_command_line(tmp_path: Path) -> None:
+    path, header = written(tmp_path, AMAZON), "user_id,item_id,rating,timestamp"
+    assert run(["data", "prepare", str(path), "--header", header, "--out", str(tmp_path / "out")]) == 0
+    assert Dataset.load(tmp_path / "out").events["rating"].to_list() == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("text", [TAOBAO, AMAZON, "1,1,5,100\n1,2,4,101\n"])
+def test_without_names_the_way_out_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(
+        DataError, match=r"UserBehavior.csv: .*first line looks like data.* --header user_id,item_id"
+    ):
+        Dataset.from_files(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "told"),
+    [
+        (TAOBAO, NAMES[:4], "--header names 4 columns, the first line has 5 cells"),
+        ("user_id,item_id\n1,2\n", ["user_id", "item_id"], "first line names columns already"),
+        (TAOBAO, [*NAMES[:4], "user_id"], "two columns are named 'user_id'"),
+        (TAOBAO, ["a", "b", "c", "d", "e"], "no column 'user_id'"),
+    ],
+)
+def test_names_that_do_not_fit(tmp_path: Path, text: str, header: list[str], told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        Dataset.from_files(written(tmp_path, text), header=header)
+
+
+def test_only_where_a_format_has_no_names(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"user_id": 1, "item_id": 2}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="--header is for CSV"):
+        Dataset.from_files(tmp_path / "log.jsonl", header=NAMES)
+    assert run(["data", "prepare", "x.csv", "--header", "a,,b", "--out", str(tmp_path / "out")]) == 2
