@@ -1,6 +1,6 @@
 """Wording and its room: prompts from YAML, one line per item, a token budget."""
 
-from llmrec.prompting.budget import newest_that_fit_each
+from llmrec.prompting.budget import newest_that_fit, newest_that_fit_each
 from llmrec.prompting.lines import item_lines, one_line, plain_row
 from llmrec.prompting.prompt import Language, Part, Prompt, names
 
@@ -10,6 +10,7 @@ __all__ = [
     "Prompt",
     "item_lines",
     "names",
+    "newest_that_fit",
     "newest_that_fit_each",
     "one_line",
     "plain_row",

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from llmrec.errors import PromptError
 
 
+def newest_that_fit(lengths: Sequence[int] | npt.NDArray[np.integer], budget: int) -> int:
+    """Count the newest items that fit. ``lengths`` are tokens per item, oldest first.
+
+    Raises PromptError if there are items and not even the newest fits.
+    """
+    flat = np.asarray(lengths, dtype=np.int64)
+    return int(newest_that_fit_each(flat, np.array([0, len(flat)], dtype=np.int64), budget)[0])
+
+
 def newest_that_fit_each(
     lengths: npt.NDArray[np.integer], offsets: npt.NDArray[np.int64], budget: int
 ) -> npt.NDArray[np.int64]:
-    """Count the newest items that fit, for each of n histories. Returns int64 [n].
+    """Count for each of n histories. Returns int64 [n].
 
     ``lengths`` are tokens per item of all histories one after the other, those of history n at
-    ``offsets[n]:offsets[n + 1]``, oldest first. Raises PromptError if not even the newest item
-    of a history fits.
+    ``offsets[n]:offsets[n + 1]``, oldest first. Raises PromptError as ``newest_that_fit`` does.
     """
     before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
     starts, ends = offsets[:-1], offsets[1:]

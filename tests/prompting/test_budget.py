@@ -9,14 +9,9 @@ from hypothesis import strategies as st
 
 from llmrec.data.histories import offsets_of
 from llmrec.errors import PromptError
-from llmrec.prompting import newest_that_fit_each
+from llmrec.prompting import newest_that_fit, newest_that_fit_each
 
 LENGTHS = st.lists(st.integers(0, 20), max_size=30)
-
-
-def newest_that_fit(lengths: list[int], budget: int) -> int:
-    flat = np.array(lengths, dtype=np.int64)
-    return int(newest_that_fit_each(flat, offsets_of([len(lengths)]), budget)[0])
 
 
 def by_loop(lengths: list[int], budget: int) -> int:
