@@ -125,7 +125,7 @@ BROKEN = {
         b"who,item_id\n1,2\n",
         "log.csv: no column 'user_id' among its columns who, item_id; name the one",
     ),
-    "no header": (b"1,2,3\n4,5,6\n", "its first line looks like data, not like names of columns: 1, 2, 3; name them"),
+    "no header": (b"1,2,3\n4,5,6\n", "its first line looks like data, not like names of columns: 1, 2, 3; name"),
     "short": (b"user_id,item_id\n1,2\n3\n", "data row 2 has 1 cells, the header has 2: '3'"),
     "long": (b"user_id,item_id\n1,2\n3,4,5\n", "data row 2 has 3 cells, the header has 2: '3,4,5'"),
     "latin1": (b"user_id,item_id\n1,2\n1,caf\xe9\n", "line 3 is not UTF-8 text"),
