@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from llmrec.config import Train
 from llmrec.llm.backbone import encoder
 from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
@@ -65,6 +67,18 @@ class NextItemNetwork(nn.Module):
             weights = negative_weights(counts)
             self.register_buffer("weights", weights, persistent=False)
             self.register_buffer("log_q", log_expected(weights, losses.negatives), persistent=False)
+
+    def parameter_groups(self, settings: Train) -> list[dict[str, Any]]:
+        """Return the optimizer's groups: adapter and head learn at their own rates; scalars do not decay."""
+        named = [(name, value) for name, value in self.named_parameters() if value.requires_grad]
+        adapter = [value for name, value in named if name.startswith("model.")]
+        head = [value for name, value in named if not name.startswith("model.")]
+        rate = settings.head_learning_rate
+        return [
+            {"params": adapter, "lr": settings.learning_rate, "weight_decay": 0.0},
+            {"params": [v for v in head if v.ndim > 1], "lr": rate, "weight_decay": settings.weight_decay},
+            {"params": [v for v in head if v.ndim <= 1], "lr": rate, "weight_decay": 0.0},
+        ]
 
     def refresh(self) -> None:
         """Encode the catalog with the weights of the moment, for a tuned tower in training."""

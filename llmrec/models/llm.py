@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from llmrec.llm.index import ItemIndex
 from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Recommender, Scores, table_of
 from llmrec.models.llm_files import read_llm, write_llm
+from llmrec.models.llm_growth import add_rows
 from llmrec.models.neural import fit_network
 from llmrec.models.ranking import rank_found
 from llmrec.models.tensors import Tensors
@@ -95,22 +96,7 @@ class LLMRecommender(Recommender):
         used. A new item is scored by its text, with the bias that ``head.cold_bias`` says. Raises DataError
         for an id that is there already or an item without text.
         """
-        from llmrec.llm.backbone import plain
-
-        added = self._fitted_catalog().rows_of(items)
-        network, tokenizer = self.reader.network, self.reader.tokenizer
-        lines = self.serializer_of(tokenizer, Catalog(added))
-        with plain(network.model) if self.recipe.head.tower == "frozen" else nullcontext():
-            raw = self._encode_lines(network.model, lines)
-        self.texts = np.concatenate([self.texts, (raw - self.text_mean) / self.text_scale]).astype(np.float32)
-        self.counts = np.concatenate([self.counts, np.zeros(added.height, dtype=np.float32)])
-        trained = {name: value.detach().cpu().numpy() for name, value in self.head_parameters()}
-        self.catalog = Catalog(pl.concat([self.catalog.table, added]))
-        self.read_with(network.model, tokenizer, self.reader.serializer.followed_by(lines))
-        self.put_head(trained)
-        self.reader.network.eval()
-        self._take_vectors()
-        self.facts["added_items"] = self.facts.get("added_items", 0) + added.height
+        add_rows(self, self._fitted_catalog().rows_of(items))
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.llm.backbone import add_adapter, load_backbone
@@ -128,7 +114,7 @@ class LLMRecommender(Recommender):
         self.facts["base"] = {"name": name, "identity": identity_of(name, model)}
         model.to(_device())  # type: ignore[arg-type]  # transformers' stub wants a model here
         serializer = self._kept_serializer(tokenizer, work_dir)
-        standardized = standardize(self._encode_lines(model, serializer))
+        standardized = standardize(self.encode_lines(model, serializer))
         self.texts, self.text_mean, self.text_scale = standardized
         sequences = Sequences.encode(data.histories, self.catalog)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
@@ -142,12 +128,13 @@ class LLMRecommender(Recommender):
         )  # fmt: skip
         fit_network(
             self, reader.network, batches, lambda batch: reader.collate(sequences, batch),
-            groups=self._groups(), valid=valid, work_dir=work_dir, progress=progress,
+            groups=reader.network.parameter_groups(settings), valid=valid, work_dir=work_dir, progress=progress,
             bf16=model.dtype != _float32(), judging=self._judging,
         )  # fmt: skip
         self.freeze()
 
     def serializer_of(self, tokenizer: PreTrainedTokenizerBase, catalog: Catalog) -> Serializer:
+        """Tokenize a catalog with the wording of this model."""
         prefix, item = self.prompts
         return Serializer.build(
             tokenizer, item_lines(catalog, item), prefix=prefix.render("user"),
@@ -164,7 +151,8 @@ class LLMRecommender(Recommender):
                 self.serializer_of(tokenizer, self.catalog).save(temporary)
         return Serializer.load(place, self.recipe.history.encoding)
 
-    def _encode_lines(self, model: Any, serializer: Serializer) -> Scores:
+    def encode_lines(self, model: Any, serializer: Serializer) -> Scores:
+        """Return a model's encoding of every line, float32 [n, hidden]."""
         from llmrec.llm.backbone import encoder
         from llmrec.llm.encode import encode_lines
 
@@ -203,28 +191,13 @@ class LLMRecommender(Recommender):
             min(history.max_tokens, limit), settings.batch_tokens,
         )  # fmt: skip
 
-    def _groups(self) -> list[dict[str, Any]]:
-        """Parameter groups: the adapter and the head learn at their own rates; scalars do not decay."""
-        settings = self.recipe.train
-        named = [(n, v) for n, v in self.reader.network.named_parameters() if v.requires_grad]
-        adapter = [value for name, value in named if name.startswith("model.")]
-        head = [(name, value) for name, value in named if not name.startswith("model.")]
-        rate = settings.head_learning_rate
-        decayed = [value for name, value in head if value.ndim > 1]
-        free = [value for name, value in head if value.ndim <= 1]
-        return [
-            {"params": adapter, "lr": settings.learning_rate, "weight_decay": 0.0},
-            {"params": decayed, "lr": rate, "weight_decay": settings.weight_decay},
-            {"params": free, "lr": rate, "weight_decay": 0.0},
-        ]
-
     @contextmanager
     def _judging(self) -> Iterator[None]:
         """Score with the weights of the moment, as the finished model would."""
         from llmrec.llm.backbone import merged
 
         with merged(self.reader.network.model):
-            self._take_vectors()
+            self.take_vectors()
             yield
 
     def freeze(self) -> None:
@@ -233,9 +206,9 @@ class LLMRecommender(Recommender):
 
         self.reader.network.eval()
         merge(self.reader.network.model)
-        self._take_vectors()
+        self.take_vectors()
 
-    def _take_vectors(self) -> None:
+    def take_vectors(self) -> None:
         import torch
 
         network = self.reader.network
@@ -289,6 +262,7 @@ class LLMRecommender(Recommender):
         read_llm(self, folder)
 
     def head_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
+        """Return what is trained besides the adapter, by name."""
         named = self.reader.network.named_parameters()
         return [(name, value) for name, value in named if not name.startswith("model.")]
 

@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     events.catalog.table.write_csv(place / "items.csv")
     recipe = {
         "model": "gru",
-        "sequence": {"dim": 24},
+        "sequence": {"dim": 32},
         "train": {"epochs": 20, "learning_rate": 0.02, "batch_tokens": 120, "patience": 99},
     }
     (place / "gru.yaml").write_text(Recipe.of(recipe).to_yaml(), encoding="utf-8")

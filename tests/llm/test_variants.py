@@ -95,7 +95,7 @@ def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_sp
     )
     assert np.abs(tuned.texts - frozen.texts).max() > 0.01
     with plain(tuned.reader.network.model):
-        untuned = tuned._encode_lines(tuned.reader.network.model, tuned.reader.serializer)
+        untuned = tuned.encode_lines(tuned.reader.network.model, tuned.reader.serializer)
     np.testing.assert_allclose((untuned - tuned.text_mean) / tuned.text_scale, frozen.texts, atol=1e-4)
 
 

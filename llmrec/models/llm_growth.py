@@ -1,0 +1,33 @@
+"""Let an LLM recommender take in items that came after its training."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from llmrec.data import Catalog
+
+if TYPE_CHECKING:
+    from llmrec.models.llm import LLMRecommender
+
+
+def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
+    """Encode new catalog rows as the first ones were, and put them behind these everywhere."""
+    from llmrec.llm.backbone import plain
+
+    network, tokenizer = model.reader.network, model.reader.tokenizer
+    lines = model.serializer_of(tokenizer, Catalog(added))
+    with plain(network.model) if model.recipe.head.tower == "frozen" else nullcontext():
+        raw = model.encode_lines(network.model, lines)
+    model.texts = np.concatenate([model.texts, (raw - model.text_mean) / model.text_scale]).astype(np.float32)
+    model.counts = np.concatenate([model.counts, np.zeros(added.height, dtype=np.float32)])
+    trained = {name: value.detach().cpu().numpy() for name, value in model.head_parameters()}
+    model.catalog = Catalog(pl.concat([model.catalog.table, added]))
+    model.read_with(network.model, tokenizer, model.reader.serializer.followed_by(lines))
+    model.put_head(trained)
+    model.reader.network.eval()
+    model.take_vectors()
+    model.facts["added_items"] = model.facts.get("added_items", 0) + added.height
