@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -156,6 +158,11 @@ class Recipe(Section):
                 raise RecipeError(f"{source}: {first['msg'].removeprefix('Value error, ')}") from error
             problem = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
             raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r})") from error
+
+    def with_values(self, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with other values, e.g. ``{"train.epochs": 3}``. Raises RecipeError."""
+        changes = [f"{field}={json.dumps(value)}" for field, value in values.items()]
+        return Recipe.of(_override(self.model_dump(mode="json"), changes), source=self.name)
 
     def to_yaml(self) -> str:
         """Write every field, defaults too, so that the run can be repeated when defaults have changed."""

@@ -48,7 +48,7 @@ class NextItemNetwork(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
-        self.losses, self.shape, self.pack = losses, shape, pack
+        self.losses, self.pack, self.cold_bias = losses, pack, shape.cold_bias
         tokens = model.get_input_embeddings().weight
         hidden = tokens.shape[1]
         self.items = ItemTower(texts, counts > 0, shape)
@@ -94,7 +94,7 @@ class NextItemNetwork(nn.Module):
         known = self.items.known
         if bool(known.all()):
             return self.bias
-        return torch.where(known, self.bias, torch.quantile(self.bias[known], self.shape.cold_bias))
+        return torch.where(known, self.bias, torch.quantile(self.bias[known], self.cold_bias))
 
     def entered(self, vectors: torch.Tensor) -> torch.Tensor:
         """Turn item vectors before normalization [n, dim] into what stands in an item slot, [n, hidden]."""

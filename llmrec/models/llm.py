@@ -98,6 +98,12 @@ class LLMRecommender(Recommender):
         """
         add_rows(self, self._fitted_catalog().rows_of(items))
 
+    def set_cold_bias(self, quantile: float) -> None:
+        """Give items never trained on another bias: that quantile, 0 to 1, of the known items' biases."""
+        self.recipe = self.recipe.with_values({"head.cold_bias": quantile})
+        self.reader.network.cold_bias = quantile
+        self.take_vectors()
+
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.llm.backbone import add_adapter, load_backbone
         from llmrec.llm.encode import standardize

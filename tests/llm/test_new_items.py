@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from llmrec import Histories, Recipe, Split
-from llmrec.errors import DataError
+from llmrec.errors import DataError, RecipeError
 from llmrec.models import LLMRecommender
 
 NEW = pl.DataFrame({"item_id": ["new-1", "new-2"], "title": ["Film 99: Broken Garden", "A quite other thing"]})
@@ -48,6 +48,16 @@ def test_their_vector_is_that_of_their_text(model: LLMRecommender) -> None:
     assert not model.reader.network.items.known[-1]
     known = model.bias[:-1]
     assert model.bias[-1] == pytest.approx(float(np.quantile(known, 0.5)), abs=1e-5)
+
+
+def test_their_bias_can_be_set(model: LLMRecommender) -> None:
+    model.add_items(NEW)
+    for quantile in (0.0, 1.0):
+        model.set_cold_bias(quantile)
+        assert model.bias[-1] == pytest.approx(float(np.quantile(model.bias[:12], quantile)), abs=1e-6)
+        assert model.recipe.head.cold_bias == quantile
+    with pytest.raises(RecipeError, match="cold_bias"):
+        model.set_cold_bias(1.5)
 
 
 @pytest.mark.parametrize(
