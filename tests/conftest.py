@@ -25,8 +25,11 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_tiny_base(folder: Path, *, seed: int = 0) -> Path:
-    """Save a two-layer random Llama and a byte-level tokenizer, as any local base model would lie there."""
+def build_tiny_base(folder: Path, *, seed: int = 0, spread: float = 0.1) -> Path:
+    """Save a two-layer random Llama and a byte-level tokenizer, as any local base model would lie there.
+
+    ``spread`` of the weights: the frozen head of a small one can never be sure of a token.
+    """
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -50,7 +53,7 @@ def build_tiny_base(folder: Path, *, seed: int = 0) -> Path:
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=True,
-        initializer_range=0.1,
+        initializer_range=spread,
         bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)

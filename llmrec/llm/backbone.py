@@ -12,6 +12,7 @@ from llmrec.errors import ArtifactError, ModelError
 from llmrec.llm.weights import load_causal_lm
 
 if TYPE_CHECKING:
+    import torch
     from peft import LoraModel, PeftModel
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -56,6 +57,23 @@ def encoder(model: PreTrainedModel | PeftModel) -> nn.Module:
     if hasattr(model, "peft_config"):
         causal = causal.get_base_model()
     return cast("nn.Module", causal.base_model)
+
+
+def language_logits(model: PreTrainedModel | PeftModel, states: torch.Tensor) -> torch.Tensor:
+    """Turn the encoder's last states into the language model's logits, [..., vocabulary] in float32.
+
+    Some families do more than multiply: Gemma caps its logits, Cohere and Granite scale them.
+    """
+    import torch
+
+    head: Any = model.get_output_embeddings()
+    config: Any = model.config.get_text_config()
+    logits: torch.Tensor = head(states.to(head.weight.dtype)).float()
+    logits = (
+        logits * (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
+    )
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
 def add_adapter(model: PreTrainedModel, settings: Lora) -> PeftModel:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from llmrec.config import Train
-from llmrec.llm.backbone import encoder
+from llmrec.llm.backbone import encoder, language_logits
 from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.llm.tower import HeadShape, ItemTower
@@ -200,6 +200,5 @@ class NextItemNetwork(nn.Module):
         return loss / len(truth)
 
     def _title_sum(self, states: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        head = self.model.get_output_embeddings()
-        logits = head(states.to(head.weight.dtype)).float()
+        logits = language_logits(self.model, states)
         return functional.cross_entropy(logits, truth, reduction="sum")

@@ -28,9 +28,9 @@ MAX_ITEM_TOKENS = 64  # a longer item text is cut: one item must not push a whol
 class Written:
     """A batch of serialized histories, right-padded: all int64.
 
-    ``tokens`` [n, length]: token id, EMPTY at item slots and padding. ``slots`` [n, length]: the item code
-    whose vector stands there, else EMPTY. ``states`` [n, items + 1]: where the user's state after the first
-    t items is read; places beyond a row's items repeat its last.
+    ``tokens`` [n, length]: token id, EMPTY at padding and where only a slot stands. ``slots`` [n, length]: the
+    item code whose vector is read there instead of a token, else EMPTY. ``states`` [n, items + 1]: where the
+    user's state after the first t items is read; places beyond a row's items repeat its last.
     """
 
     tokens: Ints
@@ -48,7 +48,8 @@ class Serializer:
     """A catalog's tokenized lines and a prefix. ``encoding`` says how an item stands in a history.
 
     ``text``: its line of tokens, ended by the newline token. ``soft``: one slot for its vector. ``hybrid``:
-    its line, the slot in place of the newline.
+    its line, the slot read in place of the newline; as a target the newline stays, so that a generated title
+    ends.
     """
 
     encoding: Encoding
@@ -119,7 +120,7 @@ class Serializer:
                 tokens[row, ends[row, place] + 1 : ends[row, place + 1] + 1] = self.line(int(inputs[row, place]))
         if self.encoding != "text":
             at = ends[rows, places + 1]
-            tokens[rows, at], slots[rows, at] = EMPTY, inputs[rows, places]
+            slots[rows, at] = inputs[rows, places]
         return Written(tokens, slots, ends)
 
 

@@ -12,17 +12,23 @@ from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender
 
 if TYPE_CHECKING:
+    from llmrec.models.fusion import Fusion
+    from llmrec.models.generative import GenerativeRanking
     from llmrec.models.llm import LLMRecommender
     from llmrec.models.markov import MarkovRecommender
     from llmrec.models.popularity import PopularityRecommender
+    from llmrec.models.prompted import PromptRanking
     from llmrec.models.sequential import GRURecommender, LSTMRecommender, SASRecRecommender
 
 __all__ = [
+    "Fusion",
     "GRURecommender",
+    "GenerativeRanking",
     "LLMRecommender",
     "LSTMRecommender",
     "MarkovRecommender",
     "PopularityRecommender",
+    "PromptRanking",
     "Recommender",
     "SASRecRecommender",
     "from_recipe",

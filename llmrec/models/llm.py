@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,20 @@ class LLMRecommender(Recommender):
     def item_vectors(self) -> Scores:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
         return self.vectors
+
+    def generate(
+        self, histories: Histories, k: int = 10, *, beams: int | None = 20, exclude_seen: bool | None = None,
+        candidates: Mapping[str, list[str]] | None = None,
+    ) -> pl.DataFrame:  # fmt: skip
+        """Recommend the items whose titles the LLM would write next; the table and the rest as ``recommend``.
+
+        See ``GenerativeRanking``, which judges and fuses this ranking. Raises ModelError for a model that was
+        not trained to write titles.
+        """
+        from llmrec.models.generative import GenerativeRanking
+
+        ranking = GenerativeRanking(self, beams=beams)
+        return ranking.recommend(histories, k, exclude_seen=exclude_seen, candidates=candidates)
 
     def prompt_example(self, histories: Histories) -> dict[str, Any]:
         """Show how the first of ``histories`` is written for the model.

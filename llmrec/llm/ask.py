@@ -1,0 +1,186 @@
+"""Ask an untuned chat LLM which candidate comes next: answers are read off its probabilities, never parsed."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.errors import ModelError, PromptError
+from llmrec.llm.encode import by_length
+from llmrec.prompting.prompt import Language, Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from llmrec.llm.decode import Decoder, Read
+
+Ints = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+Way = Literal["order", "letter", "title"]
+
+LETTERS = string.ascii_uppercase
+PROMPTS: dict[Way, str] = {"order": "rank", "letter": "rank-letter", "title": "rank-title"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which of the ``candidates`` comes after ``history`` (oldest first)? Both are titles, one line each."""
+
+    history: tuple[str, ...]
+    candidates: tuple[str, ...]
+
+
+class Asked:
+    """A base model with a chat template, loaded at the first use, that scores candidates in one of three ways.
+
+    ``order``: it writes all letters, best first, each chosen among those left; a score is minus the place.
+    ``letter``: one forward pass; a score is the log-probability of the candidate's letter as the answer.
+    ``title``: a score is the mean log-probability of a token of the candidate's title as the answer: an
+    untuned model has no idea of titles as a whole, and by their sum the short ones would win.
+    """
+
+    def __init__(self, base: str, way: Way, *, language: Language = "en", batch_tokens: int = 8192) -> None:
+        self.base, self.way, self.batch_tokens = base, way, batch_tokens
+        self.prompt = Prompt.load(PROMPTS[way], language)
+
+    def scores(self, questions: Sequence[Question]) -> list[Doubles]:
+        """Score the candidates of each question, higher is better. Raises ModelError for a model without a chat
+        template, PromptError for a question that does not fit in its context even without a history."""
+        import torch
+
+        rows = [self._fitting(question) for question in questions]
+        sizes = np.array([len(row) for row in rows], dtype=np.int64)
+        found: list[Doubles] = [np.empty(0)] * len(rows)
+        with torch.inference_mode():
+            # Titles repeat the cache of a question for each candidate: one question at a time.
+            for places in by_length(sizes, 0 if self.way == "title" else self.batch_tokens):
+                some = [questions[place] for place in places]
+                for place, scores in zip(places, self._answers(some, [rows[p] for p in places]), strict=True):
+                    found[place] = scores
+        return found
+
+    def _answers(self, questions: list[Question], rows: list[list[int]]) -> list[Doubles]:
+        read = self._read(rows)
+        if self.way == "title":
+            return [self._titles(read, questions[0])]
+        counts = np.array([len(question.candidates) for question in questions])
+        if self.way == "letter":
+            return list(self._letters(read, counts))
+        return self._order(read, counts)
+
+    def _titles(self, read: Read, question: Question) -> Doubles:
+        decoder, tokenizer = self._loaded
+        plain = {"add_special_tokens": False, "split_special_tokens": True}
+        ids = (tokenizer(title, **plain)["input_ids"] or [self._newline] for title in question.candidates)
+        lines = [np.array(one, dtype=np.int64) for one in ids]
+        sums = decoder.likelihoods(read, lines, budget=self.batch_tokens)
+        return sums / [len(line) for line in lines]
+
+    def _letters(self, read: Read, counts: Ints) -> Iterator[Doubles]:
+        rows = np.repeat(np.arange(len(counts)), counts)
+        tokens = np.concatenate([self._marks[:count] for count in counts])
+        flat = self._loaded[0].log_probabilities(read.last, rows, tokens)
+        yield from np.split(flat, np.cumsum(counts)[:-1])
+
+    def _order(self, read: Read, counts: Ints) -> list[Doubles]:
+        """Let each row write one letter a line, each letter once."""
+        left = np.arange(int(counts.max()))[None] < counts[:, None]
+        found = [np.zeros(count) for count in counts]
+        active = np.arange(len(counts))
+        for step in range(int(counts.max())):
+            rows, letters = np.nonzero(left[active])
+            values = np.full((len(active), left.shape[1]), -np.inf)
+            values[rows, letters] = self._loaded[0].log_probabilities(read.last, rows, self._marks[letters])
+            chosen = values.argmax(axis=1)
+            for row, letter in zip(active, chosen, strict=True):
+                found[row][letter] = -step
+            left[active, chosen] = False
+            on = left[active].any(axis=1)
+            active, chosen = active[on], chosen[on]
+            if not len(active):
+                break
+            written = np.stack([self._marks[chosen], np.full(len(chosen), self._newline)], axis=1)
+            read = self._loaded[0].go_on(read, np.flatnonzero(on), written)
+        return found
+
+    def _read(self, rows: list[list[int]]) -> Read:
+        import torch
+
+        tokens = torch.full((len(rows), max(map(len, rows))), -1, dtype=torch.long)
+        for n, row in enumerate(rows):
+            tokens[n, -len(row) :] = torch.tensor(row)
+        decoder = self._loaded[0]
+        return decoder.read(decoder.embed(tokens), tokens >= 0)
+
+    def _fitting(self, question: Question) -> list[int]:
+        """Write the question with as many of the newest items as the model can read."""
+        decoder, tokenizer = self._loaded
+        marked = [
+            {"letter": letter, "title": title} for letter, title in zip(LETTERS, question.candidates, strict=False)
+        ]
+        listed = {} if self.way == "title" else {"candidates": marked}
+        room = None if decoder.context is None else decoder.context - self._answer_tokens(question)
+        row: list[int] = []
+        for start in range(len(question.history) + 1):
+            row = encode_chat(tokenizer, self.prompt.messages(history=question.history[start:], **listed))
+            if room is None or len(row) <= room:
+                return row
+        raise PromptError(
+            f"prompt '{self.prompt.name}' with {len(question.candidates)} candidates takes {len(row)} tokens even "
+            f"without a history; base model '{self.base}' has room for {room}; give fewer candidates"
+        )
+
+    def _answer_tokens(self, question: Question) -> int:
+        if self.way == "title":
+            return max(len(one) for one in self._loaded[1](list(question.candidates))["input_ids"])
+        return 2 * len(question.candidates)
+
+    @cached_property
+    def _loaded(self) -> tuple[Decoder, PreTrainedTokenizerBase]:
+        from llmrec.llm.decode import Decoder, check_head
+        from llmrec.llm.weights import load_causal_lm
+        from llmrec.runtime import device_name
+
+        model, tokenizer = load_causal_lm(self.base)
+        if not tokenizer.chat_template:
+            raise ModelError(f"base model '{self.base}' has no chat template; use an instruct model")
+        placed: Any = model
+        check_head(placed.to(device_name()))
+        return Decoder(placed), tokenizer
+
+    @cached_property
+    def _marks(self) -> Ints:
+        """The token of each letter. Raises ModelError for a tokenizer that needs several for one."""
+        ids = [self._loaded[1](letter, add_special_tokens=False)["input_ids"] for letter in LETTERS]
+        if any(len(one) != 1 for one in ids) or len({one[0] for one in ids}) != len(ids):
+            raise ModelError(
+                f"the tokenizer of base model '{self.base}' has no single token for each letter; ask for titles "
+                "instead (way='title')"
+            )
+        return np.array([one[0] for one in ids], dtype=np.int64)
+
+    @cached_property
+    def _newline(self) -> int:
+        from llmrec.llm.serialize import newline_token
+
+        return newline_token(self._loaded[1])
+
+
+def encode_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """Tokenize a chat up to the answer; only the template's own markup becomes special tokens."""
+    # Private-use characters stand for the contents while the template writes around them.
+    marked = [{"role": turn["role"], "content": f"\ue010{n}\ue011"} for n, turn in enumerate(messages)]
+    frame = tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
+    ids: list[int] = []
+    for place, piece in enumerate(re.split("\ue010([0-9]+)\ue011", frame)):
+        content = place % 2 == 1
+        text = messages[int(piece)]["content"] if content else piece
+        ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=content)
+    return ids

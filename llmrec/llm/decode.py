@@ -1,0 +1,168 @@
+"""Go on writing where a causal LM stopped reading: one key-value cache, rows picked and repeated at will."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+Ints = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+# Logits over a vocabulary of 50,000 take 400 MB for so many positions.
+LOGITS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """Rows that were read: their cache, which of its positions are padding (False), each row's last state."""
+
+    cache: Any
+    inside: torch.Tensor
+    last: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.last)
+
+
+class Decoder:
+    """Reads rows of embeddings with a causal LM (adapted or not), and goes on token by token."""
+
+    def __init__(self, model: Any) -> None:
+        from llmrec.llm.backbone import encoder
+
+        self.model = model
+        self.blocks: Any = encoder(model)
+        self.config = self.blocks.config
+        self._positions = "position_ids" in inspect.signature(self.blocks.forward).parameters
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    @property
+    def context(self) -> int | None:
+        """How many positions the model can read; None where it sets no limit."""
+        return context_of(self.config)
+
+    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Look token ids up; a negative id is padding and stands for any token."""
+        embedded: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0).to(self.device))
+        return embedded
+
+    def read(self, embedded: torch.Tensor, inside: torch.Tensor) -> Read:
+        """Read rows [n, length, hidden]; padding (``inside`` False) stands on the left."""
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=self.config)
+        return self._run(cache, embedded, inside.to(self.device))[0]
+
+    def go_on(self, read: Read, rows: Ints, tokens: Ints) -> Read:
+        """Pick rows of what was read and append tokens [len(rows), m] to them. Uses ``read`` up."""
+        import torch
+
+        chosen = torch.from_numpy(rows).to(self.device)
+        read.cache.batch_select_indices(chosen)
+        added = torch.from_numpy(tokens).to(self.device)
+        inside = torch.cat([read.inside[chosen], torch.ones_like(added, dtype=torch.bool)], dim=1)
+        return self._run(read.cache, self.embed(added), inside)[0]
+
+    def log_probabilities(self, states: torch.Tensor, rows: Ints, tokens: Ints) -> Doubles:
+        """Return log p(token | states[row]) for pairs of row and token, over the whole vocabulary: [n_pairs]."""
+        import torch
+
+        from llmrec.llm.backbone import language_logits
+
+        found = np.empty(len(rows), dtype=np.float64)
+        for start in range(0, len(states), LOGITS_AT_ONCE):
+            part = np.flatnonzero((rows >= start) & (rows < start + LOGITS_AT_ONCE))
+            logits = language_logits(self.model, states[start : start + LOGITS_AT_ONCE])
+            at = torch.from_numpy(rows[part] - start).to(logits.device)
+            wanted = logits[at, torch.from_numpy(tokens[part]).to(logits.device)]
+            found[part] = (wanted - logits.logsumexp(dim=-1)[at]).double().cpu().numpy()
+        return found
+
+    def likelihoods(self, read: Read, lines: list[Ints], *, budget: int) -> Doubles:
+        """Return each line's log-likelihood behind the one row that was read, by teacher forcing: [n_lines].
+
+        The row is read once; its cache is repeated for as many lines as ``budget`` positions allow. ``read``
+        can be used again.
+        """
+        found = np.empty(len(lines), dtype=np.float64)
+        order = np.argsort([len(line) for line in lines], kind="stable")
+        width = read.inside.shape[1]
+        start = 0
+        while start < len(order):
+            # The longest line of a chunk is its last; the cache is repeated for each.
+            stop = start + 1
+            while stop < len(order) and (stop - start + 1) * (width + len(lines[order[stop]])) <= budget:
+                stop += 1
+            part = order[start:stop]
+            found[part] = self._forced(read, [lines[place] for place in part])
+            start = stop
+        return found
+
+    def _forced(self, read: Read, lines: list[Ints]) -> Doubles:
+        import torch
+
+        lengths = np.array([len(line) for line in lines])
+        tokens = np.full((len(lines), int(lengths.max())), -1, dtype=np.int64)
+        for row, line in enumerate(lines):
+            tokens[row, : len(line)] = line
+        states = read.last.expand(len(lines), -1)[:, None]
+        if tokens.shape[1] > 1:
+            cache = copy.deepcopy(read.cache)
+            cache.batch_repeat_interleave(len(lines))
+            inputs = torch.from_numpy(tokens[:, :-1])
+            # Padding stands on the right here: no position that counts looks at it.
+            inside = torch.cat([read.inside.expand(len(lines), -1), torch.ones_like(inputs).bool()], dim=1)
+            states = torch.cat([states, self._run(cache, self.embed(inputs), inside)[1]], dim=1)
+        rows, places = np.nonzero(tokens >= 0)
+        flat = states[torch.from_numpy(rows), torch.from_numpy(places)]
+        each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, places])
+        return np.bincount(rows, weights=each, minlength=len(lines))
+
+    def _run(self, cache: Any, embedded: torch.Tensor, inside: torch.Tensor) -> tuple[Read, torch.Tensor]:
+        options: dict[str, Any] = {}
+        if self._positions:
+            positions = (inside.long().cumsum(dim=1) - 1).clamp(min=0)
+            options["position_ids"] = positions[:, -embedded.shape[1] :]
+        states = self.blocks(
+            inputs_embeds=embedded, attention_mask=inside.long(), past_key_values=cache, use_cache=True, **options
+        ).last_hidden_state
+        return Read(cache, inside, states[:, -1]), states
+
+
+def context_of(config: Any) -> int | None:
+    """Return how many positions a model can read by its config; None where it sets no limit."""
+    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return None if limit is None else int(limit)
+
+
+def check_head(model: Any) -> None:
+    """Raise ModelError for a model whose head does more to the states than ``language_logits`` does."""
+    import torch
+
+    from llmrec.llm.backbone import encoder, language_logits
+
+    causal = model.get_base_model() if hasattr(model, "peft_config") else model
+    ids = torch.arange(4, device=next(causal.parameters()).device)[None]
+    with torch.inference_mode():
+        truth = causal(input_ids=ids, use_cache=False).logits.float()
+        ours = language_logits(model, encoder(model)(input_ids=ids, use_cache=False).last_hidden_state)
+    if not torch.allclose(ours, truth, atol=1e-2, rtol=1e-2):
+        raise ModelError(
+            f"a {causal.config.model_type} model's head is not one that titles can be generated with; "
+            "rank with recommend, or choose another base model"
+        )

@@ -1,0 +1,174 @@
+"""Generate the next item: its title, token by token, where only titles of the catalog can come out.
+
+An item's score is the log-probability of its whole line, newline included, after the history. It is not divided
+by the line's length: a line ends in a token of its own, so the plain probabilities of all lines sum to at most
+one, while a mean over tokens favours titles with many tokens that follow from the ones before (Bao et al. 2024,
+"Decoding Matters").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.data import Sequences
+from llmrec.errors import ModelError
+from llmrec.llm.decode import Decoder, Read, check_head
+from llmrec.llm.encode import by_length, padded
+from llmrec.llm.reader import Reader
+from llmrec.llm.trie import ROOT, TitleTrie
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+# Positions that may lie in caches at once, a multiple of a training step's: nothing is kept for a gradient.
+CACHED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a beam search found: for each find its row, a leaf of the trie, and the log-probability."""
+
+    rows: Ints
+    leaves: Ints
+    scores: Doubles
+
+
+class TitleGenerator:
+    """Scores items by the probability of their lines under a trained network. Raises ModelError if it was not
+    taught to write them."""
+
+    def __init__(self, reader: Reader) -> None:
+        if reader.serializer.encoding == "soft" or not reader.network.title_loss:
+            raise ModelError(
+                "this model was not taught to write titles, so it cannot generate them; train with "
+                "history.encoding text or hybrid and train.title_loss above 0"
+            )
+        check_head(reader.network.model)
+        self.reader = reader
+        self.decoder = Decoder(reader.network.model)
+
+    @cached_property
+    def trie(self) -> TitleTrie:
+        """The tree of the catalog's lines."""
+        return TitleTrie.build(self.reader.serializer.tokens, self.reader.serializer.offsets)
+
+    def exact(self, sequences: Sequences) -> Floats:
+        """Score every item for every sequence by teacher forcing: float32 [n, n_items]."""
+        import torch
+
+        leaves, first = np.unique(self.trie.leaves, return_index=True)
+        lines = [self.reader.serializer.line(int(code)) for code in first]
+        at = np.searchsorted(leaves, self.trie.leaves)
+        scores = np.empty((len(sequences), len(self.trie.leaves)), dtype=np.float32)
+        with torch.inference_mode():
+            # One history at a time: its cache is repeated for as many lines as there is room for.
+            for rows, read in self._read(sequences, budget=0):
+                scores[rows] = self.decoder.likelihoods(read, lines, budget=self._budget)[at]
+        return scores
+
+    def best(self, sequences: Sequences, beams: int, *, allowed: Flags) -> tuple[Ints, Floats]:
+        """Find items by beam search: codes and log-probabilities [n, m], -inf where fewer were found.
+
+        ``allowed`` [n, n_items]: which items may come out. ``beams`` token sequences are followed for each
+        history, so at least so many items come out if as many are allowed; with as many beams as items the
+        ranking is exact. All items that share a line come out with it. The order within a row is arbitrary.
+        """
+        found: list[tuple[Ints, Floats]] = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))] * len(
+            sequences
+        )
+        for rows, read in self._read(sequences, budget=self._budget, rows_each=beams):
+            some = beam_search(self.decoder, self.trie, read, beams, [allowed[row] for row in rows])
+            which, codes = self.trie.items_at(some.leaves)
+            owner, values = rows[some.rows[which]], some.scores[which].astype(np.float32)
+            kept = allowed[owner, codes]
+            for row in rows:
+                mine = kept & (owner == row)
+                found[row] = (codes[mine], values[mine])
+        width = max((len(codes) for codes, _ in found), default=0)
+        all_codes = np.zeros((len(sequences), width), dtype=np.int64)
+        all_values = np.full((len(sequences), width), -np.inf, dtype=np.float32)
+        for row, (codes, values) in enumerate(found):
+            all_codes[row, : len(codes)], all_values[row, : len(codes)] = codes, values
+        return all_codes, all_values
+
+    @property
+    def _budget(self) -> int:
+        return CACHED * self.reader.batch_tokens
+
+    def _read(self, sequences: Sequences, *, budget: int, rows_each: int = 1) -> Iterator[tuple[Ints, Read]]:
+        """Read the histories in groups of like length whose caches, each ``rows_each`` times, hold ``budget``."""
+        import torch
+
+        longest = int(np.diff(self.reader.serializer.offsets).max(initial=0))
+        window = self._reader(longest).window(sequences)
+        network, serializer = self.reader.network, self.reader.serializer
+        costs = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(serializer.costs()[window.codes])])
+        sizes = len(serializer.prefix) + costs[window.offsets[1:]] - costs[window.offsets[:-1]]
+        for rows in by_length((sizes + longest) * min(rows_each, len(self.trie)), budget):
+            with torch.inference_mode():
+                written = serializer.write(padded(window, rows))
+                length = written.tokens.shape[1]
+                # From padding on the right, as in training, to padding on the left.
+                turned = (np.arange(length)[None] - (length - sizes[rows])[:, None]) % length
+                tokens, slots = (
+                    torch.from_numpy(np.take_along_axis(one, turned, axis=1)).to(self.decoder.device)
+                    for one in (written.tokens, written.slots)
+                )
+                inside = np.arange(length)[None] >= (length - sizes[rows])[:, None]
+                embedded = network.embedded(tokens, slots, network.items())
+                yield rows, self.decoder.read(embedded, torch.from_numpy(inside))
+
+    def _reader(self, longest: int) -> Reader:
+        """Leave room for a title behind the history where the model's context is that short."""
+        context = self.decoder.context
+        if context is None:
+            return self.reader
+        return replace(self.reader, max_tokens=min(self.reader.max_tokens, context - longest))
+
+
+def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allowed: list[Flags]) -> Found:
+    """Follow the ``beams`` most probable ways down the trie for each row that was read, to the leaves.
+
+    Finished lines keep their place among the beams. Ways without an allowed item below them are not taken.
+    """
+    import torch
+
+    alive = np.stack([trie.leading_to(one) for one in allowed])
+    rows = np.flatnonzero(alive[:, ROOT])
+    nodes, scores = np.full(len(rows), ROOT, dtype=np.int64), np.zeros(len(rows))
+    done = Found(*(np.empty(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))
+    owners, last = rows, rows  # of each active beam: its history, and where its state is
+    with torch.inference_mode():
+        while len(owners):
+            which, child = trie.steps(nodes)
+            kept = alive[owners[which], child]
+            which, child = which[kept], child[kept]
+            gains = decoder.log_probabilities(read.last, last[which], trie.tokens[child])
+            all_owners = np.concatenate([done.rows, owners[which]])
+            all_nodes = np.concatenate([done.leaves, child])
+            all_scores = np.concatenate([done.scores, scores[which] + gains])
+            came_from = np.concatenate([np.full(len(done.rows), -1, dtype=np.int64), last[which]])
+            best = best_of_each(all_owners, all_scores, all_nodes, beams)
+            ended = trie.children[all_nodes[best]] == 0
+            over, on = best[ended], best[~ended]
+            done = Found(all_owners[over], all_nodes[over], all_scores[over])
+            owners, nodes, scores = all_owners[on], all_nodes[on], all_scores[on]
+            if len(on):
+                read = decoder.go_on(read, came_from[on], trie.tokens[nodes][:, None])
+            last = np.arange(len(on))
+    return done
+
+
+def best_of_each(owners: Ints, scores: Doubles, nodes: Ints, most: int) -> Ints:
+    """Return the places of each owner's ``most`` highest scores; ties go to the lower node."""
+    order = np.lexsort((nodes, -scores, owners))
+    ranked = owners[order]
+    rank = np.arange(len(order)) - np.searchsorted(ranked, ranked, side="left")
+    return order[rank < most]

@@ -1,0 +1,92 @@
+"""Two recommenders' scores in one ranking, by a weight that can be chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from llmrec.data import Fold, Histories, Sequences
+from llmrec.errors import DataError
+from llmrec.metrics import per_user
+from llmrec.models.base import CHUNK, Recommender, Scores, _table
+from llmrec.models.ranking import top_k
+from llmrec.models.wrapped import Wrapped
+
+WEIGHTS = tuple(round(0.1 * n, 1) for n in range(11))
+
+
+class Fusion(Wrapped):
+    """Ranks by ``(1 - weight) * z(a) + weight * z(b)``; ``z`` is a model's scores of one history, standardized.
+
+    Standardized for each history over the whole catalog, because scores of different models have no common
+    unit; unlike ranks, standardized scores keep how clear a decision is. Works for any two recommenders of the
+    same catalog. Raises DataError for other weights than 0 to 1 and for different catalogs.
+    """
+
+    kind = "fusion"
+
+    def __init__(self, a: Recommender, b: Recommender, weight: float = 0.5) -> None:
+        if not 0 <= weight <= 1:
+            raise DataError(f"the weight of a fusion lies between 0 (first model) and 1 (second), got {weight}")
+        self.weight = weight
+        super().__init__(a, b, name="fusion")
+
+    @classmethod
+    def tuned(
+        cls, a: Recommender, b: Recommender, fold: Fold, *, weights: Sequence[float] = WEIGHTS, k: int = 10
+    ) -> Self:
+        """Fuse with the weight of the highest NDCG@k on a validation fold; of equals, the smallest.
+
+        ``facts["fusion"]`` holds what each weight gave. Raises DataError without a fold or without a weight.
+        """
+        if not len(fold.histories) or not weights:
+            raise DataError("a fusion's weight is chosen among weights on a validation fold; one of them is empty")
+        fused = cls(a, b)
+        gave = dict(zip(weights, fused._tried(fold, weights, k), strict=True))
+        fused.weight = min(weights, key=lambda weight: (-gave[weight], weight))
+        told = {f"{weight:g}": round(value, 6) for weight, value in gave.items()}
+        fused.facts["fusion"] = {"weight": fused.weight, f"valid_ndcg@{k}": told}
+        return fused
+
+    def _adopt(self) -> None:
+        a, b = self.models
+        if a.catalog.ids != b.catalog.ids:
+            raise DataError(
+                f"a fusion needs two models of one catalog; these rank {len(a.catalog)} and {len(b.catalog)} items"
+                + (", not the same ones" if len(a.catalog) == len(b.catalog) else "")
+            )
+        super()._adopt()
+        self.facts["fusion"] = {"weight": self.weight}
+
+    def _score(self, sequences: Sequences) -> Scores:
+        a, b = (standardized(model._score(sequences)) for model in self.models)
+        return (1 - self.weight) * a + self.weight * b
+
+    def _tried(self, fold: Fold, weights: Sequence[float], k: int) -> list[float]:
+        """Mean NDCG@k of each weight; both models score each history once."""
+        histories = fold.histories
+        found: list[list[float]] = [[] for _ in weights]
+        for start in range(0, len(histories), CHUNK):
+            part = histories[start : start + CHUNK]
+            seen = Sequences.encode(part, self.catalog)
+            a, b = (standardized(model.score(part)) for model in self.models)
+            for values, weight in zip(found, weights, strict=True):
+                scores = (1 - weight) * a + weight * b
+                values += self._ndcg(scores, part, seen, fold, k)
+        return [float(np.mean(values)) for values in found]
+
+    def _ndcg(self, scores: Scores, part: Histories, seen: Sequences, fold: Fold, k: int) -> list[float]:
+        if self.exclude_seen:
+            scores[seen.users(), seen.codes] = -np.inf
+        users = list(part.user_ids)
+        recs = _table(users, self.catalog, *top_k(scores, k, self.catalog.tie_order))
+        return per_user(recs, fold.answers, users=users, k=k)[f"ndcg@{k}"].to_list()
+
+
+def standardized(scores: Scores) -> Scores:
+    """Centre each row and divide it by its standard deviation; a row of equal scores becomes zeros."""
+    centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64)
+    spread = centred.std(axis=1, keepdims=True)
+    return (centred / np.where(spread > 0, spread, 1)).astype(np.float32)

@@ -1,0 +1,82 @@
+"""Recommend by generating: the items whose titles the tuned LLM would write next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data import Histories, Sequences
+from llmrec.errors import DataError
+from llmrec.models.base import Scores, _table
+from llmrec.models.ranking import rank_found
+from llmrec.models.wrapped import Wrapped
+
+if TYPE_CHECKING:
+    from llmrec.llm.generate import TitleGenerator
+    from llmrec.models.llm import LLMRecommender
+
+
+class GenerativeRanking(Wrapped):
+    """Ranks by the log-probability of an item's line after the history, under a fitted LLM recommender.
+
+    ``beams``: how many titles a constrained beam search follows; only items of the catalog come out, and at
+    least as many as asked for. None scores every title, which costs about the whole catalog's tokens for each
+    history: for small catalogs. ``score`` always does. Raises ModelError for a model that was not trained to
+    write titles.
+    """
+
+    kind = "generative"
+
+    def __init__(self, model: LLMRecommender, *, beams: int | None = 20) -> None:
+        if beams is not None and beams < 1:
+            raise DataError(f"beams must be at least 1, got {beams}; None ranks every title exactly")
+        super().__init__(model, name="generative")
+        self.model, self.beams = model, beams
+
+    @cached_property
+    def _generator(self) -> TitleGenerator:
+        from llmrec.llm.generate import TitleGenerator
+
+        return TitleGenerator(self.model.reader)
+
+    def _score(self, sequences: Sequences) -> Scores:
+        return self._generator.exact(sequences)
+
+    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+        if self.beams is None:
+            return super()._ranked(histories, k, skip=skip)
+        sequences = Sequences.encode(histories, self.catalog)
+        return self._found(sequences, k, max(self.beams, k), self._unseen(sequences, skip=skip))
+
+    def _recommend_part(
+        self, histories: Histories, k: int, *, skip: bool, candidates: Mapping[str, list[str]] | None
+    ) -> pl.DataFrame:
+        if candidates is None:
+            return super()._recommend_part(histories, k, skip=skip, candidates=None)
+        sequences = Sequences.encode(histories, self.catalog)
+        allowed = self._unseen(sequences, skip=skip)
+        for row, user in enumerate(histories.user_ids):
+            given = self.catalog.codes(candidates.get(user, []))
+            allowed[row] &= np.isin(np.arange(len(self.catalog)), given)
+        # As many beams as candidates: exact.
+        found = self._found(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
+        return _table(list(histories.user_ids), self.catalog, *found)
+
+    def _found(
+        self, sequences: Sequences, k: int, beams: int, allowed: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.int64], Scores]:
+        codes, values = self._generator.best(sequences, beams, allowed=allowed)
+        if not codes.shape[1]:
+            return codes, values
+        return rank_found(codes, values, k, self.catalog.tie_order, without=np.isneginf(values))
+
+    def _unseen(self, sequences: Sequences, *, skip: bool) -> npt.NDArray[np.bool_]:
+        allowed = np.ones((len(sequences), len(self.catalog)), dtype=bool)
+        if skip:
+            allowed[sequences.users(), sequences.codes] = False
+        return allowed

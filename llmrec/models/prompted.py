@@ -1,0 +1,135 @@
+"""Recommend by asking an untuned chat LLM: nothing is learned but which items are popular."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.config import Recipe
+from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.data.columns import ITEM
+from llmrec.errors import ArtifactError, DataError
+from llmrec.llm.ask import LETTERS, Asked, Question, Way
+from llmrec.models.base import Recommender, Scores, _table
+from llmrec.models.ranking import rank_found, top_k
+from llmrec.prompting import Language, one_line
+
+Ints = npt.NDArray[np.int64]
+
+
+class PromptRanking(Recommender):
+    """Zero-shot: a base model, as it is, puts candidates in order by prompt. For comparison with tuned models.
+
+    ``way``: ``order`` (it writes all candidates' letters, best first), ``letter`` (the probabilities of the
+    letters in one forward pass) or ``title`` (how likely it is to write each title); see ``llm.ask.Asked``.
+    Candidates are those given to ``recommend``, else the ``candidates`` most popular ones; all other items
+    come after them, by popularity. They are shown in a fixed pseudo-random order, which says nothing. Up to
+    ``max_items`` of the newest items are shown, fewer where the model's context is short. Raises DataError
+    for more candidates than letters.
+    """
+
+    kind = "prompt"
+
+    def __init__(
+        self, base: str = "smollm2-135m", *, way: Way = "letter", candidates: int = 20, max_items: int = 20,
+        language: Language = "en",
+    ) -> None:  # fmt: skip
+        super().__init__(Recipe(name=f"prompt-{way}", model=self.kind))
+        if candidates < 1 or max_items < 1:
+            raise DataError(f"candidates and max_items must be at least 1, got {candidates} and {max_items}")
+        self.way, self.candidates, self.max_items = way, candidates, max_items
+        self._asked = Asked(base, way, language=language)
+        self._limit(candidates)
+
+    def save(self, folder: str | Path) -> None:
+        """Refuse. Raises ArtifactError."""
+        raise ArtifactError(
+            f"a {self.kind} ranking has learned nothing that could be saved; make it anew and fit it"
+        )
+
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        from llmrec.runtime import device_name
+
+        codes = self.catalog.codes(data.events[ITEM])
+        self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
+        self._titles = [one_line(title) for title in self.catalog.titles]
+        self.facts["cost"] = {"device": device_name()}
+        self.facts["prompt"] = {"base": self._asked.base, "way": self.way, "wording": self._asked.prompt.name}
+
+    def _score(self, sequences: Sequences) -> Scores:
+        return self._dense(sequences, skip=self.exclude_seen)
+
+    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[Ints, Scores]:
+        sequences = Sequences.encode(histories, self.catalog)
+        scores = self._dense(sequences, skip=skip)
+        if skip:
+            scores[sequences.users(), sequences.codes] = -np.inf
+        return top_k(scores, k, self.catalog.tie_order)
+
+    def _recommend_part(
+        self, histories: Histories, k: int, *, skip: bool, candidates: Mapping[str, list[str]] | None
+    ) -> pl.DataFrame:
+        if candidates is None:
+            return super()._recommend_part(histories, k, skip=skip, candidates=None)
+        sequences = Sequences.encode(histories, self.catalog)
+        given = []
+        for row, user in enumerate(histories.user_ids):
+            codes = np.unique(self.catalog.codes(candidates.get(user, []))).astype(np.int64)
+            given.append(codes[(codes >= 0) & ~(skip & np.isin(codes, sequences[row]))])
+        width = max(map(len, given), default=0)
+        found, values = np.zeros((len(given), width), dtype=np.int64), np.full((len(given), width), -np.inf)
+        for row, (codes, scores) in enumerate(zip(given, self._judged(sequences, given), strict=True)):
+            found[row, : len(codes)], values[row, : len(codes)] = codes, scores
+        if width:
+            without = np.isneginf(values)
+            found, values = rank_found(
+                found, values.astype(np.float32), k, self.catalog.tie_order, without=without
+            )
+        return _table(list(histories.user_ids), self.catalog, found, values)
+
+    def _dense(self, sequences: Sequences, *, skip: bool) -> Scores:
+        """Score the popular candidates by prompt and all others below them, by popularity."""
+        popular = np.repeat(self._counts[None], len(sequences), axis=0)
+        if skip:
+            popular[sequences.users(), sequences.codes] = -1.0
+        chosen, _ = top_k(popular, self.candidates, self.catalog.tie_order)
+        scores = popular / (self._counts.max() + 2.0)  # below 1
+        for row, judged in enumerate(self._judged(sequences, list(chosen))):
+            scores[row, chosen[row]] = 2.0 + judged - judged.min()
+        return scores.astype(np.float32)
+
+    def _judged(self, sequences: Sequences, candidates: list[Ints]) -> list[npt.NDArray[np.float64]]:
+        """Ask about each sequence that has candidates; the scores are in the order of the codes."""
+        asked = [row for row, codes in enumerate(candidates) if len(codes)]
+        found: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(candidates)
+        self._limit(max((len(codes) for codes in candidates), default=0))
+        shown = [np.argsort(self.catalog.tie_order[codes]) for codes in candidates]
+        questions = [
+            Question(
+                tuple(self._titles[code] for code in sequences[row][-self.max_items :]),
+                tuple(self._titles[code] for code in candidates[row][shown[row]]),
+            )
+            for row in asked
+        ]
+        for row, scores in zip(asked, self._asked.scores(questions), strict=True):
+            found[row] = np.empty(len(scores))
+            found[row][shown[row]] = scores
+        return found
+
+    def _limit(self, candidates: int) -> None:
+        if self.way != "title" and candidates > len(LETTERS):
+            raise DataError(
+                f"{candidates} candidates for one prompt, but it has only {len(LETTERS)} letters for them; give "
+                "fewer, or use way='title'"
+            )
+
+    def _load(self, folder: Path) -> NoReturn:
+        raise NotImplementedError
+
+    def _save(self, folder: Path) -> NoReturn:
+        raise NotImplementedError
