@@ -44,6 +44,13 @@ KINDS = {
     "llm": ("llmrec.models.llm", "LLMRecommender"),
 }
 
+# Made of fitted models, or of nothing that is trained: no recipe or run names them.
+WITHOUT_RECIPE = {
+    "generative": ("llmrec.models.generative", "GenerativeRanking"),
+    "fusion": ("llmrec.models.fusion", "Fusion"),
+    "prompt": ("llmrec.models.prompted", "PromptRanking"),
+}
+
 
 def from_recipe(recipe: Recipe) -> Recommender:
     """Make the unfitted recommender that a recipe describes. Raises RecipeError for an unknown model."""
@@ -67,7 +74,7 @@ def _class_of(kind: str) -> type[Recommender]:
 
 
 def __getattr__(name: str) -> object:
-    for module, class_name in KINDS.values():
+    for module, class_name in (*KINDS.values(), *WITHOUT_RECIPE.values()):
         if name == class_name:
             return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'llmrec.models' has no attribute '{name}'")

@@ -1,0 +1,55 @@
+"""The tree of the catalog's lines: every line is a way to a leaf, and nothing else is."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrec.data.histories import offsets_of
+from llmrec.llm.trie import ROOT, TitleTrie
+
+END = 9
+some_lines = st.lists(st.lists(st.integers(0, 3), max_size=4).map(lambda line: [*line, END]), min_size=1, max_size=12)
+
+
+def build(lines: list[list[int]]) -> TitleTrie:
+    flat = np.array([token for line in lines for token in line], dtype=np.int64)
+    return TitleTrie.build(flat, offsets_of([len(line) for line in lines]))
+
+
+def ways(trie: TitleTrie, node: int = ROOT) -> list[tuple[list[int], int]]:
+    """All token ways from a node to leaves."""
+    _, children = trie.steps(np.array([node]))
+    if not len(children):
+        return [([], node)]
+    return [([int(trie.tokens[c]), *rest], leaf) for c in children for rest, leaf in ways(trie, int(c))]
+
+
+@given(some_lines)
+def test_the_ways_down_are_the_lines(lines: list[list[int]]) -> None:
+    trie = build(lines)
+    found = ways(trie)
+    assert sorted(way for way, _ in found) == sorted({tuple(line): line for line in lines}.values())
+    for way, leaf in found:
+        which, codes = trie.items_at(np.array([leaf]))
+        assert sorted(codes) == [n for n, line in enumerate(lines) if line == way]
+        assert (which == 0).all()
+        assert trie.below[leaf] == len(codes)
+    assert trie.below[ROOT] == len(lines)
+    assert (trie.tokens[trie.leaves] == END).all()
+
+
+@given(some_lines, st.data())
+def test_only_ways_to_allowed_items_are_alive(lines: list[list[int]], data: st.DataObject) -> None:
+    allowed = np.array(data.draw(st.lists(st.booleans(), min_size=len(lines), max_size=len(lines))))
+    alive = build(lines).leading_to(allowed)
+    some = build([line for line, kept in zip(lines, allowed, strict=True) if kept] or [[END]])
+    assert alive.sum() == (len(some) if allowed.any() else 0)
+
+
+def test_children_of_several_nodes_at_once() -> None:
+    trie = build([[0, 1, END], [0, 2, END], [3, END]])
+    which, children = trie.steps(np.array([ROOT, int(trie.steps(np.array([ROOT]))[1][0])]))
+    assert which.tolist() == [0, 0, 1, 1]
+    assert trie.tokens[children].tolist() == [0, 3, 1, 2]
