@@ -79,11 +79,14 @@ def language_logits(model: PreTrainedModel | PeftModel, states: torch.Tensor) ->
 def add_adapter(model: PreTrainedModel, settings: Lora) -> PeftModel:
     """Wrap the model in a fresh LoRA adapter. Raises ModelError for targets the model does not have."""
     from peft import LoraConfig, TaskType, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
+    everything: list[Any] = list(cast("Any", model).modules())
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM, r=settings.r, lora_alpha=settings.alpha,
         lora_dropout=settings.dropout, target_modules=settings.targets, use_rslora=settings.rslora,
         use_dora=settings.dora,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in everything),  # GPT-2 keeps weights transposed
     )  # fmt: skip
     try:
         return get_peft_model(model, config)

@@ -42,7 +42,7 @@ class Decoder:
 
         self.model = model
         self.blocks: Any = encoder(model)
-        self.config = self.blocks.config
+        self.config: Any = self.blocks.config
         self._positions = "position_ids" in inspect.signature(self.blocks.forward).parameters
 
     @property
@@ -131,7 +131,8 @@ class Decoder:
         rows, places = np.nonzero(tokens >= 0)
         flat = states[torch.from_numpy(rows), torch.from_numpy(places)]
         each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, places])
-        return np.bincount(rows, weights=each, minlength=len(lines))
+        sums: Doubles = np.bincount(rows, weights=each, minlength=len(lines)).astype(np.float64)
+        return sums
 
     def _run(self, cache: Any, embedded: torch.Tensor, inside: torch.Tensor) -> tuple[Read, torch.Tensor]:
         options: dict[str, Any] = {}

@@ -126,11 +126,10 @@ class TitleGenerator:
                 yield rows, self.decoder.read(embedded, torch.from_numpy(inside))
 
     def _reader(self, longest: int) -> Reader:
-        """Leave room for a title behind the history where the model's context is that short."""
-        context = self.decoder.context
-        if context is None:
-            return self.reader
-        return replace(self.reader, max_tokens=min(self.reader.max_tokens, context - longest))
+        """Read one item less than fits, as in training: there a title was written as a window's last item."""
+        reader, context = self.reader, self.decoder.context
+        room = reader.max_tokens if context is None else min(reader.max_tokens, context)
+        return replace(reader, max_items=reader.max_items - 1, max_tokens=room - longest)
 
 
 def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allowed: list[Flags]) -> Found:
@@ -143,7 +142,7 @@ def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allow
     alive = np.stack([trie.leading_to(one) for one in allowed])
     rows = np.flatnonzero(alive[:, ROOT])
     nodes, scores = np.full(len(rows), ROOT, dtype=np.int64), np.zeros(len(rows))
-    done = Found(*(np.empty(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))
+    done = Found(rows[:0], nodes[:0], scores[:0])
     owners, last = rows, rows  # of each active beam: its history, and where its state is
     with torch.inference_mode():
         while len(owners):

@@ -75,10 +75,18 @@ def load_causal_lm(
     try:
         wanted = getattr(torch, resolve_dtype(dtype))
         options = {} if quantize == "none" else {"quantization_config": _four_bits(wanted)}
-        model = AutoModelForCausalLM.from_pretrained(found.location, dtype=wanted, **options)
+        model, told = AutoModelForCausalLM.from_pretrained(
+            found.location, dtype=wanted, output_loading_info=True, **options
+        )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_explained(base, error)) from error
     model.train(mode=False)
+    # transformers would fill in at random what a checkpoint lacks, and read an encoder's as a causal LM.
+    if told["missing_keys"]:
+        lacking = f"its checkpoint lacks {len(told['missing_keys'])} weights, e.g. {min(told['missing_keys'])}"
+        raise ModelError(_explained(base, ValueError(lacking)))
+    if not _is_causal(model):
+        raise ModelError(_explained(base, ValueError("it looks ahead: what follows a token changes its state")))
     return model, load_tokenizer(base)
 
 
@@ -93,6 +101,17 @@ def _four_bits(compute: torch.dtype) -> BitsAndBytesConfig:
         bnb_4bit_compute_dtype=compute,
     )  # fmt: skip
     return config
+
+
+def _is_causal(model: PreTrainedModel) -> bool:
+    """Tell whether a token's state is the same whatever follows it; everything here relies on it."""
+    import torch
+
+    blocks: Any = model.base_model
+    ids = torch.tensor([[0, 1, 2], [0, 1, 3]], device=model.device)
+    with torch.inference_mode():
+        states = blocks(input_ids=ids, use_cache=False).last_hidden_state
+    return torch.allclose(states[0, :2].float(), states[1, :2].float(), atol=1e-2, rtol=1e-2)
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerBase:

@@ -43,12 +43,12 @@ class Fusion(Wrapped):
         """
         if not len(fold.histories) or not weights:
             raise DataError("a fusion's weight is chosen among weights on a validation fold; one of them is empty")
-        fused = cls(a, b)
-        gave = dict(zip(weights, fused._tried(fold, weights, k), strict=True))
-        fused.weight = min(weights, key=lambda weight: (-gave[weight], weight))
+        made = cls(a, b)
+        gave = dict(zip(weights, made._tried(fold, weights, k), strict=True))
+        made.weight = min(weights, key=lambda weight: (-gave[weight], weight))
         told = {f"{weight:g}": round(value, 6) for weight, value in gave.items()}
-        fused.facts["fusion"] = {"weight": fused.weight, f"valid_ndcg@{k}": told}
-        return fused
+        made.facts["fusion"] = {"weight": made.weight, f"valid_ndcg@{k}": told}
+        return made
 
     def _adopt(self) -> None:
         a, b = self.models
@@ -62,7 +62,7 @@ class Fusion(Wrapped):
 
     def _score(self, sequences: Sequences) -> Scores:
         a, b = (standardized(model._score(sequences)) for model in self.models)
-        return (1 - self.weight) * a + self.weight * b
+        return fused(a, b, self.weight)
 
     def _tried(self, fold: Fold, weights: Sequence[float], k: int) -> list[float]:
         """Mean NDCG@k of each weight; both models score each history once."""
@@ -73,8 +73,7 @@ class Fusion(Wrapped):
             seen = Sequences.encode(part, self.catalog)
             a, b = (standardized(model.score(part)) for model in self.models)
             for values, weight in zip(found, weights, strict=True):
-                scores = (1 - weight) * a + weight * b
-                values += self._ndcg(scores, part, seen, fold, k)
+                values += self._ndcg(fused(a, b, weight), part, seen, fold, k)
         return [float(np.mean(values)) for values in found]
 
     def _ndcg(self, scores: Scores, part: Histories, seen: Sequences, fold: Fold, k: int) -> list[float]:
@@ -85,8 +84,14 @@ class Fusion(Wrapped):
         return per_user(recs, fold.answers, users=users, k=k)[f"ndcg@{k}"].to_list()
 
 
+def fused(a: Scores, b: Scores, weight: float) -> Scores:
+    """Mix two models' standardized scores, [n, n_items]."""
+    return np.float32(1 - weight) * a + np.float32(weight) * b
+
+
 def standardized(scores: Scores) -> Scores:
     """Centre each row and divide it by its standard deviation; a row of equal scores becomes zeros."""
     centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64)
     spread = centred.std(axis=1, keepdims=True)
-    return (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
+    found: Scores = (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
+    return found

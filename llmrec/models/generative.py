@@ -26,7 +26,8 @@ class GenerativeRanking(Wrapped):
 
     ``beams``: how many titles a constrained beam search follows; only items of the catalog come out, and at
     least as many as asked for. None scores every title, which costs about the whole catalog's tokens for each
-    history: for small catalogs. ``score`` always does. Raises ModelError for a model that was not trained to
+    history: for small catalogs. ``score`` always does. One item less of a history is read than the recipe's
+    window holds: the title takes its place. Raises ModelError for a model that was not trained to
     write titles.
     """
 

@@ -98,10 +98,10 @@ class PromptRanking(Recommender):
         if skip:
             popular[sequences.users(), sequences.codes] = -1.0
         chosen, _ = top_k(popular, self.candidates, self.catalog.tie_order)
-        scores = popular / (self._counts.max() + 2.0)  # below 1
+        scores: Scores = popular / (self._counts.max() + np.float32(2.0))  # below 1
         for row, judged in enumerate(self._judged(sequences, list(chosen))):
             scores[row, chosen[row]] = 2.0 + judged - judged.min()
-        return scores.astype(np.float32)
+        return scores.astype(np.float32, copy=False)
 
     def _judged(self, sequences: Sequences, candidates: list[Ints]) -> list[npt.NDArray[np.float64]]:
         """Ask about each sequence that has candidates; the scores are in the order of the codes."""

@@ -10,7 +10,9 @@ from llmrec.data.histories import offsets_of
 from llmrec.llm.trie import ROOT, TitleTrie
 
 END = 9
-some_lines = st.lists(st.lists(st.integers(0, 3), max_size=4).map(lambda line: [*line, END]), min_size=1, max_size=12)
+some_lines = st.lists(
+    st.lists(st.integers(0, 3), max_size=4).map(lambda line: [*line, END]), min_size=1, max_size=12
+)
 
 
 def build(lines: list[list[int]]) -> TitleTrie:

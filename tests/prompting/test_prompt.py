@@ -13,6 +13,10 @@ from llmrec.resources.shipped import folder
 
 SHIPPED = ["event", "explain", "explain-shared", "history", "item", "reason"]
 REASON = {"item": '"Ring"', "chosen": '"Fellowship" and "Towers"', "count": 2, "shared": "Fantasy"}
+RANK = {
+    "history": ["Fellowship", "Towers"],
+    "candidates": [{"letter": "A", "title": "Hobbit"}, {"letter": "B", "title": "King"}],
+}
 VALUES = {
     "item": {"item": {"item_id": "1", "title": "Ring", "year": 1954, "genres": "Fantasy, War"}},
     "history": {},
@@ -20,6 +24,9 @@ VALUES = {
     "reason": REASON,
     "explain": REASON | {"shared": ""},
     "explain-shared": REASON,
+    "rank": RANK | {"order": ["B", "A"]},
+    "rank-letter": RANK | {"letter": "B"},
+    "rank-title": {"history": [], "title": "Ring"},
 }
 GOOD = {"name": "n", "description": "d", "language": "en", "variables": ["a"], "user": "{{ a }}"}
 

@@ -1,0 +1,183 @@
+"""Any causal LM: a tiny random one of each family is read, trained, cut, merged, saved, and generated with."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from llmrec import Histories, Recipe, load
+from llmrec.config import Backbone, Lora
+from llmrec.data import Dataset, Sequences, ring_of_films
+from llmrec.errors import ArtifactError, ModelError
+from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged
+from llmrec.llm.decode import Decoder, check_head
+from llmrec.llm.weights import load_causal_lm
+from llmrec.models import LLMRecommender
+from llmrec.training.windows import Batch
+
+COMMON = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.1}
+GATED = {**COMMON, "intermediate_size": 48, "num_key_value_heads": 2, "max_position_embeddings": 256}
+PLAIN = {**COMMON, "intermediate_size": 48, "max_position_embeddings": 256}
+GEMMA = {**GATED, "head_dim": 8}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": GATED,
+    "mistral": {**GATED, "sliding_window": 24},
+    "qwen2": GATED,
+    "qwen3": {**GATED, "head_dim": 8},
+    "gemma": GEMMA,
+    "gemma2": {**GEMMA, "sliding_window": 24, "query_pre_attn_scalar": 8},
+    "gemma3_text": {**GEMMA, "sliding_window": 24, "query_pre_attn_scalar": 8},
+    "phi": PLAIN,
+    "phi3": {**GATED, "pad_token_id": 0},
+    "gpt_neox": PLAIN,
+    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 256, "initializer_range": 0.1},
+    "opt": {
+        "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "ffn_dim": 48, "init_std": 0.1,
+        "word_embed_proj_dim": 16, "max_position_embeddings": 256,
+    },
+    "bloom": {"hidden_size": 32, "n_layer": 3, "n_head": 4, "initializer_range": 0.1},
+    "cohere": {**GATED, "logit_scale": 0.25},
+    "granite": {**GATED, "logits_scaling": 4.0},
+    "olmo2": GATED,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def base(request: pytest.FixtureRequest, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base model of the family with the tiny tokenizer, as it would lie in a folder."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = shutil.copytree(tiny_base, tmp_path_factory.mktemp("base") / request.param)
+    (folder / "model.safetensors").unlink()
+    torch.manual_seed(0)
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    config = AutoConfig.for_model(request.param, **{"vocab_size": 320, **ids, **FAMILIES[request.param]})
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ring() -> Dataset:
+    return ring_of_films(n_items=6, n_users=4, length=5)
+
+
+@pytest.fixture(scope="module")
+def model(base: Path, tiny_recipe: Callable[..., Recipe], ring: Dataset) -> LLMRecommender:
+    """Cut to two blocks and trained for a step or two."""
+    changes = [f"backbone.base={base}", "backbone.layers=2", "train.epochs=1", "train.title_loss=0.5"]
+    return LLMRecommender(tiny_recipe("hybrid", *changes, "history.max_items=3")).fit(ring)
+
+
+@pytest.mark.parametrize("encoding", ["text", "soft", "hybrid"])
+def test_every_encoding_learns(encoding: str, model: LLMRecommender, ring: Dataset) -> None:
+    """The losses are finite, and every adapted layer of the network gets a gradient."""
+    reader = replace(model.reader, serializer=replace(model.reader.serializer, encoding=encoding))  # type: ignore[arg-type]
+    sequences = Sequences.encode(ring.histories, model.catalog)
+    batch = reader.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
+    network = copy.deepcopy(model.reader.network)
+    network.model.base_model.unmerge_adapter()
+    network.train()
+    loss = network(**batch)
+    loss.backward()
+    learned = {name: value.grad for name, value in network.named_parameters() if "lora_" in name}
+    assert torch.isfinite(loss)
+    assert learned
+    assert not [name for name, grad in learned.items() if grad is None or not grad.abs().sum() > 0]
+
+
+def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:
+    model, _ = load_backbone(Backbone(base=str(base), dtype="float32", layers=2))
+    assert sum(p.numel() for p in model.parameters()) < sum(
+        p.numel() for p in load_backbone(Backbone(base=str(base), dtype="float32"))[0].parameters()
+    )
+    adapted = add_adapter(model, Lora(r=4, alpha=8))
+    torch.manual_seed(0)
+    for name, value in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.1)
+    adapted.eval()
+    ids = torch.tensor([[5, 6, 7, 8, 9, 10]])
+    with torch.inference_mode():
+        apart = encoder(adapted)(input_ids=ids, use_cache=False).last_hidden_state
+        with merged(adapted):
+            together = encoder(adapted)(input_ids=ids, use_cache=False).last_hidden_state
+            check_head(adapted)
+        embedded = adapted.get_input_embeddings()(ids)
+        alike = encoder(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        longer = torch.cat([ids, ids.flip(1)], dim=1)
+        ahead = encoder(adapted)(input_ids=longer, use_cache=False).last_hidden_state[:, :6]
+    torch.testing.assert_close(together, apart, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(alike, apart, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ahead, apart, atol=1e-4, rtol=1e-4)  # causal: what follows changes nothing
+
+
+def test_going_on_equals_reading_anew(base: Path) -> None:
+    """The cache, the padding on the left and the picked rows give what one pass gives; sliding windows too."""
+    model, _ = load_causal_lm(str(base), dtype="float32")
+    decoder = Decoder(model)
+    tokens = torch.randint(3, 300, (2, 40), generator=torch.Generator().manual_seed(0))
+    tokens[0, :9] = -1
+    added = np.array([[7, 8], [9, 10], [11, 12]])
+    with torch.inference_mode():
+        read = decoder.read(decoder.embed(tokens), tokens >= 0)
+        went = decoder.go_on(read, np.array([1, 0, 0]), added)
+        for n, (row, start) in enumerate([(1, 0), (0, 9), (0, 9)]):
+            whole = torch.cat([tokens[row, start:], torch.from_numpy(added[n])])[None]
+            anew = encoder(model)(input_ids=whole, use_cache=False).last_hidden_state[0, -1]
+            torch.testing.assert_close(went.last[n], anew, atol=1e-3, rtol=1e-3)
+
+
+def test_saved_loaded_and_generated_with(model: LLMRecommender, tmp_path: Path) -> None:
+    histories = Histories.of([["3", "4"], [], ["0", "1", "2"]])
+    model.save(tmp_path / "run")
+    again = load(tmp_path / "run")
+    np.testing.assert_array_equal(again.score(histories), model.score(histories))
+    beam, exact = model.generate(histories, 6, beams=6), model.generate(histories, 6, beams=None)
+    assert beam.drop("score").equals(exact.drop("score"))
+    np.testing.assert_allclose(beam["score"], exact["score"], atol=1e-2)
+
+
+def test_what_is_no_causal_lm_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration
+
+    small = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
+    t5 = T5Config(vocab_size=320, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=4)
+    for name, made in {
+        "bert": BertModel(BertConfig(**small, intermediate_size=32)),
+        "t5": T5ForConditionalGeneration(t5),
+    }.items():
+        folder = shutil.copytree(tiny_base, tmp_path / name)
+        (folder / "model.safetensors").unlink()
+        made.save_pretrained(folder)
+        with pytest.raises(ModelError, match=rf"{name}.* causal LM") as told:
+            load_causal_lm(str(folder), dtype="float32")
+        assert "\n" not in str(told.value)
+
+
+def test_an_adapter_of_another_base_is_refused(
+    tiny_base: Path, tiny_recipe: Callable[..., Recipe], ring: Dataset, tmp_path: Path
+) -> None:
+    """Of the same name but another shape: the run says what it was trained on; peft's own words are told, too."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from llmrec.llm.backbone import load_adapter
+
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    LLMRecommender(tiny_recipe("soft", f"backbone.base={base}", "train.epochs=1")).fit(ring).save(tmp_path / "run")
+    config = AutoConfig.from_pretrained(base)
+    config.hidden_size, config.intermediate_size = 64, 96
+    AutoModelForCausalLM.from_config(config).save_pretrained(base)
+    with pytest.raises(ArtifactError, match=r"was trained on another '.*base'"):
+        load(tmp_path / "run")
+    wider, _ = load_causal_lm(str(base), dtype="float32")
+    with pytest.raises(ArtifactError, match="does not fit this base model") as told:
+        load_adapter(wider, tmp_path / "run" / "adapter")
+    assert "\n" not in str(told.value)

@@ -1,0 +1,85 @@
+"""A fusion: a recommender like any other, its ends are its parts, its weight comes from validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmrec import Recipe, Split
+from llmrec.data import Fold, Histories, ring_of_films
+from llmrec.errors import ArtifactError, DataError
+from llmrec.models import Fusion, Recommender, from_recipe
+from llmrec.models.base import Scores
+from llmrec.models.fusion import standardized
+from llmrec.testing import RecommenderContract, ndcg
+
+
+def of(kind: str) -> Recommender:
+    return from_recipe(Recipe(model=kind))
+
+
+class TestFusion(RecommenderContract):
+    good = 1.0
+
+    def make(self) -> Recommender:
+        return Fusion(of("markov"), of("popularity"), 0.1)
+
+    def test_saved_and_loaded_every_score_is_kept(self, tmp_path: Path) -> None:
+        with pytest.raises(ArtifactError, match=r"save what it is made of \(markov, popularity\)"):
+            self.fitted().save(tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def parts(ring_split: Split) -> tuple[Recommender, Recommender]:
+    return of("markov").fit(ring_split.train), of("popularity").fit(ring_split.train)
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_at_its_ends_it_ranks_as_its_parts(
+    parts: tuple[Recommender, Recommender], ring_split: Split, end: int
+) -> None:
+    fused, histories = Fusion(*parts, weight=end), ring_split.test.histories
+    assert fused.recommend(histories).drop("score").equals(parts[end].recommend(histories).drop("score"))
+
+
+def test_neither_the_unit_nor_the_origin_of_a_score_counts(ring_split: Split) -> None:
+    class Scaled(type(of("markov"))):  # type: ignore[misc]
+        def _score(self, sequences: object) -> Scores:
+            return super()._score(sequences) * 1000 - 7
+
+    histories = ring_split.test.histories
+    plain, other = of("markov").fit(ring_split.train), Scaled(Recipe(model="markov")).fit(ring_split.train)
+    popular = of("popularity").fit(ring_split.train)
+    one, two = Fusion(plain, popular, 0.3).score(histories), Fusion(other, popular, 0.3).score(histories)
+    np.testing.assert_allclose(one, two, atol=1e-3)
+    assert (standardized(np.full((2, 3), 5.0, dtype=np.float32)) == 0).all()
+
+
+def test_the_weight_is_chosen_on_validation(parts: tuple[Recommender, Recommender], ring_split: Split) -> None:
+    """Markov knows the ring, popularity does not: either way round, the fusion finds out."""
+    markov, popularity = parts
+    for fused, knows in (
+        (Fusion.tuned(markov, popularity, ring_split.valid), 0),
+        (Fusion.tuned(popularity, markov, ring_split.valid), 1),
+    ):
+        told = fused.facts["fusion"]["valid_ndcg@10"]
+        assert (
+            told[f"{fused.weight:g}"]
+            == max(told.values())
+            == pytest.approx(ndcg(fused, ring_split.valid), abs=1e-6)
+        )
+        assert ndcg(fused, ring_split.valid) >= ndcg(fused.models[knows], ring_split.valid) > told[str(1 - knows)]
+        assert (fused.weight < 0.5) == (knows == 0)
+
+
+def test_what_cannot_be_fused_is_refused(parts: tuple[Recommender, Recommender], ring_split: Split) -> None:
+    with pytest.raises(DataError, match=r"between 0 .* and 1 .*, got 1\.5"):
+        Fusion(*parts, weight=1.5)
+    other = of("markov").fit(ring_of_films(n_items=5))
+    with pytest.raises(DataError, match="two models of one catalog; these rank 12 and 5 items"):
+        Fusion(parts[0], other)
+    with pytest.raises(DataError, match="one of them is empty"):
+        Fusion.tuned(*parts, Fold(Histories.of({}), ring_split.valid.answers))
