@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from llmrec.data import Sequences
 from llmrec.data.histories import offsets_of
+from llmrec.errors import PromptError
 from llmrec.llm.encode import encode_users
 from llmrec.llm.serialize import Serializer, Written
 from llmrec.prompting.budget import newest_that_fit_each
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Reader:
-    """Reads histories with one network. A window holds the newest ``max_items`` items that fit ``max_tokens``."""
+    """Reads histories with one network. A window holds the newest ``max_items`` items that fit ``max_tokens``.
+
+    Raises PromptError where not even the longest item would fit.
+    """
 
     network: NextItemNetwork
     tokenizer: PreTrainedTokenizerBase
@@ -32,6 +36,16 @@ class Reader:
     max_items: int
     max_tokens: int
     batch_tokens: int
+
+    def __post_init__(self) -> None:
+        # Here, before any training, and not when the first history that does not fit is met.
+        prefix, longest = len(self.serializer.prefix), int(self.serializer.costs().max(initial=0))
+        if prefix + longest > self.max_tokens:
+            raise PromptError(
+                f"the words before a history take {prefix} tokens and the longest item {longest}, but only "
+                f"{self.max_tokens} may be read (history.max_tokens, or the base model's context); shorten the "
+                "prompts or raise history.max_tokens"
+            )
 
     def window(self, sequences: Sequences) -> Sequences:
         """Keep what fits: whole items, the newest."""

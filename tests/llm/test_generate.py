@@ -154,7 +154,7 @@ def test_a_title_has_room_in_a_short_context(tiny_recipe: Callable[..., Recipe],
         short = generator.exact(sequences_of(model, Histories.of([["3", "4", "5"]])))
         np.testing.assert_allclose(short, generator.exact(sequences_of(model, Histories.of([["5"]]))), atol=1e-3)
         config.max_position_embeddings = prefix + longest
-        with pytest.raises(PromptError, match="newest item alone takes"):
+        with pytest.raises(PromptError, match=r"the longest item \d+, but only \d+ may be read"):
             generator.exact(sequences_of(model, Histories.of([["5"]])))
     finally:
         config.max_position_embeddings = context
@@ -172,20 +172,19 @@ def test_a_catalog_of_one_item(tiny_recipe: Callable[..., Recipe]) -> None:
 
 
 def test_what_comes_next_on_the_ring_is_generated(tmp_path: Path) -> None:
-    """Whoever saw a film is told the next one by its title, unless it was seen."""
-    base = build_tiny_base(tmp_path / "base", spread=0.35)
+    """Whoever saw a film is told the next one by its title; titles are short, as a tiny model learns slowly."""
+    base = build_tiny_base(tmp_path / "base", spread=0.3)
     values = {
         "model": "llm",
         "backbone": {"base": str(base), "dtype": "float32"},
-        "lora": {"r": 16, "alpha": 32},
-        "history": {"max_items": 2, "encoding": "text"},
+        "history": {"max_items": 3, "encoding": "text"},
         "head": {"dim": 32},
-        "train": {
-            "epochs": 40, "learning_rate": 1e-2, "batch_tokens": 600, "title_loss": 3.0, "patience": 100,
-        },
-    }  # fmt: skip
-    split = Split.leave_last_out(ring_of_films(n_items=8, n_users=16, length=6))
+        "train": {"epochs": 25, "learning_rate": 1e-2, "batch_tokens": 150, "title_loss": 1.0},
+    }
+    ring = ring_of_films(n_items=8, n_users=32, length=6)
+    items = ring.catalog.table.with_columns(title=pl.Series([f"{x}{y}" for x in "abcd" for y in "xy"]))
+    split = Split.leave_last_out(Dataset.from_tables(ring.events, items=items, keep_unseen_items=True))
     model = LLMRecommender(Recipe.of(values)).fit(split.train)
-    first = model.generate(split.test.histories, 1)
+    first = model.generate(split.test.histories, 1, exclude_seen=False)
     right = first.join(split.test.answers, on=["user_id", "item_id"], how="semi").height / first.height
     assert right > 0.9

@@ -11,7 +11,7 @@ from llmrec.errors import PromptError
 from llmrec.prompting import Prompt, names
 from llmrec.resources.shipped import folder
 
-SHIPPED = ["event", "explain", "explain-shared", "history", "item", "reason"]
+SHIPPED = ["event", "explain", "explain-shared", "history", "item", "rank", "rank-letter", "rank-title", "reason"]
 REASON = {"item": '"Ring"', "chosen": '"Fellowship" and "Towers"', "count": 2, "shared": "Fantasy"}
 RANK = {
     "history": ["Fellowship", "Towers"],

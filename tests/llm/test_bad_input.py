@@ -1,0 +1,37 @@
+"""Prompts and items that do not fit: one line before any training, or a stated cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from llmrec import Dataset, Histories, Recipe, Split
+from llmrec.data import ring_of_films
+from llmrec.errors import PromptError
+from llmrec.llm.serialize import MAX_ITEM_TOKENS
+from llmrec.models import LLMRecommender
+
+
+def test_a_prompt_longer_than_the_context_is_refused_before_training(
+    tiny_recipe: Callable[..., Recipe], ring_split: Split, tmp_path: Path
+) -> None:
+    prompt = tmp_path / "long.yaml"
+    prompt.write_text("{name: long, description: d, language: en, user: %s}" % ("word " * 200), encoding="utf-8")
+    model = LLMRecommender(tiny_recipe("text", f"history.prompt={prompt}", "history.max_tokens=4096"))
+    with pytest.raises(PromptError, match=r"before a history take \d{3,} tokens .* only 512 may be read"):
+        model.fit(ring_split.train)
+    assert not model.train_log
+
+
+def test_an_item_text_of_ten_thousand_tokens_is_one_cut_item(tiny_recipe: Callable[..., Recipe]) -> None:
+    ring = ring_of_films(n_items=4, n_users=3, length=4)
+    titles = ["x y z " * 10_000, *ring.catalog.titles[1:]]
+    items = ring.catalog.table.with_columns(title=pl.Series(titles))
+    data = Dataset.from_tables(ring.events, items=items, keep_unseen_items=True)
+    model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(data)
+    assert np.diff(model.reader.serializer.offsets).max() == MAX_ITEM_TOKENS + 1
+    assert model.recommend(Histories.of([["0"], ["1", "0"]]), 4).height == 5
