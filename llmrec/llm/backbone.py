@@ -59,6 +59,18 @@ def encoder(model: PreTrainedModel | PeftModel) -> nn.Module:
     return cast("nn.Module", causal.base_model)
 
 
+def token_size(model: PreTrainedModel | PeftModel) -> float:
+    """Root mean square of a token's embedding as the blocks read it: Gemma, for one, scales what it looks up."""
+    import torch
+
+    embed: Any = model.get_input_embeddings()
+    weight = embed.weight.detach().float()
+    some = torch.arange(min(64, len(weight)), device=weight.device)
+    with torch.no_grad():
+        scale = embed(some).float().norm() / weight[some].norm()
+    return float(weight.pow(2).mean().sqrt() * scale)
+
+
 def language_logits(model: PreTrainedModel | PeftModel, states: torch.Tensor) -> torch.Tensor:
     """Turn the encoder's last states into the language model's logits, [..., vocabulary] in float32.
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from llmrec.config import Train
-from llmrec.llm.backbone import encoder, language_logits
+from llmrec.llm.backbone import encoder, language_logits, token_size
 from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.llm.tower import HeadShape, ItemTower
@@ -59,7 +59,7 @@ class NextItemNetwork(nn.Module):
         self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
         # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
         # much of the item the residual stream carries to the readout: at token size the blocks drown it.
-        self.slot_size = shape.slot_scale * float(tokens.detach().float().pow(2).mean().sqrt())
+        self.slot_size = shape.slot_scale * token_size(model)
         self.lines = lines  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
         self.kept_buffers = () if lines is None else ("items.texts", "lines.step")
