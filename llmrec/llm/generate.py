@@ -45,7 +45,7 @@ class TitleGenerator:
     taught to write them."""
 
     def __init__(self, reader: Reader) -> None:
-        if reader.serializer.encoding == "soft" or not reader.network.title_loss:
+        if reader.serializer.encoding == "soft" or not reader.network.losses.title:
             raise ModelError(
                 "this model was not taught to write titles, so it cannot generate them; train with "
                 "history.encoding text or hybrid and train.title_loss above 0"

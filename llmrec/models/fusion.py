@@ -10,7 +10,7 @@ import numpy as np
 from llmrec.data import Fold, Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.metrics import per_user
-from llmrec.models.base import CHUNK, Recommender, Scores, _table
+from llmrec.models.base import CHUNK, Recommender, Scores, table_of
 from llmrec.models.ranking import top_k
 from llmrec.models.wrapped import Wrapped
 
@@ -80,7 +80,7 @@ class Fusion(Wrapped):
         if self.exclude_seen:
             scores[seen.users(), seen.codes] = -np.inf
         users = list(part.user_ids)
-        recs = _table(users, self.catalog, *top_k(scores, k, self.catalog.tie_order))
+        recs = table_of(users, self.catalog, *top_k(scores, k, self.catalog.tie_order))
         return per_user(recs, fold.answers, users=users, k=k)[f"ndcg@{k}"].to_list()
 
 

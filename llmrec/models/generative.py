@@ -12,7 +12,7 @@ import polars as pl
 
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
-from llmrec.models.base import Scores, _table
+from llmrec.models.base import Scores, table_of
 from llmrec.models.ranking import rank_found
 from llmrec.models.wrapped import Wrapped
 
@@ -66,7 +66,7 @@ class GenerativeRanking(Wrapped):
             allowed[row] &= np.isin(np.arange(len(self.catalog)), given)
         # As many beams as candidates: exact.
         found = self._found(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
-        return _table(list(histories.user_ids), self.catalog, *found)
+        return table_of(list(histories.user_ids), self.catalog, *found)
 
     def _found(
         self, sequences: Sequences, k: int, beams: int, allowed: npt.NDArray[np.bool_]

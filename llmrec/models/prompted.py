@@ -15,7 +15,7 @@ from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.ask import LETTERS, Asked, Question, Way
-from llmrec.models.base import Recommender, Scores, _table
+from llmrec.models.base import Recommender, Scores, table_of
 from llmrec.models.ranking import rank_found, top_k
 from llmrec.prompting import Language, one_line
 
@@ -90,7 +90,7 @@ class PromptRanking(Recommender):
             found, values = rank_found(
                 found, values.astype(np.float32), k, self.catalog.tie_order, without=without
             )
-        return _table(list(histories.user_ids), self.catalog, found, values)
+        return table_of(list(histories.user_ids), self.catalog, found, values)
 
     def _dense(self, sequences: Sequences, *, skip: bool) -> Scores:
         """Score the popular candidates by prompt and all others below them, by popularity."""
