@@ -75,9 +75,8 @@ def load_causal_lm(
     try:
         wanted = getattr(torch, resolve_dtype(dtype))
         options = {} if quantize == "none" else {"quantization_config": _four_bits(wanted)}
-        model, told = AutoModelForCausalLM.from_pretrained(
-            found.location, dtype=wanted, output_loading_info=True, **options
-        )
+        loader: Any = AutoModelForCausalLM  # its types do not know the loading info
+        model, told = loader.from_pretrained(found.location, dtype=wanted, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_explained(base, error)) from error
     model.train(mode=False)
