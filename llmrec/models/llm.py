@@ -19,10 +19,10 @@ from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Recommender, Scores, table_of
 from llmrec.models.llm_files import read_llm, write_llm
 from llmrec.models.llm_growth import add_rows
+from llmrec.models.llm_network import build_reader
 from llmrec.models.neural import fit_network
 from llmrec.models.ranking import rank_found
 from llmrec.models.tensors import Tensors
-from llmrec.models.warm import warm_vectors
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.cache import appearing
@@ -139,7 +139,8 @@ class LLMRecommender(Recommender):
         sequences = Sequences.encode(data.histories, self.catalog)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
         self.counts = counts.astype(np.float32)
-        self.read_with(add_adapter(model, self.recipe.lora), tokenizer, serializer, training=True)
+        adapted = add_adapter(model, self.recipe.lora)
+        self.reader = build_reader(self, adapted, tokenizer=tokenizer, serializer=serializer, training=True)
         settings, reader = self.recipe.train, self.reader
         batches = plan(
             sequences, costs=serializer.costs()[sequences.codes], epochs=settings.epochs,
@@ -178,38 +179,6 @@ class LLMRecommender(Recommender):
 
         budget = self.recipe.train.batch_tokens
         return encode_lines(encoder(model), model.get_input_embeddings(), serializer, batch_tokens=budget)
-
-    def read_with(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, serializer: Serializer, *, training: bool = False
-    ) -> None:
-        """Build the network around an adapted model."""
-        import torch
-
-        from llmrec.llm.lines import Lines
-        from llmrec.llm.network import Losses, NextItemNetwork
-        from llmrec.llm.reader import Reader
-        from llmrec.llm.tower import HeadShape
-        from llmrec.training.objective import negatives_of
-
-        head, history, settings = self.recipe.head, self.recipe.history, self.recipe.train
-        shape = HeadShape(**head.model_dump(exclude={"warm_start"}))
-        texts, counts = torch.from_numpy(self.texts), torch.from_numpy(self.counts)
-        tuned = training and head.tower == "tuned"
-        network = NextItemNetwork(
-            model, texts, counts, shape, pack=settings.pack,
-            losses=Losses(settings.item_loss, settings.title_loss, negatives_of(counts, settings.negatives)),
-            lines=Lines(
-                serializer, mean=torch.from_numpy(self.text_mean), scale=self.text_scale,
-                budget=settings.batch_tokens, every=head.refresh_every,
-            ) if tuned else None,
-        )  # fmt: skip
-        if training and head.warm_start is not None:
-            network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, self.catalog, head.dim)))
-        limit = getattr(model.config, "max_position_embeddings", None) or history.max_tokens
-        self.reader = Reader(
-            network.to(_device()), tokenizer, serializer, history.max_items,
-            min(history.max_tokens, limit), settings.batch_tokens,
-        )  # fmt: skip
 
     @contextmanager
     def _judging(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ import yaml
 
 from llmrec.errors import ArtifactError
 from llmrec.llm.index import ItemIndex
+from llmrec.models.llm_network import build_reader
 from llmrec.models.neural import read_log, write_log
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 from llmrec.prompting.prompt import Prompt
@@ -54,7 +55,8 @@ def read_llm(model: LLMRecommender, folder: Path) -> None:
     if found != said:
         raise ArtifactError(f"{folder} was trained on another '{name}': {said}, here it is {found}")
     adapted = load_adapter(base, folder / "adapter")
-    model.read_with(adapted, tokenizer, model.serializer_of(tokenizer, model.catalog))
+    serializer = model.serializer_of(tokenizer, model.catalog)
+    model.reader = build_reader(model, adapted, tokenizer=tokenizer, serializer=serializer)
     model.put_head(head)
     model.freeze()
     model.index = ItemIndex.load(folder / "index.faiss")

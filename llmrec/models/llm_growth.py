@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.data import Catalog
+from llmrec.models.llm_network import build_reader
 
 if TYPE_CHECKING:
     from llmrec.models.llm import LLMRecommender
@@ -26,7 +27,8 @@ def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
     model.counts = np.concatenate([model.counts, np.zeros(added.height, dtype=np.float32)])
     trained = {name: value.detach().cpu().numpy() for name, value in model.head_parameters()}
     model.catalog = Catalog(pl.concat([model.catalog.table, added]))
-    model.read_with(network.model, tokenizer, model.reader.serializer.followed_by(lines))
+    both = model.reader.serializer.followed_by(lines)
+    model.reader = build_reader(model, network.model, tokenizer=tokenizer, serializer=both)
     model.put_head(trained)
     model.reader.network.eval()
     model.take_vectors()

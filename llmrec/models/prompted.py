@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from llmrec.config import Recipe
-from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.ask import LETTERS, Asked, Question, Way
@@ -46,7 +46,7 @@ class PromptRanking(Recommender):
         self._asked = Asked(base, way, language=language)
         self._limit(candidates)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, split: Split | None = None) -> None:
         """Refuse. Raises ArtifactError."""
         raise ArtifactError(
             f"a {self.kind} ranking has learned nothing that could be saved; make it anew and fit it"

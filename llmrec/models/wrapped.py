@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from llmrec.config import Recipe
-from llmrec.data import Catalog, Dataset, Fold, Histories
+from llmrec.data import Catalog, Dataset, Fold, Histories, Split
 from llmrec.errors import ArtifactError
 from llmrec.models.base import Recommender
 
@@ -38,7 +38,7 @@ class Wrapped(Recommender):
         self._adopt()
         return self
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, split: Split | None = None) -> None:
         """Refuse. Raises ArtifactError."""
         raise ArtifactError(
             f"a {self.kind} ranking is not a run of its own; save what it is made of "

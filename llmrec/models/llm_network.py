@@ -1,0 +1,53 @@
+"""Build an LLM recommender's network and reader around an adapted base model, as its recipe says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmrec.llm.serialize import Serializer
+from llmrec.models.warm import warm_vectors
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from llmrec.llm.reader import Reader
+    from llmrec.models.llm import LLMRecommender
+
+
+def build_reader(
+    model: LLMRecommender,
+    adapted: Any,
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    serializer: Serializer,
+    training: bool = False,
+) -> Reader:
+    """Return a reader with a fresh head; ``training`` adds what only training needs."""
+    import torch
+
+    from llmrec.llm.lines import Lines
+    from llmrec.llm.network import Losses, NextItemNetwork
+    from llmrec.llm.reader import Reader
+    from llmrec.llm.tower import HeadShape
+    from llmrec.runtime import device_name
+    from llmrec.training.objective import negatives_of
+
+    head, history, settings = model.recipe.head, model.recipe.history, model.recipe.train
+    shape = HeadShape(**head.model_dump(exclude={"warm_start"}))
+    texts, counts = torch.from_numpy(model.texts), torch.from_numpy(model.counts)
+    tuned = training and head.tower == "tuned"
+    network = NextItemNetwork(
+        adapted, texts, counts, shape, pack=settings.pack,
+        losses=Losses(settings.item_loss, settings.title_loss, negatives_of(counts, settings.negatives)),
+        lines=Lines(
+            serializer, mean=torch.from_numpy(model.text_mean), scale=model.text_scale,
+            budget=settings.batch_tokens, every=head.refresh_every,
+        ) if tuned else None,
+    )  # fmt: skip
+    if training and head.warm_start is not None:
+        network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
+    limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
+    return Reader(
+        network.to(device_name()), tokenizer, serializer, history.max_items,
+        min(history.max_tokens, limit), settings.batch_tokens,
+    )  # fmt: skip
