@@ -110,9 +110,9 @@ def test_the_best_of_each_owner_in_order() -> None:
     assert best_of_each(owners, scores, nodes, 2).tolist() == [3, 1, 4, 2]
 
 
-@pytest.mark.parametrize("change", ["history.encoding=soft", "train.title_loss=0"])
-def test_a_model_that_was_not_taught_titles_is_refused(tiny_recipe: Callable[..., Recipe], change: str) -> None:
-    recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=1", change)
+@pytest.mark.parametrize("encoding", ["soft", "text"])
+def test_a_model_that_was_not_taught_titles_is_refused(tiny_recipe: Callable[..., Recipe], encoding: str) -> None:
+    recipe = tiny_recipe(encoding, "train.epochs=1", "train.title_loss=0")
     model = LLMRecommender(recipe).fit(ring_of_films(n_items=4, n_users=2, length=4))
     with pytest.raises(ModelError, match=r"not taught to write titles.* train.title_loss above 0"):
         model.generate(HISTORIES)
