@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrec.data.histories import offsets_of
@@ -28,6 +28,7 @@ def ways(trie: TitleTrie, node: int = ROOT) -> list[tuple[list[int], int]]:
     return [([int(trie.tokens[c]), *rest], leaf) for c in children for rest, leaf in ways(trie, int(c))]
 
 
+@settings(deadline=None)
 @given(some_lines)
 def test_the_ways_down_are_the_lines(lines: list[list[int]]) -> None:
     trie = build(lines)
@@ -42,6 +43,7 @@ def test_the_ways_down_are_the_lines(lines: list[list[int]]) -> None:
     assert (trie.tokens[trie.leaves] == END).all()
 
 
+@settings(deadline=None)
 @given(some_lines, st.data())
 def test_only_ways_to_allowed_items_are_alive(lines: list[list[int]], data: st.DataObject) -> None:
     allowed = np.array(data.draw(st.lists(st.booleans(), min_size=len(lines), max_size=len(lines))))
