@@ -11,17 +11,19 @@ import polars as pl
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.errors import DataError
 
-Metric = Literal["ndcg", "recall", "mrr"]
+Metric = Literal["ndcg", "recall", "mrr", "map", "precision"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
 def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str], k: int = 10) -> pl.DataFrame:
-    """Judge each user's first ``k`` recommendations. Returns ``user_id, recall@k, ndcg@k, mrr@k``, float64.
+    """Judge each user's first ``k`` recommendations. Returns ``user_id`` and one float64 column per metric.
 
     ``recs`` has ``user_id, item_id, rank`` (ranks from 1), ``answers`` has ``user_id, item_id``; a user may
     have several answers. One row per entry of ``users``, in that order; what others got is not looked at.
-    Recall is the share of a user's answers that were found, NDCG has binary gains and the ideal list of
-    min(k, number of answers) (Järvelin & Kekäläinen 2002), MRR is 1 / rank of the first answer found.
+    ``recall@k`` is the share of a user's answers that were found (with one answer: the hit rate), ``ndcg@k`` has
+    binary gains and the ideal list of min(k, number of answers) (Järvelin & Kekäläinen 2002), ``mrr@k`` is
+    1 / rank of the first answer found, ``map@k`` the mean over all answers of the precision at the rank of each
+    (0 for one not found; trec_eval's map_cut), ``precision@k`` hits / k, also where a list is shorter.
 
     A user without a recommendation counts as zero, and so does a user without an answer: leave the latter
     out of ``users`` if they were not asked anything. Raises DataError for missing columns, ranks below 1,
@@ -35,8 +37,17 @@ def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str],
         raise DataError(f"users: '{twice}' stands there more than once; judge each user once")
     wanted = _keyed(answers, (USER, ITEM), name="answers").unique()
     ranked = _checked(_keyed(recs, (USER, ITEM, RANK), name="recommendations").filter(pl.col(RANK) <= k))
-    found = ranked.join(wanted, on=[USER, ITEM], how="semi").group_by(USER)
-    hits = found.agg(hits=pl.len(), first=pl.col(RANK).min(), gain=(1 / (pl.col(RANK) + 1).log(2)).sort().sum())
+    found = ranked.join(wanted, on=[USER, ITEM], how="semi").sort(USER, RANK)
+    hits = (
+        found.with_columns(nth=pl.col(RANK).cum_count().over(USER))
+        .group_by(USER)
+        .agg(
+            hits=pl.len(),
+            first=pl.col(RANK).min(),
+            gain=(1 / (pl.col(RANK) + 1).log(2)).sort().sum(),
+            precisions=(pl.col("nth") / pl.col(RANK)).sort().sum(),
+        )
+    )
     totals = wanted.group_by(USER).agg(total=pl.len())
     table = rows.join(totals, on=USER, how="left", maintain_order="left")
     table = table.join(hits, on=USER, how="left", maintain_order="left")
@@ -45,9 +56,16 @@ def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str],
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(total, k) - 1]
     return table.select(
         USER,
-        (pl.col("hits") / pl.Series(total)).fill_null(0.0).cast(pl.Float64).alias(f"recall@{k}"),
-        (pl.col("gain") / pl.Series(ideal)).fill_null(0.0).cast(pl.Float64).alias(f"ndcg@{k}"),
-        (1 / pl.col("first")).fill_null(0.0).cast(pl.Float64).alias(f"mrr@{k}"),
+        *(
+            value.fill_null(0.0).cast(pl.Float64).alias(f"{metric}@{k}")
+            for metric, value in {
+                "recall": pl.col("hits") / pl.Series(total),
+                "ndcg": pl.col("gain") / pl.Series(ideal),
+                "mrr": 1 / pl.col("first"),
+                "map": pl.col("precisions") / pl.Series(total),
+                "precision": pl.col("hits") / k,
+            }.items()
+        ),
     )
 
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ir_measures import RR, R, nDCG
+from ir_measures import AP, RR, P, R, nDCG
 
 from llmrec.errors import DataError
-from llmrec.metrics import per_user
+from llmrec.metrics import METRICS, per_user
 
 ITEMS = [f"i{n}" for n in range(12)]
 USERS = ["ann", "bob", "eve"]
@@ -41,7 +41,11 @@ def test_agrees_with_ir_measures(lists: dict[str, list[str]], sets: dict[str, se
         for user, items in lists.items()
         for place, item in enumerate(items, 1)
     ]
-    measures = {R @ k: f"recall@{k}", nDCG @ k: f"ndcg@{k}", RR @ k: f"mrr@{k}"}
+    measures = {
+        R @ k: f"recall@{k}", nDCG @ k: f"ndcg@{k}", RR @ k: f"mrr@{k}",
+        AP @ k: f"map@{k}", P @ k: f"precision@{k}",
+    }  # fmt: skip
+    assert set(measures.values()) == {f"{metric}@{k}" for metric in METRICS}
     expected = {(user, column): 0.0 for user in USERS for column in measures.values()}
     for one in ir_measures.iter_calc(list(measures), qrels, run):
         expected[one.query_id, measures[one.measure]] = one.value
@@ -54,15 +58,23 @@ def test_agrees_with_ir_measures(lists: dict[str, list[str]], sets: dict[str, se
 @settings(max_examples=30, deadline=None)
 def test_stays_between_zero_and_one(lists: dict[str, list[str]], sets: dict[str, set[str]]) -> None:
     found = per_user(recommended(lists), answered(sets), users=USERS, k=5).drop("user_id")
-    assert found.dtypes == [pl.Float64] * 3
+    assert found.dtypes == [pl.Float64] * 5
     assert found.null_count().sum_horizontal().item() == 0
     assert all(0 <= value <= 1 + 1e-12 for row in found.iter_rows() for value in row)
 
 
 def test_one_answer_in_third_place() -> None:
     found = per_user(recommended({"ann": ["a", "b", "c"]}), answered({"ann": {"c"}}), users=["ann"])
-    assert found.columns == ["user_id", "recall@10", "ndcg@10", "mrr@10"]
-    assert found.row(0) == ("ann", 1.0, pytest.approx(0.5), pytest.approx(1 / 3))
+    assert found.columns == ["user_id", "recall@10", "ndcg@10", "mrr@10", "map@10", "precision@10"]
+    third = pytest.approx(1 / 3)
+    assert found.row(0) == ("ann", 1.0, pytest.approx(0.5), third, third, pytest.approx(0.1))
+
+
+def test_two_of_three_answers() -> None:
+    answers = answered({"ann": {"a", "c", "z"}})
+    found = per_user(recommended({"ann": ["a", "b", "c", "d"]}), answers, users=["ann"], k=4).row(0, named=True)
+    assert found["map@4"] == pytest.approx((1 / 1 + 2 / 3) / 3)
+    assert (found["precision@4"], found["recall@4"]) == (0.5, pytest.approx(2 / 3))
 
 
 def test_keeps_the_order_of_users_and_counts_silence_as_zero() -> None:
@@ -74,7 +86,7 @@ def test_keeps_the_order_of_users_and_counts_silence_as_zero() -> None:
 
 def test_no_recommendation_at_all_is_zero_for_everyone() -> None:
     found = per_user(recommended({}), answered({"ann": {"a"}}), users=["ann", "bob"])
-    assert found.drop("user_id").to_numpy().tolist() == [[0.0] * 3] * 2
+    assert found.drop("user_id").to_numpy().tolist() == [[0.0] * 5] * 2
 
 
 def test_no_users_give_an_empty_table() -> None:

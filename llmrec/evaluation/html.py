@@ -35,10 +35,16 @@ def page(report: Report) -> str:
         columns=columns,
         cost_names=tables.COST,
         cost_cells=tables.cost_cells,
+        beyond_names=tables.BEYOND,
+        beyond_cells=tables.beyond_cells,
+        beyond_meanings=wording.BEYOND,
         best={column: max(result.metrics[column].mean for result in report.results) for column in columns},
-        # The two figures are our own SVG; model names in them were escaped by matplotlib.
+        others=[column for column in report.results[0].metrics if column not in columns],
+        # The figures are our own SVG; model names in them were escaped by matplotlib.
         bars=plots.metric_bars(report.results, columns),
         curves=plots.learning_curves(report.results),
+        by_history=plots.by_history(report.results),
+        against_cost=plots.against_cost(report.results, columns[0]),
         prompts=[result for result in report.results if result.prompt is not None],
         strongest=_strongest,
     )

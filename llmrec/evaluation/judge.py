@@ -14,11 +14,15 @@ from llmrec.data.columns import USER
 from llmrec.data.leaks import guard
 from llmrec.errors import DataError
 from llmrec.evaluation.answering import Answered, answer, bar
+from llmrec.evaluation.beyond import beyond_accuracy
 from llmrec.evaluation.protocol import Protocol
 from llmrec.evaluation.questions import Questions, questions
 from llmrec.evaluation.report import Report
 from llmrec.evaluation.results import Asked, Comparison, Cost, PromptExample, Result
-from llmrec.evaluation.significance import bootstrap, paired_p_value
+from llmrec.evaluation.seeds import grouped
+from llmrec.evaluation.significance import bootstrap, holm, paired_p_value
+from llmrec.evaluation.slices import sliced
+from llmrec.metrics import METRICS
 from llmrec.models.base import Recommender
 from llmrec.runtime import machine, versions
 
@@ -58,10 +62,16 @@ def evaluate(
                 exclude_seen=skip, candidates=asked.candidates, advance=advance(name),
             )  # fmt: skip
             tables[name] = asked.judged(answered.recs, k=rules.k)
-            results.append(_result(name, model, tables[name], answered, histories, rules))
+            found = _result(name, model, tables[name], answered, histories, rules)
+            if asked.candidates is None:  # a list out of few candidates says little of what a model suggests
+                told = beyond_accuracy(answered.recs, histories, split.train, k=rules.k, level=rules.level)
+                slices = sliced(answered.recs, asked.fold, split.train, rules)
+                found = found.model_copy(update={"beyond": told, "slices": slices})
+            results.append(found)
     return Report(
         results=tuple(results),
         compared=_compare(results, tables, rules),
+        seeds=grouped(models, results),
         asked=_asked(split, asked, fold, rules, skip, date),
         versions=versions(),
         machine=machine(),
@@ -107,7 +117,7 @@ def _result(
             column: bootstrap(
                 table[column].to_numpy(), samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed
             )
-            for column in rules.columns
+            for column in dict.fromkeys((*rules.columns, *(f"{metric}@{rules.k}" for metric in METRICS)))
         },
         cost=Cost(
             **known,
@@ -131,25 +141,34 @@ def _prompt(model: Recommender, histories: Histories) -> PromptExample | None:
 
 
 def _compare(results: list[Result], tables: Mapping[str, pl.DataFrame], rules: Protocol) -> tuple[Comparison, ...]:
+    """Hold the first model against each other one; p-values are corrected for how many those are, per metric."""
     first, *others = results
-    compared = []
-    for other in others:
-        for column in rules.columns:
-            one, two = (tables[result.model][column].to_numpy() for result in (first, other))
-            mine, theirs = first.metrics[column], other.metrics[column]
-            difference = bootstrap(one - two, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed)
-            compared.append(
-                Comparison(
-                    metric=column,
-                    model=first.model,
-                    against=other.model,
-                    difference=difference,
-                    ratio=mine.mean / theirs.mean if theirs.mean else None,
-                    p_value=paired_p_value(one, two, samples=rules.permutations, seed=rules.seed),
-                    intervals_overlap=mine.overlaps(theirs),
-                )
-            )
-    return tuple(compared)
+    compared = {
+        column: [_against(column, first, other, tables, rules) for other in others] for column in rules.columns
+    }
+    for column, rows in compared.items():
+        adjusted = holm([row.p_value for row in rows])
+        compared[column] = [
+            row.model_copy(update={"p_adjusted": p, "comparisons": len(rows)})
+            for row, p in zip(rows, adjusted, strict=True)
+        ]
+    return tuple(compared[column][number] for number in range(len(others)) for column in rules.columns)
+
+
+def _against(
+    column: str, first: Result, other: Result, tables: Mapping[str, pl.DataFrame], rules: Protocol
+) -> Comparison:
+    one, two = (tables[result.model][column].to_numpy() for result in (first, other))
+    mine, theirs = first.metrics[column], other.metrics[column]
+    return Comparison(
+        metric=column,
+        model=first.model,
+        against=other.model,
+        difference=bootstrap(one - two, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed),
+        ratio=mine.mean / theirs.mean if theirs.mean else None,
+        p_value=paired_p_value(one, two, samples=rules.permutations, seed=rules.seed),
+        intervals_overlap=mine.overlaps(theirs),
+    )
 
 
 def _asked(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmrec.evaluation.results import Result
+from llmrec.evaluation.slices import HISTORY
 from llmrec.evaluation.wording import metric_name
 
 if TYPE_CHECKING:
@@ -76,6 +77,59 @@ def learning_curves(results: Sequence[Result]) -> str | None:
             _curve_panel(axes, _curves(results, key), title, marked=key != "loss")
 
     return _svg(draw, width=9.2 if len(kinds) > 1 else 5.6, height=3.1, prefix="curves")
+
+
+def by_history(results: Sequence[Result]) -> str | None:
+    """Draw the first metric by how long the history is, with intervals. Returns SVG, or None without slices."""
+    kept = {place: [part for part in result.slices if part.by == HISTORY] for place, result in enumerate(results)}
+    if max((len(parts) for parts in kept.values()), default=0) < 2:
+        return None
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        names = [f"{part.name}\n({part.users:,} people)" for part in max(kept.values(), key=len)]
+        for place, parts in kept.items():
+            at = [number + (place - len(results) / 2) * 0.06 for number in range(len(parts))]
+            means = [part.found.mean for part in parts]
+            reach = [
+                [max(part.found.mean - part.found.low, 0) for part in parts],
+                [max(part.found.high - part.found.mean, 0) for part in parts],
+            ]
+            axes.errorbar(
+                at, means, yerr=reach, color=_colour(place), label=_short(results[place].model), marker="o",
+                markersize=4, linewidth=1.4, elinewidth=0.8,
+            )  # fmt: skip
+        axes.set_xticks(range(len(names)), names)
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"{metric_name(results[0].slices[0].metric)} by length of history", loc="left")
+        axes.grid(visible=True, axis="y", color=INK, alpha=0.1, linewidth=0.6)
+        axes.legend(fontsize=9)
+
+    return _svg(draw, width=9.2, height=3.4, prefix="history")
+
+
+def against_cost(results: Sequence[Result], column: str) -> str | None:
+    """Draw a metric against training time, both with names. Returns SVG, or None with fewer than two times."""
+    timed = [(place, result) for place, result in enumerate(results) if result.cost.train_seconds is not None]
+    if len(timed) < 2:
+        return None
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for place, result in timed:
+            found, seconds = result.metrics[column], max(result.cost.train_seconds or 0.0, 0.01)
+            reach = [[max(found.mean - found.low, 0)], [max(found.high - found.mean, 0)]]
+            axes.errorbar(seconds, found.mean, yerr=reach, color=_colour(place), marker="o", elinewidth=0.8)
+            axes.annotate(
+                _short(result.model), (seconds, found.mean), xytext=(5, 4), textcoords="offset points", fontsize=9
+            )
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("seconds of training")
+        axes.set_title(f"{metric_name(column)} against training time", loc="left")
+        axes.grid(visible=True, color=INK, alpha=0.1, linewidth=0.6)
+
+    return _svg(draw, width=9.2, height=3.4, prefix="cost")
 
 
 def _curve_kinds(results: Sequence[Result]) -> list[tuple[str, str]]:

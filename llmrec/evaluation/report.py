@@ -15,7 +15,7 @@ from rich.console import Group
 
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.evaluation import tables
-from llmrec.evaluation.results import Asked, Card, Comparison, Reasons, Result
+from llmrec.evaluation.results import Asked, Card, Comparison, Reasons, Result, Seeds
 from llmrec.evaluation.verdict import verdicts
 from llmrec.resources.cache import usual_mode
 
@@ -30,6 +30,7 @@ class Report(BaseModel):
     format: Literal[1] = 1
     results: tuple[Result, ...]
     compared: tuple[Comparison, ...]
+    seeds: tuple[Seeds, ...] = ()
     asked: Asked
     versions: dict[str, str]
     machine: dict[str, str | int]
@@ -39,7 +40,7 @@ class Report(BaseModel):
 
     @property
     def table(self) -> pl.DataFrame:
-        """One row per model: ``model, kind``, each metric with ``_low`` and ``_high``, ``users``, cost.
+        """One row per model: ``model, kind``, each metric with ``_low`` and ``_high``, beyond accuracy, cost.
 
         Where less than the catalog was ranked, ``among`` says what.
         """
@@ -52,7 +53,8 @@ class Report(BaseModel):
         """One row per metric and other model: ``metric, model, against, difference, ..., ratio, p_value``."""
         schema = {"metric": pl.String, "model": pl.String, "against": pl.String}
         numbers = dict.fromkeys(("difference", "difference_low", "difference_high", "ratio", "p_value"))
-        types = schema | dict.fromkeys(numbers, pl.Float64) | {"intervals_overlap": pl.Boolean}
+        more = {"intervals_overlap": pl.Boolean, "p_adjusted": pl.Float64, "comparisons": pl.Int64}
+        types = schema | dict.fromkeys(numbers, pl.Float64) | more
         return pl.DataFrame([_compared(row) for row in self.compared], schema=types)
 
     @property
@@ -139,21 +141,27 @@ class Report(BaseModel):
             _replace(place / name, text)
 
     def __rich__(self) -> Group:
-        """Draw the result table in a terminal."""
+        """Draw the result tables in a terminal: accuracy, cost, beyond accuracy, seeds."""
+        more = tables.more(self.results, self.seeds, self.asked.protocol.columns)
+        return Group(*self._short().renderables, *more)
+
+    def __repr__(self) -> str:
+        return tables.plain(self._short())
+
+    __str__ = __repr__
+
+    def _short(self) -> Group:
         asked = self.asked
         title = f"{asked.data}, {asked.fold} fold of {asked.split}: {asked.users:,} users, {asked.among}"
         return tables.terminal(self.results, asked.protocol.columns, title=title)
-
-    def __repr__(self) -> str:
-        return tables.plain(self.__rich__())
-
-    __str__ = __repr__
 
 
 def _row(result: Result) -> dict[str, object]:
     row: dict[str, object] = {"model": result.model, "kind": result.kind}
     for column, interval in result.metrics.items():
         row |= {column: interval.mean, f"{column}_low": interval.low, f"{column}_high": interval.high}
+    if result.beyond is not None:
+        row |= {name: getattr(value, "mean", value) for name, value in result.beyond}
     return row | {"users": result.users} | result.cost.model_dump()
 
 

@@ -61,6 +61,48 @@ class PromptExample(Value):
     encoding: str
 
 
+class Beyond(Value):
+    """What a model's suggestions are like besides right or wrong; ``beyond.py`` says how each is measured."""
+
+    coverage: float
+    novelty: Interval | None = None
+    diversity: Interval | None = None
+    popularity: Interval | None = None
+    popularity_lift: Number = None
+    miscalibration: Interval | None = None
+
+
+class Slice(Value):
+    """One metric on a part of the questions: ``by`` says what divides them, ``name`` which part this is."""
+
+    by: str
+    name: str
+    users: int
+    metric: str
+    found: Interval
+
+
+class Spread(Value):
+    """One metric over several seeds: mean, standard deviation, smallest and largest."""
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ± {self.deviation:.3f}"
+
+
+class Seeds(Value):
+    """The rows that are runs of one recipe with different seeds."""
+
+    recipe: str
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    metrics: dict[str, Spread]
+
+
 class Result(Value):
     """One model's numbers: each metric's mean over users with its interval, cost, learning curve."""
 
@@ -69,6 +111,8 @@ class Result(Value):
     users: int
     items: int
     metrics: dict[str, Interval]
+    beyond: Beyond | None = None
+    slices: tuple[Slice, ...] = ()
     cost: Cost = Cost()
     learning: tuple[dict[str, Annotated[float | int | str | bool | None, BeforeValidator(_finite)]], ...] = ()
     prompt: PromptExample | None = None
@@ -77,7 +121,8 @@ class Result(Value):
 class Comparison(Value):
     """The first model beside another on one metric. ``difference`` is first minus other, over users.
 
-    ``ratio`` is None where the other model's mean is zero.
+    ``ratio`` is None where the other model's mean is zero. ``p_adjusted`` is Holm's correction for all models
+    that the first one is compared with; ``comparisons`` says how many those are.
     """
 
     metric: str
@@ -87,6 +132,8 @@ class Comparison(Value):
     ratio: float | None
     p_value: float
     intervals_overlap: bool
+    p_adjusted: float | None = None
+    comparisons: int = 1
 
 
 class Asked(Value):

@@ -71,6 +71,18 @@ def paired_p_value(one: Values, other: Values, *, samples: int = 9999, seed: int
     return (extreme + 1) / (samples + 1)
 
 
+def holm(p_values: list[float]) -> list[float]:
+    """Correct p-values for being several, in their order (Holm 1979).
+
+    Below 0.05 afterwards: the chance that any of the true nulls among them is called a difference is at most 0.05.
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for place, number in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[number]))
+        adjusted[number] = largest
+    return adjusted
+
+
 def _portions(samples: int, width: int) -> list[int]:
     """Cut so many samples of ``width`` numbers into portions that fit in memory."""
     step = max(1, CELLS // width)

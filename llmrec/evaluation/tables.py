@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 
-from llmrec.evaluation.results import Result
+from llmrec.evaluation.results import Result, Seeds
 from llmrec.evaluation.wording import amount, duration, metric_name
 
 COST = ("training", "tokens/s", "memory", "one user (p50 / p95)", "device")
+BEYOND = ("coverage", "novelty", "diversity", "popularity", "miscalibration")
 
 
 def header(columns: list[str], *, among: str | None = None) -> list[str]:
@@ -59,19 +61,48 @@ def markdown(results: tuple[Result, ...], columns: list[str], *, among: str | No
 
 def terminal(results: tuple[Result, ...], columns: list[str], *, title: str) -> Group:
     """Lay out the result table for rich: accuracy, and cost below it, so that 80 columns are enough."""
-    from rich.markup import escape
-
     cut = 1 + len(columns)
-    names = header(columns)
-    accuracy, cost = Table(title=escape(title), title_justify="left"), Table()
-    for table, shown in ((accuracy, names[:cut]), (cost, [names[0], *names[cut:]])):
-        for number, name in enumerate(shown):
-            table.add_column(name, justify="right" if number else "left")
-    for result in results:
-        cells = [escape(cell) for cell in row(result, columns)]
-        accuracy.add_row(*cells[:cut])
-        cost.add_row(cells[0], *cells[cut:])
-    return Group(accuracy, cost)
+    names, rows = header(columns), [row(result, columns) for result in results]
+    accuracy = _table(names[:cut], [cells[:cut] for cells in rows])
+    accuracy.title, accuracy.title_justify = escape(title), "left"
+    return Group(accuracy, _table([names[0], *names[cut:]], [[cells[0], *cells[cut:]] for cells in rows]))
+
+
+def beyond_cells(result: Result) -> list[str]:
+    """A model's cells beyond accuracy, as ``BEYOND`` names them; – where the data cannot say."""
+    found = result.beyond
+    if found is None:
+        return ["–"] * len(BEYOND)
+    lift = "" if found.popularity_lift is None else f" ({found.popularity_lift:+.0%})"
+    novelty, diversity, calibration = (
+        "–" if one is None else f"{one.mean:.{digits}f}"
+        for one, digits in ((found.novelty, 2), (found.diversity, 3), (found.miscalibration, 3))
+    )
+    popularity = "–" if found.popularity is None else f"{found.popularity.mean:.1%}{lift}"
+    return [f"{found.coverage:.1%}", novelty, diversity, popularity, calibration]
+
+
+def more(results: tuple[Result, ...], seeds: tuple[Seeds, ...], columns: list[str]) -> list[Table]:
+    """Lay out what comes after accuracy and cost: beyond accuracy, and seeds where there are any."""
+    tables = []
+    if any(result.beyond for result in results):
+        tables.append(_table(["model", *BEYOND], [[result.model, *beyond_cells(result)] for result in results]))
+    if seeds:
+        rows = [
+            [one.recipe, ", ".join(map(str, one.seeds)), *(str(one.metrics[column]) for column in columns)]
+            for one in seeds
+        ]
+        tables.append(_table(["recipe", "seeds", *(metric_name(column) for column in columns)], rows))
+    return tables
+
+
+def _table(names: list[str], rows: list[list[str]]) -> Table:
+    table = Table()
+    for number, name in enumerate(names):
+        table.add_column(name, justify="right" if number else "left")
+    for cells in rows:
+        table.add_row(*map(escape, cells))
+    return table
 
 
 def plain(drawn: RenderableType) -> str:

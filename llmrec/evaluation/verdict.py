@@ -56,7 +56,10 @@ def _against(row: Comparison, results: tuple[Result, ...]) -> str:
     times = f"{row.ratio:.2f} times " if row.ratio is not None else "Beside "
     start = f"{times}{row.against}'s {theirs}"
     overlap = "the intervals overlap" if row.intervals_overlap else "the intervals do not overlap"
-    if row.p_value >= ALPHA:
-        return f"{start}: the two are not distinguishable ({chance(row.p_value)}; {overlap})."
+    # A difference is one only if it stands up to how many models were compared.
+    p_value = row.p_value if row.p_adjusted is None else row.p_adjusted
+    told = chance(p_value) + (f" for {row.comparisons} comparisons by Holm" if row.comparisons > 1 else "")
+    if p_value >= ALPHA:
+        return f"{start}: the two are not distinguishable ({told}; {overlap})."
     side = "higher" if row.difference.mean > 0 else "lower"
-    return f"{start}: {side}, and more than chance explains ({chance(row.p_value)}; {overlap})."
+    return f"{start}: {side}, and more than chance explains ({told}; {overlap})."

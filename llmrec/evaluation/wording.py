@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-NAMES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR"}
+NAMES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "map": "MAP", "precision": "Precision"}
 
 MEANINGS = {
     "ndcg": "How high the right answer stands in the list of {k}: 1 in first place, {second:.2f} in second, "
     "{last:.2f} in the last, 0 if it is not there. Averaged over all people asked.",
     "recall": "How often the right answer is among the {k} shown, wherever it stands.",
     "mrr": "One divided by the place of the right answer: 1 in first, 1/2 in second, 0 if it is not there.",
+    "map": "Like MRR, for people with several right answers: every one of them counts, early ones more.",
+    "precision": "The share of the {k} shown that were right.",
+}
+
+BEYOND = {
+    "coverage": "The share of the catalog that is suggested to anybody at all.",
+    "novelty": "How little known the suggestions are: 0 for an item that everybody met, 1 more each time half "
+    "as many did.",
+    "diversity": "How different the suggestions in one list are: 0 if all are of the same genres, 1 if no two "
+    "share one.",
+    "popularity": "The share of all people who met the suggested items, on average.",
+    "popularity_lift": "How much more (+) or less (-) popular the suggestions are than what the same people "
+    "chose themselves.",
+    "miscalibration": "How far the genres of the suggestions are from those of a person's own history; 0 is "
+    "the same mixture.",
 }
 
 # Where a person has several right answers. The numbers are those of ``metrics.per_user``.

@@ -132,7 +132,9 @@ def rich_page() -> str:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figures out where a test is about the rest."""
     monkeypatch.setattr(plots, "metric_bars", lambda results, columns: "")
-    monkeypatch.setattr(plots, "learning_curves", lambda results: None)
+    for name in ("learning_curves", "by_history"):
+        monkeypatch.setattr(plots, name, lambda results: None)
+    monkeypatch.setattr(plots, "against_cost", lambda results, column: None)
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -277,6 +279,15 @@ def test_verdicts_say_what_the_numbers_say() -> None:
         "(p < 0.001; the intervals do not overlap).",
         "Highest NDCG@10 of all: gru, 0.098 [0.088, 0.108].",
     ]
+
+
+def test_a_difference_must_stand_up_to_all_comparisons() -> None:
+    corrected = [
+        row.model_copy(update={"p_value": 0.03, "p_adjusted": 0.06, "comparisons": 2}) for row in build().compared
+    ]
+    report = build().model_copy(update={"compared": tuple(corrected)})
+    assert "not distinguishable (p = 0.060 for 2 comparisons by Holm; the" in report.verdicts[2]
+    assert "not distinguishable (p = 0.060 for 2 comparisons by Holm; the" in report.verdicts[3]
 
 
 def test_markdown_table() -> None:

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from llmrec.evaluation import significance
-from llmrec.evaluation.significance import Interval, bootstrap, paired_p_value
+from llmrec.evaluation.significance import Interval, bootstrap, holm, paired_p_value
 
 
 def test_intervals_cover_the_true_mean_about_as_often_as_they_say() -> None:
@@ -82,3 +82,17 @@ def test_p_value_agrees_with_scipy(gain: float) -> None:
 
 def test_five_users_who_agree_are_as_extreme_as_two_of_all_flips() -> None:
     assert paired_p_value(np.ones(5), np.zeros(5)) == pytest.approx(2 / 2**5, abs=0.01)
+
+
+def test_holm_by_hand() -> None:
+    # 4 x 0.005, 3 x 0.01, then 2 x 0.03; the last may not fall below the one before it.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
+def test_holm_keeps_false_alarms_rare() -> None:
+    rng = np.random.default_rng(6)
+    alarms = sum(min(holm(rng.random(8).tolist())) < 0.05 for _ in range(2000))
+    assert 0.03 < alarms / 2000 < 0.065

@@ -1,0 +1,163 @@
+"""What suggestions are like besides right or wrong: coverage, novelty, diversity, popularity, calibration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data import Catalog, Dataset, Histories, Sequences
+from llmrec.data.columns import ITEM, RANK, USER
+from llmrec.evaluation.results import Beyond
+from llmrec.evaluation.significance import CELLS, Interval
+
+Codes = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+GENRES = ("genres", "genre", "categories", "category")
+# How much of the history's genres is mixed into the list's, so that a missing genre costs no infinity.
+SMOOTHING = 0.01
+
+
+def beyond_accuracy(
+    recs: pl.DataFrame, histories: Histories, train: Dataset, *, k: int = 10, level: float = 0.95
+) -> Beyond:
+    """Describe each user's first ``k`` recommendations (``user_id, item_id, rank``).
+
+    Coverage: share of the catalog in anybody's list. Novelty: mean of -log2(share of users who met the item),
+    an item nobody met counting as met by one (Zhou et al. 2010). Popularity: mean share of users who met the
+    item (Yin et al. 2012); its lift against the histories is delta GAP (Abdollahpouri et al. 2019). Diversity:
+    mean Jaccard distance of the genres of a list's pairs (Ziegler et al. 2005). Miscalibration: Kullback-Leibler
+    divergence, in nats, of the list's genres from the history's (Steck 2018, smoothing 0.01).
+
+    The last two are None where the catalog has no column of genres. A list that is empty, or too short for a
+    pair, is not part of a mean. Intervals are those of a mean of many independent users.
+    """
+    lists = _lists(recs, histories, train.catalog, k)
+    met = train.events.select(USER, ITEM).unique()[ITEM]
+    people = np.bincount(train.catalog.codes(met), minlength=len(train.catalog)).astype(np.float64)
+    share, shown = people / max(train.n_users, 1), lists[lists >= 0]
+    novelty = -np.log2(np.maximum(people, 1) / max(train.n_users, 1))
+    popularity = _list_means(share, lists)
+    past = Sequences.encode(histories, train.catalog)
+    genres = genre_weights(train.catalog)
+    return Beyond(
+        coverage=len(np.unique(shown)) / max(len(train.catalog), 1),
+        novelty=_mean(_list_means(novelty, lists), level),
+        popularity=_mean(popularity, level),
+        popularity_lift=_lift(popularity, share, past),
+        diversity=None if genres is None else _mean(_distances(lists, genres), level),
+        miscalibration=None if genres is None else _mean(_divergences(lists, past, genres), level),
+    )
+
+
+def genre_weights(catalog: Catalog) -> npt.NDArray[np.float32] | None:
+    """Return each item's genres as shares that add up to 1, float32 [n_items, n_genres]; None without genres.
+
+    The first of the columns genres, genre, categories, category counts: lists, or texts separated by "," ";"
+    or "|".
+    """
+    column = next((name for name in GENRES if name in catalog.table.columns), None)
+    if column is None:
+        return None
+    cells = catalog.table[column]
+    if not isinstance(cells.dtype, pl.List):
+        cells = cells.cast(pl.String).str.replace_all(r"[|;]", ",").str.split(",")
+    names = pl.DataFrame({"code": np.arange(len(catalog)), "genre": cells}).explode("genre")
+    names = names.with_columns(pl.col("genre").cast(pl.String).str.strip_chars())
+    names = names.filter(pl.col("genre").str.len_chars() > 0).unique(maintain_order=True)
+    if names.is_empty():
+        return None
+    place = names["genre"].rank("dense").to_numpy().astype(np.int64) - 1
+    weights = np.zeros((len(catalog), int(place.max()) + 1), dtype=np.float32)
+    weights[names["code"].to_numpy(), place] = 1
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    return weights
+
+
+def _lists(recs: pl.DataFrame, histories: Histories, catalog: Catalog, k: int) -> Codes:
+    """Lay lists out as item codes [n_users, k]; -1 where there is no item, or one that the catalog lacks."""
+    users = pl.DataFrame({USER: pl.Series(histories.user_ids, dtype=pl.String)}).with_row_index("row")
+    kept = recs.filter(pl.col(RANK).is_between(1, k)).join(users, on=USER, how="inner")
+    lists = np.full((len(histories), k), -1, dtype=np.int64)
+    lists[kept["row"].to_numpy(), kept[RANK].to_numpy() - 1] = catalog.codes(kept[ITEM])
+    return lists
+
+
+def _list_means(values: Floats, lists: Codes) -> Floats:
+    """Mean of an item's value over each list; NaN for an empty one."""
+    there = lists >= 0
+    sums = np.where(there, values[np.maximum(lists, 0)], 0.0).sum(axis=1)
+    return _over(sums, there.sum(axis=1))
+
+
+def _lift(popularity: Floats, share: Floats, past: Sequences) -> float | None:
+    theirs = _over(
+        np.bincount(past.users(), weights=share[past.codes], minlength=len(past)).astype(np.float64),
+        past.lengths(),
+    )
+    both = np.isfinite(popularity) & np.isfinite(theirs)
+    base = float(theirs[both].mean()) if both.any() else 0.0
+    return float(popularity[both].mean()) / base - 1 if base else None
+
+
+def _distances(lists: Codes, genres: npt.NDArray[np.float32]) -> Floats:
+    """Mean Jaccard distance over each list's pairs of items that have genres; NaN without such a pair."""
+    has = genres > 0
+    found = np.full(len(lists), np.nan)
+    k = lists.shape[1]
+    pairs = np.triu(np.ones((k, k), dtype=bool), 1)
+    for part in _portions(len(lists), k * max(k, has.shape[1])):
+        marks = np.where((lists[part] >= 0)[..., None], has[np.maximum(lists[part], 0)], False).astype(np.float32)
+        sizes = marks.sum(axis=2)
+        common = marks @ marks.transpose(0, 2, 1)
+        union = sizes[:, :, None] + sizes[:, None, :] - common
+        counted = pairs & (sizes[:, :, None] > 0) & (sizes[:, None, :] > 0)
+        distance = np.where(counted, 1 - common / np.maximum(union, 1), 0).sum(axis=(1, 2))
+        found[part] = _over(distance, counted.sum(axis=(1, 2)))
+    return found
+
+
+def _divergences(lists: Codes, past: Sequences, genres: npt.NDArray[np.float32]) -> Floats:
+    """KL(history's genres || list's genres) of each user; NaN where either has none."""
+    found = np.full(len(lists), np.nan)
+    longest = int(past.lengths().max(initial=1))
+    for part in _portions(len(lists), genres.shape[1] * max(longest, lists.shape[1])):
+        codes = past.codes[past.offsets[part.start] : past.offsets[part.stop]]
+        ends = past.offsets[part.start : part.stop + 1] - past.offsets[part.start]
+        running = np.concatenate([np.zeros((1, genres.shape[1])), np.cumsum(genres[codes], axis=0, dtype=float)])
+        chosen = running[ends[1:]] - running[ends[:-1]]
+        there = (lists[part] >= 0)[..., None]
+        shown = np.where(there, genres[np.maximum(lists[part], 0)], 0).sum(axis=1, dtype=float)
+        p, q = (_over(counts.T, counts.sum(axis=1)).T for counts in (chosen, shown))
+        mixed = (1 - SMOOTHING) * q + SMOOTHING * p
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(p > 1e-12, p * np.log(p / mixed), 0.0)
+        found[part] = np.where(np.isfinite(p).all(axis=1) & np.isfinite(q).all(axis=1), terms.sum(axis=1), np.nan)
+    return found
+
+
+def _mean(values: Floats, level: float) -> Interval | None:
+    """Mean and normal interval of the values that are numbers; None without one."""
+    kept = values[np.isfinite(values)]
+    if not len(kept):
+        return None
+    mean = float(kept.mean())
+    error = float(kept.std(ddof=1)) / math.sqrt(len(kept)) if len(kept) > 1 else 0.0
+    reach = NormalDist().inv_cdf((1 + level) / 2) * error
+    return Interval(mean=mean, low=mean - reach, high=mean + reach)
+
+
+def _over(sums: Floats, counts: npt.NDArray[np.number]) -> Floats:
+    """Divide; NaN where there is nothing to divide by."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(counts > 0, sums / counts, np.nan)
+
+
+def _portions(n: int, width: int) -> Iterator[slice]:
+    step = max(1, CELLS // max(width, 1))
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))

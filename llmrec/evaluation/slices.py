@@ -1,0 +1,65 @@
+"""Accuracy for parts of the questions: by how long the history is and how well known the answer."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data import Dataset, Fold
+from llmrec.data.columns import ITEM, USER
+from llmrec.evaluation.protocol import Protocol
+from llmrec.evaluation.results import Slice
+from llmrec.evaluation.significance import bootstrap
+from llmrec.metrics import per_user
+
+LENGTHS = (0, 5, 10, 20, 50, 100)
+HISTORY, ANSWER = "history length", "answer"
+KNOWN = ("a well-known item", "a middling item", "a little-known item", "an item nobody met")
+
+
+def sliced(recs: pl.DataFrame, questions: Fold, train: Dataset, rules: Protocol) -> tuple[Slice, ...]:
+    """Judge one model's recommendations by the protocol's first metric on each part of the questions.
+
+    History length: the events a person is asked after. Answer: by training events, the most popular items that
+    hold the first third of all events, those of the second third, those of the last, and items without any;
+    a person with answers in several groups is asked in each, about those answers alone. Empty parts are left out.
+    """
+    users = np.array(questions.histories.user_ids, dtype=object)
+    parts = []
+    for name, inside in _by_length(questions.histories.lengths()):
+        parts.append((HISTORY, name, questions.answers, users[inside].tolist()))
+    groups = _groups(train)[train.catalog.codes(questions.answers[ITEM])]
+    for number, name in enumerate(KNOWN):
+        answers = questions.answers.filter(pl.Series(groups == number))
+        parts.append((ANSWER, name, answers, answers[USER].unique(maintain_order=True).to_list()))
+    return tuple(_slice(by, name, recs, answers, asked, rules) for by, name, answers, asked in parts if len(asked))
+
+
+def _slice(
+    by: str, name: str, recs: pl.DataFrame, answers: pl.DataFrame, users: list[str], rules: Protocol
+) -> Slice:
+    column = rules.columns[0]
+    values = per_user(recs, answers, users=users, k=rules.k)[column].to_numpy()
+    found = bootstrap(values, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed)
+    return Slice(by=by, name=name, users=len(users), metric=column, found=found)
+
+
+def _by_length(lengths: npt.NDArray[np.int64]) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    group = np.searchsorted(LENGTHS, lengths, side="left")
+    names = ["none", *(f"{low + 1} to {high}" for low, high in pairwise(LENGTHS))]
+    return [(name, group == number) for number, name in enumerate([*names, f"over {LENGTHS[-1]}"])]
+
+
+def _groups(train: Dataset) -> npt.NDArray[np.int64]:
+    """Number the items 0 to 3 as ``KNOWN`` names them, [n_items + 1]; the last stands for an unknown item."""
+    counts = np.bincount(train.catalog.codes(train.events[ITEM]), minlength=len(train.catalog))
+    order = np.argsort(-counts, kind="stable")
+    before = np.cumsum(counts[order]) - counts[order]
+    group = np.empty(len(counts) + 1, dtype=np.int64)
+    group[order] = np.minimum(before * 3 // max(int(counts.sum()), 1), 2)
+    group[:-1][counts == 0] = 3
+    group[-1] = 3
+    return group

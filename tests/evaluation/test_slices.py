@@ -1,0 +1,85 @@
+"""Slices add up to the whole, and seeds of one recipe are told from other recipes."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from llmrec import Recipe
+from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, ring_of_films
+from llmrec.evaluation import Protocol, evaluate
+from llmrec.evaluation.slices import _groups, sliced
+from llmrec.models import from_recipe
+from llmrec.models.base import Scores
+from llmrec.models.popularity import PopularityRecommender
+
+RULES = Protocol.load("leave-last-out")
+
+
+class NextOnTheRing(PopularityRecommender):
+    """Knows the rule: one step on from the last item."""
+
+    def _score(self, sequences: Sequences) -> Scores:
+        last = np.array([sequences[n][-1] for n in range(len(sequences))])
+        return -((np.arange(len(self.catalog)) - last[:, None] - 1) % len(self.catalog)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def train() -> Dataset:
+    """Item a holds six of twelve events, b and c three each, d none."""
+    items = pl.DataFrame({"item_id": list("abcd"), "title": list("ABCD")})
+    met = list("aaaaaabbbccc")
+    events = pl.DataFrame({"user_id": [str(n) for n in range(12)], "item_id": met, "timestamp": 0})
+    return Dataset(events, Catalog(items))
+
+
+def test_items_are_grouped_by_the_events_they_hold(train: Dataset) -> None:
+    assert _groups(train).tolist() == [0, 1, 2, 3, 3]
+
+
+def test_each_part_is_judged_by_its_own_answers(train: Dataset) -> None:
+    histories = Histories.of({"x": ["a"] * 5, "y": ["b"] * 6, "z": []})
+    answers = pl.DataFrame({"user_id": ["x", "y", "y", "z"], "item_id": ["a", "a", "d", "new"]})
+    recs = pl.DataFrame({"user_id": ["x", "y"], "item_id": ["a", "d"], "rank": [1, 1]})
+    parts = {(part.by, part.name): part for part in sliced(recs, Fold(histories, answers), train, RULES)}
+    assert {key: (part.users, part.found.mean) for key, part in parts.items()} == {
+        ("history length", "none"): (1, 0.0),
+        ("history length", "1 to 5"): (1, 1.0),
+        ("history length", "6 to 10"): (1, pytest.approx(1 / (1 + 1 / np.log2(3)))),
+        ("answer", "a well-known item"): (2, 0.5),
+        ("answer", "an item nobody met"): (2, 0.5),
+    }
+
+
+def test_parts_add_up_to_the_whole() -> None:
+    split = Split.leave_last_out(ring_of_films())
+    report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
+    (result,) = report.results
+    for by in ("history length", "answer"):
+        parts = [part for part in result.slices if part.by == by]
+        assert sum(part.users for part in parts) == result.users
+        total = sum(part.users * part.found.mean for part in parts)
+        assert total / result.users == pytest.approx(result.metrics["ndcg@10"].mean)
+
+
+def test_runs_of_one_recipe_with_several_seeds_are_one_row() -> None:
+    split = Split.leave_last_out(ring_of_films(n_items=12, n_users=30))
+
+    def recipe(seed: int, dim: int = 8) -> Recipe:
+        return Recipe.of({"name": "mine", "model": "popularity", "seed": seed, "sequence": {"dim": dim}})
+
+    recipes = {"one": recipe(1), "two": recipe(2), "again": recipe(1), "wide": recipe(3, 16)}
+    models = {name: from_recipe(recipe).fit(split.train) for name, recipe in recipes.items()}
+    models["two"] = NextOnTheRing(recipe(2)).fit(split.train)  # stands for a run that came out better
+    report = evaluate(models, split)
+    (group,) = report.seeds
+    assert (group.recipe, group.models, group.seeds) == ("mine", ("one", "two", "again"), (1, 2, 1))
+    assert group.metrics["ndcg@10"].high == 1.0
+    means = [result.metrics["ndcg@10"].mean for result in report.results[:3]]
+    spread = group.metrics["ndcg@10"]
+    assert (spread.mean, spread.deviation) == pytest.approx((np.mean(means), np.std(means, ddof=1)))
+    assert (spread.low, spread.high) == (min(means), max(means))
+    assert "Trained again with other seeds" in report.to_html()
+    again = evaluate({name: models[name] for name in ("one", "wide")}, split)
+    assert again.seeds == ()
