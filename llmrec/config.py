@@ -73,13 +73,46 @@ class Head(Section):
 
 
 class Sequence(Section):
-    """The network of the baselines over item ids. ``heads`` is for attention only."""
+    """The network of the baselines. ``heads`` is for attention only, ``mask_share`` for bert4rec."""
 
     dim: Positive = 128
     layers: Positive = 1
     heads: Positive = 2
     dropout: Share = 0.2
     max_items: Positive = 200
+    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+class Counting(Section):
+    """The models that count: markov, recent, item-knn; ``half_life`` is text's too."""
+
+    order: Annotated[int, Field(ge=1, le=3)] = 1  # markov: the longest context, in items
+    recent_share: Annotated[float, Field(gt=0, le=1)] = 0.1  # recent: the newest part of the events that counts
+    neighbors: Positive = 200  # item-knn: how many each item keeps
+    shrink: Annotated[float, Field(ge=0)] = 10.0  # item-knn: added to the cosine's norm
+    half_life: Annotated[float, Field(gt=0)] = 10.0  # after so many newer events an event counts half
+
+
+class Als(Section):
+    """Matrix factorization by ``implicit``."""
+
+    factors: Positive = 64
+    regularization: Annotated[float, Field(ge=0)] = 0.05
+    alpha: Annotated[float, Field(ge=1)] = 10.0
+    iterations: Positive = 15
+
+
+class Text(Section):
+    """Item texts as vectors, for text, gru-text and lstm-text.
+
+    ``reader``: ``sentence`` for a sentence-transformers model (``minilm-l6``, a folder or a hub id), ``causal``
+    for an LLM whose last states are averaged (``smollm2-135m``, a folder or a hub id). ``prompt`` writes an item.
+    """
+
+    encoder: str = "minilm-l6"
+    reader: Literal["sentence", "causal"] = "sentence"
+    prompt: str = "item"
+    language: Literal["en", "zh"] = "en"
 
 
 class Train(Section):
@@ -114,6 +147,9 @@ class Recipe(Section):
     history: History = History()
     head: Head = Head()
     sequence: Sequence = Sequence()
+    counting: Counting = Counting()
+    als: Als = Als()
+    text: Text = Text()
     train: Train = Train()
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -13,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
+
+from llmrec.errors import EnvironmentFault
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -84,6 +87,15 @@ def measured(*, every: float = 0.1) -> Iterator[Spent]:
         over.set()
         sampler.join()
         spent.seconds = time.monotonic() - began
+
+
+def extra(module: str, name: str) -> Any:
+    """Import a module of an optional dependency. Raises EnvironmentFault with the command to install it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        raise EnvironmentFault(f"{package} is not installed: pip install 'llmrec[{name}]'") from error
 
 
 def machine() -> dict[str, str | int]:

@@ -8,7 +8,11 @@ import polars as pl
 
 from llmrec.cli.show import Json, show
 
-OPTIONAL = {"bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'"}
+OPTIONAL = {
+    "bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'",
+    "implicit": "the model als: pip install 'llmrec[baselines]'",
+    "sentence_transformers": "the model text: pip install 'llmrec[baselines]'",
+}
 
 
 def doctor(as_json: Json = False) -> None:

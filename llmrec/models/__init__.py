@@ -12,35 +12,56 @@ from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender
 
 if TYPE_CHECKING:
+    from llmrec.models.als import ALSRecommender
+    from llmrec.models.bert4rec import BERT4RecRecommender
     from llmrec.models.fusion import Fusion
     from llmrec.models.generative import GenerativeRanking
+    from llmrec.models.item_knn import ItemKNNRecommender
     from llmrec.models.llm import LLMRecommender
     from llmrec.models.markov import MarkovRecommender
-    from llmrec.models.popularity import PopularityRecommender
+    from llmrec.models.popularity import PopularityRecommender, RecentRecommender
     from llmrec.models.prompted import PromptRanking
+    from llmrec.models.repeat_last import RepeatLastRecommender
     from llmrec.models.sequential import GRURecommender, LSTMRecommender, SASRecRecommender
+    from llmrec.models.text import GRUTextRecommender, LSTMTextRecommender, TextRecommender
 
 __all__ = [
+    "ALSRecommender",
+    "BERT4RecRecommender",
     "Fusion",
     "GRURecommender",
+    "GRUTextRecommender",
     "GenerativeRanking",
+    "ItemKNNRecommender",
     "LLMRecommender",
     "LSTMRecommender",
+    "LSTMTextRecommender",
     "MarkovRecommender",
     "PopularityRecommender",
     "PromptRanking",
+    "RecentRecommender",
     "Recommender",
+    "RepeatLastRecommender",
     "SASRecRecommender",
+    "TextRecommender",
     "from_recipe",
     "load",
 ]
 
 KINDS = {
     "popularity": ("llmrec.models.popularity", "PopularityRecommender"),
+    "recent": ("llmrec.models.popularity", "RecentRecommender"),
+    "repeat-last": ("llmrec.models.repeat_last", "RepeatLastRecommender"),
     "markov": ("llmrec.models.markov", "MarkovRecommender"),
+    "item-knn": ("llmrec.models.item_knn", "ItemKNNRecommender"),
+    "als": ("llmrec.models.als", "ALSRecommender"),
+    "text": ("llmrec.models.text", "TextRecommender"),
     "gru": ("llmrec.models.sequential", "GRURecommender"),
     "lstm": ("llmrec.models.sequential", "LSTMRecommender"),
     "sasrec": ("llmrec.models.sequential", "SASRecRecommender"),
+    "bert4rec": ("llmrec.models.bert4rec", "BERT4RecRecommender"),
+    "gru-text": ("llmrec.models.text", "GRUTextRecommender"),
+    "lstm-text": ("llmrec.models.text", "LSTMTextRecommender"),
     "llm": ("llmrec.models.llm", "LLMRecommender"),
 }
 

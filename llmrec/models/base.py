@@ -123,7 +123,9 @@ class Recommender(ABC):
         self._fitted_catalog()
         vectors = self.item_vectors()
         if vectors is None:
-            raise DataError(f"a {self.kind} model has no item vectors; similar items need llm, gru or lstm")
+            raise DataError(
+                f"a {self.kind} model has no item vectors; similar items need one such as llm, gru or text"
+            )
         codes = np.array([self.catalog.code(item) for item in item_ids], dtype=np.int64)
         best, values = self._nearest(codes, k, vectors)
         table = table_of(item_ids, self.catalog, best, values)

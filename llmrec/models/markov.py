@@ -1,55 +1,97 @@
-"""First-order Markov: what people did right after the last item."""
+"""Markov chains: what people did right after the last one, two or three items."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender, Scores
-from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.tensors import Tensors, read_tensors, write_tensors
+
+Ints = npt.NDArray[np.int64]
+
+
+class _Chain(NamedTuple):
+    """What followed each context: items ``after[starts[c]:starts[c + 1]]``, each in so large a share of cases.
+
+    ``contexts`` [n_contexts] are sorted keys of the last items, as ``_keys`` makes them.
+    """
+
+    contexts: Ints
+    starts: Ints
+    after: Ints
+    share: Scores
 
 
 class MarkovRecommender(Recommender):
-    """Count transitions between neighbouring items; back off to popularity, which also breaks ties.
+    """Count what follows the last items, up to ``counting.order`` of them; back off to fewer.
 
-    The score of item i after last item l is count(l -> i) / count(l) plus i's share of all events; after an
-    empty history only the share is left.
+    The score of item i is the sum over m = 1..order of count(last m items -> i) / count(last m items), plus i's
+    share of all events. A context never seen adds nothing, so that shorter ones decide; popularity breaks ties
+    and answers an empty history.
     """
 
     kind = "markov"
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        from scipy.sparse import csr_array
-
         sequences = Sequences.encode(data.histories, self.catalog)
         n = len(self.catalog)
-        follows = np.diff(sequences.users()) == 0
-        first, second = sequences.codes[:-1][follows], sequences.codes[1:][follows]
-        counts = csr_array((np.ones(len(first), dtype=np.float32), (first, second)), shape=(n, n))
-        counts.sum_duplicates()
-        self._indptr, self._indices, self._counts = counts.indptr, counts.indices, counts.data
+        self._chains = [_chain(sequences, length, n) for length in range(1, self.recipe.counting.order + 1)]
         popularity = np.bincount(sequences.codes, minlength=n).astype(np.float32)
         self._share = popularity / popularity.sum()
 
     def _score(self, sequences: Sequences) -> Scores:
         scores = np.tile(self._share, (len(sequences), 1))
-        for row in range(len(sequences)):
-            items = sequences[row]
-            if not len(items):
-                continue
-            part = slice(int(self._indptr[items[-1]]), int(self._indptr[items[-1] + 1]))
-            counts = self._counts[part]
-            if len(counts):
-                scores[row, self._indices[part]] += counts / counts.sum()
+        for length, chain in enumerate(self._chains, 1):
+            long = np.flatnonzero(sequences.lengths() >= length)
+            keys = _keys(sequences.codes, sequences.offsets[1:][long], length, len(self.catalog))
+            places = np.searchsorted(chain.contexts, keys)
+            for row, place, key in zip(long, places, keys, strict=True):
+                if place < len(chain.contexts) and chain.contexts[place] == key:
+                    part = slice(int(chain.starts[place]), int(chain.starts[place + 1]))
+                    scores[row, chain.after[part]] += chain.share[part]
         return scores
 
     def _save(self, folder: Path) -> None:
-        tensors = {"indptr": self._indptr, "indices": self._indices, "counts": self._counts}
-        write_tensors(folder / "model.safetensors", {**tensors, "share": self._share})
+        tensors: Tensors = {"share": self._share}
+        for length, chain in enumerate(self._chains, 1):
+            tensors |= {f"{name}_{length}": array for name, array in chain._asdict().items()}
+        write_tensors(folder / "model.safetensors", tensors)
 
     def _load(self, folder: Path) -> None:
         tensors = read_tensors(folder / "model.safetensors")
-        self._indptr, self._indices = tensors["indptr"], tensors["indices"]
-        self._counts, self._share = tensors["counts"], tensors["share"]
+        self._share = tensors["share"]
+        self._chains = [
+            _Chain(*(tensors[f"{name}_{length}"] for name in _Chain._fields))
+            for length in range(1, self.recipe.counting.order + 1)
+        ]
+
+
+def _chain(sequences: Sequences, length: int, n_items: int) -> _Chain:
+    """Count what stands right after each run of ``length`` items of one user."""
+    users = sequences.users()
+    ends = np.arange(length, len(users))
+    ends = ends[users[ends] == users[ends - length]]
+    keys, after = _keys(sequences.codes, ends, length, n_items), sequences.codes[ends].astype(np.int64)
+    order = np.lexsort((after, keys))
+    keys, after = keys[order], after[order]
+    first = np.ones(len(keys), dtype=bool)
+    first[1:] = (np.diff(keys) != 0) | (np.diff(after) != 0)
+    counts = np.diff(np.append(np.flatnonzero(first), len(keys)))
+    contexts, starts = np.unique(keys[first], return_index=True)
+    totals = np.add.reduceat(counts, starts) if len(starts) else counts
+    bounds = np.append(starts, len(counts)).astype(np.int64)
+    share = counts / np.repeat(totals, np.diff(bounds))
+    return _Chain(contexts, bounds, after[first], share.astype(np.float32))
+
+
+def _keys(codes: npt.NDArray[np.int32], ends: Ints, length: int, n_items: int) -> Ints:
+    """Number the ``length`` items before each end: int64, distinct for catalogs of up to two million items."""
+    keys = np.zeros(len(ends), dtype=np.int64)
+    for back in range(length, 0, -1):
+        keys = keys * n_items + codes[ends - back]
+    return keys

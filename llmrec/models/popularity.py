@@ -1,4 +1,4 @@
-"""Popularity: the items most people met, whatever the history."""
+"""Popularity: the items most people met, whatever the history; of all time, or lately."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.data.columns import ITEM
+from llmrec.data.columns import ITEM, TIME
+from llmrec.errors import DataError
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.tensors import read_tensors, write_tensors
 
@@ -29,3 +30,25 @@ class PopularityRecommender(Recommender):
 
     def _load(self, folder: Path) -> None:
         self._counts = read_tensors(folder / "model.safetensors")["counts"]
+
+
+class RecentRecommender(PopularityRecommender):
+    """Score an item by its events in the newest part of train (``counting.recent_share`` of all events).
+
+    All other events count too, together less than one recent event: they order what is equally popular now.
+    Raises DataError for data whose timestamps are only an order: it has no "now".
+    """
+
+    kind = "recent"
+
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        if data.order_only:
+            raise DataError(
+                f"{data.name}: its timestamps are each user's order and mean no time, so nothing is recent; "
+                "use popularity"
+            )
+        codes, times = self.catalog.codes(data.events[ITEM]), data.events[TIME].to_numpy()
+        since = np.quantile(times, 1 - self.recipe.counting.recent_share)
+        n = len(self.catalog)
+        recent = np.bincount(codes[times >= since], minlength=n)
+        self._counts = (recent + np.bincount(codes, minlength=n) / (len(codes) + 1)).astype(np.float32)

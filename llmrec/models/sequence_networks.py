@@ -1,4 +1,4 @@
-"""The networks of the baselines over item ids: recurrent and causal attention, with one way to score and learn."""
+"""The networks of the baselines: recurrent, causal and masked attention, with one way to score and learn."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from llmrec.training.objective import catalog_cross_entropy
 
@@ -39,12 +40,20 @@ class SequenceNetwork(nn.Module, ABC):
         codes = torch.where(inputs < 0, start, inputs)
         first = torch.full((len(inputs), 1), start, dtype=codes.dtype, device=codes.device)
         codes = torch.cat([first, codes], dim=1)
-        states: torch.Tensor = self.out(self.dropout(self.read(self.items(codes))))
+        states: torch.Tensor = self.out(self.dropout(self.read(self.embed(codes))))
         return states
+
+    def embed(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of codes: [..., dim]."""
+        return functional.embedding(codes, self.table())
+
+    def table(self) -> torch.Tensor:
+        """Return every item's vector and, last, that of code ``n_items``: [n_items + 1, dim]."""
+        return self.items.weight
 
     def scores(self, states: torch.Tensor) -> torch.Tensor:
         """Score every item: [..., n_items]."""
-        return states @ self.items.weight[:-1].T + self.bias
+        return states @ self.table()[:-1].T + self.bias
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor) -> torch.Tensor:
         """Return the loss over all positions with a target."""
@@ -68,17 +77,33 @@ class RecurrentNetwork(SequenceNetwork):
         return hidden
 
 
+class TextRecurrentNetwork(RecurrentNetwork):
+    """GRU or LSTM layers over item texts: an item's vector is learned from its text's, and from nothing else.
+
+    So an item never trained on is scored by its text; only its bias is unknown. ``texts`` [n_items, width].
+    """
+
+    def __init__(
+        self, cell: Literal["gru", "lstm"], texts: torch.Tensor, *, dim: int, layers: int, dropout: float
+    ) -> None:
+        super().__init__(cell, len(texts), dim=dim, layers=layers, dropout=dropout)
+        self.items = nn.Embedding(1, dim)  # the start alone
+        nn.init.normal_(self.items.weight, std=dim**-0.5)
+        self.register_buffer("texts", texts)
+        self.project = nn.Sequential(nn.Linear(texts.shape[1], dim), nn.GELU(), nn.Linear(dim, dim))
+
+    def table(self) -> torch.Tensor:
+        """Project the texts."""
+        return torch.cat([self.project(self.texts), self.items.weight])
+
+
 class AttentionNetwork(SequenceNetwork):
     """Causal self-attention with learned positions, pre-normalized (SASRec, Kang & McAuley 2018)."""
 
     def __init__(self, n_items: int, *, dim: int, layers: int, heads: int, dropout: float, max_items: int) -> None:
         super().__init__(n_items, dim=dim, dropout=dropout)
         self.positions = nn.Parameter(torch.randn(max_items + 1, dim) * dim**-0.5)
-        block = nn.TransformerEncoderLayer(
-            dim, heads, dim_feedforward=4 * dim, dropout=dropout, activation="gelu", batch_first=True,
-            norm_first=True,
-        )  # fmt: skip
-        self.blocks = nn.TransformerEncoder(block, layers, norm=nn.LayerNorm(dim), enable_nested_tensor=False)
+        self.blocks = _blocks(dim, layers, heads, dropout)
 
     def read(self, embedded: torch.Tensor) -> torch.Tensor:
         """Add positions and attend to the past."""
@@ -87,3 +112,45 @@ class AttentionNetwork(SequenceNetwork):
         hidden = self.dropout(embedded + self.positions[:length])
         states: torch.Tensor = self.blocks(hidden, mask=mask, is_causal=True)
         return states
+
+
+class MaskedNetwork(AttentionNetwork):
+    """Self-attention in both directions that guesses masked items (BERT4Rec, Sun et al. 2019).
+
+    Code ``n_items`` is the mask. Positions are counted from the newest, so that the mask behind a history
+    stands in the same place however long it is.
+    """
+
+    def states(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return states [n, length + 1, dim] of the inputs with a mask behind each row's last.
+
+        The state at that place, the number of a row's inputs, is that of the next item. Others have seen it.
+        """
+        room = torch.full((len(inputs), 1), -1, dtype=inputs.dtype, device=inputs.device)
+        codes = torch.cat([inputs, room], dim=1)
+        lengths = (inputs >= 0).sum(dim=1, keepdim=True)
+        return self.around(codes.scatter(1, lengths, len(self.bias)))
+
+    def around(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the state at each place from all of its row: [n, length, dim]. -1 is padding, on the right."""
+        there = codes >= 0
+        lengths = there.sum(dim=1, keepdim=True)
+        place = (lengths - 1 - torch.arange(codes.shape[1], device=codes.device)).clamp(min=0)
+        embedded = self.embed(codes.clamp(min=0)) + self.positions[place]
+        # Added to the attention: a mask of numbers takes the same path in training and in inference.
+        padding = torch.zeros(there.shape, device=codes.device).masked_fill(~there, float("-inf"))
+        states: torch.Tensor = self.blocks(self.dropout(embedded), src_key_padding_mask=padding)
+        found: torch.Tensor = self.out(self.dropout(states))
+        return found
+
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor) -> torch.Tensor:
+        """Return the loss over the masked places: those with a target, [n, length] as the inputs."""
+        masked = targets >= 0
+        return catalog_cross_entropy(self.scores(self.around(inputs)[masked]), targets[masked])
+
+
+def _blocks(dim: int, layers: int, heads: int, dropout: float) -> nn.TransformerEncoder:
+    block = nn.TransformerEncoderLayer(
+        dim, heads, dim_feedforward=4 * dim, dropout=dropout, activation="gelu", batch_first=True, norm_first=True
+    )
+    return nn.TransformerEncoder(block, layers, norm=nn.LayerNorm(dim), enable_nested_tensor=False)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 import numpy as np
 
+from llmrec.config import Sequence
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender, Scores
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from llmrec.models.sequence_networks import SequenceNetwork
 
 SCORED_AT_ONCE = 128
+
+
+class AttentionShape(TypedDict):
+    """What an attention network is built with."""
+
+    dim: int
+    layers: int
+    heads: int
+    dropout: float
+    max_items: int
 
 
 class SequentialRecommender(Recommender):
@@ -51,9 +62,17 @@ class SequentialRecommender(Recommender):
             }
         ]
         fit_network(
-            self, self.network, batches, lambda batch: _collate(sequences, batch),
+            self, self.network, batches, lambda batch: self._collate(sequences, batch),
             groups=groups, valid=valid, work_dir=work_dir, progress=progress,
         )  # fmt: skip
+
+    def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
+        """Return what the network's forward takes."""
+        import torch
+
+        inputs, targets = inputs_and_targets(sequences, batch.windows)
+        tensors: dict[str, Any] = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
+        return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
 
     def _score(self, sequences: Sequences) -> Scores:
         import torch
@@ -76,7 +95,7 @@ class SequentialRecommender(Recommender):
 
     def item_vectors(self) -> Scores:
         """Return the item embeddings, float32 [n_items, dim]."""
-        vectors: Scores = self.network.items.weight[:-1].detach().cpu().numpy()
+        vectors: Scores = self.network.table()[:-1].detach().cpu().numpy()
         return vectors
 
     def _save(self, folder: Path) -> None:
@@ -136,18 +155,17 @@ class SASRecRecommender(SequentialRecommender):
     def _network(self) -> SequenceNetwork:
         from llmrec.models.sequence_networks import AttentionNetwork
 
-        shape = self.recipe.sequence
-        if shape.dim % shape.heads:
-            raise RecipeError(f"sequence.dim={shape.dim} does not divide by sequence.heads={shape.heads}")
-        return AttentionNetwork(
-            len(self.catalog), dim=shape.dim, layers=shape.layers, heads=shape.heads, dropout=shape.dropout,
-            max_items=shape.max_items,
-        )  # fmt: skip
+        return AttentionNetwork(len(self.catalog), **attention_shape(self.recipe.sequence))
 
 
-def _collate(sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
-    import torch
-
-    inputs, targets = inputs_and_targets(sequences, batch.windows)
-    tensors: dict[str, Any] = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
-    return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
+def attention_shape(sequence: Sequence) -> AttentionShape:
+    """Return the arguments of an attention network. Raises RecipeError for heads that do not divide the width."""
+    if sequence.dim % sequence.heads:
+        raise RecipeError(f"sequence.dim={sequence.dim} does not divide by sequence.heads={sequence.heads}")
+    return {
+        "dim": sequence.dim,
+        "layers": sequence.layers,
+        "heads": sequence.heads,
+        "dropout": sequence.dropout,
+        "max_items": sequence.max_items,
+    }

@@ -26,6 +26,53 @@ class TestMarkov(RecommenderContract):
         return from_recipe(Recipe(model="markov"))
 
 
+class TestMarkovThree(RecommenderContract):
+    good = 1.0
+
+    def make(self) -> Recommender:
+        return from_recipe(Recipe.of({"model": "markov", "counting": {"order": 3}}))
+
+
+class TestRecent(RecommenderContract):
+    sequential = False
+
+    def make(self) -> Recommender:
+        return from_recipe(Recipe(model="recent"))
+
+
+class TestRepeatLast(RecommenderContract):
+    sequential = False
+
+    def make(self) -> Recommender:
+        return from_recipe(Recipe(model="repeat-last"))
+
+
+class TestItemKNN(RecommenderContract):
+    good = 0.6  # neighbours on both sides are alike: it cannot know which way people go
+
+    def make(self) -> Recommender:
+        return from_recipe(Recipe.of({"model": "item-knn", "counting": {"half_life": 0.5}}))
+
+
+class TestALS(RecommenderContract):
+    good = 0.45  # as above, and it knows no order
+
+    def make(self) -> Recommender:
+        return from_recipe(Recipe.of({"model": "als", "als": {"factors": 16}}))
+
+
+class TestText(RecommenderContract):
+    sequential = False
+    base: Path
+
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny_base: Path) -> None:
+        type(self).base = tiny_base
+
+    def make(self) -> Recommender:
+        return from_recipe(Recipe.of({"model": "text", "text": {"encoder": str(self.base), "reader": "causal"}}))
+
+
 class Neural(RecommenderContract):
     model = "gru"
 
@@ -50,6 +97,36 @@ class TestSASRec(Neural):
     model = "sasrec"
 
 
+class TestBERT4Rec(Neural):
+    model = "bert4rec"
+
+    def make(self) -> Recommender:
+        # Each pass teaches at the masked places only: it takes more of them.
+        recipe = super().make().recipe.model_dump()
+        recipe["train"] |= {"epochs": 60, "learning_rate": 1e-2, "patience": 20}
+        return from_recipe(Recipe.of(recipe))
+
+
+class TextNeural(Neural):
+    base: Path
+
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny_base: Path) -> None:
+        type(self).base = tiny_base
+
+    def make(self) -> Recommender:
+        recipe = super().make().recipe.model_dump()
+        return from_recipe(Recipe.of(recipe | {"text": {"encoder": str(self.base), "reader": "causal"}}))
+
+
+class TestGRUText(TextNeural):
+    model = "gru-text"
+
+
+class TestLSTMText(TextNeural):
+    model = "lstm-text"
+
+
 class TinyLLM(RecommenderContract):
     encoding = "soft"
     changes: tuple[str, ...] = ()
@@ -63,25 +140,25 @@ class TinyLLM(RecommenderContract):
         return from_recipe(self.make_recipe(self.encoding, *self.changes))
 
 
-class TestSoft(TinyLLM):
+class TestLLMSoft(TinyLLM):
     encoding = "soft"
 
 
-class TestHybrid(TinyLLM):
+class TestLLMHybrid(TinyLLM):
     encoding = "hybrid"
     changes = ("train.epochs=2",)
 
 
-class TestText(TinyLLM):
+class TestLLMText(TinyLLM):
     encoding = "text"
     changes = ("train.epochs=7",)
     good = 0.7  # a random Llama of 32 dimensions reads slowly; knowing nothing gives 0.35
 
 
 def test_every_kind_is_under_contract() -> None:
-    under = {cls.__name__.removeprefix("Test").lower() for cls in RecommenderContract.__subclasses__()}
-    under |= {cls.__name__.removeprefix("Test").lower() for cls in Neural.__subclasses__()}
-    assert set(KINDS) - {"llm"} <= under
+    suites = (*RecommenderContract.__subclasses__(), *Neural.__subclasses__(), *TextNeural.__subclasses__())
+    under = {cls.__name__.removeprefix("Test").lower() for cls in suites}
+    assert {kind.replace("-", "") for kind in KINDS} - {"llm"} <= under
     assert len(TinyLLM.__subclasses__()) == 3
 
 

