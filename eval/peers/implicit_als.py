@@ -1,0 +1,44 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["implicit==0.7.3", "polars>=1", "pyarrow", "scipy", "numpy"]
+# ///
+"""implicit's ALS as its authors ship it: `python implicit_als.py FOLDER OUT.parquet`.
+
+FOLDER holds train.parquet and histories.parquet (user_id, item_id, in order), as `eval/peers.py` writes them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from implicit.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+
+folder, out = Path(sys.argv[1]), sys.argv[2]
+train, histories = (pl.read_parquet(folder / f"{name}.parquet") for name in ("train", "histories"))
+items = train["item_id"].unique().sort()
+codes = {item: code for code, item in enumerate(items)}
+
+
+def matrix(table: pl.DataFrame, users: list[str]) -> csr_matrix:
+    """Who met what, one row a user."""
+    rows = {user: row for row, user in enumerate(users)}
+    known = table.filter(pl.col("item_id").is_in(items.implode()))
+    places = ([rows[user] for user in known["user_id"]], [codes[item] for item in known["item_id"]])
+    return csr_matrix((np.ones(known.height, dtype=np.float32), places), shape=(len(users), len(codes)))
+
+
+model = AlternatingLeastSquares(random_state=0)
+model.fit(matrix(train, train["user_id"].unique().sort().to_list()), show_progress=False)
+asked = histories["user_id"].unique(maintain_order=True).to_list()
+rows = matrix(histories, asked)
+found, _ = model.recommend(
+    np.arange(len(asked)), rows, N=10, recalculate_user=True, filter_already_liked_items=True
+)
+recs = pl.DataFrame(
+    {"user_id": np.repeat(asked, 10), "item_id": items.to_numpy()[found.reshape(-1)]}
+).with_columns(rank=pl.Series(np.tile(np.arange(1, 11), len(asked))))
+recs.write_parquet(out)
