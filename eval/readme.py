@@ -2,6 +2,7 @@
 
 python eval/readme.py api runs/quickstart       run the README's Python block, with its LLM in place of the fit
 python eval/readme.py table runs/quickstart     take a finished quickstart's report
+python eval/readme.py write                     write both parts anew from eval/results/
 python eval/readme.py check                     fail if README.md differs from eval/results/
 """
 
@@ -23,7 +24,7 @@ SHOWN = ("data", "recs.head(3)", "alike", "why['sentence'][0]", "report")
 
 
 def main(words: list[str]) -> int:
-    """Run one of the three commands; returns the exit code."""
+    """Run one of the four commands; returns the exit code."""
     RESULTS.mkdir(exist_ok=True)
     match words:
         case ["api", run]:
@@ -33,6 +34,8 @@ def main(words: list[str]) -> int:
             report = Report.load(run).with_showcase([])  # no one's history belongs into the repository
             text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
             (RESULTS / "quickstart.json").write_text(text + "\n")
+        case ["write"]:
+            pass
         case ["check"]:
             return 0 if README.read_text() == filled(README.read_text()) else 1
         case _:

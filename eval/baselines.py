@@ -1,0 +1,38 @@
+"""Train recipes on one data set and judge them together: python eval/baselines.py NAME RECIPE... [--data ml-100k].
+
+Runs are kept in runs/baselines/DATA/ and continued; the table is written to eval/results/NAME-DATA.json. The first
+recipe is the one that the others are compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from llmrec import Dataset, Recipe, Split, evaluate
+from llmrec.data import BUILTIN, fetch
+from llmrec.models.runs import fit_run
+
+
+def main() -> None:
+    """Fit, evaluate, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("recipes", nargs="+")
+    parser.add_argument("--data", default="ml-100k")
+    asked = parser.parse_args()
+    data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
+    split = Split.leave_last_out(data)
+    place = Path("runs/baselines") / data.name
+    models = {name: fit_run(Recipe.load(name), data, split, place / name, resume=True) for name in asked.recipes}
+    report = evaluate(models, split, progress=True)
+    Console().print(report)
+    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
+    Path(f"eval/results/{asked.name}-{data.name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

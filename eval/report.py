@@ -1,0 +1,144 @@
+"""Write eval/REPORT.md and eval/REPORT.html from eval/results/: python eval/report.py write | check.
+
+Every number in them comes from a result file; `check` fails when one of the files is older than the results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llmrec.errors import DataError
+from llmrec.evaluation import Report, plots
+from llmrec.evaluation.tables import BEYOND, beyond_cells
+
+HERE = Path(__file__).resolve().parent
+RESULTS, MARKDOWN, PAGE = HERE / "results", HERE / "REPORT.md", HERE / "REPORT.html"
+INTRO = """# Results
+
+Written by `eval/report.py` from `eval/results/`; do not edit. `python eval/run.py --suite small` makes them.
+Intervals are 95 % bootstrap intervals over users. Times and memory are of the machine named with each table, with
+other work running on it unless said otherwise.
+"""
+
+
+def steps() -> dict[str, dict[str, Any]]:
+    """Return every step of every suite by its result's name."""
+    suites = yaml.safe_load((HERE / "suites.yaml").read_text(encoding="utf-8"))
+    return {step["result"]: step for suite in suites.values() for step in suite}
+
+
+def sections() -> list[tuple[str, str, Report | None]]:
+    """Return title, Markdown and, where it is one, the judge's report of each result, in order of its name."""
+    made = []
+    for path in sorted(RESULTS.glob("*.json")):
+        if path.name == "readme_api.json":
+            continue
+        values = json.loads(path.read_text(encoding="utf-8"))
+        step = steps().get(path.name, {})
+        title = step.get("title", path.stem.replace("_", " ").replace("-", " ").capitalize())
+        try:
+            report = Report.from_dict(values)
+        except DataError:
+            report = None
+        body = _judged(report) if report else _facts(values)
+        command = [
+            f"    {line.format(python='python', llmrec='llmrec', peers='')}" for line in step.get("commands", [])
+        ]
+        made.append((title, "\n".join([body, *([""] if command else []), *command]) + "\n", report))
+    peers = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((RESULTS / "peers").glob("*.json"))]
+    return [*made, ("Peers, in environments of their own", _peers(peers), None)] if peers else made
+
+
+def markdown() -> str:
+    """Return REPORT.md."""
+    return INTRO + "".join(f"\n## {title}\n\n{body}" for title, body, _ in sections())
+
+
+def page() -> str:
+    """Return REPORT.html: the same text, with the figures; a comment names the text it was made from."""
+    parts = []
+    for title, body, report in sections():
+        figures = []
+        if report:
+            column = report.asked.protocol.columns[0]
+            drawn = plots.against_cost(report.results, column), plots.by_history(report.results)
+            figures = [svg for svg in (*drawn, plots.learning_curves(report.results)) if svg]
+        parts.append(f"<h2>{html.escape(title)}</h2>\n<pre>{html.escape(body)}</pre>\n" + "\n".join(figures))
+    style = "body{font:16px system-ui;max-width:1100px;margin:2rem auto;padding:0 1rem}pre{overflow:auto}"
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Results</title><style>{style}</style>'
+    return f"{head}\n<!-- {digest()} -->\n<h1>Results</h1>\n" + "\n".join(parts) + "\n</html>\n"
+
+
+def digest() -> str:
+    """Return what the page must have been made from."""
+    return "made from " + hashlib.sha256(markdown().encode()).hexdigest()
+
+
+def _judged(report: Report) -> str:
+    asked, machine = report.asked, report.machine
+    lines = [
+        f"{asked.data}, {asked.fold} fold of {asked.split} (`{asked.split_hash[:12]}`), {asked.users:,} users, "
+        f"{asked.items:,} items, {machine.get('cpus')} × {machine.get('processor')}.",
+        "",
+        report.to_markdown(),
+    ]
+    if any(result.beyond for result in report.results):
+        rows = [[result.model, *beyond_cells(result)] for result in report.results]
+        lines += [_table(["model", *BEYOND], rows), ""]
+    return "\n".join([*lines, *(f"- {line}" for line in report.verdicts), *(f"- {note}" for note in report.notes)])
+
+
+def _peers(found: list[dict[str, Any]]) -> str:
+    names = list(next((row["metrics"] for row in found if row.get("metrics")), {}))
+    rows = []
+    for row in found:
+        metrics = row.get("metrics") or {}
+        cells = [f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in metrics.values()]
+        told = cells or [row["failure"], *[""] * (len(names) - 1)]
+        rows.append([row["peer"], row["data"], *told, f"{row['seconds']:,.0f} s", f"{row['peak_memory_gib']} GiB"])
+    table = _table(["peer", "data", *names, "whole process", "memory"], rows)
+    intro = "Their defaults, few epochs, judged by our metrics on the same split; a run that failed says why."
+    return f"{intro}\n\n{table}\n\n    python eval/peers.py\n"
+
+
+def _facts(values: Any, prefix: str = "") -> str:
+    rows = [
+        [name, value] for name, value in _leaves(values, prefix) if not name.startswith(("versions", "machine"))
+    ]
+    return _table(["what", "value"], rows[:60])
+
+
+def _leaves(values: Any, prefix: str) -> list[tuple[str, str]]:
+    if isinstance(values, dict | list):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        return [leaf for name, value in pairs for leaf in _leaves(value, f"{prefix}{name}.")]
+    shown = f"{values:,.4g}" if isinstance(values, float) else str(values)
+    return [(prefix.rstrip("."), shown)]
+
+
+def _table(names: list[str], rows: list[list[str]]) -> str:
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def main(words: list[str]) -> int:
+    """Write both files, or say whether they are fresh."""
+    if words == ["check"]:
+        return 0 if MARKDOWN.read_text() == markdown() and digest() in PAGE.read_text() else 1
+    if words != ["write"]:
+        print(__doc__)
+        return 2
+    MARKDOWN.write_text(markdown(), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
