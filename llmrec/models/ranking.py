@@ -56,4 +56,3 @@ def _keys(scores: npt.NDArray[np.float32], tie_order: npt.NDArray[np.int64]) -> 
     bits = (scores + np.float32(0.0)).view(np.int32).astype(np.int64)  # + 0.0 turns -0.0 into 0.0
     ordered = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     return (ordered << 31) - tie_order
-
