@@ -42,6 +42,7 @@ class Lora(Section):
     alpha: Positive = 32
     dropout: Share = 0.0
     targets: str | list[str] = "all-linear"
+    last_layers: Positive | None = None  # adapt only the last so many blocks: cheaper to train; None: all
     rslora: bool = False  # scale by alpha / sqrt(r) (Kalajdzievski 2023)
     dora: bool = False  # learn magnitude and direction apart (Liu et al. 2024)
 

