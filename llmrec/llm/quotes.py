@@ -63,7 +63,7 @@ class Follower:
         state = self.after(self.inside, self.vocabulary.bytes_of.get(token, b""))
         self.inside = None if state is False else state
 
-    def after(self, inside: bytes | None, text: bytes) -> bytes | None | bool:
+    def after(self, inside: bytes | None, text: bytes) -> bytes | bool | None:
         """Return what stands in the open quote after ``text``, None outside of quotes, False if not allowed."""
         state = inside
         while text:

@@ -1,19 +1,30 @@
 """Reasons bound to evidence: find what moved a recommendation, word it, audit the words."""
 
 from llmrec.reasons.audit import audit
-from llmrec.reasons.evidence import Cited, Evidence, Item, occlusion
+from llmrec.reasons.endpoint import EndpointNarrator
+from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
 from llmrec.reasons.explaining import counts, explain
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
+from llmrec.reasons.occlusion import occlusion
+from llmrec.reasons.style import StyleWriter, fit_style
+from llmrec.reasons.task import Task
 
 __all__ = [
     "Cited",
+    "EndpointNarrator",
     "Evidence",
     "Item",
     "LocalNarrator",
     "Narrator",
+    "Pair",
+    "Shared",
+    "StyleWriter",
+    "Task",
     "TemplateNarrator",
+    "Together",
     "audit",
     "counts",
     "explain",
+    "fit_style",
     "occlusion",
 ]

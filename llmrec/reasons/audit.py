@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.evidence import Evidence
-from llmrec.reasons.lexicon import LEXICONS, Lexicon
-from llmrec.reasons.reading import FACTS, LISTED, PRIVATE, TITLES, Reading, read
-from llmrec.reasons.wording import QUOTES, spoken
+from llmrec.reasons.lexicon import FACTS, LEXICONS, TITLES, Lexicon
+from llmrec.reasons.reading import LISTED, PRIVATE, Reading, read
+from llmrec.reasons.task import Form
+from llmrec.reasons.wording import spoken
 
 _MARKUP = re.compile(r"<[|/!]?\w|\|>|\[/?INST\]|\{\{|\}\}|\{%|```|https?:", re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|《[^》]*》|「[^」]*」')
@@ -24,37 +26,64 @@ _ATTRIBUTE = re.compile(
 )
 
 
-def audit(sentence: str, evidence: Evidence, *, language: Language = "en") -> list[str]:
-    """Return what is wrong with a sentence; an empty list means that it may be shown.
+# A short paragraph: more is no longer read.
+MOST_SENTENCES = 3
+
+
+def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Form = "sentence") -> list[str]:
+    """Return what is wrong with a reason; an empty list means that it may be shown.
 
     Titles of the item and of cited items, their metadata, a short list of plain words and a few whole
     phrases may stand in it; any other name, number, quoted text or word is a fault. So are a chosen item
     called suggested or the reverse, a fact said of an item that lacks it, a genre said to be shared by an
-    item that lacks it, a weight said of an item that is not the strongest, and anything but one sentence.
+    item that lacks it, a weight said of an item that is not the strongest, a count of people that is not in
+    the evidence, and anything but one sentence (or, as a "paragraph", up to three: each is read by itself).
+    Against a rival, "rather than" and its title must stand there once, and its title nowhere else.
     """
-    lexicon = LEXICONS[language]
-    if "\n" in sentence or one_line(sentence) != sentence:
+    if "\n" in text or one_line(text) != text:
         return ["it is not one line of plain text"]
-    if PRIVATE.search(sentence):
+    if PRIVATE.search(text):
         return ["it contains private-use characters"]
-    reading = read(sentence, evidence, language)
-    rest, misused = _phrases(reading, evidence, lexicon)
+    whole = read(text, evidence, language)
+    parts = [whole.text] if form == "sentence" else _sentences(whole.text)
+    faults = [] if len(parts) <= MOST_SENTENCES else [f"it is {len(parts)} sentences, not 1 to {MOST_SENTENCES}"]
+    if form == "paragraph" and not any(0 in whole.named[mark] for mark in whole.titles):
+        faults.append("it does not name the suggested item")
+    if len(set(parts)) < len(parts):
+        faults.append("it says the same twice")
+    for part in parts:
+        faults += _audit_sentence(replace(whole, text=part), evidence, language)
+    return list(dict.fromkeys(faults))
+
+
+def _audit_sentence(reading: Reading, evidence: Evidence, language: Language) -> list[str]:
+    lexicon = LEXICONS[language]
+    plain, uncompared = _comparison(reading, evidence, lexicon)
+    rest, misused = _phrases(plain, evidence, lexicon)
+    told = replace(plain, text=rest)
     return [
-        *_length(sentence, lexicon, language),
+        *_length(reading.text, lexicon, language),
         *_one_sentence(reading.text),
         *_markup(reading.text),
-        *_titles(sentence, reading, evidence, language),
-        *_roles(reading, lexicon),
-        *_genres(reading, lexicon),
-        *_facts(reading, lexicon),
+        *_titles(reading, evidence),
+        *uncompared,
+        *_roles(told, lexicon),
+        *_genres(told, lexicon),
+        *_facts(told, lexicon),
         *misused,
         *_strangers(rest, lexicon, language),
     ]
 
 
-def _length(sentence: str, lexicon: Lexicon, language: Language) -> Iterator[str]:
+def _sentences(text: str) -> list[str]:
+    """Cut marked text behind each end of a sentence; titles are marks here and hold none."""
+    return [part for part in re.split(r"(?<=[.!?])\s+|(?<=[。！？])\s*", text) if part]
+
+
+def _length(read: str, lexicon: Lexicon, language: Language) -> Iterator[str]:
+    """A title counts as one word, whatever its length: nobody can shorten it."""
     unit = "characters" if language == "zh" else "words"
-    length = len(sentence) if language == "zh" else len(sentence.split())
+    length = len(read) if language == "zh" else len(read.split())
     if not lexicon.shortest <= length <= lexicon.longest:
         yield f"it has {length} {unit}, not {lexicon.shortest} to {lexicon.longest}"
 
@@ -73,15 +102,34 @@ def _markup(read: str) -> Iterator[str]:
         yield f"it contains markup: {found.group()!r}"
 
 
-def _titles(sentence: str, reading: Reading, evidence: Evidence, language: Language) -> Iterator[str]:
+def _titles(reading: Reading, evidence: Evidence) -> Iterator[str]:
     if not reading.titles:
         yield "it names neither the suggested item nor a cited one"
-    opening, closing = QUOTES[language]
-    said = spoken(evidence.item.title), *dict.fromkeys(spoken(item.title) for item in evidence.cited)
-    for title in dict.fromkeys(said):
-        # An item chosen before and suggested again has two places.
-        if sentence.count(f"{opening}{title}{closing}") > said.count(title):
-            yield f"it names {title!r} more than once"
+    for mark in sorted(reading.titles):
+        places = reading.named[mark]
+        # An item chosen before and suggested again has two places; so has a rival of the same title.
+        rival = evidence.rival is not None and len(evidence.cited) + 1 in places
+        roles = (0 in places) + any(0 < place <= len(evidence.cited) for place in places) + rival
+        if reading.text.count(mark) > roles:
+            yield f"it names {spoken(reading.items[min(places)].title)!r} more than once"
+
+
+def _comparison(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[Reading, list[str]]:
+    """Take "rather than B" out. Returns the reading without it, and what is wrong with the comparison."""
+    if evidence.rival is None:
+        return reading, []
+    place, faults = len(evidence.cited) + 1, []
+    clauses = [one for one in lexicon.rather.finditer(reading.text) if place in reading.named[one.group("rival")]]
+    if len(clauses) != 1:
+        faults.append(f"it does not say once that it is rather than {spoken(evidence.rival.title)!r}")
+    text = reading.text
+    for clause in reversed(clauses):
+        text = text[: clause.start()] + text[clause.end() :]
+    if any(reading.named.get(mark) == {place} for mark in text):
+        faults.append(f"it speaks of {spoken(evidence.rival.title)!r}, which is not suggested")
+    # From here on the rival lends its title to nobody.
+    named = {mark: (places - {place}) or places for mark, places in reading.named.items()}
+    return replace(reading, text=text, named=named), faults
 
 
 def _roles(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
@@ -147,17 +195,30 @@ def _phrases(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[st
     by_end = {run.end(): run.group() for run in LISTED.finditer(text)}
     for phrase in lexicon.strongest.finditer(text):
         titles = by_end.get(phrase.start(), "")
-        told = frozenset().union(*(reading.named.get(mark, frozenset()) for mark in titles)) - {0}
+        named = frozenset().union(*(reading.named.get(mark, frozenset()) for mark in titles))
+        told = named & frozenset(range(1, len(evidence.cited) + 1))
         weights = [one.contribution for one in evidence.cited]
         left = [weight for place, weight in enumerate(weights, start=1) if place not in told]
         if not told or max(left, default=0.0) > min(weights[place - 1] for place in told):
             faults.append("it says that an item weighs most, which does not")
     if lexicon.unmoved.search(text) and evidence.cited:
         faults.append("it says that no item raised the score, and one did")
-    for pattern in (lexicon.strongest, lexicon.unmoved, lexicon.harmless):
+    for phrase in lexicon.people.finditer(text):
+        if not _counted(phrase, reading, evidence):
+            faults.append("it gives a count of people that is not in the evidence")
+    for pattern in (lexicon.people, lexicon.strongest, lexicon.unmoved, lexicon.harmless):
         # A mark of its own: what stood around the phrase stays apart.
         text = pattern.sub(" ,", text)
     return text, faults
+
+
+def _counted(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:
+    """Whether "of the 93 people who chose A, 54 also chose B" is what the data say."""
+    # A number that is also a fact of an item (a year) has been read as one.
+    chose, both = (reading.values.get(number, number) for number in phrase.group("chose", "both"))
+    cited = {evidence.cited[place - 1].item_id for place in reading.named[phrase.group("cited")] if place}
+    known = {(fact.item_id, str(fact.chose), str(fact.both)) for fact in evidence.together}
+    return 0 in reading.named[phrase.group("item")] and any((item, chose, both) in known for item in cited)
 
 
 def _unread(run: str, words: frozenset[str]) -> str:

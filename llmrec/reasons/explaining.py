@@ -1,7 +1,9 @@
-"""Explain recommendations: evidence, a sentence from it, an audit, and a plain sentence where that fails."""
+"""Explain recommendations: evidence, words from it, an audit, and plain words where that fails twice."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import get_args
 
 import polars as pl
@@ -11,21 +13,30 @@ from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.data.tables import to_polars
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.models.base import Recommender
-from llmrec.prompting import Language
+from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
-from llmrec.reasons.evidence import Evidence, occlusion
+from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
+from llmrec.reasons.occlusion import occlusion
+from llmrec.reasons.task import Form, Task
 
-_CITED = pl.Struct({"item_id": pl.String(), "title": pl.String(), "contribution": pl.Float64()})
+_TEXT, _NUMBER, _COUNT = pl.String(), pl.Float64(), pl.Int64()
 _SCHEMA: dict[str, pl.DataType] = {
-    USER: pl.String(),
-    ITEM: pl.String(),
+    USER: _TEXT,
+    ITEM: _TEXT,
     RANK: pl.Int32(),
-    "sentence": pl.String(),
-    "evidence": pl.List(_CITED),
-    "backend": pl.String(),
-    "faults": pl.List(pl.String()),
+    "sentence": _TEXT,
+    "evidence": pl.List(pl.Struct({"item_id": _TEXT, "title": _TEXT, "contribution": _NUMBER})),
+    "backend": _TEXT,
+    "first_try": pl.Boolean(),
+    "faults": pl.List(_TEXT),
+    "pairs": pl.List(pl.Struct({"item_ids": pl.List(_TEXT), "interaction": _NUMBER})),
+    "shared": pl.List(pl.Struct({"name": _TEXT, "value": _TEXT, "item_ids": pl.List(_TEXT)})),
+    "together": pl.List(pl.Struct({"item_id": _TEXT, "both": _COUNT, "chose": _COUNT})),
 }
+NO_ANSWER = "the backend gave no answer"
+# What a model said is handed back to it once; nobody needs more of nonsense.
+_LONGEST_QUOTE = 600
 
 
 def explain(
@@ -35,45 +46,96 @@ def explain(
     *,
     narrator: Narrator | None = None,
     language: Language = "en",
+    form: Form = "sentence",
+    tone: str = "plain",
+    instead: str | Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Say why each item of ``recs`` (``user_id, item_id``, perhaps ``rank``) was recommended.
 
-    Returns ``user_id, item_id, rank, sentence, evidence, backend, faults``, one row for each. ``evidence``
-    lists the history items without which the score falls most, with the fall. Every sentence of a narrator
-    is audited: one that fails is replaced by the template's, and ``faults`` says why. By default the model's
-    own base LLM narrates (its adapter off), or the template for a model without one. An item that no
-    history item helped gets a template sentence that says so. Raises DataError for unknown users or items.
+    Returns one row for each: ``user_id, item_id, rank, sentence``; ``evidence``, the history items without
+    which the score falls most, with the fall; ``backend`` and whether what it wrote passed the audit at the
+    ``first_try``; ``faults``, what the audit found; and more evidence: ``pairs, shared, together``.
+
+    ``form`` "paragraph" asks for up to three sentences. ``instead``, an item for all rows or one for each,
+    asks why not that one: evidence is then what moves the lead over it. ``tone`` is a word or two for an LLM.
+    What a narrator writes is audited; what fails is asked for once more with the faults named, then replaced
+    by the template's words. By default the model's own base LLM narrates (its adapter off), or the template
+    for a model without one. An item that no history item helped gets a template sentence that says so.
+    Raises DataError for unknown users or items, PromptError for an unknown language or form.
     """
-    if language not in get_args(Language):
-        raise PromptError(f"no reasons in language '{language}'; choose {' or '.join(get_args(Language))}")
+    for value, known in ((language, Language), (form, Form)):
+        if value not in get_args(known):
+            raise PromptError(f"no reasons as '{value}'; choose {' or '.join(get_args(known))}")
     table = _checked(recs)
-    evidence = occlusion(model, histories, table)
-    plain = TemplateNarrator(language=language)
-    chosen = narrator or _own_narrator(model, language) or plain
-    sentences, backends = plain.narrate(evidence), [plain.backend] * len(evidence)
-    faults: list[list[str]] = [[] for _ in evidence]
+    evidence = occlusion(model, histories, table, instead=_rivals(instead, table, form))
+    tasks = [Task(one, language, form, one_line(tone) or "plain") for one in evidence]
+    written = [_Written(task.plain(), TemplateNarrator.backend) for task in tasks]
+    chosen = narrator or _own_narrator(model) or TemplateNarrator()
     if not isinstance(chosen, TemplateNarrator):
         told = [n for n, one in enumerate(evidence) if one.cited]
-        for n, sentence in zip(told, _told(chosen, [evidence[n] for n in told]), strict=True):
-            faults[n] = audit(sentence, evidence[n], language=language)
-            if not faults[n]:
-                sentences[n], backends[n] = sentence, chosen.backend
-    rows = zip(evidence, table[RANK], sentences, backends, faults, strict=True)
+        for n, words in zip(told, _narrated(chosen, [tasks[n] for n in told]), strict=True):
+            written[n] = words
+    rows = zip(evidence, table[RANK], written, strict=True)
     return pl.DataFrame([_row(*row) for row in rows], schema=_SCHEMA, orient="row")
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Words, who wrote them, and what the audit found in what was written first."""
+
+    text: str
+    backend: str
+    faults: tuple[str, ...] = ()
+
+
+def _narrated(narrator: Narrator, tasks: list[Task]) -> list[_Written]:
+    """Ask for every task, once more for what fails the audit, and fall back to the plain words."""
+    first = _tried(narrator, tasks)
+    again = [n for n, one in enumerate(first) if one.text and one.faults]
+    retries = [
+        replace(tasks[n], said=one_line(first[n].text)[:_LONGEST_QUOTE], faults=first[n].faults) for n in again
+    ]
+    second = dict(zip(again, _tried(narrator, retries), strict=True))
+    return [_settled(task, one, second.get(n)) for n, (task, one) in enumerate(zip(tasks, first, strict=True))]
+
+
+def _settled(task: Task, first: _Written, second: _Written | None) -> _Written:
+    if not first.faults:
+        return first
+    if second is not None and not second.faults:
+        return replace(second, faults=first.faults)
+    found = (*first.faults, *(second.faults if second else ()))
+    return _Written(task.plain(), TemplateNarrator.backend, tuple(dict.fromkeys(found)))
+
+
+def _tried(narrator: Narrator, tasks: list[Task]) -> list[_Written]:
+    if not tasks:
+        return []
+    answers = narrator.narrate(tasks)
+    if len(answers) != len(tasks):
+        counted = f"{len(answers)} sentences for {len(tasks)} reasons"
+        raise ModelError(f"the narrator '{narrator.backend}' wrote {counted}; it must write one for each")
+    found = []
+    for task, answer in zip(tasks, answers, strict=True):
+        faults = [NO_ANSWER]
+        if answer is not None:
+            faults = audit(answer, task.evidence, language=task.language, form=task.form)
+        found.append(_Written(answer or "", narrator.backend, tuple(faults)))
+    return found
 
 
 def counts(table: pl.DataFrame) -> dict[str, int]:
     """Count how the sentences of an ``explain`` table came about.
 
-    ``written_by_llm`` passed the audit, ``replaced_by_template`` did not, ``written_by_template`` never
-    went to an LLM.
+    ``written_by_llm`` passed the audit (at the first or second try), ``replaced_by_template`` did not,
+    ``written_by_template`` never went to an LLM.
     """
-    failed = int((table["faults"].list.len() > 0).sum())
-    template = int((table["backend"] == TemplateNarrator.backend).sum())
+    template = table.filter(pl.col("backend") == TemplateNarrator.backend)
+    failed = int((template["faults"].list.len() > 0).sum())
     return {
-        "written_by_llm": table.height - template,
+        "written_by_llm": table.height - template.height,
         "replaced_by_template": failed,
-        "written_by_template": template - failed,
+        "written_by_template": template.height - failed,
     }
 
 
@@ -87,30 +149,35 @@ def _checked(recs: object) -> pl.DataFrame:
     return table.select(pl.col(USER, ITEM).cast(pl.String), pl.col(RANK).cast(pl.Int32))
 
 
-def _own_narrator(model: Recommender, language: Language) -> Narrator | None:
+def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Form) -> list[str] | None:
+    if instead is None:
+        return None
+    if form != "sentence":
+        raise PromptError("why one item rather than another is told in one sentence: leave form as it is")
+    rivals = [instead] * table.height if isinstance(instead, str) else [str(item) for item in instead]
+    if len(rivals) != table.height:
+        raise DataError(f"instead: {len(rivals)} items for {table.height} recommendations; give one for each")
+    same = next((item for item, rival in zip(table[ITEM].to_list(), rivals, strict=True) if item == rival), None)
+    if same is not None:
+        raise DataError(f"instead: item '{same}' cannot be compared with itself")
+    return rivals
+
+
+def _own_narrator(model: Recommender) -> Narrator | None:
     """Return the narrator of a model's own base, kept on the model: loading an LLM takes longer than a call."""
     base = getattr(model, "narration_base", None)
     if not isinstance(base, str):
         return None
-    kept: dict[tuple[str, Language], LocalNarrator] = vars(model).setdefault("_narrators", {})
-    if (base, language) not in kept:
-        another = next((one for (name, _), one in kept.items() if name == base), None)
-        kept[base, language] = another.speaking(language) if another else LocalNarrator(base, language=language)
-    return kept[base, language]
+    kept: dict[str, LocalNarrator] = vars(model).setdefault("_narrators", {})
+    return kept.setdefault(base, LocalNarrator(base))
 
 
-def _told(narrator: Narrator, evidence: list[Evidence]) -> list[str]:
-    if not evidence:
-        return []
-    sentences = narrator.narrate(evidence)
-    if len(sentences) != len(evidence):
-        counted = f"{len(sentences)} sentences for {len(evidence)} reasons"
-        raise ModelError(f"the narrator '{narrator.backend}' wrote {counted}; it must write one for each")
-    return sentences
-
-
-def _row(one: Evidence, rank: int, sentence: str, backend: str, faults: list[str]) -> tuple[object, ...]:
+def _row(one: Evidence, rank: int, written: _Written) -> tuple[object, ...]:
     cited = [
         {"item_id": other.item_id, "title": other.title, "contribution": other.contribution} for other in one.cited
     ]
-    return (one.user_id, one.item.item_id, rank, sentence, cited, backend, faults)
+    more = ([asdict(fact) for fact in facts] for facts in (one.pairs, one.shared, one.together))
+    faults = list(written.faults)
+    return (
+        one.user_id, one.item.item_id, rank, written.text, cited, written.backend, not faults, faults, *more
+    )  # fmt: skip

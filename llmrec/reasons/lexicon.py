@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from llmrec.prompting import Language
 
+# Private-use characters stand for the titles and facts that were read: no text has them.
+TITLES, FACTS = "\ue100-\ue7ff", "\ue800-\uefff"
+
 
 @dataclass(frozen=True)
 class Lexicon:
@@ -20,7 +23,8 @@ class Lexicon:
     ``guarded`` words are never read as a bare title or fact. ``harmless``, ``strongest`` and ``unmoved`` are
     phrases: one claims nothing, one that the titles before it moved the score most, one that no item did.
     ``chosen`` and ``suggested`` are looked for before a title, ``chosen_after`` and ``suggested_after``
-    behind it; ``swapped`` lets the wrong one choose. ``alike`` compares, ``genre`` speaks of genres
+    behind it; ``swapped`` lets the wrong one choose. ``rather`` sets a rival back and ``people`` counts who
+    chose both. ``alike`` compares, ``genre`` speaks of genres
     and ``pronoun`` leaves open which title is meant.
     ``shortest`` and ``longest`` are in words, or in characters for a language written without spaces.
     """
@@ -35,6 +39,8 @@ class Lexicon:
     chosen_after: re.Pattern[str]
     suggested_after: re.Pattern[str]
     swapped: re.Pattern[str]
+    rather: re.Pattern[str]
+    people: re.Pattern[str]
     alike: re.Pattern[str]
     genre: re.Pattern[str]
     pronoun: re.Pattern[str]
@@ -60,6 +66,9 @@ _CHINESE = """
 在 而
 """
 
+# A number, which may have been read as a fact.
+_NUMBER = rf"(?:\d+|[{FACTS}])"
+
 _BETWEEN = r"(?:(?:\s|,|and|both|the|of|for|you)*)"
 # What is said of the title before it, up to the next clause.
 _SAID = r"[\"”,\s]*(?:(?:which|that)\s+)?(?:is|are|you)\b(?:(?!\b(?:as|because|since|so)\b)[\w\s'-])*?"
@@ -70,13 +79,22 @@ LEXICONS: Mapping[Language, Lexicon] = {
         guarded=frozenset(_GUARDED.split()),
         harmless=re.compile(r"\b(?:may|might|could|will) (?:also )?like\b"),
         strongest=re.compile(r",? which weighs? most here\b"),
-        unmoved=re.compile(r"\bis a general suggestion, as no single item in your history raised its score(?=\.)"),
+        unmoved=re.compile(
+            r"\bis a general suggestion, as no single item in your history raised its score(?=\.)"
+            r"|\b[Nn]o single item in your history speaks for\b"
+        ),
         chosen=re.compile(rf"\b(?:chose|choosing|choices?(?: of)?|picked|picks?(?: of)?){_BETWEEN}$"),
         suggested=re.compile(rf"\b(?:suggest|recommend|try|(?:may|might|could|will) (?:also )?like){_BETWEEN}$"),
         chosen_after=re.compile(_SAID + r"\b(?:chosen?|choices?|picked|picks?)\b"),
         suggested_after=re.compile(_SAID + r"\b(?:suggest|recommend)"),
         swapped=re.compile(
             r"\bwe (?:\w+ )?(?:chosen?|picked|picks?)\b|\byou (?:\w+ )?(?:suggest|recommend)", re.IGNORECASE
+        ),
+        # Behind a comma it would not be clear of which of the two something is said.
+        rather=re.compile(rf" (?:rather than|instead of) (?P<rival>[{TITLES}])(?=[.!?]|,? (?:as|because|since) )"),
+        people=re.compile(
+            rf"\b[Oo]f the (?P<chose>{_NUMBER}) people who chose (?P<cited>[{TITLES}]), "
+            rf"(?P<both>{_NUMBER}) also chose (?P<item>[{TITLES}])(?=\.)"
         ),
         alike=re.compile(r"\b(?:all|also|another|both|common|like|same|shared?|shares|similar|too)\b"),
         genre=re.compile(r"\b(?:genres?|kind)\b"),
@@ -89,12 +107,19 @@ LEXICONS: Mapping[Language, Lexicon] = {
         guarded=frozenset(("不", "没", "没有", "无", "非", "最", "最大", "只", "仅", "唯一")),
         harmless=re.compile("您?可能会?喜欢"),
         strongest=re.compile("，?对此影响最大"),
-        unmoved=re.compile("是一项通用推荐，您的历史记录中没有哪一项提高它的得分(?=。)"),
+        unmoved=re.compile(
+            "是一项通用推荐，您的历史记录中没有哪一项提高它的得分(?=。)|您的历史记录中没有哪一项支持推荐"
+        ),
         chosen=re.compile(r"选择?(?:过|了)*(?:的)?[、，和与以及\s]*$"),
         suggested=re.compile(r"(?:推荐|建议|试试|喜欢)[、，和与以及\s]*$"),
         chosen_after=re.compile(r"》?(?:也|都|曾|曾经|之前)*(?:是|您|你)[\u4e00-\u9fff]*选"),
         suggested_after=re.compile(r"》?(?:也|都)*是[\u4e00-\u9fff]*(?:推荐|建议)"),
         swapped=re.compile("我们(?:曾|曾经|之前)*选|[您你](?:曾|曾经|之前)*(?:推荐|建议)(?=[^，。]*过)"),
+        rather=re.compile(rf"而不是(?P<rival>[{TITLES}])"),
+        people=re.compile(
+            rf"选择过(?P<cited>[{TITLES}])的(?P<chose>{_NUMBER})人中，"
+            rf"有(?P<both>{_NUMBER})人也选择了(?P<item>[{TITLES}])(?=。)"
+        ),
         alike=re.compile(r"同|也|都|一样|相似|类似"),
         genre=re.compile("类型|题材"),
         pronoun=re.compile("它|其|这"),

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.evidence import Evidence, Item
-from llmrec.reasons.lexicon import LEXICONS, Lexicon
+from llmrec.reasons.lexicon import LEXICONS, TITLES, Lexicon
 from llmrec.reasons.wording import QUOTES, spoken
 
 # Private-use characters stand in the place of titles and facts while the rest is read: no text has them.
 PRIVATE = re.compile("[\ue000-\uf8ff]")
-TITLES, FACTS = "\ue100-\ue7ff", "\ue800-\uefff"
 LISTED = re.compile(f"[{TITLES}](?:[,、\\s]*(?:and|和|与|以及)?\\s*[{TITLES}])*")
 
 _HAN = re.compile("[\u4e00-\u9fff]")
@@ -23,7 +22,7 @@ _LONGEST_FACT = 60
 @dataclass(frozen=True)
 class Reading:
     """A sentence with marks. ``named`` and ``holders``: the places in ``items`` that a title mark may name,
-    and that a fact mark is true of. The suggested item has place 0, the cited ones follow.
+    and that a fact mark is true of. The suggested item has place 0, the cited ones follow, then the rival.
     """
 
     text: str
@@ -47,9 +46,11 @@ def read(sentence: str, evidence: Evidence, language: Language) -> Reading:
     """Mark the titles in a sentence and then, in what is left, the metadata values."""
     items = (evidence.item, *evidence.cited)
     lexicon = LEXICONS[language]
-    text, named = _read_titles(sentence, items, lexicon)
+    # Of the rival only its title may be said.
+    titled = items if evidence.rival is None else (*items, evidence.rival)
+    text, named = _read_titles(sentence, titled, lexicon)
     text, holders, values = _read_facts(text, items, lexicon)
-    return Reading(text, items, named, holders, values)
+    return Reading(text, titled, named, holders, values)
 
 
 def replace_word(text: str, word: str, mark: str, *, ignore_case: bool = False) -> str:

@@ -34,7 +34,7 @@ ACCEPTED = [
 
 REJECTED = [
     ("", "it has 0 words"),
-    ('"Star Wars".', "it has 2 words, not 5 to 60"),
+    ('"Star Wars".', "it has 1 words, not 5 to 60"),
     ("You chose " + ", ".join(['"Star Wars"'] * 60) + ".", "words, not 5 to 60"),
     ('We suggest "Return of the Jedi" because you chose "Alien".', 'it quotes "Alien"'),
     ("We suggest Return of the Jedi because you chose Alien.", "it says 'Alien'"),

@@ -12,8 +12,9 @@ import llmrec
 from llmrec.data import Catalog, Histories
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.weights import load_causal_lm
-from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, TemplateNarrator, audit, counts
-from llmrec.reasons.narrate import facts
+from llmrec.prompting import Language
+from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, Task, audit, counts, occlusion
+from llmrec.reasons.task import facts
 from llmrec.reasons.wording import spoken
 
 if TYPE_CHECKING:
@@ -24,22 +25,28 @@ RECS = pl.DataFrame({"user_id": ["u", "v", "w"], "item_id": ["f", "e", "f"], "ra
 
 
 class Scripted:
-    """A narrator whose sentences are known; remembers what it was asked."""
+    """A narrator whose sentences are known, first and second tries; remembers what it was asked."""
 
     backend = "llm"
 
-    def __init__(self, *sentences: str) -> None:
-        self.sentences = list(sentences)
-        self.asked: list[Evidence] = []
+    def __init__(self, *sentences: str | None, second: tuple[str | None, ...] = ()) -> None:
+        self.tries = [list(sentences), list(second)]
+        self.asked: list[list[Task]] = []
 
-    def narrate(self, evidence: list[Evidence]) -> list[str]:
-        self.asked = evidence
-        return self.sentences
+    def narrate(self, tasks: list[Task]) -> list[str | None]:
+        self.asked.append(tasks)
+        return self.tries[len(self.asked) - 1] or [task.said for task in tasks]
 
 
 def test_template_without_a_language_model(model: Linear) -> None:
     table = llmrec.explain(model, RECS, HISTORIES)
-    assert table.columns == ["user_id", "item_id", "rank", "sentence", "evidence", "backend", "faults"]
+    assert table.columns == [
+        "user_id", "item_id", "rank", "sentence", "evidence", "backend", "first_try", "faults",
+        "pairs", "shared", "together",
+    ]  # fmt: skip
+    assert table["first_try"].to_list() == [True] * 3
+    assert table["pairs"].to_list()[0] == [{"item_ids": ["a", "b"], "interaction": 0.0}]
+    assert table["shared"].to_list()[0] == [{"name": "genres", "value": "Drama", "item_ids": ["a", "b"]}]
     assert table["sentence"].to_list() == [
         'Because you chose "Amber Gate" and "Blue Kite", which weigh most here and share its genre (Drama), '
         'we suggest "Final Waltz".',
@@ -67,8 +74,78 @@ def test_sentences_that_pass_are_shown_and_others_replaced(model: Linear) -> Non
     assert table["backend"].to_list() == ["llm", "template", "template"]
     assert table["sentence"].to_list() == [good, *plain["sentence"].to_list()[1:]]
     assert table["faults"].to_list() == [[], ["it says 'award-winning', which is not in the evidence"], []]
+    assert table["first_try"].to_list() == [True, False, True]
     assert counts(table) == {"written_by_llm": 1, "replaced_by_template": 1, "written_by_template": 1}
-    assert [one.user_id for one in narrator.asked] == ["u", "v"]
+    assert [[task.evidence.user_id for task in asked] for asked in narrator.asked] == [["u", "v"], ["v"]]
+
+
+def test_what_fails_is_asked_for_once_more_with_its_faults(model: Linear) -> None:
+    good = 'We suggest "Final Waltz" because you chose "Blue Kite".'
+    better = 'We suggest "East Wind" because you chose "Dry River".'
+    narrator = Scripted(good, "We suggest the award-winning East Wind.", second=(better,))
+    table = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
+    assert table["sentence"].to_list()[:2] == [good, better]
+    assert table["backend"].to_list() == ["llm", "llm", "template"]
+    assert table["first_try"].to_list() == [True, False, True]
+    assert counts(table) == {"written_by_llm": 2, "replaced_by_template": 0, "written_by_template": 1}
+    (task,) = narrator.asked[1]
+    assert task.messages()[-2]["content"] == "We suggest the award-winning East Wind."
+    assert "it says 'award-winning', which is not in the evidence" in task.messages()[-1]["content"]
+
+
+def test_a_backend_without_an_answer_is_not_asked_again(model: Linear) -> None:
+    narrator = Scripted(None, None)
+    table = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
+    assert table["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()
+    assert table["faults"].to_list() == [["the backend gave no answer"]] * 2 + [[]]
+    assert len(narrator.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", 'Because you chose "Dry River", which weighs most here, we suggest "East Wind" rather than "{}".'),
+        ("zh", "因为您选择过《Dry River》，对此影响最大，所以推荐《East Wind》而不是《{}》。"),
+    ],
+)
+def test_one_item_rather_than_another(model: Linear, language: Language, told: str) -> None:
+    asked = {"user_id": ["v", "v"], "item_id": ["e", "e"]}
+    table = llmrec.explain(model, asked, HISTORIES, instead=["f", "a"], language=language)
+    assert table["sentence"].to_list() == [told.format("Final Waltz"), told.format("Amber Gate")]
+    assert [row[0]["contribution"] for row in table["evidence"].to_list()] == [5.0, 3.0]
+    nothing = llmrec.explain(
+        model, {"user_id": ["w"], "item_id": ["e"]}, HISTORIES, instead="f", language=language
+    )
+    assert nothing["evidence"].to_list() == [[]]
+    evidence = occlusion(model, HISTORIES, pl.DataFrame({"user_id": ["w"], "item_id": ["e"]}), instead=["f"])[0]
+    assert audit(nothing["sentence"][0], evidence, language=language) == []
+    with pytest.raises(DataError, match="item 'e' cannot be compared with itself"):
+        llmrec.explain(model, asked, HISTORIES, instead="e")
+    with pytest.raises(DataError, match="3 items for 2 recommendations"):
+        llmrec.explain(model, asked, HISTORIES, instead=["a", "b", "c"])
+    with pytest.raises(PromptError, match="in one sentence"):
+        llmrec.explain(model, asked, HISTORIES, instead="f", form="paragraph")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_paragraph_tells_how_many_people_chose_both(model: Linear, language: Language) -> None:
+    model.histories = Histories.of({f"p{n}": ["a", *(["f"] if n < 6 else [])] for n in range(9)})
+    table = llmrec.explain(model, RECS[:1], HISTORIES, form="paragraph", language=language)
+    told = {
+        "en": 'Of the 9 people who chose "Amber Gate", 6 also chose "Final Waltz".',
+        "zh": "选择过《Amber Gate》的9人中，有6人也选择了《Final Waltz》。",
+    }
+    assert table["sentence"][0].endswith(told[language])
+    evidence = occlusion(model, HISTORIES, RECS[:1])[0]
+    assert audit(table["sentence"][0], evidence, language=language, form="paragraph") == []
+    assert audit(table["sentence"][0].replace("6", "7"), evidence, language=language, form="paragraph") != []
+
+
+def test_tone_is_handed_to_the_llm(model: Linear) -> None:
+    narrator = Scripted("")
+    llmrec.explain(model, RECS[:1], HISTORIES, narrator=narrator, tone="warm")
+    assert "Write in a warm tone." in narrator.asked[0][0].messages()[0]["content"]
+    assert "tone" not in Task(narrator.asked[0][0].evidence).messages()[0]["content"]
 
 
 @pytest.mark.parametrize("nonsense", ["", "...", "I am a language model.", '"Zorblat"', "😀" * 40, "\n\n"])
@@ -106,16 +183,16 @@ def test_bad_input_is_named(model: Linear) -> None:
         llmrec.explain(model, {"user_id": ["u"]}, HISTORIES)
     with pytest.raises(DataError, match="user 'x' is not among"):
         llmrec.explain(model, {"user_id": ["x"], "item_id": ["f"]}, HISTORIES)
-    with pytest.raises(PromptError, match="language 'fr'; choose en or zh"):
+    with pytest.raises(PromptError, match="no reasons as 'fr'; choose en or zh"):
         llmrec.explain(model, RECS, HISTORIES, language="fr")  # type: ignore[arg-type]
 
 
 def test_a_model_with_a_base_llm_is_narrated_by_it(model: Linear, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def narrate(self: LocalNarrator, evidence: list[Evidence]) -> list[str]:
-        asked.append(self.base)
-        return [""] * len(evidence)
+    def narrate(self: LocalNarrator, tasks: list[Task]) -> list[str | None]:
+        asked.append(self.chat.base)
+        return [""] * len(tasks)
 
     monkeypatch.setattr(LocalNarrator, "narrate", narrate)
     model.narration_base = "some/base"  # type: ignore[attr-defined]
@@ -136,7 +213,7 @@ def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch
         return "cpu"
 
     monkeypatch.setattr("llmrec.llm.weights.load_causal_lm", load)
-    monkeypatch.setattr("llmrec.reasons.narrate.device_name", device)
+    monkeypatch.setattr("llmrec.llm.chat.device_name", device)
     model.narration_base = str(tiny_base)  # type: ignore[attr-defined]
     for language in ("en", "en", "zh"):
         table = llmrec.explain(model, RECS[:1], HISTORIES, language=language)  # type: ignore[arg-type]
@@ -160,16 +237,18 @@ HOSTILE = [
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("title", HOSTILE)
-def test_template_sentences_pass_the_audit_whatever_the_titles(title: str, language: str) -> None:
+def test_template_sentences_pass_the_audit_whatever_the_titles(title: str, language: Language) -> None:
     item, other = Item("1", title, {"genres": "Drama"}), Cited("2", title + " 2", {"genres": "Drama"}, 1.0)
     plain = Cited("3", "Plain", {}, 0.5)
-    evidence = [Evidence("u", item, cited) for cited in ((), (other,), (other, plain))]
-    narrator = TemplateNarrator(language=language)  # type: ignore[arg-type]
-    for one, sentence in zip(evidence, narrator.narrate(evidence), strict=True):
-        assert spoken(title) in sentence
-        # An endless title makes an over-long sentence at most; nothing else may be wrong.
-        faults = audit(sentence, one, language=language)  # type: ignore[arg-type]
-        assert [fault for fault in faults if not fault.startswith("it has ")] == []
+    rival = Item("4", "rival " + title)
+    several = [
+        Evidence("u", item, cited, rival=r) for r in (None, rival) for cited in ((), (other,), (other, plain))
+    ]
+    for one in several:
+        for form in ("sentence", "paragraph"):
+            sentence = Task(one, language, form).plain()
+            assert spoken(title) in sentence
+            assert audit(sentence, one, language=language, form=form) == []
 
 
 def test_hostile_titles_change_no_other_sentence(catalog: Catalog, model: Linear) -> None:
@@ -187,14 +266,17 @@ def test_facts_are_the_strongest_distinct_titles_and_what_they_share() -> None:
         Cited("4", "B", {"genres": ["Drama"]}, 1.0),
         Cited("5", "C", {}, 0.5),
     )
-    assert facts(Evidence("u", item, cited), "en", named=2) == {
+    assert facts(Task(Evidence("u", item, cited)), named=2) == {
         "item": '"The Sting"',
         "chosen": '"A" and "B"',
         "count": 2,
         "shared": "Drama",
+        "rival": "",
+        "people": "",
+        "tone": "plain",
     }
-    assert facts(Evidence("u", item, cited), "zh")["chosen"] == "《A》、《B》、《C》"
-    assert facts(Evidence("u", item, cited), "en")["shared"] == ""
+    assert facts(Task(Evidence("u", item, cited), "zh"))["chosen"] == "《A》、《B》、《C》"
+    assert facts(Task(Evidence("u", item, cited)))["shared"] == ""
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import pytest
 
-from llmrec.data import Histories
+from llmrec.data import Catalog, Histories, Sequences
 from llmrec.errors import DataError
-from llmrec.reasons import Item, occlusion
+from llmrec.models.base import Scores
+from llmrec.reasons import Item, Together, occlusion
 
 if TYPE_CHECKING:
     from conftest import Linear
@@ -50,7 +52,7 @@ def test_items_outside_the_catalog_are_passed_over(model: Linear) -> None:
     assert cited(model, ["x", "a", "y"]) == [("a", 4.0)]
 
 
-def test_one_call_per_user_in_the_order_of_the_table(model: Linear) -> None:
+def test_one_call_for_all_users_in_the_order_of_the_table(model: Linear) -> None:
     histories = Histories.of({"u": ["a", "d"], "v": ["b"]})
     found = occlusion(model, histories, recs(("v", "f"), ("u", "f"), ("u", "e"), ("v", "a")))
     assert [(one.user_id, one.item.item_id) for one in found] == [
@@ -60,7 +62,7 @@ def test_one_call_per_user_in_the_order_of_the_table(model: Linear) -> None:
         ("v", "a"),
     ]
     assert [[other.item_id for other in one.cited] for one in found] == [["b"], ["a"], ["d"], []]
-    assert model.calls == 2
+    assert model.calls == 1
 
 
 def test_evidence_carries_metadata_and_shared_genres(model: Linear) -> None:
@@ -92,3 +94,54 @@ def test_unknown_users_and_items_are_named(model: Linear) -> None:
         occlusion(model, Histories.of({"u": ["a"]}), recs(("w", "f")))
     with pytest.raises(DataError, match="item 'z' is not in the catalog"):
         occlusion(model, Histories.of({"u": ["a"]}), recs(("u", "z")))
+
+
+def test_pairs_of_a_sum_do_not_interact(model: Linear) -> None:
+    found = occlusion(model, Histories.of({"u": ["a", "b", "c", "e"]}), recs(("u", "f")))[0]
+    assert [(pair.item_ids, pair.interaction) for pair in found.pairs] == [
+        (("a", "b"), 0.0),
+        (("a", "c"), 0.0),
+        (("b", "c"), 0.0),
+    ]
+
+
+def test_interaction_of_items_that_stand_in_for_each_other(model: Linear) -> None:
+    def either(sequences: Sequences) -> Scores:
+        # f needs a or b; c counts for itself, more where a is.
+        rows = [set(sequences[n].tolist()) for n in range(len(sequences))]
+        values = [5.0 * bool({0, 1} & row) + (2.0 in row) + 2.0 * ({0, 2} <= row) for row in rows]
+        return np.array([[0, 0, 0, 0, 0, value] for value in values], dtype=np.float32)
+
+    model._score = either  # type: ignore[method-assign]
+    found = occlusion(model, Histories.of({"u": ["a", "b", "c"]}), recs(("u", "f")))[0]
+    assert [(one.item_id, one.contribution) for one in found.cited] == [("c", 3.0), ("a", 2.0)]
+    assert [(pair.item_ids, pair.interaction) for pair in found.pairs] == [(("c", "a"), -2.0)]
+
+
+def test_against_a_rival_the_lead_counts(model: Linear) -> None:
+    histories = Histories.of({"u": ["a", "d", "e"]})
+    found = occlusion(model, histories, recs(("u", "e")), instead=["f"])[0]
+    # d adds 3 to e and takes 2 from f.
+    assert [(one.item_id, one.contribution) for one in found.cited] == [("d", 5.0)]
+    assert found.rival is not None and found.rival.item_id == "f"
+    with pytest.raises(DataError, match="item 'z' is not in the catalog"):
+        occlusion(model, histories, recs(("u", "e")), instead=["z"])
+
+
+def test_attributes_in_common_and_people_who_chose_both(model: Linear) -> None:
+    table = model.catalog.table.with_columns(
+        brand=pl.Series(["Acme", "Acme", None, "Bell", None, "Acme"]),
+        price=pl.Series([1.0, 9.0, 2.0, 5.0, None, 8.0]),
+        stock=pl.Series([7, 7, 7, 7, 7, 7]),
+    )
+    model.catalog = Catalog(table)
+    crowd = {f"p{n}": ["a", "f"] for n in range(6)} | {f"q{n}": ["b", "f"] for n in range(4)} | {"r": ["a"]}
+    model.histories = Histories.of(crowd)
+    found = occlusion(model, Histories.of({"u": ["a", "b", "c"]}), recs(("u", "f")))[0]
+    assert {(one.name, one.value, one.item_ids) for one in found.shared} == {
+        ("genres", "Drama", ("a", "b", "c")),
+        ("brand", "Acme", ("a", "b")),
+        ("price band", "high", ("b",)),
+    }
+    # Four people are too few to speak of.
+    assert found.together == (Together("a", 6, 7),)

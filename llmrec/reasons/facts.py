@@ -1,0 +1,100 @@
+"""What the data say of an item and those cited for it: attributes in common, people who chose both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data import Catalog, Histories
+from llmrec.data.columns import ITEM
+from llmrec.models.base import Recommender
+from llmrec.reasons.evidence import Evidence, Item, Shared, Together
+
+# Fewer people than this are not spoken of: a count of one would tell what a certain person chose.
+LEAST_PEOPLE = 5
+_LONGEST_VALUE = 60
+_BANDS = ("low", "middle", "high")
+
+
+def add_facts(evidence: list[Evidence], model: Recommender) -> list[Evidence]:
+    """Return the evidence with the attributes shared and the people who chose both.
+
+    Attributes are the catalog's columns of text or lists, the year, and the price by thirds of the catalog.
+    People are those of ``model.histories``; a model without them gives no such fact.
+    """
+    bands = _price_bands(model.catalog)
+    known: Histories | None = getattr(model, "histories", None)
+    items = {other.item_id for one in evidence for other in (one.item, *one.cited)}
+    people = {} if known is None else _people(known, items)
+    return [
+        replace(one, shared=tuple(_shared(one, bands)), together=tuple(_together(one, people))) for one in evidence
+    ]
+
+
+def _shared(one: Evidence, bands: Mapping[str, str]) -> Iterator[Shared]:
+    others = [(other.item_id, set(attributes(other, bands))) for other in one.cited]
+    for name, value in attributes(one.item, bands):
+        having = tuple(item for item, own in others if (name, value) in own)
+        if having:
+            yield Shared(name, value, having)
+
+
+def attributes(item: Item, bands: Mapping[str, str] | None = None) -> Iterator[tuple[str, str]]:
+    """Yield ``(column, value)`` for what can be compared between items."""
+    for name, value in item.metadata.items():
+        if name == "price":
+            continue
+        parts: Iterable[object] = item.genres if name == "genres" else _parts(value)
+        if name == "year":
+            parts = (value,)
+        for part in parts:
+            text = str(part)
+            if text and len(text) <= _LONGEST_VALUE:
+                yield name, text
+    if bands and item.item_id in bands:
+        yield "price band", bands[item.item_id]
+
+
+def _parts(value: object) -> Iterable[object]:
+    # Numbers that happen to be equal (a count, a size) say nothing to a reader.
+    if isinstance(value, str):
+        return (value,)
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _price_bands(catalog: Catalog) -> dict[str, str]:
+    """Return each item's third of the catalog's prices; empty where there is no price as a number."""
+    table = catalog.table
+    if "price" not in table.columns or not table.schema["price"].is_numeric():
+        return {}
+    priced = table.select(ITEM, pl.col("price").cast(pl.Float64)).drop_nulls()
+    priced = priced.filter(pl.col("price").is_finite())
+    if priced.is_empty():
+        return {}
+    cuts = np.quantile(priced["price"].to_numpy(), [1 / 3, 2 / 3])
+    places = np.searchsorted(cuts, priced["price"].to_numpy(), side="left")
+    return {item: _BANDS[place] for item, place in zip(priced[ITEM].to_list(), places, strict=True)}
+
+
+def _people(histories: Histories, items: set[str]) -> dict[str, npt.NDArray[np.int64]]:
+    """Return who chose each of some items, as sorted distinct places."""
+    who = np.repeat(np.arange(len(histories)), histories.lengths())
+    events = pl.DataFrame({ITEM: histories.events[ITEM], "who": who})
+    chosen = events.filter(pl.col(ITEM).is_in(list(items))).unique()
+    grouped = chosen.group_by(ITEM).agg(pl.col("who").sort())
+    return {item: np.asarray(places, dtype=np.int64) for item, places in grouped.iter_rows()}
+
+
+def _together(one: Evidence, people: Mapping[str, npt.NDArray[np.int64]]) -> Iterator[Together]:
+    own = people.get(one.item.item_id)
+    for other in one.cited:
+        chose = people.get(other.item_id)
+        if own is None or chose is None or other.item_id == one.item.item_id:
+            continue
+        both = len(np.intersect1d(own, chose, assume_unique=True))
+        if both >= LEAST_PEOPLE:
+            yield Together(other.item_id, both, len(chose))

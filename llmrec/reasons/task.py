@@ -1,0 +1,93 @@
+"""One reason to be written: its evidence, how it should be said, and what was wrong with a first try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from llmrec.llm.quotes import Quotes
+from llmrec.prompting import Language, Prompt
+from llmrec.reasons.evidence import Cited, Evidence
+from llmrec.reasons.wording import QUOTES, listed, quoted, spoken
+
+Form = Literal["sentence", "paragraph"]
+
+# A small model copies two titles reliably; with three it often invents or swaps one.
+NAMED = 2
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a narrator gets. ``said`` and ``faults``: its first try and what the audit found, else empty."""
+
+    evidence: Evidence
+    language: Language = "en"
+    form: Form = "sentence"
+    tone: str = "plain"
+    said: str = ""
+    faults: tuple[str, ...] = ()
+
+    def messages(self) -> list[dict[str, str]]:
+        """Write the question for a chat LLM, as ``role, content``."""
+        values = facts(self, named=NAMED)
+        turns = _prompt(self._prompt_name(values), self.language).messages(**values)
+        if not self.faults:
+            return turns
+        asked = _prompt("explain-retry", self.language).render("user", faults=list(self.faults))
+        return [*turns, {"role": "assistant", "content": self.said}, {"role": "user", "content": asked}]
+
+    def quotes(self) -> Quotes:
+        """Say which titles may stand in quotation marks."""
+        evidence = self.evidence
+        items = [evidence.item, *evidence.cited, *([evidence.rival] if evidence.rival else [])]
+        opening, closing = QUOTES[self.language]
+        return Quotes(opening, closing, tuple(dict.fromkeys(spoken(item.title) for item in items)))
+
+    def plain(self) -> str:
+        """Write the reason without an LLM."""
+        return _prompt("reason", self.language).render("answer", **facts(self))
+
+    def _prompt_name(self, values: dict[str, object]) -> str:
+        if self.evidence.rival is not None:
+            return "explain-contrast"
+        if self.form == "paragraph":
+            return "explain-paragraph"
+        return "explain-shared" if values["shared"] else "explain"
+
+
+def facts(task: Task, *, named: int | None = None) -> dict[str, object]:
+    """Return what a prompt may say.
+
+    ``item``, ``chosen`` (the ``named`` strongest), ``count`` of them, ``shared`` genre, ``rival``, ``tone``, and
+    for a paragraph ``people`` (``item, chose, both``): of those who chose a cited item, how many also chose this.
+    """
+    one, language = task.evidence, task.language
+    # Two releases under one title are named once.
+    distinct = {spoken(other.title): other for other in reversed(one.cited)}
+    cited = list(reversed(distinct.values()))[:named]
+    shared = [genre for genre in one.item.genres if cited and all(genre in other.genres for other in cited)]
+    return {
+        "item": quoted(one.item.title, language),
+        "chosen": listed([quoted(other.title, language) for other in cited], language),
+        "count": len(cited),
+        "shared": shared[0] if shared else "",
+        "rival": quoted(one.rival.title, language) if one.rival else "",
+        "people": _people(one, cited, language) if task.form == "paragraph" else "",
+        "tone": task.tone,
+    }
+
+
+def _people(one: Evidence, cited: list[Cited], language: Language) -> object:
+    """Return the cited item that most often goes with the recommended one; an empty text for none."""
+    titles = {other.item_id: other.title for other in cited if spoken(other.title) != spoken(one.item.title)}
+    known = [fact for fact in one.together if fact.item_id in titles]
+    if not known:
+        return ""
+    best = max(known, key=lambda fact: fact.both / fact.chose)
+    return {"item": quoted(titles[best.item_id], language), "chose": best.chose, "both": best.both}
+
+
+@lru_cache(maxsize=32)
+def _prompt(name: str, language: Language) -> Prompt:
+    return Prompt.load(name, language)
