@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
 
+from llmrec.cli.narrators import Backend, Model, Shape, Speak, Timeout, Tone, narrator_of
 from llmrec.cli.show import Json, show
 from llmrec.errors import DataError
 
@@ -25,12 +26,14 @@ Count = Annotated[int, typer.Option("-k", help="How many items.")]
 def recommend(
     run: Run, user: User = None, history: History = None, k: Count = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Add a reason to each item.")] = False,
-    as_json: Json = False,
+    backend: Backend = "auto", name: Model = None, timeout: Timeout = 30.0,
+    language: Speak = "en", form: Shape = "sentence", tone: Tone = "plain", as_json: Json = False,
 ) -> None:  # fmt: skip
     """What a user does next."""
     from llmrec.models.runs import load_run
 
     model = load_run(run)
+    narrator = narrator_of(model, backend, name, timeout)
     asked = _histories(model, user, history)
     recs = model.recommend(asked, k)
     if recs.height < k:
@@ -39,7 +42,10 @@ def recommend(
     if explain:
         from llmrec.reasons import explain as reason
 
-        table = table.with_columns(reason(model, recs, asked)["sentence"].alias("reason"))
+        told = reason(
+            model, recs, asked, narrator=narrator, language=_known(language), form=_known(form), tone=tone
+        )
+        table = table.with_columns(told["sentence"].alias("reason"), told["backend"])
     show(table.drop("user_id"), as_json=as_json)
 
 
@@ -59,25 +65,38 @@ def similar(
 
 def explain(
     run: Run, item: Annotated[str, typer.Option("--item", help="The item to give a reason for.")],
-    user: User = None, history: History = None, as_json: Json = False,
+    user: User = None, history: History = None,
+    instead: Annotated[str | None, typer.Option("--instead", help="Say why not this item.")] = None,
+    backend: Backend = "auto", name: Model = None, timeout: Timeout = 30.0,
+    language: Speak = "en", form: Shape = "sentence", tone: Tone = "plain", as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Why an item fits a user: one sentence and the history items it rests on."""
+    """Why an item fits a user: a sentence and the history items it rests on."""
     from llmrec.models.runs import load_run
     from llmrec.reasons import explain as reason
 
     model = load_run(run)
     asked = _histories(model, user, history)
     model.catalog.code(item)
-    table = reason(model, pl.DataFrame({"user_id": [asked.user_ids[0]], "item_id": [item]}), asked)
+    table = reason(
+        model, pl.DataFrame({"user_id": [asked.user_ids[0]], "item_id": [item]}), asked, instead=instead,
+        narrator=narrator_of(model, backend, name, timeout),
+        language=_known(language), form=_known(form), tone=tone,
+    )  # fmt: skip
     if as_json:
         show(table.drop("rank"), as_json=True)
         return
     print(table["sentence"][0])
     if table["faults"][0].len():
-        print(f"(the LLM's sentence was replaced: {'; '.join(table['faults'][0])})", file=sys.stderr)
+        fate = "replaced" if table["backend"][0] == "template" else "written anew"
+        print(f"(the LLM's sentence was {fate}: {'; '.join(table['faults'][0])})", file=sys.stderr)
     evidence = pl.DataFrame(table["evidence"][0].to_list())
     if evidence.height:
         show(evidence, as_json=False)
+
+
+def _known(word: str) -> Any:
+    """Pass a word on: ``explain`` checks it against the languages and forms there are."""
+    return word
 
 
 def _histories(model: Recommender, user: str | None, history: str | None) -> Histories:

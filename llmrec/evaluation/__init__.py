@@ -1,7 +1,8 @@
-"""The judge: the same questions to every model, per-user metrics, intervals, paired tests and cost."""
+"""The judge: the same questions to every model, per-user metrics, intervals, paired tests, cost, and reasons."""
 
+from llmrec.evaluation.faithful import deletion_test, faithfulness, judge_reasons
 from llmrec.evaluation.judge import evaluate
 from llmrec.evaluation.protocol import Protocol
 from llmrec.evaluation.report import Report
 
-__all__ = ["Protocol", "Report", "evaluate"]
+__all__ = ["Protocol", "Report", "deletion_test", "evaluate", "faithfulness", "judge_reasons"]

@@ -26,7 +26,7 @@ class Quotes:
 
 
 class Vocabulary:
-    """The bytes of each token. ``by_bytes`` finds a token; ``quoting`` lists those that hold a given mark."""
+    """The bytes of each token; ``by_bytes`` finds a token by them."""
 
     def __init__(self, tokenizer: Any) -> None:
         special = set(tokenizer.all_special_ids)
@@ -40,9 +40,22 @@ class Vocabulary:
         self.bytes_of = known
         self.longest = max(map(len, self.by_bytes), default=0)
 
-    def quoting(self, mark: bytes) -> dict[int, bytes]:
-        """Return the tokens that hold a mark, with their bytes."""
-        return {token: text for token, text in self.bytes_of.items() if mark in text}
+        self._completing: dict[bytes, dict[int, bytes]] = {}
+
+    def completing(self, mark: bytes, begun: bytes = b"") -> dict[int, bytes]:
+        """Return the tokens, with their bytes, that hold a mark or complete one that has begun."""
+        key = begun + b"|" + mark
+        if key not in self._completing:
+            self._completing[key] = {token: text for token, text in self.bytes_of.items() if mark in begun + text}
+        return self._completing[key]
+
+
+@dataclass(frozen=True)
+class _State:
+    """``said``: what stands in the open quote; outside of quotes, the start of an opening mark at the end."""
+
+    inside: bool = False
+    said: bytes = b""
 
 
 class Follower:
@@ -51,50 +64,64 @@ class Follower:
     def __init__(self, vocabulary: Vocabulary, quotes: Quotes) -> None:
         self.vocabulary, self.quotes = vocabulary, quotes
         self.opening, self.closing = quotes.opening.encode(), quotes.closing.encode()
-        # Outside of quotes only tokens that open one can go wrong, and always the same ones.
-        self.banned = [
-            token for token, text in vocabulary.quoting(self.opening).items() if self.after(None, text) is False
-        ]
-        self.closers = vocabulary.quoting(self.closing)
-        self.inside: bytes | None = None
+        self.state = _State()
+        self._banned: dict[bytes, list[int]] = {}
+
+    @property
+    def inside(self) -> bool:
+        """Whether a quote is open."""
+        return self.state.inside
 
     def read(self, token: int) -> None:
         """Take note of the token that was chosen."""
-        state = self.after(self.inside, self.vocabulary.bytes_of.get(token, b""))
-        self.inside = None if state is False else state
+        self.state = self.after(self.state, self.vocabulary.bytes_of.get(token, b"")) or _State()
 
-    def after(self, inside: bytes | None, text: bytes) -> bytes | bool | None:
-        """Return what stands in the open quote after ``text``, None outside of quotes, False if not allowed."""
-        state = inside
+    def accepts(self, text: str | bytes) -> bool:
+        """Whether a text from its start quotes nothing else."""
+        return self.after(_State(), text if isinstance(text, bytes) else text.encode()) is not None
+
+    def after(self, state: _State, text: bytes) -> _State | None:
+        """Return the state behind ``text``, None if it quotes what is not allowed."""
         while text:
-            if state is None:
-                _, mark, text = text.partition(self.opening)
-                state = b"" if mark else None
-                if not mark or not text:
-                    break
+            if not state.inside:
+                before, mark, text = (state.said + text).partition(self.opening)
+                state = _State(True) if mark else _State(said=_begun(before, self.opening))
                 continue
-            said = state + text
+            said = state.said + text
             closed = max((end for end in self.quotes.endings if said.startswith(end)), key=len, default=None)
             if closed is not None:
-                state, text = None, said[len(closed) :]
+                state, text = _State(), said[len(closed) :]
                 continue
-            return said if any(end.startswith(said) for end in self.quotes.endings) else False
+            return _State(True, said) if any(end.startswith(said) for end in self.quotes.endings) else None
         return state
+
+    def banned(self) -> list[int]:
+        """Return the tokens that may not come next outside of quotes: they open one wrongly."""
+        begun = self.state.said
+        if begun not in self._banned:
+            opening = self.vocabulary.completing(self.opening, begun)
+            self._banned[begun] = [
+                token for token, text in opening.items() if self.after(self.state, text) is None
+            ]
+        return self._banned[begun]
 
     def allowed(self) -> list[int]:
         """Return the tokens that may continue the open quote."""
-        assert self.inside is not None
         found: list[int] = []
         for ending in self.quotes.endings:
-            if not ending.startswith(self.inside):
+            if not ending.startswith(self.state.said):
                 continue
-            left = ending[len(self.inside) :]
+            left = ending[len(self.state.said) :]
             for length in range(1, min(len(left), self.vocabulary.longest) + 1):
                 found += self.vocabulary.by_bytes.get(left[:length], [])
         # A token may close the quote and go on: '",' or '".'.
-        return found + [
-            token for token, text in self.closers.items() if self.after(self.inside, text) is not False
-        ]
+        closing = self.vocabulary.completing(self.closing)
+        return found + [token for token, text in closing.items() if self.after(self.state, text) is not None]
+
+
+def _begun(text: bytes, mark: bytes) -> bytes:
+    """Return the longest end of a text that a mark begins with: a mark may be spread over several tokens."""
+    return next((mark[:n] for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), b"")
 
 
 def allowed_only(tokenizer: Any, quotes: Sequence[Quotes], width: int) -> LogitsProcessorList:
@@ -111,8 +138,8 @@ def allowed_only(tokenizer: Any, quotes: Sequence[Quotes], width: int) -> Logits
             for row, follower in enumerate(followers):
                 if chosen is not None:
                     follower.read(chosen[row])
-                if follower.inside is None:
-                    scores[row, follower.banned] = -torch.inf
+                if not follower.inside:
+                    scores[row, follower.banned()] = -torch.inf
                     continue
                 allowed = follower.allowed()
                 kept = scores[row, allowed].clone()

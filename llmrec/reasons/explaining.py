@@ -8,14 +8,14 @@ from typing import get_args
 
 import polars as pl
 
-from llmrec.data import Histories
+from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.data.tables import to_polars
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.models.base import Recommender
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
-from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
 from llmrec.reasons.task import Form, Task
@@ -33,6 +33,7 @@ _SCHEMA: dict[str, pl.DataType] = {
     "pairs": pl.List(pl.Struct({"item_ids": pl.List(_TEXT), "interaction": _NUMBER})),
     "shared": pl.List(pl.Struct({"name": _TEXT, "value": _TEXT, "item_ids": pl.List(_TEXT)})),
     "together": pl.List(pl.Struct({"item_id": _TEXT, "both": _COUNT, "chose": _COUNT})),
+    "instead_id": _TEXT,
 }
 NO_ANSWER = "the backend gave no answer"
 # What a model said is handed back to it once; nobody needs more of nonsense.
@@ -54,7 +55,8 @@ def explain(
 
     Returns one row for each: ``user_id, item_id, rank, sentence``; ``evidence``, the history items without
     which the score falls most, with the fall; ``backend`` and whether what it wrote passed the audit at the
-    ``first_try``; ``faults``, what the audit found; and more evidence: ``pairs, shared, together``.
+    ``first_try``; ``faults``, what the audit found; and more evidence: ``pairs, shared, together``
+    and ``instead_id``.
 
     ``form`` "paragraph" asks for up to three sentences. ``instead``, an item for all rows or one for each,
     asks why not that one: evidence is then what moves the lead over it. ``tone`` is a word or two for an LLM.
@@ -139,6 +141,27 @@ def counts(table: pl.DataFrame) -> dict[str, int]:
     }
 
 
+def evidence_of(table: pl.DataFrame, catalog: Catalog) -> list[Evidence]:
+    """Return the evidence behind each row of an ``explain`` table."""
+    return [
+        Evidence(
+            row[USER],
+            _item(catalog, row[ITEM]),
+            tuple(Cited(**vars(_item(catalog, one["item_id"])), contribution=one["contribution"])
+                  for one in row["evidence"]),
+            tuple(Pair((one["item_ids"][0], one["item_ids"][1]), one["interaction"]) for one in row["pairs"]),
+            tuple(Shared(one["name"], one["value"], tuple(one["item_ids"])) for one in row["shared"]),
+            tuple(Together(**one) for one in row["together"]),
+            None if row["instead_id"] is None else _item(catalog, row["instead_id"]),
+        )
+        for row in table.iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def _item(catalog: Catalog, item_id: str) -> Item:
+    return Item.of(catalog, catalog.code(item_id))
+
+
 def _checked(recs: object) -> pl.DataFrame:
     table = to_polars(recs, name="recs")
     for column in (USER, ITEM):
@@ -178,6 +201,7 @@ def _row(one: Evidence, rank: int, written: _Written) -> tuple[object, ...]:
     ]
     more = ([asdict(fact) for fact in facts] for facts in (one.pairs, one.shared, one.together))
     faults = list(written.faults)
+    rival = one.rival.item_id if one.rival else None
     return (
-        one.user_id, one.item.item_id, rank, written.text, cited, written.backend, not faults, faults, *more
+        one.user_id, one.item.item_id, rank, written.text, cited, written.backend, not faults, faults, *more, rival
     )  # fmt: skip

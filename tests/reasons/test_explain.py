@@ -42,7 +42,7 @@ def test_template_without_a_language_model(model: Linear) -> None:
     table = llmrec.explain(model, RECS, HISTORIES)
     assert table.columns == [
         "user_id", "item_id", "rank", "sentence", "evidence", "backend", "first_try", "faults",
-        "pairs", "shared", "together",
+        "pairs", "shared", "together", "instead_id",
     ]  # fmt: skip
     assert table["first_try"].to_list() == [True] * 3
     assert table["pairs"].to_list()[0] == [{"item_ids": ["a", "b"], "interaction": 0.0}]

@@ -1,0 +1,52 @@
+"""The options that say who words a reason and how."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmrec.errors import DataError
+
+if TYPE_CHECKING:
+    from llmrec.models import Recommender
+    from llmrec.reasons import Narrator
+
+KEY = "LLMREC_API_KEY"
+
+Backend = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        help="Who words it: auto (the run's own LLM, else the template), llm, template, or the address of an "
+        "OpenAI-compatible server such as http://localhost:8000/v1.",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help=f"The server's model, or a base for --backend llm. A server's key: {KEY}."),
+]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for a server.", min=0.1)]
+Speak = Annotated[str, typer.Option("--language", help="en or zh.")]
+Shape = Annotated[str, typer.Option("--form", help="sentence or paragraph.")]
+Tone = Annotated[str, typer.Option("--tone", help="A word or two for an LLM, such as warm.")]
+
+
+def narrator_of(model: Recommender, backend: str, name: str | None, timeout: float) -> Narrator | None:
+    """Return the narrator that was asked for; None leaves the choice to ``explain``. Raises DataError."""
+    from llmrec.reasons import EndpointNarrator, LocalNarrator, TemplateNarrator
+
+    if backend.startswith(("http://", "https://")):
+        if name is None:
+            raise DataError(f"--backend {backend}: say which of its models with --model NAME")
+        return EndpointNarrator(backend, name, api_key=os.environ.get(KEY), timeout=timeout)
+    if backend == "llm":
+        return LocalNarrator(name or getattr(model, "narration_base", None) or "smollm2-135m")
+    if name is not None:
+        raise DataError(f"--model {name} needs --backend llm or the address of a server")
+    if backend == "template":
+        return TemplateNarrator()
+    if backend != "auto":
+        raise DataError(f"--backend {backend}: choose auto, llm, template, or an address such as http://host/v1")
+    return None
