@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,7 +11,18 @@ import pytest
 import llmrec
 from llmrec.data import Histories
 from llmrec.errors import ModelError
-from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, Task, audit, counts, occlusion
+from llmrec.reasons import (
+    Cited,
+    EndpointNarrator,
+    Evidence,
+    Item,
+    LocalNarrator,
+    Narrator,
+    Task,
+    audit,
+    counts,
+    occlusion,
+)
 from llmrec.reasons.wording import spoken
 
 if TYPE_CHECKING:
@@ -113,12 +125,22 @@ def test_a_model_without_a_chat_template_is_refused(
         LocalNarrator("plain").narrate(tasks("A"))
 
 
+@pytest.fixture(params=["local", "server"])
+def real(request: pytest.FixtureRequest) -> Narrator:
+    """The default model, on this machine and behind a server: LLMREC_TEST_SERVER="http://host:port/v1 MODEL"."""
+    if request.param == "local":
+        return LocalNarrator("smollm2-135m")
+    if "LLMREC_TEST_SERVER" not in os.environ:
+        pytest.skip("set LLMREC_TEST_SERVER to the address and model of an OpenAI-compatible server")
+    url, name = os.environ["LLMREC_TEST_SERVER"].split()
+    return EndpointNarrator(url, name, timeout=600, concurrency=1)
+
+
 @pytest.mark.wheel
-def test_the_default_model_words_the_tasks(model: Linear) -> None:
+def test_the_default_model_words_the_evidence(model: Linear, real: Narrator) -> None:
     histories = Histories.of({"u": ["a", "d", "b"], "v": ["e", "c"], "w": ["b", "c"]})
     recs = {"user_id": ["u", "v", "w"], "item_id": ["f", "f", "f"]}
-    narrator = LocalNarrator("smollm2-135m")
-    table = llmrec.explain(model, recs, histories, narrator=narrator)
+    table = llmrec.explain(model, recs, histories, narrator=real)
     cited = [[one["item_id"] for one in row] for row in table["evidence"].to_list()]
     assert cited == [["a", "b"], ["c", "e"], ["b", "c"]]
     assert counts(table)["written_by_llm"] >= 2
