@@ -58,15 +58,16 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: For
 
 def _audit_sentence(reading: Reading, evidence: Evidence, language: Language) -> list[str]:
     lexicon = LEXICONS[language]
-    plain, uncompared = _comparison(reading, evidence, lexicon)
-    rest, misused = _phrases(plain, evidence, lexicon)
-    told = replace(plain, text=rest)
+    compared, uncompared = _comparison(reading, evidence, lexicon)
+    told, miscounted = _people(compared, evidence, lexicon)
+    rest, misused = _phrases(told, evidence, lexicon)
     return [
         *_length(reading.text, lexicon, language),
         *_one_sentence(reading.text),
         *_markup(reading.text),
         *_titles(reading, evidence),
         *uncompared,
+        *miscounted,
         *_roles(told, lexicon),
         *_genres(told, lexicon),
         *_facts(told, lexicon),
@@ -203,13 +204,17 @@ def _phrases(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[st
             faults.append("it says that an item weighs most, which does not")
     if lexicon.unmoved.search(text) and evidence.cited:
         faults.append("it says that no item raised the score, and one did")
-    for phrase in lexicon.people.finditer(text):
-        if not _counted(phrase, reading, evidence):
-            faults.append("it gives a count of people that is not in the evidence")
-    for pattern in (lexicon.people, lexicon.strongest, lexicon.unmoved, lexicon.harmless):
+    for pattern in (lexicon.strongest, lexicon.unmoved, lexicon.harmless):
         # A mark of its own: what stood around the phrase stays apart.
         text = pattern.sub(" ,", text)
     return text, faults
+
+
+def _people(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[Reading, list[str]]:
+    """Take counts of people out. Returns the reading without them, and those that are not true."""
+    wrong = [one for one in lexicon.people.finditer(reading.text) if not _counted(one, reading, evidence)]
+    faults = ["it gives a count of people that is not in the evidence"] if wrong else []
+    return replace(reading, text=lexicon.people.sub(" ,", reading.text)), faults
 
 
 def _counted(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:

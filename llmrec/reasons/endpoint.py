@@ -47,8 +47,9 @@ class EndpointNarrator:
 
     ``timeout`` seconds bound one reason with all its ``retries``; at most ``concurrency`` requests run at a
     time. After as many failures in a row as could run at once, the rest is not asked any more. Where nothing
-    usable comes back the reason is None, which ``explain`` replaces, and one warning is logged. Raises
-    ModelError for an address that is not http or https.
+    usable comes back the reason is None, which ``explain`` replaces, and one warning is logged. Chat markup in
+    a title is up to the server's tokenizer; each reason is asked for by itself, and audited as any other.
+    Raises ModelError for an address that is not http or https.
     """
 
     backend = "endpoint"

@@ -74,6 +74,7 @@ REJECTED = [
     ),
     ('We suggest "Return of the Jedi" as you chose "The Sting", of the same genre.', "and none is"),
     ('"Star Wars" is recommended to you.', "a chosen item is suggested"),
+    ('As you chose "Star Wars", you may like "The Sting".', "a chosen item is suggested"),
     ('We chose "Star Wars" so you may like "Return of the Jedi".', "the wrong one"),
     ('"Return of the Jedi" is like "Star Wars" here.', "it says 'like'"),
     ('We suggest "Return of the Jedi", a drama, as you chose "Star Wars".', "it says 'drama'"),
