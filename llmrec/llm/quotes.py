@@ -108,15 +108,17 @@ class Follower:
     def allowed(self) -> list[int]:
         """Return the tokens that may continue the open quote."""
         found: list[int] = []
+        closing = self.vocabulary.completing(self.closing)
         for ending in self.quotes.endings:
             if not ending.startswith(self.state.said):
                 continue
             left = ending[len(self.state.said) :]
             for length in range(1, min(len(left), self.vocabulary.longest) + 1):
                 found += self.vocabulary.by_bytes.get(left[:length], [])
-        # A token may close the quote and go on: '",' or '".'.
-        closing = self.vocabulary.completing(self.closing)
-        return found + [token for token, text in closing.items() if self.after(self.state, text) is not None]
+            if len(left) < self.vocabulary.longest:  # a token may close the quote and go on: '",' or '".'
+                beyond = (token for token, text in closing.items() if text.startswith(left))
+                found += [token for token in beyond if self.after(self.state, closing[token]) is not None]
+        return found
 
 
 def _begun(text: bytes, mark: bytes) -> bytes:
