@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Quotes:
-    """What may be quoted in one answer: ``texts`` between ``opening`` and ``closing``, each one character."""
+    """What may be quoted in one answer: ``texts`` between ``opening`` and ``closing``, each one character.
+
+    With ``once`` a text that has been quoted cannot be quoted again.
+    """
 
     opening: str
     closing: str
     texts: tuple[str, ...]
+    once: bool = False
 
     @property
     def endings(self) -> tuple[bytes, ...]:
@@ -52,8 +56,12 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class _State:
-    """``said``: what stands in the open quote; outside of quotes, the start of an opening mark at the end."""
+    """``said``: what stands in the open quote; outside of quotes, the start of an opening mark at the end.
 
+    ``left``: what may still be quoted, each with its closing mark.
+    """
+
+    left: tuple[bytes, ...]
     inside: bool = False
     said: bytes = b""
 
@@ -64,8 +72,8 @@ class Follower:
     def __init__(self, vocabulary: Vocabulary, quotes: Quotes) -> None:
         self.vocabulary, self.quotes = vocabulary, quotes
         self.opening, self.closing = quotes.opening.encode(), quotes.closing.encode()
-        self.state = _State()
-        self._banned: dict[bytes, list[int]] = {}
+        self.state = self.start = _State(quotes.endings)
+        self._banned: dict[_State, list[int]] = {}
 
     @property
     def inside(self) -> bool:
@@ -74,42 +82,43 @@ class Follower:
 
     def read(self, token: int) -> None:
         """Take note of the token that was chosen."""
-        self.state = self.after(self.state, self.vocabulary.bytes_of.get(token, b"")) or _State()
+        self.state = self.after(self.state, self.vocabulary.bytes_of.get(token, b"")) or self.start
 
     def accepts(self, text: str | bytes) -> bool:
         """Whether a text from its start quotes nothing else."""
-        return self.after(_State(), text if isinstance(text, bytes) else text.encode()) is not None
+        return self.after(self.start, text if isinstance(text, bytes) else text.encode()) is not None
 
     def after(self, state: _State, text: bytes) -> _State | None:
         """Return the state behind ``text``, None if it quotes what is not allowed."""
         while text:
             if not state.inside:
                 before, mark, text = (state.said + text).partition(self.opening)
-                state = _State(True) if mark else _State(said=_begun(before, self.opening))
+                state = replace(state, inside=bool(mark), said=b"" if mark else _begun(before, self.opening))
                 continue
             said = state.said + text
-            closed = max((end for end in self.quotes.endings if said.startswith(end)), key=len, default=None)
+            closed = max((end for end in state.left if said.startswith(end)), key=len, default=None)
             if closed is not None:
-                state, text = _State(), said[len(closed) :]
+                left = tuple(end for end in state.left if end != closed) if self.quotes.once else state.left
+                state, text = _State(left), said[len(closed) :]
                 continue
-            return _State(True, said) if any(end.startswith(said) for end in self.quotes.endings) else None
+            return replace(state, said=said) if any(end.startswith(said) for end in state.left) else None
         return state
 
     def banned(self) -> list[int]:
         """Return the tokens that may not come next outside of quotes: they open one wrongly."""
-        begun = self.state.said
-        if begun not in self._banned:
-            opening = self.vocabulary.completing(self.opening, begun)
-            self._banned[begun] = [
-                token for token, text in opening.items() if self.after(self.state, text) is None
-            ]
-        return self._banned[begun]
+        if self.state not in self._banned:
+            opening = self.vocabulary.completing(self.opening, self.state.said)
+            # With nothing left to quote the mark itself would lead nowhere.
+            over = not self.state.left
+            wrong = (token for token, text in opening.items() if over or self.after(self.state, text) is None)
+            self._banned[self.state] = list(wrong)
+        return self._banned[self.state]
 
     def allowed(self) -> list[int]:
         """Return the tokens that may continue the open quote."""
         found: list[int] = []
         closing = self.vocabulary.completing(self.closing)
-        for ending in self.quotes.endings:
+        for ending in self.state.left:
             if not ending.startswith(self.state.said):
                 continue
             left = ending[len(self.state.said) :]

@@ -42,7 +42,8 @@ class Task:
         evidence = self.evidence
         items = [evidence.item, *evidence.cited, *([evidence.rival] if evidence.rival else [])]
         opening, closing = QUOTES[self.language]
-        return Quotes(opening, closing, tuple(dict.fromkeys(spoken(item.title) for item in items)))
+        titles = tuple(dict.fromkeys(spoken(item.title) for item in items))
+        return Quotes(opening, closing, titles, once=self.form == "sentence")
 
     def plain(self) -> str:
         """Write the reason without an LLM."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,19 @@ def test_a_random_writer_can_quote_nothing_else(tiny_base: Path, vocabulary: Voc
         assert follower.accepts(text)
         closed += sum(text.count(quotes.opening.encode() + ending) for ending in quotes.endings)
     assert closed >= 4
+
+
+def test_a_text_is_quoted_once_where_that_is_asked(vocabulary: Vocabulary) -> None:
+    twice = 'First "Silent Harbor", then "Silent Harbor".'
+    assert Follower(vocabulary, EN).accepts(twice)
+    assert not Follower(vocabulary, replace(EN, once=True)).accepts(twice)
+    assert Follower(vocabulary, replace(EN, once=True)).accepts('First "Silent Harbor", then "Golden Garden".')
+
+
+def test_no_quote_is_opened_when_nothing_is_left(vocabulary: Vocabulary) -> None:
+    follower = Follower(vocabulary, Quotes('"', '"', ("A",), once=True))
+    (mark,) = vocabulary.by_bytes[b'"']
+    assert mark not in follower.banned()
+    for letter in (b'"', b"A", b'"'):
+        follower.read(vocabulary.by_bytes[letter][0])
+    assert mark in follower.banned()
