@@ -96,6 +96,23 @@ def test_targets_that_are_not_there_are_refused(settings: Backbone) -> None:
         add_adapter(model, Lora(targets=["no_such"]))
 
 
+@pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "down_proj"]])
+def test_only_the_last_blocks_are_adapted(settings: Backbone, targets: str | list[str]) -> None:
+    model, _ = load_backbone(settings)
+    adapted = add_adapter(model, Lora(r=4, targets=targets, last_layers=1))
+    trained = [name for name, value in adapted.named_parameters() if value.requires_grad]
+    assert all(".layers.1." in name for name in trained)
+    assert len(trained) == 2 * (7 if targets == "all-linear" else 2)
+
+
+def test_blocks_that_are_not_there_cannot_be_adapted(settings: Backbone) -> None:
+    model, _ = load_backbone(settings)
+    with pytest.raises(ModelError, match=r"lora\.last_layers=3, but this base model has 2 blocks"):
+        add_adapter(model, Lora(last_layers=3))
+    with pytest.raises(ModelError, match="list the modules, or use all-linear"):
+        add_adapter(model, Lora(targets=".*_proj", last_layers=1))
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match=r"it has no config\.json"):
