@@ -57,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     tables = [read(options.folder / f"{name}.jsonl.gz") for name in ("amazon", "yelp")]
     lessons = pl.concat(table[HELD_BACK : HELD_BACK + options.train] for table in tables)
-    recipe, began = Recipe.load("explain-style"), time.perf_counter()
+    recipe, began = Recipe.load("style/explain"), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         tuned = fit_style(lessons, recipe, Path(folder) / "style", progress=True)
         seconds = time.perf_counter() - began

@@ -40,7 +40,7 @@ def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language 
     """Sentence BLEU (Papineni et al. 2002) with sacrebleu's default smoothing, float64 [n], 0 to 1."""
     _paired(texts, references)
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError as error:
         raise EnvironmentFault(f"BLEU needs the package sacrebleu; {_EXTRA}") from error
     metric = BLEU(effective_order=True, tokenize="zh" if language == "zh" else "13a")

@@ -126,7 +126,7 @@ def _comparison(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple
     text = reading.text
     for clause in reversed(clauses):
         text = text[: clause.start()] + text[clause.end() :]
-    if any(reading.named.get(mark) == {place} for mark in text):
+    if any(reading.named.get(mark) == frozenset({place}) for mark in text):
         faults.append(f"it speaks of {spoken(evidence.rival.title)!r}, which is not suggested")
     # From here on the rival lends its title to nobody.
     named = {mark: (places - {place}) or places for mark, places in reading.named.items()}

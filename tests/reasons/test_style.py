@@ -25,7 +25,7 @@ def recipe(tiny_base: Path) -> Recipe:
         f"backbone.base={tiny_base}", "backbone.dtype=float32", "lora.last_layers=1", "history.max_tokens=400",
         "train.epochs=25", "train.learning_rate=0.02", "train.batch_tokens=4000",
     ]  # fmt: skip
-    return Recipe.load("explain-style", set=changes)
+    return Recipe.load("style/explain", set=changes)
 
 
 def test_a_style_is_learned_and_loaded_again(recipe: Recipe, tmp_path: Path) -> None:
