@@ -11,8 +11,15 @@ from llmrec.errors import PromptError
 from llmrec.prompting import Prompt, names
 from llmrec.resources.shipped import folder
 
-SHIPPED = ["event", "explain", "explain-shared", "history", "item", "rank", "rank-letter", "rank-title", "reason"]
-REASON = {"item": '"Ring"', "chosen": '"Fellowship" and "Towers"', "count": 2, "shared": "Fantasy"}
+SHIPPED = [
+    "event", "explain", "explain-contrast", "explain-paragraph", "explain-profile",
+    "explain-retry", "explain-shared", "history", "item", "rank", "rank-letter", "rank-title",
+    "reason",
+]  # fmt: skip
+REASON = {
+    "item": '"Ring"', "chosen": '"Fellowship" and "Towers"', "count": 2, "shared": "Fantasy",
+    "rival": "", "people": "", "tone": "warm",
+}  # fmt: skip
 RANK = {
     "history": ["Fellowship", "Towers"],
     "candidates": [{"letter": "A", "title": "Hobbit"}, {"letter": "B", "title": "King"}],
@@ -27,6 +34,15 @@ VALUES = {
     "rank": RANK | {"order": ["B", "A"]},
     "rank-letter": RANK | {"letter": "B"},
     "rank-title": {"history": [], "title": "Ring"},
+    "explain-contrast": REASON | {"rival": '"Dune"'},
+    "explain-paragraph": REASON | {"people": {"item": '"Towers"', "chose": 30, "both": 20}},
+    "explain-retry": {"faults": ["it says 'gripping'", "it names 'Dune'"]},
+    "explain-profile": {
+        "profile": "likes rings",
+        "title": "Ring",
+        "item": "a ring",
+        "explanation": "It is a ring.",
+    },
 }
 GOOD = {"name": "n", "description": "d", "language": "en", "variables": ["a"], "user": "{{ a }}"}
 
