@@ -1,8 +1,9 @@
-"""Train recipes on several seeds and compare them on the test users, in order and with shuffled histories.
+"""Train recipes on several seeds and compare them on the test users, in order, shuffled, and two of them fused.
 
 python eval/accuracy.py [RECIPE ...] [--data DIR | ml-100k] [--users SHARE] [--seeds N]: the first recipe is
 compared with each of the others by a paired test over users, of each user's mean over seeds. Finished runs under
-runs/ are not trained again. Writes eval/results/accuracy-DATA.json.
+runs/ are not trained again. The fusion of the first two, its weight chosen on validation, is compared, too. Writes
+eval/results/accuracy-DATA.json.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import BUILTIN, fetch
 from llmrec.evaluation.significance import bootstrap, paired_p_value
 from llmrec.metrics import per_user
-from llmrec.models import Recommender
+from llmrec.models import Fusion, Recommender
 from llmrec.models.runs import fit_run
 from llmrec.runtime import machine, versions
 
 METRICS = ("recall@10", "ndcg@10")
+Facts = dict[str, object]
 
 
 def sample(data: Dataset, share: float) -> Dataset:
@@ -45,20 +47,17 @@ def judged(model: Recommender, split: Split, histories: Histories) -> pl.DataFra
     return per_user(recs, split.test.answers, users=list(histories.user_ids), k=10).select(METRICS)
 
 
-def run(
-    recipe: str, split: Split, data: Dataset, seeds: int, place: str
-) -> tuple[dict[str, object], pl.DataFrame]:
+def run(recipe: str, split: Split, data: Dataset, seeds: int, place: str) -> tuple[Facts, pl.DataFrame]:
     """Train on every seed. Returns what to write down and each user's metrics, averaged over seeds."""
     tables, mixed, costs, valid = [], [], [], []
     for seed in range(seeds):
-        chosen = Recipe.load(recipe, set=[f"seed={seed}"])
-        model = fit_run(chosen, data, split, Path("runs") / "accuracy" / f"{place}-{recipe}-{seed}", resume=True)
+        model = trained(recipe, split, data, seed, place)
         tables.append(judged(model, split, split.test.histories))
         mixed.append(judged(model, split, shuffled(split.test.histories, seed)))
         costs.append(model.facts["cost"])
         valid.append(max((row.get("valid_ndcg@10", 0.0) for row in model.train_log), default=0.0))
-    mean = pl.DataFrame({name: np.mean([table[name].to_numpy() for table in tables], axis=0) for name in METRICS})
-    facts: dict[str, object] = {
+    mean = averaged(tables)
+    facts: Facts = {
         "recipe": Recipe.load(recipe).model_dump(mode="json"),
         "valid_ndcg@10": valid,
         "by_seed": {name: [float(table[name].mean()) for table in tables] for name in METRICS},  # type: ignore[arg-type]
@@ -67,6 +66,42 @@ def run(
         "cost": costs,
     }
     return facts, mean
+
+
+def fused(recipes: list[str], split: Split, data: Dataset, seeds: int, place: str) -> tuple[Facts, pl.DataFrame]:
+    """Fuse the first two recipes, seed by seed: a mix of two models, not a model."""
+    tables, weights = [], []
+    for seed in range(seeds):
+        made = [trained(recipe, split, data, seed, place) for recipe in recipes[:2]]
+        fusion = Fusion.tuned(made[0], made[1], split.valid)
+        weights.append(fusion.weight)
+        tables.append(judged(fusion, split, split.test.histories))
+    mean = averaged(tables)
+    return {
+        "weights": weights,
+        "mean": {name: bootstrap(mean[name].to_numpy()).model_dump() for name in METRICS},
+    }, mean
+
+
+def p_values(means: dict[str, pl.DataFrame], pairs: list[tuple[str, str]]) -> dict[str, dict[str, float]]:
+    """Test each pair for each metric, over users."""
+    return {
+        f"{one} against {other}": {
+            name: paired_p_value(means[one][name].to_numpy(), means[other][name].to_numpy()) for name in METRICS
+        }
+        for one, other in pairs
+    }
+
+
+def averaged(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """Each user's metrics, averaged over seeds."""
+    return pl.DataFrame({name: np.mean([table[name].to_numpy() for table in tables], axis=0) for name in METRICS})
+
+
+def trained(recipe: str, split: Split, data: Dataset, seed: int, place: str) -> Recommender:
+    """Train a recipe with a seed, or load the finished run."""
+    chosen = Recipe.load(recipe, set=[f"seed={seed}"])
+    return fit_run(chosen, data, split, Path("runs") / "accuracy" / f"{place}-{recipe}-{seed}", resume=True)
 
 
 def main() -> None:
@@ -82,16 +117,15 @@ def main() -> None:
     data = data if asked.users == 1 else sample(data, asked.users)
     split = Split.leave_last_out(data)
     found = {recipe: run(recipe, split, data, asked.seeds, place) for recipe in asked.recipes}
-    first, mine = asked.recipes[0], found[asked.recipes[0]][1]
+    if len(asked.recipes) > 1:
+        found["fusion"] = fused(asked.recipes, split, data, asked.seeds, place)
+    pairs = [(asked.recipes[0], other) for other in asked.recipes[1:]]
+    pairs += [("fusion", other) for other in asked.recipes if "fusion" in found]
     facts = {
         "data": {"name": data.name, "share_of_users": asked.users, "users": len(split.test.histories),
                  "items": len(data.catalog), "events": data.events.height, "split": split.hash},
         "recipes": {recipe: facts for recipe, (facts, _) in found.items()},
-        "p_values": {
-            f"{first} against {other}": {name: paired_p_value(mine[name].to_numpy(), theirs[name].to_numpy())
-                                         for name in METRICS}
-            for other, (_, theirs) in found.items() if other != first
-        },
+        "p_values": p_values({name: mean for name, (_, mean) in found.items()}, pairs),
         "machine": machine(),
         "versions": versions(),
     }  # fmt: skip
@@ -99,7 +133,7 @@ def main() -> None:
     out.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     print(
         json.dumps(
-            {name: {"mean": f["mean"], "shuffled": f["shuffled"]} for name, (f, _) in found.items()}, indent=1
+            {name: {"mean": f["mean"], "shuffled": f.get("shuffled")} for name, (f, _) in found.items()}, indent=1
         )
     )
     print(facts["p_values"])

@@ -11,6 +11,9 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import BUILTIN, Fold, fetch
 from llmrec.evaluation.significance import bootstrap, paired_p_value
@@ -19,13 +22,14 @@ from llmrec.models import LLMRecommender, Recommender
 from llmrec.models.runs import fit_run, load_run
 from llmrec.runtime import machine, versions
 
+Floats = npt.NDArray[np.float64]
 QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.97, 1.0)
 
 
-def recall(model: Recommender, fold: Fold) -> list[float]:
+def recall(model: Recommender, fold: Fold) -> Floats:
     """Recall@10 of each user, among all items."""
     users = list(fold.histories.user_ids)
-    return per_user(model.recommend(fold.histories, 10), fold.answers, users=users, k=10)["recall@10"].to_list()
+    return per_user(model.recommend(fold.histories, 10), fold.answers, users=users, k=10)["recall@10"].to_numpy()
 
 
 def with_cold_bias(run: Path, split: Split) -> tuple[Recommender, dict[str, float]]:
@@ -36,7 +40,7 @@ def with_cold_bias(run: Path, split: Split) -> tuple[Recommender, dict[str, floa
         assert isinstance(model, LLMRecommender)
         model.set_cold_bias(quantile)
         values = recall(model, split.valid)
-        gave[str(quantile)], models[str(quantile)] = sum(values) / len(values), model
+        gave[str(quantile)], models[str(quantile)] = float(values.mean()), model
     return models[max(gave, key=lambda name: gave[name])], gave
 
 

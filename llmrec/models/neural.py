@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmrec.data import Fold
+from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
 from llmrec.runtime import device_name
 from llmrec.training.progress import Progress
@@ -73,10 +74,24 @@ def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:
 
 
 def ndcg_on(model: Recommender, fold: Fold) -> float:
-    """Mean NDCG@10 of a model on a fold, as in the final evaluation."""
-    recs = model.recommend(fold.histories, 10)
-    table = per_user(recs, fold.answers, users=list(fold.histories.user_ids), k=10)
+    """Mean NDCG@10 of a model on a fold, as in the final evaluation.
+
+    Where a fold asks only for items that were never trained on, only such items are ranked: among all items
+    they are found too rarely to tell a good epoch from a bad one.
+    """
+    users = list(fold.histories.user_ids)
+    new = _new_items(model, fold)
+    recs = model.recommend(fold.histories, 10, candidates=None if new is None else dict.fromkeys(users, new))
+    table = per_user(recs, fold.answers, users=users, k=10)
     return float(np.mean(table["ndcg@10"].to_numpy()))
+
+
+def _new_items(model: Recommender, fold: Fold) -> list[str] | None:
+    """Return the items that the training histories lack, if a fold asks for no others."""
+    met = set(model.histories.events[ITEM])
+    if not met.isdisjoint(fold.answers[ITEM]):
+        return None
+    return [item for item in model.catalog.ids if item not in met]
 
 
 def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from llmrec import Recipe, Split
-from llmrec.data import Fold
+from llmrec.data import Fold, ring_of_films
 from llmrec.errors import TrainingError
 from llmrec.models import from_recipe
 from llmrec.models.neural import ndcg_on, sample_of
@@ -35,6 +35,14 @@ def test_the_best_weights_are_kept(ring_split: Split, changed: Callable[..., Rec
     assert model.facts["cost"]["tokens_per_second"] > 0
     # Each history of six is read once an epoch: five of its items (the last one has no answer) and the start.
     assert [row["tokens"] for row in model.train_log] == [30 * 6] * 6
+
+
+def test_items_never_trained_on_are_validated_among_themselves(changed: Callable[..., Recipe]) -> None:
+    split = Split.cold_items(ring_of_films(n_items=12, n_users=30), share=0.25)
+    model = from_recipe(changed(epochs=2)).fit(split.train, valid=split.valid)
+    new = set(model.catalog.ids) - set(split.train.events["item_id"])
+    assert 0 < len(new) < 10  # so few that any order finds every answer
+    assert all(row["valid_ndcg@10"] > 0.2 for row in model.train_log)
 
 
 def test_without_validation_the_newest_weights_are_kept(ring_split: Split, changed: Callable[..., Recipe]) -> None:
