@@ -12,13 +12,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
-from llmrec import Histories, Recipe, Split
-from llmrec.data import fetch
+from llmrec import Dataset, Histories, Recipe, Split
+from llmrec.data import Catalog, fetch
 from llmrec.models import LLMRecommender
 from llmrec.runtime import machine, versions
 
-ROUNDS = 9
+ROUNDS = 3
 
 
 def main() -> None:
@@ -27,11 +28,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("eval/results/session.json"))
     out = parser.parse_args().out
     split = Split.leave_last_out(fetch("ml-100k"))
-    few = split.train.with_events(split.train.events.head(200))
+    every = split.test.histories
+    rows = np.flatnonzero(every.lengths() >= 200)[:ROUNDS]
+    long = [every[n : n + 1].events["item_id"].to_list() for n in rows]
+    # Only the items in use, and hardly any training: neither changes what is timed.
+    used = pl.col("item_id").is_in([item for history in long for item in history[-200:]])
+    events = split.train.events.filter(used).head(60)
+    few = Dataset(events, Catalog(split.train.catalog.table.filter(used)), "few", order_only=False)
     limits = ["history.max_items=200", "history.max_tokens=4096", "train.epochs=1", "train.title_loss=0"]
     model = LLMRecommender(Recipe.load("smollm2-135m-lora", set=[*limits, "train.batch_tokens=2400"])).fit(few)
-    every = split.test.histories
-    long = [every[n : n + 1].events["item_id"].to_list() for n in np.flatnonzero(every.lengths() >= 200)[:ROUNDS]]
     found = {str(items): measured(model, [history[-items:] for history in long]) for items in (50, 200)}
     facts = {"results": found, "model": "smollm2-135m", "machine": machine(), "versions": versions()}
     out.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
