@@ -114,7 +114,7 @@ def main() -> None:
     if asked.peer_python:
         lines = [
             model.reader.tokenizer.decode(model.reader.serializer.line(n)).strip()
-            for n in range(len(data.catalog))
+            for n in range(len(full.catalog))
         ]
         results["TRL, one prompt a target"] = trl(asked.peer_python, full, lines, steps=4)
     mixed = cut(data, 24, [10, 20, 35, 50])
