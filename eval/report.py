@@ -22,7 +22,8 @@ HERE = Path(__file__).resolve().parent
 RESULTS, MARKDOWN, PAGE = HERE / "results", HERE / "REPORT.md", HERE / "REPORT.html"
 INTRO = """# Results
 
-Written by `eval/report.py` from `eval/results/`; do not edit. `python eval/run.py --suite small` makes them.
+Written by `eval/report.py` from `eval/results/`; do not edit. `python eval/run.py --suite NAME` makes those
+that name their command here.
 Intervals are 95 % bootstrap intervals over users. Times and memory are of the machine named with each table, with
 other work running on it unless said otherwise.
 """

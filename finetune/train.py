@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 import llmrec
+from llmrec.data import ways
 from llmrec.models.runs import fit_run
 
 
@@ -15,11 +16,12 @@ def main() -> None:
     parser.add_argument("data", help="a folder made by `llmrec data prepare`")
     parser.add_argument("out", help="the run directory to write")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+    parser.add_argument("--split", default="leave-last-out", help="as for `llmrec fit`")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     data = llmrec.Dataset.load(args.data)
     recipe = llmrec.Recipe.load(args.recipe, set=args.set)
-    fit_run(recipe, data, llmrec.Split.leave_last_out(data), args.out, resume=args.resume)
+    fit_run(recipe, data, ways.find(args.split, data), args.out, resume=args.resume)
 
 
 if __name__ == "__main__":

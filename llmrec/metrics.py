@@ -54,19 +54,15 @@ def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str],
     # Counted as one answer where there is none: 0 hits / 1 is the zero such a user stands for.
     total = table["total"].fill_null(1).cast(pl.Int64).to_numpy()
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(total, k) - 1]
-    return table.select(
-        USER,
-        *(
-            value.fill_null(0.0).cast(pl.Float64).alias(f"{metric}@{k}")
-            for metric, value in {
-                "recall": pl.col("hits") / pl.Series(total),
-                "ndcg": pl.col("gain") / pl.Series(ideal),
-                "mrr": 1 / pl.col("first"),
-                "map": pl.col("precisions") / pl.Series(total),
-                "precision": pl.col("hits") / k,
-            }.items()
-        ),
-    )
+    values = {
+        "recall": pl.col("hits") / pl.Series(total),
+        "ndcg": pl.col("gain") / pl.Series(ideal),
+        "mrr": 1 / pl.col("first"),
+        "map": pl.col("precisions") / pl.Series(total),
+        "precision": pl.col("hits") / k,
+    }
+    named = (value.fill_null(0.0).cast(pl.Float64).alias(f"{metric}@{k}") for metric, value in values.items())
+    return table.select(USER, *named)
 
 
 def _keyed(table: pl.DataFrame, columns: tuple[str, ...], *, name: str) -> pl.DataFrame:

@@ -46,6 +46,10 @@ class Catalog:
         found = wanted.join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
         return found.fill_null(-1).to_numpy().astype(np.int32)
 
+    def without(self, ids: pl.Series) -> list[str]:
+        """Return the ids of the items that are not among ``ids``, in code order."""
+        return self.table.filter(~pl.col(ITEM).is_in(ids.unique().implode()))[ITEM].to_list()
+
     def code(self, item_id: str) -> int:
         """Return one item's code. Raises DataError for an unknown id."""
         code = int(self.codes([item_id])[0])

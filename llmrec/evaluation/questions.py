@@ -45,19 +45,15 @@ def questions(split: Split, fold: Fold, rules: Protocol, *, skip: bool) -> Quest
     """Put a fold's questions as the protocol says. ``skip``: seen items may not be recommended.
 
     With sampled candidates a row is a pair of user and answer, and the others on its list are answers of other
-    rows: drawn as often as they are chosen by
-    those who could, so that being popular says little. The draw is seeded by the
-    row's number and never by its answer. Raises DataError where there are too few items to draw from.
+    rows: drawn as often as they are chosen by those who could, so that being popular says little. The draw is
+    seeded by the row's number and never by its answer. Raises DataError where there are too few to draw from.
     """
     if isinstance(rules.candidates, int):
         return _sampled(split, fold, rules, rules.candidates, skip=skip)
     users = fold.histories.user_ids
     if rules.candidates == "all":
         return Questions(fold, users, None, len(split.train.catalog))
-    catalog = split.train.catalog
-    known = np.zeros(len(catalog), dtype=bool)
-    known[catalog.codes(split.train.events[ITEM])] = True
-    new = [catalog.ids[code] for code in np.flatnonzero(~known)]
+    new = split.train.catalog.without(split.train.events[ITEM])
     if not new:
         raise DataError(f"{split.train.name}: every item is trained on, so there is no new one to rank")
     return Questions(fold, users, dict.fromkeys(users, new), len(new))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmrec.errors import ModelError, PromptError
+from llmrec.llm.chat import encode_chat
 from llmrec.llm.encode import by_length
 from llmrec.prompting.prompt import Language, Prompt
 
@@ -171,16 +171,3 @@ class Asked:
         from llmrec.llm.serialize import newline_token
 
         return newline_token(self._loaded[1])
-
-
-def encode_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
-    """Tokenize a chat up to the answer; only the template's own markup becomes special tokens."""
-    # Private-use characters stand for the contents while the template writes around them.
-    marked = [{"role": turn["role"], "content": f"\ue010{n}\ue011"} for n, turn in enumerate(messages)]
-    frame = tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
-    ids: list[int] = []
-    for place, piece in enumerate(re.split("\ue010([0-9]+)\ue011", frame)):
-        content = place % 2 == 1
-        text = messages[int(piece)]["content"] if content else piece
-        ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=content)
-    return ids

@@ -46,16 +46,7 @@ class Chat:
 
     def encode(self, messages: Messages) -> list[int]:
         """Tokenize a chat so that only the template's own markup becomes special tokens."""
-        tokenizer: Any = self.loaded[1]
-        # Private-use characters stand for the contents while the template writes around them.
-        marked = [{"role": turn["role"], "content": f"\ue010{n}\ue011"} for n, turn in enumerate(messages)]
-        frame = tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
-        ids: list[int] = []
-        for place, piece in enumerate(re.split("\ue010([0-9]+)\ue011", frame)):
-            content = place % 2 == 1
-            text = messages[int(piece)]["content"] if content else piece
-            ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=content)
-        return ids
+        return encode_chat(self.loaded[1], messages)
 
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -105,6 +96,19 @@ class Chat:
                 do_sample=False, max_new_tokens=self.max_new_tokens, pad_token_id=tokenizer.pad_token_id,
             )  # fmt: skip
         return [text.strip() for text in tokenizer.batch_decode(out[:, width:].cpu(), skip_special_tokens=True)]
+
+
+def encode_chat(tokenizer: Any, messages: Messages) -> list[int]:
+    """Tokenize a chat up to the answer; only the template's own markup becomes special tokens."""
+    # Private-use characters stand for the contents while the template writes around them.
+    marked = [{"role": turn["role"], "content": f"\ue010{n}\ue011"} for n, turn in enumerate(messages)]
+    frame = tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
+    ids: list[int] = []
+    for place, piece in enumerate(re.split("\ue010([0-9]+)\ue011", frame)):
+        content = place % 2 == 1
+        text = messages[int(piece)]["content"] if content else piece
+        ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=content)
+    return ids
 
 
 def groups(rows: list[list[int]]) -> Iterator[list[int]]:

@@ -88,10 +88,8 @@ def ndcg_on(model: Recommender, fold: Fold) -> float:
 
 def _new_items(model: Recommender, fold: Fold) -> list[str] | None:
     """Return the items that the training histories lack, if a fold asks for no others."""
-    met = set(model.histories.events[ITEM])
-    if not met.isdisjoint(fold.answers[ITEM]):
-        return None
-    return [item for item in model.catalog.ids if item not in met]
+    new = model.catalog.without(model.histories.events[ITEM])
+    return new if set(fold.answers[ITEM]) <= set(new) else None
 
 
 def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:

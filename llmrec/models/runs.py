@@ -127,7 +127,7 @@ def _finished(place: Path, mark: dict[str, str], *, resume: bool) -> Recommender
         raise ArtifactError(f"{place} exists already; choose another --out, remove it, or pass --resume")
     manifest = artifact.read(place)
     made = {
-        "recipe": (place / "recipe.yaml").read_text(encoding="utf-8"),
+        "recipe": Recipe.load(place / "recipe.yaml").to_yaml(),  # fields that came later have their defaults
         "split": manifest.facts.get("split", {}).get("hash"),
     }
     _same(made, mark, place)
