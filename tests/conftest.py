@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ CHAT_TEMPLATE = (
     "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+
+
+def planted(split: Split, **parts: object) -> Split:
+    """Return a split whose train, valid or test is not what was cut: a fault to be caught."""
+    faulty = replace(split)
+    vars(faulty).update(parts)
+    return faulty
 
 
 def build_tiny_base(folder: Path, *, seed: int = 0, spread: float = 0.1) -> Path:

@@ -38,19 +38,17 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A training set and two folds. ``name`` says how it was cut.
+    """A training set and two folds of ``data``. ``name`` says how it was cut.
 
     ``parts`` says for each event of the data, in its order, which it is: int8, 0 train, 1 validation, 2 test,
-    3 aside (it may stand in a history, but is neither trained on nor asked for). ``data``: what
-    was cut.
+    3 aside (it may stand in a history, but is neither trained on nor asked for). A fold's history is all that
+    its user did before the first answer. The three are taken out of the data when they are first asked for:
+    cutting and saving copies no event.
     """
 
     name: str
-    train: Dataset
-    valid: Fold
-    test: Fold
-    parts: npt.NDArray[np.int8]
     data: Dataset
+    parts: npt.NDArray[np.int8]
 
     @classmethod
     def leave_last_out(cls, data: Dataset) -> Split:
@@ -59,7 +57,7 @@ class Split:
         Users with fewer than three events stay in train whole. Ties in time keep the log's order. The test
         histories contain the validation event. Raises DataError if no user has three events.
         """
-        return cls.from_parts("leave-last-out", data, cuts.last_k(data, 1))
+        return cls("leave-last-out", data, cuts.last_k(data, 1))
 
     @classmethod
     def leave_last_k(cls, data: Dataset, *, k: int = 5) -> Split:
@@ -67,7 +65,7 @@ class Split:
 
         Users with fewer than 2k + 1 events stay in train whole.
         """
-        return cls.from_parts("leave-last-k", data, cuts.last_k(data, k))
+        return cls("leave-last-k", data, cuts.last_k(data, k))
 
     @classmethod
     def global_time(cls, data: Dataset, *, valid_from: int | None = None, test_from: int | None = None) -> Split:
@@ -78,7 +76,7 @@ class Split:
         """
         first = cuts.time_quantile(data, 0.8) if valid_from is None else valid_from
         second = cuts.time_quantile(data, 0.9) if test_from is None else test_from
-        return cls.from_parts("global-time", data, cuts.by_time(data, valid_from=first, test_from=second))
+        return cls("global-time", data, cuts.by_time(data, valid_from=first, test_from=second))
 
     @classmethod
     def rolling(cls, data: Dataset, *, windows: int = 3, share: float = 0.4) -> list[Split]:
@@ -92,29 +90,37 @@ class Split:
             cuts.by_time(data, valid_from=first, test_from=second, until=None if n == windows - 1 else third)
             for n, (first, second, third) in enumerate(zip(bounds, bounds[1:], bounds[2:], strict=False))
         ]
-        return [cls.from_parts(f"rolling-{n + 1}-of-{windows}", data, part) for n, part in enumerate(parts)]
+        return [cls(f"rolling-{n + 1}-of-{windows}", data, part) for n, part in enumerate(parts)]
 
     @classmethod
     def user_disjoint(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
         """Ask about users who are never trained on; see ``cuts.new_users``."""
-        return cls.from_parts("user-disjoint", data, cuts.new_users(data, share, seed))
+        return cls("user-disjoint", data, cuts.new_users(data, share, seed))
 
     @classmethod
     def cold_items(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
         """Ask for items that are never trained on; see ``cuts.new_items``."""
-        return cls.from_parts("cold-items", data, cuts.new_items(data, share, seed))
+        return cls("cold-items", data, cuts.new_items(data, share, seed))
 
     @classmethod
     def per_session(cls, data: Dataset, *, gap: int | None = None) -> Split:
         """Hold out each user's last session for test, the one before for validation; see ``cuts.last_session``."""
-        return cls.from_parts("per-session", data, cuts.last_session(data, gap))
+        return cls("per-session", data, cuts.last_session(data, gap))
 
-    @classmethod
-    def from_parts(cls, name: str, data: Dataset, parts: npt.NDArray[np.int8]) -> Split:
-        """Cut by a part per event. A fold's history is all that its user did before the first answer."""
-        of_users = user_starts(data)
-        valid, test = (_fold(data.events, of_users, parts == part) for part in (VALID, TEST))
-        return cls(name, data.with_events(data.events.filter(parts == TRAIN)), valid, test, parts, data)
+    @cached_property
+    def train(self) -> Dataset:
+        """What a model may learn from."""
+        return self.data.with_events(self.data.events.filter(self.parts == TRAIN))
+
+    @cached_property
+    def valid(self) -> Fold:
+        """What settings are chosen by."""
+        return _fold(self.data.events, user_starts(self.data), self.parts == VALID)
+
+    @cached_property
+    def test(self) -> Fold:
+        """What a model is judged by."""
+        return _fold(self.data.events, user_starts(self.data), self.parts == TEST)
 
     @cached_property
     def held_out(self) -> pl.DataFrame:
@@ -154,7 +160,7 @@ class Split:
             raise DataError(f"{path} has format {newest}, newer than {FORMAT}; upgrade llmrec")
         if len(parts) and (parts.min() < TRAIN or parts.max() > cuts.ASIDE):
             raise DataError(f"{path} is damaged (a part is not 0 to {cuts.ASIDE}); split the data again")
-        split = cls.from_parts(name, data, parts) if len(parts) == data.events.height else None
+        split = cls(name, data, parts) if len(parts) == data.events.height else None
         if split is None or split.hash != expected:
             raise DataError(f"{path} was made from other data than '{data.name}'; split it again")
         return split

@@ -14,7 +14,8 @@ from llmrec.data.coding import Coded, Ids
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_GROUP_ROWS = 1 << 20
+# A group writes the names of its ids once more: large groups repeat fewer.
+_GROUP_ROWS = 1 << 22
 # Text is written as codes while the ids of a group fit into this.
 _NAMES_BYTES = 1 << 26
 
@@ -32,6 +33,8 @@ def write_events(events: pl.DataFrame, ids: Ids, path: Path) -> None:
         schema,
         compression="lz4",
         use_dictionary=list(coded),
+        # The least and the greatest id of a group would take longer to find than all of it to write.
+        write_statistics=[name for name in events.columns if name not in coded],
         dictionary_pagesize_limit=_NAMES_BYTES,
         store_schema=False,
     ) as writer:

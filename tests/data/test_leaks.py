@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from conftest import planted
 
 from llmrec.data import Catalog, Dataset, Split, ring_of_films
 from llmrec.data.leaks import GUARDS, NAMES, Finding, check, guard, seeded_candidates
@@ -77,7 +78,7 @@ def test_tied_times() -> None:
 def test_answers_that_are_trained_on() -> None:
     split = Split.leave_last_out(shop())
     leaked = split.train.with_events(pl.concat([split.train.events, split.held_out]).sort("user_id", "timestamp"))
-    names = {finding.name: finding.severity for finding in check(replace(split, train=leaked))}
+    names = {finding.name: finding.severity for finding in check(planted(split, train=leaked))}
     assert names["test-in-train"] == "error"
 
 
@@ -85,7 +86,7 @@ def test_answers_that_are_trained_on() -> None:
 def test_what_a_split_keeps_apart_may_not_meet_once(cut: object) -> None:
     split = cut(shop())  # type: ignore[operator]
     leaked = split.train.with_events(pl.concat([split.train.events, split.held_out[:1]]))
-    found = [finding for finding in check(replace(split, train=leaked)) if finding.name == "test-in-train"]
+    found = [finding for finding in check(planted(split, train=leaked)) if finding.name == "test-in-train"]
     assert [finding.severity for finding in found] == ["error"]
 
 
@@ -93,11 +94,11 @@ def test_training_on_the_future() -> None:
     data = shop()
     parts = np.zeros(data.events.height, dtype=np.int8)
     parts[::8] = 2
-    found = only(Split.from_parts("by hand", data, parts))
+    found = only(Split("by hand", data, parts))
     assert (found.name, found.severity, found.share) == ("future-in-train", "error", 1.0)
     late = Split.global_time(data)
     other = late.held_out[-1:].with_columns(user_id=pl.lit("somebody else"))
-    moved = replace(late, train=data.with_events(pl.concat([late.train.events, other])))
+    moved = planted(late, train=data.with_events(pl.concat([late.train.events, other])))
     assert only(moved).name == "future-in-train"
 
 
@@ -128,7 +129,7 @@ def test_candidate_lists_that_give_the_answer_away() -> None:
 
 def test_the_guard_raises_in_one_line_and_records_what_is_allowed() -> None:
     split = Split.leave_last_out(shop())
-    same = replace(
+    same = planted(
         split, train=replace(split.train, catalog=Catalog(shop().catalog.table.with_columns(title=pl.lit("x"))))
     )
     with pytest.raises(LeakError) as caught:

@@ -60,7 +60,7 @@ def test_every_event_has_one_part_and_a_second_split_is_identical(rows: list[tup
 
 def test_several_answers_and_users_without_one() -> None:
     data = Dataset.from_tables({"user_id": list("uuuuvv"), "item_id": list("abcdab")})
-    split = Split.from_parts("by hand", data, np.array([0, 1, 0, 1, 0, 0], dtype=np.int8))
+    split = Split("by hand", data, np.array([0, 1, 0, 1, 0, 0], dtype=np.int8))
     assert split.valid.answers.rows() == [("u", "b"), ("u", "d")]
     assert list(split.valid.histories) == [["a"]]
     assert len(split.test.histories) == 0
@@ -73,9 +73,9 @@ def test_the_hash_sees_what_is_asked_and_what_is_answered() -> None:
     other = parts.copy()
     other[:8] = 0
     hashes = {
-        Split.from_parts("a", data, parts).hash,
-        Split.from_parts("b", data, parts).hash,
-        Split.from_parts("a", data, other).hash,
+        Split("a", data, parts).hash,
+        Split("b", data, parts).hash,
+        Split("a", data, other).hash,
         Split.leave_last_out(ring_of_films(seed=1)).hash,
     }
     assert len(hashes) == 4

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from conftest import planted
 
 from llmrec.data import Catalog, Dataset, Histories, Sequences, Split
 from llmrec.errors import DataError
@@ -178,4 +179,4 @@ def test_refuses_what_cannot_be_judged(split: Split) -> None:
         evaluate({"popularity": model}, replace(split, name="by hand"))
     nobody = replace(split.test, histories=split.test.histories[:0])
     with pytest.raises(DataError, match="the test fold holds no users"):
-        evaluate({"popularity": model}, replace(split, test=nobody))
+        evaluate({"popularity": model}, planted(split, test=nobody))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from conftest import planted
 
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, ring_of_films
 from llmrec.errors import LeakError
@@ -126,12 +126,12 @@ def test_ties_by_id_are_caught(by_popularity: Dataset, monkeypatch: pytest.Monke
 def test_an_answer_in_the_question_is_caught(split: Split) -> None:
     whole = Fold(split.data.histories, split.test.answers)  # as when the cut is made one event too late
     with pytest.raises(LeakError, match="repeated-last-item"):
-        the_answer_reaches_nobody(replace(split, test=whole))
+        the_answer_reaches_nobody(planted(split, test=whole))
 
 
 def test_an_answer_in_train_is_caught(split: Split) -> None:
     with pytest.raises(LeakError, match="test-in-train"):
-        recall(PopularityRecommender(), replace(split, train=split.data))
+        recall(PopularityRecommender(), planted(split, train=split.data))
 
 
 def test_a_network_that_sees_its_target_is_caught() -> None:
