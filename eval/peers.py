@@ -31,8 +31,8 @@ from llmrec.runtime import machine
 HERE = Path(__file__).resolve().parent
 PEERS = {
     "implicit-als": ("implicit_als.py",),
-    "rectools-sasrec": ("rectools_sequential.py", "--model", "sasrec", "--epochs", "20"),
-    "rectools-bert4rec": ("rectools_sequential.py", "--model", "bert4rec", "--epochs", "20"),
+    "rectools-sasrec": ("rectools_sequential.py", "--model", "sasrec", "--epochs", "60"),
+    "rectools-bert4rec": ("rectools_sequential.py", "--model", "bert4rec", "--epochs", "60"),
     "recbole-gru4rec": ("recbole_sequential.py", "--model", "GRU4Rec", "--epochs", "20"),
     "recbole-sasrec": ("recbole_sequential.py", "--model", "SASRec", "--epochs", "20"),
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+# Columns looked at as one: their greatest score says whether any of them can be among the first.
+_GROUP = 64
+
 
 def top_k(
     scores: npt.NDArray[np.float32], k: int, tie_order: npt.NDArray[np.int64]
@@ -18,16 +21,31 @@ def top_k(
         keys = _keys(scores, tie_order)
         best = np.argsort(-keys, axis=1)[:, :k]
         return best, np.take_along_axis(scores, best, axis=1)
-    # Keys are made only for what can be among the first k, ties with the last of them included: partitioning
-    # float32 is several times faster than making an integer for every score.
-    least = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
-    rows, columns = np.nonzero(scores >= least[:, None])
+    # Keys are made only for what can be among the first k, ties with the last of them included.
+    rows, columns = _contenders(scores, k)
     ties = np.broadcast_to(tie_order, scores.shape)[rows, columns]
     order = np.lexsort((-_keys(scores[rows, columns], ties), rows))
     counts = np.bincount(rows, minlength=n)
     first = np.cumsum(counts) - counts
     best = columns[order[first[:, None] + np.arange(k)]]
     return best, np.take_along_axis(scores, best, axis=1)
+
+
+def _contenders(scores: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return rows and columns of all scores that reach k groups' greatest: each row's first k are among them."""
+    width = scores.shape[1] // _GROUP if scores.shape[1] >= 4 * k * _GROUP else 0
+    grouped = width * _GROUP
+    # Group g holds the columns g, g + width, ...: the greatest of all groups is found in whole rows.
+    greatest = scores[:, :grouped].reshape(len(scores), -1, width).max(axis=1) if width else scores[:, :0]
+    heads = np.concatenate([greatest, scores[:, grouped:]], axis=1)
+    least = np.partition(heads, heads.shape[1] - k, axis=1)[:, heads.shape[1] - k]
+    rows, groups = np.nonzero(heads >= least[:, None])
+    single = groups >= width
+    owners, firsts = rows[~single], groups[~single]
+    members = firsts[:, None] + width * np.arange(_GROUP)
+    reached = scores[owners[:, None], members] >= least[owners][:, None]
+    found = np.repeat(owners, reached.sum(axis=1)), members[reached]
+    return np.concatenate([found[0], rows[single]]), np.concatenate([found[1], groups[single] - width + grouped])
 
 
 def rank_found(
