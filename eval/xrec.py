@@ -1,7 +1,8 @@
 """Learn a style on xrec's triples and compare with the same model as it is: ROUGE-L, BLEU, MiniLM similarity.
 
-python eval/xrec.py FOLDER [--train 250] [--test 200] [--out eval/results/xrec.json]
+python eval/xrec.py FOLDER [--train 250] [--test 200] [--style runs/style] [--out eval/results/xrec.json]
 FOLDER holds amazon.jsonl.gz and yelp.jsonl.gz. The 200 rows of each whose hash is lowest are never trained on.
+A style that is there already is not learned again.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from llmrec import Recipe
+from llmrec import Recipe, artifact
 from llmrec.evaluation.significance import bootstrap
 from llmrec.evaluation.texts import bleu, rouge_l, similarity, unique_ratio
 from llmrec.reasons.style import StyleWriter, fit_style
@@ -53,21 +53,24 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--train", type=int, default=250, help="training triples of each domain")
     parser.add_argument("--test", type=int, default=HELD_BACK, help="held-back triples of each domain")
+    parser.add_argument("--style", type=Path, default=Path("runs/style"))
     parser.add_argument("--out", type=Path, default=Path("eval/results/xrec.json"))
     options = parser.parse_args()
     tables = [read(options.folder / f"{name}.jsonl.gz") for name in ("amazon", "yelp")]
     lessons = pl.concat(table[HELD_BACK : HELD_BACK + options.train] for table in tables)
-    recipe, began = Recipe.load("style/explain"), time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        tuned = fit_style(lessons, recipe, Path(folder) / "style", progress=True)
-        seconds = time.perf_counter() - began
-        writers = {"zero_shot": StyleWriter(recipe.backbone.base), "tuned": tuned}
-        judged = {
-            str(table["domain"][0]): {name: judge(one, table[: options.test]) for name, one in writers.items()}
-            for table in tables
-        }
+    recipe = Recipe.load("style/explain")
+    tuned = (
+        StyleWriter.load(options.style)
+        if options.style.exists()
+        else fit_style(lessons, recipe, options.style, progress=True)
+    )
+    writers = {"zero_shot": StyleWriter(recipe.backbone.base), "tuned": tuned}
+    judged = {
+        str(table["domain"][0]): {name: judge(one, table[: options.test]) for name, one in writers.items()}
+        for table in tables
+    }
     result = {
-        "recipe": recipe.model_dump(mode="json"), "train_triples": lessons.height, "train_seconds": seconds,
+        "recipe": recipe.model_dump(mode="json"), "style": artifact.read(options.style).facts,
         "test_triples": options.test, "judged": judged, "machine": machine(), "versions": versions(),
     }  # fmt: skip
     options.out.parent.mkdir(parents=True, exist_ok=True)
