@@ -96,7 +96,7 @@ class _Course(TrainerCallback, ExportableState):
         self.course, self.settings, self.network = course, settings, network
         self.losses: list[float] = []
         self.saved = time.monotonic()
-        self.tokens, self.seconds = 0, 0.0
+        self.tokens, self.seconds, self.began = 0, 0.0, time.monotonic()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -113,7 +113,11 @@ class _Course(TrainerCallback, ExportableState):
         sums = {"losses": self.losses, "tokens": self.tokens, "seconds": self.seconds}
         return {"args": {}, "attributes": sums}
 
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self.began = time.monotonic()
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.seconds += time.monotonic() - self.began  # the optimizer's part, too
         batches, size = self.course.batches, self.settings.accumulation
         first, after = (state.global_step - 1) * size, state.global_step * size
         epoch = batches[first].epoch  # a step may take batches of two epochs: it ends the first of them
@@ -125,12 +129,12 @@ class _Course(TrainerCallback, ExportableState):
             self._end_epoch(epoch, state, control)
         self.saved = time.monotonic() if control.should_save else self.saved
 
-    def saw(self, loss: float, tokens: int, seconds: float, step: int) -> None:
+    def saw(self, loss: float, tokens: int, step: int) -> None:
         """Take note of one batch."""
         self.losses.append(loss)
         self.tokens += tokens
-        self.seconds += seconds
-        self.course.progress.step(step, loss=loss, tokens_per_second=self.tokens / max(self.seconds, 1e-9))
+        seconds = self.seconds + time.monotonic() - self.began
+        self.course.progress.step(step, loss=loss, tokens_per_second=self.tokens / max(seconds, 1e-9))
 
     def _check_weights(self, step: int) -> None:
         """Raise TrainingError before weights that are no numbers reach a checkpoint."""
@@ -208,7 +212,7 @@ def train(
         args=_arguments(course, settings, steps, seed=seed, bf16=bf16),
         data_collator=lambda one: one[0], callbacks=[watcher],
     )  # fmt: skip
-    _time_steps(trainer, watcher)
+    _watch_batches(trainer, watcher)
     for callback in ("PrinterCallback", "ProgressCallback"):
         _drop_callback(trainer, callback)
     network.train()
@@ -234,7 +238,7 @@ def train(
 
 def _arguments(course: Course, settings: Train, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:
     schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
         gradient_accumulation_steps=settings.accumulation, lr_scheduler_type=schedule,
         warmup_steps=int(settings.warmup * steps), max_grad_norm=settings.max_grad_norm,
@@ -242,21 +246,23 @@ def _arguments(course: Course, settings: Train, steps: int, *, seed: int, bf16: 
         disable_tqdm=True, remove_unused_columns=False, bf16=bf16, use_cpu=device_name() == "cpu",
         dataloader_pin_memory=device_name() == "cuda",
     )  # fmt: skip
+    # With several GPUs in sight Trainer would take a batch for each: the plan is for one.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
-def _time_steps(trainer: _CourseTrainer, watcher: _Course) -> None:
-    """Tell the watcher each batch's loss, positions and time."""
+def _watch_batches(trainer: _CourseTrainer, watcher: _Course) -> None:
+    """Tell the watcher each batch's loss and positions."""
     plain = trainer.training_step
 
-    def timed(model: Any, inputs: Any, *rest: Any, **named: Any) -> torch.Tensor:
-        began = time.monotonic()
+    def watched(model: Any, inputs: Any, *rest: Any, **named: Any) -> torch.Tensor:
         loss = plain(model, inputs, *rest, **named)
         tokens = int(inputs["n_tokens"])
         value = float(loss) * trainer.current_gradient_accumulation_steps
-        watcher.saw(value, tokens, time.monotonic() - began, trainer.state.global_step + 1)
+        watcher.saw(value, tokens, trainer.state.global_step + 1)
         return loss
 
-    trainer.training_step = timed  # type: ignore[method-assign]
+    trainer.training_step = watched  # type: ignore[method-assign]
 
 
 def _drop_callback(trainer: Trainer, name: str) -> None:
@@ -273,7 +279,9 @@ def _diverged(what: str, work_dir: Path) -> str:
 
 def _explained(error: Exception, settings: Train, work_dir: Path) -> LlmrecError | None:
     text = str(error)
-    if isinstance(error, torch.OutOfMemoryError) or "not enough memory" in text:
+    # An accelerator's error, Python's own, and the CPU allocator's: worded one way on Windows, another on Linux.
+    short = "not enough memory" in text or "can't allocate memory" in text
+    if short or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return TrainingError(
             f"out of memory with train.batch_tokens={settings.batch_tokens}: halve it and double "
             "train.accumulation, or set backbone.gradient_checkpointing=true"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import TrainingArguments
 
 from llmrec import Recipe, Split
+from llmrec.config import Train
 from llmrec.data import Fold, ring_of_films
 from llmrec.errors import TrainingError
 from llmrec.models import from_recipe
 from llmrec.models.neural import ndcg_on, sample_of
+from llmrec.training import trainer
 from llmrec.training.checkpoints import best_row, load_trainable, trainable_state
 from llmrec.training.objective import catalog_cross_entropy
 from llmrec.training.progress import Progress
@@ -70,6 +75,47 @@ def test_accumulated_batches_learn_like_one(ring_split: Split, changed: Callable
     halves = still | {"train": still["train"] | {"batch_tokens": 30, "accumulation": 2}}
     losses = [from_recipe(Recipe.of(r)).fit(ring_split.train).train_log[0]["loss"] for r in (still, halves)]
     assert losses[0] == pytest.approx(losses[1], rel=0.2)
+
+
+def test_the_optimizer_s_time_counts(
+    ring_split: Split, changed: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = torch.optim.AdamW.step
+
+    def slow(self: torch.optim.AdamW, closure: None = None) -> object:
+        time.sleep(0.5)
+        return plain(self, closure)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", slow)
+    model = from_recipe(changed(epochs=1, batch_tokens=10_000)).fit(ring_split.train)
+    assert model.train_log[0]["seconds"] >= 0.5
+
+
+@pytest.mark.parametrize("kind", ["allocator", "python"])
+def test_too_little_memory_names_the_fields_to_change(
+    ring_split: Split, changed: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def starved(*_: object, **__: object) -> torch.Tensor:
+        if kind == "python":
+            raise MemoryError
+        return torch.empty(10**15)  # more than any machine has: the allocator's own words
+
+    monkeypatch.setattr(trainer._CourseTrainer, "compute_loss", starved)
+    with pytest.raises(TrainingError, match=r"train\.batch_tokens=77: .*accumulation, .*gradient_checkpointing"):
+        from_recipe(changed(batch_tokens=77)).fit(ring_split.train)
+
+
+def test_several_gpus_do_not_change_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = TrainingArguments.__post_init__
+
+    def two(self: TrainingArguments) -> None:
+        plain(self)
+        self._n_gpu = 2
+
+    monkeypatch.setattr(TrainingArguments, "__post_init__", two)
+    course = trainer.Course([], lambda _: {}, None, tmp_path, Progress("tiny", shown=False))
+    made = trainer._arguments(course, Train(), 1, seed=0, bf16=False)
+    assert made.n_gpu == made.train_batch_size == 1
 
 
 def test_patience_and_the_clock_stop_training(ring_split: Split, changed: Callable[..., Recipe]) -> None:
