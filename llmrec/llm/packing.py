@@ -15,7 +15,8 @@ def packed(embedded: torch.Tensor, inside: torch.Tensor, blocks: nn.Module) -> t
     """Return the positions ``inside`` [n, length] of a batch [n, length, hidden] as one row, and what to pass on.
 
     Positions count from each history's start. Attention stays within a history: by the positions for flash
-    attention, by a mask for the others. Raises ModelError for a model that takes no positions.
+    attention and for models that look back a limited way, by a mask for the others. Raises ModelError for a model
+    that takes no positions.
     """
     if "position_ids" not in inspect.signature(blocks.forward).parameters:
         raise ModelError("train.pack: this base model takes no positions; set train.pack=false")
@@ -24,7 +25,9 @@ def packed(embedded: torch.Tensor, inside: torch.Tensor, blocks: nn.Module) -> t
     history = torch.arange(n, device=inside.device)[:, None].expand(n, length)[inside]
     options: dict[str, Any] = {"position_ids": places[None]}
     attention = str(getattr(blocks.config, "_attn_implementation", "eager"))
-    if "flash" not in attention:
+    # A mask of ours would stand for all blocks; those with a sliding window need another, made from the positions.
+    sliding = getattr(blocks.config, "sliding_window", None) is not None
+    if "flash" not in attention and not sliding:
         order = torch.arange(len(history), device=inside.device)
         seen = (history[:, None] == history) & (order[:, None] >= order)
         hides = torch.zeros(seen.shape, dtype=embedded.dtype, device=inside.device).masked_fill(

@@ -93,6 +93,22 @@ def test_every_encoding_learns(encoding: str, model: LLMRecommender, ring: Datas
     assert not [name for name, grad in learned.items() if grad is None or not grad.abs().sum() > 0]
 
 
+def test_packed_is_padded(model: LLMRecommender, ring: Dataset) -> None:
+    """Blocks with a sliding window keep it: the histories are longer than those of the families above."""
+    sequences, network = Sequences.encode(ring.histories, model.catalog), copy.copy(model.reader.network)
+    batch = model.reader.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
+    assert batch["tokens"].shape[1] > 48
+    losses = []
+    for network.pack in (False, True):
+        if network.pack and network.model.config.model_type == "bloom":
+            with pytest.raises(ModelError, match=r"takes no positions; set train\.pack=false"):
+                network(**batch)
+            return
+        with torch.no_grad():
+            losses.append(float(network(**batch)))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
 def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:
     model, _ = load_backbone(Backbone(base=str(base), dtype="float32", layers=2))
     assert sum(p.numel() for p in model.parameters()) < sum(
