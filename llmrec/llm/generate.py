@@ -126,10 +126,10 @@ class TitleGenerator:
                 yield rows, self.decoder.read(embedded, torch.from_numpy(inside))
 
     def _reader(self, longest: int) -> Reader:
-        """Read one item less than fits, as in training: there a title was written as a window's last item."""
+        """Leave room for the title, as in training: there it was written behind a full window."""
         reader, context = self.reader, self.decoder.context
         room = reader.max_tokens if context is None else min(reader.max_tokens, context)
-        return replace(reader, max_items=reader.max_items - 1, max_tokens=room - longest)
+        return replace(reader, max_tokens=room - longest)
 
 
 def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allowed: list[Flags]) -> Found:

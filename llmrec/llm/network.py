@@ -150,7 +150,9 @@ class NextItemNetwork(nn.Module):
             users = self.users(self.dropout(hidden[rows, states[rows, places]]))
             loss = loss + self.losses.item * self._next_item(users, raw, truth, codes, negatives)
         if self.losses.title:
-            loss = loss + self.losses.title * self._titles(hidden, tokens, int(prefix))
+            # Nothing says what a window that goes on with a history begins with: its first title is no target.
+            begin = torch.where(targets[:, 0] >= 0, prefix, states[:, 1] + 1)
+            loss = loss + self.losses.title * self._titles(hidden, tokens, begin)
         return loss
 
     def _negatives(self) -> torch.Tensor | None:
@@ -187,12 +189,16 @@ class NextItemNetwork(nn.Module):
         states: torch.Tensor = encoder(self.model)(inputs_embeds=embedded, use_cache=False).last_hidden_state
         return states
 
-    def _titles(self, hidden: torch.Tensor, tokens: torch.Tensor, prefix: int) -> torch.Tensor:
-        """Next-token loss on the items' lines: in a serialized history the next title is the next text."""
-        rows, places = torch.nonzero(tokens[:, prefix:] >= 0, as_tuple=True)
+    def _titles(self, hidden: torch.Tensor, tokens: torch.Tensor, begin: torch.Tensor) -> torch.Tensor:
+        """Next-token loss on the items' lines: in a serialized history the next title is the next text.
+
+        ``begin`` [n]: the position of each row's first target.
+        """
+        behind = torch.arange(tokens.shape[1], device=tokens.device) >= begin[:, None]
+        rows, places = torch.nonzero((tokens >= 0) & behind, as_tuple=True)
         if not len(rows):
             return hidden.new_zeros(())
-        states, truth = hidden[rows, places + prefix - 1], tokens[rows, places + prefix]
+        states, truth = hidden[rows, places - 1], tokens[rows, places]
         loss = hidden.new_zeros(())
         for start in range(0, len(truth), TITLES_AT_ONCE):
             part = slice(start, start + TITLES_AT_ONCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +64,14 @@ class Reader:
         import torch
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)
+        if self.network.losses.title:  # the last answer is written, too: its title is learned as all others are
+            rows, last = np.arange(len(inputs)), batch.windows[:, 2] - batch.windows[:, 1]
+            inputs = np.pad(inputs, ((0, 0), (0, 1)), constant_values=-1)
+            inputs[rows, last] = targets[rows, last]
         written = self.serializer.write(inputs)
+        # Only that title can be too much, where the longest two do not fit: what fits of it is learned.
+        fits = slice(self.max_tokens)
+        written = replace(written, tokens=written.tokens[:, fits], slots=written.slots[:, fits])
         arrays = {"tokens": written.tokens, "slots": written.slots, "states": written.states}
         numbers = {"n_tokens": written.n_tokens, "prefix": len(self.serializer.prefix)}
         tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}

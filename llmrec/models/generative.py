@@ -26,9 +26,8 @@ class GenerativeRanking(Wrapped):
 
     ``beams``: how many titles a constrained beam search follows; only items of the catalog come out, and at
     least as many as asked for. None scores every title, which costs about the whole catalog's tokens for each
-    history: for small catalogs. ``score`` always does. One item less of a history is read than the recipe's
-    window holds: the title takes its place. Raises ModelError for a model that was not trained to
-    write titles.
+    history: for small catalogs. ``score`` always does. Of ``history.max_tokens`` the longest title's tokens
+    are kept free for the title. Raises ModelError for a model that was not trained to write titles.
     """
 
     kind = "generative"

@@ -145,7 +145,7 @@ class LLMRecommender(Recommender):
         batches = plan(
             sequences, costs=serializer.costs()[sequences.codes], epochs=settings.epochs,
             max_items=reader.max_items, max_tokens=reader.max_tokens, batch_tokens=settings.batch_tokens,
-            overhead=len(serializer.prefix), seed=self.recipe.seed,
+            overhead=len(serializer.prefix), ahead=settings.title_loss > 0, seed=self.recipe.seed,
         )  # fmt: skip
         fit_network(
             self, reader.network, batches, lambda batch: reader.collate(sequences, batch),

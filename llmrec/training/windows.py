@@ -34,6 +34,7 @@ def plan(
     max_tokens: int,
     batch_tokens: int,
     overhead: int = 1,
+    ahead: bool = False,
     seed: int = 0,
 ) -> list[Batch]:
     """Lay out all batches of all epochs, in order. The same arguments give the same plan: resuming is exact.
@@ -41,16 +42,17 @@ def plan(
     ``costs`` [n_codes] is the number of positions each event takes (1 each by default); ``overhead`` what
     every window takes besides. A window holds at most ``max_items`` events and ``max_tokens`` positions, a
     batch at most ``batch_tokens`` positions with its padding (but at least one window). Each epoch starts
-    its windows at other places; within an epoch every event is a target exactly once.
+    its windows at other places; within an epoch every event is a target exactly once. With ``ahead`` there is
+    room for the event behind each window, too.
     """
     each = np.ones(len(sequences.codes), dtype=np.int64) if costs is None else costs.astype(np.int64)
     total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
-    batches = []
+    batches, spare = [], int(each.max(initial=0)) if ahead else 0
     for epoch in range(epochs):
         draw = np.random.default_rng((seed, epoch))
-        windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead, draw)))
+        windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead - spare, draw)))
         base = sequences.offsets[windows[:, 0]]
-        sizes = overhead + total[base + windows[:, 2]] - total[base + windows[:, 1]]
+        sizes = overhead + total[base + windows[:, 2] + ahead] - total[base + windows[:, 1]]
         batches += [Batch(epoch, windows[rows]) for rows in pack(sizes, batch_tokens, draw)]
     return batches
 

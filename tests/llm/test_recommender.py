@@ -62,36 +62,6 @@ def test_one_pass_over_a_history_is_a_pass_after_every_item(model: LLMRecommende
     assert loss == pytest.approx(np.mean(each), abs=1e-4)
 
 
-def test_the_title_loss_is_the_language_model_s(model: LLMRecommender) -> None:
-    if model.recipe.history.encoding != "text":
-        pytest.skip("by hand for text only")
-    sequences = sequences_of(model, ["3", "4", "9"])
-    network, batch = model.reader.network, batch_of(model, sequences)
-    ids, prefix = batch["tokens"], int(batch["prefix"])
-    with torch.no_grad():
-        network.losses = Losses()
-        catalog = float(network(**batch))
-        network.losses = Losses(title=0.5)
-        both = float(network(**batch))
-        logits = network.model.get_base_model()(input_ids=ids).logits[0, prefix - 1 : -1].double()
-    by_hand = torch.nn.functional.cross_entropy(logits, ids[0, prefix:])
-    assert both - catalog == pytest.approx(0.5 * float(by_hand), abs=1e-3)
-
-
-def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
-    losses = {}
-    for weight in (0.0, 1.0):
-        recipe = tiny_recipe("text", "train.epochs=3", "train.batch_tokens=500", f"train.title_loss={weight}")
-        model = LLMRecommender(recipe).fit(ring_split.train)
-        network = model.reader.network
-        network.losses = Losses(title=1.0)
-        batch = batch_of(model, sequences_of(model, ["3", "4", "5"], ["8", "9"]))
-        with torch.no_grad():
-            hidden = network.hidden(batch["tokens"], batch["slots"], network.items())
-            losses[weight] = float(network._titles(hidden, batch["tokens"], int(batch["prefix"])))
-    assert losses[1.0] < losses[0.0] - 0.1
-
-
 def test_padding_changes_nothing(model: LLMRecommender) -> None:
     histories = Histories.of([["3"], ["3", "4", "5", "6"], [], ["8", "1"]])
     together = model.embed_users(histories)

@@ -62,6 +62,24 @@ def test_windows_and_batches_keep_their_budgets(
         assert max(sizes) * len(sizes) <= budgets["batch_tokens"] or len(sizes) == 1
 
 
+@settings(max_examples=40, deadline=None)
+@given(lengths=LENGTHS, budgets=BUDGETS, data=st.data())
+def test_there_is_room_for_the_event_behind_a_window(
+    lengths: list[int], budgets: dict[str, int], data: st.DataObject
+) -> None:
+    sequences = sequences_of(lengths)
+    costs = np.array(data.draw(st.lists(st.integers(1, 9), min_size=sum(lengths), max_size=sum(lengths))))
+    for batch in plan(sequences, costs=costs, epochs=2, ahead=True, **budgets):
+        base = sequences.offsets[batch.windows[:, 0]]
+        sizes = [
+            budgets["overhead"] + int(costs[first + start : first + stop + 1].sum())
+            for first, (_, start, stop) in zip(base, batch.windows, strict=True)
+        ]
+        assert max(sizes) * len(sizes) <= budgets["batch_tokens"] or len(sizes) == 1
+        for size, (_, start, stop) in zip(sizes, batch.windows, strict=True):
+            assert size <= budgets["max_tokens"] or stop - start <= 1
+
+
 @settings(max_examples=20, deadline=None)
 @given(lengths=LENGTHS, budgets=BUDGETS)
 def test_the_same_arguments_give_the_same_plan(lengths: list[int], budgets: dict[str, int]) -> None:
