@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 # User vector [dim], codes of the history, k: the table of the best.
 Answer = Callable[[Floats, list[int], int], pl.DataFrame]
+# What the model reads with now: both are others once it has taken in new items.
+Source = Callable[[], tuple["Reader", Catalog]]
 
 
 class UserSession:
@@ -34,14 +36,13 @@ class UserSession:
     then those for the shorter history.
     """
 
-    def __init__(self, reader: Reader, catalog: Catalog, answer: Answer, *, forget: float = 0.0) -> None:
+    def __init__(self, source: Source, answer: Answer, *, forget: float = 0.0) -> None:
         if not 0 <= forget < 1:
             raise DataError(f"forget is {forget}; it is the share of a full window to drop, from 0 to below 1")
-        self._reader, self._catalog, self._answer, self._forget = reader, catalog, answer, forget
+        self._source, self._answer, self._forget = source, answer, forget
         self._codes: list[int] = []
         self._first = 0  # the oldest item that is read
-        self._costs = reader.serializer.costs()
-        self._vectors = reader.network.items().detach()
+        self._take(*source())
         self._read_anew()
 
     @property
@@ -64,6 +65,7 @@ class UserSession:
         item = event if isinstance(event, str) else event.get(ITEM)
         if not isinstance(item, str):
             raise DataError(f"an event of a session needs a text {ITEM}, got {item!r}")
+        self._take(*self._source())
         self._codes.append(self._catalog.code(item))
         if self._fits():
             self._feed(np.array([self._codes[-1:]], dtype=np.int64), new=True)
@@ -75,6 +77,7 @@ class UserSession:
         """Take in several items at once: one pass."""
         if not events:
             return
+        self._take(*self._source())
         self._codes += [self._catalog.code(item) for item in events]
         if not self._fits():
             self._drop()
@@ -83,6 +86,13 @@ class UserSession:
     def recommend(self, k: int = 10) -> pl.DataFrame:
         """Rank what comes next. Returns ``item_id, rank, score``."""
         return self._answer(self._state, self._codes, k)
+
+    def _take(self, reader: Reader, catalog: Catalog) -> None:
+        """Read with the model's catalog of now, which may have grown; what was read stays as it is."""
+        if getattr(self, "_reader", None) is not reader:
+            self._reader, self._catalog = reader, catalog
+            self._costs = reader.serializer.costs()
+            self._vectors = reader.network.items().detach()
 
     def _fits(self) -> bool:
         read = self._codes[self._first :]

@@ -99,7 +99,8 @@ class LLMRecommender(Recommender):
         """
         from llmrec.llm.session import UserSession
 
-        found = UserSession(self.reader, self._fitted_catalog(), self._answer, forget=forget)
+        self._fitted_catalog()
+        found = UserSession(lambda: (self.reader, self.catalog), self._answer, forget=forget)
         found.extend(history)
         return found
 
@@ -110,7 +111,9 @@ class LLMRecommender(Recommender):
         used. A new item is scored by its text, with the bias that ``head.cold_bias`` says. Raises DataError
         for an id that is there already or an item without text.
         """
-        add_rows(self, self._fitted_catalog().rows_of(items))
+        added = self._fitted_catalog().rows_of(items)
+        if added.height:
+            add_rows(self, added)
 
     def set_cold_bias(self, quantile: float) -> None:
         """Give items never trained on another bias: that quantile, 0 to 1, of the known items' biases."""

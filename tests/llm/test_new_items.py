@@ -60,6 +60,13 @@ def test_their_bias_can_be_set(model: LLMRecommender) -> None:
         model.set_cold_bias(1.5)
 
 
+def test_no_new_items_change_nothing(model: LLMRecommender) -> None:
+    before = model.score(SEEN)
+    model.add_items(NEW.head(0))
+    np.testing.assert_array_equal(model.score(SEEN), before)
+    assert "added_items" not in model.facts
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [

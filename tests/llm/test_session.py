@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 import pytest
 
 from llmrec import Histories, Recipe, Split
@@ -59,6 +60,18 @@ def test_forgetting_reads_anew_rarely(model: LLMRecommender, monkeypatch: pytest
     assert session.history == STEPS
     np.testing.assert_allclose(session.state, model.embed_users(Histories.of([STEPS[-3:]]))[0], atol=1e-4)
     assert not set(session.recommend(5)["item_id"]) & set(STEPS)
+
+
+def test_a_session_goes_on_with_items_that_came_later(
+    tiny_recipe: Callable[..., Recipe], ring_split: Split
+) -> None:
+    model = LLMRecommender(tiny_recipe("hybrid", "train.epochs=1")).fit(ring_split.train)
+    session = model.session(STEPS[:2])
+    model.add_items(pl.DataFrame({"item_id": ["new"], "title": ["A quite other thing"]}))
+    session.append("new")
+    assert_equal(session, model, [*STEPS[:2], "new"])
+    session.extend(STEPS[2:4])
+    assert_equal(session, model, [*STEPS[:2], "new", *STEPS[2:4]])
 
 
 def test_what_is_wrong_is_refused_and_changes_nothing(model: LLMRecommender) -> None:
