@@ -83,6 +83,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(settings: Backbone) -> 
     for switched in (False, True):
         adapted = random_adapter(settings.model_copy(update={"gradient_checkpointing": switched}))
         adapted.train()
+        assert adapted.get_base_model().is_gradient_checkpointing is switched
         embedded = adapted.get_input_embeddings()(torch.tensor([[5, 6, 7]]))
         encoder(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state.square().sum().backward()  # type: ignore[arg-type]
         gradients.append([v.grad for v in adapted.parameters() if v.requires_grad])
