@@ -47,7 +47,7 @@ def main() -> None:
             processing_class=AutoTokenizer.from_pretrained(base),
             args=SFTConfig(
                 output_dir=folder, max_steps=int(steps), per_device_train_batch_size=BATCH,
-                use_cpu=True, bf16=False,
+                use_cpu=not torch.cuda.is_available(), bf16=False,
                 max_length=None, report_to="none", save_strategy="no", logging_strategy="no",
                 gradient_checkpointing=False, disable_tqdm=True,
             ),
