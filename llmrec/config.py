@@ -15,6 +15,10 @@ from llmrec.resources.shipped import folder
 from llmrec.runtime import Dtype
 
 Encoding = Literal["text", "soft", "hybrid"]
+EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
+Task = Literal["behavior", "purchase", "rating", "action", "gap", "value"]
+# The models that predict more of an event than its item.
+RESPONDING = ("llm", "gru-events", "lstm-events")
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -55,6 +59,8 @@ class History(Section):
     max_tokens: Positive = 1024
     prompt: str = "history"
     item_prompt: str = "item"
+    events: list[EventField] = []  # what is read of an event besides its item
+    event_prompt: str = "event"
     language: Literal["en", "zh"] = "en"
 
 
@@ -71,6 +77,21 @@ class Head(Section):
     warm_start: str | None = None  # a run whose item vectors (of this dim) the id residuals begin at
     tower: Literal["frozen", "tuned"] = "frozen"  # tuned: the items' text encodings are trained, too
     refresh_every: Positive = 100  # tuned: batches between two encodings of the whole catalog
+
+
+class Responses(Section):
+    """What is predicted of an event besides its item; the recipe's ``tasks`` say which.
+
+    ``behavior_weights`` weigh events in both losses, by behavior: a purchase more than a view, say.
+    """
+
+    weight: Annotated[float, Field(ge=0)] = 0.3  # of the responses' loss beside the next item's
+    dim: Positive = 128  # hidden units of the heads
+    dropout: Share = 0.1
+    rating: Literal["regression", "ordinal"] = "regression"
+    positive: list[str] = []  # behaviors that count as a purchase; by default those with such a name
+    behavior_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    rank_by: Literal["relevance", "purchase", "value"] = "relevance"
 
 
 class Sequence(Section):
@@ -151,12 +172,20 @@ class Recipe(Section):
     counting: Counting = Counting()
     als: Als = Als()
     text: Text = Text()
+    tasks: list[Task] = []
+    responses: Responses = Responses()
     train: Train = Train()
 
     @model_validator(mode="after")
     def _goes_together(self) -> Recipe:
+        if self.responses.rank_by != "relevance" and "purchase" not in self.tasks:
+            raise ValueError(f"responses.rank_by={self.responses.rank_by} needs purchase among the tasks")
+        if self.tasks and self.model not in RESPONDING:
+            raise ValueError(f"model={self.model} has no tasks; those that have are {', '.join(RESPONDING)}")
         if self.model != "llm":
             return self
+        if self.history.events and self.train.title_loss:
+            raise ValueError("history.events and train.title_loss do not go together yet; set one of them to none")
         if not (self.train.item_loss or self.train.title_loss):
             raise ValueError("train.item_loss and train.title_loss are both 0: nothing to learn")
         if self.train.title_loss and self.history.encoding == "soft":

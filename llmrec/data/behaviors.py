@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -33,6 +33,11 @@ def is_return(behavior: pl.Expr) -> pl.Expr:
     """Whether an event gives something back."""
     back = [name for name, strength in STRENGTHS.items() if strength == RETURN]
     return _plain(behavior).is_in(back).fill_null(False)
+
+
+def strengths_of(words: Iterable[str]) -> dict[str, int | None]:
+    """Return how strongly each behavior speaks for an item, None where its name is not known."""
+    return {word: STRENGTHS.get(_plain_text(word)) for word in words}
 
 
 def with_strength(events: pl.DataFrame, more: Mapping[str, int], *, name: str, steps: list[Step]) -> pl.DataFrame:

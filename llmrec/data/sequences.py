@@ -21,14 +21,20 @@ class Sequences:
 
     codes: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
+    runs: npt.NDArray[np.int32] | None = None  # what each event says besides its item, for models that read it
 
     @classmethod
-    def encode(cls, histories: Histories, catalog: Catalog) -> Sequences:
-        """Look every item up. Items that are not in the catalog are left out: no model can know them."""
+    def encode(
+        cls, histories: Histories, catalog: Catalog, *, runs: npt.NDArray[np.int32] | None = None
+    ) -> Sequences:
+        """Look every item up. Items that are not in the catalog are left out: no model can know them.
+
+        ``runs`` [n_events] go with the events.
+        """
         codes = catalog.codes(histories.events[ITEM])
         known = codes >= 0
         before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(known)])
-        return cls(codes[known], before[histories.offsets])
+        return cls(codes[known], before[histories.offsets], None if runs is None else runs[known])
 
     def save(self, folder: str | Path) -> None:
         """Write both arrays into a new folder. Raises DataError if it exists."""
@@ -61,10 +67,13 @@ class Sequences:
 
     def last(self, most: int) -> Sequences:
         """Keep only each user's newest ``most`` items."""
-        lengths = np.minimum(self.lengths(), most)
+        return self.newest(np.minimum(self.lengths(), most))
+
+    def newest(self, lengths: npt.NDArray[np.int64]) -> Sequences:
+        """Keep only each user's newest ``lengths[n]`` items."""
         starts = self.offsets[1:] - lengths
         rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
-        return Sequences(self.codes[rows], offsets_of(lengths))
+        return Sequences(self.codes[rows], offsets_of(lengths), None if self.runs is None else self.runs[rows])
 
     def users(self) -> npt.NDArray[np.int64]:
         """Return the user's number for every code, int64 [n_codes]."""

@@ -44,25 +44,29 @@ def encode_lines(model: nn.Module, embed: nn.Module, serializer: Serializer, *, 
 
 
 def encode_users(
-    network: NextItemNetwork, serializer: Serializer, sequences: Sequences, *, batch_tokens: int
+    network: NextItemNetwork, serializer: Serializer, sequences: Sequences, *, batch_tokens: int, raw: bool = False
 ) -> Floats:
-    """Return each history's unit user vector ``W u``, float32 [n, dim]. Histories must fit the window."""
+    """Return each history's unit user vector ``W u``, float32 [n, dim]. Histories must fit the window.
+
+    ``raw``: the LLM's own state ``u`` instead, float32 [n, hidden].
+    """
     import torch
 
-    costs = serializer.costs()
-    totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(costs[sequences.codes])])
+    totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(serializer.sizes(sequences))])
     sizes = len(serializer.prefix) + totals[sequences.offsets[1:]] - totals[sequences.offsets[:-1]]
     device = network.bias.device
-    found = np.empty((len(sequences), network.user.out_features), dtype=np.float32)
+    width = network.user.in_features if raw else network.user.out_features
+    found = np.empty((len(sequences), width), dtype=np.float32)
     with torch.inference_mode():
         vectors = network.items()
         for rows in by_length(sizes, batch_tokens):
-            written = serializer.write(padded(sequences, rows))
+            written = serializer.write(padded(sequences, rows), padded_runs(sequences, rows))
             tokens, slots = torch.from_numpy(written.tokens), torch.from_numpy(written.slots)
-            hidden = network.hidden(tokens.to(device), slots.to(device), vectors)
+            levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
+            hidden = network.hidden(tokens.to(device), slots.to(device), vectors, levels)
             last = torch.from_numpy(written.states[:, -1]).to(device)
-            users = network.users(hidden[torch.arange(len(rows), device=device), last])
-            found[rows] = users.cpu().numpy()
+            states = hidden[torch.arange(len(rows), device=device), last]
+            found[rows] = (states if raw else network.users(states)).cpu().numpy()
     return found
 
 
@@ -73,6 +77,14 @@ def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints:
     for place, row in enumerate(rows):
         inputs[place, : lengths[place]] = sequences[int(row)]
     return inputs
+
+
+def padded_runs(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints | None:
+    """Lay the events' runs out as ``padded`` lays out the items, 0 behind the shorter ones; None without runs."""
+    if sequences.runs is None:
+        return None
+    found = padded(Sequences(sequences.runs, sequences.offsets), rows)
+    return np.maximum(found, 0)
 
 
 def by_length(sizes: Ints, budget: int) -> Iterator[Ints]:

@@ -16,12 +16,14 @@ from llmrec.llm.backbone import encoder, language_logits, token_size
 from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.llm.tower import HeadShape, ItemTower
+from llmrec.training.fields import FieldEmbeddings
 from llmrec.training.objective import (
     catalog_cross_entropy,
     log_expected,
     negative_weights,
     sampled_cross_entropy,
 )
+from llmrec.training.responses import ResponseHeads, TaughtStates, Told
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
 TITLES_AT_ONCE = 2048
@@ -29,10 +31,11 @@ TITLES_AT_ONCE = 2048
 
 @dataclass(frozen=True)
 class Losses:
-    """What is learned: the weights of the two losses, and how many negatives (None: the whole catalog)."""
+    """What is learned: the weights of the three losses, and how many negatives (None: the whole catalog)."""
 
     item: float = 1.0
     title: float = 0.0
+    response: float = 0.0
     negatives: int | None = None
 
 
@@ -60,6 +63,9 @@ class NextItemNetwork(nn.Module):
         # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
         # much of the item the residual stream carries to the readout: at token size the blocks drown it.
         self.slot_size = shape.slot_scale * token_size(model)
+        # Set by who builds the network, after everything else: the other weights begin as they would without.
+        self.events: FieldEmbeddings | None = None
+        self.responses: ResponseHeads | None = None
         self.lines = lines  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
         self.kept_buffers = () if lines is None else ("items.texts", "lines.step")
@@ -102,22 +108,29 @@ class NextItemNetwork(nn.Module):
         rms = slots.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
         return slots * rms * self.slot_size
 
-    def embedded(self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    def embedded(
+        self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor, levels: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return what the LLM's first block reads: [n, length, hidden]."""
         words: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0))
         if not bool((slots >= 0).any()):
             return words
         # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
         chosen = functional.embedding(slots.clamp(min=0), self.entered(vectors).to(words.dtype))
+        if levels is not None and self.events is not None:
+            chosen = chosen + (self.events(levels) * self.slot_size).to(words.dtype)
         return torch.where((slots >= 0)[..., None], self.dropout(chosen), words)
 
-    def hidden(self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    def hidden(
+        self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor, levels: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Run the LLM over serialized histories. Returns [n, length, hidden] in float32.
 
-        ``slots`` are rows of ``vectors``, item vectors before normalization. Padding stands right of
-        everything, where causal attention never looks back from: no mask is needed.
+        ``slots`` are rows of ``vectors``, item vectors before normalization; ``levels`` [n, length, n_fields]
+        what their events say. Padding stands right of everything, where causal attention never looks back
+        from: no mask is needed.
         """
-        embedded = self.embedded(tokens, slots, vectors)
+        embedded = self.embedded(tokens, slots, vectors, levels)
         blocks = encoder(self.model)
         if not self.pack:
             states: torch.Tensor = blocks(inputs_embeds=embedded, use_cache=False).last_hidden_state
@@ -132,9 +145,13 @@ class NextItemNetwork(nn.Module):
 
     def forward(
         self, tokens: torch.Tensor, slots: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
-        n_tokens: torch.Tensor, prefix: torch.Tensor,
+        n_tokens: torch.Tensor, prefix: torch.Tensor, levels: torch.Tensor | None = None,
+        told: Told | None = None,
     ) -> torch.Tensor:  # fmt: skip
-        """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss."""
+        """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
+
+        ``told``: what else is known of the events that are targets, for the responses' loss.
+        """
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
         truth = targets[rows, places]
         negatives = self._negatives()
@@ -144,11 +161,17 @@ class NextItemNetwork(nn.Module):
             self.lines.refresh_if_due(self.items, self._read_lines)
         raw = self.items(codes, self._fresh(codes, slots, truth))
         read = slots if codes is None else torch.where(slots >= 0, torch.searchsorted(codes, slots), slots)
-        hidden = self.hidden(tokens, read, raw)
+        hidden = self.hidden(tokens, read, raw, levels)
         loss = hidden.new_zeros(())
+        weights = None if told is None or "weights" not in told else told["weights"][rows, places]
         if self.losses.item:
             users = self.users(self.dropout(hidden[rows, states[rows, places]]))
-            loss = loss + self.losses.item * self._next_item(users, raw, truth, codes, negatives)
+            loss = loss + self.losses.item * self._next_item(users, raw, truth, codes, negatives, weights)
+        if self.losses.response and self.responses is not None and told is not None:
+            here = truth if codes is None else torch.searchsorted(codes, truth)
+            vectors = functional.embedding(here, raw)
+            taught = TaughtStates(hidden, states, (rows, places))
+            loss = loss + self.losses.response * self.responses.loss(taught, vectors, told)
         if self.losses.title:
             # Nothing says what a window that goes on with a history begins with: its first title is no target.
             begin = torch.where(targets[:, 0] >= 0, prefix, states[:, 1] + 1)
@@ -162,17 +185,17 @@ class NextItemNetwork(nn.Module):
 
     def _next_item(
         self, users: torch.Tensor, raw: torch.Tensor, truth: torch.Tensor, codes: torch.Tensor | None,
-        negatives: torch.Tensor | None,
+        negatives: torch.Tensor | None, weights: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         vectors, scale = functional.normalize(raw, dim=-1), self.log_temperature.exp()
         if codes is None or negatives is None:
             logits = scale * users @ vectors.T + self.bias
             # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
-            return catalog_cross_entropy(logits.masked_fill(~self.items.known, -torch.inf), truth)
+            return catalog_cross_entropy(logits.masked_fill(~self.items.known, -torch.inf), truth, weights)
         places = torch.searchsorted(codes, truth), torch.searchsorted(codes, negatives)
         own = scale * (users * functional.embedding(places[0], vectors)).sum(-1) + self.bias[truth]
         others = scale * users @ vectors[places[1]].T + self.bias[negatives]
-        return sampled_cross_entropy(own, others, truth, negatives=negatives, log_q=self.log_q)
+        return sampled_cross_entropy(own, others, truth, negatives=negatives, log_q=self.log_q, weights=weights)
 
     def _fresh(
         self, codes: torch.Tensor | None, slots: torch.Tensor, truth: torch.Tensor

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from llmrec.data import Sequences
-from llmrec.data.histories import offsets_of
 from llmrec.errors import PromptError
-from llmrec.llm.encode import encode_users
+from llmrec.llm.encode import encode_users, padded, padded_runs
 from llmrec.llm.serialize import Serializer, Written
 from llmrec.prompting.budget import newest_that_fit_each
-from llmrec.training.windows import Batch, inputs_and_targets
+from llmrec.training.windows import Batch, inputs_and_targets, inputs_of
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +38,7 @@ class Reader:
 
     def __post_init__(self) -> None:
         # Here, before any training, and not when the first history that does not fit is met.
-        prefix, longest = len(self.serializer.prefix), int(self.serializer.costs().max(initial=0))
+        prefix, longest = len(self.serializer.prefix), self.serializer.longest()
         if prefix + longest > self.max_tokens:
             raise PromptError(
                 f"the words before a history take {prefix} tokens and the longest item {longest}, but only "
@@ -51,35 +50,40 @@ class Reader:
         """Keep what fits: whole items, the newest."""
         recent = sequences.last(self.max_items)
         room = self.max_tokens - len(self.serializer.prefix)
-        kept = newest_that_fit_each(self.serializer.costs()[recent.codes], recent.offsets, room)
-        rows = np.repeat(recent.offsets[1:] - kept - offsets_of(kept)[:-1], kept) + np.arange(kept.sum())
-        return Sequences(recent.codes[rows], offsets_of(kept))
+        return recent.newest(newest_that_fit_each(self.serializer.sizes(recent), recent.offsets, room))
 
-    def users(self, sequences: Sequences) -> npt.NDArray[np.float32]:
-        """Return unit user vectors, float32 [n, dim]."""
-        return encode_users(self.network, self.serializer, self.window(sequences), batch_tokens=self.batch_tokens)
+    def users(self, sequences: Sequences, *, raw: bool = False) -> npt.NDArray[np.float32]:
+        """Return unit user vectors, float32 [n, dim]; ``raw``: the LLM's states [n, hidden]."""
+        window = self.window(sequences)
+        return encode_users(self.network, self.serializer, window, batch_tokens=self.batch_tokens, raw=raw)
 
     def collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         """Lay out one training batch as the tensors that the network's forward takes."""
         import torch
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)
+        runs = None
+        if sequences.runs is not None:
+            runs = inputs_of(sequences.runs, sequences, batch.windows, inputs.shape[1], empty=0)
         if self.network.losses.title:  # the last answer is written, too: its title is learned as all others are
             rows, last = np.arange(len(inputs)), batch.windows[:, 2] - batch.windows[:, 1]
             inputs = np.pad(inputs, ((0, 0), (0, 1)), constant_values=-1)
             inputs[rows, last] = targets[rows, last]
-        written = self.serializer.write(inputs)
+        written = self.serializer.write(inputs, runs)
         # Only that title can be too much, where the longest two do not fit: what fits of it is learned.
         fits = slice(self.max_tokens)
         written = replace(written, tokens=written.tokens[:, fits], slots=written.slots[:, fits])
         arrays = {"tokens": written.tokens, "slots": written.slots, "states": written.states}
+        if written.levels is not None:
+            arrays["levels"] = written.levels
         numbers = {"n_tokens": written.n_tokens, "prefix": len(self.serializer.prefix)}
         tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}
         return {**tensors, **{name: torch.tensor(value) for name, value in numbers.items()}}
 
     def written(self, sequences: Sequences, n: int) -> Written:
         """Serialize one history's window."""
-        return self.serializer.write(self.window(sequences)[n][None].astype(np.int64))
+        kept = self.window(sequences)
+        return self.serializer.write(padded(kept, np.array([n])), padded_runs(kept, np.array([n])))
 
     def shown(self, written: Written, titles: list[str]) -> str:
         """Turn a serialized history back into text; an item slot is shown as ``[title]``."""

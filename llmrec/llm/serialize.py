@@ -11,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from llmrec.config import Encoding
+from llmrec.data import Sequences
 from llmrec.data.histories import offsets_of
 from llmrec.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from llmrec.llm.event_runs import EventRuns
 
 log = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]
@@ -30,12 +33,14 @@ class Written:
 
     ``tokens`` [n, length]: token id, EMPTY at padding and where only a slot stands. ``slots`` [n, length]: the
     item code whose vector is read there instead of a token, else EMPTY. ``states`` [n, items + 1]: where the
-    user's state after the first t items is read; places beyond a row's items repeat its last.
+    user's state after the first t items is read; places beyond a row's items repeat its last. ``levels``
+    [n, length, n_fields]: what is added to a slot for its event, where slots stand alone and events are read.
     """
 
     tokens: Ints
     slots: Ints
     states: Ints
+    levels: Ints | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -49,13 +54,14 @@ class Serializer:
 
     ``text``: its line of tokens, ended by the newline token. ``soft``: one slot for its vector. ``hybrid``:
     its line, the slot read in place of the newline; as a target the newline stays, so that a generated title
-    ends.
+    ends. ``events``: what stands before an item's line, or is added to its slot in ``soft``, for its event.
     """
 
     encoding: Encoding
     prefix: Ints
     tokens: Ints
     offsets: Ints
+    events: EventRuns | None = None
 
     @classmethod
     def build(
@@ -98,14 +104,30 @@ class Serializer:
         lengths = np.diff(self.offsets)
         return np.ones_like(lengths) if self.encoding == "soft" else lengths
 
+    def longest(self) -> int:
+        """Positions that the longest item takes, with the longest run of an event met so far."""
+        longest = int(self.costs().max(initial=0))
+        if self.events is None or self.encoding == "soft":
+            return longest
+        return longest + int(self.events.lengths().max())
+
+    def sizes(self, sequences: Sequences) -> Ints:
+        """Number of positions every event of some sequences takes, int64 [n_codes]."""
+        return self._sizes(np.asarray(sequences.codes), sequences.runs)
+
+    def _sizes(self, codes: npt.NDArray[np.integer], runs: npt.NDArray[np.integer] | None) -> Ints:
+        sizes: Ints = self.costs()[codes]
+        if runs is None or self.events is None or self.encoding == "soft":
+            return sizes
+        return np.asarray(sizes + self.events.lengths()[runs])
+
     def line(self, code: int) -> Ints:
         """Token ids of an item's line, newline included."""
         return self.tokens[self.offsets[code] : self.offsets[code + 1]]
 
-    def write(self, inputs: Ints) -> Written:
-        """Serialize item codes [n, items], -1 where a row is shorter."""
-        costs = self.costs()
-        each = np.where(inputs >= 0, costs[np.maximum(inputs, 0)], 0)
+    def write(self, inputs: Ints, runs: Ints | None = None) -> Written:
+        """Serialize item codes [n, items], -1 where a row is shorter, and what their events say besides."""
+        each = np.where(inputs >= 0, self._sizes(np.maximum(inputs, 0), runs), 0)
         ends = (
             len(self.prefix)
             - 1
@@ -117,11 +139,27 @@ class Serializer:
         rows, places = np.nonzero(inputs >= 0)
         if self.encoding != "soft":
             for row, place in zip(rows, places, strict=True):
-                tokens[row, ends[row, place] + 1 : ends[row, place + 1] + 1] = self.line(int(inputs[row, place]))
+                line = self.line(int(inputs[row, place]))
+                tokens[row, ends[row, place + 1] + 1 - len(line) : ends[row, place + 1] + 1] = line
+                if self.events is not None and runs is not None:
+                    start, words = ends[row, place] + 1, self.events.tokens(int(runs[row, place]))
+                    tokens[row, start : start + len(words)] = words
         if self.encoding != "text":
             at = ends[rows, places + 1]
             slots[rows, at] = inputs[rows, places]
-        return Written(tokens, slots, ends)
+        return Written(
+            tokens, slots, ends, self._levels(slots, (rows, ends[rows, places + 1]), runs, (rows, places))
+        )
+
+    def _levels(
+        self, slots: Ints, at: tuple[Ints, Ints], runs: Ints | None, events: tuple[Ints, Ints]
+    ) -> Ints | None:
+        if self.events is None or runs is None or self.encoding != "soft":
+            return None
+        combinations = self.events.combinations
+        levels = np.zeros((*slots.shape, combinations.shape[1]), dtype=np.int64)
+        levels[at] = combinations[runs[events]]
+        return levels
 
 
 def newline_token(tokenizer: PreTrainedTokenizerBase) -> int:

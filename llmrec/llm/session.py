@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.data import Catalog
+from llmrec.data import Catalog, Histories, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.errors import DataError
 from llmrec.llm.backbone import encoder
@@ -25,6 +25,9 @@ Floats = npt.NDArray[np.float32]
 Answer = Callable[[Floats, list[int], int], pl.DataFrame]
 # What the model reads with now: both are others once it has taken in new items.
 Source = Callable[[], tuple["Reader", Catalog]]
+# What events say besides their items, as codes of the serializer's event runs.
+Runs = Callable[[Histories], npt.NDArray[np.int32]]
+Event = str | Mapping[str, object]
 
 
 class UserSession:
@@ -36,13 +39,18 @@ class UserSession:
     then those for the shorter history.
     """
 
-    def __init__(self, source: Source, answer: Answer, *, forget: float = 0.0) -> None:
+    def __init__(
+        self, source: Source, answer: Answer, *, forget: float = 0.0, runs: Runs | None = None
+    ) -> None:
         if not 0 <= forget < 1:
             raise DataError(f"forget is {forget}; it is the share of a full window to drop, from 0 to below 1")
-        self._source, self._answer, self._forget = source, answer, forget
+        self._source, self._answer, self._forget, self._runs_of = source, answer, forget, runs
         self._codes: list[int] = []
+        self._runs: list[int] = []
+        self._sizes: list[int] = []  # positions that each event takes
+        self._newest: dict[str, object] = {}
         self._first = 0  # the oldest item that is read
-        self._take(*source())
+        self._renew(*source())
         self._read_anew()
 
     @property
@@ -60,25 +68,24 @@ class UserSession:
         """The user vector, unit length, float32 [dim]."""
         return self._state
 
-    def append(self, event: str | Mapping[str, object]) -> None:
-        """Take in what the user did next: an item id, or an event with ``item_id``. Raises DataError."""
-        item = event if isinstance(event, str) else event.get(ITEM)
-        if not isinstance(item, str):
-            raise DataError(f"an event of a session needs a text {ITEM}, got {item!r}")
-        self._take(*self._source())
-        self._codes.append(self._catalog.code(item))
+    def append(self, event: Event) -> None:
+        """Take in what the user did next: an item id, or an event with ``item_id``. Raises DataError.
+
+        A model that reads events takes what else the event says: ``behavior``, ``rating``, ..., and
+        ``timestamp`` for the pause before it.
+        """
+        self._take([event])
         if self._fits():
-            self._feed(np.array([self._codes[-1:]], dtype=np.int64), new=True)
+            self._feed(slice(-1, None), new=True)
         else:
             self._drop()
             self._read_anew()
 
-    def extend(self, events: Sequence[str]) -> None:
-        """Take in several items at once: one pass."""
+    def extend(self, events: Sequence[Event]) -> None:
+        """Take in several events at once: one pass."""
         if not events:
             return
-        self._take(*self._source())
-        self._codes += [self._catalog.code(item) for item in events]
+        self._take(events)
         if not self._fits():
             self._drop()
         self._read_anew()
@@ -87,42 +94,70 @@ class UserSession:
         """Rank what comes next. Returns ``item_id, rank, score``."""
         return self._answer(self._state, self._codes, k)
 
-    def _take(self, reader: Reader, catalog: Catalog) -> None:
+    def _renew(self, reader: Reader, catalog: Catalog) -> None:
         """Read with the model's catalog of now, which may have grown; what was read stays as it is."""
         if getattr(self, "_reader", None) is not reader:
             self._reader, self._catalog = reader, catalog
-            self._costs = reader.serializer.costs()
             self._vectors = reader.network.items().detach()
 
+    def _take(self, events: Sequence[Event]) -> None:
+        self._renew(*self._source())
+        rows: list[dict[str, object]] = [
+            {ITEM: event} if isinstance(event, str) else dict(event) for event in events
+        ]
+        for row in rows:
+            if not isinstance(row.get(ITEM), str):
+                raise DataError(f"an event of a session needs a text {ITEM}, got {row.get(ITEM)!r}")
+        codes = [self._catalog.code(str(row[ITEM])) for row in rows]
+        runs = self._said(rows)
+        sequences = Sequences(
+            np.array(codes, dtype=np.int32), np.array([0, len(codes)]), None if runs is None else np.array(runs)
+        )
+        self._sizes += self._reader.serializer.sizes(sequences).tolist()
+        self._codes += codes
+        self._runs += runs or []
+
+    def _said(self, rows: list[dict[str, object]]) -> list[int] | None:
+        """The runs of new events; the newest one before them stands first, for the pause after it."""
+        if self._runs_of is None:
+            return None
+        before = [self._newest] if self._newest else []
+        table = pl.DataFrame([*before, *rows], infer_schema_length=None)
+        self._newest = rows[-1]
+        runs = self._runs_of(Histories(("",), table, np.array([0, table.height])))
+        return [int(run) for run in runs[len(before) :]]
+
     def _fits(self) -> bool:
-        read = self._codes[self._first :]
+        read = self._sizes[self._first :]
         room = self._reader.max_tokens - len(self._reader.serializer.prefix)
-        return len(read) <= self._reader.max_items and int(self._costs[read].sum()) <= room
+        return len(read) <= self._reader.max_items and sum(read) <= room
 
     def _drop(self) -> None:
         """Move the window's start to the newest items that fit what is left after forgetting."""
         share = 1 - self._forget
         room = int((self._reader.max_tokens - len(self._reader.serializer.prefix)) * share)
-        recent = self._codes[-max(int(self._reader.max_items * share), 1) :]
-        kept = newest_that_fit([int(cost) for cost in self._costs[recent]], room)
+        kept = newest_that_fit(self._sizes[-max(int(self._reader.max_items * share), 1) :], room)
         self._first = len(self._codes) - kept
 
     def _read_anew(self) -> None:
         self._cache: Any = None
-        self._feed(np.array([self._codes[self._first :]], dtype=np.int64), new=False)
+        self._feed(slice(self._first, None), new=False)
 
-    def _feed(self, inputs: npt.NDArray[np.int64], *, new: bool) -> None:
-        """Read items [1, n]: behind what is cached if ``new``, else after the prefix."""
+    def _feed(self, part: slice, *, new: bool) -> None:
+        """Read a part of the events: behind what is cached if ``new``, else after the prefix."""
         import torch
 
         network, serializer = self._reader.network, self._reader.serializer
-        written = serializer.write(inputs)
+        inputs = np.array([self._codes[part]], dtype=np.int64)
+        runs = np.array([self._runs[part]], dtype=np.int64) if self._runs_of is not None else None
+        written = serializer.write(inputs, runs)
         start = len(serializer.prefix) if new else 0
         device = network.bias.device
         with torch.inference_mode():
             tokens = torch.from_numpy(written.tokens[:, start:]).to(device)
             slots = torch.from_numpy(written.slots[:, start:]).to(device)
-            embedded = network.embedded(tokens, slots, self._vectors)
+            levels = None if written.levels is None else torch.from_numpy(written.levels[:, start:]).to(device)
+            embedded = network.embedded(tokens, slots, self._vectors, levels)
             out = encoder(network.model)(inputs_embeds=embedded, past_key_values=self._cache, use_cache=True)
             self._cache = out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()

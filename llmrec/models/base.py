@@ -86,7 +86,7 @@ class Recommender(ABC):
 
         Items of a history that are not in the catalog are passed over; an empty history gets an answer.
         """
-        sequences = Sequences.encode(histories, self._fitted_catalog())
+        sequences = self.sequences_of(histories)
         if not len(sequences):
             return np.zeros((0, len(self.catalog)), dtype=np.float32)
         return np.ascontiguousarray(self._score(sequences), dtype=np.float32)
@@ -150,7 +150,7 @@ class Recommender(ABC):
             users = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
                 np.repeat(np.arange(len(known)), known.lengths())
             )
-            known.events.select(users, ITEM).write_parquet(path / "histories.parquet")
+            known.events.select(users, ITEM, *self._kept_columns()).write_parquet(path / "histories.parquet")
             (path / "README.md").write_text(model_card(self), encoding="utf-8")
             if split is not None:
                 split.save(path / SPLIT)
@@ -191,6 +191,14 @@ class Recommender(ABC):
             seen = Sequences.encode(histories, self.catalog)
             scores[seen.users(), seen.codes] = -np.inf
         return top_k(scores, k, self.catalog.tie_order)
+
+    def sequences_of(self, histories: Histories) -> Sequences:
+        """Return histories as the model reads them."""
+        return Sequences.encode(histories, self._fitted_catalog())
+
+    def _kept_columns(self) -> list[str]:
+        """The columns of the known histories' events that a run keeps besides the item."""
+        return []
 
     @abstractmethod
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,27 +17,29 @@ from llmrec.data.columns import USER
 from llmrec.errors import DataError
 from llmrec.llm.index import ItemIndex
 from llmrec.llm.serialize import Serializer
-from llmrec.models.base import Recommender, Scores, table_of
+from llmrec.models.base import Scores, table_of
 from llmrec.models.llm_files import read_llm, write_llm
 from llmrec.models.llm_growth import add_rows
 from llmrec.models.llm_network import build_reader
 from llmrec.models.neural import fit_network
 from llmrec.models.ranking import rank_found
-from llmrec.models.tensors import Tensors
+from llmrec.models.responding import RespondingRecommender
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.cache import appearing
-from llmrec.training.windows import plan
+from llmrec.training.windows import Batch, plan
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+    from llmrec.llm.event_runs import EventRuns
     from llmrec.llm.reader import Reader
     from llmrec.llm.session import UserSession
+    from llmrec.training.responses import ResponseHeads
 
 
-class LLMRecommender(Recommender):
+class LLMRecommender(RespondingRecommender):
     """A LoRA-tuned causal LLM that scores every catalog item after every history.
 
     ``s(u, i) = tau * cos(W u, v_i) + b_i``, trained by exact softmax over the catalog at every item boundary;
@@ -46,7 +49,8 @@ class LLMRecommender(Recommender):
     kind = "llm"
     reader: Reader
     index: ItemIndex
-    prompts: tuple[Prompt, Prompt]  # of a history, of an item's line
+    prompts: tuple[Prompt, ...]  # of a history, of an item's line and, where events are read, of an event
+    runs: EventRuns | None  # what events say besides their items
     texts: Scores  # each item's text encoding, standardized by the next two, [n_items, hidden]
     text_mean: Scores
     text_scale: float
@@ -59,7 +63,7 @@ class LLMRecommender(Recommender):
 
     def embed_users(self, histories: Histories) -> Scores:
         """Return each history's user vector, unit length, float32 [n, dim]."""
-        return self.reader.users(Sequences.encode(histories, self._fitted_catalog()))
+        return self.reader.users(self.sequences_of(histories))
 
     def item_vectors(self) -> Scores:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
@@ -87,20 +91,22 @@ class LLMRecommender(Recommender):
         """
         if not len(histories):
             raise DataError("there is no history to show")
-        sequences = Sequences.encode(histories[:1], self._fitted_catalog())
+        self._fitted_catalog()
+        sequences = self.sequences_of(histories[:1])
         written = self.reader.written(sequences, 0)
         text = self.reader.shown(written, self.catalog.titles)
         return {"text": text, "tokens": written.n_tokens, "encoding": self.recipe.history.encoding}
 
-    def session(self, history: Sequence[str] = (), *, forget: float = 0.0) -> UserSession:
-        """Open a user's live session, after the item ids of ``history``; see ``UserSession``.
+    def session(self, history: Sequence[str | Mapping[str, object]] = (), *, forget: float = 0.0) -> UserSession:
+        """Open a user's live session, after the item ids or events of ``history``; see ``UserSession``.
 
         Raises DataError for an item that is not in the catalog.
         """
         from llmrec.llm.session import UserSession
 
         self._fitted_catalog()
-        found = UserSession(lambda: (self.reader, self.catalog), self._answer, forget=forget)
+        runs = self._runs if self.runs is not None else None
+        found = UserSession(lambda: (self.reader, self.catalog), self._answer, forget=forget, runs=runs)
         found.extend(history)
         return found
 
@@ -128,30 +134,36 @@ class LLMRecommender(Recommender):
         from llmrec.runtime import seed_everything
 
         seed_everything(self.recipe.seed)
-        self.prompts = (
-            Prompt.load(self.recipe.history.prompt, self.recipe.history.language),
-            Prompt.load(self.recipe.history.item_prompt, self.recipe.history.language),
-        )
+        self._learn_fields(data)
+        history = self.recipe.history
+        wanted = [history.prompt, history.item_prompt, *([history.event_prompt] if history.events else [])]
+        self.prompts = tuple(Prompt.load(name, history.language) for name in wanted)
         model, tokenizer = load_backbone(self.recipe.backbone)
         name = self.recipe.backbone.base
         self.facts["base"] = {"name": name, "identity": identity_of(name, model)}
         model.to(_device())  # type: ignore[arg-type]  # transformers' stub wants a model here
+        self.read_events(tokenizer)
         serializer = self._kept_serializer(tokenizer, work_dir)
         standardized = standardize(self.encode_lines(model, serializer))
         self.texts, self.text_mean, self.text_scale = standardized
-        sequences = Sequences.encode(data.histories, self.catalog)
+        sequences, targets = self.sequences_of(data.histories), self._targets(data)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
         self.counts = counts.astype(np.float32)
         adapted = add_adapter(model, self.recipe.lora)
         self.reader = build_reader(self, adapted, tokenizer=tokenizer, serializer=serializer, training=True)
         settings, reader = self.recipe.train, self.reader
         batches = plan(
-            sequences, costs=serializer.costs()[sequences.codes], epochs=settings.epochs,
+            sequences, costs=serializer.sizes(sequences), epochs=settings.epochs,
             max_items=reader.max_items, max_tokens=reader.max_tokens, batch_tokens=settings.batch_tokens,
             overhead=len(serializer.prefix), ahead=settings.title_loss > 0, seed=self.recipe.seed,
         )  # fmt: skip
+
+        def collate(batch: Batch) -> dict[str, Any]:
+            tensors: dict[str, Any] = reader.collate(sequences, batch)
+            return tensors if targets is None else {**tensors, "told": self._told(targets, sequences, batch)}
+
         fit_network(
-            self, reader.network, batches, lambda batch: reader.collate(sequences, batch),
+            self, reader.network, batches, collate,
             groups=reader.network.parameter_groups(settings), valid=valid, work_dir=work_dir, progress=progress,
             bf16=model.dtype != _float32(), judging=self._judging,
         )  # fmt: skip
@@ -159,11 +171,18 @@ class LLMRecommender(Recommender):
 
     def serializer_of(self, tokenizer: PreTrainedTokenizerBase, catalog: Catalog) -> Serializer:
         """Tokenize a catalog with the wording of this model."""
-        prefix, item = self.prompts
-        return Serializer.build(
+        prefix, item = self.prompts[:2]
+        built = Serializer.build(
             tokenizer, item_lines(catalog, item), prefix=prefix.render("user"),
             encoding=self.recipe.history.encoding,
         )  # fmt: skip
+        return replace(built, events=self.runs)
+
+    def read_events(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Prepare to write what events say, with the levels and the wording of this model."""
+        from llmrec.llm.event_runs import EventRuns
+
+        self.runs = EventRuns(self.levels, self.prompts[2], tokenizer) if self.recipe.history.events else None
 
     def _kept_serializer(self, tokenizer: PreTrainedTokenizerBase, work_dir: Path | None) -> Serializer:
         """Tokenize the catalog; with ``work_dir`` once and for all, kept there and memory-mapped."""
@@ -173,7 +192,7 @@ class LLMRecommender(Recommender):
         if not place.is_dir():
             with appearing(place) as temporary:
                 self.serializer_of(tokenizer, self.catalog).save(temporary)
-        return Serializer.load(place, self.recipe.history.encoding)
+        return replace(Serializer.load(place, self.recipe.history.encoding), events=self.runs)
 
     def encode_lines(self, model: Any, serializer: Serializer) -> Scores:
         """Return a model's encoding of every line, float32 [n, hidden]."""
@@ -207,6 +226,7 @@ class LLMRecommender(Recommender):
         network.refresh()
         with torch.inference_mode():
             self.texts = network.items.texts.cpu().numpy()
+            self.raw: Scores = network.items().cpu().numpy()
             self.vectors: Scores = network.item_vectors().cpu().numpy()
             self.bias: Scores = network.biases().cpu().numpy()
             self.temperature = float(network.log_temperature.exp())
@@ -214,11 +234,13 @@ class LLMRecommender(Recommender):
 
     def _score(self, sequences: Sequences) -> Scores:
         scores = self.temperature * self.reader.users(sequences) @ self.vectors.T + self.bias
-        return scores.astype(np.float32, copy=False)
+        return self._ranked_by(scores.astype(np.float32, copy=False), sequences)
 
     def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
         """Ask the index for k items more than the longest history holds; the dense scores are not needed."""
-        sequences = Sequences.encode(histories, self.catalog)
+        if self.recipe.responses.rank_by != "relevance":
+            return super()._ranked(histories, k, skip=skip)
+        sequences = self.sequences_of(histories)
         known = [sequences[row] for row in range(len(sequences))]
         return self._best(self.reader.users(sequences), known, k, skip=skip)
 
@@ -247,29 +269,24 @@ class LLMRecommender(Recommender):
         itself = found == codes[:, None]
         return rank_found(found, values / self.temperature, k, self.catalog.tie_order, without=itself)
 
+    def _states(self, sequences: Sequences) -> Scores:
+        return self.reader.users(sequences, raw=True)
+
+    def _heads(self) -> ResponseHeads | None:
+        return self.reader.network.responses
+
+    def _raw_vectors(self) -> Scores:
+        return self.raw
+
+    def _runs(self, histories: Histories) -> npt.NDArray[np.int32]:
+        assert self.runs is not None
+        return self.runs.codes(histories)
+
     def _save(self, folder: Path) -> None:
         write_llm(self, folder)
 
     def _load(self, folder: Path) -> None:
         read_llm(self, folder)
-
-    def head_parameters(self) -> list[tuple[str, torch.nn.Parameter]]:
-        """Return what is trained besides the adapter, by name."""
-        named = self.reader.network.named_parameters()
-        return [(name, value) for name, value in named if not name.startswith("model.")]
-
-    def put_head(self, arrays: Tensors) -> None:
-        """Copy trained values in; rows of items that came later keep what they have."""
-        import torch
-
-        own = dict(self.head_parameters())
-        with torch.no_grad():
-            for name, array in arrays.items():
-                values = torch.from_numpy(array)
-                if values.ndim:
-                    own[name][: len(values)] = values
-                else:
-                    own[name].copy_(values)
 
 
 def _device() -> torch.device:

@@ -12,10 +12,13 @@ from llmrec.errors import ArtifactError
 from llmrec.llm.index import ItemIndex
 from llmrec.models.llm_network import build_reader
 from llmrec.models.neural import read_log, write_log
+from llmrec.models.response_files import read_fields, write_fields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 from llmrec.prompting.prompt import Prompt
 
 if TYPE_CHECKING:
+    import torch
+
     from llmrec.models.llm import LLMRecommender
 
 
@@ -29,12 +32,13 @@ def write_llm(model: LLMRecommender, folder: Path) -> None:
         "text_scale": np.array([model.text_scale], dtype=np.float32),
         "counts": model.counts,
     }
-    arrays: Tensors = {name: value.detach().cpu().numpy() for name, value in model.head_parameters()}
+    arrays: Tensors = {name: value.detach().cpu().numpy() for name, value in head_parameters(model)}
     write_tensors(folder / "head.safetensors", arrays | statistics)
     write_tensors(folder / "embeddings.safetensors", {"texts": model.texts, "items": model.item_vectors()})
     model.index.save(folder / "index.faiss")
     text = "---\n".join(prompt.to_yaml() for prompt in model.prompts)
     (folder / "prompt.yaml").write_text(text, encoding="utf-8")
+    write_fields(model, folder)
     write_log(folder, model.train_log)
 
 
@@ -44,8 +48,8 @@ def read_llm(model: LLMRecommender, folder: Path) -> None:
     from llmrec.llm.weights import identity_of
 
     documents = yaml.safe_load_all((folder / "prompt.yaml").read_text(encoding="utf-8"))
-    history, item = (Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
-    model.prompts = (history, item)
+    model.prompts = tuple(Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
+    read_fields(model, folder)
     head = read_tensors(folder / "head.safetensors")
     model.text_mean, model.text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
     model.texts, model.counts = read_tensors(folder / "embeddings.safetensors")["texts"], head.pop("counts")
@@ -54,10 +58,31 @@ def read_llm(model: LLMRecommender, folder: Path) -> None:
     found = identity_of(name, base)
     if found != said:
         raise ArtifactError(f"{folder} was trained on another '{name}': {said}, here it is {found}")
+    model.read_events(tokenizer)
     adapted = load_adapter(base, folder / "adapter")
     serializer = model.serializer_of(tokenizer, model.catalog)
     model.reader = build_reader(model, adapted, tokenizer=tokenizer, serializer=serializer)
-    model.put_head(head)
+    put_head(model, head)
     model.freeze()
     model.index = ItemIndex.load(folder / "index.faiss")
     model.train_log = read_log(folder)
+
+
+def head_parameters(model: LLMRecommender) -> list[tuple[str, torch.nn.Parameter]]:
+    """Return what is trained besides the adapter, by name."""
+    named = model.reader.network.named_parameters()
+    return [(name, value) for name, value in named if not name.startswith("model.")]
+
+
+def put_head(model: LLMRecommender, arrays: Tensors) -> None:
+    """Copy trained values in; rows of items that came later keep what they have."""
+    import torch
+
+    own = dict(head_parameters(model))
+    with torch.no_grad():
+        for name, array in arrays.items():
+            values = torch.from_numpy(array)
+            if values.ndim:
+                own[name][: len(values)] = values
+            else:
+                own[name].copy_(values)

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.data import Catalog
+from llmrec.models.llm_files import head_parameters, put_head
 from llmrec.models.llm_network import build_reader
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
         raw = model.encode_lines(network.model, lines)
     model.texts = np.concatenate([model.texts, (raw - model.text_mean) / model.text_scale]).astype(np.float32)
     model.counts = np.concatenate([model.counts, np.zeros(added.height, dtype=np.float32)])
-    trained = {name: value.detach().cpu().numpy() for name, value in model.head_parameters()}
+    trained = {name: value.detach().cpu().numpy() for name, value in head_parameters(model)}
+    model.prices = np.concatenate([model.prices, np.full(added.height, np.median(model.prices), dtype=np.float32)])
     model.catalog = Catalog(pl.concat([model.catalog.table, added]))
     both = model.reader.serializer.followed_by(lines)
     model.reader = build_reader(model, network.model, tokenizer=tokenizer, serializer=both)
-    model.put_head(trained)
+    put_head(model, trained)
     model.reader.network.eval()
     model.take_vectors()
     model.facts["added_items"] = model.facts.get("added_items", 0) + added.height

@@ -30,7 +30,9 @@ def build_reader(
     from llmrec.llm.reader import Reader
     from llmrec.llm.tower import HeadShape
     from llmrec.runtime import device_name
+    from llmrec.training.fields import FieldEmbeddings
     from llmrec.training.objective import negatives_of
+    from llmrec.training.responses import ResponseHeads
 
     head, history, settings = model.recipe.head, model.recipe.history, model.recipe.train
     shape = HeadShape(**head.model_dump(exclude={"warm_start"}))
@@ -38,12 +40,22 @@ def build_reader(
     tuned = training and head.tower == "tuned"
     network = NextItemNetwork(
         adapted, texts, counts, shape, pack=settings.pack,
-        losses=Losses(settings.item_loss, settings.title_loss, negatives_of(counts, settings.negatives)),
+        losses=Losses(
+            settings.item_loss, settings.title_loss, model.recipe.responses.weight,
+            negatives_of(counts, settings.negatives),
+        ),
         lines=Lines(
             serializer, mean=torch.from_numpy(model.text_mean), scale=model.text_scale,
             budget=settings.batch_tokens, every=head.refresh_every,
         ) if tuned else None,
     )  # fmt: skip
+    width, responses = network.user.in_features, model.recipe.responses
+    if model.levels.fields and history.encoding == "soft":
+        network.events = FieldEmbeddings(model.levels.sizes, width)
+    if model.tasks.specs:
+        network.responses = ResponseHeads(
+            model.tasks, width=width, dim=head.dim, hidden=responses.dim, dropout=responses.dropout
+        )
     if training and head.warm_start is not None:
         network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens

@@ -12,13 +12,23 @@ EXACT_UP_TO = 50_000
 NEGATIVES = 8192
 
 
-def catalog_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def catalog_cross_entropy(
+    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Mean cross-entropy of the true next item among all items, over the positions that have a target.
 
     ``logits`` [positions, n_items], ``targets`` [positions] with IGNORE where there is none. Exact CE
-    against sampled negatives: Klenitskiy & Vasilev, RecSys 2023.
+    against sampled negatives: Klenitskiy & Vasilev, RecSys 2023. With ``weights`` [positions] the weighted mean.
     """
-    return functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE)
+    if weights is None:
+        return functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE)
+    each = functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE, reduction="none")
+    return weighted_mean(each, weights * (targets != IGNORE))
+
+
+def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean of values by weight; 0 where all weights are 0."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def negatives_of(counts: torch.Tensor, asked: int | None) -> int | None:
@@ -48,7 +58,7 @@ def log_expected(weights: torch.Tensor, drawn: int) -> torch.Tensor:
 
 def sampled_cross_entropy(
     true: torch.Tensor, others: torch.Tensor, targets: torch.Tensor, *, negatives: torch.Tensor,
-    log_q: torch.Tensor,
+    log_q: torch.Tensor, weights: torch.Tensor | None = None,
 ) -> torch.Tensor:  # fmt: skip
     """Softmax over the true item and shared negatives, corrected by logQ (Bengio & Senécal 2008).
 
@@ -60,4 +70,4 @@ def sampled_cross_entropy(
     corrected = corrected.masked_fill(negatives[None, :] == targets[:, None], -torch.inf)
     first = (true.float() - log_q[targets])[:, None]
     logits = torch.cat([first, corrected], dim=1)
-    return functional.cross_entropy(logits, torch.zeros_like(targets))
+    return catalog_cross_entropy(logits, torch.zeros_like(targets), weights)

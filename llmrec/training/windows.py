@@ -101,12 +101,45 @@ def inputs_and_targets(sequences: Sequences, windows: Ints) -> tuple[Ints, Ints]
     (nothing read yet) counts only where the window starts the history. Others are ``IGNORE``.
     """
     longest = int((windows[:, 2] - windows[:, 1]).max())
-    inputs = np.full((len(windows), longest), -1, dtype=np.int64)
+    inputs = inputs_of(sequences.codes, sequences, windows, longest)
     targets = np.full((len(windows), longest + 1), IGNORE, dtype=np.int64)
     for row, (user, start, stop) in enumerate(windows):
         items = sequences[user]
-        inputs[row, : stop - start] = items[start:stop]
         targets[row, 1 : stop - start + 1] = items[start + 1 : stop + 1]
         if start == 0:
             targets[row, 0] = items[0]
     return inputs, targets
+
+
+def targets_of(values: npt.NDArray[np.float64], sequences: Sequences, windows: Ints) -> npt.NDArray[np.float64]:
+    """Lay values of the events [n_codes] out as the targets of ``inputs_and_targets`` stand, NaN where none is."""
+    longest = int((windows[:, 2] - windows[:, 1]).max())
+    found = np.full((len(windows), longest + 1), np.nan)
+    for row, (user, start, stop) in enumerate(windows):
+        own = values[sequences.offsets[user] : sequences.offsets[user + 1]]
+        found[row, 1 : stop - start + 1] = own[start + 1 : stop + 1]
+        if start == 0:
+            found[row, 0] = own[0]
+    return found
+
+
+def anchors_of(before: Ints, sequences: Sequences, windows: Ints) -> Ints:
+    """Say for each target which of its window's states was there strictly before it; -1: none that is whole.
+
+    ``before`` [n_codes]: how many of the user's events are strictly earlier. A state is not whole where the
+    window leaves out all of what was known.
+    """
+    counts = targets_of(before.astype(np.float64), sequences, windows) - windows[:, 1:2]
+    whole = (counts >= 1) | ((windows[:, 1:2] == 0) & (counts == 0))
+    return np.where(whole, np.nan_to_num(counts, nan=-1), -1).astype(np.int64)
+
+
+def inputs_of(
+    values: npt.NDArray[np.integer], sequences: Sequences, windows: Ints, longest: int, *, empty: int = -1
+) -> Ints:
+    """Lay values of the events [n_codes] out as a batch reads them: int64 [n, longest], ``empty`` behind."""
+    found = np.full((len(windows), longest), empty, dtype=np.int64)
+    for row, (user, start, stop) in enumerate(windows):
+        base = sequences.offsets[user]
+        found[row, : stop - start] = values[base + start : base + stop]
+    return found

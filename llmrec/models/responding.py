@@ -1,0 +1,225 @@
+"""Answer what a user will do with an item, and what they do next: on top of any model with response heads."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data import Dataset, Histories, Sequences
+from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
+from llmrec.data.event_levels import EventLevels
+from llmrec.data.histories import offsets_of
+from llmrec.data.responses import Targets, TaskSet
+from llmrec.errors import DataError, RecipeError
+from llmrec.models.answers import Answers, response_table
+from llmrec.models.base import Recommender, Scores
+from llmrec.training.windows import Batch, anchors_of, targets_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from llmrec.training.responses import ResponseHeads
+
+PAIRS_AT_ONCE = 65536
+
+
+class RespondingRecommender(Recommender):
+    """A recommender whose recipe may have ``tasks`` and ``history.events``.
+
+    A subclass sets ``tasks`` and ``levels`` in ``_fit`` and ``_load`` and writes ``_states``, ``_heads`` and
+    ``_raw_vectors``.
+    """
+
+    tasks: TaskSet
+    levels: EventLevels
+    prices: Scores  # each item's median price in training, [n_items]; 1 where no price is known
+
+    @abstractmethod
+    def _states(self, sequences: Sequences) -> Scores:
+        """Return what the heads read of each history, float32 [n, width]."""
+
+    @abstractmethod
+    def _heads(self) -> ResponseHeads | None:
+        """Return the heads, None without tasks."""
+
+    @abstractmethod
+    def _raw_vectors(self) -> Scores:
+        """Return item vectors before normalization, float32 [n_items, dim]."""
+
+    def predict_response(
+        self, histories: Histories, items: Sequence[str] | Mapping[str, Sequence[str]]
+    ) -> pl.DataFrame:
+        """Say how each user would respond to items: to each of a list, or to each of their own by user id.
+
+        Returns ``user_id, item_id`` and for each task of the recipe: ``behavior_NAME`` and ``action_NAME``
+        (probability that the next event is of this kind, with and without knowing its item), ``purchase``
+        (probability), ``rating`` (expected; ``rating_STEP`` probabilities if ordinal), ``gap`` (expected seconds
+        until the next event; ``gap_PART``), ``value`` (expected spending at the next moment). Raises
+        DataError for an unknown item or a model without tasks.
+        """
+        if not self._heads():
+            raise DataError(
+                f"{self.recipe.name} was trained without tasks; set tasks in the recipe and train again"
+            )
+        pairs = pairs_of(histories, items)
+        codes = np.array([self.catalog.code(item) for item in pairs[ITEM]], dtype=np.int64)
+        answers = self._answers(self._states(self.sequences_of(histories)), pairs["row"].to_numpy(), codes)
+        return response_table(pairs.drop("row"), answers, self.tasks)
+
+    def simulate(self, history: Histories, steps: int, *, seed: int = 0) -> pl.DataFrame:
+        """Continue one history by drawing events: the item, then its behavior, rating and the pause before it.
+
+        Returns ``step, item_id`` and what the tasks predict: ``behavior`` (given the item; by ``action`` if
+        only that is a task), ``rating`` (expected), ``gap`` (seconds), ``timestamp`` where the history has
+        times. Seen items are left out where the training data has few repeats. Raises DataError for more than
+        one history, no step, or when no item is left.
+        """
+        if len(history) != 1 or steps < 1:
+            raise DataError(f"simulate continues one history by at least one step, got {len(history)} and {steps}")
+        draw, now, rows = np.random.default_rng(seed), history, []
+        for step in range(1, steps + 1):
+            row = self._next_event(now, draw)
+            rows.append({"step": step, **row})
+            now = _followed(now, row)
+        return pl.DataFrame(rows)
+
+    def sequences_of(self, histories: Histories) -> Sequences:
+        """Return items and, where the recipe says so, what each event says besides."""
+        runs = self._runs(histories) if self.recipe.history.events else None
+        return Sequences.encode(histories, self._fitted_catalog(), runs=runs)
+
+    @abstractmethod
+    def _runs(self, histories: Histories) -> npt.NDArray[np.int32]:
+        """Return a code for what each event says besides its item, int32 [n_events]."""
+
+    def _kept_columns(self) -> list[str]:
+        wanted = [*self.levels.columns, TIME, BEHAVIOR] if self._speaks() else []
+        return [name for name in dict.fromkeys(wanted) if name in self.histories.events.columns]
+
+    def _speaks(self) -> bool:
+        return bool(self.recipe.history.events or self.recipe.tasks)
+
+    def _learn_fields(self, data: Dataset) -> None:
+        """Find levels, tasks and prices in the training data. Raises DataError where the data lacks something."""
+        self.levels = EventLevels.fit(data.histories, self.recipe.history.events, order_only=data.order_only)
+        self.tasks = TaskSet.fit(data, self.recipe.tasks, self.recipe.responses)
+        self.prices = np.ones(len(self.catalog), dtype=np.float32)
+        if self.recipe.responses.rank_by == "value":
+            self.prices = _prices(data)
+
+    def _targets(self, data: Dataset) -> Targets | None:
+        """Read the answers off training data, aligned with its sequences; None where nothing needs them."""
+        if not self.recipe.tasks and not self.recipe.responses.behavior_weights:
+            return None
+        known = self.catalog.codes(data.histories.events[ITEM]) >= 0
+        return self.tasks.targets(data.histories).of_known(data.histories.offsets, known)
+
+    def _told(self, targets: Targets, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
+        """Lay out a batch's answers as ``ResponseHeads.loss`` takes them."""
+        import torch
+
+        laid = {name: targets_of(values, sequences, batch.windows) for name, values in targets.values.items()}
+        weights = np.nan_to_num(targets_of(targets.weights, sequences, batch.windows))
+        tensors = {name: torch.from_numpy(values.astype(np.float32)) for name, values in laid.items()}
+        tensors["anchors"] = torch.from_numpy(anchors_of(targets.before, sequences, batch.windows))
+        if self.recipe.tasks or self.recipe.responses.behavior_weights:
+            tensors["weights"] = torch.from_numpy(weights.astype(np.float32))
+        return tensors
+
+    def _answers(self, states: Scores, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> Answers:
+        import torch
+
+        heads = self._heads()
+        assert heads is not None
+        device = next(heads.parameters()).device
+        vectors, parts = self._raw_vectors(), []
+        with torch.inference_mode():
+            for start in range(0, max(len(rows), 1), PAIRS_AT_ONCE):
+                part = slice(start, start + PAIRS_AT_ONCE)
+                users, items = (torch.from_numpy(values) for values in (states[rows[part]], vectors[codes[part]]))
+                found = heads(users.to(device), items.to(device))
+                parts.append({name: values.float().cpu().numpy() for name, values in found.items()})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _ranked_by(self, scores: Scores, sequences: Sequences) -> Scores:
+        """Turn relevance into what ``responses.rank_by`` wants: log of p(item) * p(purchase | item) * price."""
+        wanted = self.recipe.responses.rank_by
+        if wanted == "relevance":
+            return scores
+        top = scores.max(axis=1, keepdims=True)
+        relevance = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
+        states, n = self._states(sequences), scores.shape[1]
+        for row in range(len(scores)):
+            bought = self._answers(states, np.full(n, row), np.arange(n))["purchase"][:, 1]
+            relevance[row] += np.log(np.maximum(bought, 1e-9))
+        return np.asarray(relevance + np.log(self.prices), dtype=np.float32)
+
+    def _next_event(self, now: Histories, draw: np.random.Generator) -> dict[str, object]:
+        scores = self.score(now)[0].astype(np.float64)
+        sequences = self.sequences_of(now)
+        if self.exclude_seen:
+            scores[sequences.codes] = -np.inf
+        if not np.isfinite(scores).any():
+            raise DataError("no item is left that was not seen; simulate fewer steps")
+        chances = np.exp(scores - scores.max())
+        code = int(draw.choice(len(chances), p=chances / chances.sum()))
+        row: dict[str, object] = {ITEM: self.catalog.ids[code]}
+        if not self._heads():
+            return row
+        answers = self._answers(self._states(sequences), np.zeros(1, dtype=np.int64), np.array([code]))
+        for name in ("behavior", "action"):
+            if name in answers and BEHAVIOR not in row:
+                row[BEHAVIOR] = self.tasks[name].levels[_drawn(answers[name][0], draw)]
+        if "rating" in answers:
+            row["rating"] = float(_expected(self.tasks, answers)[0])
+        if "gap" in answers:
+            row["gap"] = float(self.tasks["gap"].values[_drawn(answers["gap"][0], draw)])
+            if TIME in now.events.columns and now.events.height:
+                row[TIME] = int(now.events[TIME][-1]) + round(float(str(row["gap"])))
+        return row
+
+
+def pairs_of(histories: Histories, items: Sequence[str] | Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """Lay out who is asked about what: ``user_id, item_id, row`` (the history's place)."""
+    if isinstance(items, str):
+        raise DataError("items is a list of item ids, not a string; write ['172']")
+    users = histories.user_ids
+    lists = (
+        [list(items.get(user, ())) for user in users] if isinstance(items, Mapping) else [list(items)] * len(users)
+    )
+    rows = np.repeat(np.arange(len(users)), [len(one) for one in lists])
+    names = pl.Series(users, dtype=pl.String).gather(rows)
+    flat = pl.Series([item for one in lists for item in one], dtype=pl.String)
+    return pl.DataFrame({USER: names, ITEM: flat, "row": rows})
+
+
+def _expected(tasks: TaskSet, answers: Answers) -> npt.NDArray[np.floating]:
+    found = answers["rating"]
+    return found if found.ndim == 1 else found @ np.array(tasks["rating"].values)
+
+
+def _drawn(chances: npt.NDArray[np.floating], draw: np.random.Generator) -> int:
+    exact = chances.astype(np.float64)
+    return int(draw.choice(len(exact), p=exact / exact.sum()))
+
+
+def _followed(history: Histories, row: Mapping[str, object]) -> Histories:
+    """Put an event behind a history; fields that it does not say are unknown."""
+    event = {name: row.get(name) for name in history.events.columns}
+    added = pl.DataFrame([event], schema=history.events.schema)
+    events = pl.concat([history.events, added])
+    return Histories(history.user_ids, events, offsets_of([events.height]))
+
+
+def _prices(data: Dataset) -> Scores:
+    if "price" not in data.events.columns:
+        raise RecipeError("responses.rank_by=value needs a price column in the events")
+    priced = data.events.filter(pl.col("price") > 0).group_by(ITEM).agg(pl.col("price").median())
+    table = data.catalog.table.select(ITEM).join(priced, on=ITEM, how="left", maintain_order="left")
+    usual = float(priced["price"].median() or 1.0)  # type: ignore[arg-type]
+    return table["price"].fill_null(usual).to_numpy().astype(np.float32)

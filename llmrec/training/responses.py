@@ -1,0 +1,146 @@
+"""Heads that predict an event's behavior, rating and more from a user's state and an item's vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from llmrec.data.responses import TaskSet, TaskSpec
+from llmrec.training.objective import weighted_mean
+
+# What a batch knows of its targets besides their items, all [n, length + 1] as they are: each task's answer (NaN
+# where not known), "anchors" (which state was there strictly before, -1: none), "weights".
+Told = Mapping[str, torch.Tensor]
+
+
+class TaughtStates(NamedTuple):
+    """States [n, length, width], where each is read [n, items + 1], and (rows, places) of the targets."""
+
+    hidden: torch.Tensor
+    states: torch.Tensor
+    targets: tuple[torch.Tensor, torch.Tensor]
+
+
+class ResponseHeads(nn.Module):
+    """``p(y | u, i) = softmax(MLP([u; v_i; u * v_i]))``; without an item, ``p(y | u) = softmax(MLP(u))``.
+
+    A number is a mean with squared loss, an ordinal a cumulative link (McCullagh 1980): ``p(y > k) =
+    sigmoid(f(u, i) - c_k)``. One hidden layer is shared by all tasks of a kind, beside a linear path, which
+    carries what an item or a user has in general.
+    """
+
+    def __init__(self, tasks: TaskSet, *, width: int, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.user = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
+        self.dim = dim
+        self.given = _Head([spec for spec in tasks.specs if spec.given_item], 3 * dim, hidden, dropout)
+        self.alone = _Head([spec for spec in tasks.specs if not spec.given_item], dim, hidden, dropout)
+
+    def forward(self, states: torch.Tensor, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Predict for n pairs of a state [n, width] and an item vector before normalization [n, dim].
+
+        Returns probabilities [n, n_levels] of classes and ordinals, and numbers [n].
+        """
+        raw = self._raw(states, vectors)
+        found: dict[str, torch.Tensor] = {}
+        for spec in self.tasks.specs:
+            values = raw[spec.name]
+            if spec.kind == "classes":
+                found[spec.name] = values.softmax(-1)
+            elif spec.kind == "ordinal":
+                found[spec.name] = self._head(spec).steps(spec, values)
+            else:
+                numbers = values[:, 0] * spec.scale + spec.center
+                found[spec.name] = numbers.clamp(spec.low, spec.high)
+        return found
+
+    def loss(self, taught: TaughtStates, vectors: torch.Tensor, told: Told) -> torch.Tensor:
+        """Sum of the tasks' mean losses over the targets that have an answer and a state before them.
+
+        ``vectors`` are those of the targets' items [n_targets, dim].
+        """
+        rows, places = taught.targets
+        anchors = told["anchors"][rows, places]
+        there = anchors >= 0
+        rows, places, vectors = rows[there], places[there], vectors[there]
+        at = taught.states[rows, anchors[there]]
+        raw = self._raw(taught.hidden[rows, at], vectors)
+        weights = told["weights"][rows, places]
+        total = taught.hidden.new_zeros(())
+        for spec in self.tasks.specs:
+            answers = told[spec.name][rows, places]
+            known = ~torch.isnan(answers)
+            each = self._head(spec).each(spec, raw[spec.name][known], answers[known])
+            total = total + weighted_mean(each, weights[known])
+        return total
+
+    def _raw(self, states: torch.Tensor, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+        users = self.user(states)
+        items = functional.normalize(vectors, dim=-1) * self.dim**0.5
+        pairs = torch.cat([users, items, users * items], dim=-1)
+        found: dict[str, torch.Tensor] = {**self.given(pairs), **self.alone(users)}
+        return found
+
+    def _head(self, spec: TaskSpec) -> _Head:
+        return self.given if spec.given_item else self.alone
+
+
+class _Head(nn.Module):
+    """A shared hidden layer and a linear path to each task's outputs."""
+
+    def __init__(self, specs: list[TaskSpec], width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.specs = specs
+        self.sizes = [len(spec.levels) if spec.kind == "classes" else 1 for spec in specs]
+        total = sum(self.sizes)
+        if not total:
+            return
+        self.hidden = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.out = nn.Linear(hidden, total)
+        self.linear = nn.Linear(width, total, bias=False)
+        nn.init.zeros_(self.linear.weight)
+        starts = [torch.tensor(s.prior).log() if s.kind == "classes" else torch.zeros(1) for s in specs]
+        with torch.no_grad():
+            self.out.bias.copy_(torch.cat(starts))
+        # Distances between the cuts are kept positive by exp, so that the steps stay in order.
+        for spec in specs:
+            if spec.kind == "ordinal":
+                above = torch.tensor(spec.prior).double().flip(0).cumsum(0).flip(0)[1:].clamp(1e-4, 1 - 1e-4)
+                cuts = -torch.logit(above).float()
+                distances = cuts.diff().clamp(min=1e-3).log()
+                self.cuts = nn.Parameter(torch.cat([cuts[:1], distances]))
+
+    def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        if not self.specs:
+            return {}
+        outputs = self.out(self.hidden(inputs)) + self.linear(inputs)
+        parts = outputs.split(self.sizes, dim=-1)
+        return {spec.name: part for spec, part in zip(self.specs, parts, strict=True)}
+
+    def above(self, values: torch.Tensor) -> torch.Tensor:
+        """Logits that the answer is above each step but the last: [n, n_levels - 1]."""
+        cuts = torch.cat([self.cuts[:1], self.cuts[:1] + self.cuts[1:].exp().cumsum(0)])
+        return values - cuts
+
+    def steps(self, spec: TaskSpec, values: torch.Tensor) -> torch.Tensor:
+        """Probabilities of an ordinal's steps [n, n_levels]."""
+        above = torch.sigmoid(self.above(values))
+        ends = torch.ones_like(above[:, :1])
+        return torch.cat([ends, above], dim=1) - torch.cat([above, torch.zeros_like(ends)], dim=1)
+
+    def each(self, spec: TaskSpec, values: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """Loss of each answer [n] under raw outputs [n, size]."""
+        if spec.kind == "classes":
+            return functional.cross_entropy(values.float(), answers.long(), reduction="none")
+        if spec.kind == "number":
+            return (values[:, 0] - (answers - spec.center) / spec.scale).square()
+        # Nearest, not equal: answers are floats, and their steps may not be representable.
+        steps = torch.tensor(spec.values, device=answers.device, dtype=answers.dtype)
+        place = (answers[:, None] - steps).abs().argmin(1)
+        chances = self.steps(spec, values).gather(1, place[:, None])[:, 0]
+        return -(chances.clamp(min=1e-6)).log()

@@ -1,0 +1,265 @@
+"""Response heads on the LLM: one pass teaches every position, baskets tell nothing of themselves, runs keep all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from llmrec import Dataset, Histories, Recipe, load
+from llmrec.data.responses import asked
+from llmrec.errors import DataError, RecipeError
+from llmrec.models import LLMRecommender
+from llmrec.training.responses import TaughtStates
+from llmrec.training.windows import Batch
+
+DAY = 86400
+TASKS = "tasks=[behavior,purchase,rating,action,gap,value]"
+EVENTS = "history.events=[behavior,rating,price,gap]"
+
+
+def shop(n_users: int = 20, length: int = 8, *, seed: int = 0) -> Dataset:
+    """A shop where views and purchases alternate, odd items are rated 2 and even ones 4, in baskets of up to 2."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for user in range(n_users):
+        first = int(draw.integers(2))
+        for place in range(length):
+            item = int(draw.integers(12))
+            bought = (place // 2 + first) % 2 == 1
+            rows.append(
+                {
+                    "user_id": f"u{user}", "item_id": str(item), "timestamp": DAY * (user + place // 2 * 3),
+                    "behavior": "buy" if bought else "pv", "rating": 2.0 if item % 2 else 4.0,
+                    "price": 1.0 + item, "quantity": 1.0 + place % 2,
+                }
+            )  # fmt: skip
+    items = {"item_id": [str(n) for n in range(12)], "title": [f"Film {n:02d}" for n in range(12)]}
+    return Dataset.from_tables(pl.DataFrame(rows), items=items, name="shop")
+
+
+@pytest.fixture(scope="module", params=("text", "soft", "hybrid"))
+def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe]) -> LLMRecommender:
+    recipe = tiny_recipe(
+        request.param, "train.epochs=1", TASKS, EVENTS, "responses.rating=ordinal", "history.max_tokens=400"
+    )
+    return LLMRecommender(recipe).fit(shop())
+
+
+def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecommender) -> None:
+    """The loss by hand: every event's answer under the prediction from what is strictly earlier."""
+    data = shop(3)
+    sequences, targets = model.sequences_of(data.histories), model._targets(data)
+    assert targets is not None
+    heads, network = model._heads(), model.reader.network
+    assert heads is not None
+    batch = Batch(0, np.array([[user, 0, 7] for user in range(3)]))
+    tensors, told = model.reader.collate(sequences, batch), model._told(targets, sequences, batch)
+    with torch.no_grad():
+        raw = network.items()
+        hidden = network.hidden(tensors["tokens"], tensors["slots"], raw, tensors.get("levels"))
+        where = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
+        taught = TaughtStates(hidden, tensors["states"], where)
+        loss = float(heads.loss(taught, raw[tensors["targets"][where]], told))
+    questions = asked(data, np.ones(data.events.height, dtype=bool), model.tasks)
+    by_hand = 0.0
+    found = predicted(model, questions)
+    for spec in model.tasks.specs:
+        answers = questions.answers[spec.name].to_numpy()
+        known = ~np.isnan(answers)
+        if spec.kind == "number":
+            each = ((found[spec.name] - answers) / spec.scale) ** 2
+        else:
+            place = np.searchsorted(spec.values, answers) if spec.name == "rating" else answers
+            rows = np.arange(len(answers))
+            each = -np.log(found[spec.name][rows, np.nan_to_num(place).astype(int)])
+        by_hand += each[known].mean()
+    assert loss == pytest.approx(by_hand, abs=2e-3)
+
+
+def predicted(model: LLMRecommender, questions: object) -> dict[str, np.ndarray]:
+    """Raw answers to questions, from one history at a time."""
+    histories, answers = questions.histories, questions.answers  # type: ignore[attr-defined]
+    parts = []
+    for user, item in answers.select("user_id", "item_id").iter_rows():
+        states = model._states(model.sequences_of(histories.of_user(user)))
+        found = model._answers(states, np.zeros(1, dtype=np.int64), np.array([model.catalog.code(item)]))
+        parts.append(found)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def test_what_an_event_says_changes_what_follows(model: LLMRecommender) -> None:
+    histories = shop(1).histories
+    other = histories.events.with_columns(behavior=pl.lit("buy"))
+    changed = Histories(histories.user_ids, other, histories.offsets)
+    assert np.abs(model.score(changed) - model.score(histories)).max() > 1e-5
+    bare = Histories.of({"u": list(histories.items(0))})  # ids alone: nothing is known of the events
+    assert np.isfinite(model.score(bare)).all()
+
+
+def test_events_of_one_moment_tell_nothing_of_each_other() -> None:
+    data = shop(2)
+    from llmrec.data.responses import TaskSet
+
+    tasks = TaskSet.fit(data, ["behavior", "gap"])
+    questions = asked(data, np.arange(data.events.height) % 2 == 1, tasks)  # the second of each basket
+    assert questions.histories.lengths().tolist() == [0, 2, 4, 6] * 2
+    assert questions.answers["gap"].to_list()[1] == 5  # three days: from 3 days to under a week
+    assert np.isnan(questions.answers["gap"][0])
+
+
+def test_a_window_without_the_moment_before_teaches_nothing(model: LLMRecommender) -> None:
+    data = shop(1)
+    sequences, targets = model.sequences_of(data.histories), model._targets(data)
+    assert targets is not None
+    told = model._told(targets, sequences, Batch(0, np.array([[0, 3, 7]])))
+    # Target t is event 3 + t; events 4 and 5 share a moment, before which the window has event 3 alone.
+    assert told["anchors"].tolist() == [[-1, 1, 1, 3, 3]]
+    assert model._told(targets, sequences, Batch(0, np.array([[0, 0, 3]])))["anchors"].tolist() == [[0, 0, 2, 2]]
+
+
+def test_the_table_says_what_was_promised(model: LLMRecommender) -> None:
+    histories = shop(2).histories
+    table = model.predict_response(histories, ["1", "2", "3"])
+    assert table.height == 6
+    assert table.select("behavior_buy", "behavior_pv").sum_horizontal().to_numpy() == pytest.approx(1, abs=1e-5)
+    assert table["purchase"].is_between(0, 1).all()
+    assert table["rating"].is_between(2, 4).all()
+    assert table.select(pl.col("^gap_.*$")).sum_horizontal().to_numpy() == pytest.approx(1, abs=1e-5)
+    assert (table["value"] >= 0).all()
+    own = model.predict_response(histories, {"u1": ["3"]})
+    assert own.select("user_id", "item_id").rows() == [("u1", "3")]
+    np.testing.assert_allclose(
+        own["purchase"], table.filter(pl.col("user_id") == "u1", pl.col("item_id") == "3")["purchase"], atol=1e-5
+    )
+    for wrong in (["no such item"], "12"):
+        with pytest.raises(DataError):
+            model.predict_response(histories, wrong)  # type: ignore[arg-type]
+
+
+def test_a_saved_run_predicts_the_same(model: LLMRecommender, tmp_path: Path) -> None:
+    histories = shop(3).histories
+    model.save(tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert isinstance(again, LLMRecommender)
+    assert again.predict_response(histories, ["0", "5"]).equals(model.predict_response(histories, ["0", "5"]))
+    np.testing.assert_array_equal(again.score(again.histories), model.score(model.histories))
+
+
+def test_a_session_reads_events_as_a_full_pass_does(model: LLMRecommender) -> None:
+    histories = shop(1).histories
+    rows = histories.events.select("item_id", "behavior", "rating", "price", "timestamp").to_dicts()
+    session = model.session(rows[:3])
+    for row in rows[3:]:
+        session.append(row)
+    np.testing.assert_allclose(session.state, model.embed_users(histories)[0], atol=1e-4)
+    bare = model.session(list(histories.items(0)))
+    assert np.abs(bare.state - session.state).max() > 1e-4
+
+
+def test_it_simulates_events(model: LLMRecommender) -> None:
+    told = model.simulate(shop(1).histories, 3, seed=1)
+    assert told["step"].to_list() == [1, 2, 3]
+    assert set(told["behavior"]) <= {"buy", "pv"}
+    assert told["timestamp"].is_sorted()
+    assert (told["gap"] > 0).all()
+    assert told.equals(model.simulate(shop(1).histories, 3, seed=1))
+    with pytest.raises(DataError):
+        model.simulate(shop(2).histories, 3)
+
+
+def test_heads_learn_what_can_be_known(tiny_recipe: Callable[..., Recipe]) -> None:
+    """Behavior follows from the last event's, the rating from the item."""
+    recipe = tiny_recipe(
+        "soft", "tasks=[action,rating]", "history.events=[behavior]", "train.epochs=12", "responses.weight=1.0"
+    )
+    model, fresh = LLMRecommender(recipe).fit(shop(80)), shop(30, seed=7)
+    told = asked(fresh, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
+    pairs = dict(told.answers.group_by("user_id").agg("item_id").iter_rows())
+    table = told.answers.join(model.predict_response(told.histories, pairs), on=["user_id", "item_id"])
+    right = (table["action_pv"] > 0.5).cast(pl.Float64) == table["action"]
+    assert right.mean() > 0.9  # type: ignore[operator]
+    assert (table["rating"] - table["rating_right"]).abs().mean() < 0.3  # type: ignore[operator]
+
+
+def test_purchases_can_lead_the_ranking(tiny_recipe: Callable[..., Recipe]) -> None:
+    changes = ("tasks=[purchase]", "train.epochs=1", "history.events=[behavior]")
+    plain = LLMRecommender(tiny_recipe("soft", *changes)).fit(shop())
+    histories = shop(2).histories
+    relevance = plain.score(histories).astype(np.float64)
+    chances = plain.predict_response(histories, plain.catalog.ids)["purchase"].to_numpy().reshape(2, -1)
+    by_hand = relevance - np.log(np.exp(relevance).sum(1, keepdims=True)) + np.log(chances)
+    prices = 1.0 + np.array([int(item) for item in plain.catalog.ids])
+    for way, more in (("purchase", 0), ("value", np.log(prices))):
+        model = LLMRecommender(tiny_recipe("soft", *changes, f"responses.rank_by={way}")).fit(shop())
+        np.testing.assert_allclose(model.score(histories), by_hand + more, atol=1e-4)
+        best = model.recommend(histories, 3, exclude_seen=False)["item_id"].to_list()
+        places = np.argsort(-(by_hand + more), axis=1)[:, :3].reshape(-1)
+        assert best == [model.catalog.ids[place] for place in places]
+
+
+def test_weights_move_the_loss(tiny_recipe: Callable[..., Recipe]) -> None:
+    """With views at weight 0 only the purchases' items are taught."""
+    recipe = tiny_recipe("soft", "train.epochs=1", "responses.behavior_weights={pv: 0.0, buy: 2.0}")
+    model, data = LLMRecommender(recipe).fit(shop()), shop(2)
+    sequences, targets = model.sequences_of(data.histories), model._targets(data)
+    assert targets is not None
+    batch = Batch(0, np.array([[user, 0, 7] for user in range(2)]))
+    tensors = model.reader.collate(sequences, batch)
+    with torch.no_grad():
+        loss = float(model.reader.network(**tensors, told=model._told(targets, sequences, batch)))
+    each = []
+    for user, items in enumerate(data.histories):
+        for place, item in enumerate(items):
+            if data.histories.take([user]).events["behavior"][place] == "buy":
+                scores = model.score(Histories.of([items[:place]]))[0].astype(np.float64)
+                each.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(item)])
+    assert loss == pytest.approx(np.mean(each), abs=1e-4)
+
+
+def test_without_tasks_a_model_has_nothing_of_all_this(tiny_recipe: Callable[..., Recipe]) -> None:
+    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1")).fit(shop())
+    names = [name for name, _ in model.reader.network.named_parameters()]
+    assert not [name for name in names if name.startswith(("responses", "events"))]
+    with pytest.raises(DataError, match="without tasks"):
+        model.predict_response(shop(1).histories, ["1"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (["responses.rank_by=purchase"], "needs purchase"),
+        (["model=sasrec", "tasks=[rating]"], "has no tasks"),
+        (["tasks=[mood]"], "tasks"),
+        (["history.events=[behavior]", "train.title_loss=1", "history.encoding=text"], "do not go together"),
+    ],
+)
+def test_recipes_that_cannot_be_are_refused(
+    changes: list[str], says: str, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    with pytest.raises(RecipeError, match=says):
+        tiny_recipe("soft", *changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "drop", "says"),
+    [
+        (["tasks=[rating]"], "rating", "no column 'rating'"),
+        (["tasks=[behavior]"], "behavior", "no column 'behavior'"),
+        (["tasks=[value]"], "price", "no column 'price'"),
+        (["history.events=[quantity]"], "quantity", "no column 'quantity'"),
+        (["tasks=[behavior]", "responses.behavior_weights={sell: 2}"], None, "'sell'"),
+        (["tasks=[purchase]", "responses.positive=[sell]"], None, "'sell'"),
+    ],
+)
+def test_data_that_cannot_teach_it_are_refused(
+    changes: list[str], drop: str | None, says: str, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    data = shop(4)
+    bare = data.with_events(data.events.drop(drop)) if drop else data
+    with pytest.raises(DataError, match=says):
+        LLMRecommender(tiny_recipe("soft", "train.epochs=1", *changes)).fit(bare)
