@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from llmrec.errors import DataError
-from llmrec.evaluation import Report, plots
+from llmrec.evaluation import Report, ResponseReport, plots
 from llmrec.evaluation.tables import BEYOND, beyond_cells
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +48,7 @@ def sections() -> list[tuple[str, str, Report | None]]:
             report = Report.from_dict(values)
         except DataError:
             report = None
-        body = _judged(report) if report else _facts(values)
+        body = _judged(report) if report else _answered(values) if "results" in values else _facts(values)
         command = [
             f"    {line.format(python='python', llmrec='llmrec', peers='')}" for line in step.get("commands", [])
         ]
@@ -80,6 +80,17 @@ def page() -> str:
 def digest() -> str:
     """Return what the page must have been made from."""
     return "made from " + hashlib.sha256(markdown().encode()).hexdigest()
+
+
+def _answered(values: dict[str, Any]) -> str:
+    """Write a report on responses."""
+    try:
+        report = ResponseReport.from_dict(values)
+    except DataError:
+        return _facts(values)
+    machine = f"{report.machine.get('cpus')} × {report.machine.get('processor')}"
+    told = f"{report.data}, cut by {report.split}: {report.events:,} events of {report.users:,} users, {machine}."
+    return f"{told}\n\n{report.to_markdown()}"
 
 
 def _judged(report: Report) -> str:

@@ -18,7 +18,7 @@ Encoding = Literal["text", "soft", "hybrid"]
 EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
 Task = Literal["behavior", "purchase", "rating", "action", "gap", "value"]
 # The models that predict more of an event than its item.
-RESPONDING = ("llm", "gru-events", "lstm-events")
+RESPONDING = ("llm", "gru-events", "lstm-events", "gru-text-events")
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

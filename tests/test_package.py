@@ -18,7 +18,18 @@ from llmrec.models import KINDS, from_recipe
 from llmrec.prompting import Prompt
 from llmrec.resources.shipped import folder
 
-HEAVY = ("torch", "transformers", "peft", "faiss", "datasets", "matplotlib", "scipy", "accelerate", "pandas")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "faiss",
+    "datasets",
+    "matplotlib",
+    "scipy",
+    "accelerate",
+    "pandas",
+    "sklearn",
+)
 ROOT = Path(llmrec.__file__).parent
 
 

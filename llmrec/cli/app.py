@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import ask, data, judge, quickstart, system, training
+from llmrec.cli import ask, data, judge, predict, quickstart, system, training
 from llmrec.errors import LlmrecError
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
@@ -29,6 +29,7 @@ app.command("fit")(training.fit)
 app.command("recommend")(ask.recommend)
 app.command("similar")(ask.similar)
 app.command("explain")(ask.explain)
+app.command("predict")(predict.predict)
 app.command("evaluate")(judge.evaluate)
 app.command("doctor")(system.doctor)
 

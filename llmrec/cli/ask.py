@@ -34,7 +34,7 @@ def recommend(
 
     model = load_run(run)
     narrator = narrator_of(model, backend, name, timeout)
-    asked = _histories(model, user, history)
+    asked = histories_of(model, user, history)
     recs = model.recommend(asked, k)
     if recs.height < k:
         print(f"only {recs.height} items are left to recommend", file=sys.stderr)
@@ -75,7 +75,7 @@ def explain(
     from llmrec.reasons import explain as reason
 
     model = load_run(run)
-    asked = _histories(model, user, history)
+    asked = histories_of(model, user, history)
     model.catalog.code(item)
     table = reason(
         model, pl.DataFrame({"user_id": [asked.user_ids[0]], "item_id": [item]}), asked, instead=instead,
@@ -99,7 +99,7 @@ def _known(word: str) -> Any:
     return word
 
 
-def _histories(model: Recommender, user: str | None, history: str | None) -> Histories:
+def histories_of(model: Recommender, user: str | None, history: str | None) -> Histories:
     """Find the history that is asked about. Raises DataError for an unknown user or no known item."""
     from llmrec.data import Histories
 

@@ -35,11 +35,14 @@ def evaluate(
 ) -> None:
     """Ask every run about what its split held out; the first run is compared with the others.
 
-    Runs of different splits, and runs that were trained on other events than this split's, are refused.
+    Where runs predict responses (tasks in their recipe), these are judged, too, beside the class prior and a
+    Markov chain, in responses.html. Runs of different splits, and runs that were trained on other events than this
+    split's, are refused.
     """
     from rich.console import Console
 
     import llmrec
+    from llmrec.evaluation.response_runs import responses_of
     from llmrec.models.runs import load_run, run_split
 
     runs = list(dict.fromkeys(runs))
@@ -50,11 +53,17 @@ def evaluate(
         named, held, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
     )
     report.save(out)
+    told = responses_of(named, held)
+    if told is not None:
+        told.save(out)
     if as_json:
         show(report.table, as_json=True)
         return
     Console().print(report)
     print(out / "report.html")
+    if told is not None:
+        print(told.to_markdown())
+        print(out / "responses.html")
 
 
 def _names(runs: list[Path]) -> list[str]:

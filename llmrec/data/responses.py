@@ -66,8 +66,9 @@ class TaskSet(BaseModel):
     weights: dict[str, float] = {}
 
     @classmethod
-    def fit(cls, data: Dataset, names: Sequence[Task], settings: Responses = Responses()) -> TaskSet:
+    def fit(cls, data: Dataset, names: Sequence[Task], settings: Responses | None = None) -> TaskSet:
         """Find classes and scales in training data. Raises DataError for a task that the data cannot teach."""
+        settings = settings or Responses()
         if data.order_only and "gap" in names:
             raise DataError(f"{data.name}: the task gap needs times, and this log only has an order; leave it out")
         events = data.events
@@ -150,11 +151,13 @@ class Asked:
 
 
 def asked(
-    data: Dataset, chosen: npt.NDArray[np.bool_], tasks: TaskSet, *, most: int | None = None, seed: int = 0
-) -> Asked:
+    data: Dataset, chosen: npt.NDArray[np.bool_], tasks: TaskSet, *, most: int | None = None,
+    window: int | None = None, seed: int = 0,
+) -> Asked:  # fmt: skip
     """Ask about the ``chosen`` events [n_events], or a random sample of ``most`` of them.
 
     A basket's events share a moment, and none of them may tell about the others: a history ends before it.
+    With ``window`` a history holds only its newest so many events.
     """
     histories, rows = data.histories, np.flatnonzero(chosen)
     if most is not None and len(rows) > most:
@@ -164,11 +167,11 @@ def asked(
     ends = histories.offsets[owners] + told.before[rows]
     distinct, places = np.unique(np.stack([owners, ends], axis=1), axis=0, return_inverse=True)
     starts = histories.offsets[distinct[:, 0]]
-    lengths = distinct[:, 1] - starts
-    taken = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
-    names = [
-        f"{histories.user_ids[owner]}@{end - start}" for (owner, end), start in zip(distinct, starts, strict=True)
-    ]
+    places_of = distinct[:, 1] - starts
+    lengths = places_of if window is None else np.minimum(places_of, window)
+    taken = np.repeat(distinct[:, 1] - lengths - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
+    users = [histories.user_ids[owner] for owner in distinct[:, 0]]
+    names = [f"{user}@{place}" for user, place in zip(users, places_of, strict=True)]
     answers = {
         USER: pl.Series(names, dtype=pl.String).gather(places.reshape(-1)),
         "owner": pl.Series(histories.user_ids, dtype=pl.String).gather(owners),

@@ -48,12 +48,12 @@ def metric_bars(results: Sequence[Result], columns: Sequence[str]) -> str:
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-        names = [_short(result.model) for result in results]
+        names = [short(result.model) for result in results]
         for axes, column in zip(panels, columns, strict=True):
             for place, result in enumerate(results):
                 found = result.metrics[column]
                 reach = [[max(found.mean - found.low, 0)], [max(found.high - found.mean, 0)]]
-                axes.barh(place, found.mean, height=0.62, color=_colour(place), alpha=0.85)
+                axes.barh(place, found.mean, height=0.62, color=colour(place), alpha=0.85)
                 axes.errorbar(found.mean, place, xerr=reach, color=INK, capsize=3, linewidth=1.1)
             axes.set_title(metric_name(column), loc="left")
             axes.set_yticks(range(len(names)), names)
@@ -62,7 +62,7 @@ def metric_bars(results: Sequence[Result], columns: Sequence[str]) -> str:
             axes.tick_params(axis="y", length=0)
         panels[0].invert_yaxis()
 
-    return _svg(draw, width=9.2, height=0.9 + 0.42 * len(results), prefix="bars")
+    return svg(draw, width=9.2, height=0.9 + 0.42 * len(results), prefix="bars")
 
 
 def learning_curves(results: Sequence[Result]) -> str | None:
@@ -76,7 +76,7 @@ def learning_curves(results: Sequence[Result]) -> str | None:
         for axes, (key, title) in zip(panels, kinds, strict=True):
             _curve_panel(axes, _curves(results, key), title, marked=key != "loss")
 
-    return _svg(draw, width=9.2 if len(kinds) > 1 else 5.6, height=3.1, prefix="curves")
+    return svg(draw, width=9.2 if len(kinds) > 1 else 5.6, height=3.1, prefix="curves")
 
 
 def by_history(results: Sequence[Result]) -> str | None:
@@ -96,7 +96,7 @@ def by_history(results: Sequence[Result]) -> str | None:
                 [max(part.found.high - part.found.mean, 0) for part in parts],
             ]
             axes.errorbar(
-                at, means, yerr=reach, color=_colour(place), label=_short(results[place].model), marker="o",
+                at, means, yerr=reach, color=colour(place), label=short(results[place].model), marker="o",
                 markersize=4, linewidth=1.4, elinewidth=0.8,
             )  # fmt: skip
         axes.set_xticks(range(len(names)), names)
@@ -105,7 +105,7 @@ def by_history(results: Sequence[Result]) -> str | None:
         axes.grid(visible=True, axis="y", color=INK, alpha=0.1, linewidth=0.6)
         axes.legend(fontsize=9)
 
-    return _svg(draw, width=9.2, height=3.4, prefix="history")
+    return svg(draw, width=9.2, height=3.4, prefix="history")
 
 
 def against_cost(results: Sequence[Result], column: str) -> str | None:
@@ -119,9 +119,9 @@ def against_cost(results: Sequence[Result], column: str) -> str | None:
         for place, result in timed:
             found, seconds = result.metrics[column], max(result.cost.train_seconds or 0.0, 0.01)
             reach = [[max(found.mean - found.low, 0)], [max(found.high - found.mean, 0)]]
-            axes.errorbar(seconds, found.mean, yerr=reach, color=_colour(place), marker="o", elinewidth=0.8)
+            axes.errorbar(seconds, found.mean, yerr=reach, color=colour(place), marker="o", elinewidth=0.8)
             axes.annotate(
-                _short(result.model), (seconds, found.mean), xytext=(5, 4), textcoords="offset points", fontsize=9
+                short(result.model), (seconds, found.mean), xytext=(5, 4), textcoords="offset points", fontsize=9
             )
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
@@ -129,7 +129,7 @@ def against_cost(results: Sequence[Result], column: str) -> str | None:
         axes.set_title(f"{metric_name(column)} against training time", loc="left")
         axes.grid(visible=True, color=INK, alpha=0.1, linewidth=0.6)
 
-    return _svg(draw, width=9.2, height=3.4, prefix="cost")
+    return svg(draw, width=9.2, height=3.4, prefix="cost")
 
 
 def _curve_kinds(results: Sequence[Result]) -> list[tuple[str, str]]:
@@ -161,8 +161,8 @@ def _curve_panel(
         axes.plot(
             epochs,
             values,
-            color=_colour(place),
-            label=_short(name),
+            color=colour(place),
+            label=short(name),
             linewidth=1.6,
             marker=marker,
             markersize=4,
@@ -173,7 +173,8 @@ def _curve_panel(
     axes.legend(fontsize=9)
 
 
-def _svg(draw: Callable[[Figure], None], *, width: float, height: float, prefix: str) -> str:
+def svg(draw: Callable[[Figure], None], *, width: float, height: float, prefix: str) -> str:
+    """Draw a figure in the report's style. ``prefix`` keeps its ids apart from those of other figures."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -184,17 +185,19 @@ def _svg(draw: Callable[[Figure], None], *, width: float, height: float, prefix:
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    drawn = text.getvalue()
+    drawn = drawn[drawn.index("<svg") :].replace(INK, "currentColor")
     # Figures share a page: their ids must not collide.
     for mark in ('id="', "url(#", 'href="#'):
-        svg = svg.replace(mark, f"{mark}{prefix}-")
-    return svg
+        drawn = drawn.replace(mark, f"{mark}{prefix}-")
+    return drawn
 
 
-def _colour(place: int) -> str:
+def colour(place: int) -> str:
+    """The colour of the model at a place."""
     return COLOURS[place % len(COLOURS)]
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """A model's name, cut where it is too long for a figure."""
     return name if len(name) <= 24 else f"{name[:23]}…"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +11,11 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Group
 
-from llmrec.errors import DataError, EnvironmentFault
+from llmrec.errors import DataError
 from llmrec.evaluation import tables
+from llmrec.evaluation.files import replace_file
 from llmrec.evaluation.results import Asked, Card, Comparison, Reasons, Result, Seeds
 from llmrec.evaluation.verdict import verdicts
-from llmrec.resources.cache import usual_mode
 
 JSON, HTML = "report.json", "report.html"
 
@@ -138,7 +136,7 @@ class Report(BaseModel):
         place = Path(folder)
         values = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         for name, text in ((HTML, self.to_html()), (JSON, values)):
-            _replace(place / name, text)
+            replace_file(place / name, text)
 
     def __rich__(self) -> Group:
         """Draw the result tables in a terminal: accuracy, cost, beyond accuracy, seeds."""
@@ -173,23 +171,3 @@ def _compared(row: Comparison) -> dict[str, object]:
         "difference_low": difference.low,
         "difference_high": difference.high,
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file beside its place, flush it, and move it there."""
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(usual_mode(path.parent))
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        reason = f"writing {path} failed: {error.strerror}"
-        raise EnvironmentFault(f"{reason}; free some space or choose another place") from error

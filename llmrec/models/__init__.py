@@ -14,6 +14,7 @@ from llmrec.models.base import Recommender
 if TYPE_CHECKING:
     from llmrec.models.als import ALSRecommender
     from llmrec.models.bert4rec import BERT4RecRecommender
+    from llmrec.models.event_recurrent import GRUEventRecommender, GRUTextEventRecommender, LSTMEventRecommender
     from llmrec.models.fusion import Fusion
     from llmrec.models.generative import GenerativeRanking
     from llmrec.models.item_knn import ItemKNNRecommender
@@ -29,11 +30,14 @@ __all__ = [
     "ALSRecommender",
     "BERT4RecRecommender",
     "Fusion",
+    "GRUEventRecommender",
     "GRURecommender",
+    "GRUTextEventRecommender",
     "GRUTextRecommender",
     "GenerativeRanking",
     "ItemKNNRecommender",
     "LLMRecommender",
+    "LSTMEventRecommender",
     "LSTMRecommender",
     "LSTMTextRecommender",
     "MarkovRecommender",
@@ -62,6 +66,9 @@ KINDS = {
     "bert4rec": ("llmrec.models.bert4rec", "BERT4RecRecommender"),
     "gru-text": ("llmrec.models.text", "GRUTextRecommender"),
     "lstm-text": ("llmrec.models.text", "LSTMTextRecommender"),
+    "gru-events": ("llmrec.models.event_recurrent", "GRUEventRecommender"),
+    "lstm-events": ("llmrec.models.event_recurrent", "LSTMEventRecommender"),
+    "gru-text-events": ("llmrec.models.event_recurrent", "GRUTextEventRecommender"),
     "llm": ("llmrec.models.llm", "LLMRecommender"),
 }
 

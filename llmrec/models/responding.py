@@ -127,8 +127,7 @@ class RespondingRecommender(Recommender):
         weights = np.nan_to_num(targets_of(targets.weights, sequences, batch.windows))
         tensors = {name: torch.from_numpy(values.astype(np.float32)) for name, values in laid.items()}
         tensors["anchors"] = torch.from_numpy(anchors_of(targets.before, sequences, batch.windows))
-        if self.recipe.tasks or self.recipe.responses.behavior_weights:
-            tensors["weights"] = torch.from_numpy(weights.astype(np.float32))
+        tensors["weights"] = torch.from_numpy(weights.astype(np.float32))
         return tensors
 
     def _answers(self, states: Scores, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> Answers:

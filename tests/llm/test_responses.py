@@ -1,4 +1,4 @@
-"""Response heads on the LLM: one pass teaches every position, baskets tell nothing of themselves, runs keep all."""
+"""Response heads on the LLM: one pass teaches every position, baskets tell nothing of themselves."""
 
 from __future__ import annotations
 

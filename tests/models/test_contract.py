@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from llmrec import Recipe
-from llmrec.models import KINDS, Recommender, from_recipe
-from llmrec.testing import RecommenderContract
+from llmrec.models import KINDS, Recommender, from_recipe, load
+from llmrec.models.responding import RespondingRecommender
+from llmrec.testing import RecommenderContract, ring
 
 
 class TestPopularity(RecommenderContract):
@@ -93,6 +94,34 @@ class TestLSTM(Neural):
     model = "lstm"
 
 
+class Events(Neural):
+    """Reads and predicts pauses, which is all that the ring's events say besides their films."""
+
+    def make(self) -> Recommender:
+        recipe = super().make().recipe.model_dump()
+        recipe |= {"tasks": ["gap"], "responses": {"weight": 0.1}}
+        recipe["history"] |= {"events": ["gap"]}
+        return from_recipe(Recipe.of(recipe))
+
+    def test_predictions_survive_saving(self, tmp_path: Path) -> None:
+        model, histories = self.fitted(), ring().test.histories
+        assert isinstance(model, RespondingRecommender)
+        model.save(tmp_path / "run")
+        again = load(tmp_path / "run")
+        assert isinstance(again, RespondingRecommender)
+        table = model.predict_response(histories, ["3"])
+        assert again.predict_response(histories, ["3"]).equals(table)
+        assert (table["gap_under 2 minutes"] > 0.9).all()  # films are a minute apart
+
+
+class TestGRUEvents(Events):
+    model = "gru-events"
+
+
+class TestLSTMEvents(Events):
+    model = "lstm-events"
+
+
 class TestSASRec(Neural):
     model = "sasrec"
 
@@ -127,6 +156,10 @@ class TestLSTMText(TextNeural):
     model = "lstm-text"
 
 
+class TestGRUTextEvents(TextNeural, Events):
+    model = "gru-text-events"
+
+
 class TinyLLM(RecommenderContract):
     encoding = "soft"
     changes: tuple[str, ...] = ()
@@ -156,7 +189,10 @@ class TestLLMText(TinyLLM):
 
 
 def test_every_kind_is_under_contract() -> None:
-    suites = (*RecommenderContract.__subclasses__(), *Neural.__subclasses__(), *TextNeural.__subclasses__())
+    suites = (
+        *RecommenderContract.__subclasses__(), *Neural.__subclasses__(), *TextNeural.__subclasses__(),
+        *Events.__subclasses__(),
+    )  # fmt: skip
     under = {cls.__name__.removeprefix("Test").lower() for cls in suites}
     assert {kind.replace("-", "") for kind in KINDS} - {"llm"} <= under
     assert len(TinyLLM.__subclasses__()) == 3

@@ -54,6 +54,13 @@ def test_the_full_form_says_all_that_is_known() -> None:
     assert lines("full", "zh")[0][4] == "[新访问，3天后，buy，评分4.5，价格2.5] Film A\n"
 
 
+def test_more_than_one_piece_is_said() -> None:
+    for language, said in (("en", "[buy, 3 pieces]"), ("zh", "[buy，3件]")):
+        prompt = Prompt.load("event", language)  # type: ignore[arg-type]
+        assert prompt.render("user", event={"behavior": "buy", "quantity": 3.0}) == said
+        assert prompt.render("user", event={"behavior": "buy", "quantity": 1.0}) == "[buy]"
+
+
 @pytest.mark.parametrize("form", ["order", "gaps", "full"])
 def test_unknown_items_and_empty_histories_write_nothing(form: str) -> None:
     events = DATA.events.with_columns(pl.lit("gone").alias("item_id"))

@@ -1,0 +1,40 @@
+"""``llmrec predict``: how a user would respond to an item."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from llmrec.cli.ask import History, Run, User, histories_of
+from llmrec.cli.show import Json, show
+from llmrec.errors import DataError
+
+
+def predict(
+    run: Run,
+    item: Annotated[list[str], typer.Option("--item", help="An item id; may be given several times.")],
+    user: User = None,
+    history: History = None,
+    as_json: Json = False,
+) -> None:
+    """What a user would do with an item: the probability of each behavior, of a purchase, the expected rating.
+
+    The run's recipe says what is predicted (tasks). With --json one object an item, with a field for everything.
+    """
+    from llmrec.models.responding import RespondingRecommender
+    from llmrec.models.runs import load_run
+
+    model = load_run(run)
+    if not isinstance(model, RespondingRecommender):
+        raise DataError(f"a {model.kind} model predicts no responses; train llm or gru-events with tasks")
+    table = model.predict_response(histories_of(model, user, history), item).drop("user_id")
+    if as_json:
+        show(table, as_json=True)
+        return
+    for row in table.iter_rows(named=True):
+        title = model.catalog.titles[model.catalog.code(row["item_id"])]
+        print(f"{row['item_id']}: {title}")
+        rest = {name: value for name, value in row.items() if name != "item_id"}
+        show(pl.DataFrame({"prediction": list(rest), "value": list(rest.values())}), as_json=False)

@@ -1,0 +1,34 @@
+"""Judge the responses of whole runs, beside what needs no training worth the name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from llmrec.data import Split
+from llmrec.data.responses import TaskSet
+from llmrec.evaluation.response_report import ResponseReport
+from llmrec.evaluation.responses import Responds, judge_responses, response_questions
+from llmrec.models.base import Recommender
+from llmrec.models.responding import RespondingRecommender
+from llmrec.models.response_baselines import MarkovResponses, PriorResponses
+
+
+def responses_of(models: Mapping[str, Recommender], split: Split) -> ResponseReport | None:
+    """Judge every model whose recipe has tasks, on the split's test events; None where none has.
+
+    Tasks are those of all the models together; a model is judged on those it answers.
+    """
+    answering: dict[str, Responds] = {}
+    specs = {}
+    positive: tuple[str, ...] = ()
+    for name, model in models.items():
+        if isinstance(model, RespondingRecommender) and model.tasks.specs:
+            answering[name] = model
+            specs |= {spec.name: spec for spec in model.tasks.specs}
+            positive = positive or model.tasks.positive
+    if not answering:
+        return None
+    tasks = TaskSet(specs=tuple(specs.values()), positive=positive)
+    baselines = {kind.name: kind().fit(split.train, tasks) for kind in (PriorResponses, MarkovResponses)}
+    questions = response_questions(split, tasks)
+    return judge_responses(answering | baselines, questions, tasks, about=split.data.name, split=split.name)

@@ -1,0 +1,55 @@
+"""Recurrent networks over whole events: the item and what else the event says, with heads for responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch.nn import functional
+
+from llmrec.models.sequence_networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
+from llmrec.training.fields import FieldEmbeddings
+from llmrec.training.objective import catalog_cross_entropy
+from llmrec.training.responses import ResponseHeads, TaughtStates
+
+
+class _Events(SequenceNetwork):
+    """Adds field embeddings to what is read, and the responses' loss to what is learned."""
+
+    events: FieldEmbeddings | None = None
+    responses: ResponseHeads | None = None
+    response_weight: float = 0.0
+
+    def states(self, inputs: torch.Tensor, levels: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the state after each of the first t events: [n, length + 1, dim]; ``levels`` of their fields."""
+        start = len(self.bias)
+        codes = functional.pad(torch.where(inputs < 0, start, inputs), (1, 0), value=start)
+        embedded = self.embed(codes)
+        if levels is not None and self.events is not None:
+            embedded = embedded + functional.pad(self.events(levels), (0, 0, 1, 0))
+        states: torch.Tensor = self.out(self.dropout(self.read(embedded)))
+        return states
+
+    def forward(
+        self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
+        levels: torch.Tensor | None = None, told: Mapping[str, torch.Tensor] | None = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """Return the loss over all positions with a target."""
+        hidden = self.states(inputs, levels)
+        rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
+        truth = targets[rows, columns]
+        weights = None if told is None else told["weights"][rows, columns]
+        loss = catalog_cross_entropy(self.scores(hidden[rows, columns]), truth, weights)
+        if self.responses is None or told is None:
+            return loss
+        places = torch.arange(hidden.shape[1], device=hidden.device).expand(hidden.shape[:2])
+        taught = TaughtStates(hidden, places, (rows, columns))
+        return loss + self.response_weight * self.responses.loss(taught, self.embed(truth), told)
+
+
+class EventNetwork(_Events, RecurrentNetwork):
+    """Over item ids."""
+
+
+class EventTextNetwork(_Events, TextRecurrentNetwork):
+    """Over item texts."""

@@ -1,0 +1,165 @@
+"""GRU and LSTM over event sequences: next item and responses, the LLM's questions put to a small network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.llm.encode import by_length, padded, padded_runs
+from llmrec.models.base import Scores
+from llmrec.models.neural import fit_network
+from llmrec.models.responding import RespondingRecommender
+from llmrec.models.response_files import read_fields, write_fields
+from llmrec.models.sequential import SequentialRecommender
+from llmrec.models.tensors import read_tensors
+from llmrec.models.text import item_texts
+from llmrec.training.windows import Batch, inputs_and_targets, inputs_of, plan
+
+if TYPE_CHECKING:
+    import torch
+
+    from llmrec.models.event_networks import EventNetwork, EventTextNetwork
+    from llmrec.training.responses import ResponseHeads
+
+TOKENS_AT_ONCE = 8192
+
+
+class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
+    """A recurrent network over events; ``cell`` says of which kind, ``over`` what an item is to it."""
+
+    cell: ClassVar[Literal["gru", "lstm"]]
+    over: ClassVar[Literal["ids", "texts"]] = "ids"
+    network: EventNetwork | EventTextNetwork
+
+    def _network(self) -> EventNetwork | EventTextNetwork:
+        import torch
+
+        from llmrec.models.event_networks import EventNetwork, EventTextNetwork
+        from llmrec.training.fields import FieldEmbeddings
+        from llmrec.training.responses import ResponseHeads
+
+        shape, settings = self.recipe.sequence, self.recipe.responses
+        sizes = {"dim": shape.dim, "layers": shape.layers}
+        network: EventNetwork | EventTextNetwork
+        if self.over == "texts":
+            network = EventTextNetwork(self.cell, torch.from_numpy(self._texts), dropout=shape.dropout, **sizes)
+        else:
+            network = EventNetwork(self.cell, len(self.catalog), dropout=shape.dropout, **sizes)
+        if self.levels.fields:
+            network.events = FieldEmbeddings(self.levels.sizes, shape.dim)
+        if self.tasks.specs:
+            network.responses = ResponseHeads(
+                self.tasks, width=shape.dim, dim=shape.dim, hidden=settings.dim, dropout=settings.dropout
+            )
+        network.response_weight = settings.weight
+        return network
+
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        from llmrec.llm.encode import standardize
+        from llmrec.runtime import seed_everything
+
+        if self.over == "texts":
+            self._texts = standardize(item_texts(self))[0]
+        seed_everything(self.recipe.seed)
+        self._learn_fields(data)
+        self.network = self._network()
+        settings, most = self.recipe.train, self.recipe.sequence.max_items
+        sequences, targets = self.sequences_of(data.histories), self._targets(data)
+        batches = plan(
+            sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
+            batch_tokens=settings.batch_tokens, seed=self.recipe.seed,
+        )  # fmt: skip
+
+        def collate(batch: Batch) -> dict[str, Any]:
+            tensors: dict[str, Any] = self._collate(sequences, batch)
+            return tensors if targets is None else {**tensors, "told": self._told(targets, sequences, batch)}
+
+        rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+        fit_network(
+            self, self.network, batches, collate, groups=[{"params": list(self.network.parameters()), **rates}],
+            valid=valid, work_dir=work_dir, progress=progress,
+        )  # fmt: skip
+
+    def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
+        import torch
+
+        inputs, targets = inputs_and_targets(sequences, batch.windows)
+        tensors = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
+        if sequences.runs is not None:
+            runs = inputs_of(sequences.runs, sequences, batch.windows, inputs.shape[1], empty=0)
+            tensors["levels"] = torch.from_numpy(self._unpacked(runs))
+        return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
+
+    def _states(self, sequences: Sequences) -> Scores:
+        import torch
+
+        kept = sequences.last(self.recipe.sequence.max_items)
+        found = np.empty((len(kept), self.recipe.sequence.dim), dtype=np.float32)
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            for rows in by_length(kept.lengths() + 1, TOKENS_AT_ONCE):
+                inputs, runs = torch.from_numpy(padded(kept, rows)).to(device), padded_runs(kept, rows)
+                levels = None if runs is None else torch.from_numpy(self._unpacked(runs)).to(device)
+                states = self.network.states(inputs, levels)
+                found[rows] = states[torch.arange(len(rows)), torch.from_numpy(kept.lengths()[rows])].cpu().numpy()
+        return found
+
+    def _score(self, sequences: Sequences) -> Scores:
+        import torch
+
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            scores = (
+                self.network.scores(torch.from_numpy(self._states(sequences)).to(device)).float().cpu().numpy()
+            )
+        return self._ranked_by(scores, sequences)
+
+    def _heads(self) -> ResponseHeads | None:
+        return self.network.responses
+
+    def _raw_vectors(self) -> Scores:
+        return np.asarray(self.item_vectors())
+
+    def _runs(self, histories: Histories) -> npt.NDArray[np.int32]:
+        """Levels as one number, the first field's in the highest place."""
+        levels = self.levels.codes(histories).astype(np.int64)
+        return np.asarray(np.ravel_multi_index(tuple(levels.T), self.levels.sizes), dtype=np.int32)
+
+    def _unpacked(self, runs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.stack(np.unravel_index(runs, self.levels.sizes), axis=-1).astype(np.int64)
+
+    def _save(self, folder: Path) -> None:
+        write_fields(self, folder)
+        super()._save(folder)
+
+    def _load(self, folder: Path) -> None:
+        read_fields(self, folder)
+        if self.over == "texts":
+            self._texts = read_tensors(folder / "model.safetensors")["texts"]
+        super()._load(folder)
+
+
+class GRUEventRecommender(EventRecurrentRecommender):
+    """GRU over events by item id."""
+
+    kind = "gru-events"
+    cell = "gru"
+
+
+class LSTMEventRecommender(EventRecurrentRecommender):
+    """LSTM over events by item id."""
+
+    kind = "lstm-events"
+    cell = "lstm"
+
+
+class GRUTextEventRecommender(EventRecurrentRecommender):
+    """GRU over events by item text, read by MiniLM or what ``text`` in the recipe says."""
+
+    kind = "gru-text-events"
+    cell = "gru"
+    over = "texts"

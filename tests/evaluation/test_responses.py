@@ -1,0 +1,139 @@
+"""Metrics of responses by hand, their intervals, and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from llmrec import Dataset, Split
+from llmrec.data.responses import TaskSet
+from llmrec.errors import DataError
+from llmrec.evaluation import response_metrics as judging
+from llmrec.evaluation.response_report import ResponseReport
+from llmrec.evaluation.responses import judge_responses, response_questions
+from llmrec.models.response_baselines import MarkovResponses, PriorResponses
+
+TRUTH = np.array([0, 0, 1, 1])
+CHANCES = np.array([[0.9, 0.1], [0.4, 0.6], [0.35, 0.65], [0.2, 0.8]])
+
+
+def test_class_metrics_by_hand() -> None:
+    found = judging.class_metrics(TRUTH, CHANCES)
+    assert found["accuracy"] == 0.75
+    assert found["precision"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found["recall"] == pytest.approx((0.5 + 1) / 2)
+    assert found["f1"] == pytest.approx((2 / 3 + 0.8) / 2)
+    assert found["roc_auc"] == 1
+    assert found["pr_auc"] == 1
+    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.65, 0.8]).mean())
+    # Bins of a tenth: 0.1 was 0 of 1; 0.6 and 0.65 were 1 of 2; 0.8 was 1 of 1.
+    assert found["calibration_error"] == pytest.approx((0.1 + abs(1 - 1.25) + 0.2) / 4)
+    assert judging.confusion(TRUTH, CHANCES) == [[1, 1], [0, 2]]
+    rows = judging.per_class(TRUTH, CHANCES, ("no", "yes"))
+    assert [row["support"] for row in rows] == [2, 2]
+    assert rows[1]["precision"] == pytest.approx(2 / 3)
+
+
+def test_three_classes_of_which_one_never_occurs() -> None:
+    chances = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
+    found = judging.class_metrics(np.array([0, 1, 1]), chances)
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["recall"] == pytest.approx(0.75)  # of the two that occur
+    assert found["roc_auc"] == 1
+    single = judging.class_metrics(np.array([1, 1]), chances[:2])
+    assert np.isnan(single["roc_auc"])
+
+
+def test_number_metrics_by_hand() -> None:
+    found = judging.number_metrics(np.array([1.0, 3.0]), np.array([2.0, 5.0]))
+    assert found == pytest.approx({"mae": 1.5, "rmse": np.sqrt(2.5)})
+
+
+def test_intervals_draw_users_not_events() -> None:
+    """One user has all the errors: drawing events would know the mean far too well."""
+    wrong = np.repeat(np.arange(10) == 0, 100).astype(np.float64)
+
+    def judge(rows: np.ndarray) -> dict[str, float]:
+        return {"error": float(wrong[rows].mean())}
+
+    of_users = judging.intervals(judge, np.repeat(np.arange(10), 100))["error"]
+    of_events = judging.intervals(judge, np.arange(1000))["error"]
+    assert of_users.mean == of_events.mean == 0.1
+    assert of_users.high - of_users.low > 3 * (of_events.high - of_events.low)
+
+
+def shop() -> Dataset:
+    draw, rows = np.random.default_rng(0), []
+    for user in range(40):
+        for place in range(8):
+            kind = "buy" if (place + user) % 2 else "pv"
+            rows.append((f"u{user}", str(draw.integers(6)), 86400 * (place + user % 4), kind, 1.0 + place % 5))
+    names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
+    items = {"item_id": [str(n) for n in range(6)], "title": [f"Film {n}" for n in range(6)]}
+    return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="shop <1>")
+
+
+@pytest.fixture(scope="module")
+def report() -> ResponseReport:
+    split = Split.global_time(shop())
+    tasks = TaskSet.fit(split.train, ["behavior", "rating"])
+    models = {
+        "markov": MarkovResponses().fit(split.train, tasks),
+        "prior": PriorResponses().fit(split.train, tasks),
+    }
+    asked = response_questions(split, tasks)
+    return judge_responses(models, asked, tasks, about="shop <1>", split=split.name, samples=20)
+
+
+def test_questions_are_the_fold_s_events_after_what_was_before() -> None:
+    split = Split.global_time(shop())
+    tasks = TaskSet.fit(split.train, ["behavior"])
+    asked = response_questions(split, tasks)
+    assert asked.answers.height == split.held_out.height
+    assert asked.answers["owner"].to_list() == split.held_out["user_id"].to_list()
+    assert asked.answers["item_id"].to_list() == split.held_out["item_id"].to_list()
+    for n, name in enumerate(asked.histories.user_ids):
+        owner, place = name.split("@")
+        whole = split.data.histories.of_user(owner).events
+        assert asked.histories.take([n]).events.equals(whole[: int(place)])
+    few = response_questions(split, tasks, most=5, window=2)
+    assert few.answers.height == 5
+    assert few.histories.lengths().max() <= 2
+
+
+def test_the_report_is_kept_whole(report: ResponseReport, tmp_path: Path) -> None:
+    report.save(tmp_path)
+    again = ResponseReport.load(tmp_path)
+    assert again == report
+    assert report.table.filter(task="behavior", model="markov", metric="accuracy")["value"][0] == 1
+    page = (tmp_path / "responses.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 2  # curves and a confusion matrix for the classes, nothing for the ratings
+    assert "shop &lt;1&gt;" in page
+    assert "<script" not in page
+    (tmp_path / "responses.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match="no report"):
+        ResponseReport.load(tmp_path)
+
+
+def test_the_best_of_a_column_is_bold(report: ResponseReport) -> None:
+    behavior, rating = report.to_markdown().strip().split("\n\n")
+    assert "| markov | **1.000** [1.000, 1.000] |" in behavior
+    assert behavior.splitlines()[0].startswith("| behavior (")
+    assert rating.splitlines()[0].endswith("| mae | rmse |")
+
+
+def test_a_model_that_gives_no_number_is_refused() -> None:
+    split = Split.global_time(shop())
+    tasks = TaskSet.fit(split.train, ["rating"])
+
+    class Silent:
+        def predict_response(self, histories: object, items: dict[str, list[str]]) -> pl.DataFrame:
+            rows = [(user, item) for user, own in items.items() for item in own]
+            table = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
+            return table.with_columns(rating=pl.lit(float("nan")))
+
+    with pytest.raises(DataError, match="no number"):
+        judge_responses({"silent": Silent()}, response_questions(split, tasks), tasks)

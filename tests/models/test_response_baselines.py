@@ -1,0 +1,144 @@
+"""Baselines of responses on worlds whose answers are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from llmrec import Dataset, Histories, Split
+from llmrec.data.responses import TaskSet
+from llmrec.errors import DataError
+from llmrec.evaluation.responses import judge_responses, response_questions
+from llmrec.models.rating_baselines import BiasRatings, FactorRatings
+from llmrec.models.response_baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
+from llmrec.models.response_features import BoostedResponses, LogisticResponses
+
+DAY = 86400
+
+
+def turns(n_users: int = 60, length: int = 10, *, seed: int = 0) -> Dataset:
+    """Views and purchases in turn, one a day; ratings are 3, plus one for even items, less one for odd users."""
+    draw, rows = np.random.default_rng(seed), []
+    for user in range(n_users):
+        for place in range(length):
+            item = int(draw.integers(10))
+            kind = "buy" if (place + user) % 2 else "pv"
+            rating = 3.0 + (item % 2 == 0) - (user % 2)
+            rows.append((f"u{user}", str(item), DAY * (place + user % 5), kind, rating))
+    names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
+    items = {"item_id": [str(n) for n in range(10)], "title": [f"Film {n}" for n in range(10)]}
+    return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="turns")
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return Split.global_time(turns())
+
+
+@pytest.fixture(scope="module")
+def tasks(split: Split) -> TaskSet:
+    return TaskSet.fit(split.train, ["behavior", "purchase", "rating", "gap"])
+
+
+def value(models: dict[str, ResponseModel], split: Split, tasks: TaskSet, task: str, metric: str) -> list[float]:
+    report = judge_responses(models, response_questions(split, tasks), tasks, samples=5)
+    table = report.table.filter(pl.col("task") == task, pl.col("metric") == metric)
+    found = dict(table.select("model", "value").iter_rows())
+    return [found[name] for name in models]
+
+
+def test_the_prior_says_what_was_usual(split: Split, tasks: TaskSet) -> None:
+    table = PriorResponses().fit(split.train, tasks).predict_response(Histories.of({"a": [], "b": ["1"]}), ["2"])
+    share = split.train.events["behavior"].eq("buy").sum() + 1
+    assert table["behavior_buy"].to_list() == pytest.approx([share / (split.train.events.height + 2)] * 2)
+    assert table["rating"][0] == pytest.approx(split.train.events["rating"].mean())
+
+
+def test_chains_know_what_follows_what(split: Split, tasks: TaskSet) -> None:
+    prior, markov = (kind().fit(split.train, tasks) for kind in (PriorResponses, MarkovResponses))
+    low, high = value({"prior": prior, "markov": markov}, split, tasks, "behavior", "accuracy")
+    assert high == 1
+    assert low < 0.8
+    worst, best = value({"prior": prior, "markov": markov}, split, tasks, "purchase", "log_loss")
+    assert best < 0.1 < worst
+
+
+def test_a_chain_by_hand() -> None:
+    """Two users: view, view, buy and view, buy; strength 0 leaves the counts alone."""
+    events = {
+        "user_id": ["a", "a", "a", "b", "b"], "item_id": ["1"] * 5, "timestamp": [0, 1, 2, 0, 1],
+        "behavior": ["pv", "pv", "buy", "pv", "buy"],
+    }  # fmt: skip
+    data = Dataset.from_tables(events, items={"item_id": ["1"], "title": ["One"]})
+    model = MarkovResponses()
+    model.strength = 0.0
+    with np.errstate(invalid="ignore"):
+        model.fit(data, TaskSet.fit(data, ["behavior"]))
+    table = model.predict_response(data.histories.take([0, 1])[:1], ["1"])
+    assert model.chains["behavior"][1].tolist() == pytest.approx([2 / 3, 1 / 3])  # after a view: buy, pv
+    assert table.columns == ["user_id", "item_id", "behavior_buy", "behavior_pv"]
+
+
+def test_a_hidden_chain_finds_the_turns(split: Split, tasks: TaskSet) -> None:
+    pytest.importorskip("hmmlearn")
+    model = HiddenMarkovResponses(states=2).fit(split.train, TaskSet(specs=(tasks["behavior"],)))
+    assert value({"hmm": model}, split, model.tasks, "behavior", "accuracy")[0] > 0.95
+    empty = model.predict_response(Histories(("x",), split.data.events.clear(), np.array([0, 0])), ["1"])
+    assert empty.select("behavior_buy", "behavior_pv").sum_horizontal()[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", [LogisticResponses, BoostedResponses])
+def test_features_know_the_last_behavior_and_the_item(
+    kind: type[ResponseModel], split: Split, tasks: TaskSet
+) -> None:
+    model, prior = kind().fit(split.train, tasks), PriorResponses().fit(split.train, tasks)
+    assert value({"model": model}, split, tasks, "behavior", "accuracy")[0] > 0.95
+    own, usual = value({"model": model, "prior": prior}, split, tasks, "rating", "rmse")
+    assert own < 0.5 * usual
+
+
+def test_ratings_are_biases_and_more(split: Split, tasks: TaskSet) -> None:
+    models = {
+        "bias": BiasRatings(shrink_items=1, shrink_users=1).fit(split.train, tasks),
+        "factors": FactorRatings(factors=2).fit(split.train, tasks),
+        "prior": PriorResponses().fit(split.train, tasks),
+    }
+    bias, factors, prior = value(models, split, tasks, "rating", "rmse")
+    assert bias < 0.15 < prior
+    assert factors < 0.5 * prior
+    assert "purchase" not in models["bias"].predict_response(split.test.histories[:1], ["1"]).columns
+
+
+def test_factors_find_what_biases_cannot() -> None:
+    """Even users like even items, odd users odd ones: no bias says that."""
+    draw = np.random.default_rng(0)
+    rows = [
+        (f"u{u}", str(i), int(draw.integers(1000)), 5.0 if u % 2 == i % 2 else 1.0)
+        for u in range(30) for i in range(12) if draw.random() < 0.7
+    ]  # fmt: skip
+    events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "rating"], orient="row")
+    items = {"item_id": [str(i) for i in range(12)], "title": [f"Film {i}" for i in range(12)]}
+    split = Split.leave_last_out(Dataset.from_tables(events, items=items))
+    tasks = TaskSet.fit(split.train, ["rating"])
+    bias, factors = (kind().fit(split.train, tasks) for kind in (BiasRatings, FactorRatings))
+    low, high = value({"factors": factors, "bias": bias}, split, tasks, "rating", "rmse")
+    assert low < 1 < high
+
+
+def test_what_is_known_of_an_item_is_of_other_users(split: Split, tasks: TaskSet) -> None:
+    """Out of fold: a training row's item features do not contain its own answer."""
+    model = BoostedResponses().fit(split.train, tasks)
+    codes = np.zeros(5, dtype=np.int64)
+    parts = model.statistics.of(codes, folds=np.arange(5))
+    whole = model.statistics.of(codes[:1])
+    counts = np.expm1(parts[:, 0])
+    assert counts.sum() == pytest.approx(4 * np.expm1(whole[0, 0]))
+
+
+def test_a_rating_baseline_needs_ratings(split: Split) -> None:
+    tasks = TaskSet.fit(split.train, ["behavior"])
+    with pytest.raises(DataError, match="add rating"):
+        BiasRatings().fit(split.train, tasks)
+    with pytest.raises(DataError, match="not been fitted"):
+        PriorResponses().predict_response(split.test.histories, ["1"])
