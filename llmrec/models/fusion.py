@@ -60,6 +60,12 @@ class Fusion(Wrapped):
         super()._adopt()
         self.facts["fusion"] = {"weight": self.weight}
 
+    def score(self, histories: Histories) -> Scores:
+        """Mix both models' standardized scores; each reads histories in its own way. See ``Recommender.score``."""
+        self._fitted_catalog()
+        a, b = (standardized(model.score(histories)) for model in self.models)
+        return fused(a, b, self.weight)
+
     def _score(self, sequences: Sequences) -> Scores:
         a, b = (standardized(model._score(sequences)) for model in self.models)
         return fused(a, b, self.weight)

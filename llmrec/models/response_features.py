@@ -44,10 +44,10 @@ class FeatureResponses(ResponseModel):
         rows = np.array([place[name] for name in told.answers[USER]], dtype=np.int64)
         codes = self.catalog.codes(told.answers[ITEM]).astype(np.int64)
         folds = told.answers["owner"].hash(seed=0).to_numpy() % FOLDS
-        table = np.concatenate(
-            [_history_features(told.histories, self.tasks)[rows], self.statistics.of(codes, folds=folds),
-             _pair_features(told.histories, rows, codes, self)], axis=1,
-        )  # fmt: skip
+        table = self._table(told.histories, rows, codes, folds=folds)
+        # A field that nothing says here (a rating of an item met before, where none is met twice) has no column.
+        self.said = ~np.isnan(table).all(axis=0)
+        table = table[:, self.said]
         self.models: dict[str, Any] = {}
         for spec in self.tasks.specs:
             answers = told.answers[spec.name].to_numpy()
@@ -58,10 +58,7 @@ class FeatureResponses(ResponseModel):
                 self.models[spec.name] = self._learner(numbers=numbers).fit(table[known], targets)
 
     def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
-        table = np.concatenate(
-            [_history_features(histories, self.tasks)[rows], self.statistics.of(codes),
-             _pair_features(histories, rows, codes, self)], axis=1,
-        )  # fmt: skip
+        table = self._table(histories, rows, codes)[:, self.said]
         found: dict[str, Floats] = {}
         for spec in self.tasks.specs:
             model = self.models.get(spec.name)
@@ -75,6 +72,16 @@ class FeatureResponses(ResponseModel):
             chances[:, np.searchsorted(steps, model.classes_)] = model.predict_proba(table)
             found[spec.name] = told_as(spec, chances)
         return found
+
+    def _table(
+        self, histories: Histories, rows: Ints, codes: Ints, *, folds: npt.NDArray[Any] | None = None
+    ) -> Floats:
+        parts = [
+            _history_features(histories, self.tasks)[rows],
+            self.statistics.of(codes, folds=folds),
+            _pair_features(histories, rows, codes, self),
+        ]
+        return np.concatenate(parts, axis=1)
 
     def _learner(self, *, numbers: bool) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor

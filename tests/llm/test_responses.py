@@ -13,7 +13,7 @@ import torch
 from llmrec import Dataset, Histories, Recipe, load
 from llmrec.data.responses import asked
 from llmrec.errors import DataError, RecipeError
-from llmrec.models import LLMRecommender
+from llmrec.models import Fusion, LLMRecommender
 from llmrec.training.responses import TaughtStates
 from llmrec.training.windows import Batch
 
@@ -159,6 +159,13 @@ def test_a_session_reads_events_as_a_full_pass_does(model: LLMRecommender) -> No
     np.testing.assert_allclose(session.state, model.embed_users(histories)[0], atol=1e-4)
     bare = model.session(list(histories.items(0)))
     assert np.abs(bare.state - session.state).max() > 1e-4
+
+
+def test_a_fusion_reads_events_too(model: LLMRecommender) -> None:
+    histories = shop(2).histories
+    other = Histories(histories.user_ids, histories.events.with_columns(behavior=pl.lit("buy")), histories.offsets)
+    fusion = Fusion(model, model, weight=0.5)
+    assert np.abs(fusion.score(other) - fusion.score(histories)).max() > 1e-5
 
 
 def test_it_simulates_events(model: LLMRecommender) -> None:
