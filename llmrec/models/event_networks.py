@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -16,9 +17,12 @@ from llmrec.training.responses import ResponseHeads, TaughtStates
 class _Events(SequenceNetwork):
     """Adds field embeddings to what is read, and the responses' loss to what is learned."""
 
-    events: FieldEmbeddings | None = None
-    responses: ResponseHeads | None = None
-    response_weight: float = 0.0
+    def __init__(self, *sizes: Any, **named: Any) -> None:
+        super().__init__(*sizes, **named)
+        # On the instance: a module set later would be hidden behind a class's own None.
+        self.events: FieldEmbeddings | None = None
+        self.responses: ResponseHeads | None = None
+        self.response_weight = 0.0
 
     def states(self, inputs: torch.Tensor, levels: torch.Tensor | None = None) -> torch.Tensor:
         """Return the state after each of the first t events: [n, length + 1, dim]; ``levels`` of their fields."""
