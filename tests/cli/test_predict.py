@@ -1,0 +1,82 @@
+"""``llmrec predict``, and responses in ``llmrec evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from llmrec import Recipe
+from llmrec.cli.app import run
+
+TASKS = ["behavior", "purchase", "rating"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Views and purchases in turn, and a GRU that was told."""
+    place = tmp_path_factory.mktemp("predict")
+    rows = [
+        (f"u{user}", f"i{(user * 5 + step * 7) % 11}", 86400 * (step + user % 3), ("pv", "buy")[step % 2], 1 + step % 5)
+        for user in range(40)
+        for step in range(8)
+    ]  # fmt: skip
+    names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
+    pl.DataFrame(rows, schema=names, orient="row").write_csv(place / "events.csv")
+    recipe = {
+        "name": "told", "model": "gru-events", "tasks": TASKS, "history": {"events": ["behavior"]},
+        "sequence": {"dim": 16}, "train": {"epochs": 20, "learning_rate": 0.02, "batch_tokens": 200},
+    }  # fmt: skip
+    (place / "told.yaml").write_text(Recipe.of(recipe).to_yaml(), encoding="utf-8")
+    (place / "plain.yaml").write_text(Recipe.of({"model": "markov"}).to_yaml(), encoding="utf-8")
+    assert run(["data", "prepare", str(place / "events.csv"), "--out", str(place / "data")]) == 0
+    for name in ("told", "plain"):
+        words = [str(place / f"{name}.yaml"), "--data", str(place / "data"), "--out", str(place / name)]
+        assert run(["fit", *words, "--split", "global-time"]) == 0
+    return place
+
+
+def test_it_says_how_a_user_would_respond(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["predict", str(folder / "told"), "--user", "u7", "--item", "i3", "--item", "i4"]
+    assert run([*words, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["item_id"] for row in rows] == ["i3", "i4"]
+    assert rows[0]["behavior_buy"] + rows[0]["behavior_pv"] == pytest.approx(1, abs=1e-5)
+    assert rows[0]["behavior_pv"] > 0.8  # the last event, that of the run's own histories, was a purchase
+    assert 1 <= rows[0]["rating"] <= 5
+    assert run(words) == 0
+    shown = capsys.readouterr().out
+    assert "i3: i3" in shown
+    assert "behavior_pv" in shown
+
+
+@pytest.mark.parametrize(
+    ("run_name", "words", "says"),
+    [
+        ("told", ["--user", "u7", "--item", "nothing"], "nothing"),
+        ("told", ["--item", "i3"], "either --user ID or --history"),
+        ("plain", ["--user", "u7", "--item", "i3"], "a markov model predicts no responses"),
+    ],
+)
+def test_bad_questions_get_one_line(
+    run_name: str, words: list[str], says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", str(folder / run_name), *words]) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert told.count("\n") == 1
+
+
+def test_evaluate_judges_responses_beside_baselines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "report"
+    words = [str(folder / "told"), str(folder / "plain"), "--data", str(folder / "data"), "--out", str(out)]
+    assert run(["evaluate", *words]) == 0
+    assert "responses.html" in capsys.readouterr().out
+    found = json.loads((out / "responses.json").read_text(encoding="utf-8"))
+    assert {result["model"] for result in found["results"]} == {"told", "prior", "markov"}
+    assert {result["task"] for result in found["results"]} == set(TASKS)
+    plain = folder / "plain-report"
+    assert run(["evaluate", str(folder / "plain"), "--data", str(folder / "data"), "--out", str(plain)]) == 0
+    assert not (plain / "responses.json").exists()
