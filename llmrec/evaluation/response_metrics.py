@@ -29,6 +29,8 @@ def class_metrics(truth: Ints, chances: Floats) -> dict[str, float]:
     from sklearn import metrics
 
     guess, n = chances.argmax(axis=1), chances.shape[1]
+    possible = np.clip(chances, 1e-7, 1)  # one answer taken for impossible must not make the loss infinite
+    possible /= possible.sum(axis=1, keepdims=True)
     present = np.unique(truth)
     scores = metrics.precision_recall_fscore_support(
         truth, guess, labels=present, average="macro", zero_division=0.0
@@ -44,7 +46,7 @@ def class_metrics(truth: Ints, chances: Floats) -> dict[str, float]:
         "f1": float(scores[2]),
         "roc_auc": float(np.mean(roc)) if roc else float("nan"),
         "pr_auc": float(np.mean(area)) if area else float("nan"),
-        "log_loss": float(metrics.log_loss(truth, np.clip(chances, 1e-7, 1), labels=np.arange(n))),
+        "log_loss": float(metrics.log_loss(truth, possible, labels=np.arange(n))),
         "calibration_error": calibration_error(truth, chances),
     }
 

@@ -18,8 +18,9 @@ TASKS = ["behavior", "purchase", "rating"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Views and purchases in turn, and a GRU that was told."""
     place = tmp_path_factory.mktemp("predict")
+    kinds = ("pv", "buy")
     rows = [
-        (f"u{user}", f"i{(user * 5 + step * 7) % 11}", 86400 * (step + user % 3), ("pv", "buy")[step % 2], 1 + step % 5)
+        (f"u{user}", f"i{(user * 5 + step * 7) % 11}", 86400 * (step + user % 3), kinds[step % 2], 1 + step % 5)
         for user in range(40)
         for step in range(8)
     ]  # fmt: skip
