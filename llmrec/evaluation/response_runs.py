@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmrec.data import Split
-from llmrec.data.responses import TaskSet
+from llmrec.data.responses import TaskSet, TaskSpec
 from llmrec.evaluation.response_report import ResponseReport
 from llmrec.evaluation.responses import Responds, judge_responses, response_questions
 from llmrec.models.base import Recommender
@@ -19,7 +19,7 @@ def responses_of(models: Mapping[str, Recommender], split: Split) -> ResponseRep
     Tasks are those of all the models together; a model is judged on those it answers.
     """
     answering: dict[str, Responds] = {}
-    specs = {}
+    specs: dict[str, TaskSpec] = {}
     positive: tuple[str, ...] = ()
     for name, model in models.items():
         if isinstance(model, RespondingRecommender) and model.tasks.specs:

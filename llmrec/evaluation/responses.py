@@ -42,7 +42,7 @@ def response_questions(
 
 def judge_responses(
     models: Mapping[str, Responds], questions: Asked, tasks: TaskSet, *, about: str = "", split: str = "",
-    samples: int = judging.SAMPLES, seed: int = 0,
+    samples: int | None = None, seed: int = 0,
 ) -> ResponseReport:  # fmt: skip
     """Ask every model and judge each task it answers. Raises DataError where none answers any.
 
@@ -50,7 +50,7 @@ def judge_responses(
     """
     wanted = questions.answers.unique([USER, ITEM], maintain_order=True)
     pairs: dict[str, list[str]] = dict(wanted.group_by(USER, maintain_order=True).agg(ITEM).iter_rows())
-    results = []
+    results, draws = [], judging.SAMPLES if samples is None else samples
     for name, model in models.items():
         table = model.predict_response(questions.histories, pairs)
         own = questions.answers.select(USER, ITEM).join(
@@ -59,7 +59,7 @@ def judge_responses(
         for spec in tasks.specs:
             found = _predicted(spec, own)
             if found is not None:
-                results.append(_judged(name, spec, questions, found, samples=samples, seed=seed))
+                results.append(_judged(name, spec, questions, found, samples=draws, seed=seed))
     if not results:
         raise DataError("no model answers any of the tasks that are judged")
     return ResponseReport(

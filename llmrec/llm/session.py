@@ -39,9 +39,7 @@ class UserSession:
     then those for the shorter history.
     """
 
-    def __init__(
-        self, source: Source, answer: Answer, *, forget: float = 0.0, runs: Runs | None = None
-    ) -> None:
+    def __init__(self, source: Source, answer: Answer, *, forget: float = 0.0, runs: Runs | None = None) -> None:
         if not 0 <= forget < 1:
             raise DataError(f"forget is {forget}; it is the share of a full window to drop, from 0 to below 1")
         self._source, self._answer, self._forget, self._runs_of = source, answer, forget, runs

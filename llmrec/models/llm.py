@@ -165,7 +165,7 @@ class LLMRecommender(RespondingRecommender):
         fit_network(
             self, reader.network, batches, collate,
             groups=reader.network.parameter_groups(settings), valid=valid, work_dir=work_dir, progress=progress,
-            bf16=model.dtype != _float32(), judging=self._judging,
+            bf16=str(model.dtype) != "torch.float32", judging=self._judging,
         )  # fmt: skip
         self.freeze()
 
@@ -295,9 +295,3 @@ def _device() -> torch.device:
     from llmrec.runtime import device_name
 
     return torch.device(device_name())
-
-
-def _float32() -> torch.dtype:
-    import torch
-
-    return torch.float32

@@ -70,7 +70,10 @@ def test_bad_questions_get_one_line(
     assert told.count("\n") == 1
 
 
-def test_evaluate_judges_responses_beside_baselines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_judges_responses_beside_baselines(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrec.evaluation.response_metrics.SAMPLES", 3)
     out = folder / "report"
     words = [str(folder / "told"), str(folder / "plain"), "--data", str(folder / "data"), "--out", str(out)]
     assert run(["evaluate", *words]) == 0
