@@ -9,7 +9,6 @@ import torch
 from peft import PeftModel
 from torch import nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from llmrec.config import Train
 from llmrec.llm.backbone import encoder, language_logits, token_size
@@ -17,6 +16,7 @@ from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.llm.tower import HeadShape, ItemTower
 from llmrec.training.fields import FieldEmbeddings
+from llmrec.training.in_parts import sum_in_parts
 from llmrec.training.objective import (
     catalog_cross_entropy,
     log_expected,
@@ -222,11 +222,11 @@ class NextItemNetwork(nn.Module):
         if not len(rows):
             return hidden.new_zeros(())
         states, truth = hidden[rows, places - 1], tokens[rows, places]
-        loss = hidden.new_zeros(())
-        for start in range(0, len(truth), TITLES_AT_ONCE):
-            part = slice(start, start + TITLES_AT_ONCE)
-            loss = loss + checkpoint(self._title_sum, states[part], truth[part], use_reentrant=False)
-        return loss / len(truth)
+        # An adapter on the language model's own head learns from the logits, too: then they are kept.
+        learns = any(value.requires_grad for value in self.model.get_output_embeddings().parameters())
+        if learns:
+            return self._title_sum(states, truth) / len(truth)
+        return sum_in_parts(self._title_sum, states, truth, at_once=TITLES_AT_ONCE) / len(truth)
 
     def _title_sum(self, states: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         logits = language_logits(self.model, states)

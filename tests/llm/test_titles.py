@@ -90,3 +90,14 @@ def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], ring_split: S
             hidden = network.hidden(batch["tokens"], batch["slots"], network.items())
             losses[weight] = float(network._titles(hidden, batch["tokens"], batch["prefix"].expand(2)))
     assert losses[1.0] < losses[0.0] - 0.1
+
+
+@pytest.mark.filterwarnings("ignore:.*tie.*:UserWarning")
+def test_an_adapter_on_the_language_model_s_head_learns(
+    tiny_recipe: Callable[..., Recipe], ring_split: Split
+) -> None:
+    recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=1", "lora.targets=[q_proj,lm_head]")
+    network = LLMRecommender(recipe).fit(ring_split.train).reader.network
+    learned = {name: value for name, value in network.named_parameters() if "lm_head.lora_B" in name}
+    assert learned
+    assert all(bool(value.abs().sum() > 0) for value in learned.values())
