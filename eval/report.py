@@ -48,7 +48,7 @@ def sections() -> list[tuple[str, str, Report | None]]:
             report = Report.from_dict(values)
         except DataError:
             report = None
-        body = _judged(report) if report else _answered(values) if "results" in values else _facts(values)
+        body = _judged(report) if report else _body(values)
         command = [
             f"    {line.format(python='python', llmrec='llmrec', peers='')}" for line in step.get("commands", [])
         ]
@@ -80,6 +80,35 @@ def page() -> str:
 def digest() -> str:
     """Return what the page must have been made from."""
     return "made from " + hashlib.sha256(markdown().encode()).hexdigest()
+
+
+def _body(values: dict[str, Any]) -> str:
+    if "recipes" in values and "p_values" in values:
+        return _compared(values)
+    return _answered(values) if "results" in values else _facts(values)
+
+
+def _compared(values: dict[str, Any]) -> str:
+    """Write what eval/accuracy.py found: recipes over seeds, in order and shuffled, and their fusion."""
+    metrics = list(next(iter(values["recipes"].values()))["mean"])
+    rows = []
+    for name, found in values["recipes"].items():
+        means = [f"{one['mean']:.4f} [{one['low']:.3f}, {one['high']:.3f}]" for one in found["mean"].values()]
+        shuffled = [f"{one:.4f}" for one in found.get("shuffled", {}).values()] or ["–"] * len(metrics)
+        valid = ", ".join(f"{one:.4f}" for one in found.get("valid_ndcg@10", [])) or "–"
+        seconds = ", ".join(f"{one['train_seconds']:,.0f} s" for one in found.get("cost", [])) or "–"
+        rows.append([name, valid, *means, *shuffled, seconds])
+    data = values["data"]
+    told = (
+        f"{data['name']}, {data['share_of_users']:.0%} of users: {data['users']:,} users, {data['items']:,} items."
+    )
+    shuffles = [f"shuffled {name}" for name in metrics]
+    table = _table(["recipe", "valid NDCG@10 by seed", *metrics, *shuffles, "training by seed"], rows)
+    tests = [
+        f"- {pair}: " + ", ".join(f"{m} p = {p:.4f}" for m, p in ps.items())
+        for pair, ps in values["p_values"].items()
+    ]
+    return "\n".join([told, "", table, "", *tests, ""])
 
 
 def _answered(values: dict[str, Any]) -> str:
@@ -124,7 +153,7 @@ def _facts(values: Any, prefix: str = "") -> str:
     rows = [
         [name, value] for name, value in _leaves(values, prefix) if not name.startswith(("versions", "machine"))
     ]
-    return _table(["what", "value"], rows[:60])
+    return _table(["what", "value"], rows)
 
 
 def _leaves(values: Any, prefix: str) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import shutil
 from pathlib import Path
@@ -30,6 +31,17 @@ def test_a_changed_number_makes_the_report_stale(tmp_path: Path) -> None:
     changed.write_text(text.replace('"mean": 0.1', '"mean": 0.2', 1), encoding="utf-8")
     assert text != changed.read_text(encoding="utf-8")
     assert runpy.run_path(str(tmp_path / "report.py"))["main"](["check"]) == 1
+
+
+def test_the_report_shows_what_was_compared() -> None:
+    """The scores, not only the settings: they stand at the end of long files."""
+    text = (EVAL / "REPORT.md").read_text(encoding="utf-8")
+    found = sorted((EVAL / "results").glob("accuracy-*.json"))
+    assert found
+    for path in found:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        for name, recipe in values["recipes"].items():
+            assert f"{recipe['mean']['ndcg@10']['mean']:.4f} [" in text, (path.name, name)
 
 
 def test_suites_name_scripts_and_recipes_that_exist() -> None:

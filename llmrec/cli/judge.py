@@ -60,10 +60,7 @@ def evaluate(
         show(report.table, as_json=True)
         return
     Console().print(report)
-    print(out / "report.html")
-    if told is not None:
-        print(told.to_markdown())
-        print(out / "responses.html")
+    print(out / "report.html", *(() if told is None else (told.to_markdown(), out / "responses.html")), sep="\n")
 
 
 def _names(runs: list[Path]) -> list[str]:

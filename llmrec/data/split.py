@@ -50,6 +50,12 @@ class Split:
     data: Dataset
     parts: npt.NDArray[np.int8]
 
+    def __post_init__(self) -> None:
+        if len(self.parts) != self.data.events.height:
+            raise DataError(
+                f"{self.name}: {len(self.parts)} parts for {self.data.events.height} events; give one each"
+            )
+
     @classmethod
     def leave_last_out(cls, data: Dataset) -> Split:
         """Hold out each user's last event for test and the one before for validation.

@@ -86,6 +86,8 @@ def test_too_short_histories_and_scattered_users_are_refused() -> None:
     with pytest.raises(DataError, match="no user has 3 events"):
         Split.leave_last_out(short)
     data = ring_of_films()
+    with pytest.raises(DataError, match=r"by hand: 2 parts for \d+ events"):
+        Split("by hand", data, np.zeros(2, dtype=np.int8))
     mixed = data.with_events(data.events.sort("item_id"))
     with pytest.raises(DataError, match="not together"):
         Split.leave_last_out(mixed)
