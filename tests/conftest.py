@@ -26,6 +26,14 @@ CHAT_TEMPLATE = (
 )
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _float32_by_default() -> None:
+    """What a test finds must not hang on whether this CPU multiplies bfloat16; tests of that ask for it."""
+    import torch
+
+    torch.cpu._is_amx_tile_supported = lambda: False  # type: ignore[attr-defined, method-assign]
+
+
 def planted(split: Split, **parts: object) -> Split:
     """Return a split whose train, valid or test is not what was cut: a fault to be caught."""
     faulty = replace(split)
@@ -33,7 +41,7 @@ def planted(split: Split, **parts: object) -> Split:
     return faulty
 
 
-def build_tiny_base(folder: Path, *, seed: int = 0, spread: float = 0.1) -> Path:
+def build_tiny_base(folder: Path, *, seed: int = 0, spread: float = 0.1, width: int = 32) -> Path:
     """Save a two-layer random Llama and a byte-level tokenizer, as any local base model would lie there.
 
     ``spread`` of the weights: the frozen head of a small one can never be sure of a token.
@@ -59,7 +67,7 @@ def build_tiny_base(folder: Path, *, seed: int = 0, spread: float = 0.1) -> Path
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=True,
         initializer_range=spread,
         bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,18 @@ def encoder(model: PreTrainedModel | PeftModel) -> nn.Module:
     if hasattr(model, "peft_config"):
         causal = causal.get_base_model()
     return cast("nn.Module", causal.base_model)
+
+
+def cache_option(model: object, cache: object) -> dict[str, Any]:
+    """Return ``cache`` under the name by which ``model`` takes a key-value cache.
+
+    transformers 5.24 renamed it and warns at the old name, which older versions and models of others only have.
+    """
+    causal: Any = model
+    if hasattr(model, "peft_config"):
+        causal = causal.get_base_model()
+    taken = inspect.signature(causal.forward).parameters
+    return {"cache" if "cache" in taken else "past_key_values": cache}
 
 
 def token_size(model: PreTrainedModel | PeftModel) -> float:

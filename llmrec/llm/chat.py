@@ -79,6 +79,8 @@ class Chat:
         """Generate behind rows whose first ``begin`` tokens are in ``cache``; the rest is padded on the left."""
         import torch
 
+        from llmrec.llm.backbone import cache_option
+
         model: Any
         tokenizer: Any
         model, tokenizer = self.loaded
@@ -91,7 +93,7 @@ class Chat:
             mask[n, :begin], mask[n, width - rest :] = 1, 1
         with torch.inference_mode():
             out = model.generate(
-                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), past_key_values=cache,
+                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **cache_option(model, cache),
                 logits_processor=None if quotes is None else allowed_only(tokenizer, quotes, width),
                 do_sample=False, max_new_tokens=self.max_new_tokens, pad_token_id=tokenizer.pad_token_id,
             )  # fmt: skip
@@ -140,11 +142,13 @@ def _read(model: Any, start: list[int]) -> Any:
     import torch
     from transformers import DynamicCache
 
+    from llmrec.llm.backbone import cache_option
+
     if not start:
         return None
     cache = DynamicCache(config=model.config)
     with torch.inference_mode():
-        model(input_ids=torch.tensor([start]).to(model.device), past_key_values=cache, use_cache=True)
+        model(input_ids=torch.tensor([start]).to(model.device), use_cache=True, **cache_option(model, cache))
     return cache
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,11 +39,12 @@ class Decoder:
     """Reads rows of embeddings with a causal LM (adapted or not), and goes on token by token."""
 
     def __init__(self, model: Any) -> None:
-        from llmrec.llm.backbone import encoder
+        from llmrec.llm.backbone import cache_option, encoder
 
         self.model = model
         self.blocks: Any = encoder(model)
         self.config: Any = self.blocks.config
+        self._cached = partial(cache_option, self.blocks)
         self._positions = "position_ids" in inspect.signature(self.blocks.forward).parameters
 
     @property
@@ -140,7 +142,11 @@ class Decoder:
             positions = (inside.long().cumsum(dim=1) - 1).clamp(min=0)
             options["position_ids"] = positions[:, -embedded.shape[1] :]
         states = self.blocks(
-            inputs_embeds=embedded, attention_mask=inside.long(), past_key_values=cache, use_cache=True, **options
+            inputs_embeds=embedded,
+            attention_mask=inside.long(),
+            use_cache=True,
+            **self._cached(cache),
+            **options,
         ).last_hidden_state
         return Read(cache, inside, states[:, -1]), states
 

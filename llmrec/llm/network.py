@@ -52,6 +52,8 @@ class NextItemNetwork(nn.Module):
         super().__init__()
         self.model = model
         self.losses, self.pack, self.cold_bias = losses, pack, shape.cold_bias
+        # Only the LLM computes in half precision: logits of +-16 would be rounded to 0.06, and ties would abound.
+        self.bf16 = model.dtype == torch.bfloat16
         tokens = model.get_input_embeddings().weight
         hidden = tokens.shape[1]
         self.items = ItemTower(texts, counts > 0, shape)
@@ -131,13 +133,18 @@ class NextItemNetwork(nn.Module):
         from: no mask is needed.
         """
         embedded = self.embedded(tokens, slots, vectors, levels)
-        blocks = encoder(self.model)
         if not self.pack:
-            states: torch.Tensor = blocks(inputs_embeds=embedded, use_cache=False).last_hidden_state
-            return states.float()
-        row, options = packed(embedded, (tokens >= 0) | (slots >= 0), blocks)
-        states = blocks(inputs_embeds=row, use_cache=False, **options).last_hidden_state
-        return unpacked(states, (tokens >= 0) | (slots >= 0)).float()
+            return self._read(embedded).float()
+        row, options = packed(embedded, (tokens >= 0) | (slots >= 0), encoder(self.model))
+        return unpacked(self._read(row, **options), (tokens >= 0) | (slots >= 0)).float()
+
+    def _read(self, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
+        # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
+        with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16):
+            states: torch.Tensor = encoder(self.model)(
+                inputs_embeds=embedded, use_cache=False, **options
+            ).last_hidden_state
+        return states
 
     def users(self, states: torch.Tensor) -> torch.Tensor:
         """Project hidden states to unit user vectors, [..., dim]."""
@@ -208,9 +215,7 @@ class NextItemNetwork(nn.Module):
         return (inside if codes is None else torch.searchsorted(codes, inside)), encodings
 
     def _read_lines(self, tokens: torch.Tensor) -> torch.Tensor:
-        embedded = self.model.get_input_embeddings()(tokens)
-        states: torch.Tensor = encoder(self.model)(inputs_embeds=embedded, use_cache=False).last_hidden_state
-        return states
+        return self._read(self.model.get_input_embeddings()(tokens))
 
     def _titles(self, hidden: torch.Tensor, tokens: torch.Tensor, begin: torch.Tensor) -> torch.Tensor:
         """Next-token loss on the items' lines: in a serialized history the next title is the next text.

@@ -12,7 +12,7 @@ import polars as pl
 from llmrec.data import Catalog, Histories, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.errors import DataError
-from llmrec.llm.backbone import encoder
+from llmrec.llm.backbone import cache_option, encoder
 from llmrec.prompting.budget import newest_that_fit
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ class UserSession:
             slots = torch.from_numpy(written.slots[:, start:]).to(device)
             levels = None if written.levels is None else torch.from_numpy(written.levels[:, start:]).to(device)
             embedded = network.embedded(tokens, slots, self._vectors, levels)
-            out = encoder(network.model)(inputs_embeds=embedded, past_key_values=self._cache, use_cache=True)
-            self._cache = out.past_key_values
+            blocks = encoder(network.model)
+            out = blocks(inputs_embeds=embedded, use_cache=True, **cache_option(blocks, self._cache))
+            self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()
             self._state: Floats = network.users(last).cpu().numpy()

@@ -80,6 +80,11 @@ def load_causal_lm(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_explained(base, error)) from error
     model.train(mode=False)
+    for module in model.modules():
+        # A CPU with AVX512-BF16 would repack a matrix at its first use in evaluation: from then on bitsandbytes
+        # computes no gradient through it, and says nothing. (And it cannot repack one narrower than 64.)
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     # transformers would fill in at random what a checkpoint lacks, and read an encoder's as a causal LM.
     if told["missing_keys"]:
         lacking = f"its checkpoint lacks {len(told['missing_keys'])} weights, e.g. {min(told['missing_keys'])}"

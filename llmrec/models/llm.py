@@ -165,7 +165,7 @@ class LLMRecommender(RespondingRecommender):
         fit_network(
             self, reader.network, batches, collate,
             groups=reader.network.parameter_groups(settings), valid=valid, work_dir=work_dir, progress=progress,
-            bf16=str(model.dtype) != "torch.float32", judging=self._judging,
+            judging=self._judging,
         )  # fmt: skip
         self.freeze()
 

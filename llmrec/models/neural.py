@@ -34,7 +34,6 @@ def fit_network(
     valid: Fold | None,
     work_dir: Path | None,
     progress: bool,
-    bf16: bool = False,
     judging: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
     """Train ``network``; leave the log in ``model.train_log`` and the cost in ``model.facts``.
@@ -57,7 +56,7 @@ def fit_network(
                 return ndcg_on(model, sample)
 
         course = Course(batches, collate, validate if sample else None, place, bar)
-        cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed, bf16=bf16)
+        cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = course.log
     model.facts["cost"] = {**cost, "device": device_name()}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from conftest import build_tiny_base
 
 from llmrec.config import Backbone, Lora
 from llmrec.errors import EnvironmentFault, ModelError
@@ -150,3 +153,17 @@ def test_no_network_and_an_empty_cache(tmp_path: Path, monkeypatch: pytest.Monke
     ):
         find_base("smollm2-135m")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="needs the gpu extra")
+def test_four_bits_pass_gradients_on_after_an_evaluation(tmp_path: Path) -> None:
+    """Where the CPU has AVX512-BF16, bitsandbytes would repack matrices at first use, and lose what is learned."""
+    base = build_tiny_base(tmp_path / "wide", width=64)
+    model, _ = load_causal_lm(str(base), dtype="float32", quantize="4bit")
+    blocks: Any = encoder(model)
+    linear, given = blocks.layers[0].mlp.down_proj, torch.ones(1, 128)
+    with torch.no_grad():
+        linear(given)
+    linear(given.requires_grad_(True)).sum().backward()
+    assert given.grad is not None
+    assert given.grad.abs().sum() > 0

@@ -37,6 +37,7 @@ def adapter_of(model: LLMRecommender) -> Any:
         (("lora.rslora=true",), lambda model: adapter_of(model).use_rslora),
         (("lora.dora=true",), lambda model: adapter_of(model).use_dora),
         (("head.dropout=0.1",), lambda model: model.reader.network.dropout.p == 0.1),
+        (("backbone.dtype=bfloat16",), lambda model: model.reader.network.bf16),
         pytest.param(
             ("backbone.quantize=4bit",), lambda model: model.reader.network.model.config.quantization_config,
             marks=needs_bits,
