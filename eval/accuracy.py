@@ -1,9 +1,9 @@
 """Train recipes on several seeds and compare them on the test users, in order, shuffled, and two of them fused.
 
-python eval/accuracy.py [RECIPE ...] [--data DIR | ml-100k] [--users SHARE] [--seeds N]: the first recipe is
-compared with each of the others by a paired test over users, of each user's mean over seeds. Finished runs under
-runs/ are not trained again. The fusion of the first two, its weight chosen on validation, is compared, too. Writes
-eval/results/accuracy-DATA.json.
+python eval/accuracy.py [RECIPE ...] [--data DIR | ml-100k] [--users SHARE] [--seeds N] [--set RECIPE:KEY=VALUE]
+The first recipe is compared with each of the others by a paired test over users, of each user's mean over seeds.
+Finished runs under runs/ are not trained again. The fusion of the first two, its weight chosen on validation, is
+compared, too. Writes eval/results/accuracy-DATA.json.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from llmrec.runtime import machine, versions
 
 METRICS = ("recall@10", "ndcg@10")
 Facts = dict[str, object]
+CHANGES: dict[str, list[str]] = {}  # of a recipe, as --set asks
 
 
 def sample(data: Dataset, share: float) -> Dataset:
@@ -58,7 +59,7 @@ def run(recipe: str, split: Split, data: Dataset, seeds: int, place: str) -> tup
         valid.append(max((row.get("valid_ndcg@10", 0.0) for row in model.train_log), default=0.0))
     mean = averaged(tables)
     facts: Facts = {
-        "recipe": Recipe.load(recipe).model_dump(mode="json"),
+        "recipe": Recipe.load(recipe, set=CHANGES.get(recipe, [])).model_dump(mode="json"),
         "valid_ndcg@10": valid,
         "by_seed": {name: [float(table[name].mean()) for table in tables] for name in METRICS},  # type: ignore[arg-type]
         "mean": {name: bootstrap(mean[name].to_numpy()).model_dump() for name in METRICS},
@@ -100,7 +101,7 @@ def averaged(tables: list[pl.DataFrame]) -> pl.DataFrame:
 
 def trained(recipe: str, split: Split, data: Dataset, seed: int, place: str) -> Recommender:
     """Train a recipe with a seed, or load the finished run."""
-    chosen = Recipe.load(recipe, set=[f"seed={seed}"])
+    chosen = Recipe.load(recipe, set=[f"seed={seed}", *CHANGES.get(recipe, [])])
     return fit_run(chosen, data, split, Path("runs") / "accuracy" / f"{place}-{recipe}-{seed}", resume=True)
 
 
@@ -111,7 +112,10 @@ def main() -> None:
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--users", type=float, default=1.0)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="RECIPE:KEY=VALUE")
     asked = parser.parse_args()
+    for recipe, _, change in (one.partition(":") for one in asked.set):
+        CHANGES.setdefault(recipe, []).append(change)
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
     place = data.name if asked.users == 1 else f"{data.name}-{asked.users:g}"
     data = data if asked.users == 1 else sample(data, asked.users)

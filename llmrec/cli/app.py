@@ -50,7 +50,8 @@ def options(
     """LLM prompting and embedding for recommendation."""
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     if not debug:
-        logging.getLogger("transformers").setLevel(logging.ERROR)
+        for library in ("transformers", "bitsandbytes"):
+            logging.getLogger(library).setLevel(logging.ERROR)
         warnings.simplefilter("ignore")  # of the libraries underneath: nothing a user could act on
     logging.getLogger("llmrec").setLevel(logging.DEBUG if debug else logging.INFO)
 

@@ -105,7 +105,7 @@ class NextItemNetwork(nn.Module):
         return torch.where(known, self.bias, torch.quantile(self.bias[known], self.cold_bias))
 
     def entered(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Turn item vectors before normalization [n, dim] into what stands in an item slot, [n, hidden]."""
+        """Turn item vectors before normalization [..., dim] into what stands in an item slot, [..., hidden]."""
         slots: torch.Tensor = self.slot(vectors)
         rms = slots.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
         return slots * rms * self.slot_size
@@ -118,7 +118,8 @@ class NextItemNetwork(nn.Module):
         if not bool((slots >= 0).any()):
             return words
         # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
-        chosen = functional.embedding(slots.clamp(min=0), self.entered(vectors).to(words.dtype))
+        # Looked up first, entered then: a batch holds a thousand items, a catalog many thousands.
+        chosen = self.entered(functional.embedding(slots.clamp(min=0), vectors)).to(words.dtype)
         if levels is not None and self.events is not None:
             chosen = chosen + (self.events(levels) * self.slot_size).to(words.dtype)
         return torch.where((slots >= 0)[..., None], self.dropout(chosen), words)

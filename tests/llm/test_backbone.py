@@ -14,7 +14,7 @@ from conftest import build_tiny_base
 from llmrec.config import Backbone, Lora
 from llmrec.errors import EnvironmentFault, ModelError
 from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged, truncate
-from llmrec.llm.weights import find_base, load_causal_lm
+from llmrec.llm.weights import find_base, load_causal_lm, load_tokenizer
 
 
 @pytest.fixture
@@ -167,3 +167,13 @@ def test_four_bits_pass_gradients_on_after_an_evaluation(tmp_path: Path) -> None
     linear(given.requires_grad_(True)).sum().backward()
     assert given.grad is not None
     assert given.grad.abs().sum() > 0
+
+
+def test_a_tokenizer_that_needs_a_package_is_one_line(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        raise ImportError("\n requires the SentencePiece library but it was not found\nmore words")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lacking)
+    with pytest.raises(ModelError, match="SentencePiece library") as caught:
+        load_tokenizer(str(tiny_base))
+    assert "\n" not in str(caught.value)
