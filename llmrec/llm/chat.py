@@ -39,7 +39,7 @@ class Chat:
         """
         rows = [self.encode(chat) for chat in chats]
         written = [""] * len(rows)
-        for places in groups(rows):
+        for places in groups(rows, self.batch):
             for place, text in zip(places, self._answer_group(rows, places, quotes), strict=True):
                 written[place] = text
         return written
@@ -113,10 +113,11 @@ def encode_chat(tokenizer: Any, messages: Messages) -> list[int]:
     return ids
 
 
-def groups(rows: list[list[int]]) -> Iterator[list[int]]:
+def groups(rows: list[list[int]], batch: int) -> Iterator[list[int]]:
     """Group rows that have at least half their tokens in common at the start; within a group by length.
 
-    Rows of about the same length go together: padding is work.
+    Rows of about the same length go together: padding is work. What would not fill a batch goes into one group
+    with its like, as a batch saves more than a common start does.
     """
     order = sorted(range(len(rows)), key=lambda place: rows[place])
     cuts = [
@@ -124,9 +125,11 @@ def groups(rows: list[list[int]]) -> Iterator[list[int]]:
         for n in range(1, len(order))
         if 2 * common_start([rows[order[n - 1]], rows[order[n]]]) < min(len(rows[p]) for p in order[n - 1 : n + 1])
     ]
-    for first, last in zip([0, *cuts], [*cuts, len(order)], strict=True):
-        if first < last:
-            yield sorted(order[first:last], key=lambda place: (len(rows[place]), place))
+    alike = [order[first:last] for first, last in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    few = [place for group in alike if len(group) < batch for place in group]
+    for group in (*(group for group in alike if len(group) >= batch), few):
+        if group:
+            yield sorted(group, key=lambda place: (len(rows[place]), place))
 
 
 def common_start(rows: list[list[int]]) -> int:

@@ -19,10 +19,13 @@ def chats(*titles: str) -> list[list[dict[str, str]]]:
 
 def test_rows_that_begin_alike_are_grouped_and_sorted_by_length() -> None:
     rows = [[1, 2, 3, 4, 5, 6], [9, 9, 9, 8], [1, 2, 3, 4, 7], [9, 9, 9, 7, 7], [1, 2, 3, 4]]
-    assert list(groups(rows)) == [[4, 2, 0], [1, 3]]
-    assert list(groups([])) == []
-    assert list(groups([[1, 1], [2, 2], [3, 3]])) == [[0], [1], [2]]
-    assert sorted(place for group in groups(rows) for place in group) == list(range(5))
+    assert list(groups(rows, 2)) == [[4, 2, 0], [1, 3]]
+    assert list(groups([], 2)) == []
+    assert list(groups([[1, 1], [2, 2], [3, 3]], 1)) == [[0], [1], [2]]
+    # What would not fill a batch is answered together, shortest first, though it begins differently.
+    assert list(groups([[1, 1, 1], [2, 2], [3, 3]], 2)) == [[1, 2, 0]]
+    assert list(groups(rows, 3)) == [[4, 2, 0], [1, 3]]
+    assert sorted(place for group in groups(rows, 4) for place in group) == list(range(5))
 
 
 def test_common_start_leaves_each_row_a_token() -> None:
