@@ -54,15 +54,10 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.asked.append((dict(self.headers), {"path": self.path, **body}))
-            server.at_once += 1
-            server.most_at_once = max(server.most_at_once, server.at_once)
         try:
             getattr(self, f"_{server.mood}")()
         except (BrokenPipeError, ConnectionResetError):
             pass
-        finally:
-            with server.lock:
-                server.at_once -= 1
 
     def _send(self, code: int, body: bytes, **headers: str) -> None:
         self.send_response(code)
@@ -76,7 +71,13 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, text.encode())
 
     def _slowly(self) -> None:
+        server = self.server
+        with server.lock:
+            server.at_once += 1
+            server.most_at_once = max(server.most_at_once, server.at_once)
         time.sleep(0.05)
+        with server.lock:  # before the answer leaves: its reader may ask again before this thread goes on
+            server.at_once -= 1
         self._good()
 
     def _once_busy(self) -> None:
