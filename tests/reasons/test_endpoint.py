@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
@@ -54,10 +55,8 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.asked.append((dict(self.headers), {"path": self.path, **body}))
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             getattr(self, f"_{server.mood}")()
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def _send(self, code: int, body: bytes, **headers: str) -> None:
         self.send_response(code)
