@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmrec.errors import ModelError
+from llmrec.llm.backbone import cache_option, load_adapter
 from llmrec.llm.quotes import Quotes, allowed_only
 from llmrec.runtime import device_name
 
@@ -51,7 +52,6 @@ class Chat:
     @cached_property
     def loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model in evaluation mode, and its tokenizer."""
-        from llmrec.llm.backbone import load_adapter
         from llmrec.llm.weights import load_causal_lm
 
         model, tokenizer = load_causal_lm(self.base)
@@ -78,8 +78,6 @@ class Chat:
     ) -> list[str]:
         """Generate behind rows whose first ``begin`` tokens are in ``cache``; the rest is padded on the left."""
         import torch
-
-        from llmrec.llm.backbone import cache_option
 
         model: Any
         tokenizer: Any
@@ -144,8 +142,6 @@ def _read(model: Any, start: list[int]) -> Any:
     """Return the key-value cache of a common start; None for a start of nothing."""
     import torch
     from transformers import DynamicCache
-
-    from llmrec.llm.backbone import cache_option
 
     if not start:
         return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import inspect
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from llmrec.errors import ModelError
+from llmrec.llm.backbone import cache_option, encoder, language_logits
 
 if TYPE_CHECKING:
     import torch
@@ -39,12 +39,9 @@ class Decoder:
     """Reads rows of embeddings with a causal LM (adapted or not), and goes on token by token."""
 
     def __init__(self, model: Any) -> None:
-        from llmrec.llm.backbone import cache_option, encoder
-
         self.model = model
         self.blocks: Any = encoder(model)
         self.config: Any = self.blocks.config
-        self._cached = partial(cache_option, self.blocks)
         self._positions = "position_ids" in inspect.signature(self.blocks.forward).parameters
 
     @property
@@ -83,8 +80,6 @@ class Decoder:
     def log_probabilities(self, states: torch.Tensor, rows: Ints, tokens: Ints) -> Doubles:
         """Return log p(token | states[row]) for pairs of row and token, over the whole vocabulary: [n_pairs]."""
         import torch
-
-        from llmrec.llm.backbone import language_logits
 
         found = np.empty(len(rows), dtype=np.float64)
         for start in range(0, len(states), LOGITS_AT_ONCE):
@@ -145,7 +140,7 @@ class Decoder:
             inputs_embeds=embedded,
             attention_mask=inside.long(),
             use_cache=True,
-            **self._cached(cache),
+            **cache_option(self.blocks, cache),
             **options,
         ).last_hidden_state
         return Read(cache, inside, states[:, -1]), states
@@ -160,8 +155,6 @@ def context_of(config: Any) -> int | None:
 def check_head(model: Any) -> None:
     """Raise ModelError for a model whose head does more to the states than ``language_logits`` does."""
     import torch
-
-    from llmrec.llm.backbone import encoder, language_logits
 
     causal = model.get_base_model() if hasattr(model, "peft_config") else model
     ids = torch.arange(4, device=next(causal.parameters()).device)[None]

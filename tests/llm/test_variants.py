@@ -18,6 +18,7 @@ from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.neural import ndcg_on
+from llmrec.training.objective import catalog_cross_entropy
 from llmrec.training.windows import Batch
 
 MakeRecipe = Callable[..., Recipe]
@@ -56,6 +57,21 @@ def test_it_learns_the_ring_and_is_saved(
     again = LLMRecommender.load(tmp_path / "run")
     histories = ring_split.test.histories
     np.testing.assert_allclose(again.score(histories), model.score(histories), atol=1e-4)
+
+
+def test_bfloat16_stops_at_the_llm(
+    tiny_recipe: MakeRecipe, ring_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalog's logits are exact: in bfloat16 they would step by 0.06, and items would tie."""
+    rounded: set[bool] = set()
+
+    def noted(logits: torch.Tensor, *others: Any) -> torch.Tensor:
+        rounded.add(torch.is_autocast_enabled(logits.device.type))
+        return catalog_cross_entropy(logits, *others)
+
+    monkeypatch.setattr("llmrec.llm.network.catalog_cross_entropy", noted)
+    LLMRecommender(tiny_recipe("soft", "backbone.dtype=bfloat16", "train.epochs=1")).fit(ring_split.train)
+    assert rounded == {False}
 
 
 def test_packed_gives_the_loss_and_gradients_of_padded(tiny_recipe: MakeRecipe, ring_split: Split) -> None:

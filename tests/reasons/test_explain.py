@@ -212,8 +212,6 @@ def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch
         placed.append("cpu")
         return "cpu"
 
-    import llmrec.llm.backbone  # what imports the loader by name must not meet the stand-in first
-
     monkeypatch.setattr("llmrec.llm.weights.load_causal_lm", load)
     monkeypatch.setattr("llmrec.llm.chat.device_name", device)
     model.narration_base = str(tiny_base)  # type: ignore[attr-defined]
