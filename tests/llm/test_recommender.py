@@ -259,7 +259,7 @@ def test_the_real_model_learns_the_ring() -> None:
     split = Split.leave_last_out(ring_of_films(n_items=12, n_users=40, length=7))
     changes = [
         "backbone.layers=2", "backbone.dtype=float32", "lora.r=4", "history.encoding=soft", "head.dim=64",
-        "train.epochs=6", "train.learning_rate=2e-3", "train.head_learning_rate=1e-2", "train.schedule=constant",
+        "train.epochs=14", "train.learning_rate=2e-3", "train.head_learning_rate=1e-2", "train.schedule=linear",
     ]  # fmt: skip
     model = LLMRecommender(Recipe.load("quickstart", set=changes)).fit(split.train)
     first = model.recommend(split.test.histories, 1, exclude_seen=False)
