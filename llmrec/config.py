@@ -88,7 +88,11 @@ class Responses(Section):
     weight: Annotated[float, Field(ge=0)] = 0.3  # of the responses' loss beside the next item's
     dim: Positive = 128  # hidden units of the heads
     dropout: Share = 0.1
+    counted: bool = True  # the heads also read what was usual so far: of the user, the item and the pair
     rating: Literal["regression", "ordinal"] = "regression"
+    # What says which epoch is best: NDCG@10 of the next item, the share of the prior's loss that the heads avoid
+    # (mean over tasks), or the sum of the two.
+    judged_by: Literal["next_item", "responses", "both"] = "both"
     positive: list[str] = []  # behaviors that count as a purchase; by default those with such a name
     behavior_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     rank_by: Literal["relevance", "purchase", "value"] = "relevance"
@@ -149,7 +153,7 @@ class Train(Section):
     batch_tokens: Positive = 2400
     accumulation: Positive = 1
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    patience: Positive = 3  # validations without a better NDCG@10 before it stops
+    patience: Positive = 3  # validations without a better one before it stops
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
     item_loss: Annotated[float, Field(ge=0)] = 1.0  # weight of the softmax over items
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens

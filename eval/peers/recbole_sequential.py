@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11,<3.12"
-# dependencies = ["recbole==1.2.1", "numpy<2", "pandas<2.2", "ray<=2.6.3", "pyarrow", "setuptools<80"]
+# dependencies = ["recbole==1.2.1", "numpy<2", "pandas<2.2", "ray<=2.6.3", "pyarrow<22", "setuptools<80"]
 # ///
 """RecBole's GRU4Rec or SASRec: `python recbole_sequential.py FOLDER OUT.parquet --model GRU4Rec --epochs 20`.
 

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11,<3.13"
-# dependencies = ["rectools[torch]==0.19.0", "pytorch-lightning==2.5.2", "pyarrow"]
+# dependencies = ["rectools[torch]==0.19.0", "pytorch-lightning==2.5.2", "pyarrow<22"]
 # ///
 """RecTools' SASRec or BERT4Rec: `python rectools_sequential.py FOLDER OUT.parquet --model sasrec --epochs 20`.
 

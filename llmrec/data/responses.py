@@ -123,11 +123,13 @@ class Targets:
     """For every event [n]: ``before``, how many of its user's events are strictly earlier, and the answers.
 
     A class or step is a number from 0, what is not known NaN. ``weights``: how much the event counts.
+    ``features`` [n, n_features]: what else was known before it, for who reads that.
     """
 
     before: Ints
     values: Mapping[str, Floats]
     weights: Floats
+    features: Floats | None = None
 
     def of_known(self, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Targets:
         """Leave out the events that are not ``known`` [n]; ``before`` then counts only known ones."""
@@ -135,7 +137,8 @@ class Targets:
         starts = np.repeat(offsets[:-1], np.diff(offsets))
         counted = total[starts + self.before] - total[starts]
         kept = {name: values[known] for name, values in self.values.items()}
-        return Targets(counted[known], kept, self.weights[known])
+        features = None if self.features is None else self.features[known]
+        return Targets(counted[known], kept, self.weights[known], features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,15 +154,15 @@ class Asked:
 
 
 def asked(
-    data: Dataset, chosen: npt.NDArray[np.bool_], tasks: TaskSet, *, most: int | None = None,
+    histories: Histories, chosen: npt.NDArray[np.bool_], tasks: TaskSet, *, most: int | None = None,
     window: int | None = None, seed: int = 0,
 ) -> Asked:  # fmt: skip
-    """Ask about the ``chosen`` events [n_events], or a random sample of ``most`` of them.
+    """Ask about the ``chosen`` ones of these events [n_events], or a random sample of ``most`` of them.
 
     A basket's events share a moment, and none of them may tell about the others: a history ends before it.
     With ``window`` a history holds only its newest so many events.
     """
-    histories, rows = data.histories, np.flatnonzero(chosen)
+    rows = np.flatnonzero(chosen)
     if most is not None and len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     told = tasks.targets(histories)

@@ -29,11 +29,34 @@ Rows = npt.NDArray[np.int64]
 class Fold:
     """Questions and answers: the histories a model is given, and what really came next.
 
-    ``answers`` has the columns ``user_id, item_id``; a user may have several, or none.
+    ``answers`` has the columns ``user_id, item_id``; a user may have several, or none. ``events``, where the fold
+    was cut out of a log, are the same with all their fields.
     """
 
     histories: Histories
     answers: pl.DataFrame
+    events: pl.DataFrame | None = None
+
+    def take(self, places: npt.NDArray[np.int64]) -> Fold:
+        """Return the fold of the users at ``places`` alone."""
+        histories = self.histories.take(places)
+        own = pl.col(USER).is_in(list(histories.user_ids))
+        return Fold(histories, self.answers.filter(own), None if self.events is None else self.events.filter(own))
+
+    def followed(self) -> tuple[Histories, npt.NDArray[np.bool_]]:
+        """Put the answers' events behind the histories. Returns these, and which of their events are answers.
+
+        Raises DataError for a fold without events.
+        """
+        if self.events is None:
+            raise DataError("this fold has only the items of its answers, not their events")
+        known = self.histories
+        owners = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
+            np.repeat(np.arange(len(known)), known.lengths())
+        )
+        parts = [known.events.with_columns(owners, answer=False), self.events.with_columns(answer=True)]
+        both = Histories.from_events(pl.concat(parts, how="diagonal"), users=known.user_ids)
+        return Histories(both.user_ids, both.events.drop("answer"), both.offsets), both.events["answer"].to_numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,4 +206,5 @@ def _fold(events: pl.DataFrame, of_users: tuple[Rows, Rows], asked: npt.NDArray[
     users = events[USER].gather(starts[chosen])
     counts = np.diff(offsets_of(kept)[starts])[chosen]
     histories = Histories(tuple(users.to_list()), events.drop(USER).filter(kept), offsets_of(counts))
-    return Fold(histories, events.filter(asked).select(USER, ITEM))
+    answers = events.filter(asked)
+    return Fold(histories, answers.select(USER, ITEM), answers)

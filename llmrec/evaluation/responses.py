@@ -37,7 +37,7 @@ def response_questions(
     Items that the catalog of the training data lacks are not asked about.
     """
     chosen = split.parts == (TEST if fold == "test" else VALID)
-    return asked(split.data, chosen, tasks, most=most, window=window, seed=seed)
+    return asked(split.data.histories, chosen, tasks, most=most, window=window, seed=seed)
 
 
 def judge_responses(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.data.responses import TaskSet, TaskSpec
+from llmrec.data.responses import Floats, TaskSet, TaskSpec
 
 # By task: probabilities [n, n_levels], or numbers [n].
 Answers = Mapping[str, npt.NDArray[np.floating]]
@@ -32,3 +32,28 @@ def _columns(spec: TaskSpec, found: npt.NDArray[np.floating]) -> dict[str, npt.N
     if spec.values:
         named = {spec.name: found @ np.array(spec.values)} | named
     return named
+
+
+def skill(answers: Answers, truths: Mapping[str, Floats], tasks: TaskSet) -> float:
+    """Mean over tasks of the share of the prior's loss that is avoided: 1 at best, 0 as the prior, less if worse.
+
+    The loss is the log loss for classes and ordinals, the squared error for numbers. ``truths`` [n] by task, NaN
+    where not known; a task without any counts 0.
+    """
+    each = [_skill(spec, np.asarray(answers[spec.name]), truths[spec.name]) for spec in tasks.specs]
+    return float(np.mean(each))
+
+
+def _skill(spec: TaskSpec, found: npt.NDArray[np.floating], truth: Floats) -> float:
+    known = ~np.isnan(truth)
+    found, truth = found[known], truth[known]
+    if not len(truth):
+        return 0.0
+    if found.ndim == 1:
+        own, usual = np.square(found - truth).mean(), np.square(spec.center - truth).mean()
+    else:
+        steps = np.abs(truth[:, None] - np.array(spec.values)).argmin(axis=1) if spec.kind == "ordinal" else truth
+        places = steps.astype(np.int64)
+        own = -np.log(np.maximum(found[np.arange(len(places)), places], 1e-9)).mean()
+        usual = -np.log(np.array(spec.prior))[places].mean()
+    return float(1 - own / max(usual, 1e-9))

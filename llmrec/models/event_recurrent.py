@@ -53,8 +53,9 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
             network.events = FieldEmbeddings(self.levels.sizes, shape.dim)
         if self.tasks.specs:
             network.responses = ResponseHeads(
-                self.tasks, width=shape.dim, dim=shape.dim, hidden=settings.dim, dropout=settings.dropout
-            )
+                self.tasks, width=shape.dim, dim=shape.dim, hidden=settings.dim, dropout=settings.dropout,
+                counted=self.counted,
+            )  # fmt: skip
         network.response_weight = settings.weight
         return network
 
@@ -81,7 +82,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
         fit_network(
             self, self.network, batches, collate, groups=[{"params": list(self.network.parameters()), **rates}],
-            valid=valid, work_dir=work_dir, progress=progress,
+            valid=valid, work_dir=work_dir, progress=progress, responses=self._validation(valid),
         )  # fmt: skip
 
     def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
@@ -113,10 +114,9 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
         device = next(self.network.parameters()).device
         with torch.inference_mode():
-            scores = (
-                self.network.scores(torch.from_numpy(self._states(sequences)).to(device)).float().cpu().numpy()
-            )
-        return self._ranked_by(scores, sequences)
+            states = torch.from_numpy(self._states(sequences)).to(device)
+            scores: Scores = self.network.scores(states).float().cpu().numpy()
+        return scores
 
     def _heads(self) -> ResponseHeads | None:
         return self.network.responses

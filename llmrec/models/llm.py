@@ -165,7 +165,7 @@ class LLMRecommender(RespondingRecommender):
         fit_network(
             self, reader.network, batches, collate,
             groups=reader.network.parameter_groups(settings), valid=valid, work_dir=work_dir, progress=progress,
-            judging=self._judging,
+            judging=self._judging, responses=self._validation(valid),
         )  # fmt: skip
         self.freeze()
 
@@ -234,7 +234,7 @@ class LLMRecommender(RespondingRecommender):
 
     def _score(self, sequences: Sequences) -> Scores:
         scores = self.temperature * self.reader.users(sequences) @ self.vectors.T + self.bias
-        return self._ranked_by(scores.astype(np.float32, copy=False), sequences)
+        return np.asarray(scores, dtype=np.float32)
 
     def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
         """Ask the index for k items more than the longest history holds; the dense scores are not needed."""

@@ -54,8 +54,9 @@ def build_reader(
         network.events = FieldEmbeddings(model.levels.sizes, width)
     if model.tasks.specs:
         network.responses = ResponseHeads(
-            model.tasks, width=width, dim=head.dim, hidden=responses.dim, dropout=responses.dropout
-        )
+            model.tasks, width=width, dim=head.dim, hidden=responses.dim, dropout=responses.dropout,
+            counted=model.counted,
+        )  # fmt: skip
     if training and head.warm_start is not None:
         network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
     from llmrec.models.base import Recommender
 
 
+@dataclass(frozen=True)
+class Validation:
+    """``skill``: how well the responses are predicted; ``judged_by``: the log's columns that decide."""
+
+    skill: Callable[[], float]
+    judged_by: tuple[str, ...]
+
+
 def fit_network(
     model: Recommender,
     network: torch.nn.Module,
@@ -35,11 +44,13 @@ def fit_network(
     work_dir: Path | None,
     progress: bool,
     judging: Callable[[], AbstractContextManager[None]] = nullcontext,
+    responses: Validation | None = None,
 ) -> None:
     """Train ``network``; leave the log in ``model.train_log`` and the cost in ``model.facts``.
 
-    ``judging`` is entered around each validation.
+    ``judging`` is entered around each validation; ``responses`` says what else is validated.
     """
+    from llmrec.training.checkpoints import NEXT_ITEM
     from llmrec.training.trainer import Course, train
 
     settings = model.recipe.train
@@ -50,12 +61,14 @@ def fit_network(
         place = work_dir or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
 
-        def validate() -> float:
+        def validate() -> dict[str, float]:
             assert sample is not None
             with judging():
-                return ndcg_on(model, sample)
+                found = {"valid_ndcg@10": ndcg_on(model, sample)}
+                return found if responses is None else found | {"valid_responses": responses.skill()}
 
-        course = Course(batches, collate, validate if sample else None, place, bar)
+        judged_by = NEXT_ITEM if responses is None else responses.judged_by
+        course = Course(batches, collate, validate if sample else None, place, bar, judged_by)
         cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = course.log
     model.facts["cost"] = {**cost, "device": device_name()}
@@ -66,10 +79,7 @@ def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:
     n = len(fold.histories)
     if n <= most:
         return fold
-    places = np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
-    histories = fold.histories.take(places)
-    users = list(histories.user_ids)
-    return Fold(histories, fold.answers.filter(fold.answers["user_id"].is_in(users)))
+    return fold.take(np.sort(np.random.default_rng(seed).choice(n, most, replace=False)))
 
 
 def ndcg_on(model: Recommender, fold: Fold) -> float:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.data import Dataset, Histories, Sequences
+from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
+from llmrec.data.counted import WINDOW, CountedFeatures
 from llmrec.data.event_levels import EventLevels
 from llmrec.data.histories import offsets_of
-from llmrec.data.responses import Targets, TaskSet
+from llmrec.data.responses import Targets, TaskSet, asked
 from llmrec.errors import DataError, RecipeError
-from llmrec.models.answers import Answers, response_table
+from llmrec.models.answers import Answers, response_table, skill
 from llmrec.models.base import Recommender, Scores
+from llmrec.models.neural import Validation
 from llmrec.training.windows import Batch, anchors_of, targets_of
 
 if TYPE_CHECKING:
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
     from llmrec.training.responses import ResponseHeads
 
 PAIRS_AT_ONCE = 65536
+VALID_EVENTS = 2000  # a fixed random sample of at most so many events of the validation users is predicted
+JUDGED_BY = {
+    "next_item": ("valid_ndcg@10",),
+    "responses": ("valid_responses",),
+    "both": ("valid_ndcg@10", "valid_responses"),
+}
 
 
 class RespondingRecommender(Recommender):
@@ -37,6 +46,7 @@ class RespondingRecommender(Recommender):
 
     tasks: TaskSet
     levels: EventLevels
+    counted: CountedFeatures | None  # what the heads read besides states, where the recipe has responses.counted
     prices: Scores  # each item's median price in training, [n_items]; 1 where no price is known
 
     @abstractmethod
@@ -68,7 +78,8 @@ class RespondingRecommender(Recommender):
             )
         pairs = pairs_of(histories, items)
         codes = np.array([self.catalog.code(item) for item in pairs[ITEM]], dtype=np.int64)
-        answers = self._answers(self._states(self.sequences_of(histories)), pairs["row"].to_numpy(), codes)
+        states = self._states(self.sequences_of(histories))
+        answers = self._answers(histories, states, pairs["row"].to_numpy(), codes)
         return response_table(pairs.drop("row"), answers, self.tasks)
 
     def simulate(self, history: Histories, steps: int, *, seed: int = 0) -> pl.DataFrame:
@@ -98,7 +109,8 @@ class RespondingRecommender(Recommender):
         """Return a code for what each event says besides its item, int32 [n_events]."""
 
     def _kept_columns(self) -> list[str]:
-        wanted = [*self.levels.columns, TIME, BEHAVIOR] if self._speaks() else []
+        counted = self.counted.columns if self.counted else []
+        wanted = [*self.levels.columns, *counted, TIME, BEHAVIOR] if self._speaks() else []
         return [name for name in dict.fromkeys(wanted) if name in self.histories.events.columns]
 
     def _speaks(self) -> bool:
@@ -108,6 +120,8 @@ class RespondingRecommender(Recommender):
         """Find levels, tasks and prices in the training data. Raises DataError where the data lacks something."""
         self.levels = EventLevels.fit(data.histories, self.recipe.history.events, order_only=data.order_only)
         self.tasks = TaskSet.fit(data, self.recipe.tasks, self.recipe.responses)
+        wanted = self.recipe.tasks and self.recipe.responses.counted
+        self.counted = CountedFeatures.fit(data, self.tasks) if wanted else None
         self.prices = np.ones(len(self.catalog), dtype=np.float32)
         if self.recipe.responses.rank_by == "value":
             self.prices = _prices(data)
@@ -117,7 +131,10 @@ class RespondingRecommender(Recommender):
         if not self.recipe.tasks and not self.recipe.responses.behavior_weights:
             return None
         known = self.catalog.codes(data.histories.events[ITEM]) >= 0
-        return self.tasks.targets(data.histories).of_known(data.histories.offsets, known)
+        told = self.tasks.targets(data.histories)
+        if self.counted is not None:
+            told = replace(told, features=self.counted.of_events(data.histories, self.catalog))
+        return told.of_known(data.histories.offsets, known)
 
     def _told(self, targets: Targets, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         """Lay out a batch's answers as ``ResponseHeads.loss`` takes them."""
@@ -128,9 +145,33 @@ class RespondingRecommender(Recommender):
         tensors = {name: torch.from_numpy(values.astype(np.float32)) for name, values in laid.items()}
         tensors["anchors"] = torch.from_numpy(anchors_of(targets.before, sequences, batch.windows))
         tensors["weights"] = torch.from_numpy(weights.astype(np.float32))
+        if targets.features is not None:
+            features = targets_of(targets.features, sequences, batch.windows)
+            tensors["features"] = torch.from_numpy(features.astype(np.float32))
         return tensors
 
-    def _answers(self, states: Scores, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> Answers:
+    def _validation(self, valid: Fold | None) -> Validation | None:
+        """Say how the heads are validated; None where there are none, or nothing to ask them."""
+        if not self.recipe.tasks or valid is None or valid.events is None or not len(valid.histories):
+            return None
+        both, held_out = valid.followed()
+        held_out &= self.catalog.codes(both.events[ITEM]) >= 0
+        told = asked(both, held_out, self.tasks, most=VALID_EVENTS, window=WINDOW, seed=self.recipe.seed)
+        place = {name: row for row, name in enumerate(told.histories.user_ids)}
+        rows = np.array([place[name] for name in told.answers[USER]], dtype=np.int64)
+        codes = self.catalog.codes(told.answers[ITEM]).astype(np.int64)
+        truths = {name: told.answers[name].to_numpy() for name in self.tasks.names}
+
+        def measured() -> float:
+            states = self._states(self.sequences_of(told.histories))
+            return skill(self._answers(told.histories, states, rows, codes), truths, self.tasks)
+
+        return Validation(measured, JUDGED_BY[self.recipe.responses.judged_by])
+
+    def _answers(
+        self, histories: Histories, states: Scores, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]
+    ) -> Answers:
+        """Answer for pairs of a history, by its row, and an item, by its code; ``states`` are the histories'."""
         import torch
 
         heads = self._heads()
@@ -140,21 +181,27 @@ class RespondingRecommender(Recommender):
         with torch.inference_mode():
             for start in range(0, max(len(rows), 1), PAIRS_AT_ONCE):
                 part = slice(start, start + PAIRS_AT_ONCE)
-                users, items = (torch.from_numpy(values) for values in (states[rows[part]], vectors[codes[part]]))
-                found = heads(users.to(device), items.to(device))
+                read = [states[rows[part]], vectors[codes[part]]]
+                if self.counted is not None:
+                    features = self.counted.of_pairs(histories, rows[part], codes[part], self.catalog)
+                    read.append(features.astype(np.float32))
+                found = heads(*(torch.from_numpy(values).to(device) for values in read))
                 parts.append({name: values.float().cpu().numpy() for name, values in found.items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _ranked_by(self, scores: Scores, sequences: Sequences) -> Scores:
-        """Turn relevance into what ``responses.rank_by`` wants: log of p(item) * p(purchase | item) * price."""
-        wanted = self.recipe.responses.rank_by
-        if wanted == "relevance":
+    def score(self, histories: Histories) -> Scores:
+        """Score as ``responses.rank_by`` wants: relevance, or log of p(item) * p(purchase | item) * price.
+
+        See ``Recommender.score``.
+        """
+        scores = super().score(histories)
+        if self.recipe.responses.rank_by == "relevance" or not len(scores):
             return scores
         top = scores.max(axis=1, keepdims=True)
         relevance = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
-        states, n = self._states(sequences), scores.shape[1]
+        states, n = self._states(self.sequences_of(histories)), scores.shape[1]
         for row in range(len(scores)):
-            bought = self._answers(states, np.full(n, row), np.arange(n))["purchase"][:, 1]
+            bought = self._answers(histories, states, np.full(n, row), np.arange(n))["purchase"][:, 1]
             relevance[row] += np.log(np.maximum(bought, 1e-9))
         return np.asarray(relevance + np.log(self.prices), dtype=np.float32)
 
@@ -170,7 +217,7 @@ class RespondingRecommender(Recommender):
         row: dict[str, object] = {ITEM: self.catalog.ids[code]}
         if not self._heads():
             return row
-        answers = self._answers(self._states(sequences), np.zeros(1, dtype=np.int64), np.array([code]))
+        answers = self._answers(now, self._states(sequences), np.zeros(1, dtype=np.int64), np.array([code]))
         for name in ("behavior", "action"):
             if name in answers and BEHAVIOR not in row:
                 row[BEHAVIOR] = self.tasks[name].levels[_drawn(answers[name][0], draw)]

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from llmrec.data.counted import CountedFeatures
 from llmrec.data.event_levels import EventLevels
 from llmrec.data.responses import TaskSet
 from llmrec.errors import ArtifactError
+from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from llmrec.models.responding import RespondingRecommender
 
 NAME = "responses.json"
+COUNTED = "counted.safetensors"
 
 
 class _Kept(BaseModel):
@@ -24,6 +27,7 @@ class _Kept(BaseModel):
     levels: EventLevels
     tasks: TaskSet
     prices: tuple[float, ...] | None  # None: all 1
+    counted: tuple[str, ...] | None = None  # the columns of what is counted; None: nothing is
 
 
 def write_fields(model: RespondingRecommender, folder: Path) -> None:
@@ -32,13 +36,18 @@ def write_fields(model: RespondingRecommender, folder: Path) -> None:
         return
     valued = model.recipe.responses.rank_by == "value"
     prices = tuple(float(price) for price in model.prices) if valued else None
-    kept = _Kept(levels=model.levels, tasks=model.tasks, prices=prices)
+    counted = model.counted
+    names = None if counted is None else counted.names
+    kept = _Kept(levels=model.levels, tasks=model.tasks, prices=prices, counted=names)
+    if counted is not None:
+        arrays: Tensors = {"totals": counted.totals, "usual": counted.usual, "edges": counted.edges}
+        write_tensors(folder / COUNTED, arrays)
     (folder / NAME).write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_fields(model: RespondingRecommender, folder: Path) -> None:
     """Read what ``write_fields`` wrote. Raises ArtifactError for a file that is missing or damaged."""
-    model.levels, model.tasks = EventLevels(fields=()), TaskSet(specs=())
+    model.levels, model.tasks, model.counted = EventLevels(fields=()), TaskSet(specs=()), None
     model.prices = np.ones(len(model.catalog), dtype=np.float32)
     if not (model.recipe.history.events or model.recipe.tasks):
         return
@@ -49,3 +58,5 @@ def read_fields(model: RespondingRecommender, folder: Path) -> None:
     model.levels, model.tasks = kept.levels, kept.tasks
     if kept.prices is not None:
         model.prices = np.array(kept.prices, dtype=np.float32)
+    if kept.counted is not None:
+        model.counted = CountedFeatures(kept.counted, **read_tensors(folder / COUNTED))

@@ -13,6 +13,7 @@ from llmrec.errors import TrainingError
 
 Tensors = dict[str, torch.Tensor]
 WEIGHTS = "trainable.safetensors"
+NEXT_ITEM = ("valid_ndcg@10",)  # the column of a log that says which epoch is best
 
 
 def trainable_state(network: torch.nn.Module | None) -> Tensors:
@@ -50,10 +51,10 @@ def last_checkpoint(work_dir: Path) -> Path | None:
     return None
 
 
-def best_row(log: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the row with the best validation, or the newest where nothing is validated."""
-    validated = [row for row in log if "valid_ndcg@10" in row]
-    return max(validated, key=lambda row: row["valid_ndcg@10"]) if validated else log[-1]
+def best_row(log: list[dict[str, Any]], judged_by: tuple[str, ...] = NEXT_ITEM) -> dict[str, Any]:
+    """Return the row with the highest sum of these columns, or the newest where nothing is validated."""
+    validated = [row for row in log if all(column in row for column in judged_by)]
+    return max(validated, key=lambda row: sum(row[column] for column in judged_by)) if validated else log[-1]
 
 
 def best_file(work_dir: Path, row: dict[str, Any]) -> Path:

@@ -52,8 +52,9 @@ class Progress:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """An epoch is done and validated."""
-        valid = row.get("valid_ndcg@10")
-        judged = "" if valid is None else f"  valid NDCG@10 {valid:.4f}"
+        said = {"valid_ndcg@10": "NDCG@10", "valid_responses": "responses"}
+        found = [f"{name} {row[column]:.4f}" for column, name in said.items() if column in row]
+        judged = f"  valid {', '.join(found)}" if found else ""
         self._say(f"{self.title}: epoch {row['epoch']}  loss {row['loss']:.3f}{judged}")
 
     def stop(self) -> None:

@@ -9,11 +9,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from llmrec.data.counted import CountedFeatures
 from llmrec.data.responses import TaskSet, TaskSpec
+from llmrec.training.fields import PiecewiseLinear
 from llmrec.training.objective import weighted_mean
 
 # What a batch knows of its targets besides their items, all [n, length + 1] as they are: each task's answer (NaN
-# where not known), "anchors" (which state was there strictly before, -1: none), "weights".
+# where not known), "anchors" (which state was there strictly before, -1: none), "weights"; and, where the heads
+# read them, counted "features" [n, length + 1, n_features].
 Told = Mapping[str, torch.Tensor]
 
 
@@ -30,23 +33,34 @@ class ResponseHeads(nn.Module):
 
     A number is a mean with squared loss, an ordinal a cumulative link (McCullagh 1980): ``p(y > k) =
     sigmoid(f(u, i) - c_k)``. One hidden layer is shared by all tasks of a kind, beside a linear path, which
-    carries what an item or a user has in general.
+    carries what an item or a user has in general. With ``counted`` both also read features that are counted, not
+    learned (as in Wide & Deep, Cheng et al. 2016): those of the user, and given an item those of the pair.
     """
 
-    def __init__(self, tasks: TaskSet, *, width: int, dim: int, hidden: int, dropout: float) -> None:
+    def __init__(
+        self, tasks: TaskSet, *, width: int, dim: int, hidden: int, dropout: float,
+        counted: CountedFeatures | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.tasks = tasks
         self.user = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
         self.dim = dim
-        self.given = _Head([spec for spec in tasks.specs if spec.given_item], 3 * dim, hidden, dropout)
-        self.alone = _Head([spec for spec in tasks.specs if not spec.given_item], dim, hidden, dropout)
+        self.numeric = None if counted is None else PiecewiseLinear(torch.from_numpy(counted.edges))
+        every = self.numeric.size(counted.size) if self.numeric and counted else 0
+        self.of_user = self.numeric.size(counted.n_user) if self.numeric and counted else 0
+        given, alone = ([spec for spec in tasks.specs if spec.given_item == wanted] for wanted in (True, False))
+        self.given = _Head(given, 3 * dim + every, hidden, dropout)
+        self.alone = _Head(alone, dim + self.of_user, hidden, dropout)
 
-    def forward(self, states: torch.Tensor, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self, states: torch.Tensor, vectors: torch.Tensor, features: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
         """Predict for n pairs of a state [n, width] and an item vector before normalization [n, dim].
 
-        Returns probabilities [n, n_levels] of classes and ordinals, and numbers [n].
+        ``features`` [n, n_features] where the heads read them. Returns probabilities [n, n_levels] of classes and
+        ordinals, and numbers [n].
         """
-        raw = self._raw(states, vectors)
+        raw = self._raw(states, vectors, features)
         found: dict[str, torch.Tensor] = {}
         for spec in self.tasks.specs:
             values = raw[spec.name]
@@ -69,7 +83,8 @@ class ResponseHeads(nn.Module):
         there = anchors >= 0
         rows, places, vectors = rows[there], places[there], vectors[there]
         at = taught.states[rows, anchors[there]]
-        raw = self._raw(taught.hidden[rows, at], vectors)
+        features = told["features"][rows, places] if self.numeric else None
+        raw = self._raw(taught.hidden[rows, at], vectors, features)
         weights = told["weights"][rows, places]
         total = taught.hidden.new_zeros(())
         for spec in self.tasks.specs:
@@ -79,12 +94,17 @@ class ResponseHeads(nn.Module):
             total = total + weighted_mean(each, weights[known])
         return total
 
-    def _raw(self, states: torch.Tensor, vectors: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _raw(
+        self, states: torch.Tensor, vectors: torch.Tensor, features: torch.Tensor | None
+    ) -> dict[str, torch.Tensor]:
         users = self.user(states)
         items = functional.normalize(vectors, dim=-1) * self.dim**0.5
-        pairs = torch.cat([users, items, users * items], dim=-1)
-        found: dict[str, torch.Tensor] = {**self.given(pairs), **self.alone(users)}
-        return found
+        pairs, alone = [users, items, users * items], [users]
+        if self.numeric is not None:
+            assert features is not None
+            numbers = self.numeric(features)
+            pairs, alone = [*pairs, numbers], [users, numbers[:, : self.of_user]]
+        return {**self.given(torch.cat(pairs, dim=-1)), **self.alone(torch.cat(alone, dim=-1))}
 
     def _head(self, spec: TaskSpec) -> _Head:
         return self.given if spec.given_item else self.alone

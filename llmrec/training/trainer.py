@@ -19,6 +19,7 @@ from llmrec.errors import EnvironmentFault, LlmrecError, TrainingError
 from llmrec.resources.cache import no_space
 from llmrec.runtime import device_name
 from llmrec.training.checkpoints import (
+    NEXT_ITEM,
     WEIGHTS,
     Tensors,
     append_row,
@@ -37,14 +38,22 @@ SAVE_EVERY_SECONDS = 60.0
 
 @dataclass
 class Course:
-    """What one training run does besides optimizing: the plan, how to validate, where to keep things."""
+    """What one training run does besides optimizing: the plan, how to validate, where to keep things.
+
+    ``validate`` returns columns for the log; the sum of those named in ``judged_by`` says which epoch is best.
+    """
 
     batches: list[Batch]
     collate: Callable[[Batch], Tensors]
-    validate: Callable[[], float] | None
+    validate: Callable[[], dict[str, float]] | None
     work_dir: Path
     progress: Progress
+    judged_by: tuple[str, ...] = NEXT_ITEM
     log: list[dict[str, Any]] = field(default_factory=list)
+
+    def best(self) -> dict[str, Any]:
+        """The log's row of the best epoch so far."""
+        return best_row(self.log, self.judged_by)
 
 
 class _Batches(torch.utils.data.Dataset[Tensors]):
@@ -160,7 +169,7 @@ class _Course(TrainerCallback, ExportableState):
         self.losses, self.tokens, self.seconds = [], 0, 0.0
         if self.course.validate is not None:
             self.network.eval()
-            row["valid_ndcg@10"] = round(self.course.validate(), 6)
+            row |= {column: round(value, 6) for column, value in self.course.validate().items()}
             self.network.train()
         self.course.log.append(row)
         append_row(self.course.work_dir / "train_log.jsonl", row)
@@ -169,18 +178,18 @@ class _Course(TrainerCallback, ExportableState):
         control.should_training_stop = control.should_training_stop or self.over()
 
     def _keep_best(self, row: dict[str, Any]) -> None:
-        if row is best_row(self.course.log):
+        if row is self.course.best():
             save_file(trainable_state(self.network), best_file(self.course.work_dir, row))
 
     def _patience_over(self) -> bool:
         if self.course.validate is None or not self.course.log:
             return False
-        best = best_row(self.course.log)
+        best = self.course.best()
         later = [row for row in self.course.log if row["step"] > best["step"]]
         return len(later) >= self.settings.patience
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        keep = {best_file(self.course.work_dir, best_row(self.course.log)).name} if self.course.log else set()
+        keep = {best_file(self.course.work_dir, self.course.best()).name} if self.course.log else set()
         for path in self.course.work_dir.glob("best-*.safetensors"):
             if path.name not in keep:
                 path.unlink()
@@ -228,8 +237,7 @@ def train(
         raise known from error
     finally:
         course.progress.stop()
-    best = best_row(course.log)
-    load_trainable(network, load_file(best_file(course.work_dir, best)))
+    load_trainable(network, load_file(best_file(course.work_dir, course.best())))
     network.eval()
     seconds = sum(row["seconds"] for row in course.log)
     tokens = sum(row["tokens"] for row in course.log)

@@ -112,9 +112,9 @@ def inputs_and_targets(sequences: Sequences, windows: Ints) -> tuple[Ints, Ints]
 
 
 def targets_of(values: npt.NDArray[np.float64], sequences: Sequences, windows: Ints) -> npt.NDArray[np.float64]:
-    """Lay values of the events [n_codes] out as the targets of ``inputs_and_targets`` stand, NaN where none is."""
+    """Lay values of events [n_codes, ...] out as the targets of ``inputs_and_targets`` stand, NaN elsewhere."""
     longest = int((windows[:, 2] - windows[:, 1]).max())
-    found = np.full((len(windows), longest + 1), np.nan)
+    found = np.full((len(windows), longest + 1, *values.shape[1:]), np.nan)
     for row, (user, start, stop) in enumerate(windows):
         own = values[sequences.offsets[user] : sequences.offsets[user + 1]]
         found[row, 1 : stop - start + 1] = own[start + 1 : stop + 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,9 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
     data = shop(3)
     sequences, targets = model.sequences_of(data.histories), model._targets(data)
     assert targets is not None
+    assert model.counted is not None
+    features = model.counted.of_events(data.histories, model.catalog, own=True)  # as a prediction counts
+    targets = replace(targets, features=features)
     heads, network = model._heads(), model.reader.network
     assert heads is not None
     batch = Batch(0, np.array([[user, 0, 7] for user in range(3)]))
@@ -65,7 +69,7 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
         where = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
         taught = TaughtStates(hidden, tensors["states"], where)
         loss = float(heads.loss(taught, raw[tensors["targets"][where]], told))
-    questions = asked(data, np.ones(data.events.height, dtype=bool), model.tasks)
+    questions = asked(data.histories, np.ones(data.events.height, dtype=bool), model.tasks)
     by_hand = 0.0
     found = predicted(model, questions)
     for spec in model.tasks.specs:
@@ -86,8 +90,9 @@ def predicted(model: LLMRecommender, questions: object) -> dict[str, np.ndarray]
     histories, answers = questions.histories, questions.answers  # type: ignore[attr-defined]
     parts = []
     for user, item in answers.select("user_id", "item_id").iter_rows():
-        states = model._states(model.sequences_of(histories.of_user(user)))
-        found = model._answers(states, np.zeros(1, dtype=np.int64), np.array([model.catalog.code(item)]))
+        own = histories.of_user(user)
+        states = model._states(model.sequences_of(own))
+        found = model._answers(own, states, np.zeros(1, dtype=np.int64), np.array([model.catalog.code(item)]))
         parts.append(found)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -106,7 +111,7 @@ def test_events_of_one_moment_tell_nothing_of_each_other() -> None:
     from llmrec.data.responses import TaskSet
 
     tasks = TaskSet.fit(data, ["behavior", "gap"])
-    questions = asked(data, np.arange(data.events.height) % 2 == 1, tasks)  # the second of each basket
+    questions = asked(data.histories, np.arange(data.events.height) % 2 == 1, tasks)  # the second of each basket
     assert questions.histories.lengths().tolist() == [0, 2, 4, 6] * 2
     assert questions.answers["gap"].to_list()[1] == 5  # three days: from 3 days to under a week
     assert np.isnan(questions.answers["gap"][0])
@@ -185,7 +190,7 @@ def test_heads_learn_what_can_be_known(tiny_recipe: Callable[..., Recipe]) -> No
         "soft", "tasks=[action,rating]", "history.events=[behavior]", "train.epochs=12", "responses.weight=1.0"
     )
     model, fresh = LLMRecommender(recipe).fit(shop(80)), shop(30, seed=7)
-    told = asked(fresh, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
+    told = asked(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
     pairs = dict(told.answers.group_by("user_id").agg("item_id").iter_rows())
     table = told.answers.join(model.predict_response(told.histories, pairs), on=["user_id", "item_id"])
     right = (table["action_pv"] > 0.5).cast(pl.Float64) == table["action"]

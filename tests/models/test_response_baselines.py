@@ -127,16 +127,6 @@ def test_factors_find_what_biases_cannot() -> None:
     assert low < 1 < high
 
 
-def test_what_is_known_of_an_item_is_of_other_users(split: Split, tasks: TaskSet) -> None:
-    """Out of fold: a training row's item features do not contain its own answer."""
-    model = BoostedResponses().fit(split.train, tasks)
-    codes = np.zeros(5, dtype=np.int64)
-    parts = model.statistics.of(codes, folds=np.arange(5))
-    whole = model.statistics.of(codes[:1])
-    counts = np.expm1(parts[:, 0])
-    assert counts.sum() == pytest.approx(4 * np.expm1(whole[0, 0]))
-
-
 def test_a_rating_baseline_needs_ratings(split: Split) -> None:
     tasks = TaskSet.fit(split.train, ["behavior"])
     with pytest.raises(DataError, match="add rating"):

@@ -1,0 +1,219 @@
+"""Counted features of a user, an item and the pair: what was usual so far, for whoever predicts what comes next.
+
+Everything is from strictly before the moment asked about. What is known of an item is, for training events, of
+other users than their own: else a row's own answer would be among its features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from llmrec.data.catalog import Catalog
+from llmrec.data.columns import BEHAVIOR, ITEM, TIME
+from llmrec.data.dataset import Dataset
+from llmrec.data.event_levels import column_of
+from llmrec.data.histories import Histories
+from llmrec.data.responses import TaskSet, moments
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FOLDS = 5
+RECENT = 10
+WINDOW = 200  # a user's newest events that count
+SHRINK = 5.0  # a rare item says little: so many events of the usual kind are added to its own
+DAY = 86400.0
+BINS = 8
+NUMBERS = ("rating", "price", "quantity")
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """Who is asked about what: events ``starts`` to ``ends`` are known of the user, ``codes`` are the items."""
+
+    starts: Ints
+    ends: Ints
+    codes: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class CountedFeatures:
+    """What an event says in numbers, and how that is spread over the items of the training data.
+
+    ``names`` are the columns of an event: ``is WORD`` for behaviors, ``rating``, ``price``, ``quantity``,
+    ``spent`` and ``gap``. ``totals`` [n_items, 2 * (1 + columns)]: counts and sums by turns, first of the events
+    themselves.
+    """
+
+    names: tuple[str, ...]
+    totals: Floats
+    usual: Floats  # mean of each column over all training events, [1 + columns]
+    edges: npt.NDArray[np.float32]  # of each feature in training, see ``edges_of``, [size, BINS + 1]
+
+    @classmethod
+    def fit(cls, data: Dataset, tasks: TaskSet) -> CountedFeatures:
+        """Count over a training set."""
+        names = _names(data.histories, tasks)
+        values = _values(data.histories, names)
+        codes = data.catalog.codes(data.histories.events[ITEM]).astype(np.int64)
+        known = ~np.isnan(values)
+        usual = np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        bare = cls(names, _sums(values, codes, len(data.catalog)), usual, np.zeros((0, 0), dtype=np.float32))
+        return replace(bare, edges=edges_of(bare.of_events(data.histories, data.catalog)))
+
+    @property
+    def n_user(self) -> int:
+        """How many of the features, the first ones, are of the user alone."""
+        return 2 + 3 * len(self.names)
+
+    @property
+    def size(self) -> int:
+        """How many features there are."""
+        return self.n_user + 2 * (1 + len(self.names))
+
+    @property
+    def columns(self) -> list[str]:
+        """The event columns that are read, besides the item."""
+        needs = {"gap": [TIME], "spent": ["price", "quantity"]} | {name: [name] for name in NUMBERS}
+        read = [column for name in self.names for column in needs.get(name, [BEHAVIOR])]
+        return list(dict.fromkeys([*read, TIME]))
+
+    def of_events(self, histories: Histories, catalog: Catalog, *, own: bool = False) -> Floats:
+        """Features of events that happened, [n_events, size], about their items, from strictly before them.
+
+        With ``own`` what is known of an item is of all users: as ``of_pairs`` says of the same moments.
+        """
+        codes = catalog.codes(histories.events[ITEM]).astype(np.int64)
+        first = np.repeat(histories.offsets[:-1], histories.lengths())
+        ends = first + moments(histories)
+        values = _values(histories, self.names)
+        items = self.totals[codes] if own else self._of_others(histories, values, codes)
+        return self._of(histories, values, codes, Query(np.maximum(first, ends - WINDOW), ends, codes), items)
+
+    def _of_others(self, histories: Histories, values: Floats, codes: Ints) -> Floats:
+        """What is known of each event's item from all users but those of its user's fold."""
+        users = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=0).to_numpy() % FOLDS
+        folds = np.repeat(users, histories.lengths()).astype(np.int64)
+        n = len(self.totals)
+        parts = np.stack([_sums(values[folds == fold], codes[folds == fold], n) for fold in range(FOLDS)])
+        return np.asarray(self.totals[codes] - parts[folds, codes])
+
+    def of_pairs(self, histories: Histories, rows: Ints, codes: Ints, catalog: Catalog) -> Floats:
+        """Features of pairs of a history, by its row, and an item, by its code: [n, size]."""
+        ends = histories.offsets[1:]
+        starts = np.maximum(histories.offsets[:-1], ends - WINDOW)
+        values, met = _values(histories, self.names), catalog.codes(histories.events[ITEM]).astype(np.int64)
+        return self._of(histories, values, met, Query(starts[rows], ends[rows], codes), self.totals[codes])
+
+    def grown(self, n_items: int) -> CountedFeatures:
+        """Have room for items that came later, of which nothing is known."""
+        added = np.zeros((n_items - len(self.totals), self.totals.shape[1]))
+        return replace(self, totals=np.concatenate([self.totals, added]))
+
+    def _of(self, histories: Histories, values: Floats, met: Ints, query: Query, items: Floats) -> Floats:
+        parts = [_of_users(histories, values, query), self._of_items(items), _of_pairs(values, met, query)]
+        return np.concatenate(parts, axis=1)
+
+    def _of_items(self, sums: Floats) -> Floats:
+        counts, totals = sums[:, 0::2], sums[:, 1::2]
+        means = (totals + SHRINK * self.usual) / (counts + SHRINK)
+        return np.concatenate([np.log1p(counts[:, :1]), means[:, 1:]], axis=1)
+
+
+def _names(histories: Histories, tasks: TaskSet) -> tuple[str, ...]:
+    events = histories.events
+    words = next((spec.levels for spec in tasks.specs if spec.name in {"behavior", "action"}), ())
+    names = [f"is {word}" for word in words or tasks.positive] if BEHAVIOR in events.columns else []
+    names += [name for name in NUMBERS if name in events.columns]
+    names += ["spent"] if {"price", "quantity"} <= set(events.columns) else []
+    return (*names, *(["gap"] if TIME in events.columns else []))
+
+
+def _values(histories: Histories, names: tuple[str, ...]) -> Floats:
+    """What events say in numbers: [n_events, 1 + columns], the first column 1, NaN where nothing is said."""
+    events = histories.events
+
+    def read(name: str) -> Floats:
+        return events[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+    found = [np.ones(events.height)]
+    for name in names:
+        values = np.full(events.height, np.nan)
+        if name.startswith("is ") and BEHAVIOR in events.columns:
+            said = events[BEHAVIOR].cast(pl.String) == name.removeprefix("is ")
+            values = said.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        elif name == "spent" and {"price", "quantity"} <= set(events.columns):
+            values = np.log1p(np.maximum(read("price") * read("quantity"), 0))
+        elif name == "gap" and TIME in events.columns:
+            values = np.log1p(column_of(histories, "gap").cast(pl.Float64).fill_null(np.nan).to_numpy())
+        elif name in events.columns:
+            values = read(name)
+        found.append(values)
+    return np.stack(found, axis=1)
+
+
+def _sums(values: Floats, codes: Ints, n: int) -> Floats:
+    """For each item and column: how many values are known, and their sum: [n_items, 2 * columns]."""
+    found = np.zeros((n, 2 * values.shape[1]))
+    for column in range(values.shape[1]):
+        known = ~np.isnan(values[:, column]) & (codes >= 0)
+        found[:, 2 * column] = np.bincount(codes[known], minlength=n)
+        found[:, 2 * column + 1] = np.bincount(codes[known], values[known, column], minlength=n)
+    return found
+
+
+def _of_users(histories: Histories, values: Floats, query: Query) -> Floats:
+    """How many events there were, means of all and of the last ten, the last one, and the span in days."""
+    starts, ends = query.starts, query.ends
+    some, last = ends > starts, np.maximum(ends - 1, 0)
+    total = np.cumsum(np.where(np.isnan(values), 0, values)[:, 1:], axis=0)
+    counts = np.cumsum(~np.isnan(values)[:, 1:], axis=0)
+    total, counts = (np.concatenate([np.zeros((1, running.shape[1])), running]) for running in (total, counts))
+    blocks = [np.log1p(ends - starts)[:, None].astype(np.float64)]
+    for since in (starts, np.maximum(ends - RECENT, starts)):
+        known = counts[ends] - counts[since]
+        blocks.append(np.where(known > 0, (total[ends] - total[since]) / np.maximum(known, 1), np.nan))
+    if not len(values):
+        return np.concatenate([*blocks, np.full((len(ends), values.shape[1]), np.nan)], axis=1)
+    blocks.append(np.where(some[:, None], values[last, 1:], np.nan))
+    span = np.full(len(ends), np.nan)
+    if TIME in histories.events.columns:
+        times = histories.events[TIME].to_numpy()
+        span = np.where(some, (times[last] - times[np.minimum(starts, len(times) - 1)]) / DAY, np.nan)
+    return np.concatenate([*blocks, span[:, None]], axis=1)
+
+
+def _of_pairs(values: Floats, met: Ints, query: Query) -> Floats:
+    """How often the user met this item before, and what was said the last time."""
+    if not len(met):
+        empty = np.full((len(query.codes), values.shape[1]), np.nan)
+        empty[:, 0] = 0
+        return empty
+    size = len(met) + 1
+    # One number for an item and a place: sorted, the meetings of an item before some place are a stretch.
+    keys = met * size + np.arange(len(met))
+    order = np.argsort(keys, kind="stable")
+    first = np.searchsorted(keys[order], query.codes * size + query.starts)
+    after = np.searchsorted(keys[order], query.codes * size + query.ends)
+    times, newest = after - first, order[np.maximum(after - 1, 0)]
+    said = np.where((times > 0)[:, None], values[newest, 1:], np.nan)
+    return np.concatenate([np.log1p(times)[:, None], said], axis=1)
+
+
+def edges_of(features: Floats, bins: int = BINS) -> npt.NDArray[np.float32]:
+    """Return bounds [size, bins + 1] of parts with equally many known values; of few values each is a bound."""
+    marks = np.linspace(0, 1, bins + 1)
+    found = np.zeros((features.shape[1], bins + 1), dtype=np.float32)
+    for column, values in enumerate(features.T):
+        known = values[~np.isnan(values)]
+        if not len(known):
+            continue
+        distinct = np.unique(known)
+        # Quantiles would pass over the rare ones of a few values.
+        cuts = distinct if len(distinct) <= bins + 1 else np.unique(np.quantile(known, marks))
+        found[column] = np.pad(cuts, (0, bins + 1 - len(cuts)), mode="edge")
+    return found

@@ -1,0 +1,105 @@
+"""Counted features: by hand, from strictly before, and of an item from other users."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from llmrec import Dataset
+from llmrec.data.counted import FOLDS, SHRINK, CountedFeatures, edges_of
+from llmrec.data.responses import TaskSet, asked
+
+DAY = 86400
+
+
+def shop(n_users: int = 8, length: int = 9, *, seed: int = 0) -> Dataset:
+    """Baskets of three, views and purchases by turns, some prices unknown."""
+    draw, rows = np.random.default_rng(seed), []
+    for user in range(n_users):
+        items = np.concatenate([draw.permutation(4)[:3] for _ in range(length // 3)])
+        for place in range(length):
+            kind = "buy" if place % 2 else "pv"
+            price = float(draw.integers(1, 5)) if draw.random() < 0.8 else None
+            rows.append((f"u{user}", str(items[place]), DAY * (place // 3 + user), kind, price))
+    names = ["user_id", "item_id", "timestamp", "behavior", "price"]
+    catalog = {"item_id": list("0123"), "title": [f"Film {n}" for n in range(4)]}
+    return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=catalog, name="shop")
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    return shop()
+
+
+@pytest.fixture(scope="module")
+def counted(data: Dataset) -> CountedFeatures:
+    return CountedFeatures.fit(data, TaskSet.fit(data, ["behavior"]))
+
+
+def test_a_row_by_hand(data: Dataset, counted: CountedFeatures) -> None:
+    """The last event of the first user: its basket is not among what is known."""
+    assert counted.names == ("is buy", "is pv", "price", "gap")
+    found = counted.of_events(data.histories, data.catalog)
+    assert found.shape == (72, counted.size)
+    own = data.histories.take([0]).events
+    before, item = own[:6], own["item_id"][8]
+    assert np.isnan(found[0, 1 : counted.n_user]).all()  # nobody knows a user's first event
+    row = found[8]
+    assert row[0] == pytest.approx(np.log1p(6))
+    assert row[1:4] == pytest.approx([0.5, 0.5, before["price"].mean()])
+    gaps = [0, 0, DAY, 0, 0]
+    assert row[4] == pytest.approx(np.log1p(gaps).mean())
+    assert row[9:11].tolist() == [1, 0]  # the sixth event is a purchase
+    assert row[counted.n_user - 1] == 1  # days from the first event to the last known
+    met = before.filter(pl.col("item_id") == item)
+    pair = row[counted.n_user + 1 + len(counted.names) :]
+    assert pair[0] == pytest.approx(np.log1p(met.height))
+    if met.height:
+        assert pair[1] == (met["behavior"][-1] == "buy")
+
+
+def test_what_is_counted_for_a_prediction_is_what_was_taught(data: Dataset, counted: CountedFeatures) -> None:
+    """One pass over the log gives what each moment's history alone gives."""
+    taught = counted.of_events(data.histories, data.catalog, own=True)
+    questions = asked(data.histories, np.ones(72, dtype=bool), TaskSet.fit(data, ["behavior"]))
+    place = {name: row for row, name in enumerate(questions.histories.user_ids)}
+    rows = np.array([place[name] for name in questions.answers["user_id"]])
+    codes = data.catalog.codes(questions.answers["item_id"]).astype(np.int64)
+    np.testing.assert_allclose(counted.of_pairs(questions.histories, rows, codes, data.catalog), taught)
+
+
+def test_what_is_known_of_an_item_is_of_other_users(data: Dataset, counted: CountedFeatures) -> None:
+    """Out of fold: changing a user's own answers changes nothing in the item's part of their rows."""
+    at = slice(counted.n_user, counted.n_user + 1 + len(counted.names))
+    other = data.events.with_columns(
+        price=pl.when(pl.col("user_id") == "u0").then(1000.0).otherwise(pl.col("price"))
+    )
+    changed = data.with_events(other)
+    again = CountedFeatures.fit(changed, TaskSet.fit(changed, ["behavior"]))
+    mine = data.histories.lengths()[0]
+    plain, moved = (c.of_events(d.histories, d.catalog) for c, d in ((counted, data), (again, changed)))
+    shrunk = np.abs(counted.usual - again.usual)[3] * SHRINK  # the usual price is everyone's
+    assert np.abs(plain[:mine, at] - moved[:mine, at]).max() <= shrunk
+    assert np.abs(plain[mine:, at] - moved[mine:, at]).max() > 50
+    assert FOLDS == 5
+
+
+def test_a_log_that_lacks_a_column_leaves_it_unknown(data: Dataset, counted: CountedFeatures) -> None:
+    bare = data.histories.take([0])
+    bare = type(bare)(bare.user_ids, bare.events.select("item_id"), bare.offsets)
+    found = counted.of_pairs(bare, np.zeros(2, dtype=np.int64), np.array([0, 1]), data.catalog)
+    assert found.shape == (2, counted.size)
+    assert np.isnan(found[:, 1 : counted.n_user]).all()
+    empty = type(bare)(("x",), bare.events.clear(), np.array([0, 0]))
+    cold = counted.grown(5).of_pairs(empty, np.zeros(1, dtype=np.int64), np.array([4]), data.catalog)
+    assert cold[0, [0, counted.n_user]].tolist() == [0, 0]  # no event of the user, none of the item
+
+
+def test_edges_keep_few_values_apart_and_share_many_out_evenly() -> None:
+    draw = np.random.default_rng(0)
+    features = np.stack([draw.integers(0, 2, 1000), draw.random(1000), np.full(1000, np.nan)], axis=1)
+    edges = edges_of(features, 4)
+    assert edges[0].tolist() == [0, 1, 1, 1, 1]
+    assert np.histogram(features[:, 1], edges[1])[0].tolist() == pytest.approx([250] * 4, abs=1)
+    assert edges[2].tolist() == [0] * 5
