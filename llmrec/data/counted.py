@@ -68,12 +68,12 @@ class CountedFeatures:
     @property
     def n_user(self) -> int:
         """How many of the features, the first ones, are of the user alone."""
-        return 2 + 3 * len(self.names)
+        return 2 + 5 * len(self.names)
 
     @property
     def size(self) -> int:
         """How many features there are."""
-        return self.n_user + 2 * (1 + len(self.names))
+        return self.n_user + 2 + 3 * len(self.names)
 
     @property
     def columns(self) -> list[str]:
@@ -92,7 +92,8 @@ class CountedFeatures:
         ends = first + moments(histories)
         values = _values(histories, self.names)
         items = self.totals[codes] if own else self._of_others(histories, values, codes)
-        return self._of(histories, values, codes, Query(np.maximum(first, ends - WINDOW), ends, codes), items)
+        log = _Log(histories, values, codes, self._means(items))
+        return self._of(log, Query(np.maximum(first, ends - WINDOW), ends, codes), items)
 
     def _of_others(self, histories: Histories, values: Floats, codes: Ints) -> Floats:
         """What is known of each event's item from all users but those of its user's fold."""
@@ -106,22 +107,36 @@ class CountedFeatures:
         """Features of pairs of a history, by its row, and an item, by its code: [n, size]."""
         ends = histories.offsets[1:]
         starts = np.maximum(histories.offsets[:-1], ends - WINDOW)
-        values, met = _values(histories, self.names), catalog.codes(histories.events[ITEM]).astype(np.int64)
-        return self._of(histories, values, met, Query(starts[rows], ends[rows], codes), self.totals[codes])
+        met = catalog.codes(histories.events[ITEM]).astype(np.int64)
+        usual = np.where(met[:, None] >= 0, self._means(self.totals[met]), np.nan)
+        log = _Log(histories, _values(histories, self.names), met, usual)
+        return self._of(log, Query(starts[rows], ends[rows], codes), self.totals[codes])
 
     def grown(self, n_items: int) -> CountedFeatures:
         """Have room for items that came later, of which nothing is known."""
         added = np.zeros((n_items - len(self.totals), self.totals.shape[1]))
         return replace(self, totals=np.concatenate([self.totals, added]))
 
-    def _of(self, histories: Histories, values: Floats, met: Ints, query: Query, items: Floats) -> Floats:
-        parts = [_of_users(histories, values, query), self._of_items(items), _of_pairs(values, met, query)]
+    def _of(self, log: _Log, query: Query, items: Floats) -> Floats:
+        users, own = _of_users(log, query)
+        means = self._means(items)
+        parts = [users, np.log1p(items[:, :1]), means, means + own, _of_pairs(log, query)]
         return np.concatenate(parts, axis=1)
 
-    def _of_items(self, sums: Floats) -> Floats:
-        counts, totals = sums[:, 0::2], sums[:, 1::2]
-        means = (totals + SHRINK * self.usual) / (counts + SHRINK)
-        return np.concatenate([np.log1p(counts[:, :1]), means[:, 1:]], axis=1)
+    def _means(self, sums: Floats) -> Floats:
+        """Means of the columns [n, columns], shrunk towards what is usual."""
+        counts, totals = sums[:, 2::2], sums[:, 3::2]
+        return np.asarray((totals + SHRINK * self.usual[1:]) / (counts + SHRINK))
+
+
+@dataclass(frozen=True, eq=False)
+class _Log:
+    """Events: what they say [n_events, 1 + columns], their items, what is usual of these [n_events, columns]."""
+
+    histories: Histories
+    values: Floats
+    codes: Ints
+    usual: Floats
 
 
 def _names(histories: Histories, tasks: TaskSet) -> tuple[str, ...]:
@@ -166,29 +181,46 @@ def _sums(values: Floats, codes: Ints, n: int) -> Floats:
     return found
 
 
-def _of_users(histories: Histories, values: Floats, query: Query) -> Floats:
-    """How many events there were, means of all and of the last ten, the last one, and the span in days."""
-    starts, ends = query.starts, query.ends
-    some, last = ends > starts, np.maximum(ends - 1, 0)
-    total = np.cumsum(np.where(np.isnan(values), 0, values)[:, 1:], axis=0)
-    counts = np.cumsum(~np.isnan(values)[:, 1:], axis=0)
-    total, counts = (np.concatenate([np.zeros((1, running.shape[1])), running]) for running in (total, counts))
-    blocks = [np.log1p(ends - starts)[:, None].astype(np.float64)]
-    for since in (starts, np.maximum(ends - RECENT, starts)):
-        known = counts[ends] - counts[since]
-        blocks.append(np.where(known > 0, (total[ends] - total[since]) / np.maximum(known, 1), np.nan))
-    if not len(values):
-        return np.concatenate([*blocks, np.full((len(ends), values.shape[1]), np.nan)], axis=1)
-    blocks.append(np.where(some[:, None], values[last, 1:], np.nan))
-    span = np.full(len(ends), np.nan)
-    if TIME in histories.events.columns:
-        times = histories.events[TIME].to_numpy()
+def _of_users(log: _Log, query: Query) -> tuple[Floats, Floats]:
+    """Features of the user, and how far their events lie from what is usual of the items, [n, columns].
+
+    How many events there were, means of all and of the last ten, the last one, the span in days, and again of all
+    and of the last ten the mean distance from what is usual, shrunk towards none.
+    """
+    starts, ends, values = query.starts, query.ends, log.values[:, 1:]
+    recent = np.maximum(ends - RECENT, starts)
+    last, some = np.maximum(ends - 1, 0), ends > starts
+    said, distance = _Running(values), _Running(values - log.usual)
+    own, lately = (distance.mean(since, ends, shrink=SHRINK) for since in (starts, recent))
+    newest, span = np.full((len(ends), values.shape[1]), np.nan), np.full(len(ends), np.nan)
+    if len(values):
+        newest = np.where(some[:, None], values[last], np.nan)
+    if len(values) and TIME in log.histories.events.columns:
+        times = log.histories.events[TIME].to_numpy()
         span = np.where(some, (times[last] - times[np.minimum(starts, len(times) - 1)]) / DAY, np.nan)
-    return np.concatenate([*blocks, span[:, None]], axis=1)
+    counts = np.log1p(ends - starts)[:, None]
+    parts = [counts, said.mean(starts, ends), said.mean(recent, ends), newest, span[:, None], own, lately]
+    return np.concatenate(parts, axis=1), own
 
 
-def _of_pairs(values: Floats, met: Ints, query: Query) -> Floats:
+class _Running:
+    """Means of stretches of values [n_events, columns], NaN where not known, from running sums."""
+
+    def __init__(self, values: Floats) -> None:
+        known = ~np.isnan(values)
+        start = np.zeros((1, values.shape[1]))
+        self.total = np.concatenate([start, np.cumsum(np.where(known, values, 0), axis=0)])
+        self.count = np.concatenate([start, np.cumsum(known, axis=0)])
+
+    def mean(self, starts: Ints, ends: Ints, *, shrink: float = 0.0) -> Floats:
+        """Means of each stretch, NaN of none; with ``shrink`` so many zeros are added, and of none it is 0."""
+        count, total = self.count[ends] - self.count[starts] + shrink, self.total[ends] - self.total[starts]
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _of_pairs(log: _Log, query: Query) -> Floats:
     """How often the user met this item before, and what was said the last time."""
+    values, met = log.values, log.codes
     if not len(met):
         empty = np.full((len(query.codes), values.shape[1]), np.nan)
         empty[:, 0] = 0

@@ -121,7 +121,7 @@ class NextItemNetwork(nn.Module):
         # Looked up first, entered then: a batch holds a thousand items, a catalog many thousands.
         chosen = self.entered(functional.embedding(slots.clamp(min=0), vectors)).to(words.dtype)
         if levels is not None and self.events is not None:
-            chosen = chosen + (self.events(levels) * self.slot_size).to(words.dtype)
+            chosen = self.events(chosen, levels, self.slot_size)
         return torch.where((slots >= 0)[..., None], self.dropout(chosen), words)
 
     def hidden(

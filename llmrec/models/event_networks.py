@@ -30,7 +30,7 @@ class _Events(SequenceNetwork):
         codes = functional.pad(torch.where(inputs < 0, start, inputs), (1, 0), value=start)
         embedded = self.embed(codes)
         if levels is not None and self.events is not None:
-            embedded = embedded + functional.pad(self.events(levels), (0, 0, 1, 0))
+            embedded = torch.cat([embedded[:, :1], self.events(embedded[:, 1:], levels)], dim=1)
         states: torch.Tensor = self.out(self.dropout(self.read(embedded)))
         return states
 

@@ -9,18 +9,26 @@ from torch import nn
 
 
 class FieldEmbeddings(nn.Module):
-    """The sum of one vector for each field's level. Level 0, not known, adds nothing; all begin at nothing."""
+    """Scale and move an item's vector by its event's fields (FiLM, Perez et al. 2018): a low rating may turn it.
+
+    Level 0, not known, does nothing; all levels begin at nothing.
+    """
 
     def __init__(self, sizes: Sequence[int], dim: int) -> None:
         super().__init__()
-        self.tables = nn.ModuleList(nn.Embedding(size, dim, padding_idx=0) for size in sizes)
-        for table in self.tables:
-            nn.init.zeros_(table.weight)  # type: ignore[arg-type]
+        self.tables, self.scales = (
+            nn.ModuleList(nn.Embedding(size, dim, padding_idx=0) for size in sizes) for _ in range(2)
+        )
+        for table in (*self.tables, *self.scales):
+            nn.init.zeros_(table.weight)
 
-    def forward(self, levels: torch.Tensor) -> torch.Tensor:
-        """Turn levels [..., n_fields] into vectors [..., dim]."""
-        parts = [table(levels[..., place]) for place, table in enumerate(self.tables)]
-        return torch.stack(parts).sum(0)
+    def forward(self, items: torch.Tensor, levels: torch.Tensor, size: float = 1.0) -> torch.Tensor:
+        """Turn items' vectors [..., dim] with levels [..., n_fields] into events'; moves are times ``size``."""
+        scale, move = (
+            torch.stack([table(levels[..., place]) for place, table in enumerate(tables)]).sum(0)
+            for tables in (self.scales, self.tables)
+        )
+        return items * (1 + scale).to(items.dtype) + (move * size).to(items.dtype)
 
 
 class PiecewiseLinear(nn.Module):

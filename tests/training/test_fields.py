@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmrec.training.fields import PiecewiseLinear
+from llmrec.training.fields import FieldEmbeddings, PiecewiseLinear
 
 
 def test_numbers_become_parts_passed() -> None:
@@ -17,3 +17,15 @@ def test_numbers_become_parts_passed() -> None:
     ]
     assert layer.size(2) == found.shape[1]
     assert not layer.state_dict()
+
+
+def test_what_an_event_says_scales_and_moves_its_item() -> None:
+    fields, items = FieldEmbeddings((3, 2), 4), torch.arange(8.0).reshape(1, 2, 4)
+    levels = torch.tensor([[[1, 0], [2, 1]]])
+    assert torch.equal(fields(items, levels), items)  # at first nothing is known of what it means
+    with torch.no_grad():
+        fields.scales[0].weight[1] = -2.0
+        fields.tables[1].weight[1] = 0.5
+    found = fields(items, levels, 10.0)
+    assert torch.equal(found[0, 0], -items[0, 0])
+    assert torch.equal(found[0, 1], items[0, 1] + 5)
