@@ -1,6 +1,6 @@
 """Run other libraries in environments of their own and judge their lists by our metrics.
 
-python eval/peers.py [--data DIR | ml-100k] [--python NAME=INTERPRETER ...] [--only NAME ...]
+python eval/peers.py [--data DIR | ml-100k] [--users SHARE] [--python NAME=INTERPRETER ...] [--only NAME ...]
 
 Each of PEERS is a script of eval/peers/ with a PEP 723 header. It runs by `uv run`, or by the interpreter given
 for it; it reads parquet and writes parquet (user_id, item_id, rank). Wall time and peak memory are those of its
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import psutil
+from accuracy import sample
 
 from llmrec import Dataset, Split
 from llmrec.data import BUILTIN, fetch
@@ -65,33 +66,42 @@ def judge(recs: pl.DataFrame, split: Split) -> dict[str, dict[str, float]]:
     }
 
 
+def write_given(split: Split, folder: Path) -> None:
+    """Write what peers read: train.parquet and histories.parquet, the users whose next item is asked for."""
+    split.train.events.write_parquet(folder / "train.parquet")
+    asked_of = split.test.histories
+    owners = np.repeat(np.array(asked_of.user_ids), asked_of.lengths())
+    histories = asked_of.events.with_columns(user_id=pl.Series(owners))
+    histories.write_parquet(folder / "histories.parquet")
+
+
 def main() -> None:
     """Write what peers read, run those that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-100k")
+    parser.add_argument("--users", type=float, default=1.0, help="a share of them, the same as eval/accuracy.py's")
     parser.add_argument("--python", nargs="*", default=[], metavar="NAME=INTERPRETER")
     parser.add_argument("--only", nargs="*", default=list(PEERS))
     asked = parser.parse_args()
     pythons = dict(one.split("=", 1) for one in asked.python)
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
+    named = data.name if asked.users == 1 else f"{data.name}-{asked.users:g}"
+    data = data if asked.users == 1 else sample(data, asked.users)
     split = Split.leave_last_out(data)
     place = HERE / "results" / "peers"
     place.mkdir(parents=True, exist_ok=True)
     for name in asked.only:
-        file = place / f"{data.name}-{name}.json"
+        file = place / f"{named}-{name}.json"
         if file.is_file():
             continue
         with tempfile.TemporaryDirectory() as folder:
             given = Path(folder)
-            split.train.events.write_parquet(given / "train.parquet")
-            asked_of = split.test.histories
-            owners = np.repeat(np.array(asked_of.user_ids), asked_of.lengths())
-            asked_of.events.with_columns(user_id=pl.Series(owners)).write_parquet(given / "histories.parquet")
+            write_given(split, given)
             script, *words = PEERS[name]
             start = [pythons[name]] if name in pythons else [shutil.which("uv") or "uv", "run"]
             command = [*start, str(HERE / "peers" / script), folder, str(given / "recs.parquet"), *words]
             seconds, peak, failure = run(command)
-            facts = {"peer": name, "data": data.name, "split": split.hash, "words": [script, *words]}
+            facts = {"peer": name, "data": named, "split": split.hash, "words": [script, *words]}
             if failure is None:
                 facts |= {"metrics": judge(pl.read_parquet(given / "recs.parquet"), split)}
             facts |= {"seconds": round(seconds, 1), "peak_memory_gib": round(peak, 2), "failure": failure}

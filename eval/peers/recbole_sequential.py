@@ -26,6 +26,9 @@ parser.add_argument("folder", type=Path)
 parser.add_argument("out")
 parser.add_argument("--model", default="GRU4Rec")
 parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--dim", type=int, help="instead of the default sizes")
+parser.add_argument("--length", type=int, default=50)
+parser.add_argument("--unvalidated", action="store_true", help="train only, as when speed is measured")
 asked = parser.parse_args()
 place = Path(tempfile.mkdtemp())
 (place / "log").mkdir()
@@ -37,16 +40,18 @@ settings = {
     "data_path": str(place), "load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "use_gpu": False,
     "train_neg_sample_args": None, "loss_type": "CE", "epochs": asked.epochs, "stopping_step": 5, "seed": 0,
     "eval_args": {"split": {"LS": "valid_only"}, "order": "TO", "mode": "full", "group_by": "user"},
-    "valid_metric": "NDCG@10", "MAX_ITEM_LIST_LENGTH": 50, "checkpoint_dir": str(place), "show_progress": False,
-    "state": "ERROR", "log_wandb": False,
+    "valid_metric": "NDCG@10", "MAX_ITEM_LIST_LENGTH": asked.length, "checkpoint_dir": str(place),
+    "show_progress": False, "state": "ERROR", "log_wandb": False,
 }  # fmt: skip
+if asked.dim is not None:
+    settings |= {"hidden_size": asked.dim, "embedding_size": asked.dim}
 config = Config(model=asked.model, dataset="log", config_dict=settings)
 init_seed(0, reproducibility=True)
 data = create_dataset(config)
 train, valid, *_ = data_preparation(config, data)
 model = get_model(asked.model)(config, train.dataset).to(config["device"])
 trainer = get_trainer(config["MODEL_TYPE"], asked.model)(config, model)
-trainer.fit(train, valid, verbose=False, saved=True, show_progress=False)
+trainer.fit(train, None if asked.unvalidated else valid, verbose=False, saved=True, show_progress=False)
 # RecBole's own file of the moment; it holds its config beside the weights.
 best = torch.load(trainer.saved_model_file, weights_only=False)
 model.load_state_dict(best["state_dict"])

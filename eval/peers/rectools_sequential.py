@@ -23,6 +23,8 @@ parser.add_argument("folder", type=Path)
 parser.add_argument("out")
 parser.add_argument("--model", choices=["sasrec", "bert4rec"], default="sasrec")
 parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--dim", type=int, default=256)
+parser.add_argument("--length", type=int, default=100)
 asked = parser.parse_args()
 torch.manual_seed(0)
 
@@ -38,7 +40,10 @@ def dataset(name: str) -> Dataset:
 
 
 kind = SASRecModel if asked.model == "sasrec" else BERT4RecModel
-model = kind(loss="softmax", session_max_len=100, epochs=asked.epochs, lr=1e-3, batch_size=128, verbose=0)
+model = kind(
+    loss="softmax", session_max_len=asked.length, n_factors=asked.dim, epochs=asked.epochs, lr=1e-3,
+    batch_size=128, verbose=0,
+)  # fmt: skip
 model.fit(dataset("train"))
 histories = dataset("histories")
 users = histories.user_id_map.external_ids

@@ -1,0 +1,89 @@
+"""Time an epoch of SASRec here and in other libraries: python eval/peers_speed.py [--python NAME=INTERPRETER ...].
+
+Two layers of 128, windows of 50 items, softmax over the whole catalog, one thread each, in turns. An epoch is the
+difference between training one more and one fewer (whole processes for peers), so that starting up and answering
+do not count. RecBole makes one sample of each prefix of a history; the others learn every position in one pass.
+Writes eval/results/peers_speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+from peers import HERE, run, write_given
+
+from llmrec import Dataset, Recipe, Split
+from llmrec.data import BUILTIN, fetch
+from llmrec.models import from_recipe
+from llmrec.runtime import machine, versions
+
+SIZES = ["--dim", "128", "--length", "50"]
+PEERS = {
+    "rectools-sasrec": ["rectools_sequential.py", "--model", "sasrec", *SIZES],
+    "recbole-sasrec": ["recbole_sequential.py", "--model", "SASRec", "--unvalidated", *SIZES],
+}
+
+
+def own(split: Split, epochs: int) -> float:
+    """Seconds that our SASRec trains so many epochs."""
+    changes = ["sequence.dim=128", "sequence.layers=2", "sequence.max_items=50", f"train.epochs={epochs}"]
+    model = from_recipe(Recipe.load("sasrec", set=changes))
+    began = time.perf_counter()
+    model.fit(split.train)
+    return time.perf_counter() - began
+
+
+def peer(folder: Path, words: list[str], python: str | None, epochs: int) -> float:
+    """Seconds of a peer's whole process."""
+    start = [python] if python else [shutil.which("uv") or "uv", "run"]
+    script, *rest = words
+    given = [str(HERE / "peers" / script), str(folder), str(folder / "recs.parquet"), "--epochs", str(epochs)]
+    seconds, _, failure = run([*start, *given, *rest])
+    if failure:
+        raise SystemExit(f"{script}: {failure}")
+    return seconds
+
+
+def main() -> None:
+    """Train in turns, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="ml-100k")
+    parser.add_argument("--python", nargs="*", default=[], metavar="NAME=INTERPRETER")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    pythons = dict(one.split("=", 1) for one in asked.python)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
+    split = Split.leave_last_out(data)
+    seconds: dict[str, list[float]] = {name: [] for name in ("llmrec-sasrec", *PEERS)}
+    with tempfile.TemporaryDirectory() as folder:
+        write_given(split, Path(folder))
+        for _ in range(asked.rounds):
+            seconds["llmrec-sasrec"].append((own(split, 3) - own(split, 1)) / 2)
+            for name, words in PEERS.items():
+                one, two = (peer(Path(folder), words, pythons.get(name), epochs) for epochs in (1, 2))
+                seconds[name].append(two - one)
+            print({name: round(found[-1], 2) for name, found in seconds.items()}, flush=True)
+    ours = median(seconds["llmrec-sasrec"])
+    found = {
+        "data": data.name,
+        "seconds_per_epoch": {name: [round(one, 2) for one in values] for name, values in seconds.items()},
+        "times_ours": {name: round(median(seconds[name]) / ours, 2) for name in PEERS},
+        "threads": 1,
+        "machine": machine(),
+        "versions": versions(),
+    }
+    Path("eval/results/peers_speed.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
