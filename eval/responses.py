@@ -1,31 +1,48 @@
 """Predict behavior, purchases and ratings on real data: python eval/responses.py shop|platform|media [--data DIR].
 
 Cut by global time; every model is asked about the same held-out events, each after what its user did strictly
-before. ``--recipes`` adds trained models, kept in runs/responses/CASE/ and not trained again; with ``--rank``
-those are judged on the next item, too. Writes eval/results/responses-CASE.json and, ranked, next-item-CASE.json.
+before. Trained models are kept in runs/responses/CASE/ and not trained again; for the shop they are judged on the
+next item, too. Writes eval/results/responses-CASE.json and next-item-CASE.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from llmrec import Dataset, Recipe, Split, evaluate
-from llmrec.config import RESPONDING
+from llmrec.config import Task
 from llmrec.data import fetch
 from llmrec.data.responses import TaskSet
 from llmrec.evaluation import judge_responses, response_questions
+from llmrec.models import Recommender
 from llmrec.models.rating_baselines import BiasRatings, FactorRatings
 from llmrec.models.response_baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.response_features import BoostedResponses, LogisticResponses
 from llmrec.models.runs import fit_run
 
+
+@dataclass(frozen=True)
+class Case:
+    """A data set, what its events say, what is asked; ``ranked`` are judged on the next item only."""
+
+    data: str
+    events: str
+    tasks: list[Task]
+    recipes: tuple[str, ...] = ("smollm2-135m-events", "gru-events", "lstm-events", "gru-text-events")
+    ranked: tuple[str, ...] = ()
+
+
 CASES = {
-    "shop": ("online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"]),
-    "platform": ("taobao-behaviours", "[behavior, gap]", ["behavior", "purchase", "action"]),
-    "media": ("ml-100k", "[rating, gap]", ["rating"]),
-}
+    "shop": Case(
+        "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
+        ranked=("gru", "sasrec", "markov", "popularity"),
+    ),
+    "platform": Case("taobao-behaviours", "[behavior, gap]", ["behavior", "purchase", "action"]),
+    "media": Case("ml-100k", "[rating, gap]", ["rating"]),
+}  # fmt: skip
 PENALTIES = (2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -41,9 +58,28 @@ def baselines(split: Split, tasks: TaskSet) -> dict[str, ResponseModel]:
     """Every baseline that can answer one of the tasks."""
     kinds = [PriorResponses, MarkovResponses, HiddenMarkovResponses, LogisticResponses, BoostedResponses]
     found = {kind.name: kind().fit(split.train, tasks) for kind in kinds}
+    found["boosting by rows"] = BoostedResponses(apart="rows").fit(split.train, tasks)
     if "rating" not in tasks.names:
         return found
     return found | {"bias": BiasRatings().fit(split.train, tasks), "factors": factors(split, tasks)}
+
+
+def read(case: Case, folder: str | None) -> Dataset:
+    """Fetch MovieLens 100K, or read a folder."""
+    if case.data == "ml-100k":
+        return fetch(case.data)
+    place = Path(folder or case.data)
+    items = place / "items.csv.gz"
+    return Dataset.from_files(
+        place / "interactions.csv.gz", items=items if items.exists() else None, name=case.data,
+        drop_unknown_items=items.exists(),
+    )  # fmt: skip
+
+
+def write(name: str, found: dict[str, object]) -> None:
+    """Write a result."""
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    Path(f"eval/results/{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -51,39 +87,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--data", default=None, help="a folder with interactions.csv.gz and items.csv.gz")
-    parser.add_argument("--recipes", nargs="*", default=[])
-    parser.add_argument("--set", nargs="*", default=[], help="fields changed in every recipe")
-    parser.add_argument("--rank", action="store_true")
+    parser.add_argument("--recipes", nargs="*", help="instead of all that answer the case")
+    parser.add_argument("--set", nargs="*", default=[], help="fields changed in every recipe with tasks")
     given = parser.parse_args()
-    name, events, names = CASES[given.case]
-    if name == "ml-100k":
-        data = fetch(name)
-    else:
-        place = Path(given.data or name)
-        items = place / "items.csv.gz"
-        data = Dataset.from_files(
-            place / "interactions.csv.gz", items=items if items.exists() else None, name=name,
-            drop_unknown_items=items.exists(),
-        )  # fmt: skip
+    case = CASES[given.case]
+    data = read(case, given.data)
     split = Split.global_time(data)
-    tasks = TaskSet.fit(split.train, names)
-    changes = [f"history.events={events}", f"tasks=[{','.join(names)}]", *given.set]
-    runs, trained = Path("runs/responses") / given.case, {}
-    for recipe in given.recipes:
-        own = changes if Recipe.load(recipe).model in RESPONDING else []
-        trained[recipe] = fit_run(Recipe.load(recipe, set=own), data, split, runs / recipe, resume=True)
-    answering = {recipe: model for recipe, model in trained.items() if model.kind in RESPONDING}
+    tasks = TaskSet.fit(split.train, case.tasks)
+    changes = [f"history.events={case.events}", f"tasks=[{','.join(case.tasks)}]", *given.set]
+    runs = Path("runs/responses") / given.case
+
+    def trained(recipe: Recipe) -> Recommender:
+        return fit_run(recipe, data, split, runs / recipe.name, resume=True)
+
+    recipes = case.recipes if given.recipes is None else given.recipes
+    answering = {name: trained(Recipe.load(name, set=changes)) for name in recipes}
+    ranked = {name: trained(Recipe.load(name)) for name in case.ranked}
     models = {**answering, **baselines(split, tasks)}
-    report = judge_responses(models, response_questions(split, tasks), tasks, about=name, split=split.name)
+    report = judge_responses(models, response_questions(split, tasks), tasks, about=case.data, split=split.name)
     print(report.to_markdown())
     report.save(runs / "report")
-    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
-    Path(f"eval/results/responses-{given.case}.json").write_text(text + "\n", encoding="utf-8")
-    if given.rank:
-        ranked = evaluate(trained, split)
-        print(ranked)
-        text = json.dumps(ranked.to_dict(), indent=1, ensure_ascii=False)
-        Path(f"eval/results/next-item-{given.case}.json").write_text(text + "\n", encoding="utf-8")
+    write(f"responses-{given.case}", report.to_dict())
+    if ranked:
+        next_item = evaluate({**answering, **ranked}, split)
+        print(next_item)
+        write(f"next-item-{given.case}", next_item.to_dict())
 
 
 if __name__ == "__main__":

@@ -18,12 +18,15 @@ Ints = npt.NDArray[np.int64]
 
 
 class FeatureResponses(ResponseModel):
-    """A model on counted features; ``learner`` says of which kind. ``most`` events, drawn at random, teach it."""
+    """A model on counted features; ``learner`` says of which kind. ``most`` events, drawn at random, teach it.
+
+    Boosting stops when it no longer improves on a tenth of the users, or of the rows, as ``apart`` says.
+    """
 
     learner: ClassVar[Literal["logistic", "boosting"]]
 
-    def __init__(self, *, most: int = 500_000, seed: int = 0) -> None:
-        self.most, self.seed = most, seed
+    def __init__(self, *, most: int = 500_000, apart: Literal["users", "rows"] = "users", seed: int = 0) -> None:
+        self.most, self.apart, self.seed = most, apart, seed
 
     def _fit(self, data: Dataset) -> None:
         self.counted = CountedFeatures.fit(data, self.tasks)
@@ -32,7 +35,7 @@ class FeatureResponses(ResponseModel):
         table = self.counted.of_events(data.histories, self.catalog)[rows]
         # A field that nothing says here (a rating of an item met before, where none is met twice) has no column.
         self.said = ~np.isnan(table).all(axis=0)
-        table, apart = table[:, self.said], _some_users(data.histories)[rows]
+        table, apart = table[:, self.said], self._apart(data.histories)[rows]
         self.models: dict[str, Any] = {}
         for spec in self.tasks.specs:
             answers = told.values[spec.name][rows]
@@ -58,8 +61,15 @@ class FeatureResponses(ResponseModel):
             found[spec.name] = told_as(spec, chances)
         return found
 
+    def _apart(self, histories: Histories) -> npt.NDArray[np.bool_]:
+        """Choose a tenth of the users, or of the rows, whatever basket they are of: which events [n_events]."""
+        if self.apart == "rows":
+            return np.random.default_rng(self.seed).random(histories.events.height) < 0.1
+        chosen = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=1).to_numpy() % 10 == 0
+        return np.repeat(chosen, histories.lengths())
+
     def _fitted(self, table: Floats, targets: Floats, apart: npt.NDArray[np.bool_], *, numbers: bool) -> Any:
-        """Fit; boosting stops by the users ``apart`` [n], where they and the others have the same answers."""
+        """Fit; boosting stops by the rows ``apart`` [n], where they and the others have the same answers."""
         learner = self._learner(numbers=numbers)
         if self.learner != "boosting":
             return learner.fit(table, targets)
@@ -94,9 +104,3 @@ class BoostedResponses(FeatureResponses):
 
     name = "boosting"
     learner = "boosting"
-
-
-def _some_users(histories: Histories) -> npt.NDArray[np.bool_]:
-    """Choose a tenth of the users' events, [n_events]: of one basket those of one user would say too much."""
-    chosen = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=1).to_numpy() % 10 == 0
-    return np.repeat(chosen, histories.lengths())

@@ -43,7 +43,8 @@ class ResponseHeads(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.tasks = tasks
-        self.user = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
+        self.user = nn.Sequential(nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, dim))
+        self.dropout = nn.Dropout(dropout)
         self.dim = dim
         self.numeric = None if counted is None else PiecewiseLinear(torch.from_numpy(counted.edges))
         every = self.numeric.size(counted.size) if self.numeric and counted else 0
@@ -99,7 +100,7 @@ class ResponseHeads(nn.Module):
     ) -> dict[str, torch.Tensor]:
         users = self.user(states)
         items = functional.normalize(vectors, dim=-1) * self.dim**0.5
-        pairs, alone = [users, items, users * items], [users]
+        pairs, alone = [users, self.dropout(items), self.dropout(users * items)], [users]
         if self.numeric is not None:
             assert features is not None
             numbers = self.numeric(features)
