@@ -198,9 +198,11 @@ class LLMRecommender(RespondingRecommender):
         """Return a model's encoding of every line, float32 [n, hidden]."""
         from llmrec.llm.backbone import encoder
         from llmrec.llm.encode import encode_lines
+        from llmrec.training.memory import memory_advice
 
         budget = self.recipe.train.batch_tokens
-        return encode_lines(encoder(model), model.get_input_embeddings(), serializer, batch_tokens=budget)
+        with memory_advice(self.recipe.train):
+            return encode_lines(encoder(model), model.get_input_embeddings(), serializer, batch_tokens=budget)
 
     @contextmanager
     def _judging(self) -> Iterator[None]:

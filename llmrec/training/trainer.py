@@ -30,6 +30,7 @@ from llmrec.training.checkpoints import (
     restore_log,
     trainable_state,
 )
+from llmrec.training.memory import memory_advice
 from llmrec.training.progress import Progress
 from llmrec.training.windows import Batch
 
@@ -227,14 +228,16 @@ def train(
     network.train()
     try:
         if not watcher.over():  # else it was stopped early, and killed before its run was written
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            with memory_advice(settings):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except LlmrecError:
         raise
     except Exception as error:
-        known = _explained(error, settings, course.work_dir)
-        if known is None:
-            raise
-        raise known from error
+        if no_space(error, course.work_dir):
+            way = "free some and pass --resume" if last_checkpoint(course.work_dir) else "free some"
+            told = f"no space left for checkpoints in {course.work_dir}: {way}"
+            raise EnvironmentFault(told) from error
+        raise
     finally:
         course.progress.stop()
     load_trainable(network, load_file(best_file(course.work_dir, course.best())))
@@ -283,18 +286,3 @@ def _diverged(what: str, work_dir: Path) -> str:
     kept = last_checkpoint(work_dir)
     place = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
     return f"{what}; {place}; lower train.learning_rate or train.head_learning_rate"
-
-
-def _explained(error: Exception, settings: Train, work_dir: Path) -> LlmrecError | None:
-    text = str(error)
-    # An accelerator's error, Python's own, and the CPU allocator's: worded one way on Windows, another on Linux.
-    short = "not enough memory" in text or "can't allocate memory" in text
-    if short or isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return TrainingError(
-            f"out of memory with train.batch_tokens={settings.batch_tokens}: halve it and double "
-            "train.accumulation, or set backbone.gradient_checkpointing=true"
-        )
-    if no_space(error, work_dir):
-        way = "free some and pass --resume" if last_checkpoint(work_dir) else "free some"
-        return EnvironmentFault(f"no space left for checkpoints in {work_dir}: {way}")
-    return None

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import ring_of_films
-from llmrec.errors import PromptError
+from llmrec.errors import PromptError, TrainingError
+from llmrec.llm import encode
 from llmrec.llm.serialize import MAX_ITEM_TOKENS
 from llmrec.models import LLMRecommender
 
@@ -35,3 +37,14 @@ def test_an_item_text_of_ten_thousand_tokens_is_one_cut_item(tiny_recipe: Callab
     model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(data)
     assert np.diff(model.reader.serializer.offsets).max() == MAX_ITEM_TOKENS + 1
     assert model.recommend(Histories.of([["0"], ["1", "0"]]), 4).height == 5
+
+
+def test_too_little_memory_for_the_catalog_names_the_field_to_change(
+    tiny_recipe: Callable[..., Recipe], ring_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starved(*_: object, **__: object) -> None:
+        torch.empty(10**15)  # more than any machine has
+
+    monkeypatch.setattr(encode, "encode_lines", starved)
+    with pytest.raises(TrainingError, match=r"out of memory with train\.batch_tokens=77: halve it"):
+        LLMRecommender(tiny_recipe("soft", "train.batch_tokens=77")).fit(ring_split.train)
