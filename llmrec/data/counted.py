@@ -16,8 +16,8 @@ from llmrec.data.catalog import Catalog
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME
 from llmrec.data.dataset import Dataset
 from llmrec.data.event_levels import column_of
-from llmrec.data.histories import Histories
-from llmrec.data.responses import TaskSet, moments
+from llmrec.data.histories import Histories, moments
+from llmrec.data.responses import TaskSet
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

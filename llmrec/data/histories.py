@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.data.columns import ITEM, USER
+from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.errors import DataError
 
 
@@ -88,3 +88,25 @@ def offsets_of(
 ) -> npt.NDArray[np.int64]:
     """Turn lengths [n] into offsets [n + 1]."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.asarray(lengths, dtype=np.int64))])
+
+
+def moments(histories: Histories) -> npt.NDArray[np.int64]:
+    """Count for every event how many of its user's are strictly earlier; without times, how many come before."""
+    lengths = histories.lengths()
+    places = np.arange(histories.events.height) - np.repeat(histories.offsets[:-1], lengths)
+    if TIME not in histories.events.columns or not len(places):
+        return places
+    times = histories.events[TIME].to_numpy()
+    new = np.diff(times, prepend=times[0]) != 0
+    new[histories.offsets[:-1][lengths > 0]] = True
+    firsts = np.maximum.accumulate(np.where(new, np.arange(len(places)), 0))
+    return np.asarray(places[firsts], dtype=np.int64)
+
+
+def known_before(
+    before: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Say of the ``known`` [n] events what ``moments`` would if there were no others."""
+    total = offsets_of(known)
+    starts = np.repeat(offsets[:-1], np.diff(offsets))
+    return np.asarray((total[starts + before] - total[starts])[known], dtype=np.int64)

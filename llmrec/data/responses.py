@@ -17,7 +17,7 @@ from llmrec.data.behaviors import PURCHASE, strengths_of
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.event_levels import PAUSES
-from llmrec.data.histories import Histories, offsets_of
+from llmrec.data.histories import Histories, known_before, moments, offsets_of
 from llmrec.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -133,12 +133,9 @@ class Targets:
 
     def of_known(self, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Targets:
         """Leave out the events that are not ``known`` [n]; ``before`` then counts only known ones."""
-        total = offsets_of(known)
-        starts = np.repeat(offsets[:-1], np.diff(offsets))
-        counted = total[starts + self.before] - total[starts]
         kept = {name: values[known] for name, values in self.values.items()}
         features = None if self.features is None else self.features[known]
-        return Targets(counted[known], kept, self.weights[known], features)
+        return Targets(known_before(self.before, offsets, known), kept, self.weights[known], features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,19 +179,6 @@ def asked(
     } | {name: pl.Series(values[rows]) for name, values in told.values.items()}
     known = Histories(tuple(names), histories.events[taken], offsets_of(lengths))
     return Asked(known, pl.DataFrame(answers))
-
-
-def moments(histories: Histories) -> Ints:
-    """Count for every event how many of its user's are strictly earlier; without times, how many come before."""
-    lengths = histories.lengths()
-    places = np.arange(histories.events.height) - np.repeat(histories.offsets[:-1], lengths)
-    if TIME not in histories.events.columns or not len(places):
-        return places
-    times = histories.events[TIME].to_numpy()
-    new = np.diff(times, prepend=times[0]) != 0
-    new[histories.offsets[:-1][lengths > 0]] = True
-    firsts = np.maximum.accumulate(np.where(new, np.arange(len(places)), 0))
-    return np.asarray(places[firsts], dtype=np.int64)
 
 
 def _answers(spec: TaskSpec, histories: Histories, before: Ints, positive: tuple[str, ...]) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import ITEM
-from llmrec.data.histories import Histories, offsets_of
+from llmrec.data.histories import Histories, known_before, moments, offsets_of
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
@@ -22,6 +22,7 @@ class Sequences:
     codes: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     runs: npt.NDArray[np.int32] | None = None  # what each event says besides its item, for models that read it
+    before: npt.NDArray[np.int64] | None = None  # how many of the user's codes are of strictly earlier events
 
     @classmethod
     def encode(
@@ -35,6 +36,12 @@ class Sequences:
         known = codes >= 0
         before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(known)])
         return cls(codes[known], before[histories.offsets], None if runs is None else runs[known])
+
+    @classmethod
+    def with_moments(cls, encoded: Sequences, histories: Histories, catalog: Catalog) -> Sequences:
+        """Add to what was encoded from histories which codes are strictly earlier than each."""
+        known = catalog.codes(histories.events[ITEM]) >= 0
+        return replace(encoded, before=known_before(moments(histories), histories.offsets, known))
 
     def save(self, folder: str | Path) -> None:
         """Write both arrays into a new folder. Raises DataError if it exists."""

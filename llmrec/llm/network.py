@@ -21,6 +21,7 @@ from llmrec.training.objective import (
     catalog_cross_entropy,
     log_expected,
     negative_weights,
+    read_at,
     sampled_cross_entropy,
 )
 from llmrec.training.responses import ResponseHeads, TaughtStates, Told
@@ -154,11 +155,12 @@ class NextItemNetwork(nn.Module):
     def forward(
         self, tokens: torch.Tensor, slots: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
         n_tokens: torch.Tensor, prefix: torch.Tensor, levels: torch.Tensor | None = None,
-        told: Told | None = None,
+        anchors: torch.Tensor | None = None, told: Told | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
 
-        ``told``: what else is known of the events that are targets, for the responses' loss.
+        ``anchors``: which boundary guesses each target, see ``read_at``. ``told``: what else is known of the
+        events that are targets, for the responses' loss.
         """
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
         truth = targets[rows, places]
@@ -171,10 +173,13 @@ class NextItemNetwork(nn.Module):
         read = slots if codes is None else torch.where(slots >= 0, torch.searchsorted(codes, slots), slots)
         hidden = self.hidden(tokens, read, raw, levels)
         loss = hidden.new_zeros(())
-        weights = None if told is None or "weights" not in told else told["weights"][rows, places]
         if self.losses.item:
-            users = self.users(self.dropout(hidden[rows, states[rows, places]]))
-            loss = loss + self.losses.item * self._next_item(users, raw, truth, codes, negatives, weights)
+            own, there, at = read_at(targets, anchors)
+            weights = None if told is None or "weights" not in told else told["weights"][own, there]
+            users = self.users(self.dropout(hidden[own, states[own, at]]))
+            loss = loss + self.losses.item * self._next_item(
+                users, raw, targets[own, there], codes, negatives, weights
+            )
         if self.losses.response and self.responses is not None and told is not None:
             here = truth if codes is None else torch.searchsorted(codes, truth)
             vectors = functional.embedding(here, raw)

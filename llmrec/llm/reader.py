@@ -13,7 +13,7 @@ from llmrec.errors import PromptError
 from llmrec.llm.encode import encode_users, padded, padded_runs
 from llmrec.llm.serialize import Serializer, Written
 from llmrec.prompting.budget import newest_that_fit_each
-from llmrec.training.windows import Batch, inputs_and_targets, inputs_of
+from llmrec.training.windows import Batch, anchors_of, inputs_and_targets, inputs_of
 
 if TYPE_CHECKING:
     import torch
@@ -76,6 +76,8 @@ class Reader:
         arrays = {"tokens": written.tokens, "slots": written.slots, "states": written.states}
         if written.levels is not None:
             arrays["levels"] = written.levels
+        if sequences.before is not None:
+            arrays["anchors"] = anchors_of(sequences.before, sequences, batch.windows)
         numbers = {"n_tokens": written.n_tokens, "prefix": len(self.serializer.prefix)}
         tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}
         return {**tensors, **{name: torch.tensor(value) for name, value in numbers.items()}}

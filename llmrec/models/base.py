@@ -196,6 +196,13 @@ class Recommender(ABC):
         """Return histories as the model reads them."""
         return Sequences.encode(histories, self._fitted_catalog())
 
+    def _taught(self, data: Dataset) -> Sequences:
+        """Return training histories, with their moments where the recipe's targets are guessed by these."""
+        found = self.sequences_of(data.histories)
+        if self.recipe.train.targets == "event":
+            return found
+        return Sequences.with_moments(found, data.histories, self.catalog)
+
     def _kept_columns(self) -> list[str]:
         """The columns of the known histories' events that a run keeps besides the item."""
         return []

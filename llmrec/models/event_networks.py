@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from llmrec.models.sequence_networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
 from llmrec.training.fields import FieldEmbeddings
-from llmrec.training.objective import catalog_cross_entropy
+from llmrec.training.objective import catalog_cross_entropy, read_at
 from llmrec.training.responses import ResponseHeads, TaughtStates
 
 
@@ -36,16 +36,18 @@ class _Events(SequenceNetwork):
 
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
-        levels: torch.Tensor | None = None, told: Mapping[str, torch.Tensor] | None = None,
+        anchors: torch.Tensor | None = None, levels: torch.Tensor | None = None,
+        told: Mapping[str, torch.Tensor] | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over all positions with a target."""
         hidden = self.states(inputs, levels)
-        rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
-        truth = targets[rows, columns]
+        rows, columns, at = read_at(targets, anchors)
         weights = None if told is None else told["weights"][rows, columns]
-        loss = catalog_cross_entropy(self.scores(hidden[rows, columns]), truth, weights)
+        loss = catalog_cross_entropy(self.scores(hidden[rows, at]), targets[rows, columns], weights)
         if self.responses is None or told is None:
             return loss
+        rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
+        truth = targets[rows, columns]
         places = torch.arange(hidden.shape[1], device=hidden.device).expand(hidden.shape[:2])
         taught = TaughtStates(hidden, places, (rows, columns))
         return loss + self.response_weight * self.responses.loss(taught, self.embed(truth), told)

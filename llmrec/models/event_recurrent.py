@@ -17,7 +17,7 @@ from llmrec.models.response_files import read_fields, write_fields
 from llmrec.models.sequential import SequentialRecommender
 from llmrec.models.tensors import read_tensors
 from llmrec.models.text import item_texts
-from llmrec.training.windows import Batch, inputs_and_targets, inputs_of, plan
+from llmrec.training.windows import Batch, anchors_of, inputs_and_targets, inputs_of, plan
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +69,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         self._learn_fields(data)
         self.network = self._network()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences, targets = self.sequences_of(data.histories), self._targets(data)
+        sequences, targets = self._taught(data), self._targets(data)
         batches = plan(
             sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
             batch_tokens=settings.batch_tokens, seed=self.recipe.seed,
@@ -90,6 +90,8 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)
         tensors = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
+        if sequences.before is not None:
+            tensors["anchors"] = torch.from_numpy(anchors_of(sequences.before, sequences, batch.windows))
         if sequences.runs is not None:
             runs = inputs_of(sequences.runs, sequences, batch.windows, inputs.shape[1], empty=0)
             tensors["levels"] = torch.from_numpy(self._unpacked(runs))

@@ -146,7 +146,7 @@ class LLMRecommender(RespondingRecommender):
         serializer = self._kept_serializer(tokenizer, work_dir)
         standardized = standardize(self.encode_lines(model, serializer))
         self.texts, self.text_mean, self.text_scale = standardized
-        sequences, targets = self.sequences_of(data.histories), self._targets(data)
+        sequences, targets = self._taught(data), self._targets(data)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
         self.counts = counts.astype(np.float32)
         adapted = add_adapter(model, self.recipe.lora)

@@ -12,7 +12,8 @@ import polars as pl
 
 from llmrec.data import Catalog, Dataset, Histories
 from llmrec.data.columns import ITEM
-from llmrec.data.responses import TaskSet, TaskSpec, moments
+from llmrec.data.histories import moments
+from llmrec.data.responses import TaskSet, TaskSpec
 from llmrec.errors import DataError
 from llmrec.models.answers import Answers, response_table
 from llmrec.models.responding import pairs_of

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from llmrec.training.objective import catalog_cross_entropy
+from llmrec.training.objective import catalog_cross_entropy, read_at
 
 
 class SequenceNetwork(nn.Module, ABC):
@@ -55,10 +55,13 @@ class SequenceNetwork(nn.Module, ABC):
         """Score every item: [..., n_items]."""
         return states @ self.table()[:-1].T + self.bias
 
-    def forward(self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor) -> torch.Tensor:
-        """Return the loss over all positions with a target."""
-        taught = targets >= 0
-        return catalog_cross_entropy(self.scores(self.states(inputs)[taught]), targets[taught])
+    def forward(
+        self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
+        anchors: torch.Tensor | None = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """Return the loss over all positions with a target; ``anchors`` as ``read_at`` takes them."""
+        rows, places, at = read_at(targets, anchors)
+        return catalog_cross_entropy(self.scores(self.states(inputs)[rows, at]), targets[rows, places])
 
 
 class RecurrentNetwork(SequenceNetwork):
@@ -143,7 +146,10 @@ class MaskedNetwork(AttentionNetwork):
         found: torch.Tensor = self.out(self.dropout(states))
         return found
 
-    def forward(self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
+        anchors: torch.Tensor | None = None,
+    ) -> torch.Tensor:  # fmt: skip
         """Return the loss over the masked places: those with a target, [n, length] as the inputs."""
         masked = targets >= 0
         return catalog_cross_entropy(self.scores(self.around(inputs)[masked]), targets[masked])

@@ -14,7 +14,7 @@ from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.neural import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
-from llmrec.training.windows import Batch, inputs_and_targets, plan
+from llmrec.training.windows import Batch, anchors_of, inputs_and_targets, plan
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ class SequentialRecommender(Recommender):
         seed_everything(self.recipe.seed)
         self.network = self._network()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences = Sequences.encode(data.histories, self.catalog)
+        sequences = self._taught(data)
         batches = plan(
             sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
             batch_tokens=settings.batch_tokens, seed=self.recipe.seed,
@@ -72,6 +72,8 @@ class SequentialRecommender(Recommender):
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)
         tensors: dict[str, Any] = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
+        if sequences.before is not None:
+            tensors["anchors"] = torch.from_numpy(anchors_of(sequences.before, sequences, batch.windows))
         return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
 
     def _score(self, sequences: Sequences) -> Scores:

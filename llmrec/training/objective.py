@@ -12,6 +12,22 @@ EXACT_UP_TO = 50_000
 NEGATIVES = 8192
 
 
+def read_at(
+    targets: torch.Tensor, anchors: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Say where the targets stand, as (rows, places), and which of a row's states guesses each.
+
+    ``targets`` [n, length + 1], below 0 where there is none: state t guesses target t, or with ``anchors`` of the
+    same shape the state named there; where that is below 0 there is none, and the target is left out.
+    """
+    rows, places = torch.nonzero(targets >= 0, as_tuple=True)
+    if anchors is None:
+        return rows, places, places
+    at = anchors[rows, places]
+    there = at >= 0
+    return rows[there], places[there], at[there]
+
+
 def catalog_cross_entropy(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
@@ -20,6 +36,8 @@ def catalog_cross_entropy(
     ``logits`` [positions, n_items], ``targets`` [positions] with IGNORE where there is none. Exact CE
     against sampled negatives: Klenitskiy & Vasilev, RecSys 2023. With ``weights`` [positions] the weighted mean.
     """
+    if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be no number
+        return logits.sum()
     if weights is None:
         return functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE)
     each = functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE, reduction="none")

@@ -1,0 +1,88 @@
+"""Baskets: with train.targets=moment their events are all guessed from what was there before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from llmrec import Dataset, Histories, Recipe
+from llmrec.data import Sequences
+from llmrec.errors import RecipeError
+from llmrec.models import from_recipe
+from llmrec.training.windows import Batch
+
+KINDS = ("gru", "sasrec", "gru-events", "llm")
+
+
+def baskets(n_users: int = 12, *, seed: int = 0) -> Dataset:
+    """Four visits each, of one to three of twelve items."""
+    draw, rows = np.random.default_rng(seed), []
+    for user in range(n_users):
+        for visit in range(4):
+            for item in draw.permutation(12)[: draw.integers(1, 4)]:
+                rows.append((f"u{user}", str(item), 86400 * visit))
+    items = {"item_id": [str(n) for n in range(12)], "title": [f"Film {n:02d}" for n in range(12)]}
+    events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    return Dataset.from_tables(events, items=items, name="baskets")
+
+
+def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) -> Recipe:
+    if kind == "llm":
+        return tiny_recipe("soft", "train.epochs=1", f"train.targets={targets}", "history.max_items=20")
+    train = {"epochs": 1, "targets": targets}
+    return Recipe.of({"model": kind, "sequence": {"dim": 16, "heads": 1, "dropout": 0.0}, "train": train})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("targets", ["event", "moment"])
+def test_the_loss_by_hand(kind: str, targets: str, tiny_recipe: Callable[..., Recipe]) -> None:
+    """Every item under the scores after what is strictly earlier, or after all that stands before it."""
+    data = baskets()
+    model = from_recipe(recipe_of(kind, tiny_recipe, targets=targets)).fit(data)
+    sequences = model._taught(data)
+    assert (sequences.before is None) == (targets == "event")
+    batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
+    collate = model.reader.collate if kind == "llm" else model._collate  # type: ignore[attr-defined]
+    network = model.reader.network if kind == "llm" else model.network  # type: ignore[attr-defined]
+    with torch.no_grad():
+        loss = float(network(**collate(sequences, batch)))
+    each = []
+    for user in range(len(data.histories)):
+        own = data.histories.take([user]).events
+        for place, (item, time) in enumerate(own.select("item_id", "timestamp").iter_rows()):
+            earlier = own[:place] if targets == "event" else own.filter(pl.col("timestamp") < time)
+            scores = model.score(Histories.of([earlier["item_id"].to_list()]))[0].astype(np.float64)
+            each.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(item)])
+    assert loss == pytest.approx(np.mean(each), abs=1e-4)
+
+
+def test_a_window_amid_one_basket_teaches_nothing() -> None:
+    data = baskets(1)
+    model = from_recipe(Recipe.of({"model": "gru", "train": {"epochs": 1, "targets": "moment"}})).fit(data)
+    n = data.events.height
+    sequences = Sequences(np.zeros(n, dtype=np.int32), np.array([0, n]), before=np.zeros(n, dtype=np.int64))
+    tensors = model._collate(sequences, Batch(0, np.array([[0, 1, n - 1]])))  # type: ignore[attr-defined]
+    assert (tensors["anchors"] == -1).all()
+    assert model.network(**tensors).item() == 0  # type: ignore[attr-defined]
+
+
+def test_unknown_items_do_not_count_as_earlier() -> None:
+    data = baskets(2)
+    catalog = type(data.catalog)(data.catalog.table.filter(pl.col("item_id") != "3"))
+    found = Sequences.with_moments(Sequences.encode(data.histories, catalog), data.histories, catalog)
+    assert found.before is not None
+    kept = data.events.filter(pl.col("item_id") != "3")
+    by_hand = [
+        kept.filter(pl.col("user_id") == user, pl.col("timestamp") < time).height
+        for user, time in kept.select("user_id", "timestamp").iter_rows()
+    ]
+    assert found.before.tolist() == by_hand
+
+
+def test_a_model_that_looks_both_ways_is_refused() -> None:
+    with pytest.raises(RecipeError, match="not for it"):
+        Recipe.of({"model": "bert4rec", "train": {"targets": "moment"}})
