@@ -17,7 +17,7 @@ from llmrec.config import Task
 from llmrec.data import fetch
 from llmrec.data.responses import TaskSet
 from llmrec.evaluation import judge_responses, response_questions
-from llmrec.models import Recommender
+from llmrec.models import Fusion, Recommender
 from llmrec.models.rating_baselines import BiasRatings, FactorRatings
 from llmrec.models.response_baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.response_features import BoostedResponses, LogisticResponses
@@ -26,19 +26,23 @@ from llmrec.models.runs import fit_run
 
 @dataclass(frozen=True)
 class Case:
-    """A data set, what its events say, what is asked; ``ranked`` are judged on the next item only."""
+    """A data set, what its events say, what is asked; ``ranked`` are judged on the next item only.
+
+    ``changes``: fields of every recipe that is trained.
+    """
 
     data: str
     events: str
     tasks: list[Task]
     recipes: tuple[str, ...] = ("smollm2-135m-events", "gru-events", "lstm-events", "gru-text-events")
     ranked: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
-        ranked=("gru", "sasrec", "markov", "popularity"),
+        ranked=("gru", "sasrec", "als", "repeat-last", "markov", "popularity"), changes=("train.targets=moment",),
     ),
     "platform": Case("taobao-behaviours", "[behavior, gap]", ["behavior", "purchase", "action"]),
     "media": Case("ml-100k", "[rating, gap]", ["rating"]),
@@ -88,27 +92,31 @@ def main() -> None:
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--data", default=None, help="a folder with interactions.csv.gz and items.csv.gz")
     parser.add_argument("--recipes", nargs="*", help="instead of all that answer the case")
-    parser.add_argument("--set", nargs="*", default=[], help="fields changed in every recipe with tasks")
+    parser.add_argument("--set", nargs="*", default=[], help="fields changed in every recipe")
     given = parser.parse_args()
     case = CASES[given.case]
     data = read(case, given.data)
     split = Split.global_time(data)
     tasks = TaskSet.fit(split.train, case.tasks)
-    changes = [f"history.events={case.events}", f"tasks=[{','.join(case.tasks)}]", *given.set]
+    told = [f"history.events={case.events}", f"tasks=[{','.join(case.tasks)}]"]
     runs = Path("runs/responses") / given.case
 
     def trained(recipe: Recipe) -> Recommender:
         return fit_run(recipe, data, split, runs / recipe.name, resume=True)
 
     recipes = case.recipes if given.recipes is None else given.recipes
-    answering = {name: trained(Recipe.load(name, set=changes)) for name in recipes}
-    ranked = {name: trained(Recipe.load(name)) for name in case.ranked}
+    changes = [*case.changes, *given.set]
+    answering = {name: trained(Recipe.load(name, set=[*told, *changes])) for name in recipes}
+    ranked = {name: trained(Recipe.load(name, set=changes)) for name in case.ranked}
     models = {**answering, **baselines(split, tasks)}
     report = judge_responses(models, response_questions(split, tasks), tasks, about=case.data, split=split.name)
     print(report.to_markdown())
     report.save(runs / "report")
     write(f"responses-{given.case}", report.to_dict())
     if ranked:
+        first = next(iter(answering))
+        fusion = Fusion.tuned(answering[first], ranked["repeat-last"], split.valid)
+        ranked[f"fusion of {first} and repeat-last"] = fusion
         next_item = evaluate({**answering, **ranked}, split)
         print(next_item)
         write(f"next-item-{given.case}", next_item.to_dict())
