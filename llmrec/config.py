@@ -155,9 +155,9 @@ class Train(Section):
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     patience: Positive = 3  # validations without a better one before it stops
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
-    # What an event is guessed from: all events before it, or those strictly earlier. The events of a basket share
-    # a moment, and are then guessed from what was there before all of them.
-    targets: Literal["event", "moment"] = "event"
+    # What an event is guessed from: all events before it, those strictly earlier, or each in turn. The events of a
+    # basket share a moment, and are then guessed from what was there before all of them.
+    targets: Literal["event", "moment", "both"] = "event"
     item_loss: Annotated[float, Field(ge=0)] = 1.0  # weight of the softmax over items
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
     negatives: Positive | None = None  # sampled softmax with so many; None: exact up to 50,000 items
@@ -189,8 +189,8 @@ class Recipe(Section):
             raise ValueError(f"responses.rank_by={self.responses.rank_by} needs purchase among the tasks")
         if self.tasks and self.model not in RESPONDING:
             raise ValueError(f"model={self.model} has no tasks; those that have are {', '.join(RESPONDING)}")
-        if self.model == "bert4rec" and self.train.targets == "moment":
-            raise ValueError("bert4rec reads what stands behind an item, too: train.targets=moment is not for it")
+        if self.model == "bert4rec" and self.train.targets != "event":
+            raise ValueError("bert4rec reads what stands behind an item, too: train.targets must be event")
         if self.model != "llm":
             return self
         if self.history.events and self.train.title_loss:

@@ -22,7 +22,9 @@ class Sequences:
     codes: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     runs: npt.NDArray[np.int32] | None = None  # what each event says besides its item, for models that read it
-    before: npt.NDArray[np.int64] | None = None  # how many of the user's codes are of strictly earlier events
+    before: npt.NDArray[np.int64] | None = (
+        None  # how many of the user's codes each is guessed from, [n_codes, ways]
+    )
 
     @classmethod
     def encode(
@@ -38,10 +40,15 @@ class Sequences:
         return cls(codes[known], before[histories.offsets], None if runs is None else runs[known])
 
     @classmethod
-    def with_moments(cls, encoded: Sequences, histories: Histories, catalog: Catalog) -> Sequences:
-        """Add to what was encoded from histories which codes are strictly earlier than each."""
+    def with_moments(
+        cls, encoded: Sequences, histories: Histories, catalog: Catalog, *, both: bool = False
+    ) -> Sequences:
+        """Have what was encoded from these histories guessed from strictly earlier events; ``both``: from all, too."""
         known = catalog.codes(histories.events[ITEM]) >= 0
-        return replace(encoded, before=known_before(moments(histories), histories.offsets, known))
+        ways = [known_before(moments(histories), histories.offsets, known)]
+        if both:
+            ways.append(np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths()))
+        return replace(encoded, before=np.stack(ways, axis=1))
 
     def save(self, folder: str | Path) -> None:
         """Write both arrays into a new folder. Raises DataError if it exists."""

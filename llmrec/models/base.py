@@ -199,9 +199,10 @@ class Recommender(ABC):
     def _taught(self, data: Dataset) -> Sequences:
         """Return training histories, with their moments where the recipe's targets are guessed by these."""
         found = self.sequences_of(data.histories)
-        if self.recipe.train.targets == "event":
+        wanted = self.recipe.train.targets
+        if wanted == "event":
             return found
-        return Sequences.with_moments(found, data.histories, self.catalog)
+        return Sequences.with_moments(found, data.histories, self.catalog, both=wanted == "both")
 
     def _kept_columns(self) -> list[str]:
         """The columns of the known histories' events that a run keeps besides the item."""

@@ -17,15 +17,15 @@ def read_at(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Say where the targets stand, as (rows, places), and which of a row's states guesses each.
 
-    ``targets`` [n, length + 1], below 0 where there is none: state t guesses target t, or with ``anchors`` of the
-    same shape the state named there; where that is below 0 there is none, and the target is left out.
+    ``targets`` [n, length + 1], below 0 where there is none: state t guesses target t, or with ``anchors``
+    [n, length + 1, ways] each state named there; where that is below 0 there is none.
     """
     rows, places = torch.nonzero(targets >= 0, as_tuple=True)
     if anchors is None:
         return rows, places, places
     at = anchors[rows, places]
-    there = at >= 0
-    return rows[there], places[there], at[there]
+    each, way = torch.nonzero(at >= 0, as_tuple=True)
+    return rows[each], places[each], at[each, way]
 
 
 def catalog_cross_entropy(

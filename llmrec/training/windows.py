@@ -126,11 +126,13 @@ def targets_of(values: npt.NDArray[np.float64], sequences: Sequences, windows: I
 def anchors_of(before: Ints, sequences: Sequences, windows: Ints) -> Ints:
     """Say for each target which of its window's states was there strictly before it; -1: none that is whole.
 
-    ``before`` [n_codes]: how many of the user's events are strictly earlier. A state is not whole where the
+    ``before`` [n_codes, ...]: how many of the user's events are strictly earlier. A state is not whole where the
     window leaves out all of what was known.
     """
-    counts = targets_of(before.astype(np.float64), sequences, windows) - windows[:, 1:2]
-    whole = (counts >= 1) | ((windows[:, 1:2] == 0) & (counts == 0))
+    counts = targets_of(before.astype(np.float64), sequences, windows)
+    starts = windows[:, 1].reshape(-1, *[1] * (counts.ndim - 1))
+    counts = counts - starts
+    whole = (counts >= 1) | ((starts == 0) & (counts == 0))
     return np.where(whole, np.nan_to_num(counts, nan=-1), -1).astype(np.int64)
 
 
