@@ -22,9 +22,8 @@ class Sequences:
     codes: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     runs: npt.NDArray[np.int32] | None = None  # what each event says besides its item, for models that read it
-    before: npt.NDArray[np.int64] | None = (
-        None  # how many of the user's codes each is guessed from, [n_codes, ways]
-    )
+    # How many of the user's codes each is guessed from, [n_codes, ways]; None: all before it.
+    before: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def encode(
@@ -43,7 +42,7 @@ class Sequences:
     def with_moments(
         cls, encoded: Sequences, histories: Histories, catalog: Catalog, *, both: bool = False
     ) -> Sequences:
-        """Have what was encoded from these histories guessed from strictly earlier events; ``both``: from all, too."""
+        """Have what was encoded of histories guessed from strictly earlier events; ``both``: from all, too."""
         known = catalog.codes(histories.events[ITEM]) >= 0
         ways = [known_before(moments(histories), histories.offsets, known)]
         if both:
