@@ -42,7 +42,7 @@ class Case:
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
-        ranked=("gru", "sasrec", "als", "repeat-last", "markov", "popularity"), changes=("train.targets=moment",),
+        ranked=("gru", "sasrec", "als", "repeat-last", "markov", "popularity"), changes=("train.targets=both",),
     ),
     "platform": Case(
         "taobao-behaviours", "[behavior, gap]", ["behavior", "purchase", "action"],
