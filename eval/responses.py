@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrec import Dataset, Recipe, Split, evaluate
-from llmrec.config import Task
+from llmrec.config import RESPONDING, Task
 from llmrec.data import fetch
 from llmrec.data.responses import TaskSet
 from llmrec.evaluation import judge_responses, response_questions
@@ -28,7 +28,7 @@ from llmrec.models.runs import fit_run
 class Case:
     """A data set, what its events say, what is asked; ``ranked`` are judged on the next item only.
 
-    ``changes``: fields of every recipe that is trained.
+    ``changes``: fields of every recipe, ``network``: of every one but the LLM's.
     """
 
     data: str
@@ -37,12 +37,20 @@ class Case:
     recipes: tuple[str, ...] = ("smollm2-135m-events", "gru-events", "lstm-events", "gru-text-events")
     ranked: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+
+    def recipe(self, name: str, given: list[str]) -> Recipe:
+        """Load a shipped recipe as this case has it; ``given`` has the last word."""
+        kind = Recipe.load(name).model
+        told = [f"history.events={self.events}", f"tasks=[{','.join(self.tasks)}]"] if kind in RESPONDING else []
+        return Recipe.load(name, set=[*told, *self.changes, *(self.network if kind != "llm" else ()), *given])
 
 
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
         ranked=("gru", "sasrec", "als", "repeat-last", "markov", "popularity"), changes=("train.targets=both",),
+        network=("sequence.max_items=200",),  # as the LLM's: a basket holds twenty items and more
     ),
     "platform": Case(
         "taobao-behaviours", "[behavior, gap]", ["behavior", "purchase", "action"],
@@ -101,16 +109,14 @@ def main() -> None:
     data = read(case, given.data)
     split = Split.global_time(data)
     tasks = TaskSet.fit(split.train, case.tasks)
-    told = [f"history.events={case.events}", f"tasks=[{','.join(case.tasks)}]"]
     runs = Path("runs/responses") / given.case
 
     def trained(recipe: Recipe) -> Recommender:
         return fit_run(recipe, data, split, runs / recipe.name, resume=True)
 
     recipes = case.recipes if given.recipes is None else given.recipes
-    changes = [*case.changes, *given.set]
-    answering = {name: trained(Recipe.load(name, set=[*told, *changes])) for name in recipes}
-    ranked = {name: trained(Recipe.load(name, set=changes)) for name in case.ranked}
+    answering = {name: trained(case.recipe(name, given.set)) for name in recipes}
+    ranked = {name: trained(case.recipe(name, given.set)) for name in case.ranked}
     models = {**answering, **baselines(split, tasks)}
     report = judge_responses(models, response_questions(split, tasks), tasks, about=case.data, split=split.name)
     print(report.to_markdown())
