@@ -114,7 +114,8 @@ def main() -> None:
     def trained(recipe: Recipe) -> Recommender:
         return fit_run(recipe, data, split, runs / recipe.name, resume=True)
 
-    recipes = case.recipes if given.recipes is None else given.recipes
+    asked = case.recipes if given.recipes is None else given.recipes
+    recipes = [name for name in asked if Recipe.load(name).model in RESPONDING]
     answering = {name: trained(case.recipe(name, given.set)) for name in recipes}
     ranked = {name: trained(case.recipe(name, given.set)) for name in case.ranked}
     models = {**answering, **baselines(split, tasks)}
@@ -122,7 +123,7 @@ def main() -> None:
     print(report.to_markdown())
     report.save(runs / "report")
     write(f"responses-{given.case}", report.to_dict())
-    if ranked:
+    if ranked and answering:
         first = next(iter(answering))
         fusion = Fusion.tuned(answering[first], ranked["repeat-last"], split.valid)
         ranked[f"fusion of {first} and repeat-last"] = fusion

@@ -156,7 +156,7 @@ class Train(Section):
     patience: Positive = 3  # validations without a better one before it stops
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
     # What an event is guessed from: all events before it, those strictly earlier, or each in turn. The events of a
-    # basket share a moment, and are then guessed from what was there before all of them.
+    # basket share a moment, and are then guessed from what was there before all of them. (A title reads on.)
     targets: Literal["event", "moment", "both"] = "event"
     item_loss: Annotated[float, Field(ge=0)] = 1.0  # weight of the softmax over items
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens

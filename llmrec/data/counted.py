@@ -1,7 +1,8 @@
 """Counted features of a user, an item and the pair: what was usual so far, for whoever predicts what comes next.
 
-Everything is from strictly before the moment asked about. What is known of an item is, for training events, of
-other users than their own: else a row's own answer would be among its features.
+What is known of a user is from strictly before the moment asked about. What is known of an item is from the whole
+training log; for training events themselves of other users than their own: else a row's own answer would be among
+its features.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from llmrec.data.dataset import Dataset
 from llmrec.data.event_levels import column_of
 from llmrec.data.histories import Histories, moments
 from llmrec.data.responses import TaskSet
+from llmrec.errors import DataError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -28,6 +30,8 @@ WINDOW = 200  # a user's newest events that count
 SHRINK = 5.0  # a rare item says little: so many events of the usual kind are added to its own
 DAY = 86400.0
 BINS = 8
+MOST_FOR_EDGES = 200_000
+CLOSE = 1e-5  # of the range: nearer values are the same, rounded another way
 NUMBERS = ("rating", "price", "quantity")
 
 
@@ -53,6 +57,7 @@ class CountedFeatures:
     totals: Floats
     usual: Floats  # mean of each column over all training events, [1 + columns]
     edges: npt.NDArray[np.float32]  # of each feature in training, see ``edges_of``, [size, BINS + 1]
+    parts: Floats | None = None  # the totals of each fold of users, where it was fitted: [FOLDS, n_items, ...]
 
     @classmethod
     def fit(cls, data: Dataset, tasks: TaskSet) -> CountedFeatures:
@@ -62,8 +67,11 @@ class CountedFeatures:
         codes = data.catalog.codes(data.histories.events[ITEM]).astype(np.int64)
         known = ~np.isnan(values)
         usual = np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        bare = cls(names, _sums(values, codes, len(data.catalog)), usual, np.zeros((0, 0), dtype=np.float32))
-        return replace(bare, edges=edges_of(bare.of_events(data.histories, data.catalog)))
+        folds, n = _folds(data.histories), len(data.catalog)
+        parts = np.stack([_sums(values[folds == fold], codes[folds == fold], n) for fold in range(FOLDS)])
+        bare = cls(names, parts.sum(axis=0), usual, np.zeros((0, 0), dtype=np.float32), parts)
+        some = _some_users(data.histories)
+        return replace(bare, edges=edges_of(bare.of_events(some, data.catalog)))
 
     @property
     def n_user(self) -> int:
@@ -82,8 +90,8 @@ class CountedFeatures:
         read = [column for name in self.names for column in needs.get(name, [BEHAVIOR])]
         return list(dict.fromkeys([*read, TIME]))
 
-    def of_events(self, histories: Histories, catalog: Catalog, *, own: bool = False) -> Floats:
-        """Features of events that happened, [n_events, size], about their items, from strictly before them.
+    def of_events(self, histories: Histories, catalog: Catalog, *, own: bool = False) -> npt.NDArray[np.float32]:
+        """Features of training events [n_events, size] about their items, as before them.
 
         With ``own`` what is known of an item is of all users: as ``of_pairs`` says of the same moments.
         """
@@ -91,19 +99,23 @@ class CountedFeatures:
         first = np.repeat(histories.offsets[:-1], histories.lengths())
         ends = first + moments(histories)
         values = _values(histories, self.names)
-        items = self.totals[codes] if own else self._of_others(histories, values, codes)
+        items = self.totals[codes] if own else self._of_others(histories, codes)
         log = _Log(histories, values, codes, self._means(items))
         return self._of(log, Query(np.maximum(first, ends - WINDOW), ends, codes), items)
 
-    def _of_others(self, histories: Histories, values: Floats, codes: Ints) -> Floats:
-        """What is known of each event's item from all users but those of its user's fold."""
-        users = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=0).to_numpy() % FOLDS
-        folds = np.repeat(users, histories.lengths()).astype(np.int64)
-        n = len(self.totals)
-        parts = np.stack([_sums(values[folds == fold], codes[folds == fold], n) for fold in range(FOLDS)])
-        return np.asarray(self.totals[codes] - parts[folds, codes])
+    def _of_others(self, histories: Histories, codes: Ints) -> Floats:
+        """What is known of each event's item from all users but those of its user's fold.
 
-    def of_pairs(self, histories: Histories, rows: Ints, codes: Ints, catalog: Catalog) -> Floats:
+        As if there were as many of them as of all: a prediction counts everyone.
+        """
+        if self.parts is None:
+            raise DataError("what was counted of each fold of users is not kept; fit anew for training features")
+        folds, events = _folds(histories), self.parts[:, :, 0].sum(axis=1)
+        rest = np.maximum(events.sum() - events, 1)
+        more = np.maximum(events.sum(), 1) / rest
+        return np.asarray((self.totals[codes] - self.parts[folds, codes]) * more[folds, None])
+
+    def of_pairs(self, histories: Histories, rows: Ints, codes: Ints, catalog: Catalog) -> npt.NDArray[np.float32]:
         """Features of pairs of a history, by its row, and an item, by its code: [n, size]."""
         ends = histories.offsets[1:]
         starts = np.maximum(histories.offsets[:-1], ends - WINDOW)
@@ -115,13 +127,13 @@ class CountedFeatures:
     def grown(self, n_items: int) -> CountedFeatures:
         """Have room for items that came later, of which nothing is known."""
         added = np.zeros((n_items - len(self.totals), self.totals.shape[1]))
-        return replace(self, totals=np.concatenate([self.totals, added]))
+        return replace(self, totals=np.concatenate([self.totals, added]), parts=None)
 
-    def _of(self, log: _Log, query: Query, items: Floats) -> Floats:
+    def _of(self, log: _Log, query: Query, items: Floats) -> npt.NDArray[np.float32]:
         users, own = _of_users(log, query)
         means = self._means(items)
         parts = [users, np.log1p(items[:, :1]), means, means + own, _of_pairs(log, query)]
-        return np.concatenate(parts, axis=1)
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def _means(self, sums: Floats) -> Floats:
         """Means of the columns [n, columns], shrunk towards what is usual."""
@@ -137,6 +149,19 @@ class _Log:
     values: Floats
     codes: Ints
     usual: Floats
+
+
+def _folds(histories: Histories) -> Ints:
+    """The fold of each event's user."""
+    users = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=0).to_numpy() % FOLDS
+    return np.repeat(users, histories.lengths()).astype(np.int64)
+
+
+def _some_users(histories: Histories) -> Histories:
+    """Take users at random until they have MOST_FOR_EDGES events; all where there are fewer."""
+    order = np.random.default_rng(0).permutation(len(histories))
+    enough = int(np.searchsorted(np.cumsum(histories.lengths()[order]), MOST_FOR_EDGES)) + 1
+    return histories.take(np.sort(order[:enough]))
 
 
 def _names(histories: Histories, tasks: TaskSet) -> tuple[str, ...]:
@@ -236,7 +261,7 @@ def _of_pairs(log: _Log, query: Query) -> Floats:
     return np.concatenate([np.log1p(times)[:, None], said], axis=1)
 
 
-def edges_of(features: Floats, bins: int = BINS) -> npt.NDArray[np.float32]:
+def edges_of(features: npt.NDArray[np.floating], bins: int = BINS) -> npt.NDArray[np.float32]:
     """Return bounds [size, bins + 1] of parts with equally many known values; of few values each is a bound."""
     marks = np.linspace(0, 1, bins + 1)
     found = np.zeros((features.shape[1], bins + 1), dtype=np.float32)
@@ -244,8 +269,14 @@ def edges_of(features: Floats, bins: int = BINS) -> npt.NDArray[np.float32]:
         known = values[~np.isnan(values)]
         if not len(known):
             continue
-        distinct = np.unique(known)
-        # Quantiles would pass over the rare ones of a few values.
-        cuts = distinct if len(distinct) <= bins + 1 else np.unique(np.quantile(known, marks))
+        cuts = _apart(np.unique(known))
+        if len(cuts) > bins + 1:  # quantiles would pass over the rare ones of a few values
+            cuts = _apart(np.quantile(known, marks))
         found[column] = np.pad(cuts, (0, bins + 1 - len(cuts)), mode="edge")
     return found
+
+
+def _apart(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Leave out of sorted values those that only rounding tells from the one before."""
+    new = np.diff(values) > CLOSE * (values[-1] - values[0])
+    return np.asarray(values[np.concatenate([[True], new])])

@@ -129,7 +129,7 @@ class Targets:
     before: Ints
     values: Mapping[str, Floats]
     weights: Floats
-    features: Floats | None = None
+    features: npt.NDArray[np.float32] | None = None
 
     def of_known(self, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Targets:
         """Leave out the events that are not ``known`` [n]; ``before`` then counts only known ones."""

@@ -38,7 +38,7 @@ def skill(answers: Answers, truths: Mapping[str, Floats], tasks: TaskSet) -> flo
     """Mean over tasks of the share of the prior's loss that is avoided: 1 at best, 0 as the prior, less if worse.
 
     The loss is the log loss for classes and ordinals, the squared error for numbers. ``truths`` [n] by task, NaN
-    where not known; a task without any counts 0.
+    where not known; a task without any counts 0, and none less than -1.
     """
     each = [_skill(spec, np.asarray(answers[spec.name]), truths[spec.name]) for spec in tasks.specs]
     return float(np.mean(each))
@@ -56,4 +56,4 @@ def _skill(spec: TaskSpec, found: npt.NDArray[np.floating], truth: Floats) -> fl
         places = steps.astype(np.int64)
         own = -np.log(np.maximum(found[np.arange(len(places)), places], 1e-9)).mean()
         usual = -np.log(np.array(spec.prior))[places].mean()
-    return float(1 - own / max(usual, 1e-9))
+    return max(float(1 - own / max(usual, 1e-9)), -1.0)

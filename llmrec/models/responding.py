@@ -20,7 +20,7 @@ from llmrec.data.responses import Targets, TaskSet, asked
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.answers import Answers, response_table, skill
 from llmrec.models.base import Recommender, Scores
-from llmrec.models.neural import Validation
+from llmrec.models.neural import Validation, sample_of
 from llmrec.training.windows import Batch, anchors_of, targets_of
 
 if TYPE_CHECKING:
@@ -154,13 +154,15 @@ class RespondingRecommender(Recommender):
         """Say how the heads are validated; None where there are none, or nothing to ask them."""
         if not self.recipe.tasks or valid is None or valid.events is None or not len(valid.histories):
             return None
-        both, held_out = valid.followed()
+        both, held_out = sample_of(valid, self.recipe.train.valid_users, seed=self.recipe.seed).followed()
         held_out &= self.catalog.codes(both.events[ITEM]) >= 0
         told = asked(both, held_out, self.tasks, most=VALID_EVENTS, window=WINDOW, seed=self.recipe.seed)
         place = {name: row for row, name in enumerate(told.histories.user_ids)}
         rows = np.array([place[name] for name in told.answers[USER]], dtype=np.int64)
         codes = self.catalog.codes(told.answers[ITEM]).astype(np.int64)
         truths = {name: told.answers[name].to_numpy() for name in self.tasks.names}
+        if all(np.isnan(values).all() for values in truths.values()):
+            return None
 
         def measured() -> float:
             states = self._states(self.sequences_of(told.histories))
@@ -183,8 +185,7 @@ class RespondingRecommender(Recommender):
                 part = slice(start, start + PAIRS_AT_ONCE)
                 read = [states[rows[part]], vectors[codes[part]]]
                 if self.counted is not None:
-                    features = self.counted.of_pairs(histories, rows[part], codes[part], self.catalog)
-                    read.append(features.astype(np.float32))
+                    read.append(self.counted.of_pairs(histories, rows[part], codes[part], self.catalog))
                 found = heads(*(torch.from_numpy(values).to(device) for values in read))
                 parts.append({name: values.float().cpu().numpy() for name, values in found.items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -201,7 +202,8 @@ class RespondingRecommender(Recommender):
         relevance = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
         states, n = self._states(self.sequences_of(histories)), scores.shape[1]
         for row in range(len(scores)):
-            bought = self._answers(histories, states, np.full(n, row), np.arange(n))["purchase"][:, 1]
+            own = histories[row : row + 1], states[row : row + 1]
+            bought = self._answers(*own, np.zeros(n, dtype=np.int64), np.arange(n))["purchase"][:, 1]
             relevance[row] += np.log(np.maximum(bought, 1e-9))
         return np.asarray(relevance + np.log(self.prices), dtype=np.float32)
 

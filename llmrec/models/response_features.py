@@ -68,7 +68,9 @@ class FeatureResponses(ResponseModel):
         chosen = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=1).to_numpy() % 10 == 0
         return np.repeat(chosen, histories.lengths())
 
-    def _fitted(self, table: Floats, targets: Floats, apart: npt.NDArray[np.bool_], *, numbers: bool) -> Any:
+    def _fitted(
+        self, table: npt.NDArray[np.float32], targets: Floats, apart: npt.NDArray[np.bool_], *, numbers: bool
+    ) -> Any:
         """Fit; boosting stops by the rows ``apart`` [n], where they and the others have the same answers."""
         learner = self._learner(numbers=numbers)
         if self.learner != "boosting":

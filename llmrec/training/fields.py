@@ -34,7 +34,8 @@ class FieldEmbeddings(nn.Module):
 class PiecewiseLinear(nn.Module):
     """Features as how far each lies through each of its parts (Gorishniy et al. 2022), and whether it is known.
 
-    ``edges`` [n_features, bins + 1] bound the parts; one of no width is passed at once. All is within 0 and 1.
+    ``edges`` [n_features, bins + 1] bound the parts; one of no width, which no training value lies in, is 0. All
+    is within 0 and 1. Whether a feature is known is only told of one that differed in training.
     """
 
     edges: torch.Tensor
@@ -50,8 +51,9 @@ class PiecewiseLinear(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Turn features [n, n_features], NaN where not known, into [n, size(n_features)], one after the other."""
-        known = ~torch.isnan(features)
         low, high = self.edges[:, :-1], self.edges[:, 1:]
+        # Weights of what was always 0 in training are as they were drawn: nothing may wake them later.
+        known = ~torch.isnan(features) & (self.edges[:, -1] > self.edges[:, 0])
         through = (features.nan_to_num()[..., None] - low) / (high - low).clamp(min=1e-9)
-        parts = through.clamp(0, 1) * known[..., None]
+        parts = through.clamp(0, 1) * (known[..., None] & (high > low))
         return torch.cat([parts, known[..., None].to(parts.dtype)], dim=-1).flatten(1)

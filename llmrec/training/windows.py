@@ -111,7 +111,7 @@ def inputs_and_targets(sequences: Sequences, windows: Ints) -> tuple[Ints, Ints]
     return inputs, targets
 
 
-def targets_of(values: npt.NDArray[np.float64], sequences: Sequences, windows: Ints) -> npt.NDArray[np.float64]:
+def targets_of(values: npt.NDArray[np.floating], sequences: Sequences, windows: Ints) -> npt.NDArray[np.float64]:
     """Lay values of events [n_codes, ...] out as the targets of ``inputs_and_targets`` stand, NaN elsewhere."""
     longest = int((windows[:, 2] - windows[:, 1]).max())
     found = np.full((len(windows), longest + 1, *values.shape[1:]), np.nan)

@@ -9,6 +9,7 @@ import pytest
 from llmrec import Dataset
 from llmrec.data.counted import FOLDS, SHRINK, CountedFeatures, edges_of
 from llmrec.data.responses import TaskSet, asked
+from llmrec.errors import DataError
 
 DAY = 86400
 
@@ -42,8 +43,10 @@ def mean_of_others(data: Dataset, item: str, column: str) -> float:
     users = data.histories.user_ids
     folds = dict(zip(users, (pl.Series(users).hash(seed=0) % FOLDS).to_list(), strict=True))
     others = [user for user in users if folds[user] != folds[users[0]]]
-    events = data.events.filter(pl.col("user_id").is_in(others), pl.col("item_id") == item)[column].drop_nulls()
-    return (events.sum() + SHRINK * float(data.events[column].mean())) / (len(events) + SHRINK)  # type: ignore[arg-type]
+    rest = data.events.filter(pl.col("user_id").is_in(others))
+    more, events = data.events.height / rest.height, rest.filter(pl.col("item_id") == item)[column].drop_nulls()
+    usual = float(data.events[column].mean())  # type: ignore[arg-type]
+    return (more * events.sum() + SHRINK * usual) / (more * len(events) + SHRINK)
 
 
 def test_a_row_by_hand(data: Dataset, counted: CountedFeatures) -> None:
@@ -99,7 +102,17 @@ def test_what_is_known_of_an_item_is_of_other_users(data: Dataset, counted: Coun
     shrunk = np.abs(counted.usual - again.usual)[3] * SHRINK  # the usual price is everyone's
     assert np.abs(plain[:mine, at] - moved[:mine, at]).max() <= shrunk + 1e-9
     assert np.abs(plain[mine:, at] - moved[mine:, at]).max() > 50
-    assert FOLDS == 5
+
+
+def test_training_counts_as_many_as_a_prediction_does() -> None:
+    """A fold is left out, and the others stand for it: else every item would be rarer in training."""
+    data = shop(200)
+    counted = CountedFeatures.fit(data, TaskSet.fit(data, ["behavior"]))
+    asked_of, at = (data.histories, data.catalog), counted.n_user
+    others, all_users = (np.expm1(counted.of_events(*asked_of, own=own)[:, at]) for own in (False, True))
+    assert others.mean() == pytest.approx(all_users.mean(), rel=0.02)
+    with pytest.raises(DataError, match="fit anew"):
+        counted.grown(5).of_events(data.histories, data.catalog)
 
 
 def test_a_log_that_lacks_a_column_leaves_it_unknown(data: Dataset, counted: CountedFeatures) -> None:

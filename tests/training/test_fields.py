@@ -11,10 +11,14 @@ def test_numbers_become_parts_passed() -> None:
     layer = PiecewiseLinear(torch.tensor([[0.0, 1.0, 3.0], [0.0, 1.0, 1.0]]))
     found = layer(torch.tensor([[2.0, 1.0], [-5.0, 0.0], [9.0, float("nan")]]))
     assert found.tolist() == [
-        [1, 0.5, 1, 1, 0, 1],  # the second feature's last part has no width: passed by more than 1 only
+        [1, 0.5, 1, 1, 0, 1],
         [0, 0, 1, 0, 0, 1],
         [1, 1, 1, 0, 0, 0],
     ]
+    # A part that no training value lay in stays 0, and so does all of a feature that never differed.
+    assert layer(torch.tensor([[0.0, 9.0]])).tolist() == [[0, 0, 1, 1, 0, 1]]
+    same = PiecewiseLinear(torch.full((1, 3), 2.0))
+    assert not same(torch.tensor([[2.0], [7.0], [float("nan")]])).any()
     assert layer.size(2) == found.shape[1]
     assert not layer.state_dict()
 
