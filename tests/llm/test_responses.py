@@ -161,6 +161,17 @@ def test_a_saved_run_predicts_the_same(model: LLMRecommender, tmp_path: Path) ->
     np.testing.assert_array_equal(again.score(again.histories), model.score(model.histories))
 
 
+def test_new_items_have_responses_too(tiny_recipe: Callable[..., Recipe]) -> None:
+    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1", TASKS, EVENTS)).fit(shop())
+    histories = shop(2).histories
+    before = model.predict_response(histories, ["1"])
+    model.add_items({"item_id": ["new"], "title": ["Film 99"]})
+    table = model.predict_response(histories, ["1", "new"])
+    known = table.filter(pl.col("item_id") == "1").drop("user_id", "item_id").to_numpy()
+    np.testing.assert_allclose(known, before.drop("user_id", "item_id").to_numpy(), rtol=1e-3, atol=1e-3)
+    assert table.filter(pl.col("item_id") == "new").drop("user_id", "item_id").to_numpy().min() >= 0
+
+
 def test_a_session_reads_events_as_a_full_pass_does(model: LLMRecommender) -> None:
     histories = shop(1).histories
     rows = histories.events.select("item_id", "behavior", "rating", "price", "timestamp").to_dicts()

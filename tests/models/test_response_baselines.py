@@ -98,6 +98,23 @@ def test_features_know_the_last_behavior_and_the_item(
     assert own < 0.5 * usual
 
 
+def test_boosting_stops_by_users_or_by_rows(split: Split, tasks: TaskSet) -> None:
+    histories = split.train.histories
+    owners = np.repeat(np.arange(len(histories)), histories.lengths())
+    for way in ("users", "rows"):
+        model = BoostedResponses(apart=way).fit(split.train, tasks)  # type: ignore[arg-type]
+        apart = model._apart(histories)
+        whole = [len(set(apart[owners == owner])) == 1 for owner in range(len(histories))]
+        assert all(whole) == (way == "users")
+        assert 0 < apart.mean() < 0.3
+        assert value({way: model}, split, tasks, "behavior", "accuracy")[0] > 0.95
+    # Where the users apart answer otherwise than the others, nothing stops it early.
+    alone = model._fitted(
+        np.zeros((60, 1), np.float32), np.arange(60) % 2.0, np.arange(60) % 2 == 1, numbers=False
+    )
+    assert not alone.early_stopping
+
+
 def test_ratings_are_biases_and_more(split: Split, tasks: TaskSet) -> None:
     models = {
         "bias": BiasRatings(shrink_items=1, shrink_users=1).fit(split.train, tasks),
