@@ -49,7 +49,7 @@ class Case:
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
-        ranked=("gru", "sasrec", "als", "repeat-last", "markov", "popularity"), changes=("train.targets=both",),
+        ranked=("gru", "als", "repeat-last", "markov", "popularity"), changes=("train.targets=both",),
         network=("sequence.max_items=200",),  # as the LLM's: a basket holds twenty items and more
     ),
     "platform": Case(
