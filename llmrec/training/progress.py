@@ -65,6 +65,6 @@ class Progress:
 
     def _say(self, line: str) -> None:
         if self.shown:
-            self.console.print(line, highlight=False)
+            self.console.print(line, highlight=False, soft_wrap=True)
         else:
             log.info(line)
