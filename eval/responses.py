@@ -114,8 +114,10 @@ def main() -> None:
     def trained(recipe: Recipe) -> Recommender:
         return fit_run(recipe, data, split, runs / recipe.name, resume=True)
 
-    asked = case.recipes if given.recipes is None else given.recipes
-    recipes = [name for name in asked if Recipe.load(name).model in RESPONDING]
+    recipes = case.recipes if given.recipes is None else given.recipes
+    for name in recipes:
+        if Recipe.load(name).model not in RESPONDING:
+            parser.error(f"{name} predicts no responses; models that do are {', '.join(RESPONDING)}")
     answering = {name: trained(case.recipe(name, given.set)) for name in recipes}
     ranked = {name: trained(case.recipe(name, given.set)) for name in case.ranked}
     models = {**answering, **baselines(split, tasks)}
@@ -123,10 +125,10 @@ def main() -> None:
     print(report.to_markdown())
     report.save(runs / "report")
     write(f"responses-{given.case}", report.to_dict())
-    if ranked and answering:
-        first = next(iter(answering))
-        fusion = Fusion.tuned(answering[first], ranked["repeat-last"], split.valid)
-        ranked[f"fusion of {first} and repeat-last"] = fusion
+    if ranked:
+        for first in recipes[:1]:
+            fusion = Fusion.tuned(answering[first], ranked["repeat-last"], split.valid)
+            ranked[f"fusion of {first} and repeat-last"] = fusion
         next_item = evaluate({**answering, **ranked}, split)
         print(next_item)
         write(f"next-item-{given.case}", next_item.to_dict())
