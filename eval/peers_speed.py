@@ -58,26 +58,27 @@ def main() -> None:
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--python", nargs="*", default=[], metavar="NAME=INTERPRETER")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=list(PEERS), choices=PEERS)
     asked = parser.parse_args()
     pythons = dict(one.split("=", 1) for one in asked.python)
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
     split = Split.leave_last_out(data)
-    seconds: dict[str, list[float]] = {name: [] for name in ("llmrec-sasrec", *PEERS)}
+    seconds: dict[str, list[float]] = {name: [] for name in ("llmrec-sasrec", *asked.only)}
     with tempfile.TemporaryDirectory() as folder:
         write_given(split, Path(folder))
         for _ in range(asked.rounds):
             seconds["llmrec-sasrec"].append((own(split, 3) - own(split, 1)) / 2)
-            for name, words in PEERS.items():
-                one, two = (peer(Path(folder), words, pythons.get(name), epochs) for epochs in (1, 2))
+            for name in asked.only:
+                one, two = (peer(Path(folder), PEERS[name], pythons.get(name), epochs) for epochs in (1, 2))
                 seconds[name].append(two - one)
             print({name: round(found[-1], 2) for name, found in seconds.items()}, flush=True)
     ours = median(seconds["llmrec-sasrec"])
     found = {
         "data": data.name,
         "seconds_per_epoch": {name: [round(one, 2) for one in values] for name, values in seconds.items()},
-        "times_ours": {name: round(median(seconds[name]) / ours, 2) for name in PEERS},
+        "times_ours": {name: round(median(seconds[name]) / ours, 2) for name in asked.only},
         "threads": 1,
         "machine": machine(),
         "versions": versions(),
