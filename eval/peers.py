@@ -40,11 +40,14 @@ PEERS = {
 }
 
 
-def run(command: list[str]) -> tuple[float, float, str | None]:
-    """Run a command. Returns seconds, peak memory of all its processes in GiB, and why it failed, if it did."""
+def run(command: list[str], folder: Path) -> tuple[float, float, str | None]:
+    """Run a command in a folder, where peers leave what they like.
+
+    Returns seconds, peak memory of all its processes in GiB, and why it failed, if it did.
+    """
     with tempfile.TemporaryFile("w+") as told:
         began, peak = time.perf_counter(), 0
-        process = psutil.Popen(command, stdout=told, stderr=subprocess.STDOUT)
+        process = psutil.Popen(command, cwd=folder, stdout=told, stderr=subprocess.STDOUT)
         while process.poll() is None:
             try:
                 family = [process, *process.children(recursive=True)]
@@ -55,6 +58,12 @@ def run(command: list[str]) -> tuple[float, float, str | None]:
         told.seek(0)
         lines = told.read().strip().splitlines() or ["it printed nothing"]
     return time.perf_counter() - began, peak / 1024**3, lines[-1] if process.returncode else None
+
+
+def interpreters(words: list[str]) -> dict[str, str]:
+    """Read NAME=INTERPRETER; found from here, whatever folder they will run in."""
+    named = (word.split("=", 1) for word in words)
+    return {name: str(Path(shutil.which(given) or given).absolute()) for name, given in named}
 
 
 def judge(recs: pl.DataFrame, split: Split) -> dict[str, dict[str, float]]:
@@ -84,7 +93,7 @@ def main() -> None:
     parser.add_argument("--python", nargs="*", default=[], metavar="NAME=INTERPRETER")
     parser.add_argument("--only", nargs="*", default=list(PEERS))
     asked = parser.parse_args()
-    pythons = dict(one.split("=", 1) for one in asked.python)
+    pythons = interpreters(asked.python)
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
     named = data.name if asked.users == 1 else f"{data.name}-{asked.users:g}"
     data = data if asked.users == 1 else sample(data, asked.users)
@@ -101,7 +110,7 @@ def main() -> None:
             script, *words = PEERS[name]
             start = [pythons[name]] if name in pythons else [shutil.which("uv") or "uv", "run"]
             command = [*start, str(HERE / "peers" / script), folder, str(given / "recs.parquet"), *words]
-            seconds, peak, failure = run(command)
+            seconds, peak, failure = run(command, given)
             facts = {"peer": name, "data": named, "split": split.hash, "words": [script, *words]}
             if failure is None:
                 facts |= {"metrics": judge(pl.read_parquet(given / "recs.parquet"), split)}

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from peers import HERE, run, write_given
+from peers import HERE, interpreters, run, write_given
 
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import BUILTIN, fetch
@@ -46,7 +46,7 @@ def peer(folder: Path, words: list[str], python: str | None, epochs: int) -> flo
     start = [python] if python else [shutil.which("uv") or "uv", "run"]
     script, *rest = words
     given = [str(HERE / "peers" / script), str(folder), str(folder / "recs.parquet"), "--epochs", str(epochs)]
-    seconds, _, failure = run([*start, *given, *rest])
+    seconds, _, failure = run([*start, *given, *rest], folder)
     if failure:
         raise SystemExit(f"{script}: {failure}")
     return seconds
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(PEERS), choices=PEERS)
     asked = parser.parse_args()
-    pythons = dict(one.split("=", 1) for one in asked.python)
+    pythons = interpreters(asked.python)
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)

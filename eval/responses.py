@@ -28,7 +28,8 @@ from llmrec.models.runs import fit_run
 class Case:
     """A data set, what its events say, what is asked; ``ranked`` are judged on the next item only.
 
-    ``changes``: fields of every recipe, ``network``: of every one but the LLM's.
+    ``changes``: fields of every recipe, ``network``: of every one but the LLM's, ``answering``: of those that
+    answer. One of ``ranked`` may have fields of its own behind its recipe.
     """
 
     data: str
@@ -38,18 +39,23 @@ class Case:
     ranked: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     network: tuple[str, ...] = ()
+    answering: tuple[str, ...] = ()
 
-    def recipe(self, name: str, given: list[str]) -> Recipe:
+    def recipe(self, words: str, given: list[str]) -> Recipe:
         """Load a shipped recipe as this case has it; ``given`` has the last word."""
+        name, *own = words.split()
         kind = Recipe.load(name).model
-        told = [f"history.events={self.events}", f"tasks=[{','.join(self.tasks)}]"] if kind in RESPONDING else []
-        return Recipe.load(name, set=[*told, *self.changes, *(self.network if kind != "llm" else ()), *given])
+        told = [f"history.events={self.events}", f"tasks=[{','.join(self.tasks)}]", *self.answering]
+        sizes = () if kind == "llm" else self.network
+        return Recipe.load(name, set=[*(told if kind in RESPONDING else ()), *self.changes, *sizes, *own, *given])
 
 
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
-        ranked=("gru", "als", "repeat-last", "markov", "popularity"), changes=("train.targets=both",),
+        ranked=(
+            "gru", "gru history.repeats=true name=gru-repeats", "als", "repeat-last", "markov", "popularity",
+        ), changes=("train.targets=both",), answering=("history.repeats=true",),
         network=("sequence.max_items=200",),  # as the LLM's: a basket holds twenty items and more
     ),
     "platform": Case(
@@ -111,15 +117,16 @@ def main() -> None:
     tasks = TaskSet.fit(split.train, case.tasks)
     runs = Path("runs/responses") / given.case
 
-    def trained(recipe: Recipe) -> Recommender:
+    def trained(words: str) -> Recommender:
+        recipe = case.recipe(words, given.set)
         return fit_run(recipe, data, split, runs / recipe.name, resume=True)
 
     recipes = case.recipes if given.recipes is None else given.recipes
     for name in recipes:
         if Recipe.load(name).model not in RESPONDING:
             parser.error(f"{name} predicts no responses; models that do are {', '.join(RESPONDING)}")
-    answering = {name: trained(case.recipe(name, given.set)) for name in recipes}
-    ranked = {name: trained(case.recipe(name, given.set)) for name in case.ranked}
+    answering = {name: trained(name) for name in recipes}
+    ranked = {model.recipe.name: model for model in map(trained, case.ranked)}
     models = {**answering, **baselines(split, tasks)}
     report = judge_responses(models, response_questions(split, tasks), tasks, about=case.data, split=split.name)
     print(report.to_markdown())

@@ -61,6 +61,7 @@ class History(Section):
     item_prompt: str = "item"
     events: list[EventField] = []  # what is read of an event besides its item
     event_prompt: str = "event"
+    repeats: bool = False  # what a history holds already gets a learned part of the score: for shops
     language: Literal["en", "zh"] = "en"
 
 
@@ -191,6 +192,8 @@ class Recipe(Section):
             raise ValueError(f"model={self.model} has no tasks; those that have are {', '.join(RESPONDING)}")
         if self.model == "bert4rec" and self.train.targets != "event":
             raise ValueError("bert4rec reads what stands behind an item, too: train.targets must be event")
+        if self.model == "bert4rec" and self.history.repeats:
+            raise ValueError("bert4rec reads what stands behind an item, too: history.repeats must be false")
         if self.model != "llm":
             return self
         if self.history.events and self.train.title_loss:

@@ -24,6 +24,7 @@ from llmrec.training.objective import (
     read_at,
     sampled_cross_entropy,
 )
+from llmrec.training.repeats import Repeats
 from llmrec.training.responses import ResponseHeads, TaughtStates, Told
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
@@ -69,6 +70,7 @@ class NextItemNetwork(nn.Module):
         # Set by who builds the network, after everything else: the other weights begin as they would without.
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None
+        self.repeats: Repeats | None = None
         self.lines = lines  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
         self.kept_buffers = () if lines is None else ("items.texts", "lines.step")
@@ -155,12 +157,12 @@ class NextItemNetwork(nn.Module):
     def forward(
         self, tokens: torch.Tensor, slots: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
         n_tokens: torch.Tensor, prefix: torch.Tensor, levels: torch.Tensor | None = None,
-        anchors: torch.Tensor | None = None, told: Told | None = None,
+        anchors: torch.Tensor | None = None, told: Told | None = None, inputs: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
 
         ``anchors``: which boundary guesses each target, see ``read_at``. ``told``: what else is known of the
-        events that are targets, for the responses' loss.
+        events that are targets, for the responses' loss. ``inputs`` [n, length]: the items read, for repeats.
         """
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
         truth = targets[rows, places]
@@ -174,11 +176,15 @@ class NextItemNetwork(nn.Module):
         hidden = self.hidden(tokens, read, raw, levels)
         loss = hidden.new_zeros(())
         if self.losses.item:
-            own, there, at = read_at(targets, anchors)
-            weights = None if told is None or "weights" not in told else told["weights"][own, there]
-            users = self.users(self.dropout(hidden[own, states[own, at]]))
+            guesses = read_at(targets, anchors)
+            own = guesses.rows
+            weights = None if told is None or "weights" not in told else told["weights"][own, guesses.places]
+            users = self.users(self.dropout(hidden[own, states[own, guesses.at]]))
+            again = None
+            if self.repeats is not None and inputs is not None:
+                again = self.repeats(users, inputs, own, guesses.known)
             loss = loss + self.losses.item * self._next_item(
-                users, raw, targets[own, there], codes, negatives, weights
+                users, raw, targets[own, guesses.places], codes, negatives, weights, again
             )
         if self.losses.response and self.responses is not None and told is not None:
             here = truth if codes is None else torch.searchsorted(codes, truth)
@@ -198,16 +204,25 @@ class NextItemNetwork(nn.Module):
 
     def _next_item(
         self, users: torch.Tensor, raw: torch.Tensor, truth: torch.Tensor, codes: torch.Tensor | None,
-        negatives: torch.Tensor | None, weights: torch.Tensor | None = None,
+        negatives: torch.Tensor | None, weights: torch.Tensor | None,
+        again: tuple[torch.Tensor, torch.Tensor] | None,
     ) -> torch.Tensor:  # fmt: skip
         vectors, scale = functional.normalize(raw, dim=-1), self.log_temperature.exp()
         if codes is None or negatives is None:
             logits = scale * users @ vectors.T + self.bias
+            if again is not None:
+                logits = logits.scatter_add(1, *again)
             # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
             return catalog_cross_entropy(logits.masked_fill(~self.items.known, -torch.inf), truth, weights)
         places = torch.searchsorted(codes, truth), torch.searchsorted(codes, negatives)
         own = scale * (users * functional.embedding(places[0], vectors)).sum(-1) + self.bias[truth]
         others = scale * users @ vectors[places[1]].T + self.bias[negatives]
+        if again is not None:
+            held, values = again
+            own = own + (values * (held == truth[:, None])).sum(-1)
+            drawn = torch.full_like(self.bias, -1, dtype=torch.long)
+            drawn[negatives] = torch.arange(len(negatives), device=drawn.device)
+            others = others.scatter_add(1, drawn[held].clamp(min=0), values * (drawn[held] >= 0))
         return sampled_cross_entropy(own, others, truth, negatives=negatives, log_q=self.log_q, weights=weights)
 
     def _fresh(

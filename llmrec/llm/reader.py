@@ -76,6 +76,8 @@ class Reader:
         arrays = {"tokens": written.tokens, "slots": written.slots, "states": written.states}
         if written.levels is not None:
             arrays["levels"] = written.levels
+        if self.network.repeats is not None:
+            arrays["inputs"] = inputs
         if sequences.before is not None:
             arrays["anchors"] = anchors_of(sequences.before, sequences, batch.windows)
         numbers = {"n_tokens": written.n_tokens, "prefix": len(self.serializer.prefix)}

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from llmrec.llm.reader import Reader
 
 Floats = npt.NDArray[np.float32]
-# User vector [dim], codes of the history, k: the table of the best.
-Answer = Callable[[Floats, list[int], int], pl.DataFrame]
+# User vector [dim], codes of the history, how many of the newest were read, k: the table of the best.
+Answer = Callable[[Floats, list[int], int, int], pl.DataFrame]
 # What the model reads with now: both are others once it has taken in new items.
 Source = Callable[[], tuple["Reader", Catalog]]
 # What events say besides their items, as codes of the serializer's event runs.
@@ -90,7 +90,7 @@ class UserSession:
 
     def recommend(self, k: int = 10) -> pl.DataFrame:
         """Rank what comes next. Returns ``item_id, rank, score``."""
-        return self._answer(self._state, self._codes, k)
+        return self._answer(self._state, self._codes, len(self._codes) - self._first, k)
 
     def _renew(self, reader: Reader, catalog: Catalog) -> None:
         """Read with the model's catalog of now, which may have grown; what was read stays as it is."""

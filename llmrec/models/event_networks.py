@@ -41,9 +41,10 @@ class _Events(SequenceNetwork):
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over all positions with a target."""
         hidden = self.states(inputs, levels)
-        rows, columns, at = read_at(targets, anchors)
-        weights = None if told is None else told["weights"][rows, columns]
-        loss = catalog_cross_entropy(self.scores(hidden[rows, at]), targets[rows, columns], weights)
+        guesses = read_at(targets, anchors)
+        weights = None if told is None else told["weights"][guesses.rows, guesses.places]
+        scores = self.guessed(hidden, inputs, guesses)
+        loss = catalog_cross_entropy(scores, targets[guesses.rows, guesses.places], weights)
         if self.responses is None or told is None:
             return loss
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)

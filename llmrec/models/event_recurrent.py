@@ -68,6 +68,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         seed_everything(self.recipe.seed)
         self._learn_fields(data)
         self.network = self._network()
+        self._add_repeats()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences, targets = self._taught(data), self._targets(data)
         batches = plan(
@@ -115,9 +116,14 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         import torch
 
         device = next(self.network.parameters()).device
+        kept, states = sequences.last(self.recipe.sequence.max_items), self._states(sequences)
+        scores = np.empty((len(kept), len(self.catalog)), dtype=np.float32)
         with torch.inference_mode():
-            states = torch.from_numpy(self._states(sequences)).to(device)
-            scores: Scores = self.network.scores(states).float().cpu().numpy()
+            for rows in by_length(kept.lengths() + 1, TOKENS_AT_ONCE):
+                read, known = torch.from_numpy(padded(kept, rows)), torch.from_numpy(kept.lengths()[rows])
+                asked = torch.from_numpy(states[rows]), read, torch.arange(len(rows)), known
+                found = self.network.scores_after(*(values.to(device) for values in asked))
+                scores[rows] = found.float().cpu().numpy()
         return scores
 
     def _heads(self) -> ResponseHeads | None:

@@ -15,6 +15,7 @@ import polars as pl
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import USER
 from llmrec.errors import DataError
+from llmrec.llm.encode import padded
 from llmrec.llm.index import ItemIndex
 from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Scores, table_of
@@ -22,7 +23,7 @@ from llmrec.models.llm_files import read_llm, write_llm
 from llmrec.models.llm_growth import add_rows
 from llmrec.models.llm_network import build_reader
 from llmrec.models.neural import fit_network
-from llmrec.models.ranking import rank_found
+from llmrec.models.ranking import rank_found, top_k
 from llmrec.models.responding import RespondingRecommender
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
@@ -235,21 +236,38 @@ class LLMRecommender(RespondingRecommender):
         self.index = ItemIndex.build(self.vectors, temperature=self.temperature, bias=self.bias)
 
     def _score(self, sequences: Sequences) -> Scores:
-        scores = self.temperature * self.reader.users(sequences) @ self.vectors.T + self.bias
-        return np.asarray(scores, dtype=np.float32)
+        return self._scores_of(self.reader.users(sequences), self.reader.window(sequences))
+
+    def _scores_of(self, users: Scores, read: Sequences) -> Scores:
+        """Score every item for user vectors [n, dim] of histories of which ``read`` was read."""
+        import torch
+
+        scores = np.asarray(self.temperature * users @ self.vectors.T + self.bias, dtype=np.float32)
+        repeats = self.reader.network.repeats
+        if repeats is None:
+            return scores
+        rows = np.arange(len(read))
+        asked = (torch.from_numpy(values) for values in (users, padded(read, rows), rows, read.lengths()))
+        with torch.inference_mode():
+            codes, values = repeats(*(one.to(repeats.of_item.weight.device) for one in asked))
+        np.add.at(scores, (rows[:, None], codes.cpu().numpy()), values.cpu().numpy())
+        return scores
 
     def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
         """Ask the index for k items more than the longest history holds; the dense scores are not needed."""
         if self.recipe.responses.rank_by != "relevance":
             return super()._ranked(histories, k, skip=skip)
         sequences = self.sequences_of(histories)
-        known = [sequences[row] for row in range(len(sequences))]
-        return self._best(self.reader.users(sequences), known, k, skip=skip)
+        return self._best(self.reader.users(sequences), sequences, k, skip=skip)
 
     def _best(
-        self, users: Scores, known: Sequence[npt.NDArray[Any]], k: int, *, skip: bool
+        self, users: Scores, known: Sequences, k: int, *, skip: bool, read: Sequences | None = None
     ) -> tuple[npt.NDArray[np.int64], Scores]:
-        extra = max((len(items) for items in known), default=0) if skip else 0
+        """Rank for user vectors [n, dim] of the histories ``known``; ``read``: the part of them that was read."""
+        if self.reader.network.repeats is not None and not skip:  # the index knows no histories
+            scores = self._scores_of(users, read or self.reader.window(known))
+            return top_k(scores, k, self.catalog.tie_order)
+        extra = int(known.lengths().max(initial=0)) if skip else 0
         codes, values = self.index.search(users, min(k + extra, len(self.catalog)))
         seen = np.zeros(codes.shape, dtype=bool)
         if skip:
@@ -257,11 +275,12 @@ class LLMRecommender(RespondingRecommender):
                 seen[row] = np.isin(codes[row], known[row])
         return rank_found(codes, values, k, self.catalog.tie_order, without=seen)
 
-    def _answer(self, user: npt.NDArray[np.float32], known: list[int], k: int) -> pl.DataFrame:
-        """Rank for one user vector, as a session asks."""
+    def _answer(self, user: npt.NDArray[np.float32], known: list[int], read: int, k: int) -> pl.DataFrame:
+        """Rank for one user vector, as a session asks that read the newest ``read`` of ``known``."""
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
-        best, values = self._best(user[None], [np.array(known)], k, skip=self.exclude_seen)
+        whole = Sequences(np.array(known, dtype=np.int32), np.array([0, len(known)]))
+        best, values = self._best(user[None], whole, k, skip=self.exclude_seen, read=whole.last(read))
         return table_of([""], self.catalog, best, values).drop(USER)
 
     def _nearest(

@@ -32,6 +32,7 @@ def build_reader(
     from llmrec.runtime import device_name
     from llmrec.training.fields import FieldEmbeddings
     from llmrec.training.objective import negatives_of
+    from llmrec.training.repeats import Repeats
     from llmrec.training.responses import ResponseHeads
 
     head, history, settings = model.recipe.head, model.recipe.history, model.recipe.train
@@ -57,6 +58,8 @@ def build_reader(
             model.tasks, width=width, dim=head.dim, hidden=responses.dim, dropout=responses.dropout,
             counted=model.counted,
         )  # fmt: skip
+    if history.repeats:
+        network.repeats = Repeats(len(model.catalog), head.dim)
     if training and head.warm_start is not None:
         network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from llmrec.training.objective import catalog_cross_entropy, read_at
+from llmrec.training.objective import Guesses, catalog_cross_entropy, read_at
+from llmrec.training.repeats import Repeats
 
 
 class SequenceNetwork(nn.Module, ABC):
@@ -25,6 +26,7 @@ class SequenceNetwork(nn.Module, ABC):
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(dim, dim)
         self.bias = nn.Parameter(torch.zeros(n_items))
+        self.repeats: Repeats | None = None  # set by who builds the network, after everything else
 
     @abstractmethod
     def read(self, embedded: torch.Tensor) -> torch.Tensor:
@@ -55,13 +57,27 @@ class SequenceNetwork(nn.Module, ABC):
         """Score every item: [..., n_items]."""
         return states @ self.table()[:-1].T + self.bias
 
+    def scores_after(
+        self, states: torch.Tensor, inputs: torch.Tensor, rows: torch.Tensor, known: torch.Tensor
+    ) -> torch.Tensor:
+        """Score every item for states [n, dim] that know the first ``known`` [n] items of rows of ``inputs``."""
+        scores = self.scores(states)
+        if self.repeats is None:
+            return scores
+        return scores.scatter_add(1, *self.repeats(states, inputs, rows, known))
+
+    def guessed(self, states: torch.Tensor, inputs: torch.Tensor, guesses: Guesses) -> torch.Tensor:
+        """Score every item for every guess; ``states`` [n, length + 1, dim] are those of ``inputs``."""
+        return self.scores_after(states[guesses.rows, guesses.at], inputs, guesses.rows, guesses.known)
+
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
         anchors: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over all positions with a target; ``anchors`` as ``read_at`` takes them."""
-        rows, places, at = read_at(targets, anchors)
-        return catalog_cross_entropy(self.scores(self.states(inputs)[rows, at]), targets[rows, places])
+        guesses = read_at(targets, anchors)
+        scores = self.guessed(self.states(inputs), inputs, guesses)
+        return catalog_cross_entropy(scores, targets[guesses.rows, guesses.places])
 
 
 class RecurrentNetwork(SequenceNetwork):

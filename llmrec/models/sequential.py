@@ -43,11 +43,18 @@ class SequentialRecommender(Recommender):
     def _network(self) -> SequenceNetwork:
         """Return the network that the recipe describes, untrained."""
 
+    def _add_repeats(self) -> None:
+        from llmrec.training.repeats import Repeats
+
+        if self.recipe.history.repeats:
+            self.network.repeats = Repeats(len(self.catalog), self.recipe.sequence.dim)
+
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.runtime import seed_everything
 
         seed_everything(self.recipe.seed)
         self.network = self._network()
+        self._add_repeats()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences = self._taught(data)
         batches = plan(
@@ -90,9 +97,10 @@ class SequentialRecommender(Recommender):
                 inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
                 for place, row in enumerate(rows):
                     inputs[place, : lengths[place]] = kept[int(row)]
-                states = self.network.states(torch.from_numpy(inputs).to(device))
-                last = states[torch.arange(len(rows)), torch.from_numpy(lengths)]
-                scores[rows] = self.network.scores(last).float().cpu().numpy()
+                read, known = torch.from_numpy(inputs).to(device), torch.from_numpy(lengths).to(device)
+                each = torch.arange(len(rows), device=device)
+                last = self.network.states(read)[each, known]
+                scores[rows] = self.network.scores_after(last, read, each, known).float().cpu().numpy()
         return scores
 
     def item_vectors(self) -> Scores:
@@ -109,6 +117,7 @@ class SequentialRecommender(Recommender):
         import torch
 
         self.network = self._network()
+        self._add_repeats()
         state = {k: torch.from_numpy(v) for k, v in read_tensors(folder / "model.safetensors").items()}
         try:
             self.network.load_state_dict(state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch.nn import functional
 
@@ -12,20 +14,30 @@ EXACT_UP_TO = 50_000
 NEGATIVES = 8192
 
 
-def read_at(
-    targets: torch.Tensor, anchors: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Say where the targets stand, as (rows, places), and which of a row's states guesses each.
+class Guesses(NamedTuple):
+    """Which target, as (rows, places), is guessed from which of its row's states, and what was there before it.
+
+    ``known``: how many of the row's items are strictly earlier than the target, where moments are told apart.
+    """
+
+    rows: torch.Tensor
+    places: torch.Tensor
+    at: torch.Tensor
+    known: torch.Tensor
+
+
+def read_at(targets: torch.Tensor, anchors: torch.Tensor | None) -> Guesses:
+    """Say where the targets stand, and which of a row's states guesses each.
 
     ``targets`` [n, length + 1], below 0 where there is none: state t guesses target t, or with ``anchors``
-    [n, length + 1, ways] each state named there; where that is below 0 there is none.
+    [n, length + 1, ways] each state named there, the strictly earlier one first; below 0 there is none.
     """
     rows, places = torch.nonzero(targets >= 0, as_tuple=True)
     if anchors is None:
-        return rows, places, places
+        return Guesses(rows, places, places, places)
     at = anchors[rows, places]
     each, way = torch.nonzero(at >= 0, as_tuple=True)
-    return rows[each], places[each], at[each, way]
+    return Guesses(rows[each], places[each], at[each, way], at[each, 0].clamp(min=0))
 
 
 def catalog_cross_entropy(

@@ -75,7 +75,9 @@ class ResponseHeads(nn.Module):
         return found
 
     def loss(self, taught: TaughtStates, vectors: torch.Tensor, told: Told) -> torch.Tensor:
-        """Sum of the tasks' mean losses over the targets that have an answer and a state before them.
+        """Mean over the tasks of each one's mean loss, over targets that have an answer and a state before them.
+
+        A mean, so that the responses' weight beside the next item is the same for one task and for five.
 
         ``vectors`` are those of the targets' items [n_targets, dim].
         """
@@ -93,7 +95,7 @@ class ResponseHeads(nn.Module):
             known = ~torch.isnan(answers)
             each = self._head(spec).each(spec, raw[spec.name][known], answers[known])
             total = total + weighted_mean(each, weights[known])
-        return total
+        return total / len(self.tasks.specs)
 
     def _raw(
         self, states: torch.Tensor, vectors: torch.Tensor, features: torch.Tensor | None

@@ -12,7 +12,7 @@ import torch
 from llmrec import Dataset, Histories, Recipe
 from llmrec.data import Sequences
 from llmrec.errors import RecipeError
-from llmrec.models import from_recipe
+from llmrec.models import Recommender, from_recipe
 from llmrec.training.windows import Batch
 
 KINDS = ("gru", "sasrec", "gru-events", "llm")
@@ -38,11 +38,17 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("targets", ["event", "moment", "both"])
-def test_the_loss_by_hand(kind: str, targets: str, tiny_recipe: Callable[..., Recipe]) -> None:
+@pytest.mark.parametrize(
+    ("targets", "repeats"),
+    [("event", False), ("moment", False), ("both", False), ("event", True), ("moment", True)],
+)
+def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: Callable[..., Recipe]) -> None:
     """Every item under the scores after what is strictly earlier, or after all that stands before it."""
     data = baskets()
-    model = from_recipe(recipe_of(kind, tiny_recipe, targets=targets)).fit(data)
+    recipe = recipe_of(kind, tiny_recipe, targets=targets).with_values({"history.repeats": repeats})
+    model = from_recipe(recipe).fit(data)
+    if repeats:
+        stir(model)
     sequences = model._taught(data)
     assert (sequences.before is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
@@ -59,6 +65,15 @@ def test_the_loss_by_hand(kind: str, targets: str, tiny_recipe: Callable[..., Re
                 scores = model.score(Histories.of([ways[way]["item_id"].to_list()]))[0].astype(np.float64)
                 each.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(item)])
     assert loss == pytest.approx(np.mean(each), abs=1e-4)
+
+
+def stir(model: Recommender) -> None:
+    """Give what repeats add some size: training has hardly begun."""
+    network = model.reader.network if model.kind == "llm" else model.network  # type: ignore[attr-defined]
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in network.repeats.parameters():
+            weight.normal_()
 
 
 def test_a_window_amid_one_basket_teaches_nothing() -> None:
@@ -87,3 +102,5 @@ def test_unknown_items_do_not_count_as_earlier() -> None:
 def test_a_model_that_looks_both_ways_is_refused() -> None:
     with pytest.raises(RecipeError, match="must be event"):
         Recipe.of({"model": "bert4rec", "train": {"targets": "moment"}})
+    with pytest.raises(RecipeError, match=r"history\.repeats must be false"):
+        Recipe.of({"model": "bert4rec", "history": {"repeats": True}})

@@ -1,0 +1,59 @@
+"""What a history holds already: how much more likely it is to come again, learned beside the scores."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+# Ages and counts are told apart by their power of two; the last of each is that much or more.
+AGES = 10
+COUNTS = 4
+
+
+class Repeats(nn.Module):
+    """Adds ``a_u[age] + c_u[count] + r_i`` to the scores of the items that a history holds.
+
+    ``age`` is how many events ago the item came last, ``count`` how often it came; ``a_u`` and ``c_u`` are linear
+    in the user's vector, ``r_i`` is the item's own. So one softmax holds what RepeatNet (Ren et al. 2019) divides
+    into repeating and exploring. All begin at nothing.
+    """
+
+    def __init__(self, n_items: int, dim: int) -> None:
+        super().__init__()
+        self.of_user = nn.Linear(dim, AGES + COUNTS)
+        self.of_item = nn.Embedding(n_items, 1)
+        for weight in (self.of_user.weight, self.of_user.bias, self.of_item.weight):
+            nn.init.zeros_(weight)
+
+    def forward(
+        self, users: torch.Tensor, inputs: torch.Tensor, rows: torch.Tensor, read: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find what is added for n users, each after the first ``read`` [n] items of a row of ``inputs``.
+
+        ``users`` [n, dim], ``inputs`` [n_rows, length] are codes, -1 behind a row's end, ``rows`` [n]. Returns
+        codes and values [n, length]; where the place is not an item's newest one the value is 0.
+        """
+        places = torch.arange(inputs.shape[1], device=inputs.device)
+        same = (inputs[:, :, None] == inputs[:, None, :]) & (inputs >= 0)[:, :, None]
+        later = same & (places[None, :] > places[:, None])
+        following = torch.where(later, places, inputs.shape[1]).amin(-1) if inputs.shape[1] else inputs
+        counts = (same & (places[None, :] <= places[:, None])).sum(-1)
+        ages = read[:, None] - places
+        newest = (inputs[rows] >= 0) & (ages > 0) & (following[rows] >= read[:, None])
+        # As a product of ones and zeros: the gradient of an index is summed in any order, and differs run by run.
+        told = functional.normalize(users, dim=-1) * users.shape[-1] ** 0.5
+        weights = self.of_user(told)[:, :, None]
+        age, count = _power(ages, AGES), _power(counts[rows], COUNTS)
+        hot = torch.cat([functional.one_hot(age, AGES), functional.one_hot(count, COUNTS)], dim=-1)
+        codes = inputs[rows].clamp(min=0)
+        values = (hot.to(weights.dtype) @ weights)[..., 0] + functional.embedding(codes, self.of_item.weight)[
+            ..., 0
+        ]
+        return codes, values * newest
+
+
+def _power(numbers: torch.Tensor, most: int) -> torch.Tensor:
+    """Return floor(log2) of whole numbers, from 0 to below ``most``."""
+    bounds = 2 ** torch.arange(1, most, device=numbers.device)
+    return torch.bucketize(numbers, bounds, right=True)
