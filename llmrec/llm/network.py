@@ -71,6 +71,7 @@ class NextItemNetwork(nn.Module):
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None
         self.repeats: Repeats | None = None
+        self.within: nn.Linear | None = None
         self.lines = lines  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
         self.kept_buffers = () if lines is None else ("items.texts", "lines.step")
@@ -179,7 +180,11 @@ class NextItemNetwork(nn.Module):
             guesses = read_at(targets, anchors)
             own = guesses.rows
             weights = None if told is None or "weights" not in told else told["weights"][own, guesses.places]
-            users = self.users(self.dropout(hidden[own, states[own, guesses.at]]))
+            read = self.dropout(hidden[own, states[own, guesses.at]])
+            users = self.users(read)
+            if self.within is not None:
+                aside = functional.normalize(self.within(read), dim=-1)
+                users = torch.where(guesses.within[:, None], aside, users)
             again = None
             if self.repeats is not None and inputs is not None:
                 again = self.repeats(users, inputs, own, guesses.known)

@@ -68,7 +68,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         seed_everything(self.recipe.seed)
         self._learn_fields(data)
         self.network = self._network()
-        self._add_repeats()
+        self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences, targets = self._taught(data), self._targets(data)
         batches = plan(

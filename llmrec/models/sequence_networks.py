@@ -26,7 +26,9 @@ class SequenceNetwork(nn.Module, ABC):
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(dim, dim)
         self.bias = nn.Parameter(torch.zeros(n_items))
-        self.repeats: Repeats | None = None  # set by who builds the network, after everything else
+        # Set by who builds the network, after everything else: the other weights begin as they would without.
+        self.repeats: Repeats | None = None
+        self.within: nn.Linear | None = None
 
     @abstractmethod
     def read(self, embedded: torch.Tensor) -> torch.Tensor:
@@ -55,7 +57,7 @@ class SequenceNetwork(nn.Module, ABC):
 
     def scores(self, states: torch.Tensor) -> torch.Tensor:
         """Score every item: [..., n_items]."""
-        return states @ self.table()[:-1].T + self.bias
+        return functional.linear(states, self.table()[:-1], self.bias)
 
     def scores_after(
         self, states: torch.Tensor, inputs: torch.Tensor, rows: torch.Tensor, known: torch.Tensor
@@ -68,7 +70,10 @@ class SequenceNetwork(nn.Module, ABC):
 
     def guessed(self, states: torch.Tensor, inputs: torch.Tensor, guesses: Guesses) -> torch.Tensor:
         """Score every item for every guess; ``states`` [n, length + 1, dim] are those of ``inputs``."""
-        return self.scores_after(states[guesses.rows, guesses.at], inputs, guesses.rows, guesses.known)
+        read = states[guesses.rows, guesses.at]
+        if self.within is not None:
+            read = torch.where(guesses.within[:, None], self.within(read), read)
+        return self.scores_after(read, inputs, guesses.rows, guesses.known)
 
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,

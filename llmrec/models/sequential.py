@@ -43,18 +43,24 @@ class SequentialRecommender(Recommender):
     def _network(self) -> SequenceNetwork:
         """Return the network that the recipe describes, untrained."""
 
-    def _add_repeats(self) -> None:
+    def _add_parts(self) -> None:
+        """Give the network what every kind of it may have besides."""
+        from torch import nn
+
         from llmrec.training.repeats import Repeats
 
+        dim = self.recipe.sequence.dim
         if self.recipe.history.repeats:
-            self.network.repeats = Repeats(len(self.catalog), self.recipe.sequence.dim)
+            self.network.repeats = Repeats(len(self.catalog), dim)
+        if self.recipe.train.targets == "both":
+            self.network.within = nn.Linear(dim, dim)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.runtime import seed_everything
 
         seed_everything(self.recipe.seed)
         self.network = self._network()
-        self._add_repeats()
+        self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences = self._taught(data)
         batches = plan(
@@ -117,7 +123,7 @@ class SequentialRecommender(Recommender):
         import torch
 
         self.network = self._network()
-        self._add_repeats()
+        self._add_parts()
         state = {k: torch.from_numpy(v) for k, v in read_tensors(folder / "model.safetensors").items()}
         try:
             self.network.load_state_dict(state)

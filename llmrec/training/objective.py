@@ -17,13 +17,15 @@ NEGATIVES = 8192
 class Guesses(NamedTuple):
     """Which target, as (rows, places), is guessed from which of its row's states, and what was there before it.
 
-    ``known``: how many of the row's items are strictly earlier than the target, where moments are told apart.
+    ``known``: how many of the row's items are strictly earlier than the target, where moments are told apart;
+    ``within``: whether the guess is from all that stands before the target, of its own moment, too.
     """
 
     rows: torch.Tensor
     places: torch.Tensor
     at: torch.Tensor
     known: torch.Tensor
+    within: torch.Tensor
 
 
 def read_at(targets: torch.Tensor, anchors: torch.Tensor | None) -> Guesses:
@@ -34,10 +36,10 @@ def read_at(targets: torch.Tensor, anchors: torch.Tensor | None) -> Guesses:
     """
     rows, places = torch.nonzero(targets >= 0, as_tuple=True)
     if anchors is None:
-        return Guesses(rows, places, places, places)
+        return Guesses(rows, places, places, places, torch.zeros_like(rows, dtype=torch.bool))
     at = anchors[rows, places]
     each, way = torch.nonzero(at >= 0, as_tuple=True)
-    return Guesses(rows[each], places[each], at[each, way], at[each, 0].clamp(min=0))
+    return Guesses(rows[each], places[each], at[each, way], at[each, 0].clamp(min=0), way > 0)
 
 
 def catalog_cross_entropy(

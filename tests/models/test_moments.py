@@ -49,13 +49,14 @@ def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: C
     model = from_recipe(recipe).fit(data)
     if repeats:
         stir(model)
+    if targets == "both":
+        read_alike(model)
     sequences = model._taught(data)
     assert (sequences.before is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
     collate = model.reader.collate if kind == "llm" else model._collate  # type: ignore[attr-defined]
-    network = model.reader.network if kind == "llm" else model.network  # type: ignore[attr-defined]
     with torch.no_grad():
-        loss = float(network(**collate(sequences, batch)))
+        loss = float(network_of(model)(**collate(sequences, batch)))
     each = []
     for user in range(len(data.histories)):
         own = data.histories.take([user]).events
@@ -67,13 +68,29 @@ def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: C
     assert loss == pytest.approx(np.mean(each), abs=1e-4)
 
 
+def network_of(model: Recommender) -> torch.nn.Module:
+    found = model.reader.network if model.kind == "llm" else model.network  # type: ignore[attr-defined]
+    assert isinstance(found, torch.nn.Module)
+    return found
+
+
 def stir(model: Recommender) -> None:
     """Give what repeats add some size: training has hardly begun."""
-    network = model.reader.network if model.kind == "llm" else model.network  # type: ignore[attr-defined]
     torch.manual_seed(1)
     with torch.no_grad():
-        for weight in network.repeats.parameters():
+        for weight in network_of(model).get_submodule("repeats").parameters():
             weight.normal_()
+
+
+def read_alike(model: Recommender) -> None:
+    """Let guesses within a moment be read off the states as all others are."""
+    network = network_of(model)
+    within = network.get_submodule("within")
+    assert isinstance(within, torch.nn.Linear)
+    user = network.get_submodule("user") if model.kind == "llm" else None
+    with torch.no_grad():
+        within.weight.copy_(user.weight if isinstance(user, torch.nn.Linear) else torch.eye(within.in_features))
+        within.bias.copy_(user.bias if isinstance(user, torch.nn.Linear) else torch.zeros(within.in_features))
 
 
 def test_a_window_amid_one_basket_teaches_nothing() -> None:

@@ -85,7 +85,9 @@ def test_what_is_known_of_a_guess_is_strictly_earlier() -> None:
     assert found.places.tolist() == [1, 1, 2, 2]
     assert found.at.tolist() == [1, 1, 1, 2]
     assert found.known.tolist() == [1, 1, 1, 1]
+    assert found.within.tolist() == [False, True, False, True]
     nothing_whole = read_at(targets, torch.tensor([[[0, 0], [-1, 1], [-1, 2], [3, 3]]]))
     assert (nothing_whole.at.tolist(), nothing_whole.known.tolist()) == ([1, 2], [0, 0])
     plain = read_at(targets, None)
     assert plain.at.tolist() == plain.known.tolist() == [1, 2]
+    assert not plain.within.any()

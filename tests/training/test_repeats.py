@@ -11,7 +11,7 @@ import torch
 from llmrec import Dataset, Recipe, Split
 from llmrec.models import from_recipe
 from llmrec.models.neural import ndcg_on
-from llmrec.training.repeats import AGES, COUNTS, Repeats
+from llmrec.training.repeats import AGES, COUNTS, GAIN, Repeats
 
 
 @torch.no_grad()
@@ -67,10 +67,10 @@ def looped(repeats: Repeats, user: torch.Tensor, history: list[int], item: int) 
     if item not in history:
         return 0.0
     age = len(history) - max(place for place, one in enumerate(history) if one == item)
-    of_user = repeats.of_user(user / user.norm() * 2.0)
+    of_user = repeats.of_user.weight @ (user / user.norm() * 2.0) + GAIN * repeats.of_user.bias
     age_place = min(int(math.log2(age)), AGES - 1)
     count_place = min(int(math.log2(history.count(item))), COUNTS - 1)
-    return float(of_user[age_place] + of_user[AGES + count_place] + repeats.of_item.weight[item, 0])
+    return float(of_user[age_place] + of_user[AGES + count_place] + GAIN * repeats.of_item.weight[item, 0])
 
 
 def test_a_network_learns_to_come_back() -> None:
