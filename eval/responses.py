@@ -53,8 +53,13 @@ class Case:
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
+        # Three epochs are enough with repeats, by validation, for the LLM and the GRU.
+        recipes=(
+            "smollm2-135m-events train.epochs=3 responses.weight=0.3", "gru-events", "lstm-events", "gru-text-events",
+        ),
         ranked=(
-            "gru", "gru history.repeats=true name=gru-repeats", "als", "repeat-last", "markov", "popularity",
+            "gru", "gru history.repeats=true train.epochs=3 name=gru-repeats", "als", "repeat-last", "markov",
+            "popularity",
         ), changes=("train.targets=both",), answering=("history.repeats=true",),
         network=("sequence.max_items=200",),  # as the LLM's: a basket holds twenty items and more
     ),
@@ -123,9 +128,9 @@ def main() -> None:
 
     recipes = case.recipes if given.recipes is None else given.recipes
     for name in recipes:
-        if Recipe.load(name).model not in RESPONDING:
+        if Recipe.load(name.split()[0]).model not in RESPONDING:
             parser.error(f"{name} predicts no responses; models that do are {', '.join(RESPONDING)}")
-    answering = {name: trained(name) for name in recipes}
+    answering = {model.recipe.name: model for model in map(trained, recipes)}
     ranked = {model.recipe.name: model for model in map(trained, case.ranked)}
     models = {**answering, **baselines(split, tasks)}
     report = judge_responses(models, response_questions(split, tasks), tasks, about=case.data, split=split.name)
@@ -133,7 +138,7 @@ def main() -> None:
     report.save(runs / "report")
     write(f"responses-{given.case}", report.to_dict())
     if ranked:
-        for first in recipes[:1]:
+        for first in list(answering)[:1]:
             fusion = Fusion.tuned(answering[first], ranked["repeat-last"], split.valid)
             ranked[f"fusion of {first} and repeat-last"] = fusion
         next_item = evaluate({**answering, **ranked}, split)

@@ -15,10 +15,10 @@ from llmrec.llm.backbone import encoder, language_logits, token_size
 from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.llm.tower import HeadShape, ItemTower
+from llmrec.training.catalog import catalog_loss
 from llmrec.training.fields import FieldEmbeddings
 from llmrec.training.in_parts import sum_in_parts
 from llmrec.training.objective import (
-    catalog_cross_entropy,
     log_expected,
     negative_weights,
     read_at,
@@ -214,11 +214,9 @@ class NextItemNetwork(nn.Module):
     ) -> torch.Tensor:  # fmt: skip
         vectors, scale = functional.normalize(raw, dim=-1), self.log_temperature.exp()
         if codes is None or negatives is None:
-            logits = scale * users @ vectors.T + self.bias
-            if again is not None:
-                logits = logits.scatter_add(1, *again)
             # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
-            return catalog_cross_entropy(logits.masked_fill(~self.items.known, -torch.inf), truth, weights)
+            bias = self.bias.masked_fill(~self.items.known, -torch.inf)
+            return catalog_loss(scale * users, vectors, bias, truth, weights=weights, added=again)
         places = torch.searchsorted(codes, truth), torch.searchsorted(codes, negatives)
         own = scale * (users * functional.embedding(places[0], vectors)).sum(-1) + self.bias[truth]
         others = scale * users @ vectors[places[1]].T + self.bias[negatives]

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from llmrec.models.sequence_networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
 from llmrec.training.fields import FieldEmbeddings
-from llmrec.training.objective import catalog_cross_entropy, read_at
+from llmrec.training.objective import read_at
 from llmrec.training.responses import ResponseHeads, TaughtStates
 
 
@@ -43,8 +43,7 @@ class _Events(SequenceNetwork):
         hidden = self.states(inputs, levels)
         guesses = read_at(targets, anchors)
         weights = None if told is None else told["weights"][guesses.rows, guesses.places]
-        scores = self.guessed(hidden, inputs, guesses)
-        loss = catalog_cross_entropy(scores, targets[guesses.rows, guesses.places], weights)
+        loss = self.loss_of(hidden, inputs, targets, guesses, weights)
         if self.responses is None or told is None:
             return loss
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)

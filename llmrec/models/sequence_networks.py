@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from llmrec.training.objective import Guesses, catalog_cross_entropy, read_at
+from llmrec.training.catalog import catalog_loss
+from llmrec.training.objective import Guesses, read_at
 from llmrec.training.repeats import Repeats
 
 
@@ -68,21 +69,24 @@ class SequenceNetwork(nn.Module, ABC):
             return scores
         return scores.scatter_add(1, *self.repeats(states, inputs, rows, known))
 
-    def guessed(self, states: torch.Tensor, inputs: torch.Tensor, guesses: Guesses) -> torch.Tensor:
-        """Score every item for every guess; ``states`` [n, length + 1, dim] are those of ``inputs``."""
+    def loss_of(
+        self, states: torch.Tensor, inputs: torch.Tensor, targets: torch.Tensor, guesses: Guesses,
+        weights: torch.Tensor | None = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """Return the loss of the guesses; ``states`` [n, length + 1, dim] are those of ``inputs``."""
         read = states[guesses.rows, guesses.at]
         if self.within is not None:
             read = torch.where(guesses.within[:, None], self.within(read), read)
-        return self.scores_after(read, inputs, guesses.rows, guesses.known)
+        added = None if self.repeats is None else self.repeats(read, inputs, guesses.rows, guesses.known)
+        truth = targets[guesses.rows, guesses.places]
+        return catalog_loss(read, self.table()[:-1], self.bias, truth, weights=weights, added=added)
 
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
         anchors: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over all positions with a target; ``anchors`` as ``read_at`` takes them."""
-        guesses = read_at(targets, anchors)
-        scores = self.guessed(self.states(inputs), inputs, guesses)
-        return catalog_cross_entropy(scores, targets[guesses.rows, guesses.places])
+        return self.loss_of(self.states(inputs), inputs, targets, read_at(targets, anchors))
 
 
 class RecurrentNetwork(SequenceNetwork):
@@ -173,7 +177,7 @@ class MaskedNetwork(AttentionNetwork):
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over the masked places: those with a target, [n, length] as the inputs."""
         masked = targets >= 0
-        return catalog_cross_entropy(self.scores(self.around(inputs)[masked]), targets[masked])
+        return catalog_loss(self.around(inputs)[masked], self.table()[:-1], self.bias, targets[masked])
 
 
 def _blocks(dim: int, layers: int, heads: int, dropout: float) -> nn.TransformerEncoder:

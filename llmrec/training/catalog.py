@@ -1,0 +1,82 @@
+"""The exact softmax over a catalog, a part of the positions at a time: their logits are never held together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+# Logits at once: what a CPU core's cache holds, and what a GPU is busy with.
+AT_ONCE = {"cpu": 2**19, "cuda": 2**26}
+
+# Codes [n, m] and what is added to their logits [n, m]; a code may stand more than once.
+Added = tuple[torch.Tensor, torch.Tensor]
+
+
+def catalog_loss(
+    states: torch.Tensor, table: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor,
+    *, weights: torch.Tensor | None = None, added: Added | None = None,
+) -> torch.Tensor:  # fmt: skip
+    """Mean cross-entropy of the true next item among all items, as ``catalog_cross_entropy`` has it.
+
+    The logits are ``states`` [n, dim] times ``table`` [n_items, dim], plus ``bias`` [n_items] (-inf: out of it),
+    plus what is ``added``. ``targets`` [n] are codes; with ``weights`` [n] the weighted mean. Each part's gradient
+    is found with its loss, while its logits are in the cache (as in Cut Cross-Entropy, Wijmans et al. 2025):
+    faster than all at once, in a fraction of the memory.
+    """
+    if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be no number
+        return states.sum()
+    if weights is None:
+        shares = torch.full_like(targets, 1 / len(targets), dtype=torch.float32)
+    else:
+        shares = weights.float() / weights.sum().clamp(min=1e-6)
+    codes, values = added if added is not None else (None, None)
+    found: torch.Tensor = _InParts.apply(  # type: ignore[no-untyped-call]
+        states.float(), table.float(), bias.float(), targets, shares, codes, values
+    )
+    return found
+
+
+class _InParts(torch.autograd.Function):
+    """Sum of shares times cross-entropy; the gradients are made on the way forward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: torch.Tensor, table: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor,
+        shares: torch.Tensor, codes: torch.Tensor | None, values: torch.Tensor | None,
+    ) -> torch.Tensor:  # fmt: skip
+        learns = any(ctx.needs_input_grad)
+        of_states, of_table, of_bias = (torch.zeros_like(one) for one in (states, table, bias))
+        of_values = None if values is None else torch.zeros_like(values)
+        total = states.new_zeros(())
+        rows = max(AT_ONCE.get(states.device.type, AT_ONCE["cuda"]) // len(table), 1)
+        with torch.autocast(states.device.type, enabled=False):
+            for start in range(0, len(targets), rows):
+                part = slice(start, start + rows)
+                logits = torch.addmm(bias, states[part], table.T)
+                if codes is not None and values is not None:
+                    logits.scatter_add_(1, codes[part], values[part])
+                truth, share = targets[part, None], shares[part, None]
+                true = logits.gather(1, truth)
+                top = logits.amax(1, keepdim=True)
+                chances = logits.sub_(top).exp_()
+                mass = chances.sum(1, keepdim=True)
+                total += ((mass.log() + top - true) * share).sum()
+                if not learns:
+                    continue
+                slopes = chances.mul_(share / mass).scatter_add_(1, truth, -share)
+                of_states[part] = slopes @ table
+                of_table.addmm_(slopes.T, states[part])
+                of_bias += slopes.sum(0)
+                if codes is not None and of_values is not None:
+                    of_values[part] = slopes.gather(1, codes[part])
+        ctx.save_for_backward(of_states, of_table, of_bias, of_values)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, above: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        of_states, of_table, of_bias, of_values = ctx.saved_tensors
+        values = None if of_values is None else above * of_values
+        return above * of_states, above * of_table, above * of_bias, None, None, None, values
