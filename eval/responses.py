@@ -55,7 +55,8 @@ CASES = {
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
         # Three epochs are enough with repeats, by validation, for the LLM and the GRU.
         recipes=(
-            "smollm2-135m-events train.epochs=3 responses.weight=0.3", "gru-events", "lstm-events", "gru-text-events",
+            "smollm2-135m-events train.epochs=3 responses.weight=0.3", "gru-events", "lstm-events",
+            "gru-text-events",
         ),
         ranked=(
             "gru", "gru history.repeats=true train.epochs=3 name=gru-repeats", "als", "repeat-last", "markov",
