@@ -53,7 +53,7 @@ class Case:
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
-        # Three epochs are enough with repeats, by validation, for the LLM and the GRU.
+        # Three epochs are enough with repeats, and less of the responses' loss helps the LLM's ranking: by validation.
         recipes=(
             "smollm2-135m-events train.epochs=3 responses.weight=0.3", "gru-events", "lstm-events",
             "gru-text-events",
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--data", default=None, help="a folder with interactions.csv.gz and items.csv.gz")
-    parser.add_argument("--recipes", nargs="*", help="instead of all that answer the case")
+    parser.add_argument("--recipes", nargs="*", help="instead of all that answer; fields may follow a name")
     parser.add_argument("--set", nargs="*", default=[], help="fields changed in every recipe")
     given = parser.parse_args()
     case = CASES[given.case]
@@ -131,6 +131,9 @@ def main() -> None:
     for name in recipes:
         if Recipe.load(name.split()[0]).model not in RESPONDING:
             parser.error(f"{name} predicts no responses; models that do are {', '.join(RESPONDING)}")
+    folders = [case.recipe(words, given.set).name for words in (*recipes, *case.ranked)]
+    if len(set(folders)) < len(folders):
+        parser.error(f"two of {', '.join(folders)} have one name; give one of them another: name=...")
     answering = {model.recipe.name: model for model in map(trained, recipes)}
     ranked = {model.recipe.name: model for model in map(trained, case.ranked)}
     models = {**answering, **baselines(split, tasks)}

@@ -19,6 +19,8 @@ EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
 Task = Literal["behavior", "purchase", "rating", "action", "gap", "value"]
 # The models that predict more of an event than its item.
 RESPONDING = ("llm", "gru-events", "lstm-events", "gru-text-events")
+# Those that read history.repeats: every one that is trained and causal.
+REPEATING = (*RESPONDING, "gru", "lstm", "sasrec", "gru-text", "lstm-text")
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -86,7 +88,9 @@ class Responses(Section):
     ``behavior_weights`` weigh events in both losses, by behavior: a purchase more than a view, say.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 0.3  # of the responses' loss beside the next item's
+    weight: Annotated[float, Field(ge=0)] = (
+        0.3  # of the responses' loss, a mean over tasks, beside the next item's
+    )
     dim: Positive = 128  # hidden units of the heads
     dropout: Share = 0.1
     counted: bool = True  # the heads also read what was usual so far: of the user, the item and the pair
@@ -192,8 +196,10 @@ class Recipe(Section):
             raise ValueError(f"model={self.model} has no tasks; those that have are {', '.join(RESPONDING)}")
         if self.model == "bert4rec" and self.train.targets != "event":
             raise ValueError("bert4rec reads what stands behind an item, too: train.targets must be event")
-        if self.model == "bert4rec" and self.history.repeats:
-            raise ValueError("bert4rec reads what stands behind an item, too: history.repeats must be false")
+        if self.history.repeats and self.model not in REPEATING:
+            raise ValueError(
+                f"model={self.model} has no history.repeats; those that have are {', '.join(REPEATING)}"
+            )
         if self.model != "llm":
             return self
         if self.history.events and self.train.title_loss:

@@ -22,7 +22,7 @@ class Sequences:
     codes: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     runs: npt.NDArray[np.int32] | None = None  # what each event says besides its item, for models that read it
-    # How many of the user's codes each is guessed from, [n_codes, ways]; None: all before it.
+    # How many of the user's codes each is guessed from, [n_codes, ways], -1: not in this way; None: all before it.
     before: npt.NDArray[np.int64] | None = None
 
     @classmethod
@@ -42,11 +42,15 @@ class Sequences:
     def with_moments(
         cls, encoded: Sequences, histories: Histories, catalog: Catalog, *, both: bool = False
     ) -> Sequences:
-        """Have what was encoded of histories guessed from strictly earlier events; ``both``: from all, too."""
+        """Have what was encoded of histories guessed from strictly earlier events.
+
+        ``both``: also from all before it, where its own moment has some; -1 where it has none.
+        """
         known = catalog.codes(histories.events[ITEM]) >= 0
         ways = [known_before(moments(histories), histories.offsets, known)]
         if both:
-            ways.append(np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths()))
+            all_before = np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths())
+            ways.append(np.where(all_before > ways[0], all_before, -1))
         return replace(encoded, before=np.stack(ways, axis=1))
 
     def save(self, folder: str | Path) -> None:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from llmrec.llm.session import UserSession
     from llmrec.training.responses import ResponseHeads
 
+REPEATS_AT_ONCE = 256  # histories
+
 
 class LLMRecommender(RespondingRecommender):
     """A LoRA-tuned causal LLM that scores every catalog item after every history.
@@ -246,11 +248,12 @@ class LLMRecommender(RespondingRecommender):
         repeats = self.reader.network.repeats
         if repeats is None:
             return scores
-        rows = np.arange(len(read))
-        asked = (torch.from_numpy(values) for values in (users, padded(read, rows), rows, read.lengths()))
-        with torch.inference_mode():
-            codes, values = repeats(*(one.to(repeats.of_item.weight.device) for one in asked))
-        np.add.at(scores, (rows[:, None], codes.cpu().numpy()), values.cpu().numpy())
+        for start in range(0, len(read), REPEATS_AT_ONCE):
+            rows = np.arange(start, min(start + REPEATS_AT_ONCE, len(read)))
+            told = users[rows], padded(read, rows), np.arange(len(rows)), read.lengths()[rows]
+            with torch.inference_mode():
+                codes, values = repeats(*(torch.from_numpy(one).to(repeats.of_item.weight.device) for one in told))
+            np.add.at(scores, (rows[:, None], codes.cpu().numpy()), values.cpu().numpy())
         return scores
 
     def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
@@ -265,7 +268,7 @@ class LLMRecommender(RespondingRecommender):
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         """Rank for user vectors [n, dim] of the histories ``known``; ``read``: the part of them that was read."""
         if self.reader.network.repeats is not None and not skip:  # the index knows no histories
-            scores = self._scores_of(users, read or self.reader.window(known))
+            scores = self._scores_of(users, self.reader.window(known) if read is None else read)
             return top_k(scores, k, self.catalog.tie_order)
         extra = int(known.lengths().max(initial=0)) if skip else 0
         codes, values = self.index.search(users, min(k + extra, len(self.catalog)))

@@ -9,6 +9,8 @@ from torch.autograd.function import once_differentiable
 
 # Logits at once: what a CPU core's cache holds, and what a GPU is busy with.
 AT_ONCE = {"cpu": 2**19, "cuda": 2**26}
+# Positions at once, however large the catalog: each part reads all of it.
+LEAST = 64
 
 # Codes [n, m] and what is added to their logits [n, m]; a code may stand more than once.
 Added = tuple[torch.Tensor, torch.Tensor]
@@ -33,7 +35,14 @@ def catalog_loss(
         shares = weights.float() / weights.sum().clamp(min=1e-6)
     codes, values = added if added is not None else (None, None)
     found: torch.Tensor = _InParts.apply(  # type: ignore[no-untyped-call]
-        states.float(), table.float(), bias.float(), targets, shares, codes, values
+        states.float(),
+        table.float(),
+        bias.float(),
+        targets,
+        shares,
+        codes,
+        None if values is None else values.float(),
+        torch.is_grad_enabled(),
     )
     return found
 
@@ -44,13 +53,14 @@ class _InParts(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, states: torch.Tensor, table: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor,
-        shares: torch.Tensor, codes: torch.Tensor | None, values: torch.Tensor | None,
+        shares: torch.Tensor, codes: torch.Tensor | None, values: torch.Tensor | None, learns: bool,
     ) -> torch.Tensor:  # fmt: skip
-        learns = any(ctx.needs_input_grad)
-        of_states, of_table, of_bias = (torch.zeros_like(one) for one in (states, table, bias))
-        of_values = None if values is None else torch.zeros_like(values)
         total = states.new_zeros(())
-        rows = max(AT_ONCE.get(states.device.type, AT_ONCE["cuda"]) // len(table), 1)
+        if learns:
+            of_states, of_table, of_bias = (torch.zeros_like(one) for one in (states, table, bias))
+            of_values = None if values is None else torch.zeros_like(values)
+            ctx.save_for_backward(of_states, of_table, of_bias, of_values)
+        rows = max(AT_ONCE.get(states.device.type, AT_ONCE["cuda"]) // len(table), LEAST)
         with torch.autocast(states.device.type, enabled=False):
             for start in range(0, len(targets), rows):
                 part = slice(start, start + rows)
@@ -71,7 +81,6 @@ class _InParts(torch.autograd.Function):
                 of_bias += slopes.sum(0)
                 if codes is not None and of_values is not None:
                     of_values[part] = slopes.gather(1, codes[part])
-        ctx.save_for_backward(of_states, of_table, of_bias, of_values)
         return total
 
     @staticmethod
@@ -79,4 +88,4 @@ class _InParts(torch.autograd.Function):
     def backward(ctx: Any, above: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         of_states, of_table, of_bias, of_values = ctx.saved_tensors
         values = None if of_values is None else above * of_values
-        return above * of_states, above * of_table, above * of_bias, None, None, None, values
+        return above * of_states, above * of_table, above * of_bias, None, None, None, values, None

@@ -39,18 +39,19 @@ class Repeats(nn.Module):
         places = torch.arange(inputs.shape[1], device=inputs.device)
         same = (inputs[:, :, None] == inputs[:, None, :]) & (inputs >= 0)[:, :, None]
         later = same & (places[None, :] > places[:, None])
-        following = torch.where(later, places, inputs.shape[1]).amin(-1) if inputs.shape[1] else inputs
+        narrow = places.to(torch.int32)
+        following = torch.where(later, narrow, inputs.shape[1]).amin(-1) if inputs.shape[1] else inputs
         counts = (same & (places[None, :] <= places[:, None])).sum(-1)
         ages = read[:, None] - places
         newest = (inputs[rows] >= 0) & (ages > 0) & (following[rows] >= read[:, None])
         # As a product of ones and zeros: the gradient of an index is summed in any order, and differs run by run.
-        told = functional.normalize(users, dim=-1) * users.shape[-1] ** 0.5
-        weights = (told @ self.of_user.weight.T + GAIN * self.of_user.bias)[:, :, None]
-        age, count = _power(ages, AGES), _power(counts[rows], COUNTS)
-        hot = torch.cat([functional.one_hot(age, AGES), functional.one_hot(count, COUNTS)], dim=-1)
+        scaled = functional.normalize(users, dim=-1) * users.shape[-1] ** 0.5
+        weights = (scaled @ self.of_user.weight.T + GAIN * self.of_user.bias)[:, :, None]
+        told = torch.stack([_power(ages, AGES), AGES + _power(counts, COUNTS)[rows]], dim=-1)[..., None]
+        hot = (told == torch.arange(AGES + COUNTS, device=told.device)).any(-2).to(weights.dtype)
         codes = inputs[rows].clamp(min=0)
         own = GAIN * functional.embedding(codes, self.of_item.weight).squeeze(-1)
-        return codes, ((hot.to(weights.dtype) @ weights).squeeze(-1) + own) * newest
+        return codes, ((hot @ weights).squeeze(-1) + own) * newest
 
 
 def _power(numbers: torch.Tensor, most: int) -> torch.Tensor:

@@ -18,7 +18,7 @@ from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.neural import ndcg_on
-from llmrec.training.objective import catalog_cross_entropy
+from llmrec.training.catalog import catalog_loss
 from llmrec.training.windows import Batch
 
 MakeRecipe = Callable[..., Recipe]
@@ -65,11 +65,12 @@ def test_bfloat16_stops_at_the_llm(
     """The catalog's logits are exact: in bfloat16 they would step by 0.06, and items would tie."""
     rounded: set[bool] = set()
 
-    def noted(logits: torch.Tensor, *others: Any) -> torch.Tensor:
-        rounded.add(torch.is_autocast_enabled(logits.device.type))
-        return catalog_cross_entropy(logits, *others)
+    def noted(states: torch.Tensor, table: torch.Tensor, *others: Any, **named: Any) -> torch.Tensor:
+        exact = states.dtype == table.dtype == torch.float32
+        rounded.add(not exact or torch.is_autocast_enabled(states.device.type))
+        return catalog_loss(states, table, *others, **named)
 
-    monkeypatch.setattr("llmrec.llm.network.catalog_cross_entropy", noted)
+    monkeypatch.setattr("llmrec.llm.network.catalog_loss", noted)
     LLMRecommender(tiny_recipe("soft", "backbone.dtype=bfloat16", "train.epochs=1")).fit(ring_split.train)
     assert rounded == {False}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ import torch
 from llmrec import Dataset, Histories, Recipe
 from llmrec.data import Sequences
 from llmrec.errors import RecipeError
-from llmrec.models import Recommender, from_recipe
+from llmrec.models import Recommender, from_recipe, load
 from llmrec.training.windows import Batch
 
 KINDS = ("gru", "sasrec", "gru-events", "llm")
@@ -38,10 +39,8 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("targets", "repeats"),
-    [("event", False), ("moment", False), ("both", False), ("event", True), ("moment", True)],
-)
+@pytest.mark.parametrize("targets", ["event", "moment", "both"])
+@pytest.mark.parametrize("repeats", [False, True])
 def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: Callable[..., Recipe]) -> None:
     """Every item under the scores after what is strictly earlier, or after all that stands before it."""
     data = baskets()
@@ -50,7 +49,7 @@ def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: C
     if repeats:
         stir(model)
     if targets == "both":
-        read_alike(model)
+        read_nothing(model)
     sequences = model._taught(data)
     assert (sequences.before is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
@@ -62,8 +61,11 @@ def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: C
         own = data.histories.take([user]).events
         for place, (item, time) in enumerate(own.select("item_id", "timestamp").iter_rows()):
             ways = {"event": own[:place], "moment": own.filter(pl.col("timestamp") < time)}
-            for way in ways if targets == "both" else [targets]:
-                scores = model.score(Histories.of([ways[way]["item_id"].to_list()]))[0].astype(np.float64)
+            earlier = Histories.of([ways["moment" if targets == "both" else targets]["item_id"].to_list()])
+            asked = [model.score(earlier)[0].astype(np.float64)]
+            if targets == "both" and len(ways["event"]) > len(ways["moment"]):
+                asked.append(unread_scores(model, earlier))
+            for scores in asked:
                 each.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(item)])
     assert loss == pytest.approx(np.mean(each), abs=1e-4)
 
@@ -82,15 +84,25 @@ def stir(model: Recommender) -> None:
             weight.normal_()
 
 
-def read_alike(model: Recommender) -> None:
-    """Let guesses within a moment be read off the states as all others are."""
-    network = network_of(model)
-    within = network.get_submodule("within")
-    assert isinstance(within, torch.nn.Linear)
-    user = network.get_submodule("user") if model.kind == "llm" else None
+def read_nothing(model: Recommender) -> None:
+    """Let guesses within a moment know nothing of their states: such a guess is told from all others."""
     with torch.no_grad():
-        within.weight.copy_(user.weight if isinstance(user, torch.nn.Linear) else torch.eye(within.in_features))
-        within.bias.copy_(user.bias if isinstance(user, torch.nn.Linear) else torch.zeros(within.in_features))
+        for weight in network_of(model).get_submodule("within").parameters():
+            weight.zero_()
+
+
+def unread_scores(model: Recommender, earlier: Histories) -> np.ndarray:
+    """The scores of such a guess: the biases, and what repeats of what is strictly earlier add for no one."""
+    network = network_of(model)
+    scores = network.get_parameter("bias").detach()[None].clone()
+    if network.repeats is not None:
+        repeats, codes = network.get_submodule("repeats"), model.sequences_of(earlier).codes
+        inputs = torch.from_numpy(codes.astype(np.int64))[None]
+        nobody = torch.zeros((1, repeats.of_user.in_features))  # type: ignore[union-attr]
+        with torch.no_grad():
+            scores.scatter_add_(1, *repeats(nobody, inputs, torch.tensor([0]), torch.tensor([len(codes)])))
+    found: np.ndarray = scores[0].numpy().astype(np.float64)
+    return found
 
 
 def test_a_window_amid_one_basket_teaches_nothing() -> None:
@@ -119,5 +131,16 @@ def test_unknown_items_do_not_count_as_earlier() -> None:
 def test_a_model_that_looks_both_ways_is_refused() -> None:
     with pytest.raises(RecipeError, match="must be event"):
         Recipe.of({"model": "bert4rec", "train": {"targets": "moment"}})
-    with pytest.raises(RecipeError, match=r"history\.repeats must be false"):
-        Recipe.of({"model": "bert4rec", "history": {"repeats": True}})
+    for kind in ("bert4rec", "als"):
+        with pytest.raises(RecipeError, match=r"has no history\.repeats; those that have are llm, gru-events"):
+            Recipe.of({"model": kind, "history": {"repeats": True}})
+
+
+@pytest.mark.parametrize("kind", ["gru", "gru-events"])
+def test_a_saved_network_scores_the_same(kind: str, tmp_path: Path, tiny_recipe: Callable[..., Recipe]) -> None:
+    recipe = recipe_of(kind, tiny_recipe, targets="both").with_values({"history.repeats": True})
+    model = from_recipe(recipe).fit(baskets())
+    stir(model)
+    model.save(tmp_path / "run")
+    histories = Histories.of([["1", "2", "1"], []])
+    np.testing.assert_allclose(load(tmp_path / "run").score(histories), model.score(histories), atol=1e-6)

@@ -15,6 +15,7 @@ from llmrec.training.objective import catalog_cross_entropy
 @pytest.mark.parametrize("repeats", [False, True])
 def test_value_and_gradients(at_once: int, weighted: bool, repeats: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(catalog.AT_ONCE, "cpu", at_once)
+    monkeypatch.setattr(catalog, "LEAST", 1)
     torch.manual_seed(0)
     learned = [torch.randn(shape) for shape in ((7, 4), (11, 4), (11,), (7, 3))]
     targets, codes = torch.randint(10, (7,)), torch.randint(11, (7, 3))
