@@ -53,7 +53,7 @@ class Case:
 CASES = {
     "shop": Case(
         "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
-        # Three epochs are enough with repeats, and less of the responses' loss helps the LLM's ranking: by validation.
+        # By validation: three epochs are enough with repeats, less of the responses' loss helps the LLM's ranking.
         recipes=(
             "smollm2-135m-events train.epochs=3 responses.weight=0.3", "gru-events", "lstm-events",
             "gru-text-events",
