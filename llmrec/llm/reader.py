@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from llmrec.llm.network import NextItemNetwork
 
+HISTORIES_AT_ONCE = 256
+
 
 @dataclass(eq=False)
 class Reader:
@@ -56,6 +58,21 @@ class Reader:
         """Return unit user vectors, float32 [n, dim]; ``raw``: the LLM's states [n, hidden]."""
         window = self.window(sequences)
         return encode_users(self.network, self.serializer, window, batch_tokens=self.batch_tokens, raw=raw)
+
+    def add_repeats(
+        self, scores: npt.NDArray[np.float32], users: npt.NDArray[np.float32], read: Sequences
+    ) -> None:
+        """Add what repeats add, if the network has them, to scores [n, n_items] of user vectors [n, dim]."""
+        import torch
+
+        repeats = self.network.repeats
+        for start in range(0, len(read) if repeats else 0, HISTORIES_AT_ONCE):
+            assert repeats is not None
+            rows = np.arange(start, min(start + HISTORIES_AT_ONCE, len(read)))
+            told = users[rows], padded(read, rows), np.arange(len(rows)), read.lengths()[rows]
+            with torch.inference_mode():
+                codes, values = repeats(*(torch.from_numpy(one).to(repeats.of_item.weight.device) for one in told))
+            np.add.at(scores, (rows[:, None], codes.cpu().numpy()), values.cpu().numpy())
 
     def collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         """Lay out one training batch as the tensors that the network's forward takes."""

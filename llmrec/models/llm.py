@@ -15,7 +15,6 @@ import polars as pl
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import USER
 from llmrec.errors import DataError
-from llmrec.llm.encode import padded
 from llmrec.llm.index import ItemIndex
 from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Scores, table_of
@@ -31,15 +30,12 @@ from llmrec.resources.cache import appearing
 from llmrec.training.windows import Batch, plan
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedTokenizerBase
 
     from llmrec.llm.event_runs import EventRuns
     from llmrec.llm.reader import Reader
     from llmrec.llm.session import UserSession
     from llmrec.training.responses import ResponseHeads
-
-REPEATS_AT_ONCE = 256  # histories
 
 
 class LLMRecommender(RespondingRecommender):
@@ -134,7 +130,7 @@ class LLMRecommender(RespondingRecommender):
         from llmrec.llm.backbone import add_adapter, load_backbone
         from llmrec.llm.encode import standardize
         from llmrec.llm.weights import identity_of
-        from llmrec.runtime import seed_everything
+        from llmrec.runtime import device_name, seed_everything
 
         seed_everything(self.recipe.seed)
         self._learn_fields(data)
@@ -144,7 +140,7 @@ class LLMRecommender(RespondingRecommender):
         model, tokenizer = load_backbone(self.recipe.backbone)
         name = self.recipe.backbone.base
         self.facts["base"] = {"name": name, "identity": identity_of(name, model)}
-        model.to(_device())  # type: ignore[arg-type]  # transformers' stub wants a model here
+        model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
         self.read_events(tokenizer)
         serializer = self._kept_serializer(tokenizer, work_dir)
         standardized = standardize(self.encode_lines(model, serializer))
@@ -242,18 +238,8 @@ class LLMRecommender(RespondingRecommender):
 
     def _scores_of(self, users: Scores, read: Sequences) -> Scores:
         """Score every item for user vectors [n, dim] of histories of which ``read`` was read."""
-        import torch
-
         scores = np.asarray(self.temperature * users @ self.vectors.T + self.bias, dtype=np.float32)
-        repeats = self.reader.network.repeats
-        if repeats is None:
-            return scores
-        for start in range(0, len(read), REPEATS_AT_ONCE):
-            rows = np.arange(start, min(start + REPEATS_AT_ONCE, len(read)))
-            told = users[rows], padded(read, rows), np.arange(len(rows)), read.lengths()[rows]
-            with torch.inference_mode():
-                codes, values = repeats(*(torch.from_numpy(one).to(repeats.of_item.weight.device) for one in told))
-            np.add.at(scores, (rows[:, None], codes.cpu().numpy()), values.cpu().numpy())
+        self.reader.add_repeats(scores, users, read)
         return scores
 
     def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
@@ -311,11 +297,3 @@ class LLMRecommender(RespondingRecommender):
 
     def _load(self, folder: Path) -> None:
         read_llm(self, folder)
-
-
-def _device() -> torch.device:
-    import torch
-
-    from llmrec.runtime import device_name
-
-    return torch.device(device_name())
