@@ -88,9 +88,7 @@ class Responses(Section):
     ``behavior_weights`` weigh events in both losses, by behavior: a purchase more than a view, say.
     """
 
-    weight: Annotated[float, Field(ge=0)] = (
-        0.3  # of the responses' loss, a mean over tasks, beside the next item's
-    )
+    weight: Annotated[float, Field(ge=0)] = 0.3  # of their loss, a mean over tasks, beside the next item's
     dim: Positive = 128  # hidden units of the heads
     dropout: Share = 0.1
     counted: bool = True  # the heads also read what was usual so far: of the user, the item and the pair

@@ -180,10 +180,10 @@ class NextItemNetwork(nn.Module):
             guesses = read_at(targets, anchors)
             own = guesses.rows
             weights = None if told is None or "weights" not in told else told["weights"][own, guesses.places]
-            read = self.dropout(hidden[own, states[own, guesses.at]])
-            users = self.users(read)
+            asked = self.dropout(hidden[own, states[own, guesses.at]])
+            users = self.users(asked)
             if self.within is not None:
-                aside = functional.normalize(self.within(read), dim=-1)
+                aside = functional.normalize(self.within(asked), dim=-1)
                 users = torch.where(guesses.within[:, None], aside, users)
             again = None
             if self.repeats is not None and inputs is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from llmrec.config import Sequence
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.errors import ArtifactError, RecipeError
+from llmrec.llm.encode import padded
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.neural import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
@@ -100,10 +101,7 @@ class SequentialRecommender(Recommender):
             for start in range(0, len(order), SCORED_AT_ONCE):
                 rows = order[start : start + SCORED_AT_ONCE]
                 lengths = kept.lengths()[rows]
-                inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
-                for place, row in enumerate(rows):
-                    inputs[place, : lengths[place]] = kept[int(row)]
-                read, known = torch.from_numpy(inputs).to(device), torch.from_numpy(lengths).to(device)
+                read, known = (torch.from_numpy(one).to(device) for one in (padded(kept, rows), lengths))
                 each = torch.arange(len(rows), device=device)
                 last = self.network.states(read)[each, known]
                 scores[rows] = self.network.scores_after(last, read, each, known).float().cpu().numpy()

@@ -90,6 +90,11 @@ class Evidence:
     rival: Item | None = None
 
     @property
+    def chosen_before(self) -> bool:
+        """Whether the recommended item itself, chosen earlier, is among what is cited."""
+        return any(other.item_id == self.item.item_id for other in self.cited)
+
+    @property
     def shared_genres(self) -> tuple[str, ...]:
         """The genres that the item and every cited item have."""
         if not self.cited:

@@ -62,7 +62,8 @@ def explain(
     asks why not that one: evidence is then what moves the lead over it. ``tone`` is a word or two for an LLM.
     What a narrator writes is audited; what fails is asked for once more with the faults named, then replaced
     by the template's words. By default the model's own base LLM narrates (its adapter off), or the template
-    for a model without one. An item that no history item helped gets a template sentence that says so.
+    for a model without one. An item that no history item helped gets a template sentence that says so; one whose
+    own earlier choice is among the evidence gets the template's, too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
     """
     for value, known in ((language, Language), (form, Form)):
@@ -74,7 +75,8 @@ def explain(
     written = [_Written(task.plain(), TemplateNarrator.backend) for task in tasks]
     chosen = narrator or _own_narrator(model) or TemplateNarrator()
     if not isinstance(chosen, TemplateNarrator):
-        told = [n for n, one in enumerate(evidence) if one.cited]
+        # An LLM names a title once in its sentence: of what speaks for itself it would cite lesser evidence.
+        told = [n for n, one in enumerate(evidence) if one.cited and not one.chosen_before]
         for n, words in zip(told, _narrated(chosen, [tasks[n] for n in told]), strict=True):
             written[n] = words
     rows = zip(evidence, table[RANK], written, strict=True)

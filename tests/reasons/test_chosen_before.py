@@ -1,0 +1,36 @@
+"""An item that was chosen before speaks for itself: no reason may leave that out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+
+import llmrec
+from llmrec.data import Histories
+from llmrec.reasons import Task
+
+if TYPE_CHECKING:
+    from conftest import Linear
+
+
+class Unasked:
+    """A narrator that nobody should ask."""
+
+    backend = "llm"
+
+    def narrate(self, tasks: list[Task]) -> list[str | None]:
+        raise AssertionError(tasks)
+
+
+def test_the_item_itself_is_named(model: Linear, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = np.zeros((6, 6), dtype=np.float32)
+    again[5, 5], again[1, 5] = 3, 0.1
+    monkeypatch.setitem(type(model)._score.__globals__, "WEIGHTS", again)
+    recs = pl.DataFrame({"user_id": ["u"], "item_id": ["f"], "rank": [1]})
+    table = llmrec.explain(model, recs, Histories.of({"u": ["b", "f"]}), narrator=Unasked())
+    assert [one["item_id"] for one in table["evidence"][0]] == ["f", "b"]
+    assert table["backend"].to_list() == ["template"]
+    assert table["sentence"][0].startswith('Because you chose "Final Waltz" and "Blue Kite"')
