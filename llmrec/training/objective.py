@@ -7,8 +7,6 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from llmrec.training.windows import IGNORE
-
 # Exact softmax up to this many items; above, that many shared negatives a step.
 EXACT_UP_TO = 50_000
 NEGATIVES = 8192
@@ -45,17 +43,16 @@ def read_at(targets: torch.Tensor, anchors: torch.Tensor | None) -> Guesses:
 def catalog_cross_entropy(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Mean cross-entropy of the true next item among all items, over the positions that have a target.
+    """Mean cross-entropy of the true next item among all items.
 
-    ``logits`` [positions, n_items], ``targets`` [positions] with IGNORE where there is none. Exact CE
-    against sampled negatives: Klenitskiy & Vasilev, RecSys 2023. With ``weights`` [positions] the weighted mean.
+    ``logits`` [positions, n_items], ``targets`` [positions]: codes. Exact CE against sampled negatives:
+    Klenitskiy & Vasilev, RecSys 2023. With ``weights`` [positions] the weighted mean.
     """
     if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be no number
         return logits.sum()
     if weights is None:
-        return functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE)
-    each = functional.cross_entropy(logits.float(), targets, ignore_index=IGNORE, reduction="none")
-    return weighted_mean(each, weights * (targets != IGNORE))
+        return functional.cross_entropy(logits.float(), targets)
+    return weighted_mean(functional.cross_entropy(logits.float(), targets, reduction="none"), weights)
 
 
 def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -22,6 +24,15 @@ COUNTS = torch.tensor([50.0, 20.0, 10.0, 10.0, 5.0, 3.0, 1.0, 1.0, 0.0])
 def world() -> tuple[torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
     return torch.randn(6, 9, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 4, 7])
+
+
+def test_the_loss_by_hand() -> None:
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.bfloat16)  # summed in full precision
+    each = [math.log(math.exp(2) + 2) - 2, math.log(math.e + 2)]
+    targets = torch.tensor([0, 2])
+    assert float(catalog_cross_entropy(logits, targets)) == pytest.approx(sum(each) / 2, rel=1e-5)
+    found = catalog_cross_entropy(logits, targets, torch.tensor([1.0, 3.0]))
+    assert float(found) == pytest.approx((each[0] + 3 * each[1]) / 4, rel=1e-5)
 
 
 def test_with_every_item_drawn_it_is_exact() -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from transformers import TrainingArguments
@@ -19,9 +18,7 @@ from llmrec.models import from_recipe
 from llmrec.models.neural import ndcg_on, sample_of
 from llmrec.training import trainer
 from llmrec.training.checkpoints import best_row, load_trainable, trainable_state
-from llmrec.training.objective import catalog_cross_entropy
 from llmrec.training.progress import Progress
-from llmrec.training.windows import IGNORE
 
 
 @pytest.fixture
@@ -135,14 +132,6 @@ def test_validation_asks_a_fixed_sample(ring_split: Split) -> None:
     users = set(one.histories.user_ids)
     assert set(one.answers["user_id"]) == users
     assert isinstance(one, Fold)
-
-
-def test_the_loss_is_the_mean_over_positions_with_a_target() -> None:
-    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [9.0, 9.0, 9.0]], dtype=torch.bfloat16)
-    targets = torch.tensor([0, 2, IGNORE])
-    exact = logits.double().numpy()
-    by_hand = [np.log(np.exp(row).sum()) - row[t] for row, t in zip(exact[:2], (0, 2), strict=True)]
-    assert float(catalog_cross_entropy(logits, targets)) == pytest.approx(np.mean(by_hand), rel=1e-5)
 
 
 def test_weights_of_another_network_are_refused() -> None:
