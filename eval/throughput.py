@@ -1,7 +1,7 @@
 """Training speed: one pass a history against one prompt a target (TRL), and against a plain padded Trainer.
 
 python eval/throughput.py [--peer-python PYTHON]. The same model, LoRA, precision and threads, in one run. PYTHON
-is that of an environment with the requirements of eval/peers/trl_speed.py; without it TRL is left out. Writes
+is that of an environment with the requirements of eval/peers/trl_sft.py; without it TRL is left out. Writes
 eval/results/throughput.json.
 """
 
@@ -107,8 +107,9 @@ def trl(python: str, data: Dataset, titles: list[str], steps: int) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "prompts.parquet"
         pl.DataFrame(rows).write_parquet(file)
-        script = Path(__file__).parent / "peers" / "trl_speed.py"
-        command = [python, script, file, find_base(BASE).location, steps, torch.get_num_threads()]
+        script = Path(__file__).parent / "peers" / "trl_sft.py"
+        place, threads = find_base(BASE).location, torch.get_num_threads()
+        command = [python, script, file, place, "--steps", steps, "--threads", threads]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return {**found, "targets_per_second": found["targets"] / found["seconds"]}

@@ -66,6 +66,14 @@ class Asked:
                     found[place] = scores
         return found
 
+    def messages(self, question: Question, start: int = 0) -> list[dict[str, str]]:
+        """Write the question for a chat template, its history from place ``start`` on."""
+        marked = [
+            {"letter": letter, "title": title} for letter, title in zip(LETTERS, question.candidates, strict=False)
+        ]
+        listed = {} if self.way == "title" else {"candidates": marked}
+        return self.prompt.messages(history=question.history[start:], **listed)
+
     def _answers(self, questions: list[Question], rows: list[list[int]]) -> list[Doubles]:
         read = self._read(rows)
         if self.way == "title":
@@ -122,14 +130,10 @@ class Asked:
     def _fitting(self, question: Question) -> list[int]:
         """Write the question with as many of the newest items as the model can read."""
         decoder, tokenizer = self._loaded
-        marked = [
-            {"letter": letter, "title": title} for letter, title in zip(LETTERS, question.candidates, strict=False)
-        ]
-        listed = {} if self.way == "title" else {"candidates": marked}
         room = None if decoder.context is None else decoder.context - self._answer_tokens(question)
         row: list[int] = []
         for start in range(len(question.history) + 1):
-            row = encode_chat(tokenizer, self.prompt.messages(history=question.history[start:], **listed))
+            row = encode_chat(tokenizer, self.messages(question, start))
             if room is None or len(row) <= room:
                 return row
         raise PromptError(

@@ -43,7 +43,7 @@ class PromptRanking(Recommender):
         if candidates < 1 or max_items < 1:
             raise DataError(f"candidates and max_items must be at least 1, got {candidates} and {max_items}")
         self.way, self.candidates, self.max_items = way, candidates, max_items
-        self._asked = Asked(base, way, language=language)
+        self.asked = Asked(base, way, language=language)
         self._limit(candidates)
 
     def save(self, folder: str | Path, *, split: Split | None = None) -> None:
@@ -59,7 +59,7 @@ class PromptRanking(Recommender):
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
         self._titles = [one_line(title) for title in self.catalog.titles]
         self.facts["cost"] = {"device": device_name()}
-        self.facts["prompt"] = {"base": self._asked.base, "way": self.way, "wording": self._asked.prompt.name}
+        self.facts["prompt"] = {"base": self.asked.base, "way": self.way, "wording": self.asked.prompt.name}
 
     def _score(self, sequences: Sequences) -> Scores:
         return self._dense(sequences, skip=self.exclude_seen)
@@ -108,18 +108,23 @@ class PromptRanking(Recommender):
         asked = [row for row, codes in enumerate(candidates) if len(codes)]
         found: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(candidates)
         self._limit(max((len(codes) for codes in candidates), default=0))
-        shown = [np.argsort(self.catalog.tie_order[codes]) for codes in candidates]
-        questions = [
-            Question(
-                tuple(self._titles[code] for code in sequences[row][-self.max_items :]),
-                tuple(self._titles[code] for code in candidates[row][shown[row]]),
-            )
-            for row in asked
-        ]
-        for row, scores in zip(asked, self._asked.scores(questions), strict=True):
+        shown = [self.shown(codes) for codes in candidates]
+        questions = [self.question(sequences[row], candidates[row]) for row in asked]
+        for row, scores in zip(asked, self.asked.scores(questions), strict=True):
             found[row] = np.empty(len(scores))
             found[row][shown[row]] = scores
         return found
+
+    def question(self, history: npt.NDArray[np.integer], candidates: Ints) -> Question:
+        """Return what is asked about item codes: the newest of the history, and the candidates as shown."""
+        return Question(
+            tuple(self._titles[code] for code in history[-self.max_items :]),
+            tuple(self._titles[code] for code in candidates[self.shown(candidates)]),
+        )
+
+    def shown(self, codes: Ints) -> Ints:
+        """Return the order in which candidates are shown."""
+        return np.argsort(self.catalog.tie_order[codes])
 
     def _limit(self, candidates: int) -> None:
         if self.way != "title" and candidates > len(LETTERS):
