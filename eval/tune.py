@@ -35,7 +35,8 @@ def trial(recipe: Recipe, split: Split, work: Path) -> dict[str, object]:
     epochs = max(model.train_log, key=lambda row: row["valid_ndcg@10"])["epoch"] if model.train_log else 0
     table = evaluate({"model": model}, split, fold="valid").table
     seconds = round(time.perf_counter() - began, 1)
-    shutil.rmtree(work)  # kept until here, so that a trial that is cut off goes on where it was
+    # Kept until here, so that a trial that is cut off goes on where it was; models that count have none.
+    shutil.rmtree(work, ignore_errors=True)
     return {"valid_ndcg@10": float(table["ndcg@10"][0]), "best_epoch": epochs, "seconds": seconds}
 
 

@@ -126,6 +126,19 @@ def seed_everything(seed: int) -> None:
     set_seed(seed)
 
 
+@contextmanager
+def matmul_precision(name: str) -> Iterator[None]:
+    """Multiply float32 matrices inside as PyTorch's ``set_float32_matmul_precision`` says, and as before after."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(name)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def _processor() -> str:
     told = Path("/proc/cpuinfo")
     lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []

@@ -15,7 +15,7 @@ import numpy as np
 from llmrec.data import Fold
 from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
-from llmrec.runtime import device_name
+from llmrec.runtime import device_name, matmul_precision
 from llmrec.training.progress import Progress
 from llmrec.training.windows import Batch
 
@@ -69,7 +69,8 @@ def fit_network(
 
         judged_by = NEXT_ITEM if responses is None else responses.judged_by
         course = Course(batches, collate, validate if sample else None, place, bar, judged_by)
-        cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
+        with matmul_precision(settings.matmul):
+            cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = course.log
     model.facts["cost"] = {**cost, "device": device_name()}
 
