@@ -14,8 +14,9 @@ from llmrec import Recipe, Split
 from llmrec.config import Train
 from llmrec.data import Fold, ring_of_films
 from llmrec.errors import TrainingError
-from llmrec.models import from_recipe
+from llmrec.models import from_recipe, neural
 from llmrec.models.neural import ndcg_on, sample_of
+from llmrec.runtime import matmul_precision
 from llmrec.training import trainer
 from llmrec.training.checkpoints import best_row, load_trainable, trainable_state
 from llmrec.training.progress import Progress
@@ -158,3 +159,21 @@ def test_progress_speaks_in_lines_where_there_is_no_terminal(capsys: pytest.Capt
             if shown
             else []
         )
+
+
+def test_matrices_are_multiplied_as_the_recipe_says_and_as_before_afterwards(
+    ring_split: Split, changed: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = []
+
+    def ndcg(*_: object) -> float:
+        met.append(torch.get_float32_matmul_precision())
+        return 0.5
+
+    monkeypatch.setattr(neural, "ndcg_on", ndcg)
+    from_recipe(changed(epochs=1, matmul="medium")).fit(ring_split.train, valid=ring_split.valid)
+    assert set(met) == {"medium"}
+    assert torch.get_float32_matmul_precision() == "highest"
+    with pytest.raises(RuntimeError), matmul_precision("high"):
+        raise RuntimeError
+    assert torch.get_float32_matmul_precision() == "highest"
