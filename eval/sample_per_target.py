@@ -15,7 +15,6 @@ import argparse
 import json
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def lessons(model: PromptRanking, split: Split, rules: Protocol) -> pl.DataFrame
     return pl.DataFrame(rows)
 
 
-def tuned(python: str, prompts: pl.DataFrame, minutes: float, work: Path) -> tuple[Path, dict[str, float]]:
+def tuned(python: str | None, prompts: pl.DataFrame, minutes: float, work: Path) -> tuple[Path, dict[str, float]]:
     """Train by TRL. Returns the folder of the model, and targets and seconds of its training."""
     out = work / "model"
     shutil.rmtree(work, ignore_errors=True)
@@ -69,7 +68,8 @@ def tuned(python: str, prompts: pl.DataFrame, minutes: float, work: Path) -> tup
     words = [script, work / "prompts.parquet", find_base(BASE).location, "--minutes", minutes, "--batch", 8,
              "--bf16", "--out", out]  # fmt: skip
     began = time.perf_counter()
-    done = subprocess.run([python, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
+    start = [python] if python else [shutil.which("uv") or "uv", "run"]
+    done = subprocess.run([*start, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return out, {**found, "whole_seconds": time.perf_counter() - began}
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--peer-python", help="instead of uv run")
     asked = parser.parse_args()
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
     split = Split.leave_last_out(data)
