@@ -1,12 +1,12 @@
 """Tune an LLM on one prompt a target, the usual way, and judge it beside models that learned otherwise.
 
-python eval/sample_per_target.py [--data DIR | ml-100k] [--minutes 10] [--rows N] [--peer-python PYTHON] [RUN ...]
+python eval/sample_per_target.py [RUN ...] [--data DIR | ml-100k] [--minutes 10] [--python trl=INTERPRETER]
 
-TRL's SFTTrainer, in an environment of its own (eval/peers/trl_sft.py), fine-tunes the base model on as many
-prompts as the minutes allow: a history, twenty candidates, the letter of the right one (after TALLRec, Bao et al.
-2023, and LLaRA, Liao et al. 2024), out of the training events alone, candidates drawn as candidates-20 draws
-them. Then all answer the same questions of candidates-20: the base model untuned, tuned so, popularity, and the
-finished RUNs. Writes eval/results/sample-per-target-DATA.json.
+TRL's SFTTrainer, in an environment of its own (eval/peers/trl_sft.py), fine-tunes the base model for the minutes,
+or on PROMPTS prompts: a history, twenty candidates, the letter of the right one (after TALLRec, Bao et al. 2023,
+and LLaRA, Liao et al. 2024). All of it is from the training events; the wrong candidates are drawn by popularity
+among what the person never chose there. Then it, the base model untuned, popularity and the finished RUNs answer the
+same questions of candidates-20. Writes eval/results/sample-per-target-DATA.json.
 """
 
 from __future__ import annotations
@@ -15,63 +15,55 @@ import argparse
 import json
 import shutil
 import subprocess
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from peers import interpreters
 from rich.console import Console
 
-from llmrec import Dataset, Histories, Recipe, Split, evaluate
-from llmrec.data import BUILTIN, Fold, Sequences, fetch
+from llmrec import Dataset, Recipe, Split, evaluate
+from llmrec.data import BUILTIN, Sequences, fetch
 from llmrec.evaluation import Protocol
-from llmrec.evaluation.questions import questions
 from llmrec.llm.ask import LETTERS
 from llmrec.llm.weights import find_base
 from llmrec.models import PromptRanking, Recommender, from_recipe, load
+from llmrec.runtime import resolve_dtype
 
 BASE = "smollm2-135m"
-SHOWN = 20  # of a history, and as many candidates
-PROMPTS = 5000  # more than the minutes allow on a CPU
+CANDIDATES = 20  # and as many items of a history
+PROMPTS = 5000
 
 
-def lessons(model: PromptRanking, split: Split, rules: Protocol) -> pl.DataFrame:
+def lessons(model: PromptRanking, train: Dataset, number: int) -> pl.DataFrame:
     """Draw training events at random, each a question of its own. Returns prompt and completion, as messages."""
-    events = split.train.events
-    histories = Histories.from_events(events)
-    ids, offsets = histories.events["item_id"], histories.offsets
-    owners = np.repeat(np.arange(len(histories)), histories.lengths())
-    at = np.flatnonzero(np.arange(len(owners)) - offsets[owners] > 0)
-    at = np.random.default_rng(0).permutation(at)[:PROMPTS]
-    asked = Histories.of({str(n): ids[int(offsets[owners[n]]) : int(n)].to_list() for n in at})
-    fold = Fold(asked, pl.DataFrame({"user_id": [str(n) for n in at], "item_id": ids.gather(at)}))
-    drawn = questions(split, fold, rules.model_copy(update={"rows": None}), skip=model.exclude_seen)
-    assert drawn.candidates is not None
-    catalog, rows = split.train.catalog, []
-    sequences = Sequences.encode(drawn.fold.histories, catalog)
-    for row, (name, right) in enumerate(drawn.fold.answers.iter_rows()):
-        codes = catalog.codes(pl.Series(drawn.candidates[name])).astype(np.int64)
-        letter = LETTERS[[catalog.ids[code] for code in codes[model.shown(codes)]].index(right)]
-        question = model.question(sequences[row], codes)
-        rows.append({"prompt": model.asked.messages(question),
-                     "completion": [{"role": "assistant", "content": letter}]})  # fmt: skip
+    sequences, draw = Sequences.encode(train.histories, train.catalog), np.random.default_rng(0)
+    owners, codes = sequences.users(), sequences.codes.astype(np.int64)
+    counts, rows = np.bincount(codes, minlength=len(train.catalog)), []
+    asked = np.flatnonzero(np.arange(len(codes)) > sequences.offsets[owners])  # a history has an item at least
+    for at in draw.permutation(asked)[:number]:
+        chances = counts.astype(np.float64)
+        chances[sequences[owners[at]]] = 0
+        others = draw.choice(len(counts), CANDIDATES - 1, replace=False, p=chances / chances.sum())
+        given = np.append(others, codes[at])
+        messages, shown = model.prompt(codes[sequences.offsets[owners[at]] : at], given)
+        letter = LETTERS[given[shown].tolist().index(codes[at])]
+        rows.append({"prompt": messages, "completion": [{"role": "assistant", "content": letter}]})
     return pl.DataFrame(rows)
 
 
-def tuned(python: str | None, prompts: pl.DataFrame, minutes: float, work: Path) -> tuple[Path, dict[str, float]]:
-    """Train by TRL. Returns the folder of the model, and targets and seconds of its training."""
-    out = work / "model"
+def tuned(start: list[str], prompts: pl.DataFrame, minutes: float, work: Path) -> tuple[Path, dict[str, Any]]:
+    """Train by TRL. Returns the folder of the model, and what its training took."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     prompts.write_parquet(work / "prompts.parquet")
-    script = Path(__file__).parent / "peers" / "trl_sft.py"
-    words = [script, work / "prompts.parquet", find_base(BASE).location, "--minutes", minutes, "--batch", 8,
-             "--bf16", "--out", out]  # fmt: skip
-    began = time.perf_counter()
-    start = [python] if python else [shutil.which("uv") or "uv", "run"]
-    done = subprocess.run([*start, *map(str, words)], stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return out, {**found, "whole_seconds": time.perf_counter() - began}
+    script = Path(__file__).resolve().parent / "peers" / "trl_sft.py"
+    words = [script, work / "prompts.parquet", find_base(BASE).location, "--minutes", minutes, "--batch", 8]
+    words += ["--bf16"] if resolve_dtype("auto") == "bfloat16" else []
+    command = [*start, *map(str, [*words, "--out", work / "model"])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return work / "model", json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def main() -> None:
@@ -80,25 +72,26 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--peer-python", help="instead of uv run")
+    parser.add_argument("--python", nargs="*", default=[], metavar="trl=INTERPRETER", help="instead of uv run")
     asked = parser.parse_args()
+    given = interpreters(asked.python).get("trl")
+    start = [given] if given else [shutil.which("uv") or "uv", "run"]
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
     split = Split.leave_last_out(data)
-    rules = Protocol.load("candidates-20").model_copy(update={"rows": asked.rows})
-    models: dict[str, Recommender] = {"untuned": PromptRanking(BASE, max_items=SHOWN).fit(split.train)}
-    prompts = lessons(models["untuned"], split, rules)  # type: ignore[arg-type]
-    place, cost = tuned(asked.peer_python, prompts, asked.minutes, Path("runs/sample-per-target"))
-    tuned_model = PromptRanking(str(place), max_items=SHOWN).fit(split.train)
-    tuned_model.facts["cost"] = {"train_seconds": round(cost["seconds"], 1), "device": "cpu"}
-    models |= {
-        "sample per target": tuned_model,
-        "popularity": from_recipe(Recipe.load("popularity")).fit(split.train),
-    }
+    untuned = PromptRanking(BASE, max_items=CANDIDATES)
+    untuned.fit(split.train)
+    prompts = lessons(untuned, split.train, PROMPTS)
+    place, cost = tuned(start, prompts, asked.minutes, Path("runs/sample-per-target"))
+    peer = PromptRanking(str(place), max_items=CANDIDATES).fit(split.train)
+    peer.facts["cost"] = {"train_seconds": round(cost["train_seconds"], 1), "device": cost["device"]}
+    popularity = from_recipe(Recipe.load("popularity")).fit(split.train)
+    models: dict[str, Recommender] = {"sample per target": peer, "untuned": untuned, "popularity": popularity}
     models |= {run.name: load(run) for run in asked.runs}
-    report = evaluate(models, split, protocol=rules, progress=True)
+    report = evaluate(models, split, protocol=Protocol.load("candidates-20"), progress=True)
     Console().print(report)
-    text = json.dumps({**report.to_dict(), "trl": cost}, indent=1, ensure_ascii=False)
+    learned = f"sample per target, by TRL: {8 * cost['steps']} targets of {split.train.events.height} learned."
+    report = report.model_copy(update={"notes": (*report.notes, learned)})
+    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
     Path(f"eval/results/sample-per-target-{data.name}.json").write_text(text + "\n", encoding="utf-8")
 
 

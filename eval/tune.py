@@ -1,12 +1,14 @@
 """Try a recipe with other fields, at random from its search space, and judge every trial on validation only.
 
 python eval/tune.py RECIPE [--data DIR | ml-100k] [--trials N] [--set field=value ...]. Trial 0 is the recipe as
-it is. Each finished trial is a line of eval/results/tune/DATA-RECIPE.jsonl; those already there are not run again.
+it is. Each finished trial is a line of eval/results/tune/DATA-RECIPE.jsonl; a recipe with the same values is not tried
+again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shutil
 import time
@@ -28,6 +30,12 @@ def choices(space: Path, trials: int, seed: int) -> list[list[str]]:
     return [[], *drawn]
 
 
+def identity(recipe: Recipe) -> str:
+    """Name a recipe by all of its values that are not the defaults."""
+    values = recipe.model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def trial(recipe: Recipe, split: Split, work: Path) -> dict[str, object]:
     """Train once. Returns the best epoch and what all validation users say of it."""
     began = time.perf_counter()
@@ -35,8 +43,8 @@ def trial(recipe: Recipe, split: Split, work: Path) -> dict[str, object]:
     epochs = max(model.train_log, key=lambda row: row["valid_ndcg@10"])["epoch"] if model.train_log else 0
     table = evaluate({"model": model}, split, fold="valid").table
     seconds = round(time.perf_counter() - began, 1)
-    # Kept until here, so that a trial that is cut off goes on where it was; models that count have none.
-    shutil.rmtree(work, ignore_errors=True)
+    if work.exists():  # kept until here, so that a trial that is cut off goes on where it was
+        shutil.rmtree(work)
     return {"valid_ndcg@10": float(table["ndcg@10"][0]), "best_epoch": epochs, "seconds": seconds}
 
 
@@ -55,11 +63,12 @@ def main() -> None:
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.is_file() else []
     for number, changes in enumerate(choices(Path(f"finetune/search/{asked.recipe}.yaml"), asked.trials, seed=0)):
         changes = [*changes, *asked.set]
-        if any(row["changes"] == changes and row["split"] == split.hash for row in done):
-            continue
         recipe = Recipe.load(asked.recipe, set=changes)
-        found = trial(recipe, split, Path(f"runs/tune/{data.name}-{asked.recipe}-{number}"))
-        done.append({"trial": number, "changes": changes, **found, "split": split.hash})
+        known = identity(recipe)
+        if any(row.get("recipe") == known and row["split"] == split.hash for row in done):
+            continue
+        found = trial(recipe, split, Path(f"runs/tune/{data.name}-{asked.recipe}-{known}"))
+        done.append({"trial": number, "changes": changes, **found, "recipe": known, "split": split.hash})
         with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(done[-1]) + "\n")
         print(done[-1], flush=True)

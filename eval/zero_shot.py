@@ -1,6 +1,6 @@
 """Ask an untuned LLM by prompt to choose among twenty candidates, beside models that learned: the zero-shot way.
 
-python eval/zero_shot.py [--data DIR | ml-100k] [--rows 200] [--ways letter ...] [--recipes NAME ...]. LLMRank (Hou
+python eval/zero_shot.py [--data DIR | ml-100k] [--ways letter ...] [--recipes NAME ...]. LLMRank (Hou
 et al. 2024) ranks so. All answer the same questions of candidates-20. Writes eval/results/zero-shot-DATA.json.
 """
 
@@ -23,7 +23,6 @@ def main() -> None:
     """Fit what learns, ask all, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-100k")
-    parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--ways", nargs="*", default=["letter"], choices=["letter", "title", "order"])
     parser.add_argument("--recipes", nargs="*", default=["popularity", "markov", "text"])
     asked = parser.parse_args()
@@ -34,8 +33,7 @@ def main() -> None:
     for model in models.values():
         model.fit(split.train)
     models |= {name: fit_run(Recipe.load(name), data, split, place / name, resume=True) for name in asked.recipes}
-    rules = Protocol.load("candidates-20").model_copy(update={"rows": asked.rows})
-    report = evaluate(models, split, protocol=rules, progress=True)
+    report = evaluate(models, split, protocol=Protocol.load("candidates-20"), progress=True)
     Console().print(report)
     text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
     Path(f"eval/results/zero-shot-{data.name}.json").write_text(text + "\n", encoding="utf-8")

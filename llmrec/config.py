@@ -166,8 +166,9 @@ class Train(Section):
     negatives: Positive | None = None  # sampled softmax with so many; None: exact up to 50,000 items
     pack: bool = False  # lay the histories of a batch end to end instead of padding them
     max_minutes: Annotated[float, Field(gt=0)] | None = None  # validate and stop after this long
-    # What float32 matrices are multiplied in: high is TF32 on a GPU, medium bfloat16 where the processor has it.
-    matmul: Literal["highest", "high", "medium"] = "highest"
+    # What float32 matrices are multiplied in, None: as PyTorch is set; high: TF32 on a GPU, medium: bfloat16, on a
+    # CPU that has it, too.
+    matmul: Literal["highest", "high", "medium"] | None = None
 
 
 class Recipe(Section):

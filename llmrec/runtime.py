@@ -127,7 +127,7 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def matmul_precision(name: str) -> Iterator[None]:
+def matmul_precision(name: Literal["highest", "high", "medium"]) -> Iterator[None]:
     """Multiply float32 matrices inside as PyTorch's ``set_float32_matmul_precision`` says, and as before after."""
     import torch
 

@@ -6,7 +6,8 @@
 
 python trl_sft.py PROMPTS.parquet BASE_FOLDER [--steps N | --minutes M] [--threads N] [--out FOLDER]. The file has
 the columns prompt and completion, texts or lists of messages. Prints one line of JSON: steps, targets and their
-seconds, the first step not counted. With --out the model is written there, its adapters merged.
+seconds, the first step not counted; seconds of the whole training; the device. With --out the model is written
+there, its adapters merged.
 """
 
 import argparse
@@ -27,8 +28,12 @@ class Clock(TrainerCallback):
     """Notes when each step ended, and stops when the time is up."""
 
     def __init__(self, seconds: float) -> None:
-        self.began, self.seconds = time.perf_counter(), seconds
+        self.began, self.seconds = 0.0, seconds
         self.times: list[float] = []
+
+    def on_train_begin(self, *_: object, **__: object) -> None:
+        """Start."""
+        self.began = time.perf_counter()
 
     def on_step_end(self, args: object, state: object, control: TrainerControl, **_: object) -> None:
         """Note the time."""
@@ -70,10 +75,11 @@ def main() -> None:
         )  # fmt: skip
         trainer.train()
     if asked.out is not None:
-        trainer.model.merge_and_unload().to(torch.float32).save_pretrained(asked.out)
+        trainer.model.to(torch.float32).merge_and_unload().save_pretrained(asked.out)
         tokenizer.save_pretrained(asked.out)
     timed = {"targets": asked.batch * (len(clock.times) - 1), "seconds": clock.times[-1] - clock.times[0]}
-    print(json.dumps({"steps": len(clock.times), **timed}))
+    spent = clock.times[-1] - clock.began
+    print(json.dumps({"steps": len(clock.times), **timed, "train_seconds": spent, "device": model.device.type}))
 
 
 if __name__ == "__main__":

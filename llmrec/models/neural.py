@@ -69,7 +69,7 @@ def fit_network(
 
         judged_by = NEXT_ITEM if responses is None else responses.judged_by
         course = Course(batches, collate, validate if sample else None, place, bar, judged_by)
-        with matmul_precision(settings.matmul):
+        with matmul_precision(settings.matmul) if settings.matmul else nullcontext():
             cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = course.log
     model.facts["cost"] = {**cost, "device": device_name()}

@@ -23,7 +23,9 @@ Ints = npt.NDArray[np.int64]
 
 
 class PromptRanking(Recommender):
-    """Zero-shot: a base model, as it is, puts candidates in order by prompt. For comparison with tuned models.
+    """A base model, as it is, puts candidates in order by prompt. For comparison with models that learned.
+
+    Zero-shot, unless ``base`` is a folder with a model that was tuned elsewhere on ``prompt``.
 
     ``way``: ``order`` (it writes all candidates' letters, best first), ``letter`` (the probabilities of the
     letters in one forward pass) or ``title`` (how likely it is to write each title); see ``llm.ask.Asked``.
@@ -43,7 +45,7 @@ class PromptRanking(Recommender):
         if candidates < 1 or max_items < 1:
             raise DataError(f"candidates and max_items must be at least 1, got {candidates} and {max_items}")
         self.way, self.candidates, self.max_items = way, candidates, max_items
-        self.asked = Asked(base, way, language=language)
+        self._asked = Asked(base, way, language=language)
         self._limit(candidates)
 
     def save(self, folder: str | Path, *, split: Split | None = None) -> None:
@@ -59,7 +61,7 @@ class PromptRanking(Recommender):
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
         self._titles = [one_line(title) for title in self.catalog.titles]
         self.facts["cost"] = {"device": device_name()}
-        self.facts["prompt"] = {"base": self.asked.base, "way": self.way, "wording": self.asked.prompt.name}
+        self.facts["prompt"] = {"base": self._asked.base, "way": self.way, "wording": self._asked.prompt.name}
 
     def _score(self, sequences: Sequences) -> Scores:
         return self._dense(sequences, skip=self.exclude_seen)
@@ -108,23 +110,22 @@ class PromptRanking(Recommender):
         asked = [row for row, codes in enumerate(candidates) if len(codes)]
         found: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(candidates)
         self._limit(max((len(codes) for codes in candidates), default=0))
-        shown = [self.shown(codes) for codes in candidates]
-        questions = [self.question(sequences[row], candidates[row]) for row in asked]
-        for row, scores in zip(asked, self.asked.scores(questions), strict=True):
+        made = [self._question(sequences[row], candidates[row]) for row in asked]
+        scored = self._asked.scores([question for question, _ in made])
+        for row, (_, shown), scores in zip(asked, made, scored, strict=True):
             found[row] = np.empty(len(scores))
-            found[row][shown[row]] = scores
+            found[row][shown] = scores
         return found
 
-    def question(self, history: npt.NDArray[np.integer], candidates: Ints) -> Question:
-        """Return what is asked about item codes: the newest of the history, and the candidates as shown."""
-        return Question(
-            tuple(self._titles[code] for code in history[-self.max_items :]),
-            tuple(self._titles[code] for code in candidates[self.shown(candidates)]),
-        )
+    def prompt(self, history: Ints, candidates: Ints) -> tuple[list[dict[str, str]], Ints]:
+        """Write the question about item codes as messages; say in which order the candidates stand in it, [n]."""
+        question, shown = self._question(history, candidates)
+        return self._asked.messages(question), shown
 
-    def shown(self, codes: Ints) -> Ints:
-        """Return the order in which candidates are shown."""
-        return np.argsort(self.catalog.tie_order[codes])
+    def _question(self, history: npt.NDArray[np.integer], candidates: Ints) -> tuple[Question, Ints]:
+        shown = np.argsort(self.catalog.tie_order[candidates])
+        newest = tuple(self._titles[code] for code in history[-self.max_items :])
+        return Question(newest, tuple(self._titles[code] for code in candidates[shown])), shown
 
     def _limit(self, candidates: int) -> None:
         if self.way != "title" and candidates > len(LETTERS):
