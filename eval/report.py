@@ -146,8 +146,8 @@ def _peers(found: list[dict[str, Any]]) -> str:
         rows.append([row["peer"], row["data"], *told, f"{row['seconds']:,.0f} s", f"{row['peak_memory_gib']} GiB"])
     table = _table(["peer", "data", *names, "whole process", "memory"], rows)
     intro = (
-        "Their default sizes, few epochs, judged by our metrics on the same split; -short reads the newest 20 items "
-        "of each person (at most 5 % of amazon-games' have more). A run that failed says why."
+        "Their default sizes, few epochs, judged by our metrics on the same split; -short reads the newest "
+        "20 items of each person (at most 5 % of amazon-games' have more). A run that failed says why."
     )
     return f"{intro}\n\n{table}\n\n    python eval/peers.py\n"
 

@@ -5,8 +5,8 @@ python eval/sample_per_target.py [RUN ...] [--data DIR | ml-100k] [--minutes 10]
 TRL's SFTTrainer, in an environment of its own (eval/peers/trl_sft.py), fine-tunes the base model for the minutes,
 or on PROMPTS prompts: a history, twenty candidates, the letter of the right one (after TALLRec, Bao et al. 2023,
 and LLaRA, Liao et al. 2024). All of it is from the training events; the wrong candidates are drawn by popularity
-among what the person never chose there. Then it, the base model untuned, popularity and the finished RUNs answer the
-same questions of candidates-20. Writes eval/results/sample-per-target-DATA.json.
+among what the person never chose there. Then it, the base model untuned, popularity and the finished RUNs
+answer the same questions of candidates-20. Writes eval/results/sample-per-target-DATA.json.
 """
 
 from __future__ import annotations
