@@ -2,8 +2,8 @@
 
 python eval/baselines.py NAME RECIPE... [--fuse ONE OTHER] ... [--data ml-100k]. Runs are kept in
 runs/baselines/DATA/ and continued; a RECIPE may be the folder of a finished run instead. A fusion mixes two of
-them, its weight chosen on validation. The table is written to eval/results/NAME-DATA.json; the first model, a fusion
-where there is one, is the one that the others are compared with.
+them, its weight chosen on validation. The table is written to eval/results/NAME-DATA.json; the others are
+compared with the first model, a fusion where there is one.
 """
 
 from __future__ import annotations
