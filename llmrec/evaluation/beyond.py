@@ -129,8 +129,8 @@ def _divergences(lists: Codes, past: Sequences, genres: npt.NDArray[np.float32])
     for part in _portions(len(lists), genres.shape[1] * max(longest, lists.shape[1])):
         codes = past.codes[past.offsets[part.start] : past.offsets[part.stop]]
         ends = past.offsets[part.start : part.stop + 1] - past.offsets[part.start]
-        running = np.concatenate([np.zeros((1, genres.shape[1])), np.cumsum(genres[codes], axis=0, dtype=float)])
-        chosen = running[ends[1:]] - running[ends[:-1]]
+        chosen, some = np.zeros((len(ends) - 1, genres.shape[1])), ends[1:] > ends[:-1]
+        chosen[some] = np.add.reduceat(genres[codes], ends[:-1][some], axis=0, dtype=float)
         there = (lists[part] >= 0)[..., None]
         shown = np.where(there, genres[np.maximum(lists[part], 0)], 0).sum(axis=1, dtype=float)
         p, q = (_over(counts.T, counts.sum(axis=1)).T for counts in (chosen, shown))
