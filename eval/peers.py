@@ -36,7 +36,7 @@ PEERS = {
     "rectools-sasrec-15": ("rectools_sequential.py", "--model", "sasrec", "--epochs", "15"),
     "rectools-sasrec-short": ("rectools_sequential.py", "--model", "sasrec", "--epochs", "15", "--length", "20"),
     "rectools-bert4rec": ("rectools_sequential.py", "--model", "bert4rec", "--epochs", "20"),
-    "recbole-gru4rec": ("recbole_sequential.py", "--model", "GRU4Rec", "--epochs", "20"),
+    "recbole-gru4rec": ("recbole_sequential.py", "--model", "GRU4Rec", "--epochs", "10"),
     "recbole-sasrec": ("recbole_sequential.py", "--model", "SASRec", "--epochs", "10"),
 }
 
