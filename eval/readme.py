@@ -1,8 +1,8 @@
-"""Write the parts of README.md that are results: what its API lines print, and the quickstart's table.
+"""Write the parts of README.md that are results: what its API lines print, the quickstart's table, the fusions'.
 
 python eval/readme.py api runs/quickstart       run the README's Python block, with its LLM in place of the fit
 python eval/readme.py table runs/quickstart     take a finished quickstart's report
-python eval/readme.py write                     write both parts anew from eval/results/
+python eval/readme.py write                     write all parts anew from eval/results/
 python eval/readme.py check                     fail if README.md differs from eval/results/
 """
 
@@ -73,7 +73,19 @@ def filled(text: str) -> str:
     if outputs.is_file():
         told = "\n".join(f">>> {name}\n{value}" for name, value in json.loads(outputs.read_text()))
         text = _between(text, "output", f"```text\n{told}\n```\n")
-    return _between(text, "table", Report.load(table).to_markdown()) if table.is_file() else text
+    text = _between(text, "table", Report.load(table).to_markdown()) if table.is_file() else text
+    fused = RESULTS / "fused-ml-100k.json"
+    return _between(text, "fused", _fused(Report.load(fused))) if fused.is_file() else text
+
+
+def _fused(report: Report) -> str:
+    """Two metrics of each model, and whether the first one's NDCG is distinguishable from it."""
+    p = {one.against: f"{one.p_adjusted:.2g}" for one in report.compared if one.metric == "ndcg@10"}
+    rows = [
+        f"| {one.model} | {one.metrics['ndcg@10']} | {one.metrics['recall@10']} | {p.get(one.model, '')} |"
+        for one in report.results
+    ]
+    return "\n".join(["| model | NDCG@10 | Recall@10 | p |", "| --- | ---: | ---: | ---: |", *rows]) + "\n"
 
 
 def _between(text: str, name: str, content: str) -> str:

@@ -16,7 +16,7 @@ def test_generated_parts_are_those_of_the_result_files() -> None:
     assert script["filled"](text) == text
 
 
-@pytest.mark.parametrize("name", ["output", "table"])
+@pytest.mark.parametrize("name", ["output", "table", "fused"])
 def test_generated_parts_are_there(name: str) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     start = text.index(f"<!-- {name}: ")
