@@ -37,6 +37,8 @@ def main() -> None:
         models[run.name] = (
             load(run) if run.is_dir() else fit_run(Recipe.load(name), data, split, place / name, resume=True)
         )
+    if unknown := {name for pair in asked.fuse for name in pair} - models.keys():
+        parser.error(f"--fuse: no model {', '.join(sorted(unknown))}; there are {', '.join(models)}")
     fused = {
         f"{one} + {other}": Fusion.tuned(models[one], models[other], split.valid) for one, other in asked.fuse
     }

@@ -34,6 +34,7 @@ from llmrec.runtime import resolve_dtype
 BASE = "smollm2-135m"
 CANDIDATES = 20  # and as many items of a history
 PROMPTS = 5000
+BATCH = 8
 
 
 def lessons(model: PromptRanking, train: Dataset, number: int) -> pl.DataFrame:
@@ -59,7 +60,7 @@ def tuned(start: list[str], prompts: pl.DataFrame, minutes: float, work: Path) -
     work.mkdir(parents=True)
     prompts.write_parquet(work / "prompts.parquet")
     script = Path(__file__).resolve().parent / "peers" / "trl_sft.py"
-    words = [script, work / "prompts.parquet", find_base(BASE).location, "--minutes", minutes, "--batch", 8]
+    words = [script, work / "prompts.parquet", find_base(BASE).location, "--minutes", minutes, "--batch", BATCH]
     words += ["--bf16"] if resolve_dtype("auto") == "bfloat16" else []
     command = [*start, *map(str, [*words, "--out", work / "model"])]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -89,7 +90,7 @@ def main() -> None:
     models |= {run.name: load(run) for run in asked.runs}
     report = evaluate(models, split, protocol=Protocol.load("candidates-20"), progress=True)
     Console().print(report)
-    learned = f"sample per target, by TRL: {8 * cost['steps']} targets of {split.train.events.height} learned."
+    learned = f"sample per target, by TRL: {BATCH * cost['steps']} targets of {split.train.events.height} learned."
     report = report.model_copy(update={"notes": (*report.notes, learned)})
     text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
     Path(f"eval/results/sample-per-target-{data.name}.json").write_text(text + "\n", encoding="utf-8")
