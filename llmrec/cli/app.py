@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import ask, data, judge, predict, quickstart, system, training
+from llmrec.cli import data, doctor, evaluate, fit, predict, quickstart, recommend
 from llmrec.errors import LlmrecError
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
@@ -25,13 +25,13 @@ app = typer.Typer(
 )
 app.command("quickstart")(quickstart.quickstart)
 app.add_typer(data.app, name="data")
-app.command("fit")(training.fit)
-app.command("recommend")(ask.recommend)
-app.command("similar")(ask.similar)
-app.command("explain")(ask.explain)
+app.command("fit")(fit.fit)
+app.command("recommend")(recommend.recommend)
+app.command("similar")(recommend.similar)
+app.command("explain")(recommend.explain)
 app.command("predict")(predict.predict)
-app.command("evaluate")(judge.evaluate)
-app.command("doctor")(system.doctor)
+app.command("evaluate")(evaluate.evaluate)
+app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

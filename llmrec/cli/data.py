@@ -9,9 +9,9 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from llmrec.cli.cut import split
+from llmrec.cli.output import Json, show
 from llmrec.cli.prepare import prepare
-from llmrec.cli.show import Json, show
+from llmrec.cli.split import split
 
 app = typer.Typer(help="Prepare, describe and split event logs.", no_args_is_help=True)
 Out = Annotated[Path, typer.Option("--out", help="The folder to write.")]

@@ -7,8 +7,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from llmrec.cli.ask import History, Run, User, histories_of
-from llmrec.cli.show import Json, show
+from llmrec.cli.output import Json, show
+from llmrec.cli.recommend import History, Run, User, histories_of
 from llmrec.errors import DataError
 
 

@@ -6,7 +6,7 @@ import importlib.util
 
 import polars as pl
 
-from llmrec.cli.show import Json, show
+from llmrec.cli.output import Json, show
 
 OPTIONAL = {
     "bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'",

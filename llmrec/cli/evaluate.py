@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llmrec.cli.show import Json, show
+from llmrec.cli.output import Json, show
 
 
 def evaluate(

@@ -10,7 +10,7 @@ import polars as pl
 import typer
 
 from llmrec.cli.narrators import Backend, Model, Shape, Speak, Timeout, Tone, narrator_of
-from llmrec.cli.show import Json, show
+from llmrec.cli.output import Json, show
 from llmrec.errors import DataError
 
 if TYPE_CHECKING:
