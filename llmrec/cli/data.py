@@ -48,7 +48,7 @@ def describe(
     """Counts, history lengths, popularity, times, behaviors, text and warnings; drawn with --out."""
     from llmrec.data import Dataset
     from llmrec.data.describe import describe as described
-    from llmrec.data.drawing import draw
+    from llmrec.data.describe_plots import draw
 
     data = Dataset.load(folder)
     show(described(data), as_json=as_json)

@@ -6,7 +6,7 @@ from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories
 from llmrec.data.sequences import Sequences
 from llmrec.data.split import Fold, Split
-from llmrec.data.worlds import ring_of_films
+from llmrec.data.toy import ring_of_films
 
 __all__ = [
     "BUILTIN",

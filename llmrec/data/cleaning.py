@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.behaviors import scaled, with_strength
-from llmrec.data.coding import Ids, coded, compacted, order_of
 from llmrec.data.columns import ITEM, NUMBERS, TIME, TITLE, USER
 from llmrec.data.from_log import catalog_of
+from llmrec.data.id_codes import Ids, coded, compacted, order_of
 from llmrec.data.steps import Step, keep
 from llmrec.data.tables import flat
 from llmrec.data.thinning import Condition, Log, Thinning, impossible, thin

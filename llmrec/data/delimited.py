@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from llmrec.data.coding import Coder
+from llmrec.data.id_codes import Coder
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.behaviors import is_return
-from llmrec.data.coding import decoded
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
+from llmrec.data.id_codes import decoded
 from llmrec.data.steps import Step, keep
 from llmrec.errors import DataError
 

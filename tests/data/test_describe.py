@@ -9,7 +9,7 @@ import pytest
 
 from llmrec.data import Dataset, ring_of_films
 from llmrec.data.describe import describe, gaps, popularity, warnings
-from llmrec.data.drawing import draw
+from llmrec.data.describe_plots import draw
 from llmrec.errors import DataError
 
 SHOP = Dataset.from_tables(

@@ -9,9 +9,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from llmrec.data import storage
-from llmrec.data.coding import coded
-from llmrec.data.storage import write_events
+from llmrec.data.id_codes import coded
+from llmrec.data.parquet import write_events
 
 EVENTS = pl.DataFrame(
     {

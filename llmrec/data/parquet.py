@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from llmrec.data.coding import Coded, Ids
+from llmrec.data.id_codes import Coded, Ids
 
 if TYPE_CHECKING:
     import pyarrow as pa
