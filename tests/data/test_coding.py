@@ -18,8 +18,8 @@ IDS = st.lists(st.one_of(st.none(), st.text("abcé 1", max_size=3)), max_size=60
 @given(IDS)
 def test_codes_stand_for_sorted_names(room: int, ids: list[str | None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(coding, "_ROOM", room)  # in a full table most hashes have to look further
-        patch.setattr(coding, "_BLOCK_ROWS", 7)
+        patch.setattr(id_codes, "_ROOM", room)  # in a full table most hashes have to look further
+        patch.setattr(id_codes, "_BLOCK_ROWS", 7)
         found = coded(pl.Series("user_id", ids, dtype=pl.String), where="log")
     expected = [None if not (name or "").strip() else name for name in ids]
     assert found.names.to_list() == sorted({name for name in expected if name is not None})
@@ -28,7 +28,7 @@ def test_codes_stand_for_sorted_names(room: int, ids: list[str | None]) -> None:
 
 def test_texts_with_one_hash_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pl.Series, "hash", lambda column: pl.Series(np.zeros(len(column), dtype=np.uint64)))
-    monkeypatch.setattr(coding, "_BLOCK_ROWS", 3)
+    monkeypatch.setattr(id_codes, "_BLOCK_ROWS", 3)
     found = coded(pl.Series("item_id", ["b", "a", None, "b", "c", "a"]), where="log")
     assert (found.names.to_list(), found.codes.to_list()) == (["a", "b", "c"], [1, 0, None, 1, 2, 0])
 

@@ -30,7 +30,7 @@ EVENTS = pl.DataFrame(
 
 @pytest.mark.parametrize("rows", [1, 2, 100])
 def test_what_is_written_is_read(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_GROUP_ROWS", rows)
+    monkeypatch.setattr(parquet, "_GROUP_ROWS", rows)
     ids = coded(EVENTS["user_id"], where="log"), coded(EVENTS["item_id"], where="log")
     write_events(EVENTS, ids, tmp_path / "events.parquet")
     again = pl.read_parquet(tmp_path / "events.parquet")
