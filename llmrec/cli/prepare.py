@@ -91,7 +91,7 @@ def prepare(
     catalog comes from the folder or from the log itself.
     """
     from llmrec.data import Dataset
-    from llmrec.data.cleaning import CleaningOptions
+    from llmrec.data.cleaning.pipeline import CleaningOptions
 
     options = CleaningOptions(
         drop_unknown_items=drop_unknown_items, drop_items_without_text=drop_items_without_text,

@@ -82,7 +82,7 @@ def _cut(data: Dataset, how: Name, *, k: int, share: float, seed: int, gap: int 
 
 def _moment(text: str | None) -> int | None:
     """Read a moment from the command line, in any form that a log may have."""
-    from llmrec.data.times import MICROS, to_micros
+    from llmrec.data.cleaning.timestamps import MICROS, to_micros
 
     if text is None:
         return None

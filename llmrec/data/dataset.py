@@ -15,7 +15,8 @@ import polars as pl
 
 from llmrec.data import sources
 from llmrec.data.catalog import Catalog
-from llmrec.data.cleaning import CleaningOptions, clean
+from llmrec.data.cleaning.pipeline import CleaningOptions, clean
+from llmrec.data.cleaning.steps import Step
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.fingerprint import hash_tables
 from llmrec.data.histories import Histories
@@ -23,7 +24,6 @@ from llmrec.data.id_codes import Ids, coded
 from llmrec.data.naming import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.parquet import write_events
 from llmrec.data.sql import read_query
-from llmrec.data.steps import Step
 from llmrec.data.tables import to_polars
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing

@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from llmrec.config import Responses, Task
-from llmrec.data.behaviors import PURCHASE, strengths_of
+from llmrec.data.cleaning.behaviors import PURCHASE, strengths_of
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.event_levels import PAUSES

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrec.data.cleaning import Cleaned, clean
+from llmrec.data.cleaning.pipeline import Cleaned, clean
 from llmrec.errors import DataError
 
 Rows = list[tuple[str | None, str | None, int]]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrec.data.behaviors import STRENGTHS
-from llmrec.data.cleaning import Cleaned, clean
+from llmrec.data.cleaning.behaviors import STRENGTHS
+from llmrec.data.cleaning.pipeline import Cleaned, clean
 from llmrec.errors import DataError
 
 SHOP = pl.DataFrame(

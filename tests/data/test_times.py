@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrec.data.times import to_micros
+from llmrec.data.cleaning.timestamps import to_micros
 from llmrec.errors import DataError
 
 MOMENT = 1_717_178_400  # 2024-05-31 18:00:00 UTC

@@ -10,14 +10,14 @@ from typing import TypedDict, Unpack
 import numpy as np
 import polars as pl
 
-from llmrec.data.behaviors import scaled, with_strength
+from llmrec.data.cleaning.behaviors import scaled, with_strength
+from llmrec.data.cleaning.filters import Condition, Log, Thinning, impossible, thin
+from llmrec.data.cleaning.infer_catalog import catalog_of
+from llmrec.data.cleaning.steps import Step, keep
+from llmrec.data.cleaning.timestamps import MICROS, to_micros
 from llmrec.data.columns import ITEM, NUMBERS, TIME, TITLE, USER
-from llmrec.data.from_log import catalog_of
 from llmrec.data.id_codes import Ids, coded, compacted, order_of
-from llmrec.data.steps import Step, keep
 from llmrec.data.tables import flat
-from llmrec.data.thinning import Condition, Log, Thinning, impossible, thin
-from llmrec.data.times import MICROS, to_micros
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from llmrec.data.cleaning.steps import Step
 from llmrec.data.columns import BEHAVIOR, STRENGTH
-from llmrec.data.steps import Step
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)

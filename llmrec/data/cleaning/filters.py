@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from llmrec.data.behaviors import is_return
+from llmrec.data.cleaning.behaviors import is_return
+from llmrec.data.cleaning.steps import Step, keep
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.id_codes import decoded
-from llmrec.data.steps import Step, keep
 from llmrec.errors import DataError
 
 Condition = str | pl.Expr
