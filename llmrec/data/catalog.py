@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from llmrec.data.columns import ITEM, TITLE
-from llmrec.data.tables import to_polars
+from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError
 
 

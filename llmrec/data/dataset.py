@@ -13,7 +13,6 @@ from typing import Unpack
 
 import polars as pl
 
-from llmrec.data import sources
 from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning.pipeline import CleaningOptions, clean
 from llmrec.data.cleaning.steps import Step
@@ -21,10 +20,11 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.fingerprint import hash_tables
 from llmrec.data.histories import Histories
 from llmrec.data.id_codes import Ids, coded
-from llmrec.data.naming import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.parquet import write_events
-from llmrec.data.sql import read_query
-from llmrec.data.tables import to_polars
+from llmrec.data.readers import read
+from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
+from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
@@ -86,15 +86,15 @@ class Dataset:
         """
         _check_options(options)
         path = Path(events)
-        found = sources.find_files(path)
+        found = read.find_files(path)
         texts = Path(items) if items is not None else found.items
-        raw = sources.read_raw(texts) if texts is not None else None
+        raw = read.read_raw(texts) if texts is not None else None
         labels = path.name, texts.name if texts is not None else ""
         # The log is named nowhere here, so that its text is gone from memory once it is coded.
         return cls._cleaned(
-            sources.read_raw_events(*found.events, columns=columns, header=header),
+            read.read_raw_events(*found.events, columns=columns, header=header),
             raw,
-            name or sources.stem(path),
+            name or read.stem(path),
             labels,
             columns,
             options,

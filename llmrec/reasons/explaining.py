@@ -10,7 +10,7 @@ import polars as pl
 
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, RANK, USER
-from llmrec.data.tables import to_polars
+from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.models.base import Recommender
 from llmrec.prompting import Language, one_line

@@ -12,7 +12,7 @@ import polars as pl
 
 from llmrec import artifact
 from llmrec.config import Recipe
-from llmrec.data.tables import to_polars
+from llmrec.data.readers.frames import to_polars
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.chat import Chat
 from llmrec.prompting import Prompt, one_line

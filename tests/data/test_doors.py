@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from llmrec.data import Dataset
-from llmrec.data.json_lines import read_json_lines
-from llmrec.data.sql import read_query
+from llmrec.data.readers.json_lines import read_json_lines
+from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError, EnvironmentFault
 
 EVENTS = {"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "timestamp": [10, 20, 30]}
@@ -81,7 +81,7 @@ def test_broken_json_lines_are_named(tmp_path: Path, case: str) -> None:
 
 
 def test_long_files_are_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmrec.data.json_lines._BLOCK_BYTES", 64)
+    monkeypatch.setattr("llmrec.data.readers.json_lines._BLOCK_BYTES", 64)
     rows = [{"user_id": n, "late" if n > 30 else "early": "x" * (n % 7)} for n in range(50)]
     path = lines(tmp_path / "log.jsonl", rows)
     table = read_json_lines(path)

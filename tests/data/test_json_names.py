@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmrec.data import json_lines
-from llmrec.data.json_lines import read_json_lines
+from llmrec.data.readers import json_lines
+from llmrec.data.readers.json_lines import read_json_lines
 
 FIRST = '{"user_id": "u", "item_id": "i"}\n'
 LATE = {

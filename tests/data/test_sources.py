@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from llmrec.data import delimited
-from llmrec.data.sources import read_events, read_items, read_raw_events, stem
+from llmrec.data.readers import delimited
+from llmrec.data.readers.read import read_events, read_items, read_raw_events, stem
 from llmrec.errors import DataError
 
 ROWS = [("u1", "007", "10"), ("u1", "8", "20"), ("u2", "8", "30")]

@@ -7,7 +7,7 @@ import logging
 import polars as pl
 
 from llmrec.data.columns import ITEM, TITLE
-from llmrec.data.naming import ITEMS, find
+from llmrec.data.readers.column_names import ITEMS, find
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from llmrec.data.cleaning.steps import Step, keep
 from llmrec.data.cleaning.timestamps import MICROS, to_micros
 from llmrec.data.columns import ITEM, NUMBERS, TIME, TITLE, USER
 from llmrec.data.id_codes import Ids, coded, compacted, order_of
-from llmrec.data.tables import flat
+from llmrec.data.readers.frames import flat
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from llmrec.data.delimited import read_atomic, read_delimited
-from llmrec.data.folders import Found, look_into, stacked
-from llmrec.data.json_lines import read_json_lines
-from llmrec.data.movielens import read_dat, read_u_data, read_u_item
-from llmrec.data.naming import NONE, Columns, id_columns, name_events, name_items
-from llmrec.data.tables import to_polars
+from llmrec.data.readers.column_names import NONE, Columns, id_columns, name_events, name_items
+from llmrec.data.readers.delimited import read_atomic, read_delimited
+from llmrec.data.readers.discover import Found, look_into, stacked
+from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.json_lines import read_json_lines
+from llmrec.data.readers.movielens import read_dat, read_u_data, read_u_item
 from llmrec.errors import DataError
 
 _PACKED = (".gz", ".zst", ".bz2")

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
-from llmrec.data.delimited import parse_bytes
+from llmrec.data.readers.delimited import parse_bytes
 from llmrec.errors import DataError
 
 _RATINGS = [USER, ITEM, "rating", TIME]
