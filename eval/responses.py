@@ -15,7 +15,7 @@ from pathlib import Path
 from llmrec import Dataset, Recipe, Split, evaluate
 from llmrec.config import RESPONDING, Task
 from llmrec.data import fetch
-from llmrec.data.responses import TaskSet
+from llmrec.data.responses.tasks import TaskSet
 from llmrec.evaluation import judge_responses, response_questions
 from llmrec.models import Fusion, Recommender
 from llmrec.models.rating_baselines import BiasRatings, FactorRatings

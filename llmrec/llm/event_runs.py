@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from llmrec.data.event_levels import EventLevels
 from llmrec.data.histories import Histories
+from llmrec.data.responses.field_bins import EventLevels
 from llmrec.prompting.lines import one_line
 from llmrec.prompting.prompt import Prompt
 

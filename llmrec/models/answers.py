@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.data.responses import Floats, TaskSet, TaskSpec
+from llmrec.data.responses.tasks import Floats, TaskSet, TaskSpec
 
 # By task: probabilities [n, n_levels], or numbers [n].
 Answers = Mapping[str, npt.NDArray[np.floating]]

@@ -13,10 +13,10 @@ import polars as pl
 
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
-from llmrec.data.counted import WINDOW, CountedFeatures
-from llmrec.data.event_levels import EventLevels
 from llmrec.data.histories import offsets_of
-from llmrec.data.responses import Targets, TaskSet, asked
+from llmrec.data.responses.count_features import WINDOW, CountedFeatures
+from llmrec.data.responses.field_bins import EventLevels
+from llmrec.data.responses.tasks import Targets, TaskSet, asked
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.answers import Answers, response_table, skill
 from llmrec.models.base import Recommender, Scores

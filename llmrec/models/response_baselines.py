@@ -13,7 +13,7 @@ import polars as pl
 from llmrec.data import Catalog, Dataset, Histories
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import moments
-from llmrec.data.responses import TaskSet, TaskSpec
+from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.errors import DataError
 from llmrec.models.answers import Answers, response_table
 from llmrec.models.responding import pairs_of

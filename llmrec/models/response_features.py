@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from llmrec.data import Dataset, Histories
-from llmrec.data.counted import CountedFeatures
+from llmrec.data.responses.count_features import CountedFeatures
 from llmrec.models.answers import Answers
 from llmrec.models.response_baselines import ResponseModel, told_as
 

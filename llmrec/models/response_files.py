@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from llmrec.data.counted import CountedFeatures
-from llmrec.data.event_levels import EventLevels
-from llmrec.data.responses import TaskSet
+from llmrec.data.responses.count_features import CountedFeatures
+from llmrec.data.responses.field_bins import EventLevels
+from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import ArtifactError
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 

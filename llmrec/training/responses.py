@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from llmrec.data.counted import CountedFeatures
-from llmrec.data.responses import TaskSet, TaskSpec
+from llmrec.data.responses.count_features import CountedFeatures
+from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.training.fields import PiecewiseLinear
 from llmrec.training.objective import weighted_mean
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset
-from llmrec.data.counted import FOLDS, SHRINK, CountedFeatures, edges_of
-from llmrec.data.responses import TaskSet, asked
+from llmrec.data.responses.count_features import FOLDS, SHRINK, CountedFeatures, edges_of
+from llmrec.data.responses.tasks import TaskSet, asked
 from llmrec.errors import DataError
 
 DAY = 86400

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset, Split
-from llmrec.data.responses import TaskSet
+from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
 from llmrec.evaluation import response_metrics as judging
 from llmrec.evaluation.response_report import ResponseReport

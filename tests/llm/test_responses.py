@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from llmrec import Dataset, Histories, Recipe, load
-from llmrec.data.responses import asked
+from llmrec.data.responses.tasks import asked
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import Fusion, LLMRecommender
 from llmrec.training.responses import TaughtStates
@@ -114,7 +114,7 @@ def test_what_an_event_says_changes_what_follows(model: LLMRecommender) -> None:
 
 def test_events_of_one_moment_tell_nothing_of_each_other() -> None:
     data = shop(2)
-    from llmrec.data.responses import TaskSet
+    from llmrec.data.responses.tasks import TaskSet
 
     tasks = TaskSet.fit(data, ["behavior", "gap"])
     questions = asked(data.histories, np.arange(data.events.height) % 2 == 1, tasks)  # the second of each basket

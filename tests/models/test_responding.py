@@ -10,7 +10,7 @@ import pytest
 
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import Fold
-from llmrec.data.responses import TaskSet, TaskSpec
+from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.errors import DataError
 from llmrec.models import from_recipe
 from llmrec.models.answers import skill

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset, Histories, Split
-from llmrec.data.responses import TaskSet
+from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
 from llmrec.evaluation.responses import judge_responses, response_questions
 from llmrec.models.rating_baselines import BiasRatings, FactorRatings

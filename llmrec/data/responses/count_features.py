@@ -16,9 +16,9 @@ import polars as pl
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME
 from llmrec.data.dataset import Dataset
-from llmrec.data.event_levels import column_of
 from llmrec.data.histories import Histories, moments
-from llmrec.data.responses import TaskSet
+from llmrec.data.responses.field_bins import column_of
+from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
 
 Floats = npt.NDArray[np.float64]

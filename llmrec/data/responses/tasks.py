@@ -16,8 +16,8 @@ from llmrec.config import Responses, Task
 from llmrec.data.cleaning.behaviors import PURCHASE, strengths_of
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.dataset import Dataset
-from llmrec.data.event_levels import PAUSES
 from llmrec.data.histories import Histories, known_before, moments, offsets_of
+from llmrec.data.responses.field_bins import PAUSES
 from llmrec.errors import DataError
 
 Floats = npt.NDArray[np.float64]

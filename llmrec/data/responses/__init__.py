@@ -1,0 +1,1 @@
+"""What people answer besides choosing: tasks, counted features, binned event fields."""
