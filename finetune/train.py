@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import llmrec
-from llmrec.data import ways
+from llmrec.data.splits import named
 from llmrec.models.runs import fit_run
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     args = parser.parse_args()
     data = llmrec.Dataset.load(args.data)
     recipe = llmrec.Recipe.load(args.recipe, set=args.set)
-    fit_run(recipe, data, ways.find(args.split, data), args.out, resume=args.resume)
+    fit_run(recipe, data, named.find(args.split, data), args.out, resume=args.resume)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmrec.data.ways import HELD_OUT
+from llmrec.data.splits.named import HELD_OUT
 
 Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
 Data = Annotated[Path, typer.Option("--data", help="A folder made by `llmrec data prepare`.")]
@@ -47,12 +47,12 @@ def fit(
     The run keeps its split, so that `llmrec evaluate` judges it on the events held out.
     """
     import llmrec
-    from llmrec.data import ways
+    from llmrec.data.splits import named
     from llmrec.models.runs import fit_run
 
     chosen = llmrec.Recipe.load(recipe, set=set)
     table = llmrec.Dataset.load(data)
-    held = ways.find(split, table)
+    held = named.find(split, table)
     model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
     cost = model.facts.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""

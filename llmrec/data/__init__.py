@@ -5,7 +5,7 @@ from llmrec.data.catalog import Catalog
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories
 from llmrec.data.sequences import Sequences
-from llmrec.data.split import Fold, Split
+from llmrec.data.splits.split import Fold, Split
 from llmrec.data.toy import ring_of_films
 
 __all__ = [

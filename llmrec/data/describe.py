@@ -10,8 +10,8 @@ import polars as pl
 
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
-from llmrec.data.leaks import check
-from llmrec.data.split import Split
+from llmrec.data.splits.leaks import check
+from llmrec.data.splits.split import Split
 from llmrec.errors import DataError
 
 # Fewer items with text than this share is worth a warning.

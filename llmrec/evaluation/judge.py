@@ -11,7 +11,7 @@ import polars as pl
 
 from llmrec.data import Fold, Histories, Split
 from llmrec.data.columns import USER
-from llmrec.data.leaks import guard
+from llmrec.data.splits.leaks import guard
 from llmrec.errors import DataError
 from llmrec.evaluation.answering import Answered, answer, bar
 from llmrec.evaluation.beyond import beyond_accuracy

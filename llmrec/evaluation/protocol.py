@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from llmrec.data.ways import way_of
+from llmrec.data.splits.named import way_of
 from llmrec.errors import DataError, RecipeError
 from llmrec.metrics import Metric
 from llmrec.resources.shipped import folder

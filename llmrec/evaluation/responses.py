@@ -11,8 +11,8 @@ import polars as pl
 
 from llmrec.data import Histories, Split
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.cuts import TEST, VALID
 from llmrec.data.responses.tasks import Asked, TaskSet, TaskSpec, asked
+from llmrec.data.splits.strategies import TEST, VALID
 from llmrec.errors import DataError
 from llmrec.evaluation import response_metrics as judging
 from llmrec.evaluation.response_report import Judged, ResponseReport

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from llmrec import artifact
 from llmrec.config import Recipe
-from llmrec.data import Dataset, Split, ways
-from llmrec.data.leaks import guard
+from llmrec.data import Dataset, Split
+from llmrec.data.splits import named
+from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, TrainingError
 from llmrec.models import from_recipe, load
 from llmrec.models.base import SPLIT, Recommender
@@ -93,11 +94,11 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
                 "cannot be compared; evaluate runs of one split"
             )
     if given is not None:
-        split = ways.find(given, data)
+        split = named.find(given, data)
     elif run is not None and (Path(run) / SPLIT).is_dir():
         split = Split.load(Path(run) / SPLIT, data)
     else:
-        split = ways.cut(first["name"] if first else "leave-last-out", data)
+        split = named.cut(first["name"] if first else "leave-last-out", data)
     for name, model in models.items():
         _check_trained_on(split, name, model)
     return split

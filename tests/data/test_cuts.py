@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrec.data import Dataset, Split
-from llmrec.data.leaks import check
+from llmrec.data.splits.leaks import check
 from llmrec.errors import DataError
 
 ROWS = st.lists(

@@ -10,7 +10,7 @@ import pytest
 from conftest import planted
 
 from llmrec.data import Catalog, Dataset, Split, ring_of_films
-from llmrec.data.leaks import GUARDS, NAMES, Finding, check, guard, seeded_candidates
+from llmrec.data.splits.leaks import GUARDS, NAMES, Finding, check, guard, seeded_candidates
 from llmrec.errors import DataError, LeakError
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from llmrec.data import Dataset, Split, ways
+from llmrec.data import Dataset, Split
+from llmrec.data.splits import named
 from llmrec.errors import DataError
 
 DAY = 86_400
@@ -19,17 +20,17 @@ def data() -> Dataset:
     return Dataset.from_tables(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
 
 
-@pytest.mark.parametrize("name", [*ways.WAYS, "rolling-2-of-3"])
+@pytest.mark.parametrize("name", [*named.WAYS, "rolling-2-of-3"])
 def test_the_split_carries_the_name_it_was_asked_for_by(name: str, data: Dataset) -> None:
-    split = ways.cut(name, data)
+    split = named.cut(name, data)
     assert split.name == name
-    assert split.hash == ways.find(name, data).hash
-    assert ways.way_of(name) == ("rolling" if "rolling" in name else name)
+    assert split.hash == named.find(name, data).hash
+    assert named.way_of(name) == ("rolling" if "rolling" in name else name)
 
 
 def test_windows_are_those_of_rolling(data: Dataset) -> None:
     wanted = [split.hash for split in Split.rolling(data, windows=4)]
-    assert [ways.cut(f"rolling-{n}-of-4", data).hash for n in range(1, 5)] == wanted
+    assert [named.cut(f"rolling-{n}-of-4", data).hash for n in range(1, 5)] == wanted
 
 
 @pytest.mark.parametrize(
@@ -37,10 +38,10 @@ def test_windows_are_those_of_rolling(data: Dataset) -> None:
 )
 def test_another_name_is_refused_with_the_known_ones(name: str, data: Dataset) -> None:
     with pytest.raises(DataError, match=r"leave-last-out, .* rolling-1-of-3"):
-        ways.find(name, data)
+        named.find(name, data)
 
 
 def test_a_folder_is_what_was_saved(tmp_path: Path, data: Dataset) -> None:
     split = Split.leave_last_k(data, k=3)
     split.save(tmp_path / "cut")
-    assert ways.find(str(tmp_path / "cut"), data).hash == split.hash
+    assert named.find(str(tmp_path / "cut"), data).hash == split.hash

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrec.data.ways import WAYS
+from llmrec.data.splits.named import WAYS
 from llmrec.errors import RecipeError
 from llmrec.evaluation import protocol
 from llmrec.evaluation.protocol import Protocol, names

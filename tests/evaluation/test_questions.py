@@ -8,7 +8,7 @@ import pytest
 
 from llmrec.data import Catalog, Dataset, Split
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.leaks import seeded_candidates
+from llmrec.data.splits.leaks import seeded_candidates
 from llmrec.errors import DataError, RecipeError
 from llmrec.evaluation import Protocol, evaluate
 from llmrec.evaluation.questions import questions

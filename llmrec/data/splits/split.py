@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.data import cuts
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.cuts import TEST, TRAIN, VALID, user_starts
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
+from llmrec.data.splits import strategies
+from llmrec.data.splits.strategies import TEST, TRAIN, VALID, user_starts
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
@@ -86,7 +86,7 @@ class Split:
         Users with fewer than three events stay in train whole. Ties in time keep the log's order. The test
         histories contain the validation event. Raises DataError if no user has three events.
         """
-        return cls("leave-last-out", data, cuts.last_k(data, 1))
+        return cls("leave-last-out", data, strategies.last_k(data, 1))
 
     @classmethod
     def leave_last_k(cls, data: Dataset, *, k: int = 5) -> Split:
@@ -94,7 +94,7 @@ class Split:
 
         Users with fewer than 2k + 1 events stay in train whole.
         """
-        return cls("leave-last-k", data, cuts.last_k(data, k))
+        return cls("leave-last-k", data, strategies.last_k(data, k))
 
     @classmethod
     def global_time(cls, data: Dataset, *, valid_from: int | None = None, test_from: int | None = None) -> Split:
@@ -103,9 +103,9 @@ class Split:
         Times are Unix seconds; by default the last tenth of the events is test and the tenth before validation.
         No training event is later than any answer. Raises DataError for a log that only has an order.
         """
-        first = cuts.time_quantile(data, 0.8) if valid_from is None else valid_from
-        second = cuts.time_quantile(data, 0.9) if test_from is None else test_from
-        return cls("global-time", data, cuts.by_time(data, valid_from=first, test_from=second))
+        first = strategies.time_quantile(data, 0.8) if valid_from is None else valid_from
+        second = strategies.time_quantile(data, 0.9) if test_from is None else test_from
+        return cls("global-time", data, strategies.by_time(data, valid_from=first, test_from=second))
 
     @classmethod
     def rolling(cls, data: Dataset, *, windows: int = 3, share: float = 0.4) -> list[Split]:
@@ -114,9 +114,9 @@ class Split:
         The last ``share`` of the log's time is divided into windows + 1 pieces. Cut n validates on piece n,
         tests on piece n + 1 and trains on all before; what comes later stands aside.
         """
-        bounds = cuts.window_bounds(data, windows, share=share)
+        bounds = strategies.window_bounds(data, windows, share=share)
         parts = [
-            cuts.by_time(data, valid_from=first, test_from=second, until=None if n == windows - 1 else third)
+            strategies.by_time(data, valid_from=first, test_from=second, until=None if n == windows - 1 else third)
             for n, (first, second, third) in enumerate(zip(bounds, bounds[1:], bounds[2:], strict=False))
         ]
         return [cls(f"rolling-{n + 1}-of-{windows}", data, part) for n, part in enumerate(parts)]
@@ -124,17 +124,17 @@ class Split:
     @classmethod
     def user_disjoint(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
         """Ask about users who are never trained on; see ``cuts.new_users``."""
-        return cls("user-disjoint", data, cuts.new_users(data, share, seed))
+        return cls("user-disjoint", data, strategies.new_users(data, share, seed))
 
     @classmethod
     def cold_items(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
         """Ask for items that are never trained on; see ``cuts.new_items``."""
-        return cls("cold-items", data, cuts.new_items(data, share, seed))
+        return cls("cold-items", data, strategies.new_items(data, share, seed))
 
     @classmethod
     def per_session(cls, data: Dataset, *, gap: int | None = None) -> Split:
         """Hold out each user's last session for test, the one before for validation; see ``cuts.last_session``."""
-        return cls("per-session", data, cuts.last_session(data, gap))
+        return cls("per-session", data, strategies.last_session(data, gap))
 
     @cached_property
     def train(self) -> Dataset:
@@ -187,7 +187,7 @@ class Split:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error
         if newest > FORMAT:
             raise DataError(f"{path} has format {newest}, newer than {FORMAT}; upgrade llmrec")
-        if len(parts) and (parts.min() < TRAIN or parts.max() > cuts.ASIDE):
+        if len(parts) and (parts.min() < TRAIN or parts.max() > strategies.ASIDE):
             raise DataError(f"{path} is damaged (a part is not 0 to {cuts.ASIDE}); split the data again")
         split = cls(name, data, parts) if len(parts) == data.events.height else None
         if split is None or split.hash != expected:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
-from llmrec.data.split import Fold, Split
+from llmrec.data.splits.split import Fold, Split
 from llmrec.errors import DataError, LeakError
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from llmrec.data.dataset import Dataset
-from llmrec.data.split import Split
+from llmrec.data.splits.split import Split
 from llmrec.errors import DataError
 
 ROLLING = "rolling"
