@@ -36,7 +36,7 @@ def world(users: int, items: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def ours(users: int, items: int) -> dict[str, float]:
     """Recommend in chunks, then judge."""
     from llmrec.data import Catalog, Dataset, Histories
-    from llmrec.evaluation.beyond import beyond_accuracy
+    from llmrec.evaluation.beyond_accuracy import beyond_accuracy
     from llmrec.evaluation.significance import bootstrap
     from llmrec.metrics import METRICS, per_user
     from llmrec.models.base import CHUNK, Recommender

@@ -16,7 +16,7 @@ import numpy as np
 
 import llmrec
 from llmrec.evaluation import deletion_test, judge_reasons
-from llmrec.evaluation.faithful import as_json
+from llmrec.evaluation.reasons.faithfulness import as_json
 from llmrec.reasons import LocalNarrator, counts
 from llmrec.runtime import machine, versions
 

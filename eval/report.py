@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 from llmrec.errors import DataError
-from llmrec.evaluation import Report, ResponseReport, plots
-from llmrec.evaluation.tables import BEYOND, beyond_cells
+from llmrec.evaluation import Report, ResponseReport
+from llmrec.evaluation.report import plots
+from llmrec.evaluation.report.tables import BEYOND, beyond_cells
 
 HERE = Path(__file__).resolve().parent
 RESULTS, MARKDOWN, PAGE = HERE / "results", HERE / "REPORT.md", HERE / "REPORT.html"

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 
 from llmrec import Recipe, artifact
+from llmrec.evaluation.reasons.text_metrics import bleu, rouge_l, similarity, unique_ratio
 from llmrec.evaluation.significance import bootstrap
-from llmrec.evaluation.texts import bleu, rouge_l, similarity, unique_ratio
 from llmrec.reasons.style import StyleWriter, fit_style
 from llmrec.runtime import machine, versions
 

@@ -42,7 +42,7 @@ def evaluate(
     from rich.console import Console
 
     import llmrec
-    from llmrec.evaluation.response_runs import responses_of
+    from llmrec.evaluation.responses.runs import responses_of
     from llmrec.models.runs import load_run, run_split
 
     runs = list(dict.fromkeys(runs))

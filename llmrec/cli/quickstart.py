@@ -33,7 +33,7 @@ def quickstart(
 
     import llmrec
     from llmrec.data.builtin import fetch
-    from llmrec.evaluation.showcase import with_showcase
+    from llmrec.evaluation.report.showcase import with_showcase
     from llmrec.models.runs import fit_run
     from llmrec.runtime import peak_memory_gib
 

@@ -73,7 +73,7 @@ def test_bad_questions_get_one_line(
 def test_evaluate_judges_responses_beside_baselines(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmrec.evaluation.response_metrics.SAMPLES", 3)
+    monkeypatch.setattr("llmrec.evaluation.responses.metrics.SAMPLES", 3)
     out = folder / "report"
     words = [str(folder / "told"), str(folder / "plain"), "--data", str(folder / "data"), "--out", str(out)]
     assert run(["evaluate", *words]) == 0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmrec.data import id_codes
 from llmrec.data.id_codes import Coder, coded, order_of
 
 IDS = st.lists(st.one_of(st.none(), st.text("abcé 1", max_size=3)), max_size=60)

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from llmrec.data import parquet
 from llmrec.data.id_codes import coded
 from llmrec.data.parquet import write_events
 

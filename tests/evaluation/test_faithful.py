@@ -12,7 +12,7 @@ import llmrec
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.evaluation import deletion_test, faithfulness, judge_reasons
-from llmrec.evaluation.faithful import as_json
+from llmrec.evaluation.reasons.faithfulness import as_json
 from llmrec.models.base import Recommender, Scores
 from llmrec.reasons import Task
 
@@ -101,7 +101,9 @@ def test_judgement_of_a_table() -> None:
 
 
 def test_references_add_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmrec.evaluation.faithful.similarity", lambda texts, references: np.ones(len(texts)))
+    monkeypatch.setattr(
+        "llmrec.evaluation.reasons.faithfulness.similarity", lambda texts, references: np.ones(len(texts))
+    )
     model = Sum()
     table = llmrec.explain(model, RECS, HISTORIES)
     plain = as_json(judge_reasons(model, table, HISTORIES, references=table["sentence"].to_list()))

@@ -11,7 +11,7 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.splits.leaks import seeded_candidates
 from llmrec.errors import DataError, RecipeError
 from llmrec.evaluation import Protocol, evaluate
-from llmrec.evaluation.questions import questions
+from llmrec.evaluation.queries import questions
 from llmrec.models.popularity import PopularityRecommender
 
 USERS, ITEMS = 300, 300

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from llmrec.errors import DataError, EnvironmentFault
-from llmrec.evaluation import Protocol, Report, plots
+from llmrec.evaluation import Protocol, Report
+from llmrec.evaluation.report import plots
 from llmrec.evaluation.results import Asked, Comparison, Cost, PromptExample, Result
 from llmrec.evaluation.significance import Interval
 

@@ -11,9 +11,9 @@ import pytest
 from llmrec import Dataset, Split
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
-from llmrec.evaluation import response_metrics as judging
-from llmrec.evaluation.response_report import ResponseReport
-from llmrec.evaluation.responses import judge_responses, response_questions
+from llmrec.evaluation.responses import metrics as judging
+from llmrec.evaluation.responses.judge import judge_responses, response_questions
+from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.models.response_baselines import MarkovResponses, PriorResponses
 
 TRUTH = np.array([0, 0, 1, 1])

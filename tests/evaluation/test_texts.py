@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llmrec.errors import DataError
-from llmrec.evaluation.texts import bleu, reading_ease, rouge_l, similarity, unique_ratio
+from llmrec.evaluation.reasons.text_metrics import bleu, reading_ease, rouge_l, similarity, unique_ratio
 
 
 def test_rouge_l() -> None:

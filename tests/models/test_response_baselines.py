@@ -9,7 +9,7 @@ import pytest
 from llmrec import Dataset, Histories, Split
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
-from llmrec.evaluation.responses import judge_responses, response_questions
+from llmrec.evaluation.responses.judge import judge_responses, response_questions
 from llmrec.models.rating_baselines import BiasRatings, FactorRatings
 from llmrec.models.response_baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.response_features import BoostedResponses, LogisticResponses

@@ -1,1 +1,1 @@
-"""Read event logs and catalogs from files, folders, databases and frames: a new format touches this folder alone."""
+"""Read logs and catalogs from files, folders, databases and frames: a new format touches this folder alone."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from llmrec.data import Catalog, Fold
 from llmrec.data.columns import ITEM, RANK, USER
-from llmrec.evaluation.report import Report
+from llmrec.evaluation.report.report import Report
 from llmrec.models.base import Recommender
 from llmrec.reasons import counts, explain
 

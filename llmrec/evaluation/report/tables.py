@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from llmrec.evaluation.report.glossary import amount, duration, metric_name
 from llmrec.evaluation.results import Result, Seeds
-from llmrec.evaluation.wording import amount, duration, metric_name
 
 COST = ("training", "tokens/s", "memory", "one user (p50 / p95)", "device")
 BEYOND = ("coverage", "novelty", "diversity", "popularity", "miscalibration")

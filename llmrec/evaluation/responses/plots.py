@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmrec.evaluation.plots import INK, colour, short, svg
-from llmrec.evaluation.response_report import Judged
+from llmrec.evaluation.report.plots import INK, colour, short, svg
+from llmrec.evaluation.responses.results import Judged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

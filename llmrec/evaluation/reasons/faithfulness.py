@@ -13,8 +13,8 @@ import polars as pl
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
+from llmrec.evaluation.reasons.text_metrics import bleu, reading_ease, rouge_l, similarity, unique_ratio
 from llmrec.evaluation.significance import Interval, bootstrap
-from llmrec.evaluation.texts import bleu, reading_ease, rouge_l, similarity, unique_ratio
 from llmrec.models.base import Recommender
 from llmrec.prompting import Language
 from llmrec.reasons import Evidence, Item, audit

@@ -14,8 +14,9 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.responses.tasks import Asked, TaskSet, TaskSpec, asked
 from llmrec.data.splits.strategies import TEST, VALID
 from llmrec.errors import DataError
-from llmrec.evaluation import response_metrics as judging
-from llmrec.evaluation.response_report import Judged, ResponseReport
+from llmrec.evaluation.responses import metrics as judging
+from llmrec.evaluation.responses.report import ResponseReport
+from llmrec.evaluation.responses.results import Judged
 from llmrec.runtime import machine, versions
 
 MOST = 10_000  # events asked about: a fixed random sample of more

@@ -11,8 +11,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmrec.errors import DataError
-from llmrec.evaluation.files import replace_file
-from llmrec.evaluation.significance import Interval
+from llmrec.evaluation.responses.results import Judged
+from llmrec.resources.cache import replace_file
 
 JSON, HTML = "responses.json", "responses.html"
 # What each task's table shows; the others stand in the JSON.
@@ -27,21 +27,6 @@ MEANINGS = {
     "gap": "How long it took until the next event.",
     "value": "How much was spent at the next moment with a purchase: log of 1 + the sum.",
 }
-
-
-class Judged(BaseModel):
-    """One model on one task."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    task: str
-    events: int
-    levels: tuple[str, ...] = ()
-    metrics: dict[str, Interval]
-    classes: tuple[dict[str, str | float | int], ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
-    curves: dict[str, list[list[float]]] = {}
 
 
 class ResponseReport(BaseModel):
@@ -96,7 +81,7 @@ class ResponseReport(BaseModel):
 
     def to_html(self) -> str:
         """Return one self-contained page with tables and plots."""
-        from llmrec.evaluation.response_plots import figures
+        from llmrec.evaluation.responses.plots import figures
 
         parts = [
             f"<h1>What will they do: {html.escape(self.data)}</h1>"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from llmrec.evaluation import plots, tables, wording
+from llmrec.evaluation.report import glossary, plots, tables
 
 if TYPE_CHECKING:
-    from llmrec.evaluation.report import Report
+    from llmrec.evaluation.report.report import Report
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
@@ -21,11 +21,11 @@ def page(report: Report) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "metric": wording.metric_name,
-        "meaning": wording.meaning,
-        "encoding": wording.encoding_meaning,
-        "duration": wording.duration,
-        "chance": wording.chance,
+        "metric": glossary.metric_name,
+        "meaning": glossary.meaning,
+        "encoding": glossary.encoding_meaning,
+        "duration": glossary.duration,
+        "chance": glossary.chance,
     }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     columns = report.asked.protocol.columns
@@ -37,7 +37,7 @@ def page(report: Report) -> str:
         cost_cells=tables.cost_cells,
         beyond_names=tables.BEYOND,
         beyond_cells=tables.beyond_cells,
-        beyond_meanings=wording.BEYOND,
+        beyond_meanings=glossary.BEYOND,
         best={column: max(result.metrics[column].mean for result in report.results) for column in columns},
         others=[column for column in report.results[0].metrics if column not in columns],
         # The figures are our own SVG; model names in them were escaped by matplotlib.

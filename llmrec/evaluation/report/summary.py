@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from llmrec.evaluation.report.glossary import chance, metric_name
 from llmrec.evaluation.results import Asked, Comparison, Result
-from llmrec.evaluation.wording import chance, metric_name
 
 # Above this p-value a difference is called not distinguishable from chance.
 ALPHA = 0.05

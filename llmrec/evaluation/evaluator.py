@@ -13,11 +13,11 @@ from llmrec.data import Fold, Histories, Split
 from llmrec.data.columns import USER
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import DataError
-from llmrec.evaluation.answering import Answered, answer, bar
-from llmrec.evaluation.beyond import beyond_accuracy
+from llmrec.evaluation.beyond_accuracy import beyond_accuracy
+from llmrec.evaluation.inference import Answered, answer, bar
 from llmrec.evaluation.protocol import Protocol
-from llmrec.evaluation.questions import Questions, questions
-from llmrec.evaluation.report import Report
+from llmrec.evaluation.queries import Questions, questions
+from llmrec.evaluation.report.report import Report
 from llmrec.evaluation.results import Asked, Comparison, Cost, PromptExample, Result
 from llmrec.evaluation.seeds import grouped
 from llmrec.evaluation.significance import bootstrap, holm, paired_p_value

@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from llmrec.evaluation.report.glossary import metric_name
 from llmrec.evaluation.results import Result
 from llmrec.evaluation.slices import HISTORY
-from llmrec.evaluation.wording import metric_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Group
 
 from llmrec.errors import DataError
-from llmrec.evaluation import tables
-from llmrec.evaluation.files import replace_file
+from llmrec.evaluation.report import tables
+from llmrec.evaluation.report.summary import verdicts
 from llmrec.evaluation.results import Asked, Card, Comparison, Reasons, Result, Seeds
-from llmrec.evaluation.verdict import verdicts
+from llmrec.resources.cache import replace_file
 
 JSON, HTML = "report.json", "report.html"
 
@@ -119,7 +119,7 @@ class Report(BaseModel):
 
     def to_html(self) -> str:
         """Return one self-contained page for readers who do not know the code."""
-        from llmrec.evaluation.html import page
+        from llmrec.evaluation.report.html import page
 
         return page(self)
 

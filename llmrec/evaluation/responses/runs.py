@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from llmrec.data import Split
 from llmrec.data.responses.tasks import TaskSet, TaskSpec
-from llmrec.evaluation.response_report import ResponseReport
-from llmrec.evaluation.responses import Responds, judge_responses, response_questions
+from llmrec.evaluation.responses.judge import Responds, judge_responses, response_questions
+from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.models.base import Recommender
 from llmrec.models.responding import RespondingRecommender
 from llmrec.models.response_baselines import MarkovResponses, PriorResponses

@@ -1,0 +1,1 @@
+"""Judge generated reasons: faithfulness to the model, deletion test, text metrics."""

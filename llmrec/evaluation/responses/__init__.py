@@ -1,0 +1,1 @@
+"""Judge predicted responses: metrics with intervals, plots, a report."""
