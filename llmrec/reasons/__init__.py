@@ -3,11 +3,11 @@
 from llmrec.reasons.audit import audit
 from llmrec.reasons.endpoint import EndpointNarrator
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
-from llmrec.reasons.explaining import counts, explain
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
+from llmrec.reasons.pipeline import counts, explain
+from llmrec.reasons.request import Task
 from llmrec.reasons.style import StyleWriter, fit_style
-from llmrec.reasons.task import Task
 
 __all__ = [
     "Cited",

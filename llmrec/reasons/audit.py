@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from llmrec.prompting import Language, one_line
+from llmrec.reasons.claims import LISTED, PRIVATE, Reading, read
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.lexicon import FACTS, LEXICONS, TITLES, Lexicon
-from llmrec.reasons.reading import LISTED, PRIVATE, Reading, read
-from llmrec.reasons.task import Form
+from llmrec.reasons.request import Form
 from llmrec.reasons.wording import spoken
 
 _MARKUP = re.compile(r"<[|/!]?\w|\|>|\[/?INST\]|\{\{|\}\}|\{%|```|https?:", re.IGNORECASE)

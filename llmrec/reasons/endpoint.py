@@ -16,7 +16,7 @@ from typing import Any
 from llmrec.errors import ModelError
 from llmrec.prompting import one_line
 from llmrec.reasons.narrate import first_line
-from llmrec.reasons.task import Task
+from llmrec.reasons.request import Task
 
 log = logging.getLogger(__name__)
 

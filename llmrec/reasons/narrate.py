@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from llmrec.llm.chat import Chat
-from llmrec.reasons.task import Task
+from llmrec.reasons.request import Task
 
 
 class Narrator(Protocol):

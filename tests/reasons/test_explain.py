@@ -14,7 +14,7 @@ from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.prompting import Language
 from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, Task, audit, counts, occlusion
-from llmrec.reasons.task import facts
+from llmrec.reasons.request import facts
 from llmrec.reasons.wording import spoken
 
 if TYPE_CHECKING:

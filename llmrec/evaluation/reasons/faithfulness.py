@@ -18,11 +18,11 @@ from llmrec.evaluation.significance import Interval, bootstrap
 from llmrec.models.base import Recommender
 from llmrec.prompting import Language
 from llmrec.reasons import Evidence, Item, audit
-from llmrec.reasons.explaining import evidence_of
+from llmrec.reasons.claims import read
 from llmrec.reasons.facts import attributes
 from llmrec.reasons.occlusion import scores_without
-from llmrec.reasons.reading import read
-from llmrec.reasons.task import Form
+from llmrec.reasons.pipeline import evidence_of
+from llmrec.reasons.request import Form
 
 Values = npt.NDArray[np.float64]
 

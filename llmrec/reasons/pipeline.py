@@ -18,7 +18,7 @@ from llmrec.reasons.audit import audit
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
-from llmrec.reasons.task import Form, Task
+from llmrec.reasons.request import Form, Task
 
 _TEXT, _NUMBER, _COUNT = pl.String(), pl.Float64(), pl.Int64()
 _SCHEMA: dict[str, pl.DataType] = {
