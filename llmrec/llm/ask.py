@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from llmrec.errors import ModelError, PromptError
 from llmrec.llm.chat import encode_chat
-from llmrec.llm.encode import by_length
 from llmrec.prompting.prompt import Language, Prompt
+from llmrec.training.batching import by_length
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

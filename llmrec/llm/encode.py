@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from llmrec.data import Sequences
 from llmrec.llm.serialize import Serializer
+from llmrec.training.batching import by_length, padded, padded_runs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,33 +68,6 @@ def encode_users(
             states = hidden[torch.arange(len(rows), device=device), last]
             found[rows] = (states if raw else network.users(states)).cpu().numpy()
     return found
-
-
-def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints:
-    """Lay some sequences side by side: int64 [n, longest], -1 behind the shorter ones."""
-    lengths = sequences.lengths()[rows]
-    inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
-    for place, row in enumerate(rows):
-        inputs[place, : lengths[place]] = sequences[int(row)]
-    return inputs
-
-
-def padded_runs(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints | None:
-    """Lay the events' runs out as ``padded`` lays out the items, 0 behind the shorter ones; None without runs."""
-    if sequences.runs is None:
-        return None
-    found = padded(Sequences(sequences.runs, sequences.offsets), rows)
-    return np.maximum(found, 0)
-
-
-def by_length(sizes: Ints, budget: int) -> Iterator[Ints]:
-    """Yield groups of rows of like size whose padded total stays within ``budget`` (at least one row each)."""
-    order = np.argsort(sizes, kind="stable")
-    start = 0
-    for place in range(1, len(order) + 1):
-        if place == len(order) or sizes[order[place]] * (place - start + 1) > budget:
-            yield order[start:place]
-            start = place
 
 
 def standardize(vectors: Floats) -> tuple[Floats, Floats, float]:

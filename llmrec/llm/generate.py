@@ -18,9 +18,9 @@ import numpy.typing as npt
 from llmrec.data import Sequences
 from llmrec.errors import ModelError
 from llmrec.llm.decode import Decoder, Read, check_head
-from llmrec.llm.encode import by_length, padded
 from llmrec.llm.reader import Reader
 from llmrec.llm.trie import ROOT, TitleTrie
+from llmrec.training.batching import by_length, padded
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -15,17 +15,12 @@ from llmrec.llm.backbone import encoder, language_logits, token_size
 from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.llm.tower import HeadShape, ItemTower
-from llmrec.training.catalog import catalog_loss
-from llmrec.training.fields import FieldEmbeddings
-from llmrec.training.in_parts import sum_in_parts
-from llmrec.training.objective import (
-    log_expected,
-    negative_weights,
-    read_at,
-    sampled_cross_entropy,
-)
-from llmrec.training.repeats import Repeats
-from llmrec.training.responses import ResponseHeads, TaughtStates, Told
+from llmrec.training.catalog_softmax import catalog_loss
+from llmrec.training.chunked import sum_in_parts
+from llmrec.training.field_embeddings import FieldEmbeddings
+from llmrec.training.losses import log_expected, negative_weights, read_at, sampled_cross_entropy
+from llmrec.training.repeat_bias import Repeats
+from llmrec.training.response_heads import ResponseHeads, TaughtStates, Told
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
 TITLES_AT_ONCE = 2048

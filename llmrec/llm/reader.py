@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from llmrec.data import Sequences
 from llmrec.errors import PromptError
-from llmrec.llm.encode import encode_users, padded, padded_runs
+from llmrec.llm.encode import encode_users
 from llmrec.llm.serialize import Serializer, Written
 from llmrec.prompting.budget import newest_that_fit_each
-from llmrec.training.windows import Batch, anchors_of, inputs_and_targets, inputs_of
+from llmrec.training.batching import Batch, anchors_of, inputs_and_targets, inputs_of, padded, padded_runs
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from llmrec.data import Sequences
 from llmrec.models.sequential import SequentialRecommender, attention_shape
-from llmrec.training.windows import IGNORE, Batch, Ints
+from llmrec.training.batching import IGNORE, Batch, Ints
 
 if TYPE_CHECKING:
     import torch

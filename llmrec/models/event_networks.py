@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional
 
 from llmrec.models.sequence_networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
-from llmrec.training.fields import FieldEmbeddings
-from llmrec.training.objective import read_at
-from llmrec.training.responses import ResponseHeads, TaughtStates
+from llmrec.training.field_embeddings import FieldEmbeddings
+from llmrec.training.losses import read_at
+from llmrec.training.response_heads import ResponseHeads, TaughtStates
 
 
 class _Events(SequenceNetwork):

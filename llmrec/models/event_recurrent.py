@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from llmrec.data import Dataset, Fold, Histories, Sequences
-from llmrec.llm.encode import by_length, padded, padded_runs
 from llmrec.models.base import Scores
 from llmrec.models.neural import fit_network
 from llmrec.models.responding import RespondingRecommender
@@ -17,13 +16,22 @@ from llmrec.models.response_files import read_fields, write_fields
 from llmrec.models.sequential import SequentialRecommender
 from llmrec.models.tensors import read_tensors
 from llmrec.models.text import item_texts
-from llmrec.training.windows import Batch, anchors_of, inputs_and_targets, inputs_of, plan
+from llmrec.training.batching import (
+    Batch,
+    anchors_of,
+    by_length,
+    inputs_and_targets,
+    inputs_of,
+    padded,
+    padded_runs,
+    plan,
+)
 
 if TYPE_CHECKING:
     import torch
 
     from llmrec.models.event_networks import EventNetwork, EventTextNetwork
-    from llmrec.training.responses import ResponseHeads
+    from llmrec.training.response_heads import ResponseHeads
 
 TOKENS_AT_ONCE = 8192
 
@@ -39,8 +47,8 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         import torch
 
         from llmrec.models.event_networks import EventNetwork, EventTextNetwork
-        from llmrec.training.fields import FieldEmbeddings
-        from llmrec.training.responses import ResponseHeads
+        from llmrec.training.field_embeddings import FieldEmbeddings
+        from llmrec.training.response_heads import ResponseHeads
 
         shape, settings = self.recipe.sequence, self.recipe.responses
         sizes = {"dim": shape.dim, "layers": shape.layers}

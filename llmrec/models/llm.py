@@ -27,7 +27,7 @@ from llmrec.models.responding import RespondingRecommender
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.cache import appearing
-from llmrec.training.windows import Batch, plan
+from llmrec.training.batching import Batch, plan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from llmrec.llm.event_runs import EventRuns
     from llmrec.llm.reader import Reader
     from llmrec.llm.session import UserSession
-    from llmrec.training.responses import ResponseHeads
+    from llmrec.training.response_heads import ResponseHeads
 
 
 class LLMRecommender(RespondingRecommender):

@@ -30,10 +30,10 @@ def build_reader(
     from llmrec.llm.reader import Reader
     from llmrec.llm.tower import HeadShape
     from llmrec.runtime import device_name
-    from llmrec.training.fields import FieldEmbeddings
-    from llmrec.training.objective import negatives_of
-    from llmrec.training.repeats import Repeats
-    from llmrec.training.responses import ResponseHeads
+    from llmrec.training.field_embeddings import FieldEmbeddings
+    from llmrec.training.losses import negatives_of
+    from llmrec.training.repeat_bias import Repeats
+    from llmrec.training.response_heads import ResponseHeads
 
     head, history, settings = model.recipe.head, model.recipe.history, model.recipe.train
     shape = HeadShape(**head.model_dump(exclude={"warm_start"}))

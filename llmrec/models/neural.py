@@ -16,8 +16,8 @@ from llmrec.data import Fold
 from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
 from llmrec.runtime import device_name, matmul_precision
+from llmrec.training.batching import Batch
 from llmrec.training.progress import Progress
-from llmrec.training.windows import Batch
 
 if TYPE_CHECKING:
     import torch

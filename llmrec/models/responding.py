@@ -21,12 +21,12 @@ from llmrec.errors import DataError, RecipeError
 from llmrec.models.answers import Answers, response_table, skill
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.neural import Validation, sample_of
-from llmrec.training.windows import Batch, anchors_of, targets_of
+from llmrec.training.batching import Batch, anchors_of, targets_of
 
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.training.responses import ResponseHeads
+    from llmrec.training.response_heads import ResponseHeads
 
 PAIRS_AT_ONCE = 65536
 VALID_EVENTS = 2000  # a fixed random sample of at most so many events of the validation users is predicted

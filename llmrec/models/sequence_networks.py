@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from llmrec.training.catalog import catalog_loss
-from llmrec.training.objective import Guesses, read_at
-from llmrec.training.repeats import Repeats
+from llmrec.training.catalog_softmax import catalog_loss
+from llmrec.training.losses import Guesses, read_at
+from llmrec.training.repeat_bias import Repeats
 
 
 class SequenceNetwork(nn.Module, ABC):

@@ -11,11 +11,10 @@ import numpy as np
 from llmrec.config import Sequence
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.errors import ArtifactError, RecipeError
-from llmrec.llm.encode import padded
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.neural import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
-from llmrec.training.windows import Batch, anchors_of, inputs_and_targets, plan
+from llmrec.training.batching import Batch, anchors_of, inputs_and_targets, padded, plan
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +47,7 @@ class SequentialRecommender(Recommender):
         """Give the network what every kind of it may have besides."""
         from torch import nn
 
-        from llmrec.training.repeats import Repeats
+        from llmrec.training.repeat_bias import Repeats
 
         dim = self.recipe.sequence.dim
         if self.recipe.history.repeats:

@@ -16,7 +16,7 @@ from llmrec.data.readers.frames import to_polars
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.chat import Chat
 from llmrec.prompting import Prompt, one_line
-from llmrec.training.windows import IGNORE, Batch, pack
+from llmrec.training.batching import IGNORE, Batch, pack
 
 if TYPE_CHECKING:
     import torch

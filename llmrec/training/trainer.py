@@ -18,6 +18,7 @@ from llmrec.config import Train
 from llmrec.errors import EnvironmentFault, LlmrecError, TrainingError
 from llmrec.resources.cache import no_space
 from llmrec.runtime import device_name
+from llmrec.training.batching import Batch
 from llmrec.training.checkpoints import (
     NEXT_ITEM,
     WEIGHTS,
@@ -32,7 +33,6 @@ from llmrec.training.checkpoints import (
 )
 from llmrec.training.memory import memory_advice
 from llmrec.training.progress import Progress
-from llmrec.training.windows import Batch
 
 SAVE_EVERY_SECONDS = 60.0
 

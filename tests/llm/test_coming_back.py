@@ -11,7 +11,7 @@ import torch
 
 from llmrec import Histories, Recipe, Split
 from llmrec.models import LLMRecommender, load
-from llmrec.training.windows import Batch
+from llmrec.training.batching import Batch
 
 STEPS = ["3", "7", "3", "9", "7", "0", "2"]
 MakeRecipe = Callable[..., Recipe]

@@ -21,7 +21,7 @@ from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged
 from llmrec.llm.decode import Decoder, check_head
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
-from llmrec.training.windows import Batch
+from llmrec.training.batching import Batch
 
 COMMON = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.1}
 GATED = {**COMMON, "intermediate_size": 48, "num_key_value_heads": 2, "max_position_embeddings": 256}

@@ -18,7 +18,7 @@ from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
 from llmrec.models.base import Recommender, table_of
 from llmrec.models.neural import ndcg_on
-from llmrec.training.windows import IGNORE, Batch, inputs_and_targets
+from llmrec.training.batching import IGNORE, Batch, inputs_and_targets
 
 ENCODINGS = ("text", "soft", "hybrid")
 

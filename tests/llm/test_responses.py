@@ -15,8 +15,8 @@ from llmrec import Dataset, Histories, Recipe, load
 from llmrec.data.responses.tasks import asked
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import Fusion, LLMRecommender
-from llmrec.training.responses import TaughtStates
-from llmrec.training.windows import Batch
+from llmrec.training.batching import Batch
+from llmrec.training.response_heads import TaughtStates
 
 DAY = 86400
 TASKS = "tasks=[behavior,purchase,rating,action,gap,value]"

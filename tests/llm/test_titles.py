@@ -12,7 +12,7 @@ from llmrec import Histories, Recipe, Split
 from llmrec.data import Sequences
 from llmrec.llm.network import Losses
 from llmrec.models import LLMRecommender
-from llmrec.training.windows import Batch
+from llmrec.training.batching import Batch
 
 
 @pytest.fixture(scope="module")

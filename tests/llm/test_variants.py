@@ -18,8 +18,8 @@ from llmrec.llm.lines import Lines
 from llmrec.llm.packing import packed, unpacked
 from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.neural import ndcg_on
-from llmrec.training.catalog import catalog_loss
-from llmrec.training.windows import Batch
+from llmrec.training.batching import Batch
+from llmrec.training.catalog_softmax import catalog_loss
 
 MakeRecipe = Callable[..., Recipe]
 needs_bits = pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="needs the gpu extra")

@@ -15,7 +15,7 @@ from llmrec.errors import DataError, EnvironmentFault, ModelError
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.bert4rec import masked
 from llmrec.models.item_knn import recency_weights
-from llmrec.training.windows import IGNORE
+from llmrec.training.batching import IGNORE
 
 
 def dataset(histories: list[str], times: list[int] | None = None, **more: bool) -> Dataset:

@@ -14,7 +14,7 @@ from llmrec import Dataset, Histories, Recipe
 from llmrec.data import Sequences
 from llmrec.errors import RecipeError
 from llmrec.models import Recommender, from_recipe, load
-from llmrec.training.windows import Batch
+from llmrec.training.batching import Batch
 
 KINDS = ("gru", "sasrec", "gru-events", "llm")
 

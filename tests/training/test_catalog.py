@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from llmrec.training import catalog
-from llmrec.training.catalog import catalog_loss
-from llmrec.training.objective import catalog_cross_entropy
+from llmrec.training import catalog_softmax
+from llmrec.training.catalog_softmax import catalog_loss
+from llmrec.training.losses import catalog_cross_entropy
 
 
 @pytest.mark.parametrize("at_once", [1, 40, 10_000])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("repeats", [False, True])
 def test_value_and_gradients(at_once: int, weighted: bool, repeats: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(catalog.AT_ONCE, "cpu", at_once)
-    monkeypatch.setattr(catalog, "LEAST", 1)
+    monkeypatch.setitem(catalog_softmax.AT_ONCE, "cpu", at_once)
+    monkeypatch.setattr(catalog_softmax, "LEAST", 1)
     torch.manual_seed(0)
     learned = [torch.randn(shape) for shape in ((7, 4), (11, 4), (11,), (7, 3))]
     targets, codes = torch.randint(10, (7,)), torch.randint(11, (7, 3))

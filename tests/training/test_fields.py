@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from llmrec.training.fields import FieldEmbeddings, PiecewiseLinear
+from llmrec.training.field_embeddings import FieldEmbeddings, PiecewiseLinear
 
 
 def test_numbers_become_parts_passed() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from llmrec.training.in_parts import sum_in_parts
+from llmrec.training.chunked import sum_in_parts
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 7, 100])

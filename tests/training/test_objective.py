@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from llmrec.training.objective import (
+from llmrec.training.losses import (
     EXACT_UP_TO,
     NEGATIVES,
     catalog_cross_entropy,

@@ -11,7 +11,7 @@ import torch
 from llmrec import Dataset, Recipe, Split
 from llmrec.models import from_recipe
 from llmrec.models.neural import ndcg_on
-from llmrec.training.repeats import AGES, COUNTS, GAIN, Repeats
+from llmrec.training.repeat_bias import AGES, COUNTS, GAIN, Repeats
 
 
 @torch.no_grad()

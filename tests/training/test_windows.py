@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmrec.data import Sequences
 from llmrec.data.histories import offsets_of
-from llmrec.training.windows import IGNORE, Batch, inputs_and_targets, pack, plan
+from llmrec.training.batching import IGNORE, Batch, inputs_and_targets, pack, plan
 
 LENGTHS = st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any)
 BUDGETS = st.fixed_dictionaries(

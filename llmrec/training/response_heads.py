@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from llmrec.data.responses.count_features import CountedFeatures
 from llmrec.data.responses.tasks import TaskSet, TaskSpec
-from llmrec.training.fields import PiecewiseLinear
-from llmrec.training.objective import weighted_mean
+from llmrec.training.field_embeddings import PiecewiseLinear
+from llmrec.training.losses import weighted_mean
 
 # What a batch knows of its targets besides their items, all [n, length + 1] as they are: each task's answer (NaN
 # where not known), "anchors" (which state was there strictly before, -1: none), "weights"; and, where the heads
