@@ -17,7 +17,7 @@ import torch
 
 import llmrec
 from llmrec.llm.chat import Chat
-from llmrec.llm.quotes import allowed_only
+from llmrec.llm.constrained import allowed_only
 from llmrec.reasons import Task, occlusion
 from llmrec.runtime import machine, versions
 

@@ -26,7 +26,7 @@ from rich.console import Console
 from llmrec import Dataset, Recipe, Split, evaluate
 from llmrec.data import BUILTIN, Sequences, fetch
 from llmrec.evaluation import Protocol
-from llmrec.llm.ask import LETTERS
+from llmrec.llm.candidate_scoring import LETTERS
 from llmrec.llm.weights import find_base
 from llmrec.models import PromptRanking, Recommender, from_recipe, load
 from llmrec.runtime import resolve_dtype

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmrec.errors import ModelError
 from llmrec.llm.backbone import cache_option, load_adapter
-from llmrec.llm.quotes import Quotes, allowed_only
+from llmrec.llm.constrained import Quotes, allowed_only
 from llmrec.runtime import device_name
 
 if TYPE_CHECKING:

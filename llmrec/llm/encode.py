@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from llmrec.data import Sequences
 from llmrec.llm.serialize import Serializer
-from llmrec.training.batching import by_length, padded, padded_runs
+from llmrec.training.batching import by_length
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
     from torch import nn
 
-    from llmrec.llm.network import NextItemNetwork
+    # Token ids [n, length] to last hidden states [n, length, hidden].
+    Read = Callable[[torch.Tensor], torch.Tensor]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -24,7 +27,7 @@ def encode_lines(model: nn.Module, embed: nn.Module, serializer: Serializer, *, 
     """Mean-pool an LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
     import torch
 
-    from llmrec.llm.lines import laid_out, pooled
+    from llmrec.llm.encode import laid_out, pooled
 
     def read(tokens: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = model(inputs_embeds=embed(tokens), use_cache=False).last_hidden_state
@@ -43,33 +46,6 @@ def encode_lines(model: nn.Module, embed: nn.Module, serializer: Serializer, *, 
     return found
 
 
-def encode_users(
-    network: NextItemNetwork, serializer: Serializer, sequences: Sequences, *, batch_tokens: int, raw: bool = False
-) -> Floats:
-    """Return each history's unit user vector ``W u``, float32 [n, dim]. Histories must fit the window.
-
-    ``raw``: the LLM's own state ``u`` instead, float32 [n, hidden].
-    """
-    import torch
-
-    totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(serializer.sizes(sequences))])
-    sizes = len(serializer.prefix) + totals[sequences.offsets[1:]] - totals[sequences.offsets[:-1]]
-    device = network.bias.device
-    width = network.user.in_features if raw else network.user.out_features
-    found = np.empty((len(sequences), width), dtype=np.float32)
-    with torch.inference_mode():
-        vectors = network.items()
-        for rows in by_length(sizes, batch_tokens):
-            written = serializer.write(padded(sequences, rows), padded_runs(sequences, rows))
-            tokens, slots = torch.from_numpy(written.tokens), torch.from_numpy(written.slots)
-            levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
-            hidden = network.hidden(tokens.to(device), slots.to(device), vectors, levels)
-            last = torch.from_numpy(written.states[:, -1]).to(device)
-            states = hidden[torch.arange(len(rows), device=device), last]
-            found[rows] = (states if raw else network.users(states)).cpu().numpy()
-    return found
-
-
 def standardize(vectors: Floats) -> tuple[Floats, Floats, float]:
     """Centre vectors and scale them to unit mean square. Returns the result, the mean and the scale.
 
@@ -78,3 +54,25 @@ def standardize(vectors: Floats) -> tuple[Floats, Floats, float]:
     mean = vectors.mean(axis=0)
     scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
     return ((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale
+
+
+def laid_out(serializer: Serializer, codes: Ints) -> tuple[Ints, Ints]:
+    """Return some items' lines, right-padded behind a leading newline [n, 1 + longest], and their lengths [n].
+
+    The newline is read first and not pooled: the first position's state is an outlier in many models.
+    """
+    lengths = np.diff(serializer.offsets)[codes]
+    newline = serializer.tokens[serializer.offsets[1] - 1]
+    tokens = np.full((len(codes), 1 + int(lengths.max())), newline, dtype=np.int64)
+    for place, code in enumerate(codes):
+        tokens[place, 1 : lengths[place] + 1] = serializer.line(int(code))
+    return tokens, lengths
+
+
+def pooled(read: Read, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Mean of a line's last hidden states, float32 [n, hidden]. Takes what ``laid_out`` returns."""
+    import torch
+
+    hidden = read(tokens)[:, 1:].float()
+    inside = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+    return (hidden * inside[..., None]).sum(1) / inside.sum(1, keepdim=True)

@@ -18,7 +18,7 @@ from llmrec.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.llm.event_runs import EventRuns
+    from llmrec.llm.event_tokens import EventRuns
 
 log = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]

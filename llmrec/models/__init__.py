@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from llmrec.models.bert4rec import BERT4RecRecommender
     from llmrec.models.event_recurrent import GRUEventRecommender, GRUTextEventRecommender, LSTMEventRecommender
     from llmrec.models.fusion import Fusion
-    from llmrec.models.generative import GenerativeRanking
     from llmrec.models.item_knn import ItemKNNRecommender
-    from llmrec.models.llm import LLMRecommender
+    from llmrec.models.llm.generative import GenerativeRanking
+    from llmrec.models.llm.recommender import LLMRecommender
     from llmrec.models.markov import MarkovRecommender
     from llmrec.models.popularity import PopularityRecommender, RecentRecommender
     from llmrec.models.prompted import PromptRanking
@@ -69,12 +69,12 @@ KINDS = {
     "gru-events": ("llmrec.models.event_recurrent", "GRUEventRecommender"),
     "lstm-events": ("llmrec.models.event_recurrent", "LSTMEventRecommender"),
     "gru-text-events": ("llmrec.models.event_recurrent", "GRUTextEventRecommender"),
-    "llm": ("llmrec.models.llm", "LLMRecommender"),
+    "llm": ("llmrec.models.llm.recommender", "LLMRecommender"),
 }
 
 # Made of fitted models, or of nothing that is trained: no recipe or run names them.
 WITHOUT_RECIPE = {
-    "generative": ("llmrec.models.generative", "GenerativeRanking"),
+    "generative": ("llmrec.models.llm.generative", "GenerativeRanking"),
     "fusion": ("llmrec.models.fusion", "Fusion"),
     "prompt": ("llmrec.models.prompted", "PromptRanking"),
 }

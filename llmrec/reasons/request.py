@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from llmrec.llm.quotes import Quotes
+from llmrec.llm.constrained import Quotes
 from llmrec.prompting import Language, Prompt
 from llmrec.reasons.evidence import Cited, Evidence
 from llmrec.reasons.wording import QUOTES, listed, quoted, spoken

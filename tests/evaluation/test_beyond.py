@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 from llmrec.data import Catalog, Dataset, Histories
-from llmrec.evaluation import beyond_accuracy
-from llmrec.evaluation.beyond_accuracy import beyond_accuracy, genre_weights
+from llmrec.evaluation.beyond_accuracy import _mean, beyond_accuracy, genre_weights
 
 ITEMS = pl.DataFrame(
     {
@@ -109,7 +108,7 @@ def test_portions_change_nothing(train: Dataset, monkeypatch: pytest.MonkeyPatch
     histories = Histories.of({user: rng.choice(list("abcd"), rng.integers(0, 5)).tolist() for user in users})
     recs = recommended({user: rng.permutation(list("abcd")).tolist() for user in users})
     whole = beyond_accuracy(recs, histories, train, k=3)
-    monkeypatch.setattr(beyond_accuracy, "CELLS", 20)
+    monkeypatch.setattr("llmrec.evaluation.beyond_accuracy.CELLS", 20)
     assert beyond_accuracy(recs, histories, train, k=3) == whole
 
 
@@ -117,7 +116,7 @@ def test_intervals_cover_the_true_mean() -> None:
     rng = np.random.default_rng(1)
     covered = 0
     for _ in range(300):
-        found = beyond_accuracy._mean(rng.exponential(size=200), 0.95)
+        found = _mean(rng.exponential(size=200), 0.95)
         assert found is not None
         covered += found.low <= 1 <= found.high
     assert 0.91 <= covered / 300 <= 0.98

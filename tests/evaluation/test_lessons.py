@@ -8,7 +8,7 @@ import pytest
 
 from llmrec import Split
 from llmrec.data import ring_of_films
-from llmrec.llm.ask import LETTERS
+from llmrec.llm.candidate_scoring import LETTERS
 from llmrec.models import PromptRanking
 
 EVAL = Path(__file__).resolve().parents[2] / "eval"

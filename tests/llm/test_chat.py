@@ -10,7 +10,7 @@ import pytest
 
 from llmrec.errors import ModelError
 from llmrec.llm.chat import Chat, common_start, groups
-from llmrec.llm.quotes import Follower, Quotes, Vocabulary, allowed_only
+from llmrec.llm.constrained import Follower, Quotes, Vocabulary, allowed_only
 
 
 def chats(*titles: str) -> list[list[dict[str, str]]]:

@@ -17,8 +17,8 @@ from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import Sequences, ring_of_films
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.decode import check_head
-from llmrec.llm.generate import TitleGenerator, best_of_each
 from llmrec.models import GenerativeRanking, LLMRecommender
+from llmrec.models.llm.title_generation import TitleGenerator, best_of_each
 
 HISTORIES = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such item"], ["6"]])
 

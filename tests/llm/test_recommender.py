@@ -13,10 +13,10 @@ import torch
 from llmrec import Histories, Recipe, Split, load
 from llmrec.data import Sequences, ring_of_films
 from llmrec.errors import ArtifactError, DataError, ModelError
-from llmrec.llm.network import Losses
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
 from llmrec.models.base import Recommender, table_of
+from llmrec.models.llm.network import Losses
 from llmrec.models.neural import ndcg_on
 from llmrec.training.batching import IGNORE, Batch, inputs_and_targets
 

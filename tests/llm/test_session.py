@@ -10,8 +10,8 @@ import pytest
 
 from llmrec import Histories, Recipe, Split
 from llmrec.errors import DataError
-from llmrec.llm.session import UserSession
 from llmrec.models import LLMRecommender
+from llmrec.models.llm.session import UserSession
 
 STEPS = ["3", "7", "1", "9", "4", "0", "2"]
 

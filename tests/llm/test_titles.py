@@ -10,8 +10,8 @@ import torch
 
 from llmrec import Histories, Recipe, Split
 from llmrec.data import Sequences
-from llmrec.llm.network import Losses
 from llmrec.models import LLMRecommender
+from llmrec.models.llm.network import Losses
 from llmrec.training.batching import Batch
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrec.data.histories import offsets_of
-from llmrec.llm.trie import ROOT, TitleTrie
+from llmrec.models.llm.trie import ROOT, TitleTrie
 
 END = 9
 some_lines = st.lists(

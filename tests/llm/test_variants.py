@@ -14,9 +14,9 @@ import torch
 from llmrec import Histories, Recipe, Split
 from llmrec.errors import RecipeError
 from llmrec.llm.backbone import plain
-from llmrec.llm.lines import Lines
-from llmrec.llm.packing import packed, unpacked
 from llmrec.models import LLMRecommender, from_recipe
+from llmrec.models.llm.item_encoder import Lines
+from llmrec.models.llm.packing import packed, unpacked
 from llmrec.models.neural import ndcg_on
 from llmrec.training.batching import Batch
 from llmrec.training.catalog_softmax import catalog_loss
@@ -70,7 +70,7 @@ def test_bfloat16_stops_at_the_llm(
         rounded.add(not exact or torch.is_autocast_enabled(states.device.type))
         return catalog_loss(states, table, *others, **named)
 
-    monkeypatch.setattr("llmrec.llm.network.catalog_loss", noted)
+    monkeypatch.setattr("llmrec.models.llm.network.catalog_loss", noted)
     LLMRecommender(tiny_recipe("soft", "backbone.dtype=bfloat16", "train.epochs=1")).fit(ring_split.train)
     assert rounded == {False}
 

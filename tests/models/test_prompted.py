@@ -14,7 +14,7 @@ import torch
 from llmrec import Histories, Split
 from llmrec.data import Sequences
 from llmrec.errors import ArtifactError, DataError, ModelError, PromptError
-from llmrec.llm.ask import LETTERS, PROMPTS, Asked, Question
+from llmrec.llm.candidate_scoring import LETTERS, PROMPTS, Asked, Question
 from llmrec.llm.chat import encode_chat
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import PromptRanking

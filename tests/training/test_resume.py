@@ -18,8 +18,8 @@ import llmrec.models.neural
 import llmrec.models.sequential
 from llmrec import Recipe, Split
 from llmrec.errors import ArtifactError, EnvironmentFault, TrainingError
-from llmrec.llm.reader import Reader
 from llmrec.models import Recommender, from_recipe, load
+from llmrec.models.llm.history_encoder import Reader
 from llmrec.models.runs import fit_run, load_run, work_dir
 from llmrec.training import trainer
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmrec.llm.serialize import Serializer
-from llmrec.models.warm import warm_vectors
+from llmrec.models.llm.warm_start import warm_vectors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.llm.reader import Reader
-    from llmrec.models.llm import LLMRecommender
+    from llmrec.models.llm.history_encoder import Reader
+    from llmrec.models.llm.recommender import LLMRecommender
 
 
 def build_reader(
@@ -25,10 +25,10 @@ def build_reader(
     """Return a reader with a fresh head; ``training`` adds what only training needs."""
     import torch
 
-    from llmrec.llm.lines import Lines
-    from llmrec.llm.network import Losses, NextItemNetwork
-    from llmrec.llm.reader import Reader
-    from llmrec.llm.tower import HeadShape
+    from llmrec.models.llm.history_encoder import Reader
+    from llmrec.models.llm.item_encoder import Lines
+    from llmrec.models.llm.item_tower import HeadShape
+    from llmrec.models.llm.network import Losses, NextItemNetwork
     from llmrec.runtime import device_name
     from llmrec.training.field_embeddings import FieldEmbeddings
     from llmrec.training.losses import negatives_of

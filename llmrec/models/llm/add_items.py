@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from llmrec.data import Catalog
-from llmrec.models.llm_files import head_parameters, put_head
-from llmrec.models.llm_network import build_reader
+from llmrec.models.llm.build import build_reader
+from llmrec.models.llm.files import head_parameters, put_head
 
 if TYPE_CHECKING:
-    from llmrec.models.llm import LLMRecommender
+    from llmrec.models.llm.recommender import LLMRecommender
 
 
 def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:

@@ -17,8 +17,8 @@ from llmrec.models.ranking import rank_found
 from llmrec.models.wrapped import Wrapped
 
 if TYPE_CHECKING:
-    from llmrec.llm.generate import TitleGenerator
-    from llmrec.models.llm import LLMRecommender
+    from llmrec.models.llm.recommender import LLMRecommender
+    from llmrec.models.llm.title_generation import TitleGenerator
 
 
 class GenerativeRanking(Wrapped):
@@ -40,7 +40,7 @@ class GenerativeRanking(Wrapped):
 
     @cached_property
     def _generator(self) -> TitleGenerator:
-        from llmrec.llm.generate import TitleGenerator
+        from llmrec.models.llm.title_generation import TitleGenerator
 
         return TitleGenerator(self.model.reader)
 

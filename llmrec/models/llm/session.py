@@ -18,7 +18,7 @@ from llmrec.prompting.budget import newest_that_fit
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.llm.reader import Reader
+    from llmrec.models.llm.history_encoder import Reader
 
 Floats = npt.NDArray[np.float32]
 # User vector [dim], codes of the history, how many of the newest were read, k: the table of the best.

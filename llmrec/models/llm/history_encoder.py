@@ -10,16 +10,23 @@ import numpy.typing as npt
 
 from llmrec.data import Sequences
 from llmrec.errors import PromptError
-from llmrec.llm.encode import encode_users
 from llmrec.llm.serialize import Serializer, Written
 from llmrec.prompting.budget import newest_that_fit_each
-from llmrec.training.batching import Batch, anchors_of, inputs_and_targets, inputs_of, padded, padded_runs
+from llmrec.training.batching import (
+    Batch,
+    anchors_of,
+    by_length,
+    inputs_and_targets,
+    inputs_of,
+    padded,
+    padded_runs,
+)
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.llm.network import NextItemNetwork
+    from llmrec.models.llm.network import NextItemNetwork
 
 HISTORIES_AT_ONCE = 256
 
@@ -115,3 +122,30 @@ class Reader:
             elif token >= 0:
                 run.append(token)
         return text + str(self.tokenizer.decode(run))
+
+
+def encode_users(
+    network: NextItemNetwork, serializer: Serializer, sequences: Sequences, *, batch_tokens: int, raw: bool = False
+) -> npt.NDArray[np.float32]:
+    """Return each history's unit user vector ``W u``, float32 [n, dim]. Histories must fit the window.
+
+    ``raw``: the LLM's own state ``u`` instead, float32 [n, hidden].
+    """
+    import torch
+
+    totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(serializer.sizes(sequences))])
+    sizes = len(serializer.prefix) + totals[sequences.offsets[1:]] - totals[sequences.offsets[:-1]]
+    device = network.bias.device
+    width = network.user.in_features if raw else network.user.out_features
+    found = np.empty((len(sequences), width), dtype=np.float32)
+    with torch.inference_mode():
+        vectors = network.items()
+        for rows in by_length(sizes, batch_tokens):
+            written = serializer.write(padded(sequences, rows), padded_runs(sequences, rows))
+            tokens, slots = torch.from_numpy(written.tokens), torch.from_numpy(written.slots)
+            levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
+            hidden = network.hidden(tokens.to(device), slots.to(device), vectors, levels)
+            last = torch.from_numpy(written.states[:, -1]).to(device)
+            states = hidden[torch.arange(len(rows), device=device), last]
+            found[rows] = (states if raw else network.users(states)).cpu().numpy()
+    return found

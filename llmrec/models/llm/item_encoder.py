@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from llmrec.llm.serialize import Ints, Serializer
+from llmrec.llm.encode import laid_out, pooled
+from llmrec.llm.serialize import Serializer
 
 if TYPE_CHECKING:
-    from llmrec.llm.tower import ItemTower
-
-# Token ids [n, length] to last hidden states [n, length, hidden].
-Read = Callable[[torch.Tensor], torch.Tensor]
-
-
-def laid_out(serializer: Serializer, codes: Ints) -> tuple[Ints, Ints]:
-    """Return some items' lines, right-padded behind a leading newline [n, 1 + longest], and their lengths [n].
-
-    The newline is read first and not pooled: the first position's state is an outlier in many models.
-    """
-    lengths = np.diff(serializer.offsets)[codes]
-    newline = serializer.tokens[serializer.offsets[1] - 1]
-    tokens = np.full((len(codes), 1 + int(lengths.max())), newline, dtype=np.int64)
-    for place, code in enumerate(codes):
-        tokens[place, 1 : lengths[place] + 1] = serializer.line(int(code))
-    return tokens, lengths
-
-
-def pooled(read: Read, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Mean of a line's last hidden states, float32 [n, hidden]. Takes what ``laid_out`` returns."""
-    hidden = read(tokens)[:, 1:].float()
-    inside = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
-    return (hidden * inside[..., None]).sum(1) / inside.sum(1, keepdim=True)
+    from llmrec.llm.encode import Read
+    from llmrec.models.llm.item_tower import ItemTower
 
 
 class Lines(nn.Module):

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from llmrec.data import Sequences
 from llmrec.errors import ModelError
 from llmrec.llm.decode import Decoder, Read, check_head
-from llmrec.llm.reader import Reader
-from llmrec.llm.trie import ROOT, TitleTrie
+from llmrec.models.llm.history_encoder import Reader
+from llmrec.models.llm.trie import ROOT, TitleTrie
 from llmrec.training.batching import by_length, padded
 
 Ints = npt.NDArray[np.int64]

@@ -15,26 +15,26 @@ import polars as pl
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import USER
 from llmrec.errors import DataError
-from llmrec.llm.index import ItemIndex
 from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Scores, table_of
-from llmrec.models.llm_files import read_llm, write_llm
-from llmrec.models.llm_growth import add_rows
-from llmrec.models.llm_network import build_reader
+from llmrec.models.llm.add_items import add_rows
+from llmrec.models.llm.build import build_reader
+from llmrec.models.llm.files import read_llm, write_llm
 from llmrec.models.neural import fit_network
 from llmrec.models.ranking import rank_found, top_k
 from llmrec.models.responding import RespondingRecommender
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.cache import appearing
+from llmrec.retrieval.index import ItemIndex
 from llmrec.training.batching import Batch, plan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.llm.event_runs import EventRuns
-    from llmrec.llm.reader import Reader
-    from llmrec.llm.session import UserSession
+    from llmrec.llm.event_tokens import EventRuns
+    from llmrec.models.llm.history_encoder import Reader
+    from llmrec.models.llm.session import UserSession
     from llmrec.training.response_heads import ResponseHeads
 
 
@@ -77,7 +77,7 @@ class LLMRecommender(RespondingRecommender):
         See ``GenerativeRanking``, which judges and fuses this ranking. Raises ModelError for a model that was
         not trained to write titles.
         """
-        from llmrec.models.generative import GenerativeRanking
+        from llmrec.models.llm.generative import GenerativeRanking
 
         ranking = GenerativeRanking(self, beams=beams)
         return ranking.recommend(histories, k, exclude_seen=exclude_seen, candidates=candidates)
@@ -101,7 +101,7 @@ class LLMRecommender(RespondingRecommender):
 
         Raises DataError for an item that is not in the catalog.
         """
-        from llmrec.llm.session import UserSession
+        from llmrec.models.llm.session import UserSession
 
         self._fitted_catalog()
         runs = self._runs if self.runs is not None else None
@@ -179,7 +179,7 @@ class LLMRecommender(RespondingRecommender):
 
     def read_events(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Prepare to write what events say, with the levels and the wording of this model."""
-        from llmrec.llm.event_runs import EventRuns
+        from llmrec.llm.event_tokens import EventRuns
 
         self.runs = EventRuns(self.levels, self.prompts[2], tokenizer) if self.recipe.history.events else None
 

@@ -9,17 +9,17 @@ import numpy as np
 import yaml
 
 from llmrec.errors import ArtifactError
-from llmrec.llm.index import ItemIndex
-from llmrec.models.llm_network import build_reader
+from llmrec.models.llm.build import build_reader
 from llmrec.models.neural import read_log, write_log
 from llmrec.models.response_files import read_fields, write_fields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 from llmrec.prompting.prompt import Prompt
+from llmrec.retrieval.index import ItemIndex
 
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.llm import LLMRecommender
+    from llmrec.models.llm.recommender import LLMRecommender
 
 
 def write_llm(model: LLMRecommender, folder: Path) -> None:

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from llmrec.config import Train
 from llmrec.llm.backbone import encoder, language_logits, token_size
-from llmrec.llm.lines import Lines
-from llmrec.llm.packing import packed, unpacked
-from llmrec.llm.tower import HeadShape, ItemTower
+from llmrec.models.llm.item_encoder import Lines
+from llmrec.models.llm.item_tower import HeadShape, ItemTower
+from llmrec.models.llm.packing import packed, unpacked
 from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.chunked import sum_in_parts
 from llmrec.training.field_embeddings import FieldEmbeddings

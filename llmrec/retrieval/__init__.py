@@ -1,0 +1,1 @@
+"""Nearest items in the space of any recommender's vectors."""
