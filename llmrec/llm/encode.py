@@ -27,8 +27,6 @@ def encode_lines(model: nn.Module, embed: nn.Module, serializer: Serializer, *, 
     """Mean-pool an LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
     import torch
 
-    from llmrec.llm.encode import laid_out, pooled
-
     def read(tokens: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = model(inputs_embeds=embed(tokens), use_cache=False).last_hidden_state
         return states

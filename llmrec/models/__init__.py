@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from llmrec.models.llm.recommender import LLMRecommender
     from llmrec.models.markov import MarkovRecommender
     from llmrec.models.popularity import PopularityRecommender, RecentRecommender
-    from llmrec.models.prompted import PromptRanking
     from llmrec.models.repeat_last import RepeatLastRecommender
     from llmrec.models.sequential import GRURecommender, LSTMRecommender, SASRecRecommender
     from llmrec.models.text import GRUTextRecommender, LSTMTextRecommender, TextRecommender
+    from llmrec.models.zero_shot import PromptRanking
 
 __all__ = [
     "ALSRecommender",
@@ -76,7 +76,7 @@ KINDS = {
 WITHOUT_RECIPE = {
     "generative": ("llmrec.models.llm.generative", "GenerativeRanking"),
     "fusion": ("llmrec.models.fusion", "Fusion"),
-    "prompt": ("llmrec.models.prompted", "PromptRanking"),
+    "prompt": ("llmrec.models.zero_shot", "PromptRanking"),
 }
 
 

@@ -14,10 +14,10 @@ import polars as pl
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
-from llmrec.data.columns import ITEM, RANK, SCORE, USER
+from llmrec.data.columns import ITEM, USER
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models.card import model_card
-from llmrec.models.ranking import rank_found, top_k
+from llmrec.models.ranking import rank_found, table_of, top_k
 from llmrec.runtime import measured
 
 Scores = npt.NDArray[np.float32]
@@ -246,18 +246,3 @@ class Recommender(ABC):
 
 def _chunks(histories: Histories) -> Iterator[Histories]:
     return (histories[start : start + CHUNK] for start in range(0, len(histories), CHUNK))
-
-
-def table_of(users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]) -> pl.DataFrame:
-    """Lay out ranked codes [n, k] as ``user_id, item_id, rank, score``, without places at score -inf."""
-    n, k = best.shape
-    table = pl.DataFrame(
-        {
-            USER: pl.Series(np.repeat(np.arange(n), k)),
-            ITEM: pl.Series(best.reshape(-1).astype(np.int64)),
-            RANK: pl.Series(np.tile(np.arange(1, k + 1, dtype=np.int32), n), dtype=pl.Int32),
-            SCORE: pl.Series(values.reshape(-1).astype(np.float32), dtype=pl.Float32),
-        }
-    ).filter(pl.col(SCORE) > -np.inf)
-    names, ids = pl.Series(users, dtype=pl.String), pl.Series(catalog.ids, dtype=pl.String)
-    return table.with_columns(names.gather(table[USER]).alias(USER), ids.gather(table[ITEM]).alias(ITEM))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Scores
-from llmrec.models.neural import fit_network
+from llmrec.models.fit_network import fit_network
 from llmrec.models.responding import RespondingRecommender
 from llmrec.models.response_files import read_fields, write_fields
 from llmrec.models.sequential import SequentialRecommender

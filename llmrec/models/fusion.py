@@ -10,9 +10,9 @@ import numpy as np
 from llmrec.data import Fold, Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.metrics import per_user
-from llmrec.models.base import CHUNK, Recommender, Scores, table_of
-from llmrec.models.ranking import top_k
-from llmrec.models.wrapped import Wrapped
+from llmrec.models.base import CHUNK, Recommender, Scores
+from llmrec.models.composite import Wrapped
+from llmrec.models.ranking import table_of, top_k
 
 WEIGHTS = tuple(round(0.1 * n, 1) for n in range(11))
 

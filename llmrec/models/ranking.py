@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import polars as pl
+
+from llmrec.data import Catalog
+from llmrec.data.columns import ITEM, RANK, SCORE, USER
 
 # Columns looked at as one: their greatest score says whether any of them can be among the first.
 _GROUP = 64
@@ -74,3 +80,18 @@ def _keys(scores: npt.NDArray[np.float32], tie_order: npt.NDArray[np.int64]) -> 
     bits = (scores + np.float32(0.0)).view(np.int32).astype(np.int64)  # + 0.0 turns -0.0 into 0.0
     ordered = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     return (ordered << 31) - tie_order
+
+
+def table_of(users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]) -> pl.DataFrame:
+    """Lay out ranked codes [n, k] as ``user_id, item_id, rank, score``, without places at score -inf."""
+    n, k = best.shape
+    table = pl.DataFrame(
+        {
+            USER: pl.Series(np.repeat(np.arange(n), k)),
+            ITEM: pl.Series(best.reshape(-1).astype(np.int64)),
+            RANK: pl.Series(np.tile(np.arange(1, k + 1, dtype=np.int32), n), dtype=pl.Int32),
+            SCORE: pl.Series(values.reshape(-1).astype(np.float32), dtype=pl.Float32),
+        }
+    ).filter(pl.col(SCORE) > -np.inf)
+    names, ids = pl.Series(users, dtype=pl.String), pl.Series(catalog.ids, dtype=pl.String)
+    return table.with_columns(names.gather(table[USER]).alias(USER), ids.gather(table[ITEM]).alias(ITEM))

@@ -12,7 +12,7 @@ from llmrec.config import Sequence
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender, Scores
-from llmrec.models.neural import fit_network, read_log, write_log
+from llmrec.models.fit_network import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
 from llmrec.training.batching import Batch, anchors_of, inputs_and_targets, padded, plan
 

@@ -15,9 +15,10 @@ from llmrec.data import Sequences, ring_of_films
 from llmrec.errors import ArtifactError, DataError, ModelError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
-from llmrec.models.base import Recommender, table_of
+from llmrec.models.base import Recommender
+from llmrec.models.fit_network import ndcg_on
 from llmrec.models.llm.network import Losses
-from llmrec.models.neural import ndcg_on
+from llmrec.models.ranking import table_of
 from llmrec.training.batching import IGNORE, Batch, inputs_and_targets
 
 ENCODINGS = ("text", "soft", "hybrid")

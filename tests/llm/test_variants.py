@@ -15,9 +15,9 @@ from llmrec import Histories, Recipe, Split
 from llmrec.errors import RecipeError
 from llmrec.llm.backbone import plain
 from llmrec.models import LLMRecommender, from_recipe
+from llmrec.models.fit_network import ndcg_on
 from llmrec.models.llm.item_encoder import Lines
 from llmrec.models.llm.packing import packed, unpacked
-from llmrec.models.neural import ndcg_on
 from llmrec.training.batching import Batch
 from llmrec.training.catalog_softmax import catalog_loss
 

@@ -10,7 +10,7 @@ import torch
 
 from llmrec import Dataset, Recipe, Split
 from llmrec.models import from_recipe
-from llmrec.models.neural import ndcg_on
+from llmrec.models.fit_network import ndcg_on
 from llmrec.training.repeat_bias import AGES, COUNTS, GAIN, Repeats
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-import llmrec.models.neural
+import llmrec.models.fit_network
 import llmrec.models.sequential
 from llmrec import Recipe, Split
 from llmrec.errors import ArtifactError, EnvironmentFault, TrainingError
@@ -97,7 +97,7 @@ def assert_same_model(one: Recommender, other: Recommender, split: Split) -> Non
     [
         (llmrec.models.sequential, "inputs_and_targets", 3),  # one step is done, a second batch is waiting
         (llmrec.models.sequential, "inputs_and_targets", 9),  # in the middle of an epoch
-        (llmrec.models.neural, "ndcg_on", 2),  # an epoch is trained, but not judged
+        (llmrec.models.fit_network, "ndcg_on", 2),  # an epoch is trained, but not judged
         (trainer, "append_row", 3),
     ],
 )

@@ -14,8 +14,8 @@ from llmrec import Recipe, Split
 from llmrec.config import Train
 from llmrec.data import Fold, ring_of_films
 from llmrec.errors import TrainingError
-from llmrec.models import from_recipe, neural
-from llmrec.models.neural import ndcg_on, sample_of
+from llmrec.models import fit_network, from_recipe
+from llmrec.models.fit_network import ndcg_on, sample_of
 from llmrec.runtime import matmul_precision
 from llmrec.training import trainer
 from llmrec.training.checkpoints import best_row, load_trainable, trainable_state
@@ -170,7 +170,7 @@ def test_matrices_are_multiplied_as_the_recipe_says_and_as_before_afterwards(
         met.append(torch.get_float32_matmul_precision())
         return 0.5
 
-    monkeypatch.setattr(neural, "ndcg_on", ndcg)
+    monkeypatch.setattr(fit_network, "ndcg_on", ndcg)
     from_recipe(changed(epochs=1, matmul="medium")).fit(ring_split.train, valid=ring_split.valid)
     assert met == ["medium"]
     with matmul_precision("high"):

@@ -12,9 +12,9 @@ import polars as pl
 
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
-from llmrec.models.base import Scores, table_of
-from llmrec.models.ranking import rank_found
-from llmrec.models.wrapped import Wrapped
+from llmrec.models.base import Scores
+from llmrec.models.composite import Wrapped
+from llmrec.models.ranking import rank_found, table_of
 
 if TYPE_CHECKING:
     from llmrec.models.llm.recommender import LLMRecommender

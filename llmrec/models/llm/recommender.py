@@ -16,12 +16,12 @@ from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import USER
 from llmrec.errors import DataError
 from llmrec.llm.serialize import Serializer
-from llmrec.models.base import Scores, table_of
+from llmrec.models.base import Scores
+from llmrec.models.fit_network import fit_network
 from llmrec.models.llm.add_items import add_rows
 from llmrec.models.llm.build import build_reader
 from llmrec.models.llm.files import read_llm, write_llm
-from llmrec.models.neural import fit_network
-from llmrec.models.ranking import rank_found, top_k
+from llmrec.models.ranking import rank_found, table_of, top_k
 from llmrec.models.responding import RespondingRecommender
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt

@@ -15,8 +15,8 @@ from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.candidate_scoring import LETTERS, Asked, Question, Way
-from llmrec.models.base import Recommender, Scores, table_of
-from llmrec.models.ranking import rank_found, top_k
+from llmrec.models.base import Recommender, Scores
+from llmrec.models.ranking import rank_found, table_of, top_k
 from llmrec.prompting import Language, one_line
 
 Ints = npt.NDArray[np.int64]
