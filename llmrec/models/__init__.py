@@ -12,18 +12,18 @@ from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender
 
 if TYPE_CHECKING:
-    from llmrec.models.als import ALSRecommender
+    from llmrec.models.baselines.als import ALSRecommender
+    from llmrec.models.baselines.item_knn import ItemKNNRecommender
+    from llmrec.models.baselines.markov import MarkovRecommender
+    from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender, RepeatLastRecommender
+    from llmrec.models.baselines.text import TextRecommender
     from llmrec.models.bert4rec import BERT4RecRecommender
     from llmrec.models.event_recurrent import GRUEventRecommender, GRUTextEventRecommender, LSTMEventRecommender
     from llmrec.models.fusion import Fusion
-    from llmrec.models.item_knn import ItemKNNRecommender
     from llmrec.models.llm.generative import GenerativeRanking
     from llmrec.models.llm.recommender import LLMRecommender
-    from llmrec.models.markov import MarkovRecommender
-    from llmrec.models.popularity import PopularityRecommender, RecentRecommender
-    from llmrec.models.repeat_last import RepeatLastRecommender
     from llmrec.models.sequential import GRURecommender, LSTMRecommender, SASRecRecommender
-    from llmrec.models.text import GRUTextRecommender, LSTMTextRecommender, TextRecommender
+    from llmrec.models.text import GRUTextRecommender, LSTMTextRecommender
     from llmrec.models.zero_shot import PromptRanking
 
 __all__ = [
@@ -53,13 +53,13 @@ __all__ = [
 ]
 
 KINDS = {
-    "popularity": ("llmrec.models.popularity", "PopularityRecommender"),
-    "recent": ("llmrec.models.popularity", "RecentRecommender"),
-    "repeat-last": ("llmrec.models.repeat_last", "RepeatLastRecommender"),
-    "markov": ("llmrec.models.markov", "MarkovRecommender"),
-    "item-knn": ("llmrec.models.item_knn", "ItemKNNRecommender"),
-    "als": ("llmrec.models.als", "ALSRecommender"),
-    "text": ("llmrec.models.text", "TextRecommender"),
+    "popularity": ("llmrec.models.baselines.popularity", "PopularityRecommender"),
+    "recent": ("llmrec.models.baselines.popularity", "RecentRecommender"),
+    "repeat-last": ("llmrec.models.baselines.popularity", "RepeatLastRecommender"),
+    "markov": ("llmrec.models.baselines.markov", "MarkovRecommender"),
+    "item-knn": ("llmrec.models.baselines.item_knn", "ItemKNNRecommender"),
+    "als": ("llmrec.models.baselines.als", "ALSRecommender"),
+    "text": ("llmrec.models.baselines.text", "TextRecommender"),
     "gru": ("llmrec.models.sequential", "GRURecommender"),
     "lstm": ("llmrec.models.sequential", "LSTMRecommender"),
     "sasrec": ("llmrec.models.sequential", "SASRecRecommender"),

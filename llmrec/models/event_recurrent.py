@@ -11,11 +11,11 @@ import numpy.typing as npt
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Scores
 from llmrec.models.fit_network import fit_network
+from llmrec.models.item_texts import item_texts
 from llmrec.models.responding import RespondingRecommender
 from llmrec.models.response_files import read_fields, write_fields
 from llmrec.models.sequential import SequentialRecommender
 from llmrec.models.tensors import read_tensors
-from llmrec.models.text import item_texts
 from llmrec.training.batching import (
     Batch,
     anchors_of,

@@ -15,7 +15,7 @@ from llmrec.data import Catalog, Dataset, Histories, Sequences, Split
 from llmrec.errors import DataError
 from llmrec.evaluation import Protocol, Report, evaluate
 from llmrec.models.base import Recommender, Scores
-from llmrec.models.popularity import PopularityRecommender
+from llmrec.models.baselines.popularity import PopularityRecommender
 
 SIZE = 30
 

@@ -14,7 +14,7 @@ from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, rin
 from llmrec.errors import LeakError
 from llmrec.evaluation import evaluate
 from llmrec.models.base import Recommender, Scores
-from llmrec.models.popularity import PopularityRecommender
+from llmrec.models.baselines.popularity import PopularityRecommender
 
 Check = Callable[[], None]
 

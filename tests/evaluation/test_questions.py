@@ -12,7 +12,7 @@ from llmrec.data.splits.leaks import seeded_candidates
 from llmrec.errors import DataError, RecipeError
 from llmrec.evaluation import Protocol, evaluate
 from llmrec.evaluation.queries import questions
-from llmrec.models.popularity import PopularityRecommender
+from llmrec.models.baselines.popularity import PopularityRecommender
 
 USERS, ITEMS = 300, 300
 TWENTY = Protocol.load("candidates-20")

@@ -12,7 +12,7 @@ from llmrec.evaluation import Protocol, evaluate
 from llmrec.evaluation.slices import _groups, sliced
 from llmrec.models import from_recipe
 from llmrec.models.base import Scores
-from llmrec.models.popularity import PopularityRecommender
+from llmrec.models.baselines.popularity import PopularityRecommender
 
 RULES = Protocol.load("leave-last-out")
 

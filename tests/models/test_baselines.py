@@ -13,8 +13,8 @@ from llmrec import Histories, Recipe
 from llmrec.data import Catalog, Dataset, Sequences
 from llmrec.errors import DataError, EnvironmentFault, ModelError
 from llmrec.models import Recommender, from_recipe
+from llmrec.models.baselines.item_knn import recency_weights
 from llmrec.models.bert4rec import masked
-from llmrec.models.item_knn import recency_weights
 from llmrec.training.batching import IGNORE
 
 

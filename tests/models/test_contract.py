@@ -199,7 +199,7 @@ def test_every_kind_is_under_contract() -> None:
 
 
 def test_the_suite_catches_a_liar(tmp_path: Path) -> None:
-    from llmrec.models.popularity import PopularityRecommender
+    from llmrec.models.baselines.popularity import PopularityRecommender
 
     class Leaky(PopularityRecommender):
         def recommend(self, histories, k=10, **options):  # type: ignore[no-untyped-def]

@@ -1,0 +1,1 @@
+"""Rules and factorizations: nothing here is trained by gradient."""

@@ -1,0 +1,49 @@
+"""Recommend by text alone: items that read like those of the history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from llmrec.data import Dataset, Fold, Sequences
+from llmrec.models.base import Recommender, Scores
+from llmrec.models.baselines.item_knn import recency_weights
+from llmrec.models.item_texts import item_texts
+from llmrec.models.tensors import read_tensors, write_tensors
+
+
+class TextRecommender(Recommender):
+    """Score an item by the cosine of its text's vector and the mean of the history's, newer events weighing more.
+
+    Nothing is trained: texts are encoded once by ``text.encoder``, centred and scaled to unit length. An empty
+    history is answered by popularity. Needs ``pip install 'llmrec[baselines]'`` to fit with a sentence encoder.
+    """
+
+    kind = "text"
+
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        vectors = item_texts(self)
+        # Texts of one catalog share most of their vector; without it, what tells them apart is left.
+        vectors -= vectors.mean(axis=0)
+        self._vectors: Scores = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        counts = np.bincount(self.catalog.codes(data.events["item_id"]), minlength=len(self.catalog))
+        self._share = (counts / counts.sum()).astype(np.float32)
+
+    def _score(self, sequences: Sequences) -> Scores:
+        half_life = self.recipe.counting.half_life
+        users = recency_weights(sequences, half_life, n_items=len(self.catalog)) @ self._vectors
+        users /= np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
+        scores: Scores = users @ self._vectors.T + 1e-6 * self._share
+        return scores
+
+    def item_vectors(self) -> Scores:
+        """Return the texts' vectors, unit length, float32 [n_items, width]."""
+        return self._vectors
+
+    def _save(self, folder: Path) -> None:
+        write_tensors(folder / "model.safetensors", {"vectors": self._vectors, "share": self._share})
+
+    def _load(self, folder: Path) -> None:
+        tensors = read_tensors(folder / "model.safetensors")
+        self._vectors, self._share = tensors["vectors"], tensors["share"]
