@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from llmrec.models.baselines.markov import MarkovRecommender
     from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender, RepeatLastRecommender
     from llmrec.models.baselines.text import TextRecommender
-    from llmrec.models.bert4rec import BERT4RecRecommender
-    from llmrec.models.event_recurrent import GRUEventRecommender, GRUTextEventRecommender, LSTMEventRecommender
     from llmrec.models.fusion import Fusion
     from llmrec.models.llm.generative import GenerativeRanking
     from llmrec.models.llm.recommender import LLMRecommender
-    from llmrec.models.sequential import GRURecommender, LSTMRecommender, SASRecRecommender
-    from llmrec.models.text import GRUTextRecommender, LSTMTextRecommender
+    from llmrec.models.sequential.bert4rec import BERT4RecRecommender
+    from llmrec.models.sequential.event_rnn import (
+        GRUEventRecommender,
+        GRUTextEventRecommender,
+        LSTMEventRecommender,
+    )
+    from llmrec.models.sequential.rnn import GRURecommender, LSTMRecommender
+    from llmrec.models.sequential.sasrec import SASRecRecommender
+    from llmrec.models.sequential.text_rnn import GRUTextRecommender, LSTMTextRecommender
     from llmrec.models.zero_shot import PromptRanking
 
 __all__ = [
@@ -60,15 +65,15 @@ KINDS = {
     "item-knn": ("llmrec.models.baselines.item_knn", "ItemKNNRecommender"),
     "als": ("llmrec.models.baselines.als", "ALSRecommender"),
     "text": ("llmrec.models.baselines.text", "TextRecommender"),
-    "gru": ("llmrec.models.sequential", "GRURecommender"),
-    "lstm": ("llmrec.models.sequential", "LSTMRecommender"),
-    "sasrec": ("llmrec.models.sequential", "SASRecRecommender"),
-    "bert4rec": ("llmrec.models.bert4rec", "BERT4RecRecommender"),
-    "gru-text": ("llmrec.models.text", "GRUTextRecommender"),
-    "lstm-text": ("llmrec.models.text", "LSTMTextRecommender"),
-    "gru-events": ("llmrec.models.event_recurrent", "GRUEventRecommender"),
-    "lstm-events": ("llmrec.models.event_recurrent", "LSTMEventRecommender"),
-    "gru-text-events": ("llmrec.models.event_recurrent", "GRUTextEventRecommender"),
+    "gru": ("llmrec.models.sequential.rnn", "GRURecommender"),
+    "lstm": ("llmrec.models.sequential.rnn", "LSTMRecommender"),
+    "sasrec": ("llmrec.models.sequential.sasrec", "SASRecRecommender"),
+    "bert4rec": ("llmrec.models.sequential.bert4rec", "BERT4RecRecommender"),
+    "gru-text": ("llmrec.models.sequential.text_rnn", "GRUTextRecommender"),
+    "lstm-text": ("llmrec.models.sequential.text_rnn", "LSTMTextRecommender"),
+    "gru-events": ("llmrec.models.sequential.event_rnn", "GRUEventRecommender"),
+    "lstm-events": ("llmrec.models.sequential.event_rnn", "LSTMEventRecommender"),
+    "gru-text-events": ("llmrec.models.sequential.event_rnn", "GRUTextEventRecommender"),
     "llm": ("llmrec.models.llm.recommender", "LLMRecommender"),
 }
 

@@ -138,7 +138,7 @@ def test_a_network_that_sees_its_target_is_caught() -> None:
     """Change the newest item read: no state before it may move. An attention that looks ahead fails here."""
     import torch
 
-    from llmrec.models.sequence_networks import AttentionNetwork, RecurrentNetwork, SequenceNetwork
+    from llmrec.models.sequential.networks import AttentionNetwork, RecurrentNetwork, SequenceNetwork
 
     def nothing_looks_ahead(network: SequenceNetwork) -> None:
         network.eval()

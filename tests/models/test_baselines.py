@@ -14,7 +14,7 @@ from llmrec.data import Catalog, Dataset, Sequences
 from llmrec.errors import DataError, EnvironmentFault, ModelError
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.baselines.item_knn import recency_weights
-from llmrec.models.bert4rec import masked
+from llmrec.models.sequential.bert4rec import masked
 from llmrec.training.batching import IGNORE
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import llmrec.models.fit_network
-import llmrec.models.sequential
+import llmrec.models.sequential.base
 from llmrec import Recipe, Split
 from llmrec.errors import ArtifactError, EnvironmentFault, TrainingError
 from llmrec.models import Recommender, from_recipe, load
@@ -95,8 +95,8 @@ def assert_same_model(one: Recommender, other: Recommender, split: Split) -> Non
 @pytest.mark.parametrize(
     ("place", "name", "call"),
     [
-        (llmrec.models.sequential, "inputs_and_targets", 3),  # one step is done, a second batch is waiting
-        (llmrec.models.sequential, "inputs_and_targets", 9),  # in the middle of an epoch
+        (llmrec.models.sequential.base, "inputs_and_targets", 3),  # one step is done, a second batch is waiting
+        (llmrec.models.sequential.base, "inputs_and_targets", 9),  # in the middle of an epoch
         (llmrec.models.fit_network, "ndcg_on", 2),  # an epoch is trained, but not judged
         (trainer, "append_row", 3),
     ],
@@ -148,7 +148,7 @@ def test_a_broken_newest_checkpoint_is_skipped(
 ) -> None:
     whole = from_recipe(quick_gru).fit(ring_split.train, valid=ring_split.valid)
     with monkeypatch.context() as patched:
-        stop_at(patched, llmrec.models.sequential, "inputs_and_targets", 14)
+        stop_at(patched, llmrec.models.sequential.base, "inputs_and_targets", 14)
         with pytest.raises(Stop):
             from_recipe(quick_gru).fit(ring_split.train, valid=ring_split.valid, work_dir=tmp_path)
     older, newest = sorted(tmp_path.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
@@ -297,7 +297,7 @@ def test_a_full_disk_at_the_end_leaves_no_run(
         raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     with monkeypatch.context() as patched:
-        patched.setattr(llmrec.models.sequential, "write_tensors", full)
+        patched.setattr(llmrec.models.sequential.base, "write_tensors", full)
         with pytest.raises(EnvironmentFault, match=r"writing .*run failed: .* free some space"):
             fit_run(short, ring_split.train, ring_split, out, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["run.work"]

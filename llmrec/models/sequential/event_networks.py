@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from llmrec.models.sequence_networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
+from llmrec.models.sequential.networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
 from llmrec.training.field_embeddings import FieldEmbeddings
 from llmrec.training.losses import read_at
 from llmrec.training.response_heads import ResponseHeads, TaughtStates

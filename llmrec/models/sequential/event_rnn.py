@@ -14,7 +14,7 @@ from llmrec.models.fit_network import fit_network
 from llmrec.models.item_texts import item_texts
 from llmrec.models.responding import RespondingRecommender
 from llmrec.models.response_files import read_fields, write_fields
-from llmrec.models.sequential import SequentialRecommender
+from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
 from llmrec.training.batching import (
     Batch,
@@ -30,7 +30,7 @@ from llmrec.training.batching import (
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.event_networks import EventNetwork, EventTextNetwork
+    from llmrec.models.sequential.event_networks import EventNetwork, EventTextNetwork
     from llmrec.training.response_heads import ResponseHeads
 
 TOKENS_AT_ONCE = 8192
@@ -46,7 +46,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
     def _network(self) -> EventNetwork | EventTextNetwork:
         import torch
 
-        from llmrec.models.event_networks import EventNetwork, EventTextNetwork
+        from llmrec.models.sequential.event_networks import EventNetwork, EventTextNetwork
         from llmrec.training.field_embeddings import FieldEmbeddings
         from llmrec.training.response_heads import ResponseHeads
 

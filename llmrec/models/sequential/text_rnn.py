@@ -1,4 +1,4 @@
-"""Recommend by text alone: items that read like those of the history; and recurrent networks over such texts."""
+"""GRU and LSTM over item texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from llmrec.data import Dataset, Fold
 from llmrec.models.item_texts import item_texts
-from llmrec.models.sequential import SequentialRecommender
+from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
 
 if TYPE_CHECKING:
-    from llmrec.models.sequence_networks import SequenceNetwork
+    from llmrec.models.sequential.networks import SequenceNetwork
 
 
 class TextSequentialRecommender(SequentialRecommender):
@@ -32,7 +32,7 @@ class TextSequentialRecommender(SequentialRecommender):
     def _network(self) -> SequenceNetwork:
         import torch
 
-        from llmrec.models.sequence_networks import TextRecurrentNetwork
+        from llmrec.models.sequential.networks import TextRecurrentNetwork
 
         shape = self.recipe.sequence
         return TextRecurrentNetwork(

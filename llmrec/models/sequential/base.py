@@ -1,16 +1,15 @@
-"""GRU, LSTM and SASRec over item ids, trained like everything else here: all positions, exact cross-entropy."""
+"""A network over item ids, trained like everything else here: all positions, exact cross-entropy."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmrec.config import Sequence
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.errors import ArtifactError, RecipeError
+from llmrec.errors import ArtifactError
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.fit_network import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
@@ -19,19 +18,9 @@ from llmrec.training.batching import Batch, anchors_of, inputs_and_targets, padd
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.sequence_networks import SequenceNetwork
+    from llmrec.models.sequential.networks import SequenceNetwork
 
 SCORED_AT_ONCE = 128
-
-
-class AttentionShape(TypedDict):
-    """What an attention network is built with."""
-
-    dim: int
-    layers: int
-    heads: int
-    dropout: float
-    max_items: int
 
 
 class SequentialRecommender(Recommender):
@@ -128,58 +117,3 @@ class SequentialRecommender(Recommender):
             raise ArtifactError(f"{folder / 'model.safetensors'} is not of this recipe's network") from error
         self.network.eval()
         self.train_log = read_log(folder)
-
-
-class RecurrentRecommender(SequentialRecommender):
-    """A recurrent network; ``cell`` says of which kind."""
-
-    cell: ClassVar[Literal["gru", "lstm"]]
-
-    def _network(self) -> SequenceNetwork:
-        from llmrec.models.sequence_networks import RecurrentNetwork
-
-        shape = self.recipe.sequence
-        return RecurrentNetwork(
-            self.cell, len(self.catalog), dim=shape.dim, layers=shape.layers, dropout=shape.dropout
-        )
-
-
-class GRURecommender(RecurrentRecommender):
-    """GRU over item ids (GRU4Rec, Hidasi et al. 2016), exact cross-entropy at every position."""
-
-    kind = "gru"
-    cell = "gru"
-
-
-class LSTMRecommender(RecurrentRecommender):
-    """LSTM over item ids, exact cross-entropy at every position."""
-
-    kind = "lstm"
-    cell = "lstm"
-
-
-class SASRecRecommender(SequentialRecommender):
-    """Causal self-attention over item ids (SASRec, Kang & McAuley 2018), with exact cross-entropy.
-
-    The loss decides: with sampled negatives the same network ranks far worse (Klenitskiy & Vasilev 2023).
-    """
-
-    kind = "sasrec"
-
-    def _network(self) -> SequenceNetwork:
-        from llmrec.models.sequence_networks import AttentionNetwork
-
-        return AttentionNetwork(len(self.catalog), **attention_shape(self.recipe.sequence))
-
-
-def attention_shape(sequence: Sequence) -> AttentionShape:
-    """Return the arguments of an attention network. Raises RecipeError for heads that do not divide the width."""
-    if sequence.dim % sequence.heads:
-        raise RecipeError(f"sequence.dim={sequence.dim} does not divide by sequence.heads={sequence.heads}")
-    return {
-        "dim": sequence.dim,
-        "layers": sequence.layers,
-        "heads": sequence.heads,
-        "dropout": sequence.dropout,
-        "max_items": sequence.max_items,
-    }

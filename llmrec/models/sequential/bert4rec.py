@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from llmrec.data import Sequences
-from llmrec.models.sequential import SequentialRecommender, attention_shape
+from llmrec.models.sequential.base import SequentialRecommender
+from llmrec.models.sequential.sasrec import attention_shape
 from llmrec.training.batching import IGNORE, Batch, Ints
 
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.sequence_networks import SequenceNetwork
+    from llmrec.models.sequential.networks import SequenceNetwork
 
 # In this share of the windows only the newest item is masked: that is what will be asked.
 LAST_ONLY = 0.1
@@ -30,7 +31,7 @@ class BERT4RecRecommender(SequentialRecommender):
     kind = "bert4rec"
 
     def _network(self) -> SequenceNetwork:
-        from llmrec.models.sequence_networks import MaskedNetwork
+        from llmrec.models.sequential.networks import MaskedNetwork
 
         return MaskedNetwork(len(self.catalog), **attention_shape(self.recipe.sequence))
 
