@@ -18,9 +18,9 @@ from llmrec.data import fetch
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.evaluation import judge_responses, response_questions
 from llmrec.models import Fusion, Recommender
-from llmrec.models.rating_baselines import BiasRatings, FactorRatings
-from llmrec.models.response_baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
-from llmrec.models.response_features import BoostedResponses, LogisticResponses
+from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
+from llmrec.models.responses.ratings import BiasRatings, FactorRatings
+from llmrec.models.responses.tabular import BoostedResponses, LogisticResponses
 from llmrec.models.runs import fit_run
 
 

@@ -23,7 +23,7 @@ def predict(
 
     The run's recipe says what is predicted (tasks). With --json one object an item, with a field for everything.
     """
-    from llmrec.models.responding import RespondingRecommender
+    from llmrec.models.responses.recommender import RespondingRecommender
     from llmrec.models.runs import load_run
 
     model = load_run(run)

@@ -14,7 +14,7 @@ from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics as judging
 from llmrec.evaluation.responses.judge import judge_responses, response_questions
 from llmrec.evaluation.responses.report import ResponseReport
-from llmrec.models.response_baselines import MarkovResponses, PriorResponses
+from llmrec.models.responses.baselines import MarkovResponses, PriorResponses
 
 TRUTH = np.array([0, 0, 1, 1])
 CHANCES = np.array([[0.9, 0.1], [0.4, 0.6], [0.35, 0.65], [0.2, 0.8]])

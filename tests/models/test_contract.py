@@ -9,7 +9,7 @@ import pytest
 
 from llmrec import Recipe
 from llmrec.models import KINDS, Recommender, from_recipe, load
-from llmrec.models.responding import RespondingRecommender
+from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.testing import RecommenderContract, ring
 
 

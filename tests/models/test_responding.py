@@ -13,8 +13,8 @@ from llmrec.data import Fold
 from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.errors import DataError
 from llmrec.models import from_recipe
-from llmrec.models.answers import skill
-from llmrec.models.responding import RespondingRecommender
+from llmrec.models.responses.recommender import RespondingRecommender
+from llmrec.models.responses.table import skill
 
 
 def turns(n_users: int = 40, length: int = 12, *, seed: int = 0) -> Dataset:

@@ -10,9 +10,9 @@ from llmrec import Dataset, Histories, Split
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
 from llmrec.evaluation.responses.judge import judge_responses, response_questions
-from llmrec.models.rating_baselines import BiasRatings, FactorRatings
-from llmrec.models.response_baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
-from llmrec.models.response_features import BoostedResponses, LogisticResponses
+from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
+from llmrec.models.responses.ratings import BiasRatings, FactorRatings
+from llmrec.models.responses.tabular import BoostedResponses, LogisticResponses
 
 DAY = 86400
 

@@ -9,8 +9,8 @@ from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.evaluation.responses.judge import Responds, judge_responses, response_questions
 from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.models.base import Recommender
-from llmrec.models.responding import RespondingRecommender
-from llmrec.models.response_baselines import MarkovResponses, PriorResponses
+from llmrec.models.responses.baselines import MarkovResponses, PriorResponses
+from llmrec.models.responses.recommender import RespondingRecommender
 
 
 def responses_of(models: Mapping[str, Recommender], split: Split) -> ResponseReport | None:

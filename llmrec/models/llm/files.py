@@ -11,7 +11,7 @@ import yaml
 from llmrec.errors import ArtifactError
 from llmrec.models.fit_network import read_log, write_log
 from llmrec.models.llm.build import build_reader
-from llmrec.models.response_files import read_fields, write_fields
+from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 from llmrec.prompting.prompt import Prompt
 from llmrec.retrieval.index import ItemIndex

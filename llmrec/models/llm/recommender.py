@@ -22,7 +22,7 @@ from llmrec.models.llm.add_items import add_rows
 from llmrec.models.llm.build import build_reader
 from llmrec.models.llm.files import read_llm, write_llm
 from llmrec.models.ranking import rank_found, table_of, top_k
-from llmrec.models.responding import RespondingRecommender
+from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.prompting.lines import item_lines
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.cache import appearing

@@ -12,8 +12,8 @@ from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Scores
 from llmrec.models.fit_network import fit_network
 from llmrec.models.item_texts import item_texts
-from llmrec.models.responding import RespondingRecommender
-from llmrec.models.response_files import read_fields, write_fields
+from llmrec.models.responses.files import read_fields, write_fields
+from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
 from llmrec.training.batching import (

@@ -15,8 +15,8 @@ from llmrec.data.columns import ITEM
 from llmrec.data.histories import moments
 from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.errors import DataError
-from llmrec.models.answers import Answers, response_table
-from llmrec.models.responding import pairs_of
+from llmrec.models.responses.recommender import pairs_of
+from llmrec.models.responses.table import Answers, response_table
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -10,8 +10,8 @@ import polars as pl
 
 from llmrec.data import Dataset, Histories
 from llmrec.data.responses.count_features import CountedFeatures
-from llmrec.models.answers import Answers
-from llmrec.models.response_baselines import ResponseModel, told_as
+from llmrec.models.responses.baselines import ResponseModel, told_as
+from llmrec.models.responses.table import Answers
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

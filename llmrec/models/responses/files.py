@@ -15,7 +15,7 @@ from llmrec.errors import ArtifactError
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 
 if TYPE_CHECKING:
-    from llmrec.models.responding import RespondingRecommender
+    from llmrec.models.responses.recommender import RespondingRecommender
 
 NAME = "responses.json"
 COUNTED = "counted.safetensors"

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from llmrec.data import Dataset, Histories, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.errors import DataError
-from llmrec.models.answers import Answers
-from llmrec.models.response_baselines import ResponseModel
+from llmrec.models.responses.baselines import ResponseModel
+from llmrec.models.responses.table import Answers
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

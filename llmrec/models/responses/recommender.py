@@ -18,9 +18,9 @@ from llmrec.data.responses.count_features import WINDOW, CountedFeatures
 from llmrec.data.responses.field_bins import EventLevels
 from llmrec.data.responses.tasks import Targets, TaskSet, asked
 from llmrec.errors import DataError, RecipeError
-from llmrec.models.answers import Answers, response_table, skill
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.fit_network import Validation, sample_of
+from llmrec.models.responses.table import Answers, response_table, skill
 from llmrec.training.batching import Batch, anchors_of, targets_of
 
 if TYPE_CHECKING:

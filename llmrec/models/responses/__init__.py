@@ -1,0 +1,1 @@
+"""Predict responses: behaviors, purchases, ratings, gaps, values."""
