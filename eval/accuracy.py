@@ -55,10 +55,10 @@ def run(recipe: str, split: Split, data: Dataset, seeds: int, place: str) -> tup
         model = trained(recipe, split, data, seed, place)
         tables.append(judged(model, split, split.test.histories))
         mixed.append(judged(model, split, shuffled(split.test.histories, seed)))
-        costs.append(model.facts["cost"])
+        costs.append(model.metadata["cost"])
         valid.append(max((row.get("valid_ndcg@10", 0.0) for row in model.train_log), default=0.0))
     mean = averaged(tables)
-    facts: Facts = {
+    metadata: Facts = {
         "recipe": Recipe.load(recipe, set=CHANGES.get(recipe, [])).model_dump(mode="json"),
         "valid_ndcg@10": valid,
         "by_seed": {name: [float(table[name].mean()) for table in tables] for name in METRICS},  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def run(recipe: str, split: Split, data: Dataset, seeds: int, place: str) -> tup
         "shuffled": {name: float(np.mean([table[name].mean() for table in mixed])) for name in METRICS},
         "cost": costs,
     }
-    return facts, mean
+    return metadata, mean
 
 
 def fused(recipes: list[str], split: Split, data: Dataset, seeds: int, place: str) -> tuple[Facts, pl.DataFrame]:
@@ -125,22 +125,22 @@ def main() -> None:
         found["fusion"] = fused(asked.recipes, split, data, asked.seeds, place)
     pairs = [(asked.recipes[0], other) for other in asked.recipes[1:]]
     pairs += [("fusion", other) for other in asked.recipes if "fusion" in found]
-    facts = {
+    metadata = {
         "data": {"name": data.name, "share_of_users": asked.users, "users": len(split.test.histories),
                  "items": len(data.catalog), "events": data.events.height, "split": split.hash},
-        "recipes": {recipe: facts for recipe, (facts, _) in found.items()},
+        "recipes": {recipe: metadata for recipe, (metadata, _) in found.items()},
         "p_values": p_values({name: mean for name, (_, mean) in found.items()}, pairs),
         "machine": machine(),
         "versions": versions(),
     }  # fmt: skip
     out = Path(f"eval/results/accuracy-{place}.json")
-    out.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     print(
         json.dumps(
             {name: {"mean": f["mean"], "shuffled": f.get("shuffled")} for name, (f, _) in found.items()}, indent=1
         )
     )
-    print(facts["p_values"])
+    print(metadata["p_values"])
 
 
 if __name__ == "__main__":

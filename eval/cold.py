@@ -63,19 +63,19 @@ def main() -> None:
         models[name] = fit_run(Recipe.load(name), data, split, place / f"{data.name}-{name}", resume=True)
     values = {name: recall(model, split.test) for name, model in models.items()}
     means = {name: bootstrap(each).model_dump() for name, each in values.items()}
-    facts = {
+    metadata = {
         "data": {"name": data.name, "users": len(split.test.histories), "items": len(data.catalog)},
         "split": split.hash,
         "recall@10": means,
         "times_text": means["llm"]["mean"] / means["text"]["mean"],
         "p_values": {name: paired_p_value(values["llm"], each) for name, each in values.items() if name != "llm"},
         "valid_recall@10_by_cold_bias": gave,
-        "cost": llm.facts["cost"],
+        "cost": llm.metadata["cost"],
         "machine": machine(),
         "versions": versions(),
     }  # fmt: skip
-    Path(f"eval/results/cold-{data.name}.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({"recall@10": means, "times_text": facts["times_text"]}, indent=1))
+    Path(f"eval/results/cold-{data.name}.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps({"recall@10": means, "times_text": metadata["times_text"]}, indent=1))
 
 
 if __name__ == "__main__":

@@ -75,14 +75,14 @@ def main() -> None:
     # The least of the rounds: whatever else a machine does can only add.
     speed = {name: tokens / min(values) for name, values in seconds.items()}
     ratio = speed["llmrec"] / max(value for name, value in speed.items() if name.startswith(PEER))
-    facts = {
+    metadata = {
         "items": asked.items,
         "tokens": tokens,
         "tokens_per_second": speed,
         "ratio": ratio,
         "seconds": seconds,
     }
-    text = json.dumps({**facts, "machine": machine(), "versions": versions()}, indent=2)
+    text = json.dumps({**metadata, "machine": machine(), "versions": versions()}, indent=2)
     Path("eval/results/encoding.json").write_text(text + "\n", encoding="utf-8")
     print(f"{ratio:.2f} times {PEER}: {speed}")
 

@@ -138,8 +138,8 @@ def main() -> None:
         print(side, results[side], flush=True)
     whole = {side: row["rank_seconds"] + row["judge_seconds"] for side, row in results.items()}
     ratios = {side: whole[side] / whole["llmrec"] for side in sides if side != "llmrec"}
-    facts = {"users": asked.users, "items": asked.items, "k": K, "results": results, "times_faster": ratios}
-    text = json.dumps({**facts, "machine": machine(), "versions": versions()}, indent=1)
+    metadata = {"users": asked.users, "items": asked.items, "k": K, "results": results, "times_faster": ratios}
+    text = json.dumps({**metadata, "machine": machine(), "versions": versions()}, indent=1)
     asked.out.write_text(text + "\n", encoding="utf-8")
     print(ratios)
 

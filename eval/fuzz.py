@@ -144,11 +144,11 @@ def main() -> None:
                 found.append(("failed", f"case {case} of seed {chosen.seed} hangs"))
     failures = [text for outcome, text in found if outcome == "failed"]
     counts = dict(collections.Counter(outcome for outcome, _ in found))
-    facts = {"cases": chosen.cases, "seed": chosen.seed, **counts, "failures": failures[:20]}
-    facts["seconds"] = round(time.perf_counter() - began, 1)
+    metadata = {"cases": chosen.cases, "seed": chosen.seed, **counts, "failures": failures[:20]}
+    metadata["seconds"] = round(time.perf_counter() - began, 1)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(facts, indent=2))
+    chosen.out.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(metadata, indent=2))
     raise SystemExit(1 if failures else 0)
 
 

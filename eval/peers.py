@@ -112,12 +112,12 @@ def main() -> None:
             start = [pythons[name]] if name in pythons else [shutil.which("uv") or "uv", "run"]
             command = [*start, str(HERE / "peers" / script), folder, str(given / "recs.parquet"), *words]
             seconds, peak, failure = run(command, given)
-            facts = {"peer": name, "data": named, "split": split.hash, "words": [script, *words]}
+            metadata = {"peer": name, "data": named, "split": split.hash, "words": [script, *words]}
             if failure is None:
-                facts |= {"metrics": judge(pl.read_parquet(given / "recs.parquet"), split)}
-            facts |= {"seconds": round(seconds, 1), "peak_memory_gib": round(peak, 2), "failure": failure}
-        file.write_text(json.dumps({**facts, "machine": machine()}, indent=1) + "\n", encoding="utf-8")
-        print(facts, flush=True)
+                metadata |= {"metrics": judge(pl.read_parquet(given / "recs.parquet"), split)}
+            metadata |= {"seconds": round(seconds, 1), "peak_memory_gib": round(peak, 2), "failure": failure}
+        file.write_text(json.dumps({**metadata, "machine": machine()}, indent=1) + "\n", encoding="utf-8")
+        print(metadata, flush=True)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def timed(data: Dataset, users: int, pairs: int) -> dict[str, object]:
     for _ in range(pairs):
         for way, changes in WAYS.items():
             recipe = Recipe.load(RECIPE, set=["train.epochs=1", *changes])
-            speeds[way].append(LLMRecommender(recipe).fit(part).facts["cost"]["tokens_per_second"])
+            speeds[way].append(LLMRecommender(recipe).fit(part).metadata["cost"]["tokens_per_second"])
         print({way: found[-1] for way, found in speeds.items()}, flush=True)
     ratios = {
         way: [round(plain / own, 3) for plain, own in zip(speeds["plain"], speeds[way], strict=True)]

@@ -84,7 +84,7 @@ def main() -> None:
     prompts = lessons(untuned, split.train, PROMPTS)
     place, cost = tuned(start, prompts, asked.minutes, Path("runs/sample-per-target"))
     peer = PromptRanking(str(place), max_items=CANDIDATES).fit(split.train)
-    peer.facts["cost"] = {"train_seconds": round(cost["train_seconds"], 1), "device": cost["device"]}
+    peer.metadata["cost"] = {"train_seconds": round(cost["train_seconds"], 1), "device": cost["device"]}
     popularity = from_recipe(Recipe.load("popularity")).fit(split.train)
     models: dict[str, Recommender] = {"sample per target": peer, "untuned": untuned, "popularity": popularity}
     models |= {run.name: load(run) for run in asked.runs}

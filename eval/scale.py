@@ -119,15 +119,17 @@ def main() -> None:
                 total = float(str(found["prepare_seconds"])) + float(str(found["split_seconds"]))
                 results[name] = {**found, "events_per_second": round(chosen.events / total)}
                 print(name, results[name], flush=True)
-    facts: dict[str, object] = {"events": chosen.events, "items": chosen.items, "results": results}
+    metadata: dict[str, object] = {"events": chosen.events, "items": chosen.items, "results": results}
     if len(results) == len(sides):
         ours, theirs = (float(str(results[name]["events_per_second"])) for name in sides)
-        facts["times_pandas"] = round(ours / theirs, 2)
-        facts["same_parts"] = all(results["llmrec"][part] == results["pandas"][part] for part in ("train", "test"))
-    facts |= {"machine": machine(), "versions": versions()}
+        metadata["times_pandas"] = round(ours / theirs, 2)
+        metadata["same_parts"] = all(
+            results["llmrec"][part] == results["pandas"][part] for part in ("train", "test")
+        )
+    metadata |= {"machine": machine(), "versions": versions()}
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    print(f"{chosen.out}: {facts.get('times_pandas')} times pandas")
+    chosen.out.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    print(f"{chosen.out}: {metadata.get('times_pandas')} times pandas")
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def main() -> None:
     limits = ["history.max_items=200", "history.max_tokens=4096", "train.epochs=1", "train.title_loss=0"]
     model = LLMRecommender(Recipe.load("smollm2-135m-lora", set=[*limits, "train.batch_tokens=2400"])).fit(few)
     found = {str(items): measured(model, [history[-items:] for history in long]) for items in (50, 200)}
-    facts = {"results": found, "model": "smollm2-135m", "machine": machine(), "versions": versions()}
-    out.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    metadata = {"results": found, "model": "smollm2-135m", "machine": machine(), "versions": versions()}
+    out.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 
 

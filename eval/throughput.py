@@ -142,8 +142,8 @@ def main() -> None:
     if asked.peer_python:
         one, peer = results["one pass"], results["TRL, one prompt a target"]
         ratios["targets_against_trl"] = one["targets_per_second"] / peer["targets_per_second"]
-    facts = {"results": results, "ratios": ratios, "threads": torch.get_num_threads(), "machine": machine()}
-    asked.out.write_text(json.dumps({**facts, "versions": versions()}, indent=2) + "\n", encoding="utf-8")
+    metadata = {"results": results, "ratios": ratios, "threads": torch.get_num_threads(), "machine": machine()}
+    asked.out.write_text(json.dumps({**metadata, "versions": versions()}, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(ratios, indent=1))
 
 

@@ -70,7 +70,7 @@ def main() -> None:
         for table in tables
     }
     result = {
-        "recipe": recipe.model_dump(mode="json"), "style": artifact.read(options.style).facts,
+        "recipe": recipe.model_dump(mode="json"), "style": artifact.read(options.style).metadata,
         "test_triples": options.test, "judged": judged, "machine": machine(), "versions": versions(),
     }  # fmt: skip
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -18,14 +18,14 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a run directory says of itself. ``facts`` holds seed, fingerprints, base model and the like."""
+    """What a run directory says of itself. ``metadata`` holds seed, fingerprints, base model and the like."""
 
     kind: str
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     files: Mapping[str, str]
 
 
-def write(folder: Path, *, kind: str, facts: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
+def write(folder: Path, *, kind: str, metadata: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
     """Create ``folder`` from what ``fill`` writes, plus a manifest with every file's sha256.
 
     Raises ArtifactError if ``folder`` exists, EnvironmentFault when it cannot be written.
@@ -40,7 +40,7 @@ def write(folder: Path, *, kind: str, facts: Mapping[str, Any], fill: Callable[[
             "kind": kind,
             "versions": versions(),
             "machine": machine(),
-            **facts,
+            **metadata,
             "files": {path.relative_to(temporary).as_posix(): sha256_of(path) for path in files},
         }
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

@@ -168,7 +168,7 @@ class RecommenderContract:
         assert type(again) is type(model)
         np.testing.assert_array_equal(again.score(histories), model.score(histories))
         assert again.recommend(histories, K).equals(model.recommend(histories, K))
-        assert (again.recipe, again.facts, again.train_log) == (model.recipe, model.facts, model.train_log)
+        assert (again.recipe, again.metadata, again.train_log) == (model.recipe, model.metadata, model.train_log)
         assert again.catalog.table.equals(model.catalog.table)
         assert list(again.histories) == list(model.histories)
         again.save(tmp_path / "copy")

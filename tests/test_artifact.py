@@ -20,24 +20,24 @@ def fill(folder: Path) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    artifact.write(tmp_path / "runs" / "first", kind="test", facts={"seed": 3}, fill=fill)
+    artifact.write(tmp_path / "runs" / "first", kind="test", metadata={"seed": 3}, fill=fill)
     return tmp_path / "runs" / "first"
 
 
 def test_what_is_written_is_read(run: Path) -> None:
     found = artifact.read(run)
     assert found.kind == "test"
-    assert found.facts["seed"] == 3
+    assert found.metadata["seed"] == 3
     assert sorted(found.files) == ["a.txt", "deep/b.txt"]
     assert all(len(digest) == 64 for digest in found.files.values())
-    assert {"llmrec", "torch"} <= set(found.facts["versions"])
-    assert "cpus" in found.facts["machine"]
+    assert {"llmrec", "torch"} <= set(found.metadata["versions"])
+    assert "cpus" in found.metadata["machine"]
     assert [path.name for path in run.parent.iterdir()] == ["first"]
 
 
 def test_nothing_is_written_over(run: Path) -> None:
     with pytest.raises(ArtifactError, match="exists already"):
-        artifact.write(run, kind="test", facts={}, fill=fill)
+        artifact.write(run, kind="test", metadata={}, fill=fill)
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), ArtifactError("no")])
@@ -47,7 +47,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        artifact.write(tmp_path / "run", kind="test", facts={}, fill=broken)
+        artifact.write(tmp_path / "run", kind="test", metadata={}, fill=broken)
     assert not list(tmp_path.iterdir())
 
 
@@ -63,14 +63,14 @@ def test_a_full_disk_is_the_environment_s_fault(tmp_path: Path, error: Exception
         raise error
 
     with pytest.raises(EnvironmentFault, match=r"writing .*run failed: [Nn]o space left .* free some space"):
-        artifact.write(tmp_path / "run", kind="test", facts={}, fill=full)
+        artifact.write(tmp_path / "run", kind="test", metadata={}, fill=full)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(EnvironmentFault, match="cannot write in"):
-        artifact.write(tmp_path / "file" / "run", kind="test", facts={}, fill=fill)
+        artifact.write(tmp_path / "file" / "run", kind="test", metadata={}, fill=fill)
 
 
 def test_what_is_no_run_is_refused(run: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_files_follow_the_umask(tmp_path: Path, umask: int, file: int, folder: i
 
     before = os.umask(umask)
     try:
-        artifact.write(tmp_path / "open", kind="test", facts={}, fill=private)
+        artifact.write(tmp_path / "open", kind="test", metadata={}, fill=private)
     finally:
         os.umask(before)
     made = [tmp_path / "open", *(tmp_path / "open").rglob("*")]

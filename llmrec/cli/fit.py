@@ -54,7 +54,7 @@ def fit(
     table = llmrec.Dataset.load(data)
     held = named.find(split, table)
     model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
-    cost = model.facts.get("cost", {})
+    cost = model.metadata.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""
     print(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
     asked = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"

@@ -106,7 +106,7 @@ def _result(
     histories: Histories,
     rules: Protocol,
 ) -> Result:
-    told = model.facts.get("cost", {})
+    told = model.metadata.get("cost", {})
     known = {key: told.get(key) for key in ("train_seconds", "tokens_per_second", "peak_memory_gib")}
     return Result(
         model=name,
@@ -198,10 +198,10 @@ def _notes(models: Mapping[str, Recommender], split: Split) -> tuple[str, ...]:
     """Say what a reader must know before comparing rows."""
     notes = []
     for name, model in models.items():
-        cut = model.facts.get("split", {}).get("hash", split.hash)
+        cut = model.metadata.get("split", {}).get("hash", split.hash)
         if cut != split.hash:
             notes.append(f"{name} was trained on another split ({cut[:12]}): it may have seen the answers.")
-        trained_on = model.facts.get("data", {}).get("fingerprint")
+        trained_on = model.metadata.get("data", {}).get("fingerprint")
         if trained_on not in {None, split.train.fingerprint}:
             notes.append(
                 f"{name} was not trained on this split's training data (fingerprint {trained_on[:12]}, here "

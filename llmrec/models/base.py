@@ -42,7 +42,7 @@ class Recommender(ABC):
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe(name=self.kind, model=self.kind)
         self.exclude_seen = True
-        self.facts: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
         self.train_log: list[dict[str, Any]] = []
 
     def fit(
@@ -63,7 +63,7 @@ class Recommender(ABC):
         self.catalog = data.catalog
         self.histories = data.histories
         self.exclude_seen = not data.repeats_are_normal
-        self.facts = {
+        self.metadata = {
             "seed": self.recipe.seed,
             "data": {"name": data.name, "fingerprint": data.fingerprint, "events": data.events.height},
             "exclude_seen": self.exclude_seen,
@@ -71,8 +71,8 @@ class Recommender(ABC):
         place = None if work_dir is None else Path(work_dir)
         with measured() as spent:
             self._fit(data, valid=valid, work_dir=place, progress=progress)
-        told = self.facts.get("cost", {})
-        self.facts["cost"] = {
+        told = self.metadata.get("cost", {})
+        self.metadata["cost"] = {
             # A resumed run was trained before, too.
             "train_seconds": round(spent.seconds + told.pop("earlier_seconds", 0.0), 2),
             "peak_memory_gib": round(spent.peak_memory_gib, 2),
@@ -156,7 +156,7 @@ class Recommender(ABC):
                 split.save(path / SPLIT)
             self._save(path)
 
-        artifact.write(Path(folder), kind=self.kind, facts=self.facts, fill=fill)
+        artifact.write(Path(folder), kind=self.kind, metadata=self.metadata, fill=fill)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -168,9 +168,9 @@ class Recommender(ABC):
         model = cls(Recipe.load(path / "recipe.yaml"))
         model.catalog = Catalog(pl.read_parquet(path / "items.parquet").drop("row"))
         model.histories = Histories.from_events(pl.read_parquet(path / "histories.parquet"))
-        model.exclude_seen = bool(manifest.facts["exclude_seen"])
+        model.exclude_seen = bool(manifest.metadata["exclude_seen"])
         own = {"versions", "machine"}
-        model.facts = {key: value for key, value in manifest.facts.items() if key not in own}
+        model.metadata = {key: value for key, value in manifest.metadata.items() if key not in own}
         model._load(path)
         return model
 

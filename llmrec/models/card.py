@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 def model_card(model: Recommender) -> str:
     """Write a model card from the model's recipe, facts and log."""
-    recipe, facts = model.recipe, model.facts
-    data, cost = facts["data"], facts.get("cost", {})
+    recipe, metadata = model.recipe, model.metadata
+    data, cost = metadata["data"], metadata.get("cost", {})
     rows = [
         ("Model", model.kind),
-        *(_llm_rows(model) if "base" in facts else []),
+        *(_llm_rows(model) if "base" in metadata else []),
         ("Data", f"{data['name']}, {data['events']:,} training events, fingerprint {data['fingerprint'][:12]}"),
         ("Catalog", f"{len(model.catalog):,} items"),
         ("Training", ", ".join(f"{key} {value}" for key, value in cost.items()) or "not recorded"),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    base = f"library_name: peft\nbase_model: {facts['base']['name']}\n" if "base" in facts else ""
+    base = f"library_name: peft\nbase_model: {metadata['base']['name']}\n" if "base" in metadata else ""
     return (
         f"---\n{base}tags: [recommendation, llmrec]\n---\n"
         f"# {recipe.name}\n\nA recommender trained by llmrec: it scores every catalog item after a history.\n\n"
@@ -30,7 +30,7 @@ def model_card(model: Recommender) -> str:
 
 
 def _llm_rows(model: Recommender) -> list[tuple[str, str]]:
-    recipe, base = model.recipe, model.facts["base"]
+    recipe, base = model.recipe, model.metadata["base"]
     kept = recipe.backbone.layers
     depth = f"its first {kept} blocks only: the adapter has no weights for the others" if kept else "all blocks"
     return [

@@ -51,8 +51,8 @@ class Wrapped(Recommender):
         self.catalog: Catalog = first.catalog
         self.histories: Histories = first.histories
         self.exclude_seen = first.exclude_seen
-        costs = [model.facts.get("cost", {}) for model in self.models]
-        self.facts = {**first.facts, "made_of": [model.kind for model in self.models], "cost": _sum(costs)}
+        costs = [model.metadata.get("cost", {}) for model in self.models]
+        self.metadata = {**first.metadata, "made_of": [model.kind for model in self.models], "cost": _sum(costs)}
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> NoReturn:
         raise NotImplementedError

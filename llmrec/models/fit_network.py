@@ -46,7 +46,7 @@ def fit_network(
     judging: Callable[[], AbstractContextManager[None]] = nullcontext,
     responses: Validation | None = None,
 ) -> None:
-    """Train ``network``; leave the log in ``model.train_log`` and the cost in ``model.facts``.
+    """Train ``network``; leave the log in ``model.train_log`` and the cost in ``model.metadata``.
 
     ``judging`` is entered around each validation; ``responses`` says what else is validated.
     """
@@ -72,7 +72,7 @@ def fit_network(
         with matmul_precision(settings.matmul) if settings.matmul else nullcontext():
             cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = course.log
-    model.facts["cost"] = {**cost, "device": device_name()}
+    model.metadata["cost"] = {**cost, "device": device_name()}
 
 
 def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:

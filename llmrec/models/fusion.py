@@ -39,7 +39,7 @@ class Fusion(Wrapped):
     ) -> Self:
         """Fuse with the weight of the highest NDCG@k on a validation fold; of equals, the smallest.
 
-        ``facts["fusion"]`` holds what each weight gave. Raises DataError without a fold or without a weight.
+        ``metadata["fusion"]`` holds what each weight gave. Raises DataError without a fold or without a weight.
         """
         if not len(fold.histories) or not weights:
             raise DataError("a fusion's weight is chosen among weights on a validation fold; one of them is empty")
@@ -47,7 +47,7 @@ class Fusion(Wrapped):
         gave = dict(zip(weights, made._tried(fold, weights, k), strict=True))
         made.weight = min(weights, key=lambda weight: (-gave[weight], weight))
         told = {f"{weight:g}": round(value, 6) for weight, value in gave.items()}
-        made.facts["fusion"] = {"weight": made.weight, f"valid_ndcg@{k}": told}
+        made.metadata["fusion"] = {"weight": made.weight, f"valid_ndcg@{k}": told}
         return made
 
     def _adopt(self) -> None:
@@ -58,7 +58,7 @@ class Fusion(Wrapped):
                 + (", not the same ones" if len(a.catalog) == len(b.catalog) else "")
             )
         super()._adopt()
-        self.facts["fusion"] = {"weight": self.weight}
+        self.metadata["fusion"] = {"weight": self.weight}
 
     def score(self, histories: Histories) -> Scores:
         """Mix both models' standardized scores; each reads histories in its own way. See ``Recommender.score``."""

@@ -13,5 +13,5 @@ def item_texts(model: Recommender) -> Scores:
 
     settings = model.recipe.text
     lines = item_lines(model.catalog, Prompt.load(settings.prompt, settings.language))
-    vectors, model.facts["encoder"] = encode_texts(lines, settings.encoder, reader=settings.reader)
+    vectors, model.metadata["encoder"] = encode_texts(lines, settings.encoder, reader=settings.reader)
     return vectors

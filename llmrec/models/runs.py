@@ -50,8 +50,8 @@ def fit_run(
     try:
         model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
         model.histories = data.histories
-        model.facts["split"] = {"name": split.name, "hash": split.hash}
-        model.facts["leaks"] = leaks
+        model.metadata["split"] = {"name": split.name, "hash": split.hash}
+        model.metadata["leaks"] = leaks
         model.save(place, split=split)
     except BaseException:
         # Without a checkpoint there is nothing to continue, and nothing may stand in the way of a second try.
@@ -85,7 +85,7 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
     leave-last-out where none says so. Raises DataError for runs of different splits, and for a run that was
     trained on another split than this or on other data: it may have seen the answers.
     """
-    told = {run: model.facts["split"] for run, model in models.items() if model.facts.get("split")}
+    told = {run: model.metadata["split"] for run, model in models.items() if model.metadata.get("split")}
     run, first = next(iter(told.items()), (None, None))
     for other, theirs in told.items():
         if first is not None and theirs["hash"] != first["hash"]:
@@ -105,14 +105,14 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
 
 
 def _check_trained_on(split: Split, run: str, model: Recommender) -> None:
-    told, this = model.facts.get("split"), {"name": split.name, "hash": split.hash}
+    told, this = model.metadata.get("split"), {"name": split.name, "hash": split.hash}
     if told and told["hash"] != split.hash:
         raise DataError(
             f"{run} was trained on the split {_shown(told)}, which is not {_shown(this)} of "
             f"'{split.data.name}': it may have seen the answers; leave out --split, or name the folder "
             "of its split"
         )
-    if model.facts["data"]["fingerprint"] != split.train.fingerprint:
+    if model.metadata["data"]["fingerprint"] != split.train.fingerprint:
         raise DataError(
             f"{run} was trained on other events than the training part of {split.name} of '{split.data.name}': it "
             "may have seen the answers; train it with: llmrec fit RECIPE --data DIR"
@@ -129,7 +129,7 @@ def _finished(place: Path, mark: dict[str, str], *, resume: bool) -> Recommender
     manifest = artifact.read(place)
     made = {
         "recipe": Recipe.load(place / "recipe.yaml").to_yaml(),  # fields that came later have their defaults
-        "split": manifest.facts.get("split", {}).get("hash"),
+        "split": manifest.metadata.get("split", {}).get("hash"),
     }
     _same(made, mark, place)
     shutil.rmtree(work_dir(place), ignore_errors=True)

@@ -60,8 +60,8 @@ class PromptRanking(Recommender):
         codes = self.catalog.codes(data.events[ITEM])
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
         self._titles = [one_line(title) for title in self.catalog.titles]
-        self.facts["cost"] = {"device": device_name()}
-        self.facts["prompt"] = {"base": self._asked.base, "way": self.way, "wording": self._asked.prompt.name}
+        self.metadata["cost"] = {"device": device_name()}
+        self.metadata["prompt"] = {"base": self._asked.base, "way": self.way, "wording": self._asked.prompt.name}
 
     def _score(self, sequences: Sequences) -> Scores:
         return self._dense(sequences, skip=self.exclude_seen)

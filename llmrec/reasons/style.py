@@ -79,7 +79,7 @@ def fit_style(
     adapted = add_adapter(placed.to(device_name()), recipe.lora)
     with measured() as spent:
         cost = _train(adapted, short, recipe, pad=int(tokenizer.pad_token_id), progress=progress)
-    facts = {
+    metadata = {
         "base": {"name": recipe.backbone.base, "identity": identity_of(recipe.backbone.base, model)},
         "triples": {"learned": len(short), "too_long": len(rows) - len(short)},
         "cost": {"train_seconds": round(spent.seconds, 1), **cost},
@@ -90,7 +90,7 @@ def fit_style(
         (path / "prompt.yaml").write_text(writer.prompt.to_yaml(), encoding="utf-8")
         save_adapter(adapted, path / "adapter", base=recipe.backbone.base)
 
-    artifact.write(place, kind=KIND, facts=facts, fill=fill)
+    artifact.write(place, kind=KIND, metadata=metadata, fill=fill)
     return StyleWriter.load(place)
 
 

@@ -26,7 +26,7 @@ class NextOnTheRing(Recommender):
     kind = "oracle"
 
     def _fit(self, data: Dataset, **_: Any) -> None:
-        self.facts["cost"] = {"train_seconds": 61.0, "tokens_per_second": 120.5, "device": "cpu", "more": 1}
+        self.metadata["cost"] = {"train_seconds": 61.0, "tokens_per_second": 120.5, "device": "cpu", "more": 1}
         self.train_log = [
             {"step": 1, "epoch": 0.5, "loss": 2.0, "tokens_per_second": 90.0},
             {"step": 2, "epoch": 1.0, "loss": float("nan"), "valid_ndcg@10": 0.9},

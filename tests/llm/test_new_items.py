@@ -37,7 +37,7 @@ def test_they_are_recommendable_at_once_and_the_rest_stays(model: LLMRecommender
     model.save(tmp_path / "run")
     again = LLMRecommender.load(tmp_path / "run")
     np.testing.assert_allclose(again.score(history), model.score(history), atol=1e-5)
-    assert again.facts["added_items"] == 2
+    assert again.metadata["added_items"] == 2
 
 
 def test_their_vector_is_that_of_their_text(model: LLMRecommender) -> None:
@@ -64,7 +64,7 @@ def test_no_new_items_change_nothing(model: LLMRecommender) -> None:
     before = model.score(SEEN)
     model.add_items(NEW.head(0))
     np.testing.assert_array_equal(model.score(SEEN), before)
-    assert "added_items" not in model.facts
+    assert "added_items" not in model.metadata
 
 
 @pytest.mark.parametrize(

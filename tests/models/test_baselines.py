@@ -163,6 +163,6 @@ def test_text_follows_the_history(sentence_encoder: Path) -> None:
     np.testing.assert_allclose(
         list(scored(model, "cf").values()), vectors @ mean / np.linalg.norm(mean), atol=1e-5
     )
-    assert model.facts["encoder"]["name"] == str(sentence_encoder)
+    assert model.metadata["encoder"]["name"] == str(sentence_encoder)
     with pytest.raises(ModelError, match="there is no model folder /nowhere"):
         fitted("text", data, text={"encoder": "/nowhere"})

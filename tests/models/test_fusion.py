@@ -65,7 +65,7 @@ def test_the_weight_is_chosen_on_validation(parts: tuple[Recommender, Recommende
         (Fusion.tuned(markov, popularity, ring_split.valid), 0),
         (Fusion.tuned(popularity, markov, ring_split.valid), 1),
     ):
-        told = fused.facts["fusion"]["valid_ndcg@10"]
+        told = fused.metadata["fusion"]["valid_ndcg@10"]
         assert (
             told[f"{fused.weight:g}"]
             == max(told.values())

@@ -35,7 +35,7 @@ def test_the_best_weights_are_kept(ring_split: Split, changed: Callable[..., Rec
     assert [row["epoch"] for row in model.train_log] == [1, 2, 3, 4, 5, 6]
     best = max(row["valid_ndcg@10"] for row in model.train_log)
     assert ndcg_on(model, ring_split.valid) == pytest.approx(best, abs=1e-6)
-    assert model.facts["cost"]["tokens_per_second"] > 0
+    assert model.metadata["cost"]["tokens_per_second"] > 0
     # Each history of six is read once an epoch: five of its items (the last one has no answer) and the start.
     assert [row["tokens"] for row in model.train_log] == [30 * 6] * 6
 

@@ -168,10 +168,10 @@ class Split:
         path = Path(folder)
         if path.exists():
             raise DataError(f"{path} exists already; choose another folder or remove it")
-        facts = {"format": FORMAT, "name": self.name, "hash": self.hash, "events": len(self.parts)}
+        metadata = {"format": FORMAT, "name": self.name, "hash": self.hash, "events": len(self.parts)}
         with appearing(path) as temporary:
             pl.DataFrame({"part": self.parts}).write_parquet(temporary / "parts.parquet")
-            (temporary / "split.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+            (temporary / "split.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, data: Dataset) -> Split:
@@ -180,8 +180,8 @@ class Split:
         if not (path / "split.json").is_file():
             raise DataError(f"{path} is not a saved split; make one with: llmrec data split DIR")
         try:
-            facts = json.loads((path / "split.json").read_text(encoding="utf-8"))
-            name, expected, newest = str(facts["name"]), str(facts["hash"]), int(facts["format"])
+            metadata = json.loads((path / "split.json").read_text(encoding="utf-8"))
+            name, expected, newest = str(metadata["name"]), str(metadata["hash"]), int(metadata["format"])
             parts = pl.read_parquet(path / "parts.parquet")["part"].to_numpy().astype(np.int8)
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error

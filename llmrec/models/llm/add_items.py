@@ -36,4 +36,4 @@ def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
     put_head(model, trained)
     model.reader.network.eval()
     model.take_vectors()
-    model.facts["added_items"] = model.facts.get("added_items", 0) + added.height
+    model.metadata["added_items"] = model.metadata.get("added_items", 0) + added.height

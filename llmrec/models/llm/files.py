@@ -54,7 +54,7 @@ def read_llm(model: LLMRecommender, folder: Path) -> None:
     model.text_mean, model.text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
     model.texts, model.counts = read_tensors(folder / "embeddings.safetensors")["texts"], head.pop("counts")
     base, tokenizer = load_backbone(model.recipe.backbone)
-    name, said = model.recipe.backbone.base, model.facts["base"]["identity"]
+    name, said = model.recipe.backbone.base, model.metadata["base"]["identity"]
     found = identity_of(name, base)
     if found != said:
         raise ArtifactError(f"{folder} was trained on another '{name}': {said}, here it is {found}")

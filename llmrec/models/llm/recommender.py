@@ -139,7 +139,7 @@ class LLMRecommender(RespondingRecommender):
         self.prompts = tuple(Prompt.load(name, history.language) for name in wanted)
         model, tokenizer = load_backbone(self.recipe.backbone)
         name = self.recipe.backbone.base
-        self.facts["base"] = {"name": name, "identity": identity_of(name, model)}
+        self.metadata["base"] = {"name": name, "identity": identity_of(name, model)}
         model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
         self.read_events(tokenizer)
         serializer = self._kept_serializer(tokenizer, work_dir)
