@@ -21,22 +21,24 @@ class Sequences:
 
     codes: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
-    runs: npt.NDArray[np.int32] | None = None  # what each event says besides its item, for models that read it
+    event_codes: npt.NDArray[np.int32] | None = (
+        None  # what each event says besides its item, for models that read it
+    )
     # How many of the user's codes each is guessed from, [n_codes, ways], -1: not in this way; None: all before it.
     before: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def encode(
-        cls, histories: Histories, catalog: Catalog, *, runs: npt.NDArray[np.int32] | None = None
+        cls, histories: Histories, catalog: Catalog, *, event_codes: npt.NDArray[np.int32] | None = None
     ) -> Sequences:
         """Look every item up. Items that are not in the catalog are left out: no model can know them.
 
-        ``runs`` [n_events] go with the events.
+        ``event_codes`` [n_events] go with the events.
         """
         codes = catalog.codes(histories.events[ITEM])
         known = codes >= 0
         before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(known)])
-        return cls(codes[known], before[histories.offsets], None if runs is None else runs[known])
+        return cls(codes[known], before[histories.offsets], None if event_codes is None else event_codes[known])
 
     @classmethod
     def with_moments(
@@ -90,7 +92,9 @@ class Sequences:
         """Keep only each user's newest ``lengths[n]`` items."""
         starts = self.offsets[1:] - lengths
         rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
-        return Sequences(self.codes[rows], offsets_of(lengths), None if self.runs is None else self.runs[rows])
+        return Sequences(
+            self.codes[rows], offsets_of(lengths), None if self.event_codes is None else self.event_codes[rows]
+        )
 
     def users(self) -> npt.NDArray[np.int64]:
         """Return the user's number for every code, int64 [n_codes]."""

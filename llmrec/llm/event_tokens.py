@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
 
-class EventRuns:
+class EventTokens:
     """What can stand before an item's line. A run's code is its place here; 0 says nothing.
 
     Grows as histories with new combinations are read: a cache, bounded by the product of the fields' levels.

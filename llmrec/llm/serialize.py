@@ -18,7 +18,7 @@ from llmrec.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.llm.event_tokens import EventRuns
+    from llmrec.llm.event_tokens import EventTokens
 
 log = logging.getLogger(__name__)
 Ints = npt.NDArray[np.int64]
@@ -61,7 +61,7 @@ class Serializer:
     prefix: Ints
     tokens: Ints
     offsets: Ints
-    events: EventRuns | None = None
+    events: EventTokens | None = None
 
     @classmethod
     def build(
@@ -113,21 +113,21 @@ class Serializer:
 
     def sizes(self, sequences: Sequences) -> Ints:
         """Number of positions every event of some sequences takes, int64 [n_codes]."""
-        return self._sizes(np.asarray(sequences.codes), sequences.runs)
+        return self._sizes(np.asarray(sequences.codes), sequences.event_codes)
 
-    def _sizes(self, codes: npt.NDArray[np.integer], runs: npt.NDArray[np.integer] | None) -> Ints:
+    def _sizes(self, codes: npt.NDArray[np.integer], event_codes: npt.NDArray[np.integer] | None) -> Ints:
         sizes: Ints = self.costs()[codes]
-        if runs is None or self.events is None or self.encoding == "soft":
+        if event_codes is None or self.events is None or self.encoding == "soft":
             return sizes
-        return np.asarray(sizes + self.events.lengths()[runs])
+        return np.asarray(sizes + self.events.lengths()[event_codes])
 
     def line(self, code: int) -> Ints:
         """Token ids of an item's line, newline included."""
         return self.tokens[self.offsets[code] : self.offsets[code + 1]]
 
-    def write(self, inputs: Ints, runs: Ints | None = None) -> Written:
+    def write(self, inputs: Ints, event_codes: Ints | None = None) -> Written:
         """Serialize item codes [n, items], -1 where a row is shorter, and what their events say besides."""
-        each = np.where(inputs >= 0, self._sizes(np.maximum(inputs, 0), runs), 0)
+        each = np.where(inputs >= 0, self._sizes(np.maximum(inputs, 0), event_codes), 0)
         ends = (
             len(self.prefix)
             - 1
@@ -141,24 +141,24 @@ class Serializer:
             for row, place in zip(rows, places, strict=True):
                 line = self.line(int(inputs[row, place]))
                 tokens[row, ends[row, place + 1] + 1 - len(line) : ends[row, place + 1] + 1] = line
-                if self.events is not None and runs is not None:
-                    start, words = ends[row, place] + 1, self.events.tokens(int(runs[row, place]))
+                if self.events is not None and event_codes is not None:
+                    start, words = ends[row, place] + 1, self.events.tokens(int(event_codes[row, place]))
                     tokens[row, start : start + len(words)] = words
         if self.encoding != "text":
             at = ends[rows, places + 1]
             slots[rows, at] = inputs[rows, places]
         return Written(
-            tokens, slots, ends, self._levels(slots, (rows, ends[rows, places + 1]), runs, (rows, places))
+            tokens, slots, ends, self._levels(slots, (rows, ends[rows, places + 1]), event_codes, (rows, places))
         )
 
     def _levels(
-        self, slots: Ints, at: tuple[Ints, Ints], runs: Ints | None, events: tuple[Ints, Ints]
+        self, slots: Ints, at: tuple[Ints, Ints], event_codes: Ints | None, events: tuple[Ints, Ints]
     ) -> Ints | None:
-        if self.events is None or runs is None or self.encoding != "soft":
+        if self.events is None or event_codes is None or self.encoding != "soft":
             return None
         combinations = self.events.combinations
         levels = np.zeros((*slots.shape, combinations.shape[1]), dtype=np.int64)
-        levels[at] = combinations[runs[events]]
+        levels[at] = combinations[event_codes[events]]
         return levels
 
 

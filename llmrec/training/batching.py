@@ -157,11 +157,11 @@ def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints:
     return inputs
 
 
-def padded_runs(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints | None:
+def padded_event_codes(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints | None:
     """Lay the events' runs out as ``padded`` lays out the items, 0 behind the shorter ones; None without runs."""
-    if sequences.runs is None:
+    if sequences.event_codes is None:
         return None
-    found = padded(Sequences(sequences.runs, sequences.offsets), rows)
+    found = padded(Sequences(sequences.event_codes, sequences.offsets), rows)
     return np.maximum(found, 0)
 
 

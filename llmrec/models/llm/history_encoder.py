@@ -19,7 +19,7 @@ from llmrec.training.batching import (
     inputs_and_targets,
     inputs_of,
     padded,
-    padded_runs,
+    padded_event_codes,
 )
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ class Reader:
         import torch
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)
-        runs = None
-        if sequences.runs is not None:
-            runs = inputs_of(sequences.runs, sequences, batch.windows, inputs.shape[1], empty=0)
+        event_codes = None
+        if sequences.event_codes is not None:
+            event_codes = inputs_of(sequences.event_codes, sequences, batch.windows, inputs.shape[1], empty=0)
         if self.network.losses.title:  # the last answer is written, too: its title is learned as all others are
             rows, last = np.arange(len(inputs)), batch.windows[:, 2] - batch.windows[:, 1]
             inputs = np.pad(inputs, ((0, 0), (0, 1)), constant_values=-1)
             inputs[rows, last] = targets[rows, last]
-        written = self.serializer.write(inputs, runs)
+        written = self.serializer.write(inputs, event_codes)
         # Only that title can be too much, where the longest two do not fit: what fits of it is learned.
         fits = slice(self.max_tokens)
         written = replace(written, tokens=written.tokens[:, fits], slots=written.slots[:, fits])
@@ -111,7 +111,7 @@ class Reader:
     def written(self, sequences: Sequences, n: int) -> Written:
         """Serialize one history's window."""
         kept = self.window(sequences)
-        return self.serializer.write(padded(kept, np.array([n])), padded_runs(kept, np.array([n])))
+        return self.serializer.write(padded(kept, np.array([n])), padded_event_codes(kept, np.array([n])))
 
     def shown(self, written: Written, titles: list[str]) -> str:
         """Turn a serialized history back into text; an item slot is shown as ``[title]``."""
@@ -141,7 +141,7 @@ def encode_users(
     with torch.inference_mode():
         vectors = network.items()
         for rows in by_length(sizes, batch_tokens):
-            written = serializer.write(padded(sequences, rows), padded_runs(sequences, rows))
+            written = serializer.write(padded(sequences, rows), padded_event_codes(sequences, rows))
             tokens, slots = torch.from_numpy(written.tokens), torch.from_numpy(written.slots)
             levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
             hidden = network.hidden(tokens.to(device), slots.to(device), vectors, levels)

@@ -32,7 +32,7 @@ from llmrec.training.batching import Batch, plan
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.llm.event_tokens import EventRuns
+    from llmrec.llm.event_tokens import EventTokens
     from llmrec.models.llm.history_encoder import Reader
     from llmrec.models.llm.session import UserSession
     from llmrec.training.response_heads import ResponseHeads
@@ -49,7 +49,7 @@ class LLMRecommender(RespondingRecommender):
     reader: Reader
     index: ItemIndex
     prompts: tuple[Prompt, ...]  # of a history, of an item's line and, where events are read, of an event
-    runs: EventRuns | None  # what events say besides their items
+    event_tokens: EventTokens | None  # what events say besides their items
     texts: Scores  # each item's text encoding, standardized by the next two, [n_items, hidden]
     text_mean: Scores
     text_scale: float
@@ -104,8 +104,10 @@ class LLMRecommender(RespondingRecommender):
         from llmrec.models.llm.session import UserSession
 
         self._fitted_catalog()
-        runs = self._runs if self.runs is not None else None
-        found = UserSession(lambda: (self.reader, self.catalog), self._answer, forget=forget, runs=runs)
+        event_tokens = self._event_codes if self.event_tokens is not None else None
+        found = UserSession(
+            lambda: (self.reader, self.catalog), self._answer, forget=forget, event_tokens=event_tokens
+        )
         found.extend(history)
         return found
 
@@ -175,13 +177,15 @@ class LLMRecommender(RespondingRecommender):
             tokenizer, item_lines(catalog, item), prefix=prefix.render("user"),
             encoding=self.recipe.history.encoding,
         )  # fmt: skip
-        return replace(built, events=self.runs)
+        return replace(built, events=self.event_tokens)
 
     def read_events(self, tokenizer: PreTrainedTokenizerBase) -> None:
         """Prepare to write what events say, with the levels and the wording of this model."""
-        from llmrec.llm.event_tokens import EventRuns
+        from llmrec.llm.event_tokens import EventTokens
 
-        self.runs = EventRuns(self.levels, self.prompts[2], tokenizer) if self.recipe.history.events else None
+        self.event_tokens = (
+            EventTokens(self.levels, self.prompts[2], tokenizer) if self.recipe.history.events else None
+        )
 
     def _kept_serializer(self, tokenizer: PreTrainedTokenizerBase, work_dir: Path | None) -> Serializer:
         """Tokenize the catalog; with ``work_dir`` once and for all, kept there and memory-mapped."""
@@ -191,7 +195,7 @@ class LLMRecommender(RespondingRecommender):
         if not place.is_dir():
             with appearing(place) as temporary:
                 self.serializer_of(tokenizer, self.catalog).save(temporary)
-        return replace(Serializer.load(place, self.recipe.history.encoding), events=self.runs)
+        return replace(Serializer.load(place, self.recipe.history.encoding), events=self.event_tokens)
 
     def encode_lines(self, model: Any, serializer: Serializer) -> Scores:
         """Return a model's encoding of every line, float32 [n, hidden]."""
@@ -288,9 +292,9 @@ class LLMRecommender(RespondingRecommender):
     def _raw_vectors(self) -> Scores:
         return self.raw
 
-    def _runs(self, histories: Histories) -> npt.NDArray[np.int32]:
-        assert self.runs is not None
-        return self.runs.codes(histories)
+    def _event_codes(self, histories: Histories) -> npt.NDArray[np.int32]:
+        assert self.event_tokens is not None
+        return self.event_tokens.codes(histories)
 
     def _save(self, folder: Path) -> None:
         write_llm(self, folder)

@@ -26,7 +26,7 @@ Answer = Callable[[Floats, list[int], int, int], pl.DataFrame]
 # What the model reads with now: both are others once it has taken in new items.
 Source = Callable[[], tuple["Reader", Catalog]]
 # What events say besides their items, as codes of the serializer's event runs.
-Runs = Callable[[Histories], npt.NDArray[np.int32]]
+EventCoder = Callable[[Histories], npt.NDArray[np.int32]]
 Event = str | Mapping[str, object]
 
 
@@ -39,12 +39,14 @@ class UserSession:
     then those for the shorter history.
     """
 
-    def __init__(self, source: Source, answer: Answer, *, forget: float = 0.0, runs: Runs | None = None) -> None:
+    def __init__(
+        self, source: Source, answer: Answer, *, forget: float = 0.0, event_codes: EventCoder | None = None
+    ) -> None:
         if not 0 <= forget < 1:
             raise DataError(f"forget is {forget}; it is the share of a full window to drop, from 0 to below 1")
-        self._source, self._answer, self._forget, self._runs_of = source, answer, forget, runs
+        self._source, self._answer, self._forget, self._token_runs_of = source, answer, forget, event_codes
         self._codes: list[int] = []
-        self._runs: list[int] = []
+        self._event_codes: list[int] = []
         self._sizes: list[int] = []  # positions that each event takes
         self._newest: dict[str, object] = {}
         self._first = 0  # the oldest item that is read
@@ -107,23 +109,25 @@ class UserSession:
             if not isinstance(row.get(ITEM), str):
                 raise DataError(f"an event of a session needs a text {ITEM}, got {row.get(ITEM)!r}")
         codes = [self._catalog.code(str(row[ITEM])) for row in rows]
-        runs = self._said(rows)
+        event_codes = self._said(rows)
         sequences = Sequences(
-            np.array(codes, dtype=np.int32), np.array([0, len(codes)]), None if runs is None else np.array(runs)
+            np.array(codes, dtype=np.int32),
+            np.array([0, len(codes)]),
+            None if event_codes is None else np.array(event_codes),
         )
         self._sizes += self._reader.serializer.sizes(sequences).tolist()
         self._codes += codes
-        self._runs += runs or []
+        self._event_codes += event_codes or []
 
     def _said(self, rows: list[dict[str, object]]) -> list[int] | None:
         """The runs of new events; the newest one before them stands first, for the pause after it."""
-        if self._runs_of is None:
+        if self._token_runs_of is None:
             return None
         before = [self._newest] if self._newest else []
         table = pl.DataFrame([*before, *rows], infer_schema_length=None)
         self._newest = rows[-1]
-        runs = self._runs_of(Histories(("",), table, np.array([0, table.height])))
-        return [int(run) for run in runs[len(before) :]]
+        event_codes = self._token_runs_of(Histories(("",), table, np.array([0, table.height])))
+        return [int(run) for run in event_codes[len(before) :]]
 
     def _fits(self) -> bool:
         read = self._sizes[self._first :]
@@ -147,8 +151,10 @@ class UserSession:
 
         network, serializer = self._reader.network, self._reader.serializer
         inputs = np.array([self._codes[part]], dtype=np.int64)
-        runs = np.array([self._runs[part]], dtype=np.int64) if self._runs_of is not None else None
-        written = serializer.write(inputs, runs)
+        event_codes = (
+            np.array([self._event_codes[part]], dtype=np.int64) if self._token_runs_of is not None else None
+        )
+        written = serializer.write(inputs, event_codes)
         start = len(serializer.prefix) if new else 0
         device = network.bias.device
         with torch.inference_mode():

@@ -101,11 +101,11 @@ class RespondingRecommender(Recommender):
 
     def sequences_of(self, histories: Histories) -> Sequences:
         """Return items and, where the recipe says so, what each event says besides."""
-        runs = self._runs(histories) if self.recipe.history.events else None
-        return Sequences.encode(histories, self._fitted_catalog(), runs=runs)
+        event_codes = self._event_codes(histories) if self.recipe.history.events else None
+        return Sequences.encode(histories, self._fitted_catalog(), event_codes=event_codes)
 
     @abstractmethod
-    def _runs(self, histories: Histories) -> npt.NDArray[np.int32]:
+    def _event_codes(self, histories: Histories) -> npt.NDArray[np.int32]:
         """Return a code for what each event says besides its item, int32 [n_events]."""
 
     def _kept_columns(self) -> list[str]:

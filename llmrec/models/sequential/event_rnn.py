@@ -23,7 +23,7 @@ from llmrec.training.batching import (
     inputs_and_targets,
     inputs_of,
     padded,
-    padded_runs,
+    padded_event_codes,
     plan,
 )
 
@@ -101,9 +101,9 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         tensors = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
         if sequences.before is not None:
             tensors["anchors"] = torch.from_numpy(anchors_of(sequences.before, sequences, batch.windows))
-        if sequences.runs is not None:
-            runs = inputs_of(sequences.runs, sequences, batch.windows, inputs.shape[1], empty=0)
-            tensors["levels"] = torch.from_numpy(self._unpacked(runs))
+        if sequences.event_codes is not None:
+            event_codes = inputs_of(sequences.event_codes, sequences, batch.windows, inputs.shape[1], empty=0)
+            tensors["levels"] = torch.from_numpy(self._unpacked(event_codes))
         return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
 
     def _states(self, sequences: Sequences) -> Scores:
@@ -114,8 +114,11 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             for rows in by_length(kept.lengths() + 1, TOKENS_AT_ONCE):
-                inputs, runs = torch.from_numpy(padded(kept, rows)).to(device), padded_runs(kept, rows)
-                levels = None if runs is None else torch.from_numpy(self._unpacked(runs)).to(device)
+                inputs, event_codes = (
+                    torch.from_numpy(padded(kept, rows)).to(device),
+                    padded_event_codes(kept, rows),
+                )
+                levels = None if event_codes is None else torch.from_numpy(self._unpacked(event_codes)).to(device)
                 states = self.network.states(inputs, levels)
                 found[rows] = states[torch.arange(len(rows)), torch.from_numpy(kept.lengths()[rows])].cpu().numpy()
         return found
@@ -140,13 +143,13 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
     def _raw_vectors(self) -> Scores:
         return np.asarray(self.item_vectors())
 
-    def _runs(self, histories: Histories) -> npt.NDArray[np.int32]:
+    def _event_codes(self, histories: Histories) -> npt.NDArray[np.int32]:
         """Levels as one number, the first field's in the highest place."""
         levels = self.levels.codes(histories).astype(np.int64)
         return np.asarray(np.ravel_multi_index(tuple(levels.T), self.levels.sizes), dtype=np.int32)
 
-    def _unpacked(self, runs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.stack(np.unravel_index(runs, self.levels.sizes), axis=-1).astype(np.int64)
+    def _unpacked(self, event_codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.stack(np.unravel_index(event_codes, self.levels.sizes), axis=-1).astype(np.int64)
 
     def _save(self, folder: Path) -> None:
         write_fields(self, folder)
