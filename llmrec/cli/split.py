@@ -53,7 +53,9 @@ def split(
     if how is Name.rolling:
         found = Split.rolling(data, windows=windows)
     elif how is Name.global_time:
-        found = [Split.global_time(data, valid_from=_moment(valid_from), test_from=_moment(test_from))]
+        found = [
+            Split.global_time(data, valid_from=_timestamp_group(valid_from), test_from=_timestamp_group(test_from))
+        ]
     else:
         found = [_cut(data, how, k=k, share=share, seed=seed, gap=gap)]
     rows = []
@@ -80,7 +82,7 @@ def _cut(data: Dataset, how: Name, *, k: int, share: float, seed: int, gap: int 
     return Split.leave_last_out(data)
 
 
-def _moment(text: str | None) -> int | None:
+def _timestamp_group(text: str | None) -> int | None:
     """Read a moment from the command line, in any form that a log may have."""
     from llmrec.data.cleaning.timestamps import MICROS, to_micros
 

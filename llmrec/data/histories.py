@@ -90,7 +90,7 @@ def offsets_of(
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.asarray(lengths, dtype=np.int64))])
 
 
-def moments(histories: Histories) -> npt.NDArray[np.int64]:
+def n_strictly_earlier(histories: Histories) -> npt.NDArray[np.int64]:
     """Count for every event how many of its user's are strictly earlier; without times, how many come before."""
     lengths = histories.lengths()
     places = np.arange(histories.events.height) - np.repeat(histories.offsets[:-1], lengths)
@@ -103,10 +103,10 @@ def moments(histories: Histories) -> npt.NDArray[np.int64]:
     return np.asarray(places[firsts], dtype=np.int64)
 
 
-def known_before(
-    before: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
+def visible_among(
+    n_visible: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
-    """Say of the ``known`` [n] events what ``moments`` would if there were no others."""
+    """Say of the ``known`` [n] events what ``n_strictly_earlier`` would if there were no others."""
     total = offsets_of(known)
     starts = np.repeat(offsets[:-1], np.diff(offsets))
-    return np.asarray((total[starts + before] - total[starts])[known], dtype=np.int64)
+    return np.asarray((total[starts + n_visible] - total[starts])[known], dtype=np.int64)

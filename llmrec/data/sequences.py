@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import ITEM
-from llmrec.data.histories import Histories, known_before, moments, offsets_of
+from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, visible_among
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
@@ -25,7 +25,7 @@ class Sequences:
         None  # what each event says besides its item, for models that read it
     )
     # How many of the user's codes each is guessed from, [n_codes, ways], -1: not in this way; None: all before it.
-    before: npt.NDArray[np.int64] | None = None
+    n_visible: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def encode(
@@ -37,11 +37,11 @@ class Sequences:
         """
         codes = catalog.codes(histories.events[ITEM])
         known = codes >= 0
-        before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(known)])
-        return cls(codes[known], before[histories.offsets], None if event_codes is None else event_codes[known])
+        n_visible = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(known)])
+        return cls(codes[known], n_visible[histories.offsets], None if event_codes is None else event_codes[known])
 
     @classmethod
-    def with_moments(
+    def strictly_before(
         cls, encoded: Sequences, histories: Histories, catalog: Catalog, *, both: bool = False
     ) -> Sequences:
         """Have what was encoded of histories guessed from strictly earlier events.
@@ -49,11 +49,11 @@ class Sequences:
         ``both``: also from all before it, where its own moment has some; -1 where it has none.
         """
         known = catalog.codes(histories.events[ITEM]) >= 0
-        ways = [known_before(moments(histories), histories.offsets, known)]
+        ways = [visible_among(n_strictly_earlier(histories), histories.offsets, known)]
         if both:
-            all_before = np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths())
-            ways.append(np.where(all_before > ways[0], all_before, -1))
-        return replace(encoded, before=np.stack(ways, axis=1))
+            all_earlier = np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths())
+            ways.append(np.where(all_earlier > ways[0], all_earlier, -1))
+        return replace(encoded, n_visible=np.stack(ways, axis=1))
 
     def save(self, folder: str | Path) -> None:
         """Write both arrays into a new folder. Raises DataError if it exists."""

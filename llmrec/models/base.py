@@ -202,7 +202,7 @@ class Recommender(ABC):
         wanted = self.recipe.train.targets
         if wanted == "event":
             return found
-        return Sequences.with_moments(found, data.histories, self.catalog, both=wanted == "both")
+        return Sequences.strictly_before(found, data.histories, self.catalog, both=wanted == "both")
 
     def _kept_columns(self) -> list[str]:
         """The columns of the known histories' events that a run keeps besides the item."""

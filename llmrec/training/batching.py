@@ -124,13 +124,13 @@ def targets_of(values: npt.NDArray[np.floating], sequences: Sequences, windows: 
     return found
 
 
-def anchors_of(before: Ints, sequences: Sequences, windows: Ints) -> Ints:
+def context_positions_of(n_visible: Ints, sequences: Sequences, windows: Ints) -> Ints:
     """Say for each target which of its window's states was there strictly before it; -1: none that is whole.
 
-    ``before`` [n_codes, ...]: how many of the user's events are known then, -1: not to be guessed so. A state is
+    ``n_visible`` [n_codes, ...]: how many of the user's events are known then, -1: not to be guessed so. A state is
     not whole where the window leaves out all of what was known.
     """
-    counts = targets_of(before.astype(np.float64), sequences, windows)
+    counts = targets_of(n_visible.astype(np.float64), sequences, windows)
     starts = windows[:, 1].reshape(-1, *[1] * (counts.ndim - 1))
     counts = counts - starts
     whole = (counts >= 1) | ((starts == 0) & (counts == 0))

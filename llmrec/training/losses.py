@@ -12,32 +12,32 @@ EXACT_UP_TO = 50_000
 NEGATIVES = 8192
 
 
-class Guesses(NamedTuple):
+class Predictions(NamedTuple):
     """Which target, as (rows, places), is guessed from which of its row's states, and what was there before it.
 
     ``known``: how many of the row's items are strictly earlier than the target, where moments are told apart;
-    ``within``: whether the guess is from all that stands before the target, of its own moment, too.
+    ``in_basket``: whether the guess is from all that stands before the target, of its own moment, too.
     """
 
     rows: torch.Tensor
     places: torch.Tensor
     at: torch.Tensor
     known: torch.Tensor
-    within: torch.Tensor
+    in_basket: torch.Tensor
 
 
-def read_at(targets: torch.Tensor, anchors: torch.Tensor | None) -> Guesses:
+def read_at(targets: torch.Tensor, context_positions: torch.Tensor | None) -> Predictions:
     """Say where the targets stand, and which of a row's states guesses each.
 
-    ``targets`` [n, length + 1], below 0 where there is none: state t guesses target t, or with ``anchors``
+    ``targets`` [n, length + 1], below 0 where there is none: state t predictions target t, or with ``context_positions``
     [n, length + 1, ways] each state named there, the strictly earlier one first; below 0 there is none.
     """
     rows, places = torch.nonzero(targets >= 0, as_tuple=True)
-    if anchors is None:
-        return Guesses(rows, places, places, places, torch.zeros_like(rows, dtype=torch.bool))
-    at = anchors[rows, places]
+    if context_positions is None:
+        return Predictions(rows, places, places, places, torch.zeros_like(rows, dtype=torch.bool))
+    at = context_positions[rows, places]
     each, way = torch.nonzero(at >= 0, as_tuple=True)
-    return Guesses(rows[each], places[each], at[each, way], at[each, 0].clamp(min=0), way > 0)
+    return Predictions(rows[each], places[each], at[each, way], at[each, 0].clamp(min=0), way > 0)
 
 
 def catalog_cross_entropy(

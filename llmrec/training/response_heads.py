@@ -82,10 +82,10 @@ class ResponseHeads(nn.Module):
         ``vectors`` are those of the targets' items [n_targets, dim].
         """
         rows, places = taught.targets
-        anchors = told["anchors"][rows, places]
-        there = anchors >= 0
+        context_positions = told["context_positions"][rows, places]
+        there = context_positions >= 0
         rows, places, vectors = rows[there], places[there], vectors[there]
-        at = taught.states[rows, anchors[there]]
+        at = taught.states[rows, context_positions[there]]
         features = told["features"][rows, places] if self.numeric else None
         raw = self._raw(taught.hidden[rows, at], vectors, features)
         weights = told["weights"][rows, places]

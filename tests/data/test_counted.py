@@ -55,24 +55,24 @@ def test_a_row_by_hand(data: Dataset, counted: CountedFeatures) -> None:
     found = counted.of_events(data.histories, data.catalog)
     assert found.shape == (72, counted.size)
     own = data.histories.take([0]).events
-    before, item = own[:6], own["item_id"][8]
+    n_visible, item = own[:6], own["item_id"][8]
     assert np.isnan(found[0, 1:14]).all()  # nobody knows a user's first event
     assert (found[0, 14 : counted.n_user] == 0).all()
     row = found[8]
     assert row[0] == pytest.approx(np.log1p(6))
-    assert row[1:4] == pytest.approx([0.5, 0.5, before["price"].mean()])
+    assert row[1:4] == pytest.approx([0.5, 0.5, n_visible["price"].mean()])
     gaps = [0, 0, DAY, 0, 0]
     assert row[4] == pytest.approx(np.log1p(gaps).mean())
     assert row[9:11].tolist() == [1, 0]  # the sixth event is a purchase
     assert row[13] == 1  # days from the first event to the last known
     # Prices a user has met lie above or below those that others pay for the same: five zeros are added.
-    usual = [mean_of_others(data, other, "price") for other in before["item_id"]]
-    distances = (before["price"] - pl.Series(usual)).drop_nulls()
+    usual = [mean_of_others(data, other, "price") for other in n_visible["item_id"]]
+    distances = (n_visible["price"] - pl.Series(usual)).drop_nulls()
     assert row[counted.n_user - 6] == pytest.approx(distances.sum() / (len(distances) + SHRINK))
     at = counted.n_user + 1
     assert row[at + 2] == pytest.approx(mean_of_others(data, item, "price"))
     assert row[at + 4 + 2] == pytest.approx(row[at + 2] + row[counted.n_user - 6])
-    met = before.filter(pl.col("item_id") == item)
+    met = n_visible.filter(pl.col("item_id") == item)
     pair = row[counted.n_user + 1 + 2 * len(counted.names) :]
     assert pair[0] == pytest.approx(np.log1p(met.height))
     if met.height:

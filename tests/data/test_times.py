@@ -61,7 +61,7 @@ def test_mixed_units_and_other_types_are_refused() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.datetimes(datetime(1971, 1, 1), datetime(2099, 1, 1)), min_size=1))
-def test_iso_text_and_datetimes_agree(moments: list[datetime]) -> None:
-    written = pl.Series([moment.isoformat() for moment in moments])
-    read = pl.Series(moments, dtype=pl.Datetime("us"))
+def test_iso_text_and_datetimes_agree(n_strictly_earlier: list[datetime]) -> None:
+    written = pl.Series([moment.isoformat() for moment in n_strictly_earlier])
+    read = pl.Series(n_strictly_earlier, dtype=pl.Datetime("us"))
     assert to_micros(written, where="log").equals(to_micros(read, where="log"))

@@ -42,16 +42,16 @@ def random_adapter(settings: Backbone, **lora: object) -> torch.nn.Module:
 
 def test_merged_equals_unmerged_and_leaves_no_trace(settings: Backbone) -> None:
     adapted = random_adapter(settings)
-    before = {name: value.clone() for name, value in adapted.state_dict().items()}
+    n_visible = {name: value.clone() for name, value in adapted.state_dict().items()}
     apart = run(adapted)
     with merged(adapted):  # type: ignore[arg-type]
         together = run(adapted)
         weight = "base_model.model.model.layers.0.self_attn.q_proj.base_layer.weight"
-        assert not torch.equal(adapted.state_dict()[weight], before[weight])
+        assert not torch.equal(adapted.state_dict()[weight], n_visible[weight])
     assert torch.allclose(together, apart, atol=1e-4)
     after = adapted.state_dict()
-    assert before.keys() == after.keys()
-    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert n_visible.keys() == after.keys()
+    assert all(torch.equal(n_visible[name], after[name]) for name in n_visible)
     assert torch.equal(run(adapted), apart)
 
 
@@ -139,10 +139,10 @@ def test_the_identity_is_the_content(tiny_base: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_base, tmp_path / "base")
     assert find_base(str(folder)).identity == find_base(str(tiny_base)).identity
     for file in ("model.safetensors", "tokenizer.json"):
-        before = find_base(str(folder)).identity
+        n_visible = find_base(str(folder)).identity
         with (folder / file).open("ab") as weights:
             weights.write(b" ")
-        assert find_base(str(folder)).identity != before
+        assert find_base(str(folder)).identity != n_visible
 
 
 def test_no_network_and_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

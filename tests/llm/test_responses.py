@@ -129,8 +129,10 @@ def test_a_window_without_the_moment_before_teaches_nothing(model: LLMRecommende
     assert targets is not None
     told = model._told(targets, sequences, Batch(0, np.array([[0, 3, 7]])))
     # Target t is event 3 + t; events 4 and 5 share a moment, before which the window has event 3 alone.
-    assert told["anchors"].tolist() == [[-1, 1, 1, 3, 3]]
-    assert model._told(targets, sequences, Batch(0, np.array([[0, 0, 3]])))["anchors"].tolist() == [[0, 0, 2, 2]]
+    assert told["context_positions"].tolist() == [[-1, 1, 1, 3, 3]]
+    assert model._told(targets, sequences, Batch(0, np.array([[0, 0, 3]])))["context_positions"].tolist() == [
+        [0, 0, 2, 2]
+    ]
 
 
 def test_the_table_says_what_was_promised(model: LLMRecommender) -> None:
@@ -164,11 +166,11 @@ def test_a_saved_run_predicts_the_same(model: LLMRecommender, tmp_path: Path) ->
 def test_new_items_have_responses_too(tiny_recipe: Callable[..., Recipe]) -> None:
     model = LLMRecommender(tiny_recipe("soft", "train.epochs=1", TASKS, EVENTS)).fit(shop())
     histories = shop(2).histories
-    before = model.predict_response(histories, ["1"])
+    n_visible = model.predict_response(histories, ["1"])
     model.add_items({"item_id": ["new"], "title": ["Film 99"]})
     table = model.predict_response(histories, ["1", "new"])
     known = table.filter(pl.col("item_id") == "1").drop("user_id", "item_id").to_numpy()
-    np.testing.assert_allclose(known, before.drop("user_id", "item_id").to_numpy(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(known, n_visible.drop("user_id", "item_id").to_numpy(), rtol=1e-3, atol=1e-3)
     assert table.filter(pl.col("item_id") == "new").drop("user_id", "item_id").to_numpy().min() >= 0
 
 

@@ -49,12 +49,12 @@ def test_every_title_is_learned_once(model: LLMRecommender) -> None:
     sequences = sequences_of(model, ["3", "4", "9", "1"])
     batch = model.reader.collate(sequences, Batch(0, np.array([[0, 0, 2], [0, 2, 3]])))
     network, line = model.reader.network, model.reader.serializer.line
-    before, after = sequences[0][:3], sequences[0][2:]
+    n_visible, after = sequences[0][:3], sequences[0][2:]
     losses, network.losses = network.losses, Losses(item=0, title=1.0)
     sums, n = 0.0, 0
     with torch.no_grad():
         found = float(network(**batch))
-        for items, untaught in ((before, 0), (after, len(line(int(after[0]))))):
+        for items, untaught in ((n_visible, 0), (after, len(line(int(after[0]))))):
             ids = np.concatenate([model.reader.serializer.prefix, *(line(int(code)) for code in items)])
             start = len(model.reader.serializer.prefix) + untaught
             read, truth = torch.from_numpy(ids)[None], torch.from_numpy(ids[start:])

@@ -51,7 +51,7 @@ def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: C
     if targets == "both":
         read_nothing(model)
     sequences = model._taught(data)
-    assert (sequences.before is None) == (targets == "event")
+    assert (sequences.n_visible is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
     collate = model.reader.collate if kind == "llm" else model._collate  # type: ignore[attr-defined]
     with torch.no_grad():
@@ -109,23 +109,25 @@ def test_a_window_amid_one_basket_teaches_nothing() -> None:
     data = baskets(1)
     model = from_recipe(Recipe.of({"model": "gru", "train": {"epochs": 1, "targets": "moment"}})).fit(data)
     n = data.events.height
-    sequences = Sequences(np.zeros(n, dtype=np.int32), np.array([0, n]), before=np.zeros((n, 1), dtype=np.int64))
+    sequences = Sequences(
+        np.zeros(n, dtype=np.int32), np.array([0, n]), n_visible=np.zeros((n, 1), dtype=np.int64)
+    )
     tensors = model._collate(sequences, Batch(0, np.array([[0, 1, n - 1]])))  # type: ignore[attr-defined]
-    assert (tensors["anchors"] == -1).all()
+    assert (tensors["context_positions"] == -1).all()
     assert model.network(**tensors).item() == 0  # type: ignore[attr-defined]
 
 
 def test_unknown_items_do_not_count_as_earlier() -> None:
     data = baskets(2)
     catalog = type(data.catalog)(data.catalog.table.filter(pl.col("item_id") != "3"))
-    found = Sequences.with_moments(Sequences.encode(data.histories, catalog), data.histories, catalog)
-    assert found.before is not None
+    found = Sequences.strictly_before(Sequences.encode(data.histories, catalog), data.histories, catalog)
+    assert found.n_visible is not None
     kept = data.events.filter(pl.col("item_id") != "3")
     by_hand = [
         kept.filter(pl.col("user_id") == user, pl.col("timestamp") < time).height
         for user, time in kept.select("user_id", "timestamp").iter_rows()
     ]
-    assert found.before[:, 0].tolist() == by_hand
+    assert found.n_visible[:, 0].tolist() == by_hand
 
 
 def test_a_model_that_looks_both_ways_is_refused() -> None:

@@ -91,14 +91,14 @@ def test_small_catalogs_are_exact_and_large_ones_sampled() -> None:
 def test_what_is_known_of_a_guess_is_strictly_earlier() -> None:
     """Target 2 shares its moment with target 1: it is guessed from both states, and knows one item either way."""
     targets = torch.tensor([[-100, 4, 5, -100]])
-    anchors = torch.tensor([[[0, -1], [1, -1], [1, 2], [3, -1]]])
-    found = read_at(targets, anchors)
+    context_positions = torch.tensor([[[0, -1], [1, -1], [1, 2], [3, -1]]])
+    found = read_at(targets, context_positions)
     assert found.places.tolist() == [1, 2, 2]
     assert found.at.tolist() == [1, 1, 2]
     assert found.known.tolist() == [1, 1, 1]
-    assert found.within.tolist() == [False, False, True]
+    assert found.in_basket.tolist() == [False, False, True]
     nothing_whole = read_at(targets, torch.tensor([[[0, -1], [-1, 1], [-1, 2], [3, -1]]]))
     assert (nothing_whole.at.tolist(), nothing_whole.known.tolist()) == ([1, 2], [0, 0])
     plain = read_at(targets, None)
     assert plain.at.tolist() == plain.known.tolist() == [1, 2]
-    assert not plain.within.any()
+    assert not plain.in_basket.any()

@@ -16,7 +16,7 @@ import polars as pl
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME
 from llmrec.data.dataset import Dataset
-from llmrec.data.histories import Histories, moments
+from llmrec.data.histories import Histories, n_strictly_earlier
 from llmrec.data.responses.field_bins import column_of
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
@@ -97,7 +97,7 @@ class CountedFeatures:
         """
         codes = catalog.codes(histories.events[ITEM]).astype(np.int64)
         first = np.repeat(histories.offsets[:-1], histories.lengths())
-        ends = first + moments(histories)
+        ends = first + n_strictly_earlier(histories)
         values = _values(histories, self.names)
         items = self.totals[codes] if own else self._of_others(histories, codes)
         log = _Log(histories, values, codes, self._means(items))

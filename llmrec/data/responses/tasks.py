@@ -16,7 +16,7 @@ from llmrec.config import Responses, Task
 from llmrec.data.cleaning.behaviors import PURCHASE, strengths_of
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.dataset import Dataset
-from llmrec.data.histories import Histories, known_before, moments, offsets_of
+from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, visible_among
 from llmrec.data.responses.field_bins import PAUSES
 from llmrec.errors import DataError
 
@@ -103,39 +103,39 @@ class TaskSet(BaseModel):
 
     def targets(self, histories: Histories) -> Targets:
         """Read the answers off events that happened. Raises DataError for a column that is not there."""
-        events, before = histories.events, moments(histories)
+        events, n_visible = histories.events, n_strictly_earlier(histories)
         missing = [column for column in self.columns if column not in events.columns and column != BEHAVIOR]
         if missing or (BEHAVIOR in self.columns and not _has(events) and "value" not in self.names):
             named = missing[0] if missing else BEHAVIOR
             raise DataError(f"tasks: the events have no column '{named}'; they have {', '.join(events.columns)}")
         values: dict[str, Floats] = {
-            spec.name: _answers(spec, histories, before, self.positive) for spec in self.specs
+            spec.name: _answers(spec, histories, n_visible, self.positive) for spec in self.specs
         }
         weights = np.ones(events.height)
         if self.weights and _has(events):
             words = events[BEHAVIOR].cast(pl.String)
             weights = words.replace_strict(self.weights, default=1.0, return_dtype=pl.Float64).to_numpy()
-        return Targets(before, values, weights)
+        return Targets(n_visible, values, weights)
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """For every event [n]: ``before``, how many of its user's events are strictly earlier, and the answers.
+    """For every event [n]: ``n_visible``, how many of its user's events are strictly earlier, and the answers.
 
     A class or step is a number from 0, what is not known NaN. ``weights``: how much the event counts.
     ``features`` [n, n_features]: what else was known before it, for who reads that.
     """
 
-    before: Ints
+    n_visible: Ints
     values: Mapping[str, Floats]
     weights: Floats
     features: npt.NDArray[np.float32] | None = None
 
     def of_known(self, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Targets:
-        """Leave out the events that are not ``known`` [n]; ``before`` then counts only known ones."""
+        """Leave out the events that are not ``known`` [n]; ``n_visible`` then counts only known ones."""
         kept = {name: values[known] for name, values in self.values.items()}
         features = None if self.features is None else self.features[known]
-        return Targets(known_before(self.before, offsets, known), kept, self.weights[known], features)
+        return Targets(visible_among(self.n_visible, offsets, known), kept, self.weights[known], features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ def asked(
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     told = tasks.targets(histories)
     owners = np.repeat(np.arange(len(histories)), histories.lengths())[rows]
-    ends = histories.offsets[owners] + told.before[rows]
+    ends = histories.offsets[owners] + told.n_visible[rows]
     distinct, places = np.unique(np.stack([owners, ends], axis=1), axis=0, return_inverse=True)
     starts = histories.offsets[distinct[:, 0]]
     places_of = distinct[:, 1] - starts
@@ -181,7 +181,7 @@ def asked(
     return Asked(known, pl.DataFrame(answers))
 
 
-def _answers(spec: TaskSpec, histories: Histories, before: Ints, positive: tuple[str, ...]) -> Floats:
+def _answers(spec: TaskSpec, histories: Histories, n_visible: Ints, positive: tuple[str, ...]) -> Floats:
     events = histories.events
     if spec.name in {"behavior", "action"}:
         known = {word: float(n) for n, word in enumerate(spec.levels)}
@@ -193,25 +193,25 @@ def _answers(spec: TaskSpec, histories: Histories, before: Ints, positive: tuple
     if spec.name == "rating":
         return events["rating"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     if spec.name == "gap":
-        return _pauses(histories, before)
-    return _baskets(histories, before, positive)
+        return _pauses(histories, n_visible)
+    return _baskets(histories, n_visible, positive)
 
 
-def _pauses(histories: Histories, before: Ints) -> Floats:
+def _pauses(histories: Histories, n_visible: Ints) -> Floats:
     """The part of PAUSES that the time since the last strictly earlier event lies in."""
     times = histories.events[TIME].to_numpy().astype(np.float64)
     starts: Ints = np.repeat(histories.offsets[:-1], histories.lengths())
-    gaps: Floats = times - times[np.maximum(starts + before - 1, 0)]
-    return np.where(before > 0, np.digitize(gaps, PAUSES), np.nan).astype(np.float64)
+    gaps: Floats = times - times[np.maximum(starts + n_visible - 1, 0)]
+    return np.where(n_visible > 0, np.digitize(gaps, PAUSES), np.nan).astype(np.float64)
 
 
-def _baskets(histories: Histories, before: Ints, positive: tuple[str, ...]) -> Floats:
+def _baskets(histories: Histories, n_visible: Ints, positive: tuple[str, ...]) -> Floats:
     """Log of 1 + what was spent at the event's moment; NaN where nothing was bought."""
     events = histories.events
     spent = (events["price"].cast(pl.Float64) * events["quantity"].cast(pl.Float64)).fill_null(0).to_numpy()
     if _has(events) and positive:
         spent = spent * events[BEHAVIOR].cast(pl.String).is_in(list(positive)).fill_null(False).to_numpy()
-    moment = np.repeat(histories.offsets[:-1], histories.lengths()) + before
+    moment = np.repeat(histories.offsets[:-1], histories.lengths()) + n_visible
     total = np.bincount(moment, weights=np.maximum(spent, 0), minlength=len(spent))[moment]
     return np.where(total > 0, np.log1p(total), np.nan)
 

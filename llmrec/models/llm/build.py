@@ -61,7 +61,7 @@ def build_reader(
     if history.repeats:
         network.repeats = Repeats(len(model.catalog), head.dim)
     if settings.targets == "both":
-        network.within = torch.nn.Linear(width, head.dim)
+        network.in_basket = torch.nn.Linear(width, head.dim)
     if training and head.warm_start is not None:
         network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens

@@ -14,8 +14,8 @@ from llmrec.llm.serialize import Serializer, Written
 from llmrec.prompting.budget import newest_that_fit_each
 from llmrec.training.batching import (
     Batch,
-    anchors_of,
     by_length,
+    context_positions_of,
     inputs_and_targets,
     inputs_of,
     padded,
@@ -102,8 +102,8 @@ class Reader:
             arrays["levels"] = written.levels
         if self.network.repeats is not None:
             arrays["inputs"] = inputs
-        if sequences.before is not None:
-            arrays["anchors"] = anchors_of(sequences.before, sequences, batch.windows)
+        if sequences.n_visible is not None:
+            arrays["context_positions"] = context_positions_of(sequences.n_visible, sequences, batch.windows)
         numbers = {"n_tokens": written.n_tokens, "prefix": len(self.serializer.prefix)}
         tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}
         return {**tensors, **{name: torch.tensor(value) for name, value in numbers.items()}}

@@ -66,7 +66,7 @@ class NextItemNetwork(nn.Module):
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None
         self.repeats: Repeats | None = None
-        self.within: nn.Linear | None = None
+        self.in_basket: nn.Linear | None = None
         self.lines = lines  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
         self.kept_buffers = () if lines is None else ("items.texts", "lines.step")
@@ -153,11 +153,11 @@ class NextItemNetwork(nn.Module):
     def forward(
         self, tokens: torch.Tensor, slots: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
         n_tokens: torch.Tensor, prefix: torch.Tensor, levels: torch.Tensor | None = None,
-        anchors: torch.Tensor | None = None, told: Told | None = None, inputs: torch.Tensor | None = None,
+        context_positions: torch.Tensor | None = None, told: Told | None = None, inputs: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
 
-        ``anchors``: which boundary guesses each target, see ``read_at``. ``told``: what else is known of the
+        ``context_positions``: which boundary predictions each target, see ``read_at``. ``told``: what else is known of the
         events that are targets, for the responses' loss. ``inputs`` [n, length]: the items read, for repeats.
         """
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
@@ -172,19 +172,19 @@ class NextItemNetwork(nn.Module):
         hidden = self.hidden(tokens, read, raw, levels)
         loss = hidden.new_zeros(())
         if self.losses.item:
-            guesses = read_at(targets, anchors)
-            own = guesses.rows
-            weights = None if told is None or "weights" not in told else told["weights"][own, guesses.places]
-            asked = self.dropout(hidden[own, states[own, guesses.at]])
+            predictions = read_at(targets, context_positions)
+            own = predictions.rows
+            weights = None if told is None or "weights" not in told else told["weights"][own, predictions.places]
+            asked = self.dropout(hidden[own, states[own, predictions.at]])
             users = self.users(asked)
-            if self.within is not None:
-                aside = functional.normalize(self.within(asked), dim=-1)
-                users = torch.where(guesses.within[:, None], aside, users)
+            if self.in_basket is not None:
+                aside = functional.normalize(self.in_basket(asked), dim=-1)
+                users = torch.where(predictions.in_basket[:, None], aside, users)
             again = None
             if self.repeats is not None and inputs is not None:
-                again = self.repeats(users, inputs, own, guesses.known)
+                again = self.repeats(users, inputs, own, predictions.known)
             loss = loss + self.losses.item * self._next_item(
-                users, raw, targets[own, guesses.places], codes, negatives, weights, again
+                users, raw, targets[own, predictions.places], codes, negatives, weights, again
             )
         if self.losses.response and self.responses is not None and told is not None:
             here = truth if codes is None else torch.searchsorted(codes, truth)

@@ -12,7 +12,7 @@ import polars as pl
 
 from llmrec.data import Catalog, Dataset, Histories
 from llmrec.data.columns import ITEM
-from llmrec.data.histories import moments
+from llmrec.data.histories import n_strictly_earlier
 from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.errors import DataError
 from llmrec.models.responses.recommender import pairs_of
@@ -80,11 +80,11 @@ class MarkovResponses(ResponseModel):
     def _fit(self, data: Dataset) -> None:
         targets = self.tasks.targets(data.histories)
         starts = np.repeat(data.histories.offsets[:-1], data.histories.lengths())
-        last = starts + targets.before - 1
+        last = starts + targets.n_visible - 1
         self.chains: dict[str, Floats] = {}
         for spec in stepped(self.tasks):
             steps = steps_of(spec, targets.values[spec.name])
-            known = (targets.before > 0) & (steps >= 0) & (steps[np.maximum(last, 0)] >= 0)
+            known = (targets.n_visible > 0) & (steps >= 0) & (steps[np.maximum(last, 0)] >= 0)
             counts = np.zeros((len(spec.levels), len(spec.levels)))
             np.add.at(counts, (steps[last[known]], steps[known]), 1)
             counts += self.strength * np.array(spec.prior)
@@ -146,7 +146,7 @@ class HiddenMarkovResponses(ResponseModel):
         """A symbol for each moment of each history, and how many each has."""
         steps = steps_of(spec, self.tasks.targets(histories).values[spec.name])
         places = np.arange(len(steps)) - np.repeat(histories.offsets[:-1], histories.lengths())
-        kept = (moments(histories) == places) & (steps >= 0)
+        kept = (n_strictly_earlier(histories) == places) & (steps >= 0)
         owners = np.repeat(np.arange(len(histories)), histories.lengths())
         return steps[kept], np.bincount(owners[kept], minlength=len(histories))
 

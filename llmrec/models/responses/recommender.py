@@ -21,7 +21,7 @@ from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.fit_network import Validation, sample_of
 from llmrec.models.responses.table import Answers, response_table, skill
-from llmrec.training.batching import Batch, anchors_of, targets_of
+from llmrec.training.batching import Batch, context_positions_of, targets_of
 
 if TYPE_CHECKING:
     import torch
@@ -143,7 +143,9 @@ class RespondingRecommender(Recommender):
         laid = {name: targets_of(values, sequences, batch.windows) for name, values in targets.values.items()}
         weights = np.nan_to_num(targets_of(targets.weights, sequences, batch.windows))
         tensors = {name: torch.from_numpy(values.astype(np.float32)) for name, values in laid.items()}
-        tensors["anchors"] = torch.from_numpy(anchors_of(targets.before, sequences, batch.windows))
+        tensors["context_positions"] = torch.from_numpy(
+            context_positions_of(targets.n_visible, sequences, batch.windows)
+        )
         tensors["weights"] = torch.from_numpy(weights.astype(np.float32))
         if targets.features is not None:
             features = targets_of(targets.features, sequences, batch.windows)

@@ -13,7 +13,7 @@ from llmrec.errors import ArtifactError
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.fit_network import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
-from llmrec.training.batching import Batch, anchors_of, inputs_and_targets, padded, plan
+from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded, plan
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ class SequentialRecommender(Recommender):
         if self.recipe.history.repeats:
             self.network.repeats = Repeats(len(self.catalog), dim)
         if self.recipe.train.targets == "both":
-            self.network.within = nn.Linear(dim, dim)
+            self.network.in_basket = nn.Linear(dim, dim)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.runtime import seed_everything
@@ -74,8 +74,10 @@ class SequentialRecommender(Recommender):
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)
         tensors: dict[str, Any] = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
-        if sequences.before is not None:
-            tensors["anchors"] = torch.from_numpy(anchors_of(sequences.before, sequences, batch.windows))
+        if sequences.n_visible is not None:
+            tensors["context_positions"] = torch.from_numpy(
+                context_positions_of(sequences.n_visible, sequences, batch.windows)
+            )
         return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
 
     def _score(self, sequences: Sequences) -> Scores:

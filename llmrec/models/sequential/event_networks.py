@@ -36,14 +36,14 @@ class _Events(SequenceNetwork):
 
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
-        anchors: torch.Tensor | None = None, levels: torch.Tensor | None = None,
+        context_positions: torch.Tensor | None = None, levels: torch.Tensor | None = None,
         told: Mapping[str, torch.Tensor] | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over all positions with a target."""
         hidden = self.states(inputs, levels)
-        guesses = read_at(targets, anchors)
-        weights = None if told is None else told["weights"][guesses.rows, guesses.places]
-        loss = self.loss_of(hidden, inputs, targets, guesses, weights)
+        predictions = read_at(targets, context_positions)
+        weights = None if told is None else told["weights"][predictions.rows, predictions.places]
+        loss = self.loss_of(hidden, inputs, targets, predictions, weights)
         if self.responses is None or told is None:
             return loss
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)

@@ -18,8 +18,8 @@ from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
 from llmrec.training.batching import (
     Batch,
-    anchors_of,
     by_length,
+    context_positions_of,
     inputs_and_targets,
     inputs_of,
     padded,
@@ -99,8 +99,10 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)
         tensors = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
-        if sequences.before is not None:
-            tensors["anchors"] = torch.from_numpy(anchors_of(sequences.before, sequences, batch.windows))
+        if sequences.n_visible is not None:
+            tensors["context_positions"] = torch.from_numpy(
+                context_positions_of(sequences.n_visible, sequences, batch.windows)
+            )
         if sequences.event_codes is not None:
             event_codes = inputs_of(sequences.event_codes, sequences, batch.windows, inputs.shape[1], empty=0)
             tensors["levels"] = torch.from_numpy(self._unpacked(event_codes))

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from llmrec.training.catalog_softmax import catalog_loss
-from llmrec.training.losses import Guesses, read_at
+from llmrec.training.losses import Predictions, read_at
 from llmrec.training.repeat_bias import Repeats
 
 
@@ -29,7 +29,7 @@ class SequenceNetwork(nn.Module, ABC):
         self.bias = nn.Parameter(torch.zeros(n_items))
         # Set by who builds the network, after everything else: the other weights begin as they would without.
         self.repeats: Repeats | None = None
-        self.within: nn.Linear | None = None
+        self.in_basket: nn.Linear | None = None
 
     @abstractmethod
     def read(self, embedded: torch.Tensor) -> torch.Tensor:
@@ -70,23 +70,23 @@ class SequenceNetwork(nn.Module, ABC):
         return scores.scatter_add(1, *self.repeats(states, inputs, rows, known))
 
     def loss_of(
-        self, states: torch.Tensor, inputs: torch.Tensor, targets: torch.Tensor, guesses: Guesses,
+        self, states: torch.Tensor, inputs: torch.Tensor, targets: torch.Tensor, predictions: Predictions,
         weights: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss of the guesses; ``states`` [n, length + 1, dim] are those of ``inputs``."""
-        read = states[guesses.rows, guesses.at]
-        if self.within is not None:
-            read = torch.where(guesses.within[:, None], self.within(read), read)
-        added = None if self.repeats is None else self.repeats(read, inputs, guesses.rows, guesses.known)
-        truth = targets[guesses.rows, guesses.places]
+        read = states[predictions.rows, predictions.at]
+        if self.in_basket is not None:
+            read = torch.where(predictions.in_basket[:, None], self.in_basket(read), read)
+        added = None if self.repeats is None else self.repeats(read, inputs, predictions.rows, predictions.known)
+        truth = targets[predictions.rows, predictions.places]
         return catalog_loss(read, self.table()[:-1], self.bias, truth, weights=weights, added=added)
 
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
-        anchors: torch.Tensor | None = None,
+        context_positions: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
-        """Return the loss over all positions with a target; ``anchors`` as ``read_at`` takes them."""
-        return self.loss_of(self.states(inputs), inputs, targets, read_at(targets, anchors))
+        """Return the loss over all positions with a target; ``context_positions`` as ``read_at`` takes them."""
+        return self.loss_of(self.states(inputs), inputs, targets, read_at(targets, context_positions))
 
 
 class RecurrentNetwork(SequenceNetwork):
@@ -173,7 +173,7 @@ class MaskedNetwork(AttentionNetwork):
 
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
-        anchors: torch.Tensor | None = None,
+        context_positions: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over the masked places: those with a target, [n, length] as the inputs."""
         masked = targets >= 0
