@@ -196,7 +196,7 @@ class Recommender(ABC):
         """Return histories as the model reads them."""
         return Sequences.encode(histories, self._fitted_catalog())
 
-    def _taught(self, data: Dataset) -> Sequences:
+    def _training_sequences(self, data: Dataset) -> Sequences:
         """Return training histories, with their moments where the recipe's targets are guessed by these."""
         found = self.sequences_of(data.histories)
         wanted = self.recipe.train.targets

@@ -17,10 +17,10 @@ from llmrec.training.losses import weighted_mean
 # What a batch knows of its targets besides their items, all [n, length + 1] as they are: each task's answer (NaN
 # where not known), "anchors" (which state was there strictly before, -1: none), "weights"; and, where the heads
 # read them, counted "features" [n, length + 1, n_features].
-Told = Mapping[str, torch.Tensor]
+Labels = Mapping[str, torch.Tensor]
 
 
-class TaughtStates(NamedTuple):
+class TargetStates(NamedTuple):
     """States [n, length, width], where each is read [n, items + 1], and (rows, places) of the targets."""
 
     hidden: torch.Tensor
@@ -74,7 +74,7 @@ class ResponseHeads(nn.Module):
                 found[spec.name] = numbers.clamp(spec.low, spec.high)
         return found
 
-    def loss(self, taught: TaughtStates, vectors: torch.Tensor, told: Told) -> torch.Tensor:
+    def loss(self, taught: TargetStates, vectors: torch.Tensor, labels: Labels) -> torch.Tensor:
         """Mean over the tasks of each one's mean loss, over targets that have an answer and a state before them.
 
         A mean, so that the responses' weight beside the next item is the same for one task and for five.
@@ -82,16 +82,16 @@ class ResponseHeads(nn.Module):
         ``vectors`` are those of the targets' items [n_targets, dim].
         """
         rows, places = taught.targets
-        context_positions = told["context_positions"][rows, places]
+        context_positions = labels["context_positions"][rows, places]
         there = context_positions >= 0
         rows, places, vectors = rows[there], places[there], vectors[there]
         at = taught.states[rows, context_positions[there]]
-        features = told["features"][rows, places] if self.numeric else None
+        features = labels["features"][rows, places] if self.numeric else None
         raw = self._raw(taught.hidden[rows, at], vectors, features)
-        weights = told["weights"][rows, places]
+        weights = labels["weights"][rows, places]
         total = taught.hidden.new_zeros(())
         for spec in self.tasks.specs:
-            answers = told[spec.name][rows, places]
+            answers = labels[spec.name][rows, places]
             known = ~torch.isnan(answers)
             each = self._head(spec).each(spec, raw[spec.name][known], answers[known])
             total = total + weighted_mean(each, weights[known])

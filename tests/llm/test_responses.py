@@ -16,7 +16,7 @@ from llmrec.data.responses.tasks import asked
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import Fusion, LLMRecommender
 from llmrec.training.batching import Batch
-from llmrec.training.response_heads import TaughtStates
+from llmrec.training.response_heads import TargetStates
 
 DAY = 86400
 TASKS = "tasks=[behavior,purchase,rating,action,gap,value]"
@@ -62,13 +62,13 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
     heads, network = model._heads(), model.reader.network
     assert heads is not None
     batch = Batch(0, np.array([[user, 0, 7] for user in range(3)]))
-    tensors, told = model.reader.collate(sequences, batch), model._told(targets, sequences, batch)
+    tensors, labels = model.reader.collate(sequences, batch), model._labels(targets, sequences, batch)
     with torch.no_grad():
         raw = network.items()
         hidden = network.hidden(tensors["tokens"], tensors["slots"], raw, tensors.get("levels"))
         where = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
-        taught = TaughtStates(hidden, tensors["states"], where)
-        loss = float(heads.loss(taught, raw[tensors["targets"][where]], told))
+        taught = TargetStates(hidden, tensors["states"], where)
+        loss = float(heads.loss(taught, raw[tensors["targets"][where]], labels))
     questions = asked(data.histories, np.ones(data.events.height, dtype=bool), model.tasks)
     by_hand = 0.0
     bounded, everywhere = heads.tasks, {"low": -np.inf, "high": np.inf}
@@ -127,10 +127,10 @@ def test_a_window_without_the_moment_before_teaches_nothing(model: LLMRecommende
     data = shop(1)
     sequences, targets = model.sequences_of(data.histories), model._targets(data)
     assert targets is not None
-    told = model._told(targets, sequences, Batch(0, np.array([[0, 3, 7]])))
+    labels = model._labels(targets, sequences, Batch(0, np.array([[0, 3, 7]])))
     # Target t is event 3 + t; events 4 and 5 share a moment, before which the window has event 3 alone.
-    assert told["context_positions"].tolist() == [[-1, 1, 1, 3, 3]]
-    assert model._told(targets, sequences, Batch(0, np.array([[0, 0, 3]])))["context_positions"].tolist() == [
+    assert labels["context_positions"].tolist() == [[-1, 1, 1, 3, 3]]
+    assert model._labels(targets, sequences, Batch(0, np.array([[0, 0, 3]])))["context_positions"].tolist() == [
         [0, 0, 2, 2]
     ]
 
@@ -193,12 +193,12 @@ def test_a_fusion_reads_events_too(model: LLMRecommender) -> None:
 
 
 def test_it_simulates_events(model: LLMRecommender) -> None:
-    told = model.simulate(shop(1).histories, 3, seed=1)
-    assert told["step"].to_list() == [1, 2, 3]
-    assert set(told["behavior"]) <= {"buy", "pv"}
-    assert told["timestamp"].is_sorted()
-    assert (told["gap"] > 0).all()
-    assert told.equals(model.simulate(shop(1).histories, 3, seed=1))
+    labels = model.simulate(shop(1).histories, 3, seed=1)
+    assert labels["step"].to_list() == [1, 2, 3]
+    assert set(labels["behavior"]) <= {"buy", "pv"}
+    assert labels["timestamp"].is_sorted()
+    assert (labels["gap"] > 0).all()
+    assert labels.equals(model.simulate(shop(1).histories, 3, seed=1))
     with pytest.raises(DataError):
         model.simulate(shop(2).histories, 3)
 
@@ -209,9 +209,9 @@ def test_heads_learn_what_can_be_known(tiny_recipe: Callable[..., Recipe]) -> No
         "soft", "tasks=[action,rating]", "history.events=[behavior]", "train.epochs=12", "responses.weight=1.0"
     )
     model, fresh = LLMRecommender(recipe).fit(shop(80)), shop(30, seed=7)
-    told = asked(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
-    pairs = dict(told.answers.group_by("user_id").agg("item_id").iter_rows())
-    table = told.answers.join(model.predict_response(told.histories, pairs), on=["user_id", "item_id"])
+    labels = asked(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
+    pairs = dict(labels.answers.group_by("user_id").agg("item_id").iter_rows())
+    table = labels.answers.join(model.predict_response(labels.histories, pairs), on=["user_id", "item_id"])
     right = (table["action_pv"] > 0.5).cast(pl.Float64) == table["action"]
     assert right.mean() > 0.9  # type: ignore[operator]
     assert (table["rating"] - table["rating_right"]).abs().mean() < 0.3  # type: ignore[operator]
@@ -242,7 +242,7 @@ def test_weights_move_the_loss(tiny_recipe: Callable[..., Recipe]) -> None:
     batch = Batch(0, np.array([[user, 0, 7] for user in range(2)]))
     tensors = model.reader.collate(sequences, batch)
     with torch.no_grad():
-        loss = float(model.reader.network(**tensors, told=model._told(targets, sequences, batch)))
+        loss = float(model.reader.network(**tensors, labels=model._labels(targets, sequences, batch)))
     each = []
     for user, items in enumerate(data.histories):
         for place, item in enumerate(items):

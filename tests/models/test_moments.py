@@ -50,7 +50,7 @@ def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: C
         stir(model)
     if targets == "both":
         read_nothing(model)
-    sequences = model._taught(data)
+    sequences = model._training_sequences(data)
     assert (sequences.n_visible is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
     collate = model.reader.collate if kind == "llm" else model._collate  # type: ignore[attr-defined]

@@ -240,9 +240,9 @@ def test_a_loss_that_is_no_number_stops_training(tmp_path: Path, ring_split: Spl
     wild = Recipe.of(quick_gru.model_dump() | {"train": settings})
     with pytest.raises(
         TrainingError, match=r"^the (loss|weights) .* the last good checkpoint is \S+; lower"
-    ) as told:
+    ) as labels:
         from_recipe(wild).fit(ring_split.train, work_dir=tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(labels.value)
     assert list(tmp_path.glob("checkpoint-*/trainer_state.json"))
 
 

@@ -151,9 +151,9 @@ def test_progress_speaks_in_lines_where_there_is_no_terminal(capsys: pytest.Capt
         bar.step(5, loss=1.0, tokens_per_second=10.0)
         bar.epoch({"epoch": 1, "loss": 1.5, "valid_ndcg@10": 0.25})
         bar.stop()
-        told = capsys.readouterr()
-        assert told.out == ""
-        lines = told.err.splitlines()
+        labels = capsys.readouterr()
+        assert labels.out == ""
+        lines = labels.err.splitlines()
         assert lines == (
             ["tiny: continuing from step 4 of 10", "tiny: epoch 1  loss 1.500  valid NDCG@10 0.2500"]
             if shown

@@ -20,7 +20,7 @@ from llmrec.training.chunked import sum_in_parts
 from llmrec.training.field_embeddings import FieldEmbeddings
 from llmrec.training.losses import log_expected, negative_weights, read_at, sampled_cross_entropy
 from llmrec.training.repeat_bias import Repeats
-from llmrec.training.response_heads import ResponseHeads, TaughtStates, Told
+from llmrec.training.response_heads import Labels, ResponseHeads, TargetStates
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
 TITLES_AT_ONCE = 2048
@@ -153,11 +153,11 @@ class NextItemNetwork(nn.Module):
     def forward(
         self, tokens: torch.Tensor, slots: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
         n_tokens: torch.Tensor, prefix: torch.Tensor, levels: torch.Tensor | None = None,
-        context_positions: torch.Tensor | None = None, told: Told | None = None, inputs: torch.Tensor | None = None,
+        context_positions: torch.Tensor | None = None, labels: Labels | None = None, inputs: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
 
-        ``context_positions``: which boundary predictions each target, see ``read_at``. ``told``: what else is known of the
+        ``context_positions``: which boundary predictions each target, see ``read_at``. ``labels``: what else is known of the
         events that are targets, for the responses' loss. ``inputs`` [n, length]: the items read, for repeats.
         """
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
@@ -174,7 +174,9 @@ class NextItemNetwork(nn.Module):
         if self.losses.item:
             predictions = read_at(targets, context_positions)
             own = predictions.rows
-            weights = None if told is None or "weights" not in told else told["weights"][own, predictions.places]
+            weights = (
+                None if labels is None or "weights" not in labels else labels["weights"][own, predictions.places]
+            )
             asked = self.dropout(hidden[own, states[own, predictions.at]])
             users = self.users(asked)
             if self.in_basket is not None:
@@ -186,11 +188,11 @@ class NextItemNetwork(nn.Module):
             loss = loss + self.losses.item * self._next_item(
                 users, raw, targets[own, predictions.places], codes, negatives, weights, again
             )
-        if self.losses.response and self.responses is not None and told is not None:
+        if self.losses.response and self.responses is not None and labels is not None:
             here = truth if codes is None else torch.searchsorted(codes, truth)
             vectors = functional.embedding(here, raw)
-            taught = TaughtStates(hidden, states, (rows, places))
-            loss = loss + self.losses.response * self.responses.loss(taught, vectors, told)
+            taught = TargetStates(hidden, states, (rows, places))
+            loss = loss + self.losses.response * self.responses.loss(taught, vectors, labels)
         if self.losses.title:
             # Nothing says what a window that goes on with a history begins with: its first title is no target.
             begin = torch.where(targets[:, 0] >= 0, prefix, states[:, 1] + 1)

@@ -135,7 +135,7 @@ class LLMRecommender(RespondingRecommender):
         from llmrec.runtime import device_name, seed_everything
 
         seed_everything(self.recipe.seed)
-        self._learn_fields(data)
+        self._fit_fields(data)
         history = self.recipe.history
         wanted = [history.prompt, history.item_prompt, *([history.event_prompt] if history.events else [])]
         self.prompts = tuple(Prompt.load(name, history.language) for name in wanted)
@@ -147,7 +147,7 @@ class LLMRecommender(RespondingRecommender):
         serializer = self._kept_serializer(tokenizer, work_dir)
         standardized = standardize(self.encode_lines(model, serializer))
         self.texts, self.text_mean, self.text_scale = standardized
-        sequences, targets = self._taught(data), self._targets(data)
+        sequences, targets = self._training_sequences(data), self._targets(data)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
         self.counts = counts.astype(np.float32)
         adapted = add_adapter(model, self.recipe.lora)
@@ -161,7 +161,7 @@ class LLMRecommender(RespondingRecommender):
 
         def collate(batch: Batch) -> dict[str, Any]:
             tensors: dict[str, Any] = reader.collate(sequences, batch)
-            return tensors if targets is None else {**tensors, "told": self._told(targets, sequences, batch)}
+            return tensors if targets is None else {**tensors, "labels": self._labels(targets, sequences, batch)}
 
         fit_network(
             self, reader.network, batches, collate,

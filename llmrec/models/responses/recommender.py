@@ -116,7 +116,7 @@ class RespondingRecommender(Recommender):
     def _speaks(self) -> bool:
         return bool(self.recipe.history.events or self.recipe.tasks)
 
-    def _learn_fields(self, data: Dataset) -> None:
+    def _fit_fields(self, data: Dataset) -> None:
         """Find levels, tasks and prices in the training data. Raises DataError where the data lacks something."""
         self.levels = EventLevels.fit(data.histories, self.recipe.history.events, order_only=data.order_only)
         self.tasks = TaskSet.fit(data, self.recipe.tasks, self.recipe.responses)
@@ -136,7 +136,7 @@ class RespondingRecommender(Recommender):
             told = replace(told, features=self.counted.of_events(data.histories, self.catalog))
         return told.of_known(data.histories.offsets, known)
 
-    def _told(self, targets: Targets, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
+    def _labels(self, targets: Targets, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         """Lay out a batch's answers as ``ResponseHeads.loss`` takes them."""
         import torch
 

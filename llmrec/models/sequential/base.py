@@ -51,7 +51,7 @@ class SequentialRecommender(Recommender):
         self.network = self._network()
         self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences = self._taught(data)
+        sequences = self._training_sequences(data)
         batches = plan(
             sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
             batch_tokens=settings.batch_tokens, seed=self.recipe.seed,

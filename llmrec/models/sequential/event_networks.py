@@ -11,7 +11,7 @@ from torch.nn import functional
 from llmrec.models.sequential.networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
 from llmrec.training.field_embeddings import FieldEmbeddings
 from llmrec.training.losses import read_at
-from llmrec.training.response_heads import ResponseHeads, TaughtStates
+from llmrec.training.response_heads import ResponseHeads, TargetStates
 
 
 class _Events(SequenceNetwork):
@@ -37,20 +37,20 @@ class _Events(SequenceNetwork):
     def forward(
         self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
         context_positions: torch.Tensor | None = None, levels: torch.Tensor | None = None,
-        told: Mapping[str, torch.Tensor] | None = None,
+        labels: Mapping[str, torch.Tensor] | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Return the loss over all positions with a target."""
         hidden = self.states(inputs, levels)
         predictions = read_at(targets, context_positions)
-        weights = None if told is None else told["weights"][predictions.rows, predictions.places]
+        weights = None if labels is None else labels["weights"][predictions.rows, predictions.places]
         loss = self.loss_of(hidden, inputs, targets, predictions, weights)
-        if self.responses is None or told is None:
+        if self.responses is None or labels is None:
             return loss
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
         truth = targets[rows, columns]
         places = torch.arange(hidden.shape[1], device=hidden.device).expand(hidden.shape[:2])
-        taught = TaughtStates(hidden, places, (rows, columns))
-        return loss + self.response_weight * self.responses.loss(taught, self.embed(truth), told)
+        taught = TargetStates(hidden, places, (rows, columns))
+        return loss + self.response_weight * self.responses.loss(taught, self.embed(truth), labels)
 
 
 class EventNetwork(_Events, RecurrentNetwork):

@@ -74,11 +74,11 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         if self.over == "texts":
             self._texts = standardize(item_texts(self))[0]
         seed_everything(self.recipe.seed)
-        self._learn_fields(data)
+        self._fit_fields(data)
         self.network = self._network()
         self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences, targets = self._taught(data), self._targets(data)
+        sequences, targets = self._training_sequences(data), self._targets(data)
         batches = plan(
             sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
             batch_tokens=settings.batch_tokens, seed=self.recipe.seed,
@@ -86,7 +86,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
         def collate(batch: Batch) -> dict[str, Any]:
             tensors: dict[str, Any] = self._collate(sequences, batch)
-            return tensors if targets is None else {**tensors, "told": self._told(targets, sequences, batch)}
+            return tensors if targets is None else {**tensors, "labels": self._labels(targets, sequences, batch)}
 
         rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
         fit_network(
