@@ -48,8 +48,8 @@ def evaluate(
     rules = protocol if isinstance(protocol, Protocol) else _named(protocol, split)
     held_out = split.test if fold == "test" else split.valid
     _check(models, split, held_out, rules, fold)
-    skip = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
-    asked = questions(split, held_out, rules, skip=skip)
+    exclude_seen = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
+    asked = questions(split, held_out, rules, exclude_seen=exclude_seen)
     drawn = (asked.fold, asked.candidates) if rules.sampled and asked.candidates else None
     leaks = guard(split, allow=allow_leaks, candidates=drawn)
     histories = asked.fold.histories
@@ -59,7 +59,7 @@ def evaluate(
         for name, model in models.items():
             answered = answer(
                 model, histories, rules.k,
-                exclude_seen=skip, candidates=asked.candidates, advance=advance(name),
+                exclude_seen=exclude_seen, candidates=asked.candidates, advance=advance(name),
             )  # fmt: skip
             tables[name] = asked.judged(answered.recs, k=rules.k)
             found = _result(name, model, tables[name], answered, histories, rules)
@@ -72,7 +72,7 @@ def evaluate(
         results=tuple(results),
         compared=_compare(results, tables, rules),
         seeds=grouped(models, results),
-        asked=_asked(split, asked, fold, rules, skip, date),
+        asked=_asked(split, asked, fold, rules, exclude_seen, date),
         versions=versions(),
         machine=machine(),
         notes=(*_notes(models, split), *_leak_notes(leaks)),
@@ -172,7 +172,7 @@ def _against(
 
 
 def _asked(
-    split: Split, asked: Questions, fold: str, rules: Protocol, skip: bool, date: datetime.date | None
+    split: Split, asked: Questions, fold: str, rules: Protocol, exclude_seen: bool, date: datetime.date | None
 ) -> Asked:
     answers = asked.fold.answers.unique()
     return Asked(
@@ -188,7 +188,7 @@ def _asked(
         users=len(set(asked.owners)),
         answers=answers.height,
         single_answer=not answers[USER].is_duplicated().any(),
-        exclude_seen=skip,
+        exclude_seen=exclude_seen,
         protocol=rules,
         date=date.isoformat() if date else None,
     )

@@ -41,15 +41,15 @@ class Questions:
         return named.group_by(USER, maintain_order=True).mean()
 
 
-def questions(split: Split, fold: Fold, rules: Protocol, *, skip: bool) -> Questions:
-    """Put a fold's questions as the protocol says. ``skip``: seen items may not be recommended.
+def questions(split: Split, fold: Fold, rules: Protocol, *, exclude_seen: bool) -> Questions:
+    """Put a fold's questions as the protocol says. ``exclude_seen``: seen items may not be recommended.
 
     With sampled candidates a row is a pair of user and answer, and the others on its list are answers of other
     rows: drawn as often as they are chosen by those who could, so that being popular says little. The draw is
     seeded by the row's number and never by its answer. Raises DataError where there are too few to draw from.
     """
     if isinstance(rules.candidates, int):
-        return _sampled(split, fold, rules, rules.candidates, skip=skip)
+        return _sampled(split, fold, rules, rules.candidates, exclude_seen=exclude_seen)
     users = fold.histories.user_ids
     if rules.candidates == "all":
         return Questions(fold, users, None, len(split.train.catalog))
@@ -59,24 +59,24 @@ def questions(split: Split, fold: Fold, rules: Protocol, *, skip: bool) -> Quest
     return Questions(fold, users, dict.fromkeys(users, new), len(new))
 
 
-def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, skip: bool) -> Questions:
+def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, exclude_seen: bool) -> Questions:
     catalog = split.train.catalog
     answers = fold.answers.unique(maintain_order=True)
     asked = catalog.codes(answers[ITEM])
-    popular = _rates(split, fold, asked, skip=skip)
+    popular = _rates(split, fold, asked, exclude_seen=exclude_seen)
     chosen = np.arange(answers.height)
     if rules.rows is not None and rules.rows < answers.height:
         chosen = np.sort(np.random.default_rng(rules.seed).permutation(answers.height)[: rules.rows])
     place = {user: row for row, user in enumerate(fold.histories.user_ids)}
     places = np.array([place[user] for user in answers[USER].gather(chosen)], dtype=np.int64)
     own = _own_answers(answers[USER], asked)
-    seen = catalog.codes(fold.histories.events[ITEM]) if skip else np.empty(0, dtype=np.int64)
+    seen = catalog.codes(fold.histories.events[ITEM]) if exclude_seen else np.empty(0, dtype=np.int64)
     names, lists = tuple(map(str, chosen)), {}
     for name, row, at in zip(names, chosen, places, strict=True):
         user, bounds = fold.histories.user_ids[at], fold.histories.offsets[at : at + 2]
         free = popular.copy()
         free[own[user]] = 0
-        theirs = seen[bounds[0] : bounds[1]] if skip else seen
+        theirs = seen[bounds[0] : bounds[1]] if exclude_seen else seen
         free[theirs[theirs >= 0]] = 0
         # Seeded by the row's number alone: the same list would be drawn whatever the answer.
         rng = np.random.default_rng([rules.seed, int(row)])
@@ -94,15 +94,15 @@ def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, skip: bool) -
     return Questions(Fold(named, wanted), rows.user_ids, lists, n)
 
 
-def _rates(split: Split, fold: Fold, asked: Codes, *, skip: bool) -> npt.NDArray[np.float64]:
+def _rates(split: Split, fold: Fold, asked: Codes, *, exclude_seen: bool) -> npt.NDArray[np.float64]:
     """How often each item is the answer of those who could choose it.
 
-    Seen items are no answers where ``skip``: the popular ones are answers less often than they are popular with
+    Seen items are no answers where ``exclude_seen``: the popular ones are answers less often than they are popular with
     whoever has not seen them, and others drawn by bare counts would be too unpopular.
     """
     catalog, known = split.train.catalog, fold.histories
     counts = np.bincount(asked, minlength=len(catalog)).astype(np.float64)
-    if not skip:
+    if not exclude_seen:
         return counts
     codes = catalog.codes(known.events[ITEM])
     users = np.repeat(np.arange(len(known)), known.lengths())

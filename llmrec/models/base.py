@@ -109,8 +109,11 @@ class Recommender(ABC):
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
         self._fitted_catalog()
-        skip = self.exclude_seen if exclude_seen is None else exclude_seen
-        frames = [self._recommend_part(part, k, skip=skip, candidates=candidates) for part in _chunks(histories)]
+        exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
+        frames = [
+            self._recommend_part(part, k, exclude_seen=exclude_seen, candidates=candidates)
+            for part in _chunks(histories)
+        ]
         return pl.concat(frames) if frames else table_of([], self.catalog, np.empty((0, 0)), np.empty((0, 0)))
 
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
@@ -184,10 +187,10 @@ class Recommender(ABC):
         scores[np.arange(len(codes)), codes] = -np.inf
         return top_k(scores, k, self.catalog.tie_order)
 
-    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
         """Rank the whole catalog for each history: codes and scores [n, k], -inf where nothing is left."""
         scores = self.score(histories)
-        if skip:
+        if exclude_seen:
             seen = Sequences.encode(histories, self.catalog)
             scores[seen.users(), seen.codes] = -np.inf
         return top_k(scores, k, self.catalog.tie_order)
@@ -230,13 +233,13 @@ class Recommender(ABC):
         return self.catalog
 
     def _recommend_part(
-        self, histories: Histories, k: int, *, skip: bool, candidates: Mapping[str, list[str]] | None
+        self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
     ) -> pl.DataFrame:
         if candidates is None:
-            best, values = self._ranked(histories, k, skip=skip)
+            best, values = self._ranked(histories, k, exclude_seen=exclude_seen)
             return table_of(list(histories.user_ids), self.catalog, best, values)
         everything = len(self.catalog)
-        ranked, values = self._ranked(histories, everything, skip=skip)
+        ranked, values = self._ranked(histories, everything, exclude_seen=exclude_seen)
         for row, user in enumerate(histories.user_ids):
             allowed = self.catalog.codes(candidates.get(user, []))
             values[row, ~np.isin(ranked[row], allowed)] = -np.inf

@@ -64,25 +64,25 @@ class PromptRanking(Recommender):
         self.metadata["prompt"] = {"base": self._asked.base, "way": self.way, "wording": self._asked.prompt.name}
 
     def _score(self, sequences: Sequences) -> Scores:
-        return self._dense(sequences, skip=self.exclude_seen)
+        return self._dense(sequences, exclude_seen=self.exclude_seen)
 
-    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[Ints, Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Ints, Scores]:
         sequences = Sequences.encode(histories, self.catalog)
-        scores = self._dense(sequences, skip=skip)
-        if skip:
+        scores = self._dense(sequences, exclude_seen=exclude_seen)
+        if exclude_seen:
             scores[sequences.users(), sequences.codes] = -np.inf
         return top_k(scores, k, self.catalog.tie_order)
 
     def _recommend_part(
-        self, histories: Histories, k: int, *, skip: bool, candidates: Mapping[str, list[str]] | None
+        self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
     ) -> pl.DataFrame:
         if candidates is None:
-            return super()._recommend_part(histories, k, skip=skip, candidates=None)
+            return super()._recommend_part(histories, k, exclude_seen=exclude_seen, candidates=None)
         sequences = Sequences.encode(histories, self.catalog)
         given = []
         for row, user in enumerate(histories.user_ids):
             codes = np.unique(self.catalog.codes(candidates.get(user, []))).astype(np.int64)
-            given.append(codes[(codes >= 0) & ~(skip & np.isin(codes, sequences[row]))])
+            given.append(codes[(codes >= 0) & ~(exclude_seen & np.isin(codes, sequences[row]))])
         width = max(map(len, given), default=0)
         found, values = np.zeros((len(given), width), dtype=np.int64), np.full((len(given), width), -np.inf)
         for row, (codes, scores) in enumerate(zip(given, self._judged(sequences, given), strict=True)):
@@ -94,10 +94,10 @@ class PromptRanking(Recommender):
             )
         return table_of(list(histories.user_ids), self.catalog, found, values)
 
-    def _dense(self, sequences: Sequences, *, skip: bool) -> Scores:
+    def _dense(self, sequences: Sequences, *, exclude_seen: bool) -> Scores:
         """Score the popular candidates by prompt and all others below them, by popularity."""
         popular = np.repeat(self._counts[None], len(sequences), axis=0)
-        if skip:
+        if exclude_seen:
             popular[sequences.users(), sequences.codes] = -1.0
         chosen, _ = top_k(popular, self.candidates, self.catalog.tie_order)
         scores: Scores = popular / (self._counts.max() + np.float32(2.0))  # below 1

@@ -47,19 +47,19 @@ class GenerativeRanking(Wrapped):
     def _score(self, sequences: Sequences) -> Scores:
         return self._generator.exact(sequences)
 
-    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
         if self.beams is None:
-            return super()._ranked(histories, k, skip=skip)
+            return super()._ranked(histories, k, exclude_seen=exclude_seen)
         sequences = Sequences.encode(histories, self.catalog)
-        return self._found(sequences, k, max(self.beams, k), self._unseen(sequences, skip=skip))
+        return self._found(sequences, k, max(self.beams, k), self._unseen(sequences, exclude_seen=exclude_seen))
 
     def _recommend_part(
-        self, histories: Histories, k: int, *, skip: bool, candidates: Mapping[str, list[str]] | None
+        self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
     ) -> pl.DataFrame:
         if candidates is None:
-            return super()._recommend_part(histories, k, skip=skip, candidates=None)
+            return super()._recommend_part(histories, k, exclude_seen=exclude_seen, candidates=None)
         sequences = Sequences.encode(histories, self.catalog)
-        allowed = self._unseen(sequences, skip=skip)
+        allowed = self._unseen(sequences, exclude_seen=exclude_seen)
         for row, user in enumerate(histories.user_ids):
             given = self.catalog.codes(candidates.get(user, []))
             allowed[row] &= np.isin(np.arange(len(self.catalog)), given)
@@ -75,8 +75,8 @@ class GenerativeRanking(Wrapped):
             return codes, values
         return rank_found(codes, values, k, self.catalog.tie_order, without=np.isneginf(values))
 
-    def _unseen(self, sequences: Sequences, *, skip: bool) -> npt.NDArray[np.bool_]:
+    def _unseen(self, sequences: Sequences, *, exclude_seen: bool) -> npt.NDArray[np.bool_]:
         allowed = np.ones((len(sequences), len(self.catalog)), dtype=bool)
-        if skip:
+        if exclude_seen:
             allowed[sequences.users(), sequences.codes] = False
         return allowed

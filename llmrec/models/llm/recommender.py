@@ -246,24 +246,24 @@ class LLMRecommender(RespondingRecommender):
         self.reader.add_repeats(scores, users, read)
         return scores
 
-    def _ranked(self, histories: Histories, k: int, *, skip: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
         """Ask the index for k items more than the longest history holds; the dense scores are not needed."""
         if self.recipe.responses.rank_by != "relevance":
-            return super()._ranked(histories, k, skip=skip)
+            return super()._ranked(histories, k, exclude_seen=exclude_seen)
         sequences = self.sequences_of(histories)
-        return self._best(self.reader.users(sequences), sequences, k, skip=skip)
+        return self._best(self.reader.users(sequences), sequences, k, exclude_seen=exclude_seen)
 
     def _best(
-        self, users: Scores, known: Sequences, k: int, *, skip: bool, read: Sequences | None = None
+        self, users: Scores, known: Sequences, k: int, *, exclude_seen: bool, read: Sequences | None = None
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         """Rank for user vectors [n, dim] of the histories ``known``; ``read``: the part of them that was read."""
-        if self.reader.network.repeats is not None and not skip:  # the index knows no histories
+        if self.reader.network.repeats is not None and not exclude_seen:  # the index knows no histories
             scores = self._scores_of(users, self.reader.window(known) if read is None else read)
             return top_k(scores, k, self.catalog.tie_order)
-        extra = int(known.lengths().max(initial=0)) if skip else 0
+        extra = int(known.lengths().max(initial=0)) if exclude_seen else 0
         codes, values = self.index.search(users, min(k + extra, len(self.catalog)))
         seen = np.zeros(codes.shape, dtype=bool)
-        if skip:
+        if exclude_seen:
             for row in range(len(codes)):
                 seen[row] = np.isin(codes[row], known[row])
         return rank_found(codes, values, k, self.catalog.tie_order, without=seen)
@@ -273,7 +273,7 @@ class LLMRecommender(RespondingRecommender):
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
         whole = Sequences(np.array(known, dtype=np.int32), np.array([0, len(known)]))
-        best, values = self._best(user[None], whole, k, skip=self.exclude_seen, read=whole.last(read))
+        best, values = self._best(user[None], whole, k, exclude_seen=self.exclude_seen, read=whole.last(read))
         return table_of([""], self.catalog, best, values).drop(USER)
 
     def _nearest(
