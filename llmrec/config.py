@@ -75,7 +75,7 @@ class Head(Section):
     item_dropout: Share = 0.1  # how often a whole item loses its id residual in a training step
     id_residual: bool = True
     dropout: Share = 0.0  # on the item slots that the LLM reads and on the states it is read at
-    slot_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
+    soft_token_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
     cold_bias: Share = 0.5  # an item never trained on gets this quantile of the known items' biases
     warm_start: str | None = None  # a run whose item vectors (of this dim) the id residuals begin at
     tower: Literal["frozen", "tuned"] = "frozen"  # tuned: the items' text encodings are trained, too
@@ -95,7 +95,7 @@ class Responses(Section):
     rating: Literal["regression", "ordinal"] = "regression"
     # What says which epoch is best: NDCG@10 of the next item, the share of the prior's loss that the heads avoid
     # (mean over tasks), or the sum of the two.
-    judged_by: Literal["next_item", "responses", "both"] = "both"
+    early_stopping_metric: Literal["next_item", "responses", "both"] = "both"
     positive: list[str] = []  # behaviors that count as a purchase; by default those with such a name
     behavior_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     rank_by: Literal["relevance", "purchase", "value"] = "relevance"

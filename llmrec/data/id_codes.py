@@ -78,13 +78,13 @@ class Coder:
 
     def _look_up(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Return the codes and the rows whose hash is not known yet."""
-        codes = self._table[self._slots(hashes, 0)]
+        codes = self._table[self._placeholders(hashes, 0)]
         missed = np.flatnonzero(self._hashes[codes] != hashes)
         for turn in range(1, self._turns):
             if not len(missed):
                 break
             sought = hashes[missed]
-            codes[missed] = there = self._table[self._slots(sought, turn)]
+            codes[missed] = there = self._table[self._placeholders(sought, turn)]
             missed = missed[self._hashes[there] != sought]
         blank = hashes[missed] == self._hashes[0]  # its slot may have gone to another
         codes[missed[blank]] = 0
@@ -101,14 +101,14 @@ class Coder:
             fresh = fresh[~np.isin(fresh, list(self._apart.values()))]
         turn = 0
         while len(fresh):
-            slots = self._slots(self._hashes[fresh], turn)
-            free = self._table[slots] == 0
-            self._table[slots[free]] = fresh[free]
-            fresh = fresh[self._table[slots] != fresh]
+            placeholders = self._placeholders(self._hashes[fresh], turn)
+            free = self._table[placeholders] == 0
+            self._table[placeholders[free]] = fresh[free]
+            fresh = fresh[self._table[placeholders] != fresh]
             turn += 1
         self._turns = max(self._turns, turn)
 
-    def _slots(self, hashes: npt.NDArray[np.uint64], turn: int) -> npt.NDArray[np.uint64]:
+    def _placeholders(self, hashes: npt.NDArray[np.uint64], turn: int) -> npt.NDArray[np.uint64]:
         """Return each hash's slot, another in every turn: multiplication by an odd number that wraps around."""
         bits = len(self._table).bit_length() - 1
         return (hashes * (_SPREAD * np.uint64(2 * turn + 1) | np.uint64(1))) >> np.uint64(64 - bits)

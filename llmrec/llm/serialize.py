@@ -31,21 +31,21 @@ MAX_ITEM_TOKENS = 64  # a longer item text is cut: one item must not push a whol
 class Written:
     """A batch of serialized histories, right-padded: all int64.
 
-    ``tokens`` [n, length]: token id, EMPTY at padding and where only a slot stands. ``slots`` [n, length]: the
+    ``tokens`` [n, length]: token id, EMPTY at padding and where only a slot stands. ``placeholders`` [n, length]: the
     item code whose vector is read there instead of a token, else EMPTY. ``states`` [n, items + 1]: where the
     user's state after the first t items is read; places beyond a row's items repeat its last. ``levels``
     [n, length, n_fields]: what is added to a slot for its event, where slots stand alone and events are read.
     """
 
     tokens: Ints
-    slots: Ints
+    placeholders: Ints
     states: Ints
     levels: Ints | None = None
 
     @property
     def n_tokens(self) -> int:
         """Number of positions that are not padding."""
-        return int(((self.tokens != EMPTY) | (self.slots != EMPTY)).sum())
+        return int(((self.tokens != EMPTY) | (self.placeholders != EMPTY)).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class Serializer:
             + np.concatenate([np.zeros((len(inputs), 1), dtype=np.int64), np.cumsum(each, axis=1)], axis=1)
         )
         tokens = np.full((len(inputs), int(ends[:, -1].max()) + 1), EMPTY, dtype=np.int64)
-        slots = np.full_like(tokens, EMPTY)
+        placeholders = np.full_like(tokens, EMPTY)
         tokens[:, : len(self.prefix)] = self.prefix
         rows, places = np.nonzero(inputs >= 0)
         if self.encoding != "soft":
@@ -146,18 +146,21 @@ class Serializer:
                     tokens[row, start : start + len(words)] = words
         if self.encoding != "text":
             at = ends[rows, places + 1]
-            slots[rows, at] = inputs[rows, places]
+            placeholders[rows, at] = inputs[rows, places]
         return Written(
-            tokens, slots, ends, self._levels(slots, (rows, ends[rows, places + 1]), event_codes, (rows, places))
+            tokens,
+            placeholders,
+            ends,
+            self._levels(placeholders, (rows, ends[rows, places + 1]), event_codes, (rows, places)),
         )
 
     def _levels(
-        self, slots: Ints, at: tuple[Ints, Ints], event_codes: Ints | None, events: tuple[Ints, Ints]
+        self, placeholders: Ints, at: tuple[Ints, Ints], event_codes: Ints | None, events: tuple[Ints, Ints]
     ) -> Ints | None:
         if self.events is None or event_codes is None or self.encoding != "soft":
             return None
         combinations = self.events.combinations
-        levels = np.zeros((*slots.shape, combinations.shape[1]), dtype=np.int64)
+        levels = np.zeros((*placeholders.shape, combinations.shape[1]), dtype=np.int64)
         levels[at] = combinations[event_codes[events]]
         return levels
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Validation:
-    """``skill``: how well the responses are predicted; ``judged_by``: the log's columns that decide."""
+    """``skill``: how well the responses are predicted; ``early_stopping_metric``: the log's columns that decide."""
 
     skill: Callable[[], float]
-    judged_by: tuple[str, ...]
+    early_stopping_metric: tuple[str, ...]
 
 
 def fit_network(
@@ -48,7 +48,7 @@ def fit_network(
 ) -> None:
     """Train ``network``; leave the log in ``model.train_log`` and the cost in ``model.metadata``.
 
-    ``judging`` is entered around each validation; ``responses`` says what else is validated.
+    ``judging`` is soft_tokens around each validation; ``responses`` says what else is validated.
     """
     from llmrec.training.checkpoints import NEXT_ITEM
     from llmrec.training.trainer import Course, train
@@ -67,8 +67,8 @@ def fit_network(
                 found = {"valid_ndcg@10": ndcg_on(model, sample)}
                 return found if responses is None else found | {"valid_responses": responses.skill()}
 
-        judged_by = NEXT_ITEM if responses is None else responses.judged_by
-        course = Course(batches, collate, validate if sample else None, place, bar, judged_by)
+        early_stopping_metric = NEXT_ITEM if responses is None else responses.early_stopping_metric
+        course = Course(batches, collate, validate if sample else None, place, bar, early_stopping_metric)
         with matmul_precision(settings.matmul) if settings.matmul else nullcontext():
             cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = course.log

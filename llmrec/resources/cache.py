@@ -82,10 +82,10 @@ def _open_up(folder: Path) -> None:
     """Give every file and folder the modes that the user's umask says: some libraries make files private."""
     mode = usual_mode(folder)
     # A folder that may be read may be entered.
-    entered = mode | (mode & 0o444) >> 2
-    folder.chmod(entered)
+    soft_tokens = mode | (mode & 0o444) >> 2
+    folder.chmod(soft_tokens)
     for path in folder.rglob("*"):
-        path.chmod(entered if path.is_dir() else mode)
+        path.chmod(soft_tokens if path.is_dir() else mode)
 
 
 def _sync(folder: Path) -> None:

@@ -51,10 +51,14 @@ def last_checkpoint(work_dir: Path) -> Path | None:
     return None
 
 
-def best_row(log: list[dict[str, Any]], judged_by: tuple[str, ...] = NEXT_ITEM) -> dict[str, Any]:
+def best_row(log: list[dict[str, Any]], early_stopping_metric: tuple[str, ...] = NEXT_ITEM) -> dict[str, Any]:
     """Return the row with the highest sum of these columns, or the newest where nothing is validated."""
-    validated = [row for row in log if all(column in row for column in judged_by)]
-    return max(validated, key=lambda row: sum(row[column] for column in judged_by)) if validated else log[-1]
+    validated = [row for row in log if all(column in row for column in early_stopping_metric)]
+    return (
+        max(validated, key=lambda row: sum(row[column] for column in early_stopping_metric))
+        if validated
+        else log[-1]
+    )
 
 
 def best_file(work_dir: Path, row: dict[str, Any]) -> Path:

@@ -41,7 +41,7 @@ SAVE_EVERY_SECONDS = 60.0
 class Course:
     """What one training run does besides optimizing: the plan, how to validate, where to keep things.
 
-    ``validate`` returns columns for the log; the sum of those named in ``judged_by`` says which epoch is best.
+    ``validate`` returns columns for the log; the sum of those named in ``early_stopping_metric`` says which epoch is best.
     """
 
     batches: list[Batch]
@@ -49,12 +49,12 @@ class Course:
     validate: Callable[[], dict[str, float]] | None
     work_dir: Path
     progress: Progress
-    judged_by: tuple[str, ...] = NEXT_ITEM
+    early_stopping_metric: tuple[str, ...] = NEXT_ITEM
     log: list[dict[str, Any]] = field(default_factory=list)
 
     def best(self) -> dict[str, Any]:
         """The log's row of the best epoch so far."""
-        return best_row(self.log, self.judged_by)
+        return best_row(self.log, self.early_stopping_metric)
 
 
 class _Batches(torch.utils.data.Dataset[Tensors]):

@@ -157,8 +157,8 @@ def test_saved_loaded_and_generated_with(model: LLMRecommender, tmp_path: Path) 
     again = load(tmp_path / "run")
     np.testing.assert_array_equal(again.score(histories), model.score(histories))
     tokens = model.reader.network.model.get_input_embeddings()(torch.arange(320))
-    size = model.recipe.head.slot_scale * float(tokens.detach().pow(2).mean().sqrt())
-    assert model.reader.network.slot_size == pytest.approx(size, rel=1e-3)  # as the blocks read tokens
+    size = model.recipe.head.soft_token_scale * float(tokens.detach().pow(2).mean().sqrt())
+    assert model.reader.network.soft_token_size == pytest.approx(size, rel=1e-3)  # as the blocks read tokens
     beam, exact = model.generate(histories, 6, beams=6), model.generate(histories, 6, beams=None)
     assert beam.drop("score").equals(exact.drop("score"))
     np.testing.assert_allclose(beam["score"], exact["score"], atol=1e-2)

@@ -48,7 +48,7 @@ def test_exact_is_the_language_model_s_probability_of_the_line(model: LLMRecomme
             start = int(written.states[0, -2]) + 1
             with torch.inference_mode():
                 states = network.hidden(
-                    torch.from_numpy(written.tokens), torch.from_numpy(written.slots), network.items()
+                    torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders), network.items()
                 )[0, start - 1 : -1]
                 logits = network.model.get_output_embeddings()(states).double()
             line = torch.from_numpy(serializer.line(code))

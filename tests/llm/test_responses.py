@@ -65,7 +65,7 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
     tensors, labels = model.reader.collate(sequences, batch), model._labels(targets, sequences, batch)
     with torch.no_grad():
         raw = network.items()
-        hidden = network.hidden(tensors["tokens"], tensors["slots"], raw, tensors.get("levels"))
+        hidden = network.hidden(tensors["tokens"], tensors["placeholders"], raw, tensors.get("levels"))
         where = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
         taught = TargetStates(hidden, tensors["states"], where)
         loss = float(heads.loss(taught, raw[tensors["targets"][where]], labels))

@@ -31,7 +31,7 @@ def test_text_is_the_prefix_and_the_lines(tokenizer: PreTrainedTokenizerBase) ->
     text = "Seen:\n" + LINES[1] + LINES[0] + LINES[2]
     assert tokenizer.decode(written.tokens[0]) == text
     assert written.tokens[0].tolist() == tokenizer(text)["input_ids"]
-    assert (written.slots == EMPTY).all()
+    assert (written.placeholders == EMPTY).all()
     newline = newline_token(tokenizer)
     assert (written.tokens[0][written.states[0]] == newline).all()  # the state is read where a line ends
     assert written.states[0, 0] == len(one.prefix) - 1
@@ -47,7 +47,7 @@ def test_soft_is_one_slot_an_item(tokenizer: PreTrainedTokenizerBase) -> None:
     start = len(one.prefix)
     assert written.tokens.shape == (2, start + 3)
     assert (written.tokens[:, start:] == EMPTY).all()
-    assert written.slots[:, start:].tolist() == [[1, 0, 2], [2, EMPTY, EMPTY]]
+    assert written.placeholders[:, start:].tolist() == [[1, 0, 2], [2, EMPTY, EMPTY]]
     assert written.states.tolist() == [
         [start - 1, start, start + 1, start + 2], [start - 1, start, start, start]
     ]  # fmt: skip
@@ -59,8 +59,8 @@ def test_hybrid_is_the_line_with_the_slot_for_its_end(tokenizer: PreTrainedToken
     text, hybrid = (build(tokenizer, encoding).write(np.array([[1, 2]])) for encoding in ("text", "hybrid"))
     ends = text.states[0, 1:]
     assert (hybrid.states == text.states).all()
-    assert hybrid.slots[0][ends].tolist() == [1, 2]
-    assert (hybrid.slots[0] >= 0).sum() == 2
+    assert hybrid.placeholders[0][ends].tolist() == [1, 2]
+    assert (hybrid.placeholders[0] >= 0).sum() == 2
     # Read is the slot; what a title is taught to end with is the newline.
     assert (hybrid.tokens == text.tokens).all()
     assert hybrid.n_tokens == text.n_tokens

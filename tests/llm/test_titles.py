@@ -87,7 +87,7 @@ def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], ring_split: S
         network.losses = Losses(title=1.0)
         batch = batch_of(model, sequences_of(model, ["3", "4", "5"], ["8", "9"]))
         with torch.no_grad():
-            hidden = network.hidden(batch["tokens"], batch["slots"], network.items())
+            hidden = network.hidden(batch["tokens"], batch["placeholders"], network.items())
             losses[weight] = float(network._titles(hidden, batch["tokens"], batch["prefix"].expand(2)))
     assert losses[1.0] < losses[0.0] - 0.1
 

@@ -140,7 +140,7 @@ def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, ring_spl
         every=1,
     )
     batch = model.reader.collate(model_sequences(model), Batch(0, np.array([[0, 0, 4]])))
-    found = network._fresh(None, batch["slots"], batch["targets"][batch["targets"] >= 0])
+    found = network._fresh(None, batch["placeholders"], batch["targets"][batch["targets"] >= 0])
     assert found is not None
     inside, encodings = found
     assert set(inside.tolist()) <= set(model_sequences(model)[0].tolist())

@@ -54,7 +54,7 @@ def test_the_epoch_that_predicts_responses_best_is_kept(split: Split) -> None:
         ("next_item", ["valid_ndcg@10"]), ("responses", ["valid_responses"]),
         ("both", ["valid_ndcg@10", "valid_responses"]),
     ):  # fmt: skip
-        model = trained(split, split.valid, judged_by=way, counted=False)
+        model = trained(split, split.valid, early_stopping_metric=way, counted=False)
         rows = model.train_log
         best[way] = max(rows, key=lambda row: sum(row[column] for column in columns))["valid_responses"]
         told = model._validation(split.valid)
@@ -66,7 +66,7 @@ def test_the_epoch_that_predicts_responses_best_is_kept(split: Split) -> None:
 
 def test_a_fold_of_items_alone_is_judged_by_these(split: Split) -> None:
     bare = Fold(split.valid.histories, split.valid.answers)
-    model = trained(split, bare, judged_by="responses")
+    model = trained(split, bare, early_stopping_metric="responses")
     assert "valid_ndcg@10" in model.train_log[0]
     assert "valid_responses" not in model.train_log[0]
     with pytest.raises(DataError, match="not their events"):

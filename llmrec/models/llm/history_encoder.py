@@ -96,8 +96,8 @@ class Reader:
         written = self.serializer.write(inputs, event_codes)
         # Only that title can be too much, where the longest two do not fit: what fits of it is learned.
         fits = slice(self.max_tokens)
-        written = replace(written, tokens=written.tokens[:, fits], slots=written.slots[:, fits])
-        arrays = {"tokens": written.tokens, "slots": written.slots, "states": written.states}
+        written = replace(written, tokens=written.tokens[:, fits], placeholders=written.placeholders[:, fits])
+        arrays = {"tokens": written.tokens, "placeholders": written.placeholders, "states": written.states}
         if written.levels is not None:
             arrays["levels"] = written.levels
         if self.network.repeats is not None:
@@ -116,9 +116,9 @@ class Reader:
     def shown(self, written: Written, titles: list[str]) -> str:
         """Turn a serialized history back into text; an item slot is shown as ``[title]``."""
         text, run = "", list[int]()
-        for token, slot in zip(written.tokens[0].tolist(), written.slots[0].tolist(), strict=True):
-            if slot >= 0:
-                text, run = f"{text}{self.tokenizer.decode(run)}[{titles[slot]}] ", []
+        for token, soft_token in zip(written.tokens[0].tolist(), written.placeholders[0].tolist(), strict=True):
+            if soft_token >= 0:
+                text, run = f"{text}{self.tokenizer.decode(run)}[{titles[soft_token]}] ", []
             elif token >= 0:
                 run.append(token)
         return text + str(self.tokenizer.decode(run))
@@ -142,9 +142,9 @@ def encode_users(
         vectors = network.items()
         for rows in by_length(sizes, batch_tokens):
             written = serializer.write(padded(sequences, rows), padded_event_codes(sequences, rows))
-            tokens, slots = torch.from_numpy(written.tokens), torch.from_numpy(written.slots)
+            tokens, placeholders = torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders)
             levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
-            hidden = network.hidden(tokens.to(device), slots.to(device), vectors, levels)
+            hidden = network.hidden(tokens.to(device), placeholders.to(device), vectors, levels)
             last = torch.from_numpy(written.states[:, -1]).to(device)
             states = hidden[torch.arange(len(rows), device=device), last]
             found[rows] = (states if raw else network.users(states)).cpu().numpy()

@@ -18,7 +18,7 @@ class HeadShape:
     item_dropout: float
     id_residual: bool
     dropout: float
-    slot_scale: float
+    soft_token_scale: float
     cold_bias: float
     tower: Literal["frozen", "tuned"]
     refresh_every: int

@@ -55,13 +55,13 @@ class NextItemNetwork(nn.Module):
         hidden = tokens.shape[1]
         self.items = ItemTower(texts, counts > 0, shape)
         self.user = nn.Linear(hidden, shape.dim)
-        self.slot = nn.Linear(shape.dim, hidden)
+        self.soft_token = nn.Linear(shape.dim, hidden)
         self.dropout = nn.Dropout(shape.dropout)
         self.log_temperature = nn.Parameter(torch.tensor(shape.temperature).log())
         self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
         # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
         # much of the item the residual stream carries to the readout: at token size the blocks drown it.
-        self.slot_size = shape.slot_scale * token_size(model)
+        self.soft_token_size = shape.soft_token_scale * token_size(model)
         # Set by who builds the network, after everything else: the other weights begin as they would without.
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None
@@ -103,40 +103,48 @@ class NextItemNetwork(nn.Module):
             return self.bias
         return torch.where(known, self.bias, torch.quantile(self.bias[known], self.cold_bias))
 
-    def entered(self, vectors: torch.Tensor) -> torch.Tensor:
+    def soft_tokens(self, vectors: torch.Tensor) -> torch.Tensor:
         """Turn item vectors before normalization [..., dim] into what stands in an item slot, [..., hidden]."""
-        slots: torch.Tensor = self.slot(vectors)
-        rms = slots.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
-        return slots * rms * self.slot_size
+        placeholders: torch.Tensor = self.soft_token(vectors)
+        rms = placeholders.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
+        return placeholders * rms * self.soft_token_size
 
     def embedded(
-        self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor, levels: torch.Tensor | None = None
+        self,
+        tokens: torch.Tensor,
+        placeholders: torch.Tensor,
+        vectors: torch.Tensor,
+        levels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return what the LLM's first block reads: [n, length, hidden]."""
         words: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0))
-        if not bool((slots >= 0).any()):
+        if not bool((placeholders >= 0).any()):
             return words
         # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
         # Looked up first, entered then: a batch holds a thousand items, a catalog many thousands.
-        chosen = self.entered(functional.embedding(slots.clamp(min=0), vectors)).to(words.dtype)
+        chosen = self.soft_tokens(functional.embedding(placeholders.clamp(min=0), vectors)).to(words.dtype)
         if levels is not None and self.events is not None:
-            chosen = self.events(chosen, levels, self.slot_size)
-        return torch.where((slots >= 0)[..., None], self.dropout(chosen), words)
+            chosen = self.events(chosen, levels, self.soft_token_size)
+        return torch.where((placeholders >= 0)[..., None], self.dropout(chosen), words)
 
     def hidden(
-        self, tokens: torch.Tensor, slots: torch.Tensor, vectors: torch.Tensor, levels: torch.Tensor | None = None
+        self,
+        tokens: torch.Tensor,
+        placeholders: torch.Tensor,
+        vectors: torch.Tensor,
+        levels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run the LLM over serialized histories. Returns [n, length, hidden] in float32.
 
-        ``slots`` are rows of ``vectors``, item vectors before normalization; ``levels`` [n, length, n_fields]
+        ``placeholders`` are rows of ``vectors``, item vectors before normalization; ``levels`` [n, length, n_fields]
         what their events say. Padding stands right of everything, where causal attention never looks back
         from: no mask is needed.
         """
-        embedded = self.embedded(tokens, slots, vectors, levels)
+        embedded = self.embedded(tokens, placeholders, vectors, levels)
         if not self.pack:
             return self._read(embedded).float()
-        row, options = packed(embedded, (tokens >= 0) | (slots >= 0), encoder(self.model))
-        return unpacked(self._read(row, **options), (tokens >= 0) | (slots >= 0)).float()
+        row, options = packed(embedded, (tokens >= 0) | (placeholders >= 0), encoder(self.model))
+        return unpacked(self._read(row, **options), (tokens >= 0) | (placeholders >= 0)).float()
 
     def _read(self, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
         # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
@@ -151,7 +159,7 @@ class NextItemNetwork(nn.Module):
         return functional.normalize(self.user(states), dim=-1)
 
     def forward(
-        self, tokens: torch.Tensor, slots: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
+        self, tokens: torch.Tensor, placeholders: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
         n_tokens: torch.Tensor, prefix: torch.Tensor, levels: torch.Tensor | None = None,
         context_positions: torch.Tensor | None = None, labels: Labels | None = None, inputs: torch.Tensor | None = None,
     ) -> torch.Tensor:  # fmt: skip
@@ -164,11 +172,19 @@ class NextItemNetwork(nn.Module):
         truth = targets[rows, places]
         negatives = self._negatives()
         # Only items that take part are computed: all of them, or with sampling those of this batch.
-        codes = None if negatives is None else torch.unique(torch.cat([slots[slots >= 0], truth, negatives]))
+        codes = (
+            None
+            if negatives is None
+            else torch.unique(torch.cat([placeholders[placeholders >= 0], truth, negatives]))
+        )
         if self.lines is not None and self.training:
             self.lines.refresh_if_due(self.items, self._read_lines)
-        raw = self.items(codes, self._fresh(codes, slots, truth))
-        read = slots if codes is None else torch.where(slots >= 0, torch.searchsorted(codes, slots), slots)
+        raw = self.items(codes, self._fresh(codes, placeholders, truth))
+        read = (
+            placeholders
+            if codes is None
+            else torch.where(placeholders >= 0, torch.searchsorted(codes, placeholders), placeholders)
+        )
         hidden = self.hidden(tokens, read, raw, levels)
         loss = hidden.new_zeros(())
         if self.losses.item:
@@ -226,12 +242,12 @@ class NextItemNetwork(nn.Module):
         return sampled_cross_entropy(own, others, truth, negatives=negatives, log_q=self.log_q, weights=weights)
 
     def _fresh(
-        self, codes: torch.Tensor | None, slots: torch.Tensor, truth: torch.Tensor
+        self, codes: torch.Tensor | None, placeholders: torch.Tensor, truth: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Encode items of this batch with gradient, for a tuned tower: their rows, and their encodings."""
         if self.lines is None or not self.training:
             return None
-        inside = self.lines.some(torch.unique(torch.cat([slots[slots >= 0], truth])))
+        inside = self.lines.some(torch.unique(torch.cat([placeholders[placeholders >= 0], truth])))
         encodings = self.lines.encode(inside, self._read_lines)
         return (inside if codes is None else torch.searchsorted(codes, inside)), encodings
 

@@ -85,7 +85,7 @@ class LLMRecommender(RespondingRecommender):
     def prompt_example(self, histories: Histories) -> dict[str, Any]:
         """Show how the first of ``histories`` is written for the model.
 
-        Returns ``text`` (an item slot stands as ``[title]``), ``tokens`` (positions, slots included) and
+        Returns ``text`` (an item soft_token stands as ``[title]``), ``tokens`` (positions, slots included) and
         ``encoding``. Raises DataError without a history.
         """
         if not len(histories):

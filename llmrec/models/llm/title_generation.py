@@ -117,12 +117,12 @@ class TitleGenerator:
                 length = written.tokens.shape[1]
                 # From padding on the right, as in training, to padding on the left.
                 turned = (np.arange(length)[None] - (length - sizes[rows])[:, None]) % length
-                tokens, slots = (
+                tokens, placeholders = (
                     torch.from_numpy(np.take_along_axis(one, turned, axis=1)).to(self.decoder.device)
-                    for one in (written.tokens, written.slots)
+                    for one in (written.tokens, written.placeholders)
                 )
                 inside = np.arange(length)[None] >= (length - sizes[rows])[:, None]
-                embedded = network.embedded(tokens, slots, network.items())
+                embedded = network.embedded(tokens, placeholders, network.items())
                 yield rows, self.decoder.read(embedded, torch.from_numpy(inside))
 
     def _reader(self, longest: int) -> Reader:

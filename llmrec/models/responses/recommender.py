@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PAIRS_AT_ONCE = 65536
 VALID_EVENTS = 2000  # a fixed random sample of at most so many events of the validation users is predicted
-JUDGED_BY = {
+EARLY_STOPPING_METRICS = {
     "next_item": ("valid_ndcg@10",),
     "responses": ("valid_responses",),
     "both": ("valid_ndcg@10", "valid_responses"),
@@ -170,7 +170,7 @@ class RespondingRecommender(Recommender):
             states = self._states(self.sequences_of(told.histories))
             return skill(self._answers(told.histories, states, rows, codes), truths, self.tasks)
 
-        return Validation(measured, JUDGED_BY[self.recipe.responses.judged_by])
+        return Validation(measured, EARLY_STOPPING_METRICS[self.recipe.responses.early_stopping_metric])
 
     def _answers(
         self, histories: Histories, states: Scores, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]
