@@ -63,7 +63,7 @@ class History(Section):
     item_prompt: str = "item"
     events: list[EventField] = []  # what is read of an event besides its item
     event_prompt: str = "event"
-    repeats: bool = False  # what a history holds already gets a learned part of the score: for shops
+    repeat_bias: bool = False  # what a history holds already gets a learned part of the score: for shops
     language: Literal["en", "zh"] = "en"
 
 
@@ -91,7 +91,7 @@ class Responses(Section):
     weight: Annotated[float, Field(ge=0)] = 0.3  # of their loss, a mean over tasks, beside the next item's
     dim: Positive = 128  # hidden units of the heads
     dropout: Share = 0.1
-    counted: bool = True  # the heads also read what was usual so far: of the user, the item and the pair
+    count_features: bool = True  # the heads also read what was usual so far: of the user, the item and the pair
     rating: Literal["regression", "ordinal"] = "regression"
     # What says which epoch is best: NDCG@10 of the next item, the share of the prior's loss that the heads avoid
     # (mean over tasks), or the sum of the two.
@@ -197,7 +197,7 @@ class Recipe(Section):
             raise ValueError(f"model={self.model} has no tasks; those that have are {', '.join(RESPONDING)}")
         if self.model == "bert4rec" and self.train.targets != "event":
             raise ValueError("bert4rec reads what stands behind an item, too: train.targets must be event")
-        if self.history.repeats and self.model not in REPEATING:
+        if self.history.repeat_bias and self.model not in REPEATING:
             raise ValueError(
                 f"model={self.model} has no history.repeats; those that have are {', '.join(REPEATING)}"
             )

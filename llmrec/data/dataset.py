@@ -165,10 +165,10 @@ class Dataset:
         if path.exists():
             raise DataError(f"{path} exists already; choose another --out or remove it")
         with appearing(path) as temporary, ThreadPoolExecutor(1) as beside:
-            counted = beside.submit(self._facts)
+            count_features = beside.submit(self._facts)
             write_events(self.events, self.ids, temporary / "events.parquet")
             self.catalog.table.write_parquet(temporary / "items.parquet")
-            text = json.dumps(counted.result(), indent=2, ensure_ascii=False) + "\n"
+            text = json.dumps(count_features.result(), indent=2, ensure_ascii=False) + "\n"
             (temporary / "dataset.json").write_text(text, encoding="utf-8")
 
     @cached_property

@@ -116,9 +116,9 @@ def _distances(lists: Codes, genres: npt.NDArray[np.float32]) -> Floats:
         sizes = marks.sum(axis=2)
         common = marks @ marks.transpose(0, 2, 1)
         union = sizes[:, :, None] + sizes[:, None, :] - common
-        counted = pairs & (sizes[:, :, None] > 0) & (sizes[:, None, :] > 0)
-        distance = np.where(counted, 1 - common / np.maximum(union, 1), 0).sum(axis=(1, 2))
-        found[part] = _over(distance, counted.sum(axis=(1, 2)))
+        count_features = pairs & (sizes[:, :, None] > 0) & (sizes[:, None, :] > 0)
+        distance = np.where(count_features, 1 - common / np.maximum(union, 1), 0).sum(axis=(1, 2))
+        found[part] = _over(distance, count_features.sum(axis=(1, 2)))
     return found
 
 

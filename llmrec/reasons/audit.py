@@ -212,12 +212,12 @@ def _phrases(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[st
 
 def _people(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[Reading, list[str]]:
     """Take counts of people out. Returns the reading without them, and those that are not true."""
-    wrong = [one for one in lexicon.people.finditer(reading.text) if not _counted(one, reading, evidence)]
+    wrong = [one for one in lexicon.people.finditer(reading.text) if not _count_features(one, reading, evidence)]
     faults = ["it gives a count of people that is not in the evidence"] if wrong else []
     return replace(reading, text=lexicon.people.sub(" ,", reading.text)), faults
 
 
-def _counted(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:
+def _count_features(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:
     """Whether "of the 93 people who chose A, 54 also chose B" is what the data say."""
     # A number that is also a fact of an item (a year) has been read as one.
     chose, both = (reading.values.get(number, number) for number in phrase.group("chose", "both"))

@@ -117,8 +117,8 @@ def _tried(narrator: Narrator, tasks: list[Task]) -> list[_Written]:
         return []
     answers = narrator.narrate(tasks)
     if len(answers) != len(tasks):
-        counted = f"{len(answers)} sentences for {len(tasks)} reasons"
-        raise ModelError(f"the narrator '{narrator.backend}' wrote {counted}; it must write one for each")
+        count_features = f"{len(answers)} sentences for {len(tasks)} reasons"
+        raise ModelError(f"the narrator '{narrator.backend}' wrote {count_features}; it must write one for each")
     found = []
     for task, answer in zip(tasks, answers, strict=True):
         faults = [NO_ANSWER]

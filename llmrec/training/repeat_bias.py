@@ -13,7 +13,7 @@ COUNTS = 4
 GAIN = 10.0
 
 
-class Repeats(nn.Module):
+class RepeatBias(nn.Module):
     """Adds ``a_u[age] + c_u[count] + r_i`` to the scores of the items that a history holds.
 
     ``age`` is how many events ago the item came last, ``count`` how often it came; ``a_u`` and ``c_u`` are linear

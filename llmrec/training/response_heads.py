@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from llmrec.data.responses.count_features import CountedFeatures
+from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.training.field_embeddings import PiecewiseLinear
 from llmrec.training.losses import weighted_mean
@@ -33,22 +33,22 @@ class ResponseHeads(nn.Module):
 
     A number is a mean with squared loss, an ordinal a cumulative link (McCullagh 1980): ``p(y > k) =
     sigmoid(f(u, i) - c_k)``. One hidden layer is shared by all tasks of a kind, beside a linear path, which
-    carries what an item or a user has in general. With ``counted`` both also read features that are counted, not
+    carries what an item or a user has in general. With ``count_features`` both also read features that are counted, not
     learned (as in Wide & Deep, Cheng et al. 2016): those of the user, and given an item those of the pair.
     """
 
     def __init__(
         self, tasks: TaskSet, *, width: int, dim: int, hidden: int, dropout: float,
-        counted: CountedFeatures | None = None,
+        count_features: CountFeatures | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.tasks = tasks
         self.user = nn.Sequential(nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, dim))
         self.dropout = nn.Dropout(dropout)
         self.dim = dim
-        self.numeric = None if counted is None else PiecewiseLinear(torch.from_numpy(counted.edges))
-        every = self.numeric.size(counted.size) if self.numeric and counted else 0
-        self.of_user = self.numeric.size(counted.n_user) if self.numeric and counted else 0
+        self.numeric = None if count_features is None else PiecewiseLinear(torch.from_numpy(count_features.edges))
+        every = self.numeric.size(count_features.size) if self.numeric and count_features else 0
+        self.of_user = self.numeric.size(count_features.n_user) if self.numeric and count_features else 0
         given, alone = ([spec for spec in tasks.specs if spec.given_item == wanted] for wanted in (True, False))
         self.given = _Head(given, 3 * dim + every, hidden, dropout)
         self.alone = _Head(alone, dim + self.of_user, hidden, dropout)

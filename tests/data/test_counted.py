@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset
-from llmrec.data.responses.count_features import FOLDS, SHRINK, CountedFeatures, edges_of
+from llmrec.data.responses.count_features import FOLDS, SHRINK, CountFeatures, edges_of
 from llmrec.data.responses.tasks import TaskSet, asked
 from llmrec.errors import DataError
 
@@ -34,8 +34,8 @@ def data() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def counted(data: Dataset) -> CountedFeatures:
-    return CountedFeatures.fit(data, TaskSet.fit(data, ["behavior"]))
+def count_features(data: Dataset) -> CountFeatures:
+    return CountFeatures.fit(data, TaskSet.fit(data, ["behavior"]))
 
 
 def mean_of_others(data: Dataset, item: str, column: str) -> float:
@@ -49,15 +49,15 @@ def mean_of_others(data: Dataset, item: str, column: str) -> float:
     return (more * events.sum() + SHRINK * usual) / (more * len(events) + SHRINK)
 
 
-def test_a_row_by_hand(data: Dataset, counted: CountedFeatures) -> None:
+def test_a_row_by_hand(data: Dataset, count_features: CountFeatures) -> None:
     """The last event of the first user: its basket is not among what is known."""
-    assert counted.names == ("is buy", "is pv", "price", "gap")
-    found = counted.of_events(data.histories, data.catalog)
-    assert found.shape == (72, counted.size)
+    assert count_features.names == ("is buy", "is pv", "price", "gap")
+    found = count_features.of_events(data.histories, data.catalog)
+    assert found.shape == (72, count_features.size)
     own = data.histories.take([0]).events
     n_visible, item = own[:6], own["item_id"][8]
     assert np.isnan(found[0, 1:14]).all()  # nobody knows a user's first event
-    assert (found[0, 14 : counted.n_user] == 0).all()
+    assert (found[0, 14 : count_features.n_user] == 0).all()
     row = found[8]
     assert row[0] == pytest.approx(np.log1p(6))
     assert row[1:4] == pytest.approx([0.5, 0.5, n_visible["price"].mean()])
@@ -68,38 +68,38 @@ def test_a_row_by_hand(data: Dataset, counted: CountedFeatures) -> None:
     # Prices a user has met lie above or below those that others pay for the same: five zeros are added.
     usual = [mean_of_others(data, other, "price") for other in n_visible["item_id"]]
     distances = (n_visible["price"] - pl.Series(usual)).drop_nulls()
-    assert row[counted.n_user - 6] == pytest.approx(distances.sum() / (len(distances) + SHRINK))
-    at = counted.n_user + 1
+    assert row[count_features.n_user - 6] == pytest.approx(distances.sum() / (len(distances) + SHRINK))
+    at = count_features.n_user + 1
     assert row[at + 2] == pytest.approx(mean_of_others(data, item, "price"))
-    assert row[at + 4 + 2] == pytest.approx(row[at + 2] + row[counted.n_user - 6])
+    assert row[at + 4 + 2] == pytest.approx(row[at + 2] + row[count_features.n_user - 6])
     met = n_visible.filter(pl.col("item_id") == item)
-    pair = row[counted.n_user + 1 + 2 * len(counted.names) :]
+    pair = row[count_features.n_user + 1 + 2 * len(count_features.names) :]
     assert pair[0] == pytest.approx(np.log1p(met.height))
     if met.height:
         assert pair[1] == (met["behavior"][-1] == "buy")
 
 
-def test_what_is_counted_for_a_prediction_is_what_was_taught(data: Dataset, counted: CountedFeatures) -> None:
+def test_what_is_counted_for_a_prediction_is_what_was_taught(data: Dataset, count_features: CountFeatures) -> None:
     """One pass over the log gives what each moment's history alone gives."""
-    taught = counted.of_events(data.histories, data.catalog, own=True)
+    taught = count_features.of_events(data.histories, data.catalog, own=True)
     questions = asked(data.histories, np.ones(72, dtype=bool), TaskSet.fit(data, ["behavior"]))
     place = {name: row for row, name in enumerate(questions.histories.user_ids)}
     rows = np.array([place[name] for name in questions.answers["user_id"]])
     codes = data.catalog.codes(questions.answers["item_id"]).astype(np.int64)
-    np.testing.assert_allclose(counted.of_pairs(questions.histories, rows, codes, data.catalog), taught)
+    np.testing.assert_allclose(count_features.of_pairs(questions.histories, rows, codes, data.catalog), taught)
 
 
-def test_what_is_known_of_an_item_is_of_other_users(data: Dataset, counted: CountedFeatures) -> None:
+def test_what_is_known_of_an_item_is_of_other_users(data: Dataset, count_features: CountFeatures) -> None:
     """Out of fold: changing a user's own answers changes nothing in the item's part of their rows."""
-    at = slice(counted.n_user, counted.n_user + 1 + len(counted.names))
+    at = slice(count_features.n_user, count_features.n_user + 1 + len(count_features.names))
     other = data.events.with_columns(
         price=pl.when(pl.col("user_id") == "u0").then(1000.0).otherwise(pl.col("price"))
     )
     changed = data.with_events(other)
-    again = CountedFeatures.fit(changed, TaskSet.fit(changed, ["behavior"]))
+    again = CountFeatures.fit(changed, TaskSet.fit(changed, ["behavior"]))
     mine = data.histories.lengths()[0]
-    plain, moved = (c.of_events(d.histories, d.catalog) for c, d in ((counted, data), (again, changed)))
-    shrunk = np.abs(counted.usual - again.usual)[3] * SHRINK  # the usual price is everyone's
+    plain, moved = (c.of_events(d.histories, d.catalog) for c, d in ((count_features, data), (again, changed)))
+    shrunk = np.abs(count_features.usual - again.usual)[3] * SHRINK  # the usual price is everyone's
     assert np.abs(plain[:mine, at] - moved[:mine, at]).max() <= shrunk + 1e-9
     assert np.abs(plain[mine:, at] - moved[mine:, at]).max() > 50
 
@@ -107,23 +107,23 @@ def test_what_is_known_of_an_item_is_of_other_users(data: Dataset, counted: Coun
 def test_training_counts_as_many_as_a_prediction_does() -> None:
     """A fold is left out, and the others stand for it: else every item would be rarer in training."""
     data = shop(200)
-    counted = CountedFeatures.fit(data, TaskSet.fit(data, ["behavior"]))
-    asked_of, at = (data.histories, data.catalog), counted.n_user
-    others, all_users = (np.expm1(counted.of_events(*asked_of, own=own)[:, at]) for own in (False, True))
+    count_features = CountFeatures.fit(data, TaskSet.fit(data, ["behavior"]))
+    asked_of, at = (data.histories, data.catalog), count_features.n_user
+    others, all_users = (np.expm1(count_features.of_events(*asked_of, own=own)[:, at]) for own in (False, True))
     assert others.mean() == pytest.approx(all_users.mean(), rel=0.02)
     with pytest.raises(DataError, match="fit anew"):
-        counted.grown(5).of_events(data.histories, data.catalog)
+        count_features.grown(5).of_events(data.histories, data.catalog)
 
 
-def test_a_log_that_lacks_a_column_leaves_it_unknown(data: Dataset, counted: CountedFeatures) -> None:
+def test_a_log_that_lacks_a_column_leaves_it_unknown(data: Dataset, count_features: CountFeatures) -> None:
     bare = data.histories.take([0])
     bare = type(bare)(bare.user_ids, bare.events.select("item_id"), bare.offsets)
-    found = counted.of_pairs(bare, np.zeros(2, dtype=np.int64), np.array([0, 1]), data.catalog)
-    assert found.shape == (2, counted.size)
+    found = count_features.of_pairs(bare, np.zeros(2, dtype=np.int64), np.array([0, 1]), data.catalog)
+    assert found.shape == (2, count_features.size)
     assert np.isnan(found[:, 1:14]).all()
     empty = type(bare)(("x",), bare.events.clear(), np.array([0, 0]))
-    cold = counted.grown(5).of_pairs(empty, np.zeros(1, dtype=np.int64), np.array([4]), data.catalog)
-    assert cold[0, [0, counted.n_user]].tolist() == [0, 0]  # no event of the user, none of the item
+    cold = count_features.grown(5).of_pairs(empty, np.zeros(1, dtype=np.int64), np.array([4]), data.catalog)
+    assert cold[0, [0, count_features.n_user]].tolist() == [0, 0]  # no event of the user, none of the item
 
 
 def test_edges_keep_few_values_apart_and_share_many_out_evenly() -> None:

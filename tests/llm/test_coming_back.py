@@ -20,10 +20,10 @@ MakeRecipe = Callable[..., Recipe]
 def fitted(recipe: Recipe, split: Split) -> LLMRecommender:
     """Train a little, and give what repeats add some size."""
     model = LLMRecommender(recipe).fit(split.train)
-    assert model.reader.network.repeats is not None
+    assert model.reader.network.repeat_bias is not None
     torch.manual_seed(1)
     with torch.no_grad():
-        for weight in model.reader.network.repeats.parameters():
+        for weight in model.reader.network.repeat_bias.parameters():
             weight.normal_(std=3)
     model.exclude_seen = False
     return model

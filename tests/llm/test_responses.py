@@ -56,8 +56,8 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
     data = shop(3)
     sequences, targets = model.sequences_of(data.histories), model._targets(data)
     assert targets is not None
-    assert model.counted is not None
-    features = model.counted.of_events(data.histories, model.catalog, own=True)  # as a prediction counts
+    assert model.count_features is not None
+    features = model.count_features.of_events(data.histories, model.catalog, own=True)  # as a prediction counts
     targets = replace(targets, features=features)
     heads, network = model._heads(), model.reader.network
     assert heads is not None

@@ -41,12 +41,12 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("targets", ["event", "moment", "both"])
 @pytest.mark.parametrize("repeats", [False, True])
-def test_the_loss_by_hand(kind: str, targets: str, repeats: bool, tiny_recipe: Callable[..., Recipe]) -> None:
+def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recipe: Callable[..., Recipe]) -> None:
     """Every item under the scores after what is strictly earlier, or after all that stands before it."""
     data = baskets()
-    recipe = recipe_of(kind, tiny_recipe, targets=targets).with_values({"history.repeats": repeats})
+    recipe = recipe_of(kind, tiny_recipe, targets=targets).with_values({"history.repeats": repeat_bias})
     model = from_recipe(recipe).fit(data)
-    if repeats:
+    if repeat_bias:
         stir(model)
     if targets == "both":
         read_nothing(model)
@@ -95,12 +95,12 @@ def unread_scores(model: Recommender, earlier: Histories) -> np.ndarray:
     """The scores of such a guess: the biases, and what repeats of what is strictly earlier add for no one."""
     network = network_of(model)
     scores = network.get_parameter("bias").detach()[None].clone()
-    if network.repeats is not None:
-        repeats, codes = network.get_submodule("repeats"), model.sequences_of(earlier).codes
+    if network.repeat_bias is not None:
+        repeat_bias, codes = network.get_submodule("repeats"), model.sequences_of(earlier).codes
         inputs = torch.from_numpy(codes.astype(np.int64))[None]
-        nobody = torch.zeros((1, repeats.of_user.in_features))  # type: ignore[union-attr]
+        nobody = torch.zeros((1, repeat_bias.of_user.in_features))  # type: ignore[union-attr]
         with torch.no_grad():
-            scores.scatter_add_(1, *repeats(nobody, inputs, torch.tensor([0]), torch.tensor([len(codes)])))
+            scores.scatter_add_(1, *repeat_bias(nobody, inputs, torch.tensor([0]), torch.tensor([len(codes)])))
     found: np.ndarray = scores[0].numpy().astype(np.float64)
     return found
 

@@ -54,7 +54,7 @@ def test_the_epoch_that_predicts_responses_best_is_kept(split: Split) -> None:
         ("next_item", ["valid_ndcg@10"]), ("responses", ["valid_responses"]),
         ("both", ["valid_ndcg@10", "valid_responses"]),
     ):  # fmt: skip
-        model = trained(split, split.valid, early_stopping_metric=way, counted=False)
+        model = trained(split, split.valid, early_stopping_metric=way, count_features=False)
         rows = model.train_log
         best[way] = max(rows, key=lambda row: sum(row[column] for column in columns))["valid_responses"]
         told = model._validation(split.valid)

@@ -13,7 +13,9 @@ from llmrec.training.losses import catalog_cross_entropy
 @pytest.mark.parametrize("at_once", [1, 40, 10_000])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("repeats", [False, True])
-def test_value_and_gradients(at_once: int, weighted: bool, repeats: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_value_and_gradients(
+    at_once: int, weighted: bool, repeat_bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(catalog_softmax.AT_ONCE, "cpu", at_once)
     monkeypatch.setattr(catalog_softmax, "LEAST", 1)
     torch.manual_seed(0)
@@ -23,12 +25,12 @@ def test_value_and_gradients(at_once: int, weighted: bool, repeats: bool, monkey
 
     def whole(states: torch.Tensor, table: torch.Tensor, bias: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         logits = states @ table.T + out(bias)
-        if repeats:
+        if repeat_bias:
             logits = logits.scatter_add(1, codes, values)
         return catalog_cross_entropy(logits, targets, weights)
 
     def parts(states: torch.Tensor, table: torch.Tensor, bias: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        added = (codes, values) if repeats else None
+        added = (codes, values) if repeat_bias else None
         return catalog_loss(states, table, out(bias), targets, weights=weights, added=added)
 
     found = {}
@@ -36,7 +38,7 @@ def test_value_and_gradients(at_once: int, weighted: bool, repeats: bool, monkey
         given = [one.clone().requires_grad_() for one in learned]
         loss = way(*given)
         (3 * loss).backward()
-        found[way] = loss.detach(), [one.grad for one in given[: 4 if repeats else 3]]
+        found[way] = loss.detach(), [one.grad for one in given[: 4 if repeat_bias else 3]]
         with torch.no_grad():
             torch.testing.assert_close(way(*given), loss.detach())
     torch.testing.assert_close(found[parts], found[whole])

@@ -11,33 +11,33 @@ import torch
 from llmrec import Dataset, Recipe, Split
 from llmrec.models import from_recipe
 from llmrec.models.fit_network import ndcg_on
-from llmrec.training.repeat_bias import AGES, COUNTS, GAIN, Repeats
+from llmrec.training.repeat_bias import AGES, COUNTS, GAIN, RepeatBias
 
 
 @torch.no_grad()
 def test_values_are_those_of_a_loop() -> None:
     torch.manual_seed(0)
-    repeats = trained(n_items=7, dim=4)
+    repeat_bias = trained(n_items=7, dim=4)
     inputs = torch.tensor([[3, 5, 3, 3, 0, 5], [1, 1, 6, -1, -1, -1]])
     rows, read = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([0, 3, 6, 2, 3])
     users = torch.randn(5, 4)
 
-    codes, values = repeats(users, inputs, rows, read)
+    codes, values = repeat_bias(users, inputs, rows, read)
     found = torch.zeros(5, 7).scatter_add(1, codes, values)
 
     for n in range(5):
         history = inputs[rows[n]][: read[n]].tolist()
         for item in range(7):
-            assert math.isclose(float(found[n, item]), looped(repeats, users[n], history, item), abs_tol=1e-5)
+            assert math.isclose(float(found[n, item]), looped(repeat_bias, users[n], history, item), abs_tol=1e-5)
     assert found[1].count_nonzero() == 2
 
 
 @torch.no_grad()
 def test_what_comes_after_is_not_looked_at() -> None:
-    repeats = trained(n_items=5, dim=4)
+    repeat_bias = trained(n_items=5, dim=4)
     users, rows, read = torch.randn(1, 4), torch.tensor([0]), torch.tensor([2])
-    one = repeats(users, torch.tensor([[1, 2, 1, 4]]), rows, read)
-    other = repeats(users, torch.tensor([[1, 2, 3, 3]]), rows, read)
+    one = repeat_bias(users, torch.tensor([[1, 2, 1, 4]]), rows, read)
+    other = repeat_bias(users, torch.tensor([[1, 2, 3, 3]]), rows, read)
     scored = [torch.zeros(1, 5).scatter_add(1, codes, values) for codes, values in (one, other)]
     assert torch.equal(*scored)
     assert scored[0].count_nonzero() == 2
@@ -51,26 +51,26 @@ def test_an_empty_batch_of_histories_gets_nothing() -> None:
 
 
 def test_it_begins_at_nothing() -> None:
-    repeats = Repeats(5, 4)
-    values = repeats(torch.randn(1, 4), torch.tensor([[1, 2]]), torch.tensor([0]), torch.tensor([2]))[1]
+    repeat_bias = RepeatBias(5, 4)
+    values = repeat_bias(torch.randn(1, 4), torch.tensor([[1, 2]]), torch.tensor([0]), torch.tensor([2]))[1]
     assert not values.any()
 
 
-def trained(*, n_items: int, dim: int) -> Repeats:
-    repeats = Repeats(n_items, dim)
-    for weight in repeats.parameters():
+def trained(*, n_items: int, dim: int) -> RepeatBias:
+    repeat_bias = RepeatBias(n_items, dim)
+    for weight in repeat_bias.parameters():
         torch.nn.init.normal_(weight)
-    return repeats
+    return repeat_bias
 
 
-def looped(repeats: Repeats, user: torch.Tensor, history: list[int], item: int) -> float:
+def looped(repeat_bias: RepeatBias, user: torch.Tensor, history: list[int], item: int) -> float:
     if item not in history:
         return 0.0
     age = len(history) - max(place for place, one in enumerate(history) if one == item)
-    of_user = repeats.of_user.weight @ (user / user.norm() * 2.0) + GAIN * repeats.of_user.bias
+    of_user = repeat_bias.of_user.weight @ (user / user.norm() * 2.0) + GAIN * repeat_bias.of_user.bias
     age_place = min(int(math.log2(age)), AGES - 1)
     count_place = min(int(math.log2(history.count(item))), COUNTS - 1)
-    return float(of_user[age_place] + of_user[AGES + count_place] + GAIN * repeats.of_item.weight[item, 0])
+    return float(of_user[age_place] + of_user[AGES + count_place] + GAIN * repeat_bias.of_item.weight[item, 0])
 
 
 def test_a_network_learns_to_come_back() -> None:
@@ -82,8 +82,8 @@ def test_a_network_learns_to_come_back() -> None:
     split = Split.leave_last_out(Dataset.from_tables(table, name="own three"))
     values = {"model": "gru", "sequence": {"dim": 16}, "train": {"epochs": 6, "learning_rate": 1e-2}}
     found = {}
-    for repeats in (False, True):
-        model = from_recipe(Recipe.of({**values, "history": {"repeats": repeats}})).fit(split.train)
-        found[repeats] = ndcg_on(model, split.test)
+    for repeat_bias in (False, True):
+        model = from_recipe(Recipe.of({**values, "history": {"repeats": repeat_bias}})).fit(split.train)
+        found[repeat_bias] = ndcg_on(model, split.test)
     assert found[True] > 0.65  # whichever of the three, in any order: 0.71
     assert found[False] < 0.45

@@ -50,13 +50,13 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, place: object, name: str, call: int
     """Let ``place.name`` raise Stop when it is called for the ``call``-th time."""
     plain, calls = getattr(place, name), [0]
 
-    def counted(*args: object, **named: object) -> object:
+    def count_features(*args: object, **named: object) -> object:
         calls[0] += 1
         if calls[0] == call:
             raise Stop
         return plain(*args, **named)
 
-    monkeypatch.setattr(place, name, counted)
+    monkeypatch.setattr(place, name, count_features)
 
 
 def poison(monkeypatch: pytest.MonkeyPatch) -> None:

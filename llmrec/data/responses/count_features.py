@@ -45,7 +45,7 @@ class Query:
 
 
 @dataclass(frozen=True, eq=False)
-class CountedFeatures:
+class CountFeatures:
     """What an event says in numbers, and how that is spread over the items of the training data.
 
     ``names`` are the columns of an event: ``is WORD`` for behaviors, ``rating``, ``price``, ``quantity``,
@@ -60,7 +60,7 @@ class CountedFeatures:
     parts: Floats | None = None  # the totals of each fold of users, where it was fitted: [FOLDS, n_items, ...]
 
     @classmethod
-    def fit(cls, data: Dataset, tasks: TaskSet) -> CountedFeatures:
+    def fit(cls, data: Dataset, tasks: TaskSet) -> CountFeatures:
         """Count over a training set."""
         names = _names(data.histories, tasks)
         values = _values(data.histories, names)
@@ -124,7 +124,7 @@ class CountedFeatures:
         log = _Log(histories, _values(histories, self.names), met, usual)
         return self._of(log, Query(starts[rows], ends[rows], codes), self.totals[codes])
 
-    def grown(self, n_items: int) -> CountedFeatures:
+    def grown(self, n_items: int) -> CountFeatures:
         """Have room for items that came later, of which nothing is known."""
         added = np.zeros((n_items - len(self.totals), self.totals.shape[1]))
         return replace(self, totals=np.concatenate([self.totals, added]), parts=None)

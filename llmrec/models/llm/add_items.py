@@ -29,8 +29,8 @@ def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
     trained = {name: value.detach().cpu().numpy() for name, value in head_parameters(model)}
     model.prices = np.concatenate([model.prices, np.full(added.height, np.median(model.prices), dtype=np.float32)])
     model.catalog = Catalog(pl.concat([model.catalog.table, added]))
-    if model.counted is not None:
-        model.counted = model.counted.grown(len(model.catalog))
+    if model.count_features is not None:
+        model.count_features = model.count_features.grown(len(model.catalog))
     both = model.reader.serializer.followed_by(lines)
     model.reader = build_reader(model, network.model, tokenizer=tokenizer, serializer=both)
     put_head(model, trained)

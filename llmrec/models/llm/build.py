@@ -32,7 +32,7 @@ def build_reader(
     from llmrec.runtime import device_name
     from llmrec.training.field_embeddings import FieldEmbeddings
     from llmrec.training.losses import negatives_of
-    from llmrec.training.repeat_bias import Repeats
+    from llmrec.training.repeat_bias import RepeatBias
     from llmrec.training.response_heads import ResponseHeads
 
     head, history, settings = model.recipe.head, model.recipe.history, model.recipe.train
@@ -56,10 +56,10 @@ def build_reader(
     if model.tasks.specs:
         network.responses = ResponseHeads(
             model.tasks, width=width, dim=head.dim, hidden=responses.dim, dropout=responses.dropout,
-            counted=model.counted,
+            count_features=model.count_features,
         )  # fmt: skip
-    if history.repeats:
-        network.repeats = Repeats(len(model.catalog), head.dim)
+    if history.repeat_bias:
+        network.repeat_bias = RepeatBias(len(model.catalog), head.dim)
     if settings.targets == "both":
         network.in_basket = torch.nn.Linear(width, head.dim)
     if training and head.warm_start is not None:

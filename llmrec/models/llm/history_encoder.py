@@ -66,19 +66,21 @@ class Reader:
         window = self.window(sequences)
         return encode_users(self.network, self.serializer, window, batch_tokens=self.batch_tokens, raw=raw)
 
-    def add_repeats(
+    def add_repeat_bias(
         self, scores: npt.NDArray[np.float32], users: npt.NDArray[np.float32], read: Sequences
     ) -> None:
         """Add what repeats add, if the network has them, to scores [n, n_items] of user vectors [n, dim]."""
         import torch
 
-        repeats = self.network.repeats
-        for start in range(0, len(read) if repeats else 0, HISTORIES_AT_ONCE):
-            assert repeats is not None
+        repeat_bias = self.network.repeat_bias
+        for start in range(0, len(read) if repeat_bias else 0, HISTORIES_AT_ONCE):
+            assert repeat_bias is not None
             rows = np.arange(start, min(start + HISTORIES_AT_ONCE, len(read)))
             told = users[rows], padded(read, rows), np.arange(len(rows)), read.lengths()[rows]
             with torch.inference_mode():
-                codes, values = repeats(*(torch.from_numpy(one).to(repeats.of_item.weight.device) for one in told))
+                codes, values = repeat_bias(
+                    *(torch.from_numpy(one).to(repeat_bias.of_item.weight.device) for one in told)
+                )
             np.add.at(scores, (rows[:, None], codes.cpu().numpy()), values.cpu().numpy())
 
     def collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
@@ -100,7 +102,7 @@ class Reader:
         arrays = {"tokens": written.tokens, "placeholders": written.placeholders, "states": written.states}
         if written.levels is not None:
             arrays["levels"] = written.levels
-        if self.network.repeats is not None:
+        if self.network.repeat_bias is not None:
             arrays["inputs"] = inputs
         if sequences.n_visible is not None:
             arrays["context_positions"] = context_positions_of(sequences.n_visible, sequences, batch.windows)

@@ -19,7 +19,7 @@ from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.chunked import sum_in_parts
 from llmrec.training.field_embeddings import FieldEmbeddings
 from llmrec.training.losses import log_expected, negative_weights, read_at, sampled_cross_entropy
-from llmrec.training.repeat_bias import Repeats
+from llmrec.training.repeat_bias import RepeatBias
 from llmrec.training.response_heads import Labels, ResponseHeads, TargetStates
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
@@ -65,7 +65,7 @@ class NextItemNetwork(nn.Module):
         # Set by who builds the network, after everything else: the other weights begin as they would without.
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None
-        self.repeats: Repeats | None = None
+        self.repeat_bias: RepeatBias | None = None
         self.in_basket: nn.Linear | None = None
         self.lines = lines  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
@@ -199,8 +199,8 @@ class NextItemNetwork(nn.Module):
                 aside = functional.normalize(self.in_basket(asked), dim=-1)
                 users = torch.where(predictions.in_basket[:, None], aside, users)
             again = None
-            if self.repeats is not None and inputs is not None:
-                again = self.repeats(users, inputs, own, predictions.known)
+            if self.repeat_bias is not None and inputs is not None:
+                again = self.repeat_bias(users, inputs, own, predictions.known)
             loss = loss + self.losses.item * self._next_item(
                 users, raw, targets[own, predictions.places], codes, negatives, weights, again
             )

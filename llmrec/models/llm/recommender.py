@@ -243,7 +243,7 @@ class LLMRecommender(RespondingRecommender):
     def _scores_of(self, users: Scores, read: Sequences) -> Scores:
         """Score every item for user vectors [n, dim] of histories of which ``read`` was read."""
         scores = np.asarray(self.temperature * users @ self.vectors.T + self.bias, dtype=np.float32)
-        self.reader.add_repeats(scores, users, read)
+        self.reader.add_repeat_bias(scores, users, read)
         return scores
 
     def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
@@ -257,7 +257,7 @@ class LLMRecommender(RespondingRecommender):
         self, users: Scores, known: Sequences, k: int, *, exclude_seen: bool, read: Sequences | None = None
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         """Rank for user vectors [n, dim] of the histories ``known``; ``read``: the part of them that was read."""
-        if self.reader.network.repeats is not None and not exclude_seen:  # the index knows no histories
+        if self.reader.network.repeat_bias is not None and not exclude_seen:  # the index knows no histories
             scores = self._scores_of(users, self.reader.window(known) if read is None else read)
             return top_k(scores, k, self.catalog.tie_order)
         extra = int(known.lengths().max(initial=0)) if exclude_seen else 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from llmrec.data.responses.count_features import CountedFeatures
+from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import ArtifactError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmrec.models.responses.recommender import RespondingRecommender
 
 NAME = "responses.json"
-COUNTED = "counted.safetensors"
+COUNT_FEATURES = "counted.safetensors"
 
 
 class _Kept(BaseModel):
@@ -27,7 +27,7 @@ class _Kept(BaseModel):
     levels: EventLevels
     tasks: TaskSet
     prices: tuple[float, ...] | None  # None: all 1
-    counted: tuple[str, ...] | None = None  # the columns of what is counted; None: nothing is
+    count_features: tuple[str, ...] | None = None  # the columns of what is counted; None: nothing is
 
 
 def write_fields(model: RespondingRecommender, folder: Path) -> None:
@@ -36,18 +36,22 @@ def write_fields(model: RespondingRecommender, folder: Path) -> None:
         return
     valued = model.recipe.responses.rank_by == "value"
     prices = tuple(float(price) for price in model.prices) if valued else None
-    counted = model.counted
-    names = None if counted is None else counted.names
-    kept = _Kept(levels=model.levels, tasks=model.tasks, prices=prices, counted=names)
-    if counted is not None:
-        arrays: Tensors = {"totals": counted.totals, "usual": counted.usual, "edges": counted.edges}
-        write_tensors(folder / COUNTED, arrays)
+    count_features = model.count_features
+    names = None if count_features is None else count_features.names
+    kept = _Kept(levels=model.levels, tasks=model.tasks, prices=prices, count_features=names)
+    if count_features is not None:
+        arrays: Tensors = {
+            "totals": count_features.totals,
+            "usual": count_features.usual,
+            "edges": count_features.edges,
+        }
+        write_tensors(folder / COUNT_FEATURES, arrays)
     (folder / NAME).write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_fields(model: RespondingRecommender, folder: Path) -> None:
     """Read what ``write_fields`` wrote. Raises ArtifactError for a file that is missing or damaged."""
-    model.levels, model.tasks, model.counted = EventLevels(fields=()), TaskSet(specs=()), None
+    model.levels, model.tasks, model.count_features = EventLevels(fields=()), TaskSet(specs=()), None
     model.prices = np.ones(len(model.catalog), dtype=np.float32)
     if not (model.recipe.history.events or model.recipe.tasks):
         return
@@ -58,5 +62,5 @@ def read_fields(model: RespondingRecommender, folder: Path) -> None:
     model.levels, model.tasks = kept.levels, kept.tasks
     if kept.prices is not None:
         model.prices = np.array(kept.prices, dtype=np.float32)
-    if kept.counted is not None:
-        model.counted = CountedFeatures(kept.counted, **read_tensors(folder / COUNTED))
+    if kept.count_features is not None:
+        model.count_features = CountFeatures(kept.count_features, **read_tensors(folder / COUNT_FEATURES))

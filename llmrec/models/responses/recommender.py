@@ -14,7 +14,7 @@ import polars as pl
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.histories import offsets_of
-from llmrec.data.responses.count_features import WINDOW, CountedFeatures
+from llmrec.data.responses.count_features import WINDOW, CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
 from llmrec.data.responses.tasks import Targets, TaskSet, asked
 from llmrec.errors import DataError, RecipeError
@@ -46,7 +46,9 @@ class RespondingRecommender(Recommender):
 
     tasks: TaskSet
     levels: EventLevels
-    counted: CountedFeatures | None  # what the heads read besides states, where the recipe has responses.counted
+    count_features: (
+        CountFeatures | None
+    )  # what the heads read besides states, where the recipe has responses.counted
     prices: Scores  # each item's median price in training, [n_items]; 1 where no price is known
 
     @abstractmethod
@@ -109,8 +111,8 @@ class RespondingRecommender(Recommender):
         """Return a code for what each event says besides its item, int32 [n_events]."""
 
     def _kept_columns(self) -> list[str]:
-        counted = self.counted.columns if self.counted else []
-        wanted = [*self.levels.columns, *counted, TIME, BEHAVIOR] if self._speaks() else []
+        count_features = self.count_features.columns if self.count_features else []
+        wanted = [*self.levels.columns, *count_features, TIME, BEHAVIOR] if self._speaks() else []
         return [name for name in dict.fromkeys(wanted) if name in self.histories.events.columns]
 
     def _speaks(self) -> bool:
@@ -120,8 +122,8 @@ class RespondingRecommender(Recommender):
         """Find levels, tasks and prices in the training data. Raises DataError where the data lacks something."""
         self.levels = EventLevels.fit(data.histories, self.recipe.history.events, order_only=data.order_only)
         self.tasks = TaskSet.fit(data, self.recipe.tasks, self.recipe.responses)
-        wanted = self.recipe.tasks and self.recipe.responses.counted
-        self.counted = CountedFeatures.fit(data, self.tasks) if wanted else None
+        wanted = self.recipe.tasks and self.recipe.responses.count_features
+        self.count_features = CountFeatures.fit(data, self.tasks) if wanted else None
         self.prices = np.ones(len(self.catalog), dtype=np.float32)
         if self.recipe.responses.rank_by == "value":
             self.prices = _prices(data)
@@ -132,8 +134,8 @@ class RespondingRecommender(Recommender):
             return None
         known = self.catalog.codes(data.histories.events[ITEM]) >= 0
         told = self.tasks.targets(data.histories)
-        if self.counted is not None:
-            told = replace(told, features=self.counted.of_events(data.histories, self.catalog))
+        if self.count_features is not None:
+            told = replace(told, features=self.count_features.of_events(data.histories, self.catalog))
         return told.of_known(data.histories.offsets, known)
 
     def _labels(self, targets: Targets, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
@@ -186,8 +188,8 @@ class RespondingRecommender(Recommender):
             for start in range(0, max(len(rows), 1), PAIRS_AT_ONCE):
                 part = slice(start, start + PAIRS_AT_ONCE)
                 read = [states[rows[part]], vectors[codes[part]]]
-                if self.counted is not None:
-                    read.append(self.counted.of_pairs(histories, rows[part], codes[part], self.catalog))
+                if self.count_features is not None:
+                    read.append(self.count_features.of_pairs(histories, rows[part], codes[part], self.catalog))
                 found = heads(*(torch.from_numpy(values).to(device) for values in read))
                 parts.append({name: values.float().cpu().numpy() for name, values in found.items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

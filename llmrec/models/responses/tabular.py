@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from llmrec.data import Dataset, Histories
-from llmrec.data.responses.count_features import CountedFeatures
+from llmrec.data.responses.count_features import CountFeatures
 from llmrec.models.responses.baselines import ResponseModel, told_as
 from llmrec.models.responses.table import Answers
 
@@ -29,10 +29,10 @@ class FeatureResponses(ResponseModel):
         self.most, self.apart, self.seed = most, apart, seed
 
     def _fit(self, data: Dataset) -> None:
-        self.counted = CountedFeatures.fit(data, self.tasks)
+        self.count_features = CountFeatures.fit(data, self.tasks)
         told, n = self.tasks.targets(data.histories), data.events.height
         rows = np.sort(np.random.default_rng(self.seed).permutation(n)[: self.most])
-        table = self.counted.of_events(data.histories, self.catalog)[rows]
+        table = self.count_features.of_events(data.histories, self.catalog)[rows]
         # A field that nothing says here (a rating of an item met before, where none is met twice) has no column.
         self.said = ~np.isnan(table).all(axis=0)
         table, apart = table[:, self.said], self._apart(data.histories)[rows]
@@ -46,7 +46,7 @@ class FeatureResponses(ResponseModel):
                 self.models[spec.name] = self._fitted(table[known], targets, apart[known], numbers=numbers)
 
     def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
-        table = self.counted.of_pairs(histories, rows, codes, self.catalog)[:, self.said]
+        table = self.count_features.of_pairs(histories, rows, codes, self.catalog)[:, self.said]
         found: dict[str, Floats] = {}
         for spec in self.tasks.specs:
             model = self.models.get(spec.name)

@@ -36,11 +36,11 @@ class SequentialRecommender(Recommender):
         """Give the network what every kind of it may have besides."""
         from torch import nn
 
-        from llmrec.training.repeat_bias import Repeats
+        from llmrec.training.repeat_bias import RepeatBias
 
         dim = self.recipe.sequence.dim
-        if self.recipe.history.repeats:
-            self.network.repeats = Repeats(len(self.catalog), dim)
+        if self.recipe.history.repeat_bias:
+            self.network.repeat_bias = RepeatBias(len(self.catalog), dim)
         if self.recipe.train.targets == "both":
             self.network.in_basket = nn.Linear(dim, dim)
 

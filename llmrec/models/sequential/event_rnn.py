@@ -62,7 +62,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         if self.tasks.specs:
             network.responses = ResponseHeads(
                 self.tasks, width=shape.dim, dim=shape.dim, hidden=settings.dim, dropout=settings.dropout,
-                counted=self.counted,
+                count_features=self.count_features,
             )  # fmt: skip
         network.response_weight = settings.weight
         return network

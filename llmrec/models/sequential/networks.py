@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.losses import Predictions, read_at
-from llmrec.training.repeat_bias import Repeats
+from llmrec.training.repeat_bias import RepeatBias
 
 
 class SequenceNetwork(nn.Module, ABC):
@@ -28,7 +28,7 @@ class SequenceNetwork(nn.Module, ABC):
         self.out = nn.Linear(dim, dim)
         self.bias = nn.Parameter(torch.zeros(n_items))
         # Set by who builds the network, after everything else: the other weights begin as they would without.
-        self.repeats: Repeats | None = None
+        self.repeat_bias: RepeatBias | None = None
         self.in_basket: nn.Linear | None = None
 
     @abstractmethod
@@ -65,9 +65,9 @@ class SequenceNetwork(nn.Module, ABC):
     ) -> torch.Tensor:
         """Score every item for states [n, dim] that know the first ``known`` [n] items of rows of ``inputs``."""
         scores = self.scores(states)
-        if self.repeats is None:
+        if self.repeat_bias is None:
             return scores
-        return scores.scatter_add(1, *self.repeats(states, inputs, rows, known))
+        return scores.scatter_add(1, *self.repeat_bias(states, inputs, rows, known))
 
     def loss_of(
         self, states: torch.Tensor, inputs: torch.Tensor, targets: torch.Tensor, predictions: Predictions,
@@ -77,7 +77,11 @@ class SequenceNetwork(nn.Module, ABC):
         read = states[predictions.rows, predictions.at]
         if self.in_basket is not None:
             read = torch.where(predictions.in_basket[:, None], self.in_basket(read), read)
-        added = None if self.repeats is None else self.repeats(read, inputs, predictions.rows, predictions.known)
+        added = (
+            None
+            if self.repeat_bias is None
+            else self.repeat_bias(read, inputs, predictions.rows, predictions.known)
+        )
         truth = targets[predictions.rows, predictions.places]
         return catalog_loss(read, self.table()[:-1], self.bias, truth, weights=weights, added=added)
 
