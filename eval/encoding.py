@@ -20,10 +20,10 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 
 from llmrec.data import Catalog, fetch
 from llmrec.llm.backbone import encoder
-from llmrec.llm.encode import encode_lines
+from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.serialize import Serializer
 from llmrec.llm.weights import find_base, load_causal_lm
-from llmrec.prompting.lines import item_lines
+from llmrec.prompting.lines import item_texts
 from llmrec.prompting.prompt import Prompt
 from llmrec.runtime import machine, versions
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--batch-tokens", type=int, default=1200)
     asked = parser.parse_args()
     catalog = Catalog(fetch("ml-100k").catalog.table.sample(asked.items, seed=0))
-    lines = item_lines(catalog, Prompt.load("item", "en"))
+    lines = item_texts(catalog, Prompt.load("item", "en"))
     model, tokenizer = load_causal_lm(BASE, dtype="float32")
     # By itself it writes every text as a chat where the tokenizer has a template: 2.6 times the tokens here.
     words = Transformer(
@@ -58,7 +58,7 @@ def main() -> None:
 
     def ours() -> Serializer:
         made = Serializer.build(tokenizer, lines, prefix="", encoding="text")
-        encode_lines(encoder(model), model.get_input_embeddings(), made, batch_tokens=asked.batch_tokens)
+        encode_item_texts(encoder(model), model.get_input_embeddings(), made, batch_tokens=asked.batch_tokens)
         return made
 
     sides: dict[str, Callable[[], object]] = {"llmrec": ours}

@@ -71,7 +71,7 @@ def ours(data: Dataset, *changes: str) -> tuple[LLMRecommender, dict[str, float]
 def texts(model: LLMRecommender, data: Dataset) -> list[list[int]]:
     """The token ids of every history, as our own training reads them."""
     sequences = Sequences.encode(Histories.from_events(data.events), model.catalog)
-    return [model.reader.written(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
+    return [model.encoder.written(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
 
 
 def padded_trainer(rows: list[list[int]]) -> dict[str, float]:
@@ -127,7 +127,7 @@ def main() -> None:
     model, results["one pass"] = ours(full, "train.title_loss=0")
     if asked.peer_python:
         lines = [
-            model.reader.tokenizer.decode(model.reader.serializer.line(n)).strip()
+            model.encoder.tokenizer.decode(model.encoder.serializer.line(n)).strip()
             for n in range(len(full.catalog))
         ]
         results["TRL, one prompt a target"] = trl(asked.peer_python, full, lines, steps=4)

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
-def encode_lines(model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int) -> Floats:
+def encode_item_texts(model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int) -> Floats:
     """Mean-pool an LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
     import torch
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmrec.errors import ModelError
-from llmrec.llm.encode import encode_lines
+from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.serialize import Serializer
 from llmrec.resources.wheels import WHEELS, unpack_wheel
 from llmrec.runtime import device_name, extra
@@ -63,5 +63,5 @@ def _by_llm(lines: list[str], encoder: str) -> tuple[Floats, dict[str, str]]:
     model, tokenizer = load_causal_lm(encoder)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = Serializer.build(tokenizer, lines, prefix="", encoding="text")
-    vectors = encode_lines(blocks(model), model.get_input_embeddings(), serializer, batch_tokens=BATCH_TOKENS)
+    vectors = encode_item_texts(blocks(model), model.get_input_embeddings(), serializer, batch_tokens=BATCH_TOKENS)
     return vectors, {"name": encoder, "identity": identity_of(encoder, model)}

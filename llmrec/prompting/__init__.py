@@ -1,7 +1,7 @@
 """Wording and its room: prompts from YAML, one line per item, a token budget."""
 
 from llmrec.prompting.budget import newest_that_fit, newest_that_fit_each
-from llmrec.prompting.lines import item_lines, one_line, plain_row
+from llmrec.prompting.lines import item_texts, one_line, plain_row
 from llmrec.prompting.prompt import Language, Part, Prompt, names
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Part",
     "Prompt",
     "item_lines",
+    "item_texts",
     "names",
     "newest_that_fit",
     "newest_that_fit_each",

@@ -9,7 +9,7 @@ import polars as pl
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM
 from llmrec.data.forms import Form, in_form
-from llmrec.prompting.lines import item_lines, one_line, plain_row
+from llmrec.prompting.lines import item_texts, one_line, plain_row
 from llmrec.prompting.prompt import Prompt
 
 
@@ -29,7 +29,7 @@ def event_words(fields: pl.DataFrame, prompt: Prompt) -> list[str]:
     return joined["words"].to_list()
 
 
-def history_lines(
+def history_texts(
     histories: Histories,
     catalog: Catalog,
     form: Form,
@@ -45,7 +45,7 @@ def history_lines(
     """
     fields = in_form(histories, form, order_only=order_only, session_gap=session_gap)
     words = event_words(fields, event)
-    lines = item_lines(catalog, item)
+    lines = item_texts(catalog, item)
     codes = catalog.codes(fields[ITEM])
     written = [
         f"{said} {lines[code]}" if said and code >= 0 else lines[code] if code >= 0 else None

@@ -14,7 +14,7 @@ from llmrec.prompting.prompt import Prompt
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def item_lines(catalog: Catalog, prompt: Prompt) -> list[str]:
+def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
     r"""Render every item through the prompt's user part. Each line ends with the only "\n" in it.
 
     The prompt gets one variable, ``item``: the catalog row without empty values. Markup in a title stays

@@ -149,7 +149,7 @@ def test_hostile_titles_through_the_llm(
     assert {row["item_id"]: row["title"] for row in rows} == {n: known[n] for n in known if n not in "01"}
     model = llmrec.load(out)
     assert isinstance(model, LLMRecommender)
-    tokenizer, serializer = model.reader.tokenizer, model.reader.serializer
+    tokenizer, serializer = model.encoder.tokenizer, model.encoder.serializer
     for code, title in enumerate(model.catalog.titles):
         tokens = serializer.line(code).tolist()
         assert not set(tokens) & set(tokenizer.all_special_ids), title

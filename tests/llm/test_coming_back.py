@@ -20,10 +20,10 @@ MakeRecipe = Callable[..., Recipe]
 def fitted(recipe: Recipe, split: Split) -> LLMRecommender:
     """Train a little, and give what repeats add some size."""
     model = LLMRecommender(recipe).fit(split.train)
-    assert model.reader.network.repeat_bias is not None
+    assert model.encoder.network.repeat_bias is not None
     torch.manual_seed(1)
     with torch.no_grad():
-        for weight in model.reader.network.repeat_bias.parameters():
+        for weight in model.encoder.network.repeat_bias.parameters():
             weight.normal_(std=3)
     model.exclude_seen = False
     return model
@@ -76,12 +76,12 @@ def test_the_sampled_loss_by_hand(
     tiny_recipe: MakeRecipe, ring_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = fitted(tiny_recipe("soft", "train.epochs=1", "history.repeats=true", "train.negatives=5"), ring_split)
-    network, history = model.reader.network, Histories.of([STEPS])
+    network, history = model.encoder.network, Histories.of([STEPS])
     drawn = torch.tensor([1, 3, 7, 8, 11])
     monkeypatch.setattr(network, "_negatives", lambda: drawn)
     sequences = model.sequences_of(history)
     with torch.no_grad():
-        loss = float(network(**model.reader.collate(sequences, Batch(0, np.array([[0, 0, len(STEPS) - 1]])))))
+        loss = float(network(**model.encoder.collate(sequences, Batch(0, np.array([[0, 0, len(STEPS) - 1]])))))
     each = []
     for place, item in enumerate(STEPS):
         scores = torch.from_numpy(model.score(Histories.of([STEPS[:place]]))[0]) - network.log_q

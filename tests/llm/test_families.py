@@ -79,10 +79,10 @@ def model(base: Path, tiny_recipe: Callable[..., Recipe], ring: Dataset) -> LLMR
 @pytest.mark.parametrize("encoding", ["text", "soft", "hybrid"])
 def test_every_encoding_learns(encoding: str, model: LLMRecommender, ring: Dataset) -> None:
     """The losses are finite, and every adapted layer of the network gets a gradient."""
-    reader = replace(model.reader, serializer=replace(model.reader.serializer, encoding=encoding))  # type: ignore[arg-type]
+    encoder = replace(model.encoder, serializer=replace(model.encoder.serializer, encoding=encoding))  # type: ignore[arg-type]
     sequences = Sequences.encode(ring.histories, model.catalog)
-    batch = reader.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
-    network = copy.deepcopy(model.reader.network)
+    batch = encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
+    network = copy.deepcopy(model.encoder.network)
     network.model.base_model.unmerge_adapter()
     network.train()
     loss = network(**batch)
@@ -95,8 +95,8 @@ def test_every_encoding_learns(encoding: str, model: LLMRecommender, ring: Datas
 
 def test_packed_is_padded(model: LLMRecommender, ring: Dataset) -> None:
     """Blocks with a sliding window keep it: the histories are longer than those of the families above."""
-    sequences, network = Sequences.encode(ring.histories, model.catalog), copy.copy(model.reader.network)
-    batch = model.reader.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
+    sequences, network = Sequences.encode(ring.histories, model.catalog), copy.copy(model.encoder.network)
+    batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
     assert batch["tokens"].shape[1] > 48
     losses = []
     for network.pack in (False, True):
@@ -156,9 +156,9 @@ def test_saved_loaded_and_generated_with(model: LLMRecommender, tmp_path: Path) 
     model.save(tmp_path / "run")
     again = load(tmp_path / "run")
     np.testing.assert_array_equal(again.score(histories), model.score(histories))
-    tokens = model.reader.network.model.get_input_embeddings()(torch.arange(320))
+    tokens = model.encoder.network.model.get_input_embeddings()(torch.arange(320))
     size = model.recipe.head.soft_token_scale * float(tokens.detach().pow(2).mean().sqrt())
-    assert model.reader.network.soft_token_size == pytest.approx(size, rel=1e-3)  # as the blocks read tokens
+    assert model.encoder.network.soft_token_size == pytest.approx(size, rel=1e-3)  # as the blocks read tokens
     beam, exact = model.generate(histories, 6, beams=6), model.generate(histories, 6, beams=None)
     assert beam.drop("score").equals(exact.drop("score"))
     np.testing.assert_allclose(beam["score"], exact["score"], atol=1e-2)

@@ -39,9 +39,9 @@ def sequences_of(model: LLMRecommender, histories: Histories) -> Sequences:
 
 
 def test_exact_is_the_language_model_s_probability_of_the_line(model: LLMRecommender) -> None:
-    scores = TitleGenerator(model.reader).exact(sequences_of(model, HISTORIES))
-    network, serializer = model.reader.network, model.reader.serializer
-    window = model.reader.window(sequences_of(model, HISTORIES))
+    scores = TitleGenerator(model.encoder).exact(sequences_of(model, HISTORIES))
+    network, serializer = model.encoder.network, model.encoder.serializer
+    window = model.encoder.window(sequences_of(model, HISTORIES))
     for row in (0, 1, 2):
         for code in (0, 7, 11):
             written = serializer.write(np.append(window[row], code)[None].astype(np.int64))
@@ -123,10 +123,10 @@ def test_no_beams_are_refused(model: LLMRecommender) -> None:
 
 
 def test_a_head_that_does_more_is_refused(model: LLMRecommender) -> None:
-    causal = model.reader.network.model.get_base_model()
+    causal = model.encoder.network.model.get_base_model()
     with altered(causal.lm_head), pytest.raises(ModelError, match="a llama model's head is not one"):
-        check_head(model.reader.network.model)
-    check_head(model.reader.network.model)
+        check_head(model.encoder.network.model)
+    check_head(model.encoder.network.model)
 
 
 @contextmanager
@@ -145,9 +145,9 @@ def altered(head: torch.nn.Module) -> Iterator[None]:
 
 
 def test_a_title_has_room_in_a_short_context(tiny_recipe: Callable[..., Recipe], model: LLMRecommender) -> None:
-    generator = TitleGenerator(model.reader)
-    longest = int(np.diff(model.reader.serializer.offsets).max())
-    prefix = len(model.reader.serializer.prefix)
+    generator = TitleGenerator(model.encoder)
+    longest = int(np.diff(model.encoder.serializer.offsets).max())
+    prefix = len(model.encoder.serializer.prefix)
     config, context = generator.decoder.config, generator.decoder.config.max_position_embeddings
     try:
         config.max_position_embeddings = prefix + 2 * longest

@@ -45,7 +45,7 @@ def test_their_vector_is_that_of_their_text(model: LLMRecommender) -> None:
     twin = model.catalog.titles[5]
     model.add_items(pd.DataFrame({"item_id": ["twin"], "title": [twin]}))
     np.testing.assert_allclose(model.texts[-1], model.texts[5], atol=1e-4)
-    assert not model.reader.network.items.known[-1]
+    assert not model.encoder.network.items.known[-1]
     known = model.bias[:-1]
     assert model.bias[-1] == pytest.approx(float(np.quantile(known, 0.5)), abs=1e-5)
 

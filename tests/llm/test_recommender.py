@@ -42,13 +42,13 @@ def sequences_of(model: LLMRecommender, *items: list[str]) -> Sequences:
 
 def batch_of(model: LLMRecommender, sequences: Sequences) -> dict[str, torch.Tensor]:
     windows = np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())])
-    return model.reader.collate(sequences, Batch(0, windows))
+    return model.encoder.collate(sequences, Batch(0, windows))
 
 
 def test_one_pass_over_a_history_is_a_pass_after_every_item(model: LLMRecommender) -> None:
     """Every position's loss is that of the shortened history alone: nothing looks ahead, nothing is shifted."""
     sequences = sequences_of(model, ["3", "4", "9", "1"], ["7", "2"])
-    network = model.reader.network
+    network = model.encoder.network
     batch = batch_of(model, sequences)
     losses, network.losses = network.losses, Losses()
     with torch.no_grad():
@@ -85,11 +85,11 @@ def test_only_the_newest_items_are_read(model: LLMRecommender) -> None:
 def test_the_token_budget_drops_whole_old_items(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
     model = LLMRecommender(tiny_recipe("text", "train.epochs=1", "history.max_tokens=80")).fit(ring_split.train)
     sequences = sequences_of(model, [str(n) for n in range(8)])
-    kept = model.reader.window(sequences)[0].tolist()
+    kept = model.encoder.window(sequences)[0].tolist()
     assert kept
     assert kept == sequences[0].tolist()[-len(kept) :]
-    room = 80 - len(model.reader.serializer.prefix)
-    costs = model.reader.serializer.costs()
+    room = 80 - len(model.encoder.serializer.prefix)
+    costs = model.encoder.serializer.costs()
     assert costs[kept].sum() <= room < costs[kept].sum() + costs[sequences[0][-len(kept) - 1]]
     assert model.prompt_example(Histories.of([[str(n) for n in range(8)]]))["tokens"] <= 80
 
@@ -116,7 +116,7 @@ def test_similar_items_by_the_index_are_those_by_cosine(model: LLMRecommender) -
 def test_an_item_without_an_event_is_scored_by_its_text(model: LLMRecommender) -> None:
     import torch
 
-    tower = model.reader.network.items
+    tower = model.encoder.network.items
     with torch.inference_mode():
         text = tower.text(tower.texts)
         tower.known[2] = False
@@ -131,7 +131,7 @@ def test_the_prompt_can_be_shown(model: LLMRecommender) -> None:
     shown = model.prompt_example(Histories.of([["3", "4"]]))
     assert shown["encoding"] == model.recipe.history.encoding
     assert all(title in shown["text"] for title in model.catalog.titles[3:5])
-    assert shown["tokens"] == model.reader.written(sequences_of(model, ["3", "4"]), 0).n_tokens
+    assert shown["tokens"] == model.encoder.written(sequences_of(model, ["3", "4"]), 0).n_tokens
     with pytest.raises(DataError, match="no history"):
         model.prompt_example(Histories.of([]))
 
@@ -140,7 +140,7 @@ def test_the_prompt_can_be_shown(model: LLMRecommender) -> None:
 def test_gradients_are_the_same_every_time(model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
     """On several threads, where a sum that is taken in any order shows."""
     histories = [[str((n + step) % 12) for step in range(5)] for n in range(60)]
-    network, batch = model.reader.network, batch_of(model, sequences_of(model, *histories))
+    network, batch = model.encoder.network, batch_of(model, sequences_of(model, *histories))
     threads = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
@@ -151,7 +151,7 @@ def test_gradients_are_the_same_every_time(model: LLMRecommender, monkeypatch: p
 
 
 def test_dropped_ids_leave_the_text(soft: LLMRecommender) -> None:
-    tower = soft.reader.network.items
+    tower = soft.encoder.network.items
     plain, share = tower.text(tower.texts), tower.dropout
     try:
         tower.dropout = 1.0
@@ -166,7 +166,7 @@ def test_dropped_ids_leave_the_text(soft: LLMRecommender) -> None:
 def test_without_id_residual_text_alone_scores(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
     recipe = tiny_recipe("soft", "head.id_residual=false", "train.epochs=1")
     model = LLMRecommender(recipe).fit(ring_split.train)
-    assert model.reader.network.items.ids is None
+    assert model.encoder.network.items.ids is None
     assert np.isfinite(model.score(ring_split.test.histories)).all()
 
 
@@ -179,7 +179,7 @@ def test_the_adapter_is_a_plain_peft_adapter(soft: LLMRecommender, tiny_base: Pa
     with torch.no_grad():
         untuned = base(input_ids=ids).logits
         tuned = PeftModel.from_pretrained(base, str(tmp_path / "run" / "adapter"))(input_ids=ids).logits
-        ours = soft.reader.network.model(input_ids=ids).logits
+        ours = soft.encoder.network.model(input_ids=ids).logits
     torch.testing.assert_close(tuned, ours, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(tuned, untuned, atol=1e-3)
 

@@ -59,10 +59,10 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
     assert model.count_features is not None
     features = model.count_features.of_events(data.histories, model.catalog, own=True)  # as a prediction counts
     targets = replace(targets, features=features)
-    heads, network = model._heads(), model.reader.network
+    heads, network = model._heads(), model.encoder.network
     assert heads is not None
     batch = Batch(0, np.array([[user, 0, 7] for user in range(3)]))
-    tensors, labels = model.reader.collate(sequences, batch), model._labels(targets, sequences, batch)
+    tensors, labels = model.encoder.collate(sequences, batch), model._labels(targets, sequences, batch)
     with torch.no_grad():
         raw = network.items()
         hidden = network.hidden(tensors["tokens"], tensors["placeholders"], raw, tensors.get("levels"))
@@ -240,9 +240,9 @@ def test_weights_move_the_loss(tiny_recipe: Callable[..., Recipe]) -> None:
     sequences, targets = model.sequences_of(data.histories), model._targets(data)
     assert targets is not None
     batch = Batch(0, np.array([[user, 0, 7] for user in range(2)]))
-    tensors = model.reader.collate(sequences, batch)
+    tensors = model.encoder.collate(sequences, batch)
     with torch.no_grad():
-        loss = float(model.reader.network(**tensors, labels=model._labels(targets, sequences, batch)))
+        loss = float(model.encoder.network(**tensors, labels=model._labels(targets, sequences, batch)))
     each = []
     for user, items in enumerate(data.histories):
         for place, item in enumerate(items):
@@ -254,7 +254,7 @@ def test_weights_move_the_loss(tiny_recipe: Callable[..., Recipe]) -> None:
 
 def test_without_tasks_a_model_has_nothing_of_all_this(tiny_recipe: Callable[..., Recipe]) -> None:
     model = LLMRecommender(tiny_recipe("soft", "train.epochs=1")).fit(shop())
-    names = [name for name, _ in model.reader.network.named_parameters()]
+    names = [name for name, _ in model.encoder.network.named_parameters()]
     assert not [name for name in names if name.startswith(("responses", "events"))]
     with pytest.raises(DataError, match="without tasks"):
         model.predict_response(shop(1).histories, ["1"])

@@ -27,12 +27,12 @@ def sequences_of(model: LLMRecommender, *items: list[str]) -> Sequences:
 
 def batch_of(model: LLMRecommender, sequences: Sequences) -> dict[str, torch.Tensor]:
     windows = np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())])
-    return model.reader.collate(sequences, Batch(0, windows))
+    return model.encoder.collate(sequences, Batch(0, windows))
 
 
 def test_the_title_loss_is_the_language_model_s(model: LLMRecommender) -> None:
     sequences = sequences_of(model, ["3", "4", "9"])
-    network, batch = model.reader.network, batch_of(model, sequences)
+    network, batch = model.encoder.network, batch_of(model, sequences)
     ids, prefix = batch["tokens"], int(batch["prefix"])
     with torch.no_grad():
         network.losses = Losses()
@@ -47,16 +47,16 @@ def test_the_title_loss_is_the_language_model_s(model: LLMRecommender) -> None:
 def test_every_title_is_learned_once(model: LLMRecommender) -> None:
     """The last of a window, too; not the first of one that goes on: nothing was read that tells it."""
     sequences = sequences_of(model, ["3", "4", "9", "1"])
-    batch = model.reader.collate(sequences, Batch(0, np.array([[0, 0, 2], [0, 2, 3]])))
-    network, line = model.reader.network, model.reader.serializer.line
+    batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 2], [0, 2, 3]])))
+    network, line = model.encoder.network, model.encoder.serializer.line
     n_visible, after = sequences[0][:3], sequences[0][2:]
     losses, network.losses = network.losses, Losses(item=0, title=1.0)
     sums, n = 0.0, 0
     with torch.no_grad():
         found = float(network(**batch))
         for items, untaught in ((n_visible, 0), (after, len(line(int(after[0]))))):
-            ids = np.concatenate([model.reader.serializer.prefix, *(line(int(code)) for code in items)])
-            start = len(model.reader.serializer.prefix) + untaught
+            ids = np.concatenate([model.encoder.serializer.prefix, *(line(int(code)) for code in items)])
+            start = len(model.encoder.serializer.prefix) + untaught
             read, truth = torch.from_numpy(ids)[None], torch.from_numpy(ids[start:])
             logits = network.model.get_base_model()(input_ids=read).logits[0, start - 1 : -1].double()
             sums += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))
@@ -69,7 +69,7 @@ def test_every_title_is_learned_once(model: LLMRecommender) -> None:
 def test_a_last_title_that_does_not_fit_is_cut(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
     """Where two of the longest items are too much for the window, no position beyond it is read."""
     whole = LLMRecommender(tiny_recipe("text", "train.epochs=1", "train.title_loss=1")).fit(ring_split.train)
-    serializer = whole.reader.serializer
+    serializer = whole.encoder.serializer
     room = len(serializer.prefix) + int(serializer.costs().max()) + 2
     recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=1", f"history.max_tokens={room}")
     model = LLMRecommender(recipe).fit(ring_split.train)
@@ -83,7 +83,7 @@ def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], ring_split: S
     for weight in (0.0, 1.0):
         recipe = tiny_recipe("text", "train.epochs=3", "train.batch_tokens=500", f"train.title_loss={weight}")
         model = LLMRecommender(recipe).fit(ring_split.train)
-        network = model.reader.network
+        network = model.encoder.network
         network.losses = Losses(title=1.0)
         batch = batch_of(model, sequences_of(model, ["3", "4", "5"], ["8", "9"]))
         with torch.no_grad():
@@ -97,7 +97,7 @@ def test_an_adapter_on_the_language_model_s_head_learns(
     tiny_recipe: Callable[..., Recipe], ring_split: Split
 ) -> None:
     recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=1", "lora.targets=[q_proj,lm_head]")
-    network = LLMRecommender(recipe).fit(ring_split.train).reader.network
+    network = LLMRecommender(recipe).fit(ring_split.train).encoder.network
     learned = {name: value for name, value in network.named_parameters() if "lm_head.lora_B" in name}
     assert learned
     assert all(bool(value.abs().sum() > 0) for value in learned.values())

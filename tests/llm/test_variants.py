@@ -16,7 +16,7 @@ from llmrec.errors import RecipeError
 from llmrec.llm.backbone import plain
 from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.fit_network import ndcg_on
-from llmrec.models.llm.item_encoder import Lines
+from llmrec.models.llm.item_encoder import ItemEncoder
 from llmrec.models.llm.packing import packed, unpacked
 from llmrec.training.batching import Batch
 from llmrec.training.catalog_softmax import catalog_loss
@@ -26,21 +26,21 @@ needs_bits = pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None
 
 
 def adapter_of(model: LLMRecommender) -> Any:
-    return model.reader.network.model.peft_config["default"]
+    return model.encoder.network.model.peft_config["default"]
 
 
 @pytest.mark.parametrize(
     ("changes", "is_on"),
     [
-        (("train.negatives=5", "train.epochs=10"), lambda model: model.reader.network.losses.negatives == 5),
-        (("head.tower=tuned", "head.refresh_every=4"), lambda model: model.reader.network.lines.every == 4),
-        (("train.pack=true",), lambda model: model.reader.network.pack),
+        (("train.negatives=5", "train.epochs=10"), lambda model: model.encoder.network.losses.negatives == 5),
+        (("head.tower=tuned", "head.refresh_every=4"), lambda model: model.encoder.network.item_encoder.every == 4),
+        (("train.pack=true",), lambda model: model.encoder.network.pack),
         (("lora.rslora=true",), lambda model: adapter_of(model).use_rslora),
         (("lora.dora=true",), lambda model: adapter_of(model).use_dora),
-        (("head.dropout=0.1",), lambda model: model.reader.network.dropout.p == 0.1),
-        (("backbone.dtype=bfloat16",), lambda model: model.reader.network.bf16),
+        (("head.dropout=0.1",), lambda model: model.encoder.network.dropout.p == 0.1),
+        (("backbone.dtype=bfloat16",), lambda model: model.encoder.network.bf16),
         pytest.param(
-            ("backbone.quantize=4bit",), lambda model: model.reader.network.model.config.quantization_config,
+            ("backbone.quantize=4bit",), lambda model: model.encoder.network.model.config.quantization_config,
             marks=needs_bits,
         ),
     ],
@@ -79,10 +79,10 @@ def test_packed_gives_the_loss_and_gradients_of_padded(tiny_recipe: MakeRecipe, 
     found = {}
     for pack in (False, True):
         model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(ring_split.train)
-        network = model.reader.network
+        network = model.encoder.network
         network.pack = pack
         sequences = model_sequences(model)
-        loss = network(**model.reader.collate(sequences, Batch(0, np.array([[0, 0, 4], [1, 0, 1], [2, 1, 4]]))))
+        loss = network(**model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 4], [1, 0, 1], [2, 1, 4]]))))
         found[pack] = loss, *torch.autograd.grad(loss, [network.user.weight, network.items.ids.weight])
     for padded, together in zip(found[False], found[True], strict=True):
         torch.testing.assert_close(padded, together, atol=1e-5, rtol=1e-4)
@@ -122,24 +122,24 @@ def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_sp
         for tower in ("frozen", "tuned")
     )
     assert np.abs(tuned.texts - frozen.texts).max() > 0.01
-    with plain(tuned.reader.network.model):
-        untuned = tuned.encode_lines(tuned.reader.network.model, tuned.reader.serializer)
+    with plain(tuned.encoder.network.model):
+        untuned = tuned.encode_item_texts(tuned.encoder.network.model, tuned.encoder.serializer)
     np.testing.assert_allclose((untuned - tuned.text_mean) / tuned.text_scale, frozen.texts, atol=1e-4)
 
 
 def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
     model = LLMRecommender(tiny_recipe("soft", "train.epochs=1", "head.tower=tuned")).fit(ring_split.train)
-    network = model.reader.network
+    network = model.encoder.network
     network.model.unmerge_adapter()  # as in training: merged weights pass the adapter by
     network.train()
-    network.lines = Lines(
-        model.reader.serializer,
+    network.item_encoder = ItemEncoder(
+        model.encoder.serializer,
         mean=torch.from_numpy(model.text_mean),
         scale=model.text_scale,
         budget=200,
         every=1,
     )
-    batch = model.reader.collate(model_sequences(model), Batch(0, np.array([[0, 0, 4]])))
+    batch = model.encoder.collate(model_sequences(model), Batch(0, np.array([[0, 0, 4]])))
     found = network._fresh(None, batch["placeholders"], batch["targets"][batch["targets"] >= 0])
     assert found is not None
     inside, encodings = found
@@ -156,7 +156,7 @@ def test_warm_start_begins_at_the_other_model(tiny_recipe: MakeRecipe, ring_spli
     rates = ("train.epochs=1", "train.learning_rate=1e-12", "train.head_learning_rate=1e-12")
     model = LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'sasrec'}", *rates))
     model.fit(ring_split.train)
-    ids = model.reader.network.items.ids.weight.detach().numpy()
+    ids = model.encoder.network.items.ids.weight.detach().numpy()
     np.testing.assert_allclose(ids, other.item_vectors(), atol=1e-6)
 
 
@@ -197,4 +197,4 @@ def test_titles_alone_can_be_learned(tiny_recipe: MakeRecipe, ring_split: Split)
     short, model = (LLMRecommender(recipe).fit(ring_split.train) for recipe in recipes)
     assert model.train_log[1]["loss"] < model.train_log[0]["loss"] - 0.2
     # Nothing of the items' softmax reached the head: it is as it was drawn, however long the training.
-    assert torch.equal(short.reader.network.user.weight, model.reader.network.user.weight)
+    assert torch.equal(short.encoder.network.user.weight, model.encoder.network.user.weight)

@@ -53,7 +53,7 @@ def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recip
     sequences = model._training_sequences(data)
     assert (sequences.n_visible is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
-    collate = model.reader.collate if kind == "llm" else model._collate  # type: ignore[attr-defined]
+    collate = model.encoder.collate if kind == "llm" else model._collate  # type: ignore[attr-defined]
     with torch.no_grad():
         loss = float(network_of(model)(**collate(sequences, batch)))
     each = []
@@ -71,7 +71,7 @@ def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recip
 
 
 def network_of(model: Recommender) -> torch.nn.Module:
-    found = model.reader.network if model.kind == "llm" else model.network  # type: ignore[attr-defined]
+    found = model.encoder.network if model.kind == "llm" else model.network  # type: ignore[attr-defined]
     assert isinstance(found, torch.nn.Module)
     return found
 

@@ -7,7 +7,7 @@ import pytest
 
 from llmrec.data import Dataset, Histories
 from llmrec.prompting import Prompt
-from llmrec.prompting.events import history_lines
+from llmrec.prompting.events import history_texts
 
 DAY = 86400
 DATA = Dataset.from_tables(
@@ -26,7 +26,7 @@ DATA = Dataset.from_tables(
 def lines(form: str, language: str = "en", histories: Histories | None = None) -> list[list[str]]:
     item, event = (Prompt.load(name, language) for name in ("item", "event"))  # type: ignore[arg-type]
     known = DATA.histories if histories is None else histories
-    return history_lines(known, DATA.catalog, form, item=item, event=event)  # type: ignore[arg-type]
+    return history_texts(known, DATA.catalog, form, item=item, event=event)  # type: ignore[arg-type]
 
 
 def test_order_is_the_item_lines_alone() -> None:

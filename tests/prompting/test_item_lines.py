@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrec.data import Catalog
-from llmrec.prompting import Prompt, item_lines, one_line, plain_row
+from llmrec.prompting import Prompt, item_texts, one_line, plain_row
 
 ITEM = Prompt.load("item")
 
 
 def lines(**columns: list[object]) -> list[str]:
     n = len(columns["title"])
-    return item_lines(Catalog(pl.DataFrame({"item_id": [str(i) for i in range(n)], **columns})), ITEM)
+    return item_texts(Catalog(pl.DataFrame({"item_id": [str(i) for i in range(n)], **columns})), ITEM)
 
 
 def test_one_line_per_item_in_catalog_order() -> None:

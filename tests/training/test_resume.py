@@ -19,7 +19,7 @@ import llmrec.models.sequential.base
 from llmrec import Recipe, Split
 from llmrec.errors import ArtifactError, EnvironmentFault, TrainingError
 from llmrec.models import Recommender, from_recipe, load
-from llmrec.models.llm.history_encoder import Reader
+from llmrec.models.llm.history_encoder import HistoryEncoder
 from llmrec.models.runs import fit_run, load_run, work_dir
 from llmrec.training import trainer
 
@@ -133,7 +133,7 @@ def test_an_interrupted_llm_ends_the_same(
     recipe = tiny_recipe(encoding, *changes, "head.dropout=0.1", "train.schedule=cosine", *more, *budget)
     whole = from_recipe(recipe).fit(ring_split.train, valid=ring_split.valid)
     with monkeypatch.context() as patched:
-        stop_at(patched, Reader, "collate", 10)
+        stop_at(patched, HistoryEncoder, "collate", 10)
         with pytest.raises(Stop):
             from_recipe(recipe).fit(ring_split.train, valid=ring_split.valid, work_dir=tmp_path)
     assert list(tmp_path.glob("checkpoint-*"))

@@ -10,23 +10,23 @@ from llmrec.models.llm.warm_start import warm_vectors
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.models.llm.history_encoder import Reader
+    from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.models.llm.recommender import LLMRecommender
 
 
-def build_reader(
+def build_encoder(
     model: LLMRecommender,
     adapted: Any,
     *,
     tokenizer: PreTrainedTokenizerBase,
     serializer: Serializer,
     training: bool = False,
-) -> Reader:
+) -> HistoryEncoder:
     """Return a reader with a fresh head; ``training`` adds what only training needs."""
     import torch
 
-    from llmrec.models.llm.history_encoder import Reader
-    from llmrec.models.llm.item_encoder import Lines
+    from llmrec.models.llm.history_encoder import HistoryEncoder
+    from llmrec.models.llm.item_encoder import ItemEncoder
     from llmrec.models.llm.item_tower import HeadShape
     from llmrec.models.llm.network import Losses, NextItemNetwork
     from llmrec.runtime import device_name
@@ -45,7 +45,7 @@ def build_reader(
             settings.item_loss, settings.title_loss, model.recipe.responses.weight,
             negatives_of(counts, settings.negatives),
         ),
-        lines=Lines(
+        item_encoder=ItemEncoder(
             serializer, mean=torch.from_numpy(model.text_mean), scale=model.text_scale,
             budget=settings.batch_tokens, every=head.refresh_every,
         ) if tuned else None,
@@ -65,7 +65,7 @@ def build_reader(
     if training and head.warm_start is not None:
         network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
-    return Reader(
+    return HistoryEncoder(
         network.to(device_name()), tokenizer, serializer, history.max_items,
         min(history.max_tokens, limit), settings.batch_tokens,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import yaml
 
 from llmrec.errors import ArtifactError
 from llmrec.models.fit_network import read_log, write_log
-from llmrec.models.llm.build import build_reader
+from llmrec.models.llm.build import build_encoder
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 from llmrec.prompting.prompt import Prompt
@@ -26,7 +26,7 @@ def write_llm(model: LLMRecommender, folder: Path) -> None:
     """Write everything that ``read_llm`` needs."""
     from llmrec.llm.backbone import save_adapter
 
-    save_adapter(model.reader.network.model, folder / "adapter", base=model.recipe.backbone.base)
+    save_adapter(model.encoder.network.model, folder / "adapter", base=model.recipe.backbone.base)
     statistics: Tensors = {
         "text_mean": model.text_mean,
         "text_scale": np.array([model.text_scale], dtype=np.float32),
@@ -61,7 +61,7 @@ def read_llm(model: LLMRecommender, folder: Path) -> None:
     model.read_events(tokenizer)
     adapted = load_adapter(base, folder / "adapter")
     serializer = model.serializer_of(tokenizer, model.catalog)
-    model.reader = build_reader(model, adapted, tokenizer=tokenizer, serializer=serializer)
+    model.encoder = build_encoder(model, adapted, tokenizer=tokenizer, serializer=serializer)
     put_head(model, head)
     model.freeze()
     model.index = ItemIndex.load(folder / "index.faiss")
@@ -70,7 +70,7 @@ def read_llm(model: LLMRecommender, folder: Path) -> None:
 
 def head_parameters(model: LLMRecommender) -> list[tuple[str, torch.nn.Parameter]]:
     """Return what is trained besides the adapter, by name."""
-    named = model.reader.network.named_parameters()
+    named = model.encoder.network.named_parameters()
     return [(name, value) for name, value in named if not name.startswith("model.")]
 
 

@@ -42,7 +42,7 @@ class GenerativeRanking(Wrapped):
     def _generator(self) -> TitleGenerator:
         from llmrec.models.llm.title_generation import TitleGenerator
 
-        return TitleGenerator(self.model.reader)
+        return TitleGenerator(self.model.encoder)
 
     def _score(self, sequences: Sequences) -> Scores:
         return self._generator.exact(sequences)

@@ -32,7 +32,7 @@ HISTORIES_AT_ONCE = 256
 
 
 @dataclass(eq=False)
-class Reader:
+class HistoryEncoder:
     """Reads histories with one network. A window holds the newest ``max_items`` items that fit ``max_tokens``.
 
     Raises PromptError where not even the longest item would fit.

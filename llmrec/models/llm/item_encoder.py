@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmrec.models.llm.item_tower import ItemTower
 
 
-class Lines(nn.Module):
+class ItemEncoder(nn.Module):
     """All lines of a catalog, for a tower whose text encodings are tuned.
 
     A step encodes as many items of its batch as ``budget`` tokens hold, with gradient; every ``every`` steps
@@ -39,7 +39,7 @@ class Lines(nn.Module):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.scale, self.budget, self.every = scale, budget, every
 
-    def some(self, codes: torch.Tensor) -> torch.Tensor:
+    def sample(self, codes: torch.Tensor) -> torch.Tensor:
         """Choose at random as many of ``codes`` as the budget holds, at least one."""
         mixed = codes[torch.randperm(len(codes), device=codes.device)]
         fits = torch.cumsum(self.lengths[mixed] + 1, 0) <= self.budget

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from llmrec.config import Train
 from llmrec.llm.backbone import encoder, language_logits, token_size
-from llmrec.models.llm.item_encoder import Lines
+from llmrec.models.llm.item_encoder import ItemEncoder
 from llmrec.models.llm.item_tower import HeadShape, ItemTower
 from llmrec.models.llm.packing import packed, unpacked
 from llmrec.training.catalog_softmax import catalog_loss
@@ -44,7 +44,7 @@ class NextItemNetwork(nn.Module):
 
     def __init__(
         self, model: PeftModel, texts: torch.Tensor, counts: torch.Tensor, shape: HeadShape,
-        *, losses: Losses = Losses(), lines: Lines | None = None, pack: bool = False,
+        *, losses: Losses = Losses(), item_encoder: ItemEncoder | None = None, pack: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
@@ -67,9 +67,9 @@ class NextItemNetwork(nn.Module):
         self.responses: ResponseHeads | None = None
         self.repeat_bias: RepeatBias | None = None
         self.in_basket: nn.Linear | None = None
-        self.lines = lines  # of a tuned tower
+        self.item_encoder = item_encoder  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
-        self.kept_buffers = () if lines is None else ("items.texts", "lines.step")
+        self.kept_buffers = () if item_encoder is None else ("items.texts", "lines.step")
         if losses.negatives is not None:
             weights = negative_weights(counts)
             self.register_buffer("weights", weights, persistent=False)
@@ -89,8 +89,8 @@ class NextItemNetwork(nn.Module):
 
     def refresh(self) -> None:
         """Encode the catalog with the weights of the moment, for a tuned tower in training."""
-        if self.lines is not None:
-            self.lines.refresh(self.items, self._read_lines)
+        if self.item_encoder is not None:
+            self.item_encoder.refresh(self.items, self._encode_tokens)
 
     def item_vectors(self) -> torch.Tensor:
         """Return ``v_i``, unit length, [n_items, dim]."""
@@ -177,8 +177,8 @@ class NextItemNetwork(nn.Module):
             if negatives is None
             else torch.unique(torch.cat([placeholders[placeholders >= 0], truth, negatives]))
         )
-        if self.lines is not None and self.training:
-            self.lines.refresh_if_due(self.items, self._read_lines)
+        if self.item_encoder is not None and self.training:
+            self.item_encoder.refresh_if_due(self.items, self._encode_tokens)
         raw = self.items(codes, self._fresh(codes, placeholders, truth))
         read = (
             placeholders
@@ -245,13 +245,13 @@ class NextItemNetwork(nn.Module):
         self, codes: torch.Tensor | None, placeholders: torch.Tensor, truth: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Encode items of this batch with gradient, for a tuned tower: their rows, and their encodings."""
-        if self.lines is None or not self.training:
+        if self.item_encoder is None or not self.training:
             return None
-        inside = self.lines.some(torch.unique(torch.cat([placeholders[placeholders >= 0], truth])))
-        encodings = self.lines.encode(inside, self._read_lines)
+        inside = self.item_encoder.sample(torch.unique(torch.cat([placeholders[placeholders >= 0], truth])))
+        encodings = self.item_encoder.encode(inside, self._encode_tokens)
         return (inside if codes is None else torch.searchsorted(codes, inside)), encodings
 
-    def _read_lines(self, tokens: torch.Tensor) -> torch.Tensor:
+    def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         return self._read(self.model.get_input_embeddings()(tokens))
 
     def _titles(self, hidden: torch.Tensor, tokens: torch.Tensor, begin: torch.Tensor) -> torch.Tensor:

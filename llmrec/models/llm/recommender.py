@@ -19,11 +19,11 @@ from llmrec.llm.serialize import Serializer
 from llmrec.models.base import Scores
 from llmrec.models.fit_network import fit_network
 from llmrec.models.llm.add_items import add_rows
-from llmrec.models.llm.build import build_reader
+from llmrec.models.llm.build import build_encoder
 from llmrec.models.llm.files import read_llm, write_llm
 from llmrec.models.ranking import rank_found, table_of, top_k
 from llmrec.models.responses.recommender import RespondingRecommender
-from llmrec.prompting.lines import item_lines
+from llmrec.prompting.lines import item_texts
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.cache import appearing
 from llmrec.retrieval.index import ItemIndex
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from llmrec.llm.event_tokens import EventTokens
-    from llmrec.models.llm.history_encoder import Reader
+    from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.models.llm.session import UserSession
     from llmrec.training.response_heads import ResponseHeads
 
@@ -46,7 +46,7 @@ class LLMRecommender(RespondingRecommender):
     """
 
     kind = "llm"
-    reader: Reader
+    encoder: HistoryEncoder
     index: ItemIndex
     prompts: tuple[Prompt, ...]  # of a history, of an item's line and, where events are read, of an event
     event_tokens: EventTokens | None  # what events say besides their items
@@ -62,7 +62,7 @@ class LLMRecommender(RespondingRecommender):
 
     def embed_users(self, histories: Histories) -> Scores:
         """Return each history's user vector, unit length, float32 [n, dim]."""
-        return self.reader.users(self.sequences_of(histories))
+        return self.encoder.users(self.sequences_of(histories))
 
     def item_vectors(self) -> Scores:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
@@ -92,8 +92,8 @@ class LLMRecommender(RespondingRecommender):
             raise DataError("there is no history to show")
         self._fitted_catalog()
         sequences = self.sequences_of(histories[:1])
-        written = self.reader.written(sequences, 0)
-        text = self.reader.shown(written, self.catalog.titles)
+        written = self.encoder.written(sequences, 0)
+        text = self.encoder.shown(written, self.catalog.titles)
         return {"text": text, "tokens": written.n_tokens, "encoding": self.recipe.history.encoding}
 
     def session(self, history: Sequence[str | Mapping[str, object]] = (), *, forget: float = 0.0) -> UserSession:
@@ -106,7 +106,7 @@ class LLMRecommender(RespondingRecommender):
         self._fitted_catalog()
         event_tokens = self._event_codes if self.event_tokens is not None else None
         found = UserSession(
-            lambda: (self.reader, self.catalog), self._answer, forget=forget, event_tokens=event_tokens
+            lambda: (self.encoder, self.catalog), self._answer, forget=forget, event_tokens=event_tokens
         )
         found.extend(history)
         return found
@@ -125,7 +125,7 @@ class LLMRecommender(RespondingRecommender):
     def set_cold_bias(self, quantile: float) -> None:
         """Give items never trained on another bias: that quantile, 0 to 1, of the known items' biases."""
         self.recipe = self.recipe.with_values({"head.cold_bias": quantile})
-        self.reader.network.cold_bias = quantile
+        self.encoder.network.cold_bias = quantile
         self.take_vectors()
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
@@ -145,27 +145,27 @@ class LLMRecommender(RespondingRecommender):
         model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
         self.read_events(tokenizer)
         serializer = self._kept_serializer(tokenizer, work_dir)
-        standardized = standardize(self.encode_lines(model, serializer))
+        standardized = standardize(self.encode_item_texts(model, serializer))
         self.texts, self.text_mean, self.text_scale = standardized
         sequences, targets = self._training_sequences(data), self._targets(data)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
         self.counts = counts.astype(np.float32)
         adapted = add_adapter(model, self.recipe.lora)
-        self.reader = build_reader(self, adapted, tokenizer=tokenizer, serializer=serializer, training=True)
-        settings, reader = self.recipe.train, self.reader
+        self.encoder = build_encoder(self, adapted, tokenizer=tokenizer, serializer=serializer, training=True)
+        settings, encoder = self.recipe.train, self.encoder
         batches = plan(
             sequences, costs=serializer.sizes(sequences), epochs=settings.epochs,
-            max_items=reader.max_items, max_tokens=reader.max_tokens, batch_tokens=settings.batch_tokens,
+            max_items=encoder.max_items, max_tokens=encoder.max_tokens, batch_tokens=settings.batch_tokens,
             overhead=len(serializer.prefix), ahead=settings.title_loss > 0, seed=self.recipe.seed,
         )  # fmt: skip
 
         def collate(batch: Batch) -> dict[str, Any]:
-            tensors: dict[str, Any] = reader.collate(sequences, batch)
+            tensors: dict[str, Any] = encoder.collate(sequences, batch)
             return tensors if targets is None else {**tensors, "labels": self._labels(targets, sequences, batch)}
 
         fit_network(
-            self, reader.network, batches, collate,
-            groups=reader.network.parameter_groups(settings), valid=valid, work_dir=work_dir, progress=progress,
+            self, encoder.network, batches, collate,
+            groups=encoder.network.parameter_groups(settings), valid=valid, work_dir=work_dir, progress=progress,
             judging=self._judging, responses=self._validation(valid),
         )  # fmt: skip
         self.freeze()
@@ -174,7 +174,7 @@ class LLMRecommender(RespondingRecommender):
         """Tokenize a catalog with the wording of this model."""
         prefix, item = self.prompts[:2]
         built = Serializer.build(
-            tokenizer, item_lines(catalog, item), prefix=prefix.render("user"),
+            tokenizer, item_texts(catalog, item), prefix=prefix.render("user"),
             encoding=self.recipe.history.encoding,
         )  # fmt: skip
         return replace(built, events=self.event_tokens)
@@ -197,22 +197,22 @@ class LLMRecommender(RespondingRecommender):
                 self.serializer_of(tokenizer, self.catalog).save(temporary)
         return replace(Serializer.load(place, self.recipe.history.encoding), events=self.event_tokens)
 
-    def encode_lines(self, model: Any, serializer: Serializer) -> Scores:
+    def encode_item_texts(self, model: Any, serializer: Serializer) -> Scores:
         """Return a model's encoding of every line, float32 [n, hidden]."""
         from llmrec.llm.backbone import encoder
-        from llmrec.llm.encode import encode_lines
+        from llmrec.llm.encode import encode_item_texts
         from llmrec.training.memory import memory_advice
 
         budget = self.recipe.train.batch_tokens
         with memory_advice(self.recipe.train):
-            return encode_lines(encoder(model), model.get_input_embeddings(), serializer, batch_tokens=budget)
+            return encode_item_texts(encoder(model), model.get_input_embeddings(), serializer, batch_tokens=budget)
 
     @contextmanager
     def _judging(self) -> Iterator[None]:
         """Score with the weights of the moment, as the finished model would."""
         from llmrec.llm.backbone import merged
 
-        with merged(self.reader.network.model):
+        with merged(self.encoder.network.model):
             self.take_vectors()
             yield
 
@@ -220,14 +220,14 @@ class LLMRecommender(RespondingRecommender):
         """Fold the adapter in for good (its own weights stay, to be saved) and index the items."""
         from llmrec.llm.backbone import merge
 
-        self.reader.network.eval()
-        merge(self.reader.network.model)
+        self.encoder.network.eval()
+        merge(self.encoder.network.model)
         self.take_vectors()
 
     def take_vectors(self) -> None:
         import torch
 
-        network = self.reader.network
+        network = self.encoder.network
         network.refresh()
         with torch.inference_mode():
             self.texts = network.items.texts.cpu().numpy()
@@ -238,12 +238,12 @@ class LLMRecommender(RespondingRecommender):
         self.index = ItemIndex.build(self.vectors, temperature=self.temperature, bias=self.bias)
 
     def _score(self, sequences: Sequences) -> Scores:
-        return self._scores_of(self.reader.users(sequences), self.reader.window(sequences))
+        return self._scores_of(self.encoder.users(sequences), self.encoder.window(sequences))
 
     def _scores_of(self, users: Scores, read: Sequences) -> Scores:
         """Score every item for user vectors [n, dim] of histories of which ``read`` was read."""
         scores = np.asarray(self.temperature * users @ self.vectors.T + self.bias, dtype=np.float32)
-        self.reader.add_repeat_bias(scores, users, read)
+        self.encoder.add_repeat_bias(scores, users, read)
         return scores
 
     def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
@@ -251,14 +251,14 @@ class LLMRecommender(RespondingRecommender):
         if self.recipe.responses.rank_by != "relevance":
             return super()._ranked(histories, k, exclude_seen=exclude_seen)
         sequences = self.sequences_of(histories)
-        return self._best(self.reader.users(sequences), sequences, k, exclude_seen=exclude_seen)
+        return self._best(self.encoder.users(sequences), sequences, k, exclude_seen=exclude_seen)
 
     def _best(
         self, users: Scores, known: Sequences, k: int, *, exclude_seen: bool, read: Sequences | None = None
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         """Rank for user vectors [n, dim] of the histories ``known``; ``read``: the part of them that was read."""
-        if self.reader.network.repeat_bias is not None and not exclude_seen:  # the index knows no histories
-            scores = self._scores_of(users, self.reader.window(known) if read is None else read)
+        if self.encoder.network.repeat_bias is not None and not exclude_seen:  # the index knows no histories
+            scores = self._scores_of(users, self.encoder.window(known) if read is None else read)
             return top_k(scores, k, self.catalog.tie_order)
         extra = int(known.lengths().max(initial=0)) if exclude_seen else 0
         codes, values = self.index.search(users, min(k + extra, len(self.catalog)))
@@ -284,10 +284,10 @@ class LLMRecommender(RespondingRecommender):
         return rank_found(found, values / self.temperature, k, self.catalog.tie_order, without=itself)
 
     def _states(self, sequences: Sequences) -> Scores:
-        return self.reader.users(sequences, raw=True)
+        return self.encoder.users(sequences, raw=True)
 
     def _heads(self) -> ResponseHeads | None:
-        return self.reader.network.responses
+        return self.encoder.network.responses
 
     def _raw_vectors(self) -> Scores:
         return self.raw

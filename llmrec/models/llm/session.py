@@ -18,7 +18,7 @@ from llmrec.prompting.budget import newest_that_fit
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.llm.history_encoder import Reader
+    from llmrec.models.llm.history_encoder import HistoryEncoder
 
 Floats = npt.NDArray[np.float32]
 # User vector [dim], codes of the history, how many of the newest were read, k: the table of the best.
@@ -94,11 +94,11 @@ class UserSession:
         """Rank what comes next. Returns ``item_id, rank, score``."""
         return self._answer(self._state, self._codes, len(self._codes) - self._first, k)
 
-    def _renew(self, reader: Reader, catalog: Catalog) -> None:
+    def _renew(self, encoder: HistoryEncoder, catalog: Catalog) -> None:
         """Read with the model's catalog of now, which may have grown; what was read stays as it is."""
-        if getattr(self, "_reader", None) is not reader:
-            self._reader, self._catalog = reader, catalog
-            self._vectors = reader.network.items().detach()
+        if getattr(self, "_reader", None) is not encoder:
+            self._encoder, self._catalog = encoder, catalog
+            self._vectors = encoder.network.items().detach()
 
     def _take(self, events: Sequence[Event]) -> None:
         self._renew(*self._source())
@@ -115,7 +115,7 @@ class UserSession:
             np.array([0, len(codes)]),
             None if event_codes is None else np.array(event_codes),
         )
-        self._sizes += self._reader.serializer.sizes(sequences).tolist()
+        self._sizes += self._encoder.serializer.sizes(sequences).tolist()
         self._codes += codes
         self._event_codes += event_codes or []
 
@@ -131,14 +131,14 @@ class UserSession:
 
     def _fits(self) -> bool:
         read = self._sizes[self._first :]
-        room = self._reader.max_tokens - len(self._reader.serializer.prefix)
-        return len(read) <= self._reader.max_items and sum(read) <= room
+        room = self._encoder.max_tokens - len(self._encoder.serializer.prefix)
+        return len(read) <= self._encoder.max_items and sum(read) <= room
 
     def _drop(self) -> None:
         """Move the window's start to the newest items that fit what is left after forgetting."""
         share = 1 - self._forget
-        room = int((self._reader.max_tokens - len(self._reader.serializer.prefix)) * share)
-        kept = newest_that_fit(self._sizes[-max(int(self._reader.max_items * share), 1) :], room)
+        room = int((self._encoder.max_tokens - len(self._encoder.serializer.prefix)) * share)
+        kept = newest_that_fit(self._sizes[-max(int(self._encoder.max_items * share), 1) :], room)
         self._first = len(self._codes) - kept
 
     def _read_anew(self) -> None:
@@ -149,7 +149,7 @@ class UserSession:
         """Read a part of the events: behind what is cached if ``new``, else after the prefix."""
         import torch
 
-        network, serializer = self._reader.network, self._reader.serializer
+        network, serializer = self._encoder.network, self._encoder.serializer
         inputs = np.array([self._codes[part]], dtype=np.int64)
         event_codes = (
             np.array([self._event_codes[part]], dtype=np.int64) if self._token_runs_of is not None else None

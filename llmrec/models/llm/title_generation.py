@@ -18,7 +18,7 @@ import numpy.typing as npt
 from llmrec.data import Sequences
 from llmrec.errors import ModelError
 from llmrec.llm.decode import Decoder, Read, check_head
-from llmrec.models.llm.history_encoder import Reader
+from llmrec.models.llm.history_encoder import HistoryEncoder
 from llmrec.models.llm.trie import ROOT, TitleTrie
 from llmrec.training.batching import by_length, padded
 
@@ -44,27 +44,27 @@ class TitleGenerator:
     """Scores items by the probability of their lines under a trained network. Raises ModelError if it was not
     taught to write them."""
 
-    def __init__(self, reader: Reader) -> None:
-        if reader.serializer.encoding == "soft" or not reader.network.losses.title:
+    def __init__(self, encoder: HistoryEncoder) -> None:
+        if encoder.serializer.encoding == "soft" or not encoder.network.losses.title:
             raise ModelError(
                 "this model was not taught to write titles, so it cannot generate them; train with "
                 "history.encoding text or hybrid and train.title_loss above 0"
             )
-        check_head(reader.network.model)
-        self.reader = reader
-        self.decoder = Decoder(reader.network.model)
+        check_head(encoder.network.model)
+        self.encoder = encoder
+        self.decoder = Decoder(encoder.network.model)
 
     @cached_property
     def trie(self) -> TitleTrie:
         """The tree of the catalog's lines."""
-        return TitleTrie.build(self.reader.serializer.tokens, self.reader.serializer.offsets)
+        return TitleTrie.build(self.encoder.serializer.tokens, self.encoder.serializer.offsets)
 
     def exact(self, sequences: Sequences) -> Floats:
         """Score every item for every sequence by teacher forcing: float32 [n, n_items]."""
         import torch
 
         leaves, first = np.unique(self.trie.leaves, return_index=True)
-        lines = [self.reader.serializer.line(int(code)) for code in first]
+        lines = [self.encoder.serializer.line(int(code)) for code in first]
         at = np.searchsorted(leaves, self.trie.leaves)
         scores = np.empty((len(sequences), len(self.trie.leaves)), dtype=np.float32)
         with torch.inference_mode():
@@ -100,15 +100,15 @@ class TitleGenerator:
 
     @property
     def _budget(self) -> int:
-        return CACHED * self.reader.batch_tokens
+        return CACHED * self.encoder.batch_tokens
 
     def _read(self, sequences: Sequences, *, budget: int, rows_each: int = 1) -> Iterator[tuple[Ints, Read]]:
         """Read the histories in groups of like length whose caches, each ``rows_each`` times, hold ``budget``."""
         import torch
 
-        longest = int(np.diff(self.reader.serializer.offsets).max(initial=0))
-        window = self._reader(longest).window(sequences)
-        network, serializer = self.reader.network, self.reader.serializer
+        longest = int(np.diff(self.encoder.serializer.offsets).max(initial=0))
+        window = self._encoder(longest).window(sequences)
+        network, serializer = self.encoder.network, self.encoder.serializer
         costs = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(serializer.costs()[window.codes])])
         sizes = len(serializer.prefix) + costs[window.offsets[1:]] - costs[window.offsets[:-1]]
         for rows in by_length((sizes + longest) * min(rows_each, len(self.trie)), budget):
@@ -125,11 +125,11 @@ class TitleGenerator:
                 embedded = network.embedded(tokens, placeholders, network.items())
                 yield rows, self.decoder.read(embedded, torch.from_numpy(inside))
 
-    def _reader(self, longest: int) -> Reader:
+    def _reader(self, longest: int) -> HistoryEncoder:
         """Leave room for the title, as in training: there it was written behind a full window."""
-        reader, context = self.reader, self.decoder.context
-        room = reader.max_tokens if context is None else min(reader.max_tokens, context)
-        return replace(reader, max_tokens=room - longest)
+        encoder, context = self.encoder, self.decoder.context
+        room = encoder.max_tokens if context is None else min(encoder.max_tokens, context)
+        return replace(encoder, max_tokens=room - longest)
 
 
 def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allowed: list[Flags]) -> Found:
