@@ -24,16 +24,20 @@ from llmrec.models.runs import fit_run
 from llmrec.runtime import machine, versions
 
 RECIPE = "smollm2-135m-events"
-WAYS = {"plain": [], "heads": ["tasks=[rating]"], "told": ["tasks=[rating]", "history.events=[rating,gap]"]}
+NAMED_SPLITS = {
+    "plain": [],
+    "heads": ["tasks=[rating]"],
+    "told": ["tasks=[rating]", "history.events=[rating,gap]"],
+}
 
 
 def timed(data: Dataset, users: int, pairs: int) -> dict[str, object]:
     """Train an epoch each way, in turns."""
     some = data.events["user_id"].unique(maintain_order=True)[:users]
     part = data.with_events(data.events.filter(pl.col("user_id").is_in(some.implode())))
-    speeds: dict[str, list[float]] = {way: [] for way in WAYS}
+    speeds: dict[str, list[float]] = {way: [] for way in NAMED_SPLITS}
     for _ in range(pairs):
-        for way, changes in WAYS.items():
+        for way, changes in NAMED_SPLITS.items():
             recipe = Recipe.load(RECIPE, set=["train.epochs=1", *changes])
             speeds[way].append(LLMRecommender(recipe).fit(part).metadata["cost"]["tokens_per_second"])
         print({way: found[-1] for way, found in speeds.items()}, flush=True)
@@ -53,7 +57,7 @@ def ranked(data: Dataset, seeds: int) -> dict[str, object]:
     """Train to the end with and without heads and rank the next item."""
     split, tables = Split.leave_last_out(data), {}
     for way in ("plain", "heads"):
-        found, changes = [], WAYS[way]
+        found, changes = [], NAMED_SPLITS[way]
         for seed in range(seeds):
             recipe = Recipe.load(RECIPE, set=[f"seed={seed}", *changes])
             model = fit_run(recipe, data, split, Path("runs/responses_cost") / f"{way}-{seed}", resume=True)

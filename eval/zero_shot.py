@@ -29,7 +29,7 @@ def main() -> None:
     data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
     split = Split.leave_last_out(data)
     place = Path("runs/baselines") / data.name
-    models: dict[str, Recommender] = {f"zero-shot-{way}": PromptRanking(way=way) for way in asked.ways}
+    models: dict[str, Recommender] = {f"zero-shot-{mode}": PromptRanking(mode=mode) for mode in asked.ways}
     for model in models.values():
         model.fit(split.train)
     models |= {name: fit_run(Recipe.load(name), data, split, place / name, resume=True) for name in asked.recipes}

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from llmrec import metrics
-from llmrec.data import Fold, Histories, Split, ring_of_films
+from llmrec.data import Fold, Histories, Split, toy_films
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models import load
@@ -28,9 +28,9 @@ K = 10
 
 
 @cache
-def ring() -> Split:
+def toy_split() -> Split:
     """Return the world that the contract is tested on: 20 films in a ring, 60 users."""
-    return Split.leave_last_out(ring_of_films())
+    return Split.leave_last_out(toy_films())
 
 
 def ndcg(model: Recommender, fold: Fold) -> float:
@@ -61,31 +61,31 @@ class RecommenderContract:
         """Return the fitted model that the tests share."""
         kind = type(self)
         if "_model" not in vars(kind):
-            kind._model = self.make().fit(ring().train, valid=ring().valid)
+            kind._model = self.make().fit(toy_split().train, valid=toy_split().valid)
         return kind._model
 
     def test_knows_what_comes_next(self) -> None:
         if not self.sequential:
             raise unittest.SkipTest("not a sequence model")
-        assert ndcg(self.fitted(), ring().test) >= self.good
+        assert ndcg(self.fitted(), toy_split().test) >= self.good
 
     def test_scores_are_finite_float32_one_row_a_history(self) -> None:
-        scores = self.fitted().score(ring().test.histories)
+        scores = self.fitted().score(toy_split().test.histories)
         assert scores.dtype == np.float32
-        assert scores.shape == (len(ring().test.histories), len(ring().train.catalog))
+        assert scores.shape == (len(toy_split().test.histories), len(toy_split().train.catalog))
         assert np.isfinite(scores).all()
         assert self.fitted().score(Histories.of({})).shape == (0, scores.shape[1])
 
     def test_never_recommends_what_was_seen(self) -> None:
-        histories = ring().test.histories
+        histories = toy_split().test.histories
         recs = self.fitted().recommend(histories, K)
         for user, items in zip(histories.user_ids, histories, strict=True):
             assert not set(recs.filter(pl.col(USER) == user)[ITEM]) & set(items)
         everything = self.fitted().recommend(histories[:3], 100, exclude_seen=False)
-        assert everything.height == 3 * len(ring().train.catalog)
+        assert everything.height == 3 * len(toy_split().train.catalog)
 
     def test_ranks_have_no_gaps_and_scores_fall(self) -> None:
-        histories = ring().test.histories
+        histories = toy_split().test.histories
         recs = self.fitted().recommend(histories, K)
         assert recs.columns == ["user_id", "item_id", "rank", "score"]
         assert recs[USER].unique(maintain_order=True).to_list() == list(histories.user_ids)
@@ -133,7 +133,7 @@ class RecommenderContract:
 
     def test_more_is_asked_than_there_is(self) -> None:
         recs = self.fitted().recommend(Histories.of({"a": ["0", "1", "2"]}), 1000)
-        assert recs[RANK].to_list() == list(range(1, len(ring().train.catalog) - 3 + 1))
+        assert recs[RANK].to_list() == list(range(1, len(toy_split().train.catalog) - 3 + 1))
 
     def test_no_histories_no_rows(self) -> None:
         recs = self.fitted().recommend(Histories.of({}), K)
@@ -180,9 +180,9 @@ class RecommenderContract:
         raise AssertionError("a run was written over another")
 
     def test_the_same_seed_gives_the_same_scores(self) -> None:
-        twin = self.make().fit(ring().train, valid=ring().valid)
+        twin = self.make().fit(toy_split().train, valid=toy_split().valid)
         np.testing.assert_array_equal(
-            twin.score(ring().test.histories), self.fitted().score(ring().test.histories)
+            twin.score(toy_split().test.histories), self.fitted().score(toy_split().test.histories)
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from llmrec import Recipe, Split
-from llmrec.data import ring_of_films
+from llmrec.data import toy_films
 
 # Before torch is imported: toy networks are several times slower on two threads than on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -108,7 +108,7 @@ def tiny_recipe(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 @pytest.fixture(scope="session")
 def ring_split() -> Split:
     """A small ring of films, cut: 12 films, 30 users."""
-    return Split.leave_last_out(ring_of_films(n_items=12, n_users=30))
+    return Split.leave_last_out(toy_films(n_items=12, n_users=30))
 
 
 @pytest.fixture

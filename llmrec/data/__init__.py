@@ -6,7 +6,7 @@ from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories
 from llmrec.data.sequences import Sequences
 from llmrec.data.splits.split import Fold, Split
-from llmrec.data.toy import ring_of_films
+from llmrec.data.toy import toy_films
 
 __all__ = [
     "BUILTIN",
@@ -18,4 +18,5 @@ __all__ = [
     "Split",
     "fetch",
     "ring_of_films",
+    "toy_films",
 ]

@@ -36,7 +36,7 @@ _SECOND = (
 _EPOCH = 1_700_000_000
 
 
-def ring_of_films(n_items: int = 20, n_users: int = 60, *, length: int = 8, seed: int = 0) -> Dataset:
+def toy_films(n_items: int = 20, n_users: int = 60, *, length: int = 8, seed: int = 0) -> Dataset:
     """Make films in a ring: whoever saw u, u+1, u+2 sees u+3 next, modulo ``n_items``.
 
     Every user starts at a random film and sees ``length`` of them, a minute apart. Item ids are "0", "1", ...

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from llmrec.data.splits.named import way_of
+from llmrec.data.splits.named import strategy_of
 from llmrec.errors import DataError, RecipeError
 from llmrec.metrics import Metric
 from llmrec.resources.shipped import folder
@@ -49,7 +49,7 @@ class Protocol(BaseModel):
     @classmethod
     def for_split(cls, name: str) -> Protocol:
         """Load the protocol called as the way in which a split was cut. Raises DataError where there is none."""
-        way = way_of(name)
+        way = strategy_of(name)
         if way not in names():
             raise DataError(
                 f"no protocol is made for '{name}' splits; there are {', '.join(names())}; pass one of your own: "
@@ -74,7 +74,7 @@ class Protocol(BaseModel):
 
     def applies_to(self, split: str) -> bool:
         """Whether splits of this name may be judged so."""
-        return self.split in ("any", split, way_of(split))
+        return self.split in ("any", split, strategy_of(split))
 
     @property
     def sampled(self) -> bool:

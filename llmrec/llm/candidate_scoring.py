@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
-Way = Literal["order", "letter", "title"]
+PromptMode = Literal["order", "letter", "title"]
 
 LETTERS = string.ascii_uppercase
-PROMPTS: dict[Way, str] = {"order": "rank", "letter": "rank-letter", "title": "rank-title"}
+PROMPTS: dict[PromptMode, str] = {"order": "rank", "letter": "rank-letter", "title": "rank-title"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ class Asked:
     untuned model has no idea of titles as a whole, and by their sum the short ones would win.
     """
 
-    def __init__(self, base: str, way: Way, *, language: Language = "en", batch_tokens: int = 8192) -> None:
-        self.base, self.way, self.batch_tokens = base, way, batch_tokens
-        self.prompt = Prompt.load(PROMPTS[way], language)
+    def __init__(
+        self, base: str, mode: PromptMode, *, language: Language = "en", batch_tokens: int = 8192
+    ) -> None:
+        self.base, self.mode, self.batch_tokens = base, mode, batch_tokens
+        self.prompt = Prompt.load(PROMPTS[mode], language)
 
     def scores(self, questions: Sequence[Question]) -> list[Doubles]:
         """Score the candidates of each question, higher is better. Raises ModelError for a model without a chat
@@ -60,7 +62,7 @@ class Asked:
         found: list[Doubles] = [np.empty(0)] * len(rows)
         with torch.inference_mode():
             # Titles repeat the cache of a question for each candidate: one question at a time.
-            for places in by_length(sizes, 0 if self.way == "title" else self.batch_tokens):
+            for places in by_length(sizes, 0 if self.mode == "title" else self.batch_tokens):
                 some = [questions[place] for place in places]
                 for place, scores in zip(places, self._answers(some, [rows[p] for p in places]), strict=True):
                     found[place] = scores
@@ -71,15 +73,15 @@ class Asked:
         marked = [
             {"letter": letter, "title": title} for letter, title in zip(LETTERS, question.candidates, strict=False)
         ]
-        listed = {} if self.way == "title" else {"candidates": marked}
+        listed = {} if self.mode == "title" else {"candidates": marked}
         return self.prompt.messages(history=question.history[start:], **listed)
 
     def _answers(self, questions: list[Question], rows: list[list[int]]) -> list[Doubles]:
         read = self._read(rows)
-        if self.way == "title":
+        if self.mode == "title":
             return [self._titles(read, questions[0])]
         counts = np.array([len(question.candidates) for question in questions])
-        if self.way == "letter":
+        if self.mode == "letter":
             return list(self._letters(read, counts))
         return self._order(read, counts)
 
@@ -142,7 +144,7 @@ class Asked:
         )
 
     def _answer_tokens(self, question: Question) -> int:
-        if self.way == "title":
+        if self.mode == "title":
             return max(len(one) for one in self._loaded[1](list(question.candidates))["input_ids"])
         return 2 * len(question.candidates)
 

@@ -17,7 +17,7 @@ from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models.card import model_card
-from llmrec.models.ranking import rank_found, table_of, top_k
+from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.runtime import measured
 
 Scores = npt.NDArray[np.float32]
@@ -153,7 +153,7 @@ class Recommender(ABC):
             users = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
                 np.repeat(np.arange(len(known)), known.lengths())
             )
-            known.events.select(users, ITEM, *self._kept_columns()).write_parquet(path / "histories.parquet")
+            known.events.select(users, ITEM, *self._extra_columns()).write_parquet(path / "histories.parquet")
             (path / "README.md").write_text(model_card(self), encoding="utf-8")
             if split is not None:
                 split.save(path / SPLIT)
@@ -207,7 +207,7 @@ class Recommender(ABC):
             return found
         return Sequences.strictly_before(found, data.histories, self.catalog, both=wanted == "both")
 
-    def _kept_columns(self) -> list[str]:
+    def _extra_columns(self) -> list[str]:
         """The columns of the known histories' events that a run keeps besides the item."""
         return []
 
@@ -243,7 +243,7 @@ class Recommender(ABC):
         for row, user in enumerate(histories.user_ids):
             allowed = self.catalog.codes(candidates.get(user, []))
             values[row, ~np.isin(ranked[row], allowed)] = -np.inf
-        best, values = rank_found(ranked, values, k, self.catalog.tie_order, without=np.isneginf(values))
+        best, values = rank_candidates(ranked, values, k, self.catalog.tie_order, without=np.isneginf(values))
         return table_of(list(histories.user_ids), self.catalog, best, values)
 
 

@@ -54,7 +54,7 @@ def _contenders(scores: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np
     return np.concatenate([found[0], rows[single]]), np.concatenate([found[1], groups[single] - width + grouped])
 
 
-def rank_found(
+def rank_candidates(
     codes: npt.NDArray[np.int64],
     values: npt.NDArray[np.float32],
     k: int,

@@ -14,9 +14,9 @@ from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM
 from llmrec.errors import ArtifactError, DataError
-from llmrec.llm.candidate_scoring import LETTERS, Asked, Question, Way
+from llmrec.llm.candidate_scoring import LETTERS, Asked, PromptMode, Question
 from llmrec.models.base import Recommender, Scores
-from llmrec.models.ranking import rank_found, table_of, top_k
+from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.prompting import Language, one_line
 
 Ints = npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ class PromptRanking(Recommender):
 
     Zero-shot, unless ``base`` is a folder with a model that was tuned elsewhere on ``prompt``.
 
-    ``way``: ``order`` (it writes all candidates' letters, best first), ``letter`` (the probabilities of the
+    ``mode``: ``order`` (it writes all candidates' letters, best first), ``letter`` (the probabilities of the
     letters in one forward pass) or ``title`` (how likely it is to write each title); see ``llm.ask.Asked``.
     Candidates are those given to ``recommend``, else the ``candidates`` most popular ones; all other items
     come after them, by popularity. They are shown in a fixed pseudo-random order, which says nothing. Up to
@@ -38,14 +38,14 @@ class PromptRanking(Recommender):
     kind = "prompt"
 
     def __init__(
-        self, base: str = "smollm2-135m", *, way: Way = "letter", candidates: int = 20, max_items: int = 20,
+        self, base: str = "smollm2-135m", *, mode: PromptMode = "letter", candidates: int = 20, max_items: int = 20,
         language: Language = "en",
     ) -> None:  # fmt: skip
-        super().__init__(Recipe(name=f"prompt-{way}", model=self.kind))
+        super().__init__(Recipe(name=f"prompt-{mode}", model=self.kind))
         if candidates < 1 or max_items < 1:
             raise DataError(f"candidates and max_items must be at least 1, got {candidates} and {max_items}")
-        self.way, self.candidates, self.max_items = way, candidates, max_items
-        self._asked = Asked(base, way, language=language)
+        self.mode, self.candidates, self.max_items = mode, candidates, max_items
+        self._asked = Asked(base, mode, language=language)
         self._limit(candidates)
 
     def save(self, folder: str | Path, *, split: Split | None = None) -> None:
@@ -61,7 +61,7 @@ class PromptRanking(Recommender):
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
         self._titles = [one_line(title) for title in self.catalog.titles]
         self.metadata["cost"] = {"device": device_name()}
-        self.metadata["prompt"] = {"base": self._asked.base, "way": self.way, "wording": self._asked.prompt.name}
+        self.metadata["prompt"] = {"base": self._asked.base, "mode": self.mode, "wording": self._asked.prompt.name}
 
     def _score(self, sequences: Sequences) -> Scores:
         return self._dense(sequences, exclude_seen=self.exclude_seen)
@@ -89,7 +89,7 @@ class PromptRanking(Recommender):
             found[row, : len(codes)], values[row, : len(codes)] = codes, scores
         if width:
             without = np.isneginf(values)
-            found, values = rank_found(
+            found, values = rank_candidates(
                 found, values.astype(np.float32), k, self.catalog.tie_order, without=without
             )
         return table_of(list(histories.user_ids), self.catalog, found, values)
@@ -128,7 +128,7 @@ class PromptRanking(Recommender):
         return Question(newest, tuple(self._titles[code] for code in candidates[shown])), shown
 
     def _limit(self, candidates: int) -> None:
-        if self.way != "title" and candidates > len(LETTERS):
+        if self.mode != "title" and candidates > len(LETTERS):
             raise DataError(
                 f"{candidates} candidates for one prompt, but it has only {len(LETTERS)} letters for them; give "
                 "fewer, or use way='title'"

@@ -66,7 +66,7 @@ def no_space(error: BaseException, place: Path) -> bool:
     return any(word in str(error) for word in words) or shutil.disk_usage(place).free < NEARLY_FULL
 
 
-def usual_mode(folder: Path) -> int:
+def default_mode(folder: Path) -> int:
     """Return the mode that a plain new file in ``folder`` gets: what the user's umask leaves of 0o666."""
     handle, name = tempfile.mkstemp(prefix=".tmp-", dir=folder)
     os.close(handle)
@@ -80,7 +80,7 @@ def usual_mode(folder: Path) -> int:
 
 def _open_up(folder: Path) -> None:
     """Give every file and folder the modes that the user's umask says: some libraries make files private."""
-    mode = usual_mode(folder)
+    mode = default_mode(folder)
     # A folder that may be read may be entered.
     soft_tokens = mode | (mode & 0o444) >> 2
     folder.chmod(soft_tokens)
@@ -107,7 +107,7 @@ def replace_file(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(usual_mode(path.parent))
+        temporary.chmod(default_mode(path.parent))
         temporary.replace(path)
     except OSError as error:
         if temporary is not None:

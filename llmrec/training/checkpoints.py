@@ -32,7 +32,7 @@ def load_trainable(network: torch.nn.Module | None, state: Tensors) -> None:
 
 
 def _changing(network: torch.nn.Module | None) -> Tensors:
-    """Return the trained parameters, and the buffers that a network names in ``kept_buffers``."""
+    """Return the trained parameters, and the buffers that a network names in ``checkpoint_buffers``."""
     assert network is not None
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
     kept = getattr(network, "kept_buffers", ())

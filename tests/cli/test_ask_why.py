@@ -10,14 +10,14 @@ import pytest
 from llmrec import Split
 from llmrec.cli.app import run
 from llmrec.config import Recipe
-from llmrec.data import ring_of_films
+from llmrec.data import toy_films
 from llmrec.models import from_recipe
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("told") / "markov"
-    data = ring_of_films(n_items=12, n_users=30)
+    data = toy_films(n_items=12, n_users=30)
     from_recipe(Recipe(model="markov")).fit(Split.leave_last_out(data).train).save(place)
     return place
 

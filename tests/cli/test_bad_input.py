@@ -14,7 +14,7 @@ import pytest
 from llmrec import Split
 from llmrec.cli.app import run
 from llmrec.config import Recipe
-from llmrec.data import ring_of_films
+from llmrec.data import toy_films
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models import from_recipe
 
@@ -23,7 +23,7 @@ from llmrec.models import from_recipe
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prepared data and two fitted runs."""
     place = tmp_path_factory.mktemp("bad")
-    data = ring_of_films(n_items=12, n_users=30)
+    data = toy_films(n_items=12, n_users=30)
     data.save(place / "data")
     for kind in ("markov", "popularity"):
         from_recipe(Recipe(model=kind)).fit(Split.leave_last_out(data).train).save(place / kind)
@@ -123,7 +123,7 @@ def test_runs_that_are_none(folder: Path, tmp_path: Path, capsys: pytest.Capture
 def test_a_run_of_other_data_is_not_judged(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ring_of_films(n_items=12, n_users=30, seed=9).save(tmp_path / "data")
+    toy_films(n_items=12, n_users=30, seed=9).save(tmp_path / "data")
     line = refused(
         capsys, ["evaluate", folder / "markov", "--data", tmp_path / "data", "--out", tmp_path / "report"]
     )
@@ -131,7 +131,7 @@ def test_a_run_of_other_data_is_not_judged(
 
 
 def test_damaged_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = from_recipe(Recipe(model="popularity")).fit(ring_of_films(n_items=12))
+    model = from_recipe(Recipe(model="popularity")).fit(toy_films(n_items=12))
     model.save(tmp_path / "run")
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4])

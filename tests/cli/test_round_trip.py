@@ -12,7 +12,7 @@ import pytest
 import llmrec
 from llmrec import Recipe
 from llmrec.cli.app import run
-from llmrec.data import ring_of_films
+from llmrec.data import toy_films
 from llmrec.models import LLMRecommender
 
 
@@ -20,7 +20,7 @@ from llmrec.models import LLMRecommender
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prepared data and a fitted GRU beside each other."""
     place = tmp_path_factory.mktemp("cli")
-    events = ring_of_films(n_items=12, n_users=60)
+    events = toy_films(n_items=12, n_users=60)
     events.events.write_csv(place / "events.csv")
     events.catalog.table.write_csv(place / "items.csv")
     recipe = {
@@ -134,7 +134,7 @@ def test_hostile_titles_through_the_llm(
     tmp_path: Path, tiny_recipe: Callable[..., Recipe], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Titles go through the tokenizer as plain text and come back as they were."""
-    events = ring_of_films(n_items=len(HOSTILE), n_users=20)
+    events = toy_films(n_items=len(HOSTILE), n_users=20)
     items = events.catalog.table.with_columns(title=pl.Series(HOSTILE))
     events.events.write_csv(tmp_path / "events.csv")
     items.write_csv(tmp_path / "items.csv")

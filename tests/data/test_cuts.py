@@ -20,7 +20,7 @@ ROWS = st.lists(
     min_size=1,
     max_size=60,
 )
-WAYS: dict[str, Callable[[Dataset], list[Split]]] = {
+NAMED_SPLITS: dict[str, Callable[[Dataset], list[Split]]] = {
     "leave-last-out": lambda data: [Split.leave_last_out(data)],
     "leave-last-k": lambda data: [Split.leave_last_k(data, k=2)],
     "global-time": lambda data: [Split.global_time(data)],
@@ -40,7 +40,7 @@ def ids(split: Split, events: pl.DataFrame, part: int) -> set[int]:
     return set(events.filter(split.parts == part)["number"].to_list())
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", NAMED_SPLITS)
 @settings(deadline=None, max_examples=25)
 @given(ROWS)
 def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(
@@ -48,7 +48,7 @@ def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(
 ) -> None:
     data = numbered(rows)
     try:
-        splits, again = WAYS[way](data), WAYS[way](data)
+        splits, again = NAMED_SPLITS[way](data), NAMED_SPLITS[way](data)
     except DataError as error:
         assert "\n" not in str(error)
         return
@@ -66,12 +66,12 @@ def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(
         assert "future-in-train" not in errors
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", NAMED_SPLITS)
 def test_a_saved_split_comes_back(way: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows = [(user, "abcdefgh"[rng.integers(8)], int(rng.integers(1000, 1400))) for user in "uvwxyz" * 12]
     data = numbered(rows)
-    for number, split in enumerate(WAYS[way](data)):
+    for number, split in enumerate(NAMED_SPLITS[way](data)):
         split.save(tmp_path / str(number))
         again = Split.load(tmp_path / str(number), data)
         assert (again.name, again.hash) == (split.name, split.hash)
@@ -118,7 +118,7 @@ def test_rolling_windows_move_on() -> None:
 def test_an_order_is_no_time(way: str) -> None:
     data = Dataset.from_tables(LOG.events.drop("timestamp"), name="ordered")
     with pytest.raises(DataError, match=r"ordered: .* this log only has an order; use leave-last-out"):
-        WAYS[way](data)
+        NAMED_SPLITS[way](data)
     with pytest.raises(DataError, match="sessions need a session_id column or times"):
         Split.per_session(data)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrec.data import Dataset, Histories, ring_of_films
+from llmrec.data import Dataset, Histories, toy_films
 from llmrec.errors import DataError
 
 EVENTS = {
@@ -83,7 +83,7 @@ def test_the_fingerprint_sees_every_change() -> None:
 
 
 def test_the_fingerprint_does_not_see_chunks() -> None:
-    data = ring_of_films(seed=3)
+    data = toy_films(seed=3)
     parts = [data.events[n : n + 7] for n in range(0, data.events.height, 7)]
     assert data.with_events(pl.concat(parts, rechunk=False)).fingerprint == data.fingerprint
 
@@ -115,7 +115,7 @@ def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a prepared data set; make one with: llmrec data prepare"):
         Dataset.load(tmp_path)
     folder = tmp_path / "data"
-    data = ring_of_films()
+    data = toy_films()
     data.save(folder)
     with pytest.raises(DataError, match="exists already"):
         data.save(folder)
@@ -135,8 +135,8 @@ def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
 
 
 def test_repeats() -> None:
-    assert not ring_of_films(length=8).repeats_are_normal
-    assert ring_of_films(n_items=4, length=8).repeats_are_normal
+    assert not toy_films(length=8).repeats_are_normal
+    assert toy_films(n_items=4, length=8).repeats_are_normal
 
 
 def test_histories_of_chosen_users() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from llmrec.data import Dataset, ring_of_films
+from llmrec.data import Dataset, toy_films
 from llmrec.data.describe import describe, gaps, popularity, warnings
 from llmrec.data.describe_plots import draw
 from llmrec.errors import DataError
@@ -35,8 +35,8 @@ def test_the_facts() -> None:
     assert "nothing to read" in said["warning 1"]
     assert "no user has 3 events" in said["warning 2"]
     assert (gaps(SHOP).tolist(), popularity(SHOP).tolist()) == ([7200], [2, 1])
-    assert warnings(ring_of_films()) == []
-    assert "behaviors" not in facts(ring_of_films())
+    assert warnings(toy_films()) == []
+    assert "behaviors" not in facts(toy_films())
 
 
 def test_a_page_that_needs_nothing_else_and_runs_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from llmrec.data import Dataset, Histories, Sequences, ring_of_films
+from llmrec.data import Dataset, Histories, Sequences, toy_films
 from llmrec.data.forms import in_form
 from llmrec.data.sessions import session_numbers
 from llmrec.errors import DataError
@@ -61,7 +61,7 @@ def test_sessions_are_numbered_per_user() -> None:
 
 
 def test_sequences_are_mapped_from_disk(tmp_path: Path) -> None:
-    data = ring_of_films()
+    data = toy_films()
     sequences = Sequences.encode(data.histories, data.catalog)
     sequences.save(tmp_path / "sequences")
     mapped = Sequences.open(tmp_path / "sequences")

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from conftest import planted
 
-from llmrec.data import Catalog, Dataset, Split, ring_of_films
+from llmrec.data import Catalog, Dataset, Split, toy_films
 from llmrec.data.splits.leaks import GUARDS, NAMES, Finding, check, guard, seeded_candidates
 from llmrec.errors import DataError, LeakError
 
@@ -31,7 +31,7 @@ def only(split: Split) -> Finding:
 
 
 def test_honest_data_has_no_finding() -> None:
-    for data in (ring_of_films(), shop()):
+    for data in (toy_films(), shop()):
         assert check(Split.leave_last_out(data)) == []
         assert guard(Split.leave_last_out(data)) == []
     for split in (Split.global_time(shop()), Split.user_disjoint(shop()), Split.cold_items(shop())):
@@ -53,7 +53,7 @@ def test_the_last_item_repeated() -> None:
     data = shop().with_events(pl.concat([events, last]).sort("user_id", "timestamp"))
     found = {finding.name: finding for finding in check(Split.leave_last_out(data))}
     assert (found["repeated-last-item"].severity, found["repeated-last-item"].share) == ("error", 1.0)
-    habit = ring_of_films(n_items=4, length=8)
+    habit = toy_films(n_items=4, length=8)
     same = habit.with_events(habit.events.with_columns(pl.col("item_id").first().over("user_id")))
     found = {finding.name: finding for finding in check(Split.leave_last_out(same))}
     assert found["repeated-last-item"].severity == "warning"  # a log where it is usual is a shop's

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llmrec.data import Dataset, Split, ring_of_films
+from llmrec.data import Dataset, Split, toy_films
 from llmrec.errors import DataError
 
 LOGS = st.lists(st.tuples(st.sampled_from("uvwx"), st.sampled_from("abc"), st.integers(50, 54)), max_size=30)
@@ -68,7 +68,7 @@ def test_several_answers_and_users_without_one() -> None:
 
 
 def test_the_hash_sees_what_is_asked_and_what_is_answered() -> None:
-    data = ring_of_films()
+    data = toy_films()
     parts = Split.leave_last_out(data).parts
     other = parts.copy()
     other[:8] = 0
@@ -76,7 +76,7 @@ def test_the_hash_sees_what_is_asked_and_what_is_answered() -> None:
         Split("a", data, parts).hash,
         Split("b", data, parts).hash,
         Split("a", data, other).hash,
-        Split.leave_last_out(ring_of_films(seed=1)).hash,
+        Split.leave_last_out(toy_films(seed=1)).hash,
     }
     assert len(hashes) == 4
 
@@ -85,7 +85,7 @@ def test_too_short_histories_and_scattered_users_are_refused() -> None:
     short = Dataset.from_tables({"user_id": ["u", "u"], "item_id": ["a", "b"]})
     with pytest.raises(DataError, match="no user has 3 events"):
         Split.leave_last_out(short)
-    data = ring_of_films()
+    data = toy_films()
     with pytest.raises(DataError, match=r"by hand: 2 parts for \d+ events"):
         Split("by hand", data, np.zeros(2, dtype=np.int8))
     mixed = data.with_events(data.events.sort("item_id"))
@@ -94,14 +94,14 @@ def test_too_short_histories_and_scattered_users_are_refused() -> None:
 
 
 def test_a_saved_split_cuts_the_same_and_only_the_same_data(tmp_path: Path) -> None:
-    data = ring_of_films()
+    data = toy_films()
     split = Split.leave_last_out(data)
     split.save(tmp_path / "split")
     again = Split.load(tmp_path / "split", data)
     assert (again.name, again.hash) == (split.name, split.hash)
     with pytest.raises(DataError, match="exists already"):
         split.save(tmp_path / "split")
-    for other in (ring_of_films(seed=1), ring_of_films(n_users=3)):
+    for other in (toy_films(seed=1), toy_films(n_users=3)):
         with pytest.raises(DataError, match="was made from other data than 'ring-of-films'"):
             Split.load(tmp_path / "split", other)
     with pytest.raises(DataError, match="is not a saved split"):

@@ -20,12 +20,12 @@ def data() -> Dataset:
     return Dataset.from_tables(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
 
 
-@pytest.mark.parametrize("name", [*named.WAYS, "rolling-2-of-3"])
+@pytest.mark.parametrize("name", [*named.NAMED_SPLITS, "rolling-2-of-3"])
 def test_the_split_carries_the_name_it_was_asked_for_by(name: str, data: Dataset) -> None:
     split = named.cut(name, data)
     assert split.name == name
     assert split.hash == named.find(name, data).hash
-    assert named.way_of(name) == ("rolling" if "rolling" in name else name)
+    assert named.strategy_of(name) == ("rolling" if "rolling" in name else name)
 
 
 def test_windows_are_those_of_rolling(data: Dataset) -> None:

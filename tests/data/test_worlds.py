@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from llmrec.data import Split, ring_of_films
+from llmrec.data import Split, toy_films
 from llmrec.errors import DataError
 
 
 @pytest.mark.parametrize("n_items", [4, 20, 100, 250])
 def test_the_next_film_is_the_next_in_the_ring(n_items: int) -> None:
-    data = ring_of_films(n_items=n_items, n_users=30, length=6, seed=2)
+    data = toy_films(n_items=n_items, n_users=30, length=6, seed=2)
     assert len(data.catalog) == n_items
     assert len(set(data.catalog.titles)) == n_items
     assert not data.order_only
@@ -23,7 +23,7 @@ def test_the_next_film_is_the_next_in_the_ring(n_items: int) -> None:
 
 
 def test_the_answer_of_a_split_follows_its_history() -> None:
-    split = Split.leave_last_out(ring_of_films())
+    split = Split.leave_last_out(toy_films())
     answers = split.test.answers["item_id"].to_list()
     assert len(answers) == 60
     for items, answer in zip(split.test.histories, answers, strict=True):
@@ -31,7 +31,7 @@ def test_the_answer_of_a_split_follows_its_history() -> None:
 
 
 def test_a_seed_makes_a_world() -> None:
-    assert ring_of_films().fingerprint == ring_of_films().fingerprint != ring_of_films(seed=1).fingerprint
-    assert ring_of_films().catalog.titles[7] == "Film 07: Burning Clock"
+    assert toy_films().fingerprint == toy_films().fingerprint != toy_films(seed=1).fingerprint
+    assert toy_films().catalog.titles[7] == "Film 07: Burning Clock"
     with pytest.raises(DataError, match="needs 4 films"):
-        ring_of_films(n_items=3)
+        toy_films(n_items=3)

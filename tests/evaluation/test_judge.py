@@ -54,7 +54,7 @@ class Silent(PopularityRecommender):
 
 
 @pytest.fixture(scope="module")
-def ring() -> Dataset:
+def toy_split() -> Dataset:
     items = pl.DataFrame({"item_id": [f"f{n}" for n in range(SIZE)], "title": [f"Film {n}" for n in range(SIZE)]})
     events = [(f"u{u}", f"f{(u + step) % SIZE}", step) for u in range(SIZE) for step in range(6)]
     schema = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
@@ -62,8 +62,8 @@ def ring() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def split(ring: Dataset) -> Split:
-    return Split.leave_last_out(ring)
+def split(toy_split: Dataset) -> Split:
+    return Split.leave_last_out(toy_split)
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +155,15 @@ def test_seen_items_are_left_out_for_every_model_the_same_way(split: Split) -> N
     assert report.results[0].metrics == fair.results[0].metrics
 
 
-def test_a_model_trained_on_the_answers_is_pointed_out(ring: Dataset, split: Split) -> None:
-    report = evaluate({"peeker": PopularityRecommender().fit(ring)}, split)
+def test_a_model_trained_on_the_answers_is_pointed_out(toy_split: Dataset, split: Split) -> None:
+    report = evaluate({"peeker": PopularityRecommender().fit(toy_split)}, split)
     assert "peeker was not trained on this split's training data" in report.notes[0]
     assert "it may have seen the answers" in report.notes[0]
 
 
-def test_another_catalog_is_pointed_out(ring: Dataset, split: Split) -> None:
+def test_another_catalog_is_pointed_out(toy_split: Dataset, split: Split) -> None:
     model = PopularityRecommender().fit(split.train)
-    fewer = replace(ring, catalog=Catalog(ring.catalog.table.head(SIZE - 5)))
+    fewer = replace(toy_split, catalog=Catalog(toy_split.catalog.table.head(SIZE - 5)))
     model.catalog, model._counts = fewer.catalog, model._counts[: SIZE - 5]
     report = evaluate({"small": model}, split)
     assert "small ranks 25 items, the data has 30" in report.notes[0]

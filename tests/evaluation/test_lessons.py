@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmrec import Split
-from llmrec.data import ring_of_films
+from llmrec.data import toy_films
 from llmrec.llm.candidate_scoring import LETTERS
 from llmrec.models import PromptRanking
 
@@ -18,7 +18,7 @@ def test_the_letter_is_that_of_what_came_next(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(str(EVAL))
     import sample_per_target
 
-    split = Split.leave_last_out(ring_of_films(n_items=60, n_users=40))
+    split = Split.leave_last_out(toy_films(n_items=60, n_users=40))
     model = PromptRanking(max_items=20)
     model.fit(split.train)
     lessons = sample_per_target.lessons(model, split.train, 30)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from conftest import planted
 
-from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, ring_of_films
+from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
 from llmrec.errors import LeakError
 from llmrec.evaluation import evaluate
 from llmrec.models.base import Recommender, Scores
@@ -41,7 +41,7 @@ class Repeater(PopularityRecommender):
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    return Split.leave_last_out(ring_of_films())
+    return Split.leave_last_out(toy_films())
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrec.data.splits.named import WAYS
+from llmrec.data.splits.named import NAMED_SPLITS
 from llmrec.errors import RecipeError
 from llmrec.evaluation import protocol
 from llmrec.evaluation.protocol import Protocol, names
@@ -25,11 +25,11 @@ def test_leave_last_out_is_full_ranking_at_ten() -> None:
 
 
 def test_every_way_to_cut_has_a_protocol_called_as_it_is() -> None:
-    for way in (*WAYS, "rolling-2-of-3"):
-        loaded = Protocol.for_split(way)
-        assert loaded.applies_to(way)
+    for mode in (*NAMED_SPLITS, "rolling-2-of-3"):
+        loaded = Protocol.for_split(mode)
+        assert loaded.applies_to(mode)
         assert not loaded.applies_to("by hand")
-        assert loaded.candidates == ("new" if way == "cold-items" else "all")
+        assert loaded.candidates == ("new" if mode == "cold-items" else "all")
     assert Protocol.load("candidates-20").applies_to("by hand")
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from llmrec import Recipe
-from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, ring_of_films
+from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
 from llmrec.evaluation import Protocol, evaluate
 from llmrec.evaluation.slices import _groups, sliced
 from llmrec.models import from_recipe
@@ -53,7 +53,7 @@ def test_each_part_is_judged_by_its_own_answers(train: Dataset) -> None:
 
 
 def test_parts_add_up_to_the_whole() -> None:
-    split = Split.leave_last_out(ring_of_films())
+    split = Split.leave_last_out(toy_films())
     report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
     (result,) = report.results
     for by in ("history length", "answer"):
@@ -64,7 +64,7 @@ def test_parts_add_up_to_the_whole() -> None:
 
 
 def test_runs_of_one_recipe_with_several_seeds_are_one_row() -> None:
-    split = Split.leave_last_out(ring_of_films(n_items=12, n_users=30))
+    split = Split.leave_last_out(toy_films(n_items=12, n_users=30))
 
     def recipe(seed: int, dim: int = 8) -> Recipe:
         return Recipe.of({"name": "mine", "model": "popularity", "seed": seed, "sequence": {"dim": dim}})

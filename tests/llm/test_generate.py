@@ -14,7 +14,7 @@ import torch
 from conftest import build_tiny_base
 
 from llmrec import Dataset, Histories, Recipe, Split
-from llmrec.data import Sequences, ring_of_films
+from llmrec.data import Sequences, toy_films
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.decode import check_head
 from llmrec.models import GenerativeRanking, LLMRecommender
@@ -26,10 +26,10 @@ HISTORIES = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such i
 @pytest.fixture(scope="module", params=["text", "hybrid"])
 def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe]) -> LLMRecommender:
     """Trained a little on a ring whose last three films have one title."""
-    ring = ring_of_films(n_items=12, n_users=12)
+    toy_split = toy_films(n_items=12, n_users=12)
     shared = pl.when(pl.int_range(pl.len()) >= 9).then(pl.lit("One: Title")).otherwise(pl.col("title"))
-    items = ring.catalog.table.with_columns(title=shared)
-    data = Dataset.from_tables(ring.events, items=items, name="ring", keep_unseen_items=True)
+    items = toy_split.catalog.table.with_columns(title=shared)
+    data = Dataset.from_tables(toy_split.events, items=items, name="ring", keep_unseen_items=True)
     recipe = tiny_recipe(request.param, "train.epochs=1", "train.title_loss=1.0", "history.max_items=4")
     return LLMRecommender(recipe).fit(data)
 
@@ -112,7 +112,7 @@ def test_the_best_of_each_owner_in_order() -> None:
 @pytest.mark.parametrize("encoding", ["soft", "text"])
 def test_a_model_that_was_not_taught_titles_is_refused(tiny_recipe: Callable[..., Recipe], encoding: str) -> None:
     recipe = tiny_recipe(encoding, "train.epochs=1", "train.title_loss=0")
-    model = LLMRecommender(recipe).fit(ring_of_films(n_items=4, n_users=2, length=4))
+    model = LLMRecommender(recipe).fit(toy_films(n_items=4, n_users=2, length=4))
     with pytest.raises(ModelError, match=r"not taught to write titles.* train.title_loss above 0"):
         model.generate(HISTORIES)
 
@@ -181,9 +181,9 @@ def test_what_comes_next_on_the_ring_is_generated(tmp_path: Path) -> None:
         "head": {"dim": 32},
         "train": {"epochs": 25, "learning_rate": 1e-2, "batch_tokens": 150, "title_loss": 1.0},
     }
-    ring = ring_of_films(n_items=8, n_users=32, length=6)
-    items = ring.catalog.table.with_columns(title=pl.Series([f"{x}{y}" for x in "abcd" for y in "xy"]))
-    split = Split.leave_last_out(Dataset.from_tables(ring.events, items=items, keep_unseen_items=True))
+    toy_split = toy_films(n_items=8, n_users=32, length=6)
+    items = toy_split.catalog.table.with_columns(title=pl.Series([f"{x}{y}" for x in "abcd" for y in "xy"]))
+    split = Split.leave_last_out(Dataset.from_tables(toy_split.events, items=items, keep_unseen_items=True))
     model = LLMRecommender(Recipe.of(values)).fit(split.train)
     first = model.generate(split.test.histories, 1, exclude_seen=False)
     right = first.join(split.test.answers, on=["user_id", "item_id"], how="semi").height / first.height

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from llmrec import Histories, Recipe, Split, load
-from llmrec.data import Sequences, ring_of_films
+from llmrec.data import Sequences, toy_films
 from llmrec.errors import ArtifactError, DataError, ModelError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
@@ -257,7 +257,7 @@ def test_a_batch_teaches_each_position_once(soft: LLMRecommender) -> None:
 @pytest.mark.wheel
 def test_the_real_model_learns_the_ring() -> None:
     """SmolLM2, two blocks deep, tuned on the ring of films: the film that comes next comes first."""
-    split = Split.leave_last_out(ring_of_films(n_items=12, n_users=40, length=7))
+    split = Split.leave_last_out(toy_films(n_items=12, n_users=40, length=7))
     changes = [
         "backbone.layers=2", "backbone.dtype=float32", "lora.r=4", "history.encoding=soft", "head.dim=64",
         "train.epochs=14", "train.learning_rate=2e-3", "train.head_learning_rate=1e-2", "train.schedule=linear",

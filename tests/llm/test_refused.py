@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from llmrec import Dataset, Histories, Recipe, Split
-from llmrec.data import ring_of_films
+from llmrec.data import toy_films
 from llmrec.errors import PromptError, TrainingError
 from llmrec.llm import encode
 from llmrec.llm.serialize import MAX_ITEM_TOKENS
@@ -30,10 +30,10 @@ def test_a_prompt_longer_than_the_context_is_refused_before_training(
 
 
 def test_an_item_text_of_ten_thousand_tokens_is_one_cut_item(tiny_recipe: Callable[..., Recipe]) -> None:
-    ring = ring_of_films(n_items=4, n_users=3, length=4)
-    titles = ["x y z " * 10_000, *ring.catalog.titles[1:]]
-    items = ring.catalog.table.with_columns(title=pl.Series(titles))
-    data = Dataset.from_tables(ring.events, items=items, keep_unseen_items=True)
+    toy_split = toy_films(n_items=4, n_users=3, length=4)
+    titles = ["x y z " * 10_000, *toy_split.catalog.titles[1:]]
+    items = toy_split.catalog.table.with_columns(title=pl.Series(titles))
+    data = Dataset.from_tables(toy_split.events, items=items, keep_unseen_items=True)
     model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(data)
     assert np.diff(model.encoder.serializer.offsets).max() == MAX_ITEM_TOKENS + 1
     assert model.recommend(Histories.of([["0"], ["1", "0"]]), 4).height == 5

@@ -10,7 +10,7 @@ import pytest
 from llmrec import Recipe
 from llmrec.models import KINDS, Recommender, from_recipe, load
 from llmrec.models.responses.recommender import RespondingRecommender
-from llmrec.testing import RecommenderContract, ring
+from llmrec.testing import RecommenderContract, toy_split
 
 
 class TestPopularity(RecommenderContract):
@@ -104,7 +104,7 @@ class Events(Neural):
         return from_recipe(Recipe.of(recipe))
 
     def test_predictions_survive_saving(self, tmp_path: Path) -> None:
-        model, histories = self.fitted(), ring().test.histories
+        model, histories = self.fitted(), toy_split().test.histories
         assert isinstance(model, RespondingRecommender)
         model.save(tmp_path / "run")
         again = load(tmp_path / "run")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from llmrec import Recipe, Split
-from llmrec.data import Fold, Histories, ring_of_films
+from llmrec.data import Fold, Histories, toy_films
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models import Fusion, Recommender, from_recipe
 from llmrec.models.base import Scores
@@ -78,7 +78,7 @@ def test_the_weight_is_chosen_on_validation(parts: tuple[Recommender, Recommende
 def test_what_cannot_be_fused_is_refused(parts: tuple[Recommender, Recommender], ring_split: Split) -> None:
     with pytest.raises(DataError, match=r"between 0 .* and 1 .*, got 1\.5"):
         Fusion(*parts, weight=1.5)
-    other = of("markov").fit(ring_of_films(n_items=5))
+    other = of("markov").fit(toy_films(n_items=5))
     with pytest.raises(DataError, match="two models of one catalog; these rank 12 and 5 items"):
         Fusion(parts[0], other)
     with pytest.raises(DataError, match="one of them is empty"):

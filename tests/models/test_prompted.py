@@ -44,9 +44,9 @@ class TestPromptRanking(RecommenderContract):
             self.fitted().save(tmp_path / "run")
 
 
-@pytest.mark.parametrize("way", list(PROMPTS))
-def test_a_batch_equals_one_by_one(tiny_base: Path, way: str) -> None:
-    asked = Asked(str(tiny_base), way)  # type: ignore[arg-type]
+@pytest.mark.parametrize("mode", list(PROMPTS))
+def test_a_batch_equals_one_by_one(tiny_base: Path, mode: str) -> None:
+    asked = Asked(str(tiny_base), mode)  # type: ignore[arg-type]
     together = asked.scores(QUESTIONS)
     assert [len(one) for one in together] == [3, 2, 1]
     for question, scores in zip(QUESTIONS, together, strict=True):
@@ -101,11 +101,11 @@ def test_markup_in_a_title_stays_text(tiny_base: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("way", list(PROMPTS))
+@pytest.mark.parametrize("mode", list(PROMPTS))
 def test_candidates_come_first_then_the_popular(
-    tiny_base: Path, ring_split: Split, way: str, language: str
+    tiny_base: Path, ring_split: Split, mode: str, language: str
 ) -> None:
-    model = PromptRanking(str(tiny_base), way=way, candidates=3, language=language)  # type: ignore[arg-type]
+    model = PromptRanking(str(tiny_base), mode=mode, candidates=3, language=language)  # type: ignore[arg-type]
     model.fit(ring_split.train)
     histories = ring_split.test.histories[:4]
     recs = model.recommend(histories, 12)
@@ -119,7 +119,7 @@ def test_candidates_come_first_then_the_popular(
 
 
 def test_the_order_in_which_candidates_are_given_says_nothing(tiny_base: Path, ring_split: Split) -> None:
-    model = PromptRanking(str(tiny_base), way="order").fit(ring_split.train)
+    model = PromptRanking(str(tiny_base), mode="order").fit(ring_split.train)
     histories = Histories.of({"a": ["0", "1"]})
     one = model.recommend(histories, 10, candidates={"a": ["7", "3", "9", "5"]})
     assert one.equals(model.recommend(histories, 10, candidates={"a": ["5", "9", "3", "7", "3"]}))

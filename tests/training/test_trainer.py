@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 
 from llmrec import Recipe, Split
 from llmrec.config import Train
-from llmrec.data import Fold, ring_of_films
+from llmrec.data import Fold, toy_films
 from llmrec.errors import TrainingError
 from llmrec.models import fit_network, from_recipe
 from llmrec.models.fit_network import ndcg_on, sample_of
@@ -42,7 +42,7 @@ def test_the_best_weights_are_kept(ring_split: Split, changed: Callable[..., Rec
 
 def test_items_never_trained_on_are_validated_among_themselves() -> None:
     """Popularity ranks them behind all others: within the whole catalog it would find none."""
-    data = ring_of_films(n_items=60, n_users=60)
+    data = toy_films(n_items=60, n_users=60)
     split = Split.cold_items(data, share=0.1)
     model = from_recipe(Recipe(model="popularity")).fit(split.train)
     assert set(model.recommend(split.valid.histories)["item_id"]).isdisjoint(split.valid.answers["item_id"])

@@ -70,7 +70,7 @@ class CountFeatures:
         folds, n = _folds(data.histories), len(data.catalog)
         parts = np.stack([_sums(values[folds == fold], codes[folds == fold], n) for fold in range(FOLDS)])
         bare = cls(names, parts.sum(axis=0), usual, np.zeros((0, 0), dtype=np.float32), parts)
-        some = _some_users(data.histories)
+        some = _sample_users(data.histories)
         return replace(bare, edges=edges_of(bare.of_events(some, data.catalog)))
 
     @property
@@ -157,7 +157,7 @@ def _folds(histories: Histories) -> Ints:
     return np.repeat(users, histories.lengths()).astype(np.int64)
 
 
-def _some_users(histories: Histories) -> Histories:
+def _sample_users(histories: Histories) -> Histories:
     """Take users at random until they have MOST_FOR_EDGES events; all where there are fewer."""
     order = np.random.default_rng(0).permutation(len(histories))
     enough = int(np.searchsorted(np.cumsum(histories.lengths()[order]), MOST_FOR_EDGES)) + 1

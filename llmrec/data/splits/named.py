@@ -14,7 +14,7 @@ ROLLING = "rolling"
 _WINDOW = re.compile(r"rolling-(\d+)-of-(\d+)")
 
 # By the name that the splits carry. Rolling is several cuts, each by a name of its own.
-WAYS: Mapping[str, Callable[[Dataset], Split]] = {
+NAMED_SPLITS: Mapping[str, Callable[[Dataset], Split]] = {
     "leave-last-out": Split.leave_last_out,
     "leave-last-k": Split.leave_last_k,
     "global-time": Split.global_time,
@@ -31,24 +31,24 @@ HELD_OUT = (
 
 
 def cut(name: str, data: Dataset) -> Split:
-    """Cut with defaults. ``name``: one of WAYS, or ``rolling-N-of-M``. Raises DataError for another."""
+    """Cut with defaults. ``name``: one of NAMED_SPLITS, or ``rolling-N-of-M``. Raises DataError for another."""
     window = _WINDOW.fullmatch(name)
     if window is not None:
         number, windows = map(int, window.groups())
         if 1 <= number <= windows:
             return Split.rolling(data, windows=windows)[number - 1]
-    if name not in WAYS:
-        known = ", ".join((*WAYS, "rolling-1-of-3 (first of three)"))
+    if name not in NAMED_SPLITS:
+        known = ", ".join((*NAMED_SPLITS, "rolling-1-of-3 (first of three)"))
         raise DataError(f"no way to cut is called '{name}' and no folder either; there are {known}")
-    return WAYS[name](data)
+    return NAMED_SPLITS[name](data)
 
 
 def find(given: str, data: Dataset) -> Split:
     """Cut by a name, or as a folder written by ``llmrec data split --out`` says."""
     folder = Path(given)
-    return Split.load(folder, data) if given not in WAYS and folder.is_dir() else cut(given, data)
+    return Split.load(folder, data) if given not in NAMED_SPLITS and folder.is_dir() else cut(given, data)
 
 
-def way_of(name: str) -> str:
+def strategy_of(name: str) -> str:
     """Return the way a split was cut, by its name: ``rolling-1-of-3`` is ``rolling``."""
     return ROLLING if _WINDOW.fullmatch(name) else name

@@ -187,8 +187,10 @@ class Split:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error
         if newest > FORMAT:
             raise DataError(f"{path} has format {newest}, newer than {FORMAT}; upgrade llmrec")
-        if len(parts) and (parts.min() < TRAIN or parts.max() > strategies.ASIDE):
-            raise DataError(f"{path} is damaged (a part is not 0 to {strategies.ASIDE}); split the data again")
+        if len(parts) and (parts.min() < TRAIN or parts.max() > strategies.CONTEXT_ONLY):
+            raise DataError(
+                f"{path} is damaged (a part is not 0 to {strategies.CONTEXT_ONLY}); split the data again"
+            )
         split = cls(name, data, parts) if len(parts) == data.events.height else None
         if split is None or split.hash != expected:
             raise DataError(f"{path} was made from other data than '{data.name}'; split it again")

@@ -13,7 +13,7 @@ from llmrec.errors import DataError
 Parts = npt.NDArray[np.int8]
 
 # What an event is in a split. ASIDE: may stand in a history, but is neither trained on nor asked for.
-TRAIN, VALID, TEST, ASIDE = 0, 1, 2, 3
+TRAIN, VALID, TEST, CONTEXT_ONLY = 0, 1, 2, 3
 
 # Shorter histories stay in train whole.
 LEAST_EVENTS = 3
@@ -47,7 +47,7 @@ def by_time(data: Dataset, *, valid_from: int, test_from: int, until: int | None
         raise DataError(f"split times must rise, got {valid_from}, {test_from}, {until}")
     parts = np.digitize(times, [valid_from, test_from]).astype(np.int8)
     if until is not None:
-        parts[times >= until] = ASIDE
+        parts[times >= until] = CONTEXT_ONLY
     for part, name in ((TRAIN, "train"), (VALID, "validation"), (TEST, "test")):
         if not (parts == part).any():
             raise DataError(
@@ -87,7 +87,7 @@ def new_users(data: Dataset, share: float, seed: int) -> Parts:
     starts, lengths = user_starts(data)
     group = _groups(len(lengths), share, seed)
     group[lengths < 2] = TRAIN
-    parts = np.repeat(np.where(group == TRAIN, TRAIN, ASIDE), lengths).astype(np.int8)
+    parts = np.repeat(np.where(group == TRAIN, TRAIN, CONTEXT_ONLY), lengths).astype(np.int8)
     parts[starts[1:] - 1] = group
     return _filled(parts, data, "user-disjoint")
 

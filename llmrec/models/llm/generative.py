@@ -14,7 +14,7 @@ from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.models.base import Scores
 from llmrec.models.composite import Wrapped
-from llmrec.models.ranking import rank_found, table_of
+from llmrec.models.ranking import rank_candidates, table_of
 
 if TYPE_CHECKING:
     from llmrec.models.llm.recommender import LLMRecommender
@@ -73,7 +73,7 @@ class GenerativeRanking(Wrapped):
         codes, values = self._generator.best(sequences, beams, allowed=allowed)
         if not codes.shape[1]:
             return codes, values
-        return rank_found(codes, values, k, self.catalog.tie_order, without=np.isneginf(values))
+        return rank_candidates(codes, values, k, self.catalog.tie_order, without=np.isneginf(values))
 
     def _unseen(self, sequences: Sequences, *, exclude_seen: bool) -> npt.NDArray[np.bool_]:
         allowed = np.ones((len(sequences), len(self.catalog)), dtype=bool)

@@ -21,7 +21,7 @@ from llmrec.models.fit_network import fit_network
 from llmrec.models.llm.add_items import add_rows
 from llmrec.models.llm.build import build_encoder
 from llmrec.models.llm.files import read_llm, write_llm
-from llmrec.models.ranking import rank_found, table_of, top_k
+from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.prompting.lines import item_texts
 from llmrec.prompting.prompt import Prompt
@@ -144,7 +144,7 @@ class LLMRecommender(RespondingRecommender):
         self.metadata["base"] = {"name": name, "identity": identity_of(name, model)}
         model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
         self.read_events(tokenizer)
-        serializer = self._kept_serializer(tokenizer, work_dir)
+        serializer = self._cached_serializer(tokenizer, work_dir)
         standardized = standardize(self.encode_item_texts(model, serializer))
         self.texts, self.text_mean, self.text_scale = standardized
         sequences, targets = self._training_sequences(data), self._targets(data)
@@ -187,7 +187,7 @@ class LLMRecommender(RespondingRecommender):
             EventTokens(self.levels, self.prompts[2], tokenizer) if self.recipe.history.events else None
         )
 
-    def _kept_serializer(self, tokenizer: PreTrainedTokenizerBase, work_dir: Path | None) -> Serializer:
+    def _cached_serializer(self, tokenizer: PreTrainedTokenizerBase, work_dir: Path | None) -> Serializer:
         """Tokenize the catalog; with ``work_dir`` once and for all, kept there and memory-mapped."""
         if work_dir is None:
             return self.serializer_of(tokenizer, self.catalog)
@@ -266,7 +266,7 @@ class LLMRecommender(RespondingRecommender):
         if exclude_seen:
             for row in range(len(codes)):
                 seen[row] = np.isin(codes[row], known[row])
-        return rank_found(codes, values, k, self.catalog.tie_order, without=seen)
+        return rank_candidates(codes, values, k, self.catalog.tie_order, without=seen)
 
     def _answer(self, user: npt.NDArray[np.float32], known: list[int], read: int, k: int) -> pl.DataFrame:
         """Rank for one user vector, as a session asks that read the newest ``read`` of ``known``."""
@@ -281,7 +281,7 @@ class LLMRecommender(RespondingRecommender):
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         found, values = self.index.search(vectors[codes], min(k + 1, len(self.catalog)), biased=False)
         itself = found == codes[:, None]
-        return rank_found(found, values / self.temperature, k, self.catalog.tie_order, without=itself)
+        return rank_candidates(found, values / self.temperature, k, self.catalog.tie_order, without=itself)
 
     def _states(self, sequences: Sequences) -> Scores:
         return self.encoder.users(sequences, raw=True)

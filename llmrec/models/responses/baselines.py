@@ -100,7 +100,7 @@ class MarkovResponses(ResponseModel):
             own = steps[last] if len(steps) else np.full(len(rows), -1)
             known = (lengths > 0) & (own >= 0)
             chances = np.where(known[:, None], self.chains[spec.name][np.maximum(own, 0)], np.array(spec.prior))
-            found[spec.name] = told_as(spec, chances)
+            found[spec.name] = shown_as(spec, chances)
         return found
 
 
@@ -139,7 +139,7 @@ class HiddenMarkovResponses(ResponseModel):
             if len(flat):
                 ends = np.cumsum(lengths)[filled] - 1
                 now[filled] = machine.predict_proba(flat[:, None], lengths[filled])[ends] @ machine.transmat_
-            found[spec.name] = told_as(spec, (now @ machine.emissionprob_)[rows])
+            found[spec.name] = shown_as(spec, (now @ machine.emissionprob_)[rows])
         return found
 
     def _symbols(self, spec: TaskSpec, histories: Histories) -> tuple[Ints, Ints]:
@@ -173,6 +173,6 @@ def steps_of(spec: TaskSpec, answers: Floats) -> Ints:
     return np.where(known, np.nan_to_num(places), -1).astype(np.int64)
 
 
-def told_as(spec: TaskSpec, chances: Floats) -> Floats:
+def shown_as(spec: TaskSpec, chances: Floats) -> Floats:
     """Turn probabilities of the levels into what a task's kind says: these, or the expected number."""
     return chances @ np.array(spec.values) if spec.kind == "number" else chances

@@ -110,7 +110,7 @@ class RespondingRecommender(Recommender):
     def _event_codes(self, histories: Histories) -> npt.NDArray[np.int32]:
         """Return a code for what each event says besides its item, int32 [n_events]."""
 
-    def _kept_columns(self) -> list[str]:
+    def _extra_columns(self) -> list[str]:
         count_features = self.count_features.columns if self.count_features else []
         wanted = [*self.levels.columns, *count_features, TIME, BEHAVIOR] if self._speaks() else []
         return [name for name in dict.fromkeys(wanted) if name in self.histories.events.columns]

@@ -10,7 +10,7 @@ import polars as pl
 
 from llmrec.data import Dataset, Histories
 from llmrec.data.responses.count_features import CountFeatures
-from llmrec.models.responses.baselines import ResponseModel, told_as
+from llmrec.models.responses.baselines import ResponseModel, shown_as
 from llmrec.models.responses.table import Answers
 
 Floats = npt.NDArray[np.float64]
@@ -58,7 +58,7 @@ class FeatureResponses(ResponseModel):
             steps = np.arange(len(spec.levels)) if spec.kind == "classes" else np.round(spec.values, 6)
             chances = np.zeros((len(rows), len(spec.levels)))
             chances[:, np.searchsorted(steps, model.classes_)] = model.predict_proba(table)
-            found[spec.name] = told_as(spec, chances)
+            found[spec.name] = shown_as(spec, chances)
         return found
 
     def _apart(self, histories: Histories) -> npt.NDArray[np.bool_]:
