@@ -60,9 +60,9 @@ CASES = {
             "gru-text-events",
         ),
         ranked=(
-            "gru", "gru history.repeats=true train.epochs=3 name=gru-repeats", "als als.factors=128",
+            "gru", "gru history.repeat_bias=true train.epochs=3 name=gru-repeats", "als als.factors=128",
             "repeat-last", "markov", "popularity",
-        ), changes=("train.targets=both",), answering=("history.repeats=true",),
+        ), changes=("train.targets=both",), answering=("history.repeat_bias=true",),
         network=("sequence.max_items=200",),  # as the LLM's: a basket holds twenty items and more
     ),
     "platform": Case(

@@ -21,7 +21,7 @@ import torch
 from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 
 from llmrec import Dataset, Histories, Recipe
-from llmrec.config import Lora
+from llmrec.config import LoraConfig
 from llmrec.data import Catalog, Sequences, fetch
 from llmrec.llm.backbone import add_adapter
 from llmrec.llm.weights import find_base, load_causal_lm
@@ -78,7 +78,7 @@ def padded_trainer(rows: list[list[int]]) -> dict[str, float]:
     """The usual loop: histories in random order, padded to the longest, the language-model loss."""
     base, tokenizer = load_causal_lm(BASE, dtype="float32")
     base.requires_grad_(False)
-    model = add_adapter(base, Lora())
+    model = add_adapter(base, LoraConfig())
     collate, clock = DataCollatorForLanguageModeling(tokenizer, mlm=False), Clock()
     order = np.random.default_rng(0).permutation(len(rows))
     with tempfile.TemporaryDirectory() as folder:

@@ -19,7 +19,7 @@ EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
 Task = Literal["behavior", "purchase", "rating", "action", "gap", "value"]
 # The models that predict more of an event than its item.
 RESPONDING = ("llm", "gru-events", "lstm-events", "gru-text-events")
-# Those that read history.repeats: every one that is trained and causal.
+# Those that read history.repeat_bias: every one that is trained and causal.
 REPEATING = (*RESPONDING, "gru", "lstm", "sasrec", "gru-text", "lstm-text")
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -31,7 +31,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Backbone(Section):
+class BackboneConfig(Section):
     """Which causal LLM, and how much of it. ``base``: a known name, a local path or a hub id."""
 
     base: str = "smollm2-135m"
@@ -41,7 +41,7 @@ class Backbone(Section):
     gradient_checkpointing: bool = False
 
 
-class Lora(Section):
+class AdapterConfig(Section):
     """The adapter (Hu et al. 2021). Dropout stays 0 on a CPU, where it more than doubles a step."""
 
     r: Positive = 16
@@ -53,7 +53,7 @@ class Lora(Section):
     dora: bool = False  # learn magnitude and direction apart (Liu et al. 2024)
 
 
-class History(Section):
+class HistoryConfig(Section):
     """How a history is written for the LLM: as text, as one vector an item, or both."""
 
     encoding: Encoding = "text"
@@ -67,7 +67,7 @@ class History(Section):
     language: Literal["en", "zh"] = "en"
 
 
-class Head(Section):
+class HeadConfig(Section):
     """The scorer ``s(u, i) = tau * cos(W u, v_i) + b_i``."""
 
     dim: Positive = 256
@@ -78,11 +78,11 @@ class Head(Section):
     soft_token_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
     cold_bias: Share = 0.5  # an item never trained on gets this quantile of the known items' biases
     warm_start: str | None = None  # a run whose item vectors (of this dim) the id residuals begin at
-    tower: Literal["frozen", "tuned"] = "frozen"  # tuned: the items' text encodings are trained, too
+    item_encoder: Literal["frozen", "finetuned"] = "frozen"  # tuned: the items' text encodings are trained, too
     refresh_every: Positive = 100  # tuned: batches between two encodings of the whole catalog
 
 
-class Responses(Section):
+class ResponsesConfig(Section):
     """What is predicted of an event besides its item; the recipe's ``tasks`` say which.
 
     ``behavior_weights`` weigh events in both losses, by behavior: a purchase more than a view, say.
@@ -101,7 +101,7 @@ class Responses(Section):
     rank_by: Literal["relevance", "purchase", "value"] = "relevance"
 
 
-class Sequence(Section):
+class SequenceConfig(Section):
     """The network of the baselines. ``heads`` is for attention only, ``mask_share`` for bert4rec."""
 
     dim: Positive = 128
@@ -112,7 +112,7 @@ class Sequence(Section):
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
 
-class Counting(Section):
+class CountingConfig(Section):
     """The models that count: markov, recent, item-knn; ``half_life`` is text's too."""
 
     order: Annotated[int, Field(ge=1, le=3)] = 1  # markov: the longest context, in items
@@ -122,7 +122,7 @@ class Counting(Section):
     half_life: Annotated[float, Field(gt=0)] = 10.0  # after so many newer events an event counts half
 
 
-class Als(Section):
+class ALSConfig(Section):
     """Matrix factorization by ``implicit``."""
 
     factors: Positive = 64
@@ -131,20 +131,20 @@ class Als(Section):
     iterations: Positive = 15
 
 
-class Text(Section):
+class TextConfig(Section):
     """Item texts as vectors, for text, gru-text and lstm-text.
 
-    ``reader``: ``sentence`` for a sentence-transformers model (``minilm-l6``, a folder or a hub id), ``causal``
+    ``encoder_type``: ``sentence`` for a sentence-transformers model (``minilm-l6``, a folder or a hub id), ``causal``
     for an LLM whose last states are averaged (``smollm2-135m``, a folder or a hub id). ``prompt`` writes an item.
     """
 
     encoder: str = "minilm-l6"
-    reader: Literal["sentence", "causal"] = "sentence"
+    encoder_type: Literal["sentence", "causal"] = "sentence"
     prompt: str = "item"
     language: Literal["en", "zh"] = "en"
 
 
-class Train(Section):
+class TrainConfig(Section):
     """Optimization. ``learning_rate`` is the adapter's or the whole network's; heads have their own."""
 
     epochs: Positive = 10
@@ -160,7 +160,7 @@ class Train(Section):
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
     # What an event is guessed from: all events before it, those strictly earlier, or each in turn. The events of a
     # basket share a moment, and are then guessed from what was there before all of them. (A title reads on.)
-    targets: Literal["event", "moment", "both"] = "event"
+    targets: Literal["event", "strictly_before", "both"] = "event"
     item_loss: Annotated[float, Field(ge=0)] = 1.0  # weight of the softmax over items
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
     negatives: Positive | None = None  # sampled softmax with so many; None: exact up to 50,000 items
@@ -168,7 +168,7 @@ class Train(Section):
     max_minutes: Annotated[float, Field(gt=0)] | None = None  # validate and stop after this long
     # What float32 matrices are multiplied in, None: as PyTorch is set; high: TF32 on a GPU, medium: bfloat16, on a
     # CPU that has it, too.
-    matmul: Literal["highest", "high", "medium"] | None = None
+    float32_matmul_precision: Literal["highest", "high", "medium"] | None = None
 
 
 class Recipe(Section):
@@ -177,17 +177,17 @@ class Recipe(Section):
     name: str = "unnamed"
     model: str = "llm"
     seed: int = 0
-    backbone: Backbone = Backbone()
-    lora: Lora = Lora()
-    history: History = History()
-    head: Head = Head()
-    sequence: Sequence = Sequence()
-    counting: Counting = Counting()
-    als: Als = Als()
-    text: Text = Text()
+    backbone: BackboneConfig = BackboneConfig()
+    lora: AdapterConfig = AdapterConfig()
+    history: HistoryConfig = HistoryConfig()
+    head: HeadConfig = HeadConfig()
+    sequence: SequenceConfig = SequenceConfig()
+    counting: CountingConfig = CountingConfig()
+    als: ALSConfig = ALSConfig()
+    text: TextConfig = TextConfig()
     tasks: list[Task] = []
-    responses: Responses = Responses()
-    train: Train = Train()
+    responses: ResponsesConfig = ResponsesConfig()
+    train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
     def _goes_together(self) -> Recipe:
@@ -199,7 +199,7 @@ class Recipe(Section):
             raise ValueError("bert4rec reads what stands behind an item, too: train.targets must be event")
         if self.history.repeat_bias and self.model not in REPEATING:
             raise ValueError(
-                f"model={self.model} has no history.repeats; those that have are {', '.join(REPEATING)}"
+                f"model={self.model} has no history.repeat_bias; those that have are {', '.join(REPEATING)}"
             )
         if self.model != "llm":
             return self

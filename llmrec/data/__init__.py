@@ -17,6 +17,5 @@ __all__ = [
     "Sequences",
     "Split",
     "fetch",
-    "ring_of_films",
     "toy_films",
 ]

@@ -18,7 +18,7 @@ from llmrec.evaluation.inference import Answered, answer, bar
 from llmrec.evaluation.protocol import Protocol
 from llmrec.evaluation.queries import Questions, questions
 from llmrec.evaluation.report.report import Report
-from llmrec.evaluation.results import Asked, Comparison, Cost, PromptExample, Result
+from llmrec.evaluation.results import Comparison, Cost, EvaluationContext, PromptExample, Result
 from llmrec.evaluation.seeds import grouped
 from llmrec.evaluation.significance import bootstrap, holm, paired_p_value
 from llmrec.evaluation.slices import sliced
@@ -173,9 +173,9 @@ def _against(
 
 def _asked(
     split: Split, asked: Questions, fold: str, rules: Protocol, exclude_seen: bool, date: datetime.date | None
-) -> Asked:
+) -> EvaluationContext:
     answers = asked.fold.answers.unique()
-    return Asked(
+    return EvaluationContext(
         data=split.train.name,
         fingerprint=split.train.fingerprint,
         people=split.train.n_users,

@@ -136,7 +136,7 @@ class Comparison(Value):
     comparisons: int = 1
 
 
-class Asked(Value):
+class EvaluationContext(Value):
     """What was asked of whom: enough to say whether two reports may be compared.
 
     ``items``: how many the catalog holds. ``choices``: how many were ranked for each person, None for all.

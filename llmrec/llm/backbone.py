@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from llmrec.config import Backbone, Lora
+from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.errors import ArtifactError, ModelError
 from llmrec.llm.weights import load_causal_lm
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_backbone(settings: Backbone) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_backbone(settings: BackboneConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the frozen base model, cut to ``settings.layers`` blocks, and its tokenizer."""
     model, tokenizer = load_causal_lm(settings.base, dtype=settings.dtype, quantize=settings.quantize)
     model.requires_grad_(False)
@@ -101,7 +101,7 @@ def language_logits(model: PreTrainedModel | PeftModel, states: torch.Tensor) ->
     return logits if cap is None else torch.tanh(logits / cap) * cap
 
 
-def add_adapter(model: PreTrainedModel, settings: Lora) -> PeftModel:
+def add_adapter(model: PreTrainedModel, settings: AdapterConfig) -> PeftModel:
     """Wrap the model in a fresh LoRA adapter. Raises ModelError for targets the model does not have."""
     from peft import LoraConfig, TaskType, get_peft_model
     from transformers.pytorch_utils import Conv1D
@@ -119,7 +119,7 @@ def add_adapter(model: PreTrainedModel, settings: Lora) -> PeftModel:
         raise ModelError(f"lora.targets={settings.targets}: {str(error).splitlines()[0]}") from error
 
 
-def _adapted(model: PreTrainedModel, settings: Lora) -> dict[str, Any]:
+def _adapted(model: PreTrainedModel, settings: AdapterConfig) -> dict[str, Any]:
     """Say which modules of which blocks get an adapter. Raises ModelError for more blocks than there are."""
     from torch import nn
 

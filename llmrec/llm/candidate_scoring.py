@@ -37,7 +37,7 @@ class Question:
     candidates: tuple[str, ...]
 
 
-class Asked:
+class PromptScorer:
     """A base model with a chat template, loaded at the first use, that scores candidates in one of three ways.
 
     ``order``: it writes all letters, best first, each chosen among those left; a score is minus the place.

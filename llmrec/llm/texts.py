@@ -24,13 +24,13 @@ BATCH_TOKENS = 8192
 
 
 def encode_texts(
-    lines: list[str], encoder: str, *, reader: Literal["sentence", "causal"]
+    lines: list[str], encoder: str, *, encoder_type: Literal["sentence", "causal"]
 ) -> tuple[Floats, dict[str, str]]:
     """Encode one line an item: float32 [n, width], and the encoder's name and identity.
 
     Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
     """
-    return _by_sentences(lines, encoder) if reader == "sentence" else _by_llm(lines, encoder)
+    return _by_sentences(lines, encoder) if encoder_type == "sentence" else _by_llm(lines, encoder)
 
 
 def _by_sentences(lines: list[str], encoder: str) -> tuple[Floats, dict[str, str]]:

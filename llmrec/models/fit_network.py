@@ -69,7 +69,11 @@ def fit_network(
 
         early_stopping_metric = NEXT_ITEM if responses is None else responses.early_stopping_metric
         course = Course(batches, collate, validate if sample else None, place, bar, early_stopping_metric)
-        with matmul_precision(settings.matmul) if settings.matmul else nullcontext():
+        with (
+            matmul_precision(settings.float32_matmul_precision)
+            if settings.float32_matmul_precision
+            else nullcontext()
+        ):
             cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = course.log
     model.metadata["cost"] = {**cost, "device": device_name()}

@@ -14,7 +14,7 @@ from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM
 from llmrec.errors import ArtifactError, DataError
-from llmrec.llm.candidate_scoring import LETTERS, Asked, PromptMode, Question
+from llmrec.llm.candidate_scoring import LETTERS, PromptMode, PromptScorer, Question
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.prompting import Language, one_line
@@ -28,7 +28,7 @@ class PromptRanking(Recommender):
     Zero-shot, unless ``base`` is a folder with a model that was tuned elsewhere on ``prompt``.
 
     ``mode``: ``order`` (it writes all candidates' letters, best first), ``letter`` (the probabilities of the
-    letters in one forward pass) or ``title`` (how likely it is to write each title); see ``llm.ask.Asked``.
+    letters in one forward pass) or ``title`` (how likely it is to write each title); see ``llm.ask.PromptScorer``.
     Candidates are those given to ``recommend``, else the ``candidates`` most popular ones; all other items
     come after them, by popularity. They are shown in a fixed pseudo-random order, which says nothing. Up to
     ``max_items`` of the newest items are shown, fewer where the model's context is short. Raises DataError
@@ -45,7 +45,7 @@ class PromptRanking(Recommender):
         if candidates < 1 or max_items < 1:
             raise DataError(f"candidates and max_items must be at least 1, got {candidates} and {max_items}")
         self.mode, self.candidates, self.max_items = mode, candidates, max_items
-        self._asked = Asked(base, mode, language=language)
+        self._scorer = PromptScorer(base, mode, language=language)
         self._limit(candidates)
 
     def save(self, folder: str | Path, *, split: Split | None = None) -> None:
@@ -61,7 +61,11 @@ class PromptRanking(Recommender):
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
         self._titles = [one_line(title) for title in self.catalog.titles]
         self.metadata["cost"] = {"device": device_name()}
-        self.metadata["prompt"] = {"base": self._asked.base, "mode": self.mode, "wording": self._asked.prompt.name}
+        self.metadata["prompt"] = {
+            "base": self._scorer.base,
+            "mode": self.mode,
+            "wording": self._scorer.prompt.name,
+        }
 
     def _score(self, sequences: Sequences) -> Scores:
         return self._dense(sequences, exclude_seen=self.exclude_seen)
@@ -111,7 +115,7 @@ class PromptRanking(Recommender):
         found: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(candidates)
         self._limit(max((len(codes) for codes in candidates), default=0))
         made = [self._question(sequences[row], candidates[row]) for row in asked]
-        scored = self._asked.scores([question for question, _ in made])
+        scored = self._scorer.scores([question for question, _ in made])
         for row, (_, shown), scores in zip(asked, made, scored, strict=True):
             found[row] = np.empty(len(scores))
             found[row][shown] = scores
@@ -120,7 +124,7 @@ class PromptRanking(Recommender):
     def prompt(self, history: Ints, candidates: Ints) -> tuple[list[dict[str, str]], Ints]:
         """Write the question about item codes as messages; say in which order the candidates stand in it, [n]."""
         question, shown = self._question(history, candidates)
-        return self._asked.messages(question), shown
+        return self._scorer.messages(question), shown
 
     def _question(self, history: npt.NDArray[np.integer], candidates: Ints) -> tuple[Question, Ints]:
         shown = np.argsort(self.catalog.tie_order[candidates])

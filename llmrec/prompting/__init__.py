@@ -8,7 +8,6 @@ __all__ = [
     "Language",
     "Part",
     "Prompt",
-    "item_lines",
     "item_texts",
     "names",
     "newest_that_fit",

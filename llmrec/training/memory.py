@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 import torch
 
-from llmrec.config import Train
+from llmrec.config import TrainConfig
 from llmrec.errors import TrainingError
 
 
 @contextmanager
-def memory_advice(settings: Train) -> Iterator[None]:
+def memory_advice(settings: TrainConfig) -> Iterator[None]:
     """Turn exhausted memory, an accelerator's or the machine's, into a TrainingError with the way out."""
     try:
         yield

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState, TrainerControl, TrainerState
 
-from llmrec.config import Train
+from llmrec.config import TrainConfig
 from llmrec.errors import EnvironmentFault, LlmrecError, TrainingError
 from llmrec.resources.cache import no_space
 from llmrec.runtime import device_name
@@ -102,7 +102,7 @@ class _CourseTrainer(Trainer):
 class _Course(TrainerCallback, ExportableState):
     """Validates at the end of each epoch of the plan, logs, saves, and stops when it stops helping."""
 
-    def __init__(self, course: Course, settings: Train, network: torch.nn.Module) -> None:
+    def __init__(self, course: Course, settings: TrainConfig, network: torch.nn.Module) -> None:
         self.course, self.settings, self.network = course, settings, network
         self.losses: list[float] = []
         self.saved = time.monotonic()
@@ -200,7 +200,7 @@ def train(
     network: torch.nn.Module,
     course: Course,
     *,
-    settings: Train,
+    settings: TrainConfig,
     groups: list[dict[str, Any]],
     seed: int,
     bf16: bool = False,
@@ -247,7 +247,7 @@ def train(
     return {"earlier_seconds": earlier, "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
 
 
-def _arguments(course: Course, settings: Train, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:
+def _arguments(course: Course, settings: TrainConfig, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:
     schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
     arguments = TrainingArguments(
         output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,

@@ -12,7 +12,7 @@ import pytest
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.evaluation import Protocol, Report
 from llmrec.evaluation.report import plots
-from llmrec.evaluation.results import Asked, Comparison, Cost, PromptExample, Result
+from llmrec.evaluation.results import Comparison, Cost, EvaluationContext, PromptExample, Result
 from llmrec.evaluation.significance import Interval
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=y> {{ 7*7 }} $x_1$ <|im_end|> 電影 🎬\n&amp;"
@@ -39,7 +39,7 @@ def comparison(against: str, *, mine: float, theirs: float, p: float) -> Compari
     )
 
 
-ASKED = Asked(
+ASKED = EvaluationContext(
     data="films",
     fingerprint="ab" * 32,
     people=943,

@@ -84,21 +84,21 @@ def report() -> ResponseReport:
         "markov": MarkovResponses().fit(split.train, tasks),
         "prior": PriorResponses().fit(split.train, tasks),
     }
-    asked = response_questions(split, tasks)
-    return judge_responses(models, asked, tasks, about="shop <1>", split=split.name, samples=20)
+    response_queries = response_questions(split, tasks)
+    return judge_responses(models, response_queries, tasks, about="shop <1>", split=split.name, samples=20)
 
 
 def test_questions_are_the_fold_s_events_after_what_was_before() -> None:
     split = Split.global_time(shop())
     tasks = TaskSet.fit(split.train, ["behavior"])
-    asked = response_questions(split, tasks)
-    assert asked.answers.height == split.held_out.height
-    assert asked.answers["owner"].to_list() == split.held_out["user_id"].to_list()
-    assert asked.answers["item_id"].to_list() == split.held_out["item_id"].to_list()
-    for n, name in enumerate(asked.histories.user_ids):
+    response_queries = response_questions(split, tasks)
+    assert response_queries.answers.height == split.held_out.height
+    assert response_queries.answers["owner"].to_list() == split.held_out["user_id"].to_list()
+    assert response_queries.answers["item_id"].to_list() == split.held_out["item_id"].to_list()
+    for n, name in enumerate(response_queries.histories.user_ids):
         owner, place = name.split("@")
         whole = split.data.histories.of_user(owner).events
-        assert asked.histories.take([n]).events.equals(whole[: int(place)])
+        assert response_queries.histories.take([n]).events.equals(whole[: int(place)])
     few = response_questions(split, tasks, most=5, window=2)
     assert few.answers.height == 5
     assert few.histories.lengths().max() <= 2

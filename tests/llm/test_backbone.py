@@ -11,15 +11,15 @@ import pytest
 import torch
 from conftest import build_tiny_base
 
-from llmrec.config import Backbone, Lora
+from llmrec.config import BackboneConfig, LoraConfig
 from llmrec.errors import EnvironmentFault, ModelError
 from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged, truncate
 from llmrec.llm.weights import find_base, load_causal_lm, load_tokenizer
 
 
 @pytest.fixture
-def settings(tiny_base: Path) -> Backbone:
-    return Backbone(base=str(tiny_base), dtype="float32")
+def settings(tiny_base: Path) -> BackboneConfig:
+    return BackboneConfig(base=str(tiny_base), dtype="float32")
 
 
 def run(model: object) -> torch.Tensor:
@@ -29,9 +29,9 @@ def run(model: object) -> torch.Tensor:
     return states
 
 
-def random_adapter(settings: Backbone, **lora: object) -> torch.nn.Module:
+def random_adapter(settings: BackboneConfig, **lora: object) -> torch.nn.Module:
     model, _ = load_backbone(settings)
-    adapted = add_adapter(model, Lora(r=4, alpha=8, **lora))  # type: ignore[arg-type]
+    adapted = add_adapter(model, LoraConfig(r=4, alpha=8, **lora))  # type: ignore[arg-type]
     torch.manual_seed(0)
     for name, value in adapted.named_parameters():
         if "lora_B" in name:
@@ -40,7 +40,7 @@ def random_adapter(settings: Backbone, **lora: object) -> torch.nn.Module:
     return adapted
 
 
-def test_merged_equals_unmerged_and_leaves_no_trace(settings: Backbone) -> None:
+def test_merged_equals_unmerged_and_leaves_no_trace(settings: BackboneConfig) -> None:
     adapted = random_adapter(settings)
     n_visible = {name: value.clone() for name, value in adapted.state_dict().items()}
     apart = run(adapted)
@@ -55,7 +55,7 @@ def test_merged_equals_unmerged_and_leaves_no_trace(settings: Backbone) -> None:
     assert torch.equal(run(adapted), apart)
 
 
-def test_merging_is_undone_after_a_failure(settings: Backbone) -> None:
+def test_merging_is_undone_after_a_failure(settings: BackboneConfig) -> None:
     adapted = random_adapter(settings)
     apart = run(adapted)
     with pytest.raises(KeyError), merged(adapted):  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def test_merging_is_undone_after_a_failure(settings: Backbone) -> None:
     assert torch.equal(run(adapted), apart)
 
 
-def test_cut_to_depth_is_the_first_blocks(settings: Backbone) -> None:
+def test_cut_to_depth_is_the_first_blocks(settings: BackboneConfig) -> None:
     shallow, _ = load_backbone(settings.model_copy(update={"layers": 1}))
     whole, _ = load_backbone(settings)
     assert shallow.config.num_hidden_layers == 1
@@ -75,13 +75,13 @@ def test_cut_to_depth_is_the_first_blocks(settings: Backbone) -> None:
     assert torch.allclose(encoder(shallow).norm(seen[0]), run(shallow), atol=1e-6)
 
 
-def test_too_deep_is_refused(settings: Backbone) -> None:
+def test_too_deep_is_refused(settings: BackboneConfig) -> None:
     model, _ = load_backbone(settings)
     with pytest.raises(ModelError, match=r"backbone.layers=3, but this base model has 2 blocks"):
         truncate(model, 3)
 
 
-def test_gradient_checkpointing_gives_the_same_gradients(settings: Backbone) -> None:
+def test_gradient_checkpointing_gives_the_same_gradients(settings: BackboneConfig) -> None:
     gradients = []
     for switched in (False, True):
         adapted = random_adapter(settings.model_copy(update={"gradient_checkpointing": switched}))
@@ -94,27 +94,27 @@ def test_gradient_checkpointing_gives_the_same_gradients(settings: Backbone) -> 
     assert any(g.abs().sum() > 0 for g in gradients[1])
 
 
-def test_targets_that_are_not_there_are_refused(settings: Backbone) -> None:
+def test_targets_that_are_not_there_are_refused(settings: BackboneConfig) -> None:
     model, _ = load_backbone(settings)
     with pytest.raises(ModelError, match=r"lora\.targets=\['no_such'\]"):
-        add_adapter(model, Lora(targets=["no_such"]))
+        add_adapter(model, LoraConfig(targets=["no_such"]))
 
 
 @pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "down_proj"]])
-def test_only_the_last_blocks_are_adapted(settings: Backbone, targets: str | list[str]) -> None:
+def test_only_the_last_blocks_are_adapted(settings: BackboneConfig, targets: str | list[str]) -> None:
     model, _ = load_backbone(settings)
-    adapted = add_adapter(model, Lora(r=4, targets=targets, last_layers=1))
+    adapted = add_adapter(model, LoraConfig(r=4, targets=targets, last_layers=1))
     trained = [name for name, value in adapted.named_parameters() if value.requires_grad]
     assert all(".layers.1." in name for name in trained)
     assert len(trained) == 2 * (7 if targets == "all-linear" else 2)
 
 
-def test_blocks_that_are_not_there_cannot_be_adapted(settings: Backbone) -> None:
+def test_blocks_that_are_not_there_cannot_be_adapted(settings: BackboneConfig) -> None:
     model, _ = load_backbone(settings)
     with pytest.raises(ModelError, match=r"lora\.last_layers=3, but this base model has 2 blocks"):
-        add_adapter(model, Lora(last_layers=3))
+        add_adapter(model, LoraConfig(last_layers=3))
     with pytest.raises(ModelError, match="list the modules, or use all-linear"):
-        add_adapter(model, Lora(targets=".*_proj", last_layers=1))
+        add_adapter(model, LoraConfig(targets=".*_proj", last_layers=1))
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

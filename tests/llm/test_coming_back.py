@@ -31,7 +31,7 @@ def fitted(recipe: Recipe, split: Split) -> LLMRecommender:
 
 @pytest.fixture(scope="module", params=("text", "soft"))
 def model(request: pytest.FixtureRequest, tiny_recipe: MakeRecipe, ring_split: Split) -> LLMRecommender:
-    recipe = tiny_recipe(request.param, "train.epochs=1", "history.max_items=5", "history.repeats=true")
+    recipe = tiny_recipe(request.param, "train.epochs=1", "history.max_items=5", "history.repeat_bias=true")
     return fitted(recipe, ring_split)
 
 
@@ -65,7 +65,7 @@ def test_a_saved_model_scores_the_same(model: LLMRecommender, tmp_path: Path) ->
 
 
 def test_new_items_can_be_repeated(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
-    model = fitted(tiny_recipe("soft", "train.epochs=1", "history.repeats=true"), ring_split)
+    model = fitted(tiny_recipe("soft", "train.epochs=1", "history.repeat_bias=true"), ring_split)
     n_visible = model.score(Histories.of([STEPS]))
     model.add_items({"item_id": ["new"], "title": ["Film 99: New"]})
     np.testing.assert_allclose(model.score(Histories.of([STEPS]))[:, :-1], n_visible, atol=1e-4)
@@ -75,7 +75,9 @@ def test_new_items_can_be_repeated(tiny_recipe: MakeRecipe, ring_split: Split) -
 def test_the_sampled_loss_by_hand(
     tiny_recipe: MakeRecipe, ring_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = fitted(tiny_recipe("soft", "train.epochs=1", "history.repeats=true", "train.negatives=5"), ring_split)
+    model = fitted(
+        tiny_recipe("soft", "train.epochs=1", "history.repeat_bias=true", "train.negatives=5"), ring_split
+    )
     network, history = model.encoder.network, Histories.of([STEPS])
     drawn = torch.tensor([1, 3, 7, 8, 11])
     monkeypatch.setattr(network, "_negatives", lambda: drawn)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from llmrec import Histories, Recipe, load
-from llmrec.config import Backbone, Lora
+from llmrec.config import BackboneConfig, LoraConfig
 from llmrec.data import Dataset, Sequences, toy_films
 from llmrec.errors import ArtifactError, ModelError
 from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged
@@ -110,11 +110,11 @@ def test_packed_is_padded(model: LLMRecommender, toy_split: Dataset) -> None:
 
 
 def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:
-    model, _ = load_backbone(Backbone(base=str(base), dtype="float32", layers=2))
+    model, _ = load_backbone(BackboneConfig(base=str(base), dtype="float32", layers=2))
     assert sum(p.numel() for p in model.parameters()) < sum(
-        p.numel() for p in load_backbone(Backbone(base=str(base), dtype="float32"))[0].parameters()
+        p.numel() for p in load_backbone(BackboneConfig(base=str(base), dtype="float32"))[0].parameters()
     )
-    adapted = add_adapter(model, Lora(r=4, alpha=8))
+    adapted = add_adapter(model, LoraConfig(r=4, alpha=8))
     torch.manual_seed(0)
     for name, value in adapted.named_parameters():
         if "lora_B" in name:

@@ -20,7 +20,7 @@ SEEN = Histories.of([["3", "4"], []])
 
 @pytest.fixture(params=("frozen", "tuned"))
 def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
-    recipe = tiny_recipe("soft", "train.epochs=1", f"head.tower={request.param}", "head.refresh_every=3")
+    recipe = tiny_recipe("soft", "train.epochs=1", f"head.item_encoder={request.param}", "head.refresh_every=3")
     return LLMRecommender(recipe).fit(ring_split.train)
 
 

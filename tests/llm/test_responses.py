@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from llmrec import Dataset, Histories, Recipe, load
-from llmrec.data.responses.tasks import asked
+from llmrec.data.responses.tasks import response_queries
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import Fusion, LLMRecommender
 from llmrec.training.batching import Batch
@@ -69,7 +69,7 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
         where = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
         taught = TargetStates(hidden, tensors["states"], where)
         loss = float(heads.loss(taught, raw[tensors["targets"][where]], labels))
-    questions = asked(data.histories, np.ones(data.events.height, dtype=bool), model.tasks)
+    questions = response_queries(data.histories, np.ones(data.events.height, dtype=bool), model.tasks)
     by_hand = 0.0
     bounded, everywhere = heads.tasks, {"low": -np.inf, "high": np.inf}
     # What is shown is kept within what was seen; what is learned is not.
@@ -117,7 +117,9 @@ def test_events_of_one_moment_tell_nothing_of_each_other() -> None:
     from llmrec.data.responses.tasks import TaskSet
 
     tasks = TaskSet.fit(data, ["behavior", "gap"])
-    questions = asked(data.histories, np.arange(data.events.height) % 2 == 1, tasks)  # the second of each basket
+    questions = response_queries(
+        data.histories, np.arange(data.events.height) % 2 == 1, tasks
+    )  # the second of each basket
     assert questions.histories.lengths().tolist() == [0, 2, 4, 6] * 2
     assert questions.answers["gap"].to_list()[1] == 5  # three days: from 3 days to under a week
     assert np.isnan(questions.answers["gap"][0])
@@ -209,7 +211,7 @@ def test_heads_learn_what_can_be_known(tiny_recipe: Callable[..., Recipe]) -> No
         "soft", "tasks=[action,rating]", "history.events=[behavior]", "train.epochs=12", "responses.weight=1.0"
     )
     model, fresh = LLMRecommender(recipe).fit(shop(80)), shop(30, seed=7)
-    labels = asked(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
+    labels = response_queries(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
     pairs = dict(labels.answers.group_by("user_id").agg("item_id").iter_rows())
     table = labels.answers.join(model.predict_response(labels.histories, pairs), on=["user_id", "item_id"])
     right = (table["action_pv"] > 0.5).cast(pl.Float64) == table["action"]

@@ -33,7 +33,7 @@ def adapter_of(model: LLMRecommender) -> Any:
     ("changes", "is_on"),
     [
         (("train.negatives=5", "train.epochs=10"), lambda model: model.encoder.network.losses.negatives == 5),
-        (("head.tower=tuned", "head.refresh_every=4"), lambda model: model.encoder.network.item_encoder.every == 4),
+        (("head.item_encoder=finetuned", "head.refresh_every=4"), lambda model: model.encoder.network.item_encoder.every == 4),
         (("train.pack=true",), lambda model: model.encoder.network.pack),
         (("lora.rslora=true",), lambda model: adapter_of(model).use_rslora),
         (("lora.dora=true",), lambda model: adapter_of(model).use_dora),
@@ -118,7 +118,7 @@ def test_packing_is_undone() -> None:
 
 def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
     frozen, tuned = (
-        LLMRecommender(tiny_recipe("soft", "train.epochs=2", f"head.tower={tower}")).fit(ring_split.train)
+        LLMRecommender(tiny_recipe("soft", "train.epochs=2", f"head.item_encoder={tower}")).fit(ring_split.train)
         for tower in ("frozen", "tuned")
     )
     assert np.abs(tuned.texts - frozen.texts).max() > 0.01
@@ -128,7 +128,9 @@ def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_sp
 
 
 def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
-    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1", "head.tower=tuned")).fit(ring_split.train)
+    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1", "head.item_encoder=finetuned")).fit(
+        ring_split.train
+    )
     network = model.encoder.network
     network.model.unmerge_adapter()  # as in training: merged weights pass the adapter by
     network.train()

@@ -1,4 +1,4 @@
-"""Baskets: with train.targets=moment their events are all guessed from what was there before them."""
+"""Baskets: with train.targets=strictly_before their events are all guessed from what was there before them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recipe: Callable[..., Recipe]) -> None:
     """Every item under the scores after what is strictly earlier, or after all that stands before it."""
     data = baskets()
-    recipe = recipe_of(kind, tiny_recipe, targets=targets).with_values({"history.repeats": repeat_bias})
+    recipe = recipe_of(kind, tiny_recipe, targets=targets).with_values({"history.repeat_bias": repeat_bias})
     model = from_recipe(recipe).fit(data)
     if repeat_bias:
         stir(model)
@@ -107,7 +107,9 @@ def unread_scores(model: Recommender, earlier: Histories) -> np.ndarray:
 
 def test_a_window_amid_one_basket_teaches_nothing() -> None:
     data = baskets(1)
-    model = from_recipe(Recipe.of({"model": "gru", "train": {"epochs": 1, "targets": "moment"}})).fit(data)
+    model = from_recipe(Recipe.of({"model": "gru", "train": {"epochs": 1, "targets": "strictly_before"}})).fit(
+        data
+    )
     n = data.events.height
     sequences = Sequences(
         np.zeros(n, dtype=np.int32), np.array([0, n]), n_visible=np.zeros((n, 1), dtype=np.int64)
@@ -132,7 +134,7 @@ def test_unknown_items_do_not_count_as_earlier() -> None:
 
 def test_a_model_that_looks_both_ways_is_refused() -> None:
     with pytest.raises(RecipeError, match="must be event"):
-        Recipe.of({"model": "bert4rec", "train": {"targets": "moment"}})
+        Recipe.of({"model": "bert4rec", "train": {"targets": "strictly_before"}})
     for kind in ("bert4rec", "als"):
         with pytest.raises(RecipeError, match=r"has no history\.repeats; those that have are llm, gru-events"):
             Recipe.of({"model": kind, "history": {"repeats": True}})
@@ -140,7 +142,7 @@ def test_a_model_that_looks_both_ways_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["gru", "gru-events"])
 def test_a_saved_network_scores_the_same(kind: str, tmp_path: Path, tiny_recipe: Callable[..., Recipe]) -> None:
-    recipe = recipe_of(kind, tiny_recipe, targets="both").with_values({"history.repeats": True})
+    recipe = recipe_of(kind, tiny_recipe, targets="both").with_values({"history.repeat_bias": True})
     model = from_recipe(recipe).fit(baskets())
     stir(model)
     model.save(tmp_path / "run")

@@ -14,7 +14,7 @@ import torch
 from llmrec import Histories, Split
 from llmrec.data import Sequences
 from llmrec.errors import ArtifactError, DataError, ModelError, PromptError
-from llmrec.llm.candidate_scoring import LETTERS, PROMPTS, Asked, Question
+from llmrec.llm.candidate_scoring import LETTERS, PROMPTS, PromptScorer, Question
 from llmrec.llm.chat import encode_chat
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import PromptRanking
@@ -46,7 +46,7 @@ class TestPromptRanking(RecommenderContract):
 
 @pytest.mark.parametrize("mode", list(PROMPTS))
 def test_a_batch_equals_one_by_one(tiny_base: Path, mode: str) -> None:
-    asked = Asked(str(tiny_base), mode)  # type: ignore[arg-type]
+    asked = PromptScorer(str(tiny_base), mode)  # type: ignore[arg-type]
     together = asked.scores(QUESTIONS)
     assert [len(one) for one in together] == [3, 2, 1]
     for question, scores in zip(QUESTIONS, together, strict=True):
@@ -62,12 +62,12 @@ def test_scores_are_the_model_s_own_probabilities(tiny_base: Path) -> None:
     with torch.inference_mode():
         last = model(input_ids=torch.tensor([row])).logits[0, -1].log_softmax(-1)
     marks = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in "ABC"]
-    found = Asked(str(tiny_base), "letter").scores([question])[0]
+    found = PromptScorer(str(tiny_base), "letter").scores([question])[0]
     np.testing.assert_allclose(found, last[marks].double(), atol=1e-3)
 
     row = encode_chat(tokenizer, Prompt.load("rank-title").messages(history=question.history))
     for title, score in zip(
-        question.candidates, Asked(str(tiny_base), "title").scores([question])[0], strict=True
+        question.candidates, PromptScorer(str(tiny_base), "title").scores([question])[0], strict=True
     ):
         line = tokenizer.encode(title, add_special_tokens=False)
         with torch.inference_mode():
@@ -87,7 +87,7 @@ def test_in_order_each_letter_is_the_likeliest_of_those_left(tiny_base: Path) ->
             logits = model(input_ids=torch.tensor([row])).logits[0, -1]
         order.append(max((n for n in range(3) if n not in order), key=lambda n: float(logits[marks[n]])))
         row = [*row, marks[order[-1]], *newline]
-    scores = Asked(str(tiny_base), "order").scores([question])[0]
+    scores = PromptScorer(str(tiny_base), "order").scores([question])[0]
     assert np.argsort(-scores).tolist() == order
     assert sorted(scores) == [-2, -1, 0]
 
@@ -127,7 +127,7 @@ def test_the_order_in_which_candidates_are_given_says_nothing(tiny_base: Path, r
 
 
 def test_the_newest_items_that_fit_are_shown(tiny_base: Path) -> None:
-    asked = Asked(str(tiny_base), "letter")
+    asked = PromptScorer(str(tiny_base), "letter")
     titles = tuple(f"Film {n} of a series that goes on and on" for n in range(40))
     [scores] = asked.scores([Question(titles, ("Golden Garden", "Broken Mirror"))])
     lengths = [len(asked._fitting(Question(titles[-n:], ("Golden Garden", "Broken Mirror")))) for n in (1, 2, 40)]

@@ -122,7 +122,7 @@ def test_interrupted_training_ends_the_same(
 @pytest.mark.usefixtures("save_always")
 @pytest.mark.parametrize(
     ("encoding", "more"),
-    [("hybrid", ["train.accumulation=2"]), ("soft", ["head.tower=tuned", "head.refresh_every=3"])],
+    [("hybrid", ["train.accumulation=2"]), ("soft", ["head.item_encoder=finetuned", "head.refresh_every=3"])],
 )
 def test_an_interrupted_llm_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring_split: Split, tiny_recipe: Callable[..., Recipe],

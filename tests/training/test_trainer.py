@@ -11,7 +11,7 @@ import torch
 from transformers import TrainingArguments
 
 from llmrec import Recipe, Split
-from llmrec.config import Train
+from llmrec.config import TrainConfig
 from llmrec.data import Fold, toy_films
 from llmrec.errors import TrainingError
 from llmrec.models import fit_network, from_recipe
@@ -112,7 +112,7 @@ def test_several_gpus_do_not_change_the_plan(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(TrainingArguments, "__post_init__", two)
     course = trainer.Course([], lambda _: {}, None, tmp_path, Progress("tiny", shown=False))
-    made = trainer._arguments(course, Train(), 1, seed=0, bf16=False)
+    made = trainer._arguments(course, TrainConfig(), 1, seed=0, bf16=False)
     assert made.n_gpu == made.train_batch_size == 1
 
 

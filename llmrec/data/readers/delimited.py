@@ -42,7 +42,7 @@ def read_delimited(
     """
     skipped, first = _header(path)
     delimiter = max(_DELIMITERS, key=first.count)
-    names = [name.strip() for name in next(csv.encoder([first], delimiter=delimiter))]
+    names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
     if header:
         _check_is_data(path, names, header)
         names, skipped = [name.strip() for name in header], skipped - 1

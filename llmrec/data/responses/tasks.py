@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from llmrec.config import Responses, Task
+from llmrec.config import ResponsesConfig, Task
 from llmrec.data.cleaning.behaviors import PURCHASE, strengths_of
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.dataset import Dataset
@@ -66,9 +66,9 @@ class TaskSet(BaseModel):
     weights: dict[str, float] = {}
 
     @classmethod
-    def fit(cls, data: Dataset, names: Sequence[Task], settings: Responses | None = None) -> TaskSet:
+    def fit(cls, data: Dataset, names: Sequence[Task], settings: ResponsesConfig | None = None) -> TaskSet:
         """Find classes and scales in training data. Raises DataError for a task that the data cannot teach."""
-        settings = settings or Responses()
+        settings = settings or ResponsesConfig()
         if data.order_only and "gap" in names:
             raise DataError(f"{data.name}: the task gap needs times, and this log only has an order; leave it out")
         events = data.events
@@ -139,7 +139,7 @@ class Targets:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ResponseQueries:
     """Events to be predicted. ``histories``: one for each user and moment, what was strictly earlier.
 
     ``answers``: ``user_id`` (the name of a history), ``owner`` (the user), ``item_id``, and a column for each
@@ -150,10 +150,10 @@ class Asked:
     answers: pl.DataFrame
 
 
-def asked(
+def response_queries(
     histories: Histories, chosen: npt.NDArray[np.bool_], tasks: TaskSet, *, most: int | None = None,
     window: int | None = None, seed: int = 0,
-) -> Asked:  # fmt: skip
+) -> ResponseQueries:  # fmt: skip
     """Ask about the ``chosen`` ones of these events [n_events], or a random sample of ``most`` of them.
 
     A basket's events share a moment, and none of them may tell about the others: a history ends before it.
@@ -178,7 +178,7 @@ def asked(
         ITEM: histories.events[ITEM].gather(rows),
     } | {name: pl.Series(values[rows]) for name, values in told.values.items()}
     known = Histories(tuple(names), histories.events[taken], offsets_of(lengths))
-    return Asked(known, pl.DataFrame(answers))
+    return ResponseQueries(known, pl.DataFrame(answers))
 
 
 def _answers(spec: TaskSpec, histories: Histories, n_visible: Ints, positive: tuple[str, ...]) -> Floats:

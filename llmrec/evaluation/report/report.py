@@ -14,7 +14,7 @@ from rich.console import Group
 from llmrec.errors import DataError
 from llmrec.evaluation.report import tables
 from llmrec.evaluation.report.summary import verdicts
-from llmrec.evaluation.results import Asked, Card, Comparison, Reasons, Result, Seeds
+from llmrec.evaluation.results import Card, Comparison, EvaluationContext, Reasons, Result, Seeds
 from llmrec.resources.cache import replace_file
 
 JSON, HTML = "report.json", "report.html"
@@ -29,7 +29,7 @@ class Report(BaseModel):
     results: tuple[Result, ...]
     compared: tuple[Comparison, ...]
     seeds: tuple[Seeds, ...] = ()
-    asked: Asked
+    asked: EvaluationContext
     versions: dict[str, str]
     machine: dict[str, str | int]
     notes: tuple[str, ...] = ()

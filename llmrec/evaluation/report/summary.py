@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from llmrec.evaluation.report.glossary import chance, metric_name
-from llmrec.evaluation.results import Asked, Comparison, Result
+from llmrec.evaluation.results import Comparison, EvaluationContext, Result
 
 # Above this p-value a difference is called not distinguishable from chance.
 ALPHA = 0.05
 
 
-def verdicts(results: tuple[Result, ...], compared: tuple[Comparison, ...], asked: Asked) -> list[str]:
+def verdicts(results: tuple[Result, ...], compared: tuple[Comparison, ...], asked: EvaluationContext) -> list[str]:
     """State the first model's number, then where it stands against each other model, then who leads."""
     first, metric = results[0], asked.protocol.columns[0]
     found, level = first.metrics[metric], f"{asked.protocol.level * 100:g} % interval"
@@ -25,12 +25,12 @@ def verdicts(results: tuple[Result, ...], compared: tuple[Comparison, ...], aske
     return lines
 
 
-def _of(asked: Asked) -> str:
+def _of(asked: EvaluationContext) -> str:
     """Name what was ranked where it is not the whole catalog: such a number is another number."""
     return "" if asked.choices is None else f" among {asked.among}"
 
 
-def _found(first: Result, asked: Asked) -> list[str]:
+def _found(first: Result, asked: EvaluationContext) -> list[str]:
     """Say recall as a share: of people where each has one answer, else of answers; and what chance gives."""
     k, lines = asked.protocol.k, []
     column = f"recall@{k}"

@@ -11,7 +11,7 @@ import polars as pl
 
 from llmrec.data import Histories, Split
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.responses.tasks import Asked, TaskSet, TaskSpec, asked
+from llmrec.data.responses.tasks import ResponseQueries, TaskSet, TaskSpec, response_queries
 from llmrec.data.splits.strategies import TEST, VALID
 from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics as judging
@@ -32,17 +32,17 @@ class Responds(Protocol):
 def response_questions(
     split: Split, tasks: TaskSet, *, fold: Literal["valid", "test"] = "test", most: int = MOST,
     window: int = WINDOW, seed: int = 0,
-) -> Asked:  # fmt: skip
+) -> ResponseQueries:  # fmt: skip
     """Ask about a fold's events, each with all that its user did strictly before, whatever part that is in.
 
     Items that the catalog of the training data lacks are not asked about.
     """
     chosen = split.parts == (TEST if fold == "test" else VALID)
-    return asked(split.data.histories, chosen, tasks, most=most, window=window, seed=seed)
+    return response_queries(split.data.histories, chosen, tasks, most=most, window=window, seed=seed)
 
 
 def judge_responses(
-    models: Mapping[str, Responds], questions: Asked, tasks: TaskSet, *, about: str = "", split: str = "",
+    models: Mapping[str, Responds], questions: ResponseQueries, tasks: TaskSet, *, about: str = "", split: str = "",
     samples: int | None = None, seed: int = 0,
 ) -> ResponseReport:  # fmt: skip
     """Ask every model and judge each task it answers. Raises DataError where none answers any.
@@ -86,7 +86,13 @@ def _predicted(spec: TaskSpec, table: pl.DataFrame) -> npt.NDArray[np.float64] |
 
 
 def _judged(
-    name: str, spec: TaskSpec, questions: Asked, found: npt.NDArray[np.float64], *, samples: int, seed: int
+    name: str,
+    spec: TaskSpec,
+    questions: ResponseQueries,
+    found: npt.NDArray[np.float64],
+    *,
+    samples: int,
+    seed: int,
 ) -> Judged:
     truth = questions.answers[spec.name].to_numpy()
     known = ~np.isnan(truth)

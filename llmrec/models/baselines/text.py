@@ -9,8 +9,8 @@ import numpy as np
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.baselines.item_knn import recency_weights
-from llmrec.models.item_texts import item_texts
 from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.text_encodings import text_encodings
 
 
 class TextRecommender(Recommender):
@@ -23,7 +23,7 @@ class TextRecommender(Recommender):
     kind = "text"
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        vectors = item_texts(self)
+        vectors = text_encodings(self)
         # Texts of one catalog share most of their vector; without it, what tells them apart is left.
         vectors -= vectors.mean(axis=0)
         self._vectors: Scores = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

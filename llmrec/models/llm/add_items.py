@@ -22,7 +22,7 @@ def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
 
     network, tokenizer = model.encoder.network, model.encoder.tokenizer
     lines = model.serializer_of(tokenizer, Catalog(added))
-    with plain(network.model) if model.recipe.head.tower == "frozen" else nullcontext():
+    with plain(network.model) if model.recipe.head.item_encoder == "frozen" else nullcontext():
         raw = model.encode_item_texts(network.model, lines)
     model.texts = np.concatenate([model.texts, (raw - model.text_mean) / model.text_scale]).astype(np.float32)
     model.counts = np.concatenate([model.counts, np.zeros(added.height, dtype=np.float32)])

@@ -38,7 +38,7 @@ def build_encoder(
     head, history, settings = model.recipe.head, model.recipe.history, model.recipe.train
     shape = HeadShape(**head.model_dump(exclude={"warm_start"}))
     texts, counts = torch.from_numpy(model.texts), torch.from_numpy(model.counts)
-    tuned = training and head.tower == "tuned"
+    tuned = training and head.item_encoder == "finetuned"
     network = NextItemNetwork(
         adapted, texts, counts, shape, pack=settings.pack,
         losses=Losses(

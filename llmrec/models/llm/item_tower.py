@@ -20,7 +20,7 @@ class HeadShape:
     dropout: float
     soft_token_scale: float
     cold_bias: float
-    tower: Literal["frozen", "tuned"]
+    item_encoder: Literal["frozen", "finetuned"]
     refresh_every: int
 
 

@@ -10,7 +10,7 @@ from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 
-from llmrec.config import Train
+from llmrec.config import TrainConfig
 from llmrec.llm.backbone import encoder, language_logits, token_size
 from llmrec.models.llm.item_encoder import ItemEncoder
 from llmrec.models.llm.item_tower import HeadShape, ItemTower
@@ -75,7 +75,7 @@ class NextItemNetwork(nn.Module):
             self.register_buffer("weights", weights, persistent=False)
             self.register_buffer("log_q", log_expected(weights, losses.negatives), persistent=False)
 
-    def parameter_groups(self, settings: Train) -> list[dict[str, Any]]:
+    def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
         """Return the optimizer's groups: adapter and head learn at their own rates; scalars do not decay."""
         named = [(name, value) for name, value in self.named_parameters() if value.requires_grad]
         adapter = [value for name, value in named if name.startswith("model.")]

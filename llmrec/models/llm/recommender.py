@@ -104,9 +104,9 @@ class LLMRecommender(RespondingRecommender):
         from llmrec.models.llm.session import UserSession
 
         self._fitted_catalog()
-        event_tokens = self._event_codes if self.event_tokens is not None else None
+        event_codes = self._event_codes if self.event_tokens is not None else None
         found = UserSession(
-            lambda: (self.encoder, self.catalog), self._answer, forget=forget, event_tokens=event_tokens
+            lambda: (self.encoder, self.catalog), self._answer, forget=forget, event_codes=event_codes
         )
         found.extend(history)
         return found

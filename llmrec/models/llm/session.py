@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 # User vector [dim], codes of the history, how many of the newest were read, k: the table of the best.
 Answer = Callable[[Floats, list[int], int, int], pl.DataFrame]
 # What the model reads with now: both are others once it has taken in new items.
-Source = Callable[[], tuple["Reader", Catalog]]
+Source = Callable[[], tuple["HistoryEncoder", Catalog]]
 # What events say besides their items, as codes of the serializer's event runs.
 EventCoder = Callable[[Histories], npt.NDArray[np.int32]]
 Event = str | Mapping[str, object]

@@ -125,7 +125,7 @@ class TitleGenerator:
                 embedded = network.embedded(tokens, placeholders, network.items())
                 yield rows, self.decoder.read(embedded, torch.from_numpy(inside))
 
-    def _reader(self, longest: int) -> HistoryEncoder:
+    def _encoder(self, longest: int) -> HistoryEncoder:
         """Leave room for the title, as in training: there it was written behind a full window."""
         encoder, context = self.encoder, self.decoder.context
         room = encoder.max_tokens if context is None else min(encoder.max_tokens, context)

@@ -16,7 +16,7 @@ from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.histories import offsets_of
 from llmrec.data.responses.count_features import WINDOW, CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
-from llmrec.data.responses.tasks import Targets, TaskSet, asked
+from llmrec.data.responses.tasks import Targets, TaskSet, response_queries
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender, Scores
 from llmrec.models.fit_network import Validation, sample_of
@@ -48,7 +48,7 @@ class RespondingRecommender(Recommender):
     levels: EventLevels
     count_features: (
         CountFeatures | None
-    )  # what the heads read besides states, where the recipe has responses.counted
+    )  # what the heads read besides states, where the recipe has responses.count_features
     prices: Scores  # each item's median price in training, [n_items]; 1 where no price is known
 
     @abstractmethod
@@ -160,7 +160,9 @@ class RespondingRecommender(Recommender):
             return None
         both, held_out = sample_of(valid, self.recipe.train.valid_users, seed=self.recipe.seed).followed()
         held_out &= self.catalog.codes(both.events[ITEM]) >= 0
-        told = asked(both, held_out, self.tasks, most=VALID_EVENTS, window=WINDOW, seed=self.recipe.seed)
+        told = response_queries(
+            both, held_out, self.tasks, most=VALID_EVENTS, window=WINDOW, seed=self.recipe.seed
+        )
         place = {name: row for row, name in enumerate(told.histories.user_ids)}
         rows = np.array([place[name] for name in told.answers[USER]], dtype=np.int64)
         codes = self.catalog.codes(told.answers[ITEM]).astype(np.int64)

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Scores
 from llmrec.models.fit_network import fit_network
-from llmrec.models.item_texts import item_texts
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
+from llmrec.models.text_encodings import text_encodings
 from llmrec.training.batching import (
     Batch,
     by_length,
@@ -72,7 +72,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         from llmrec.runtime import seed_everything
 
         if self.over == "texts":
-            self._texts = standardize(item_texts(self))[0]
+            self._texts = standardize(text_encodings(self))[0]
         seed_everything(self.recipe.seed)
         self._fit_fields(data)
         self.network = self._network()

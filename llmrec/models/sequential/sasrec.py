@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from llmrec.config import Sequence
+from llmrec.config import SequenceConfig
 from llmrec.errors import RecipeError
 from llmrec.models.sequential.base import SequentialRecommender
 
@@ -36,7 +36,7 @@ class SASRecRecommender(SequentialRecommender):
         return AttentionNetwork(len(self.catalog), **attention_shape(self.recipe.sequence))
 
 
-def attention_shape(sequence: Sequence) -> AttentionShape:
+def attention_shape(sequence: SequenceConfig) -> AttentionShape:
     """Return the arguments of an attention network. Raises RecipeError for heads that do not divide the width."""
     if sequence.dim % sequence.heads:
         raise RecipeError(f"sequence.dim={sequence.dim} does not divide by sequence.heads={sequence.heads}")

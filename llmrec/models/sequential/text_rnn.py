@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from llmrec.data import Dataset, Fold
-from llmrec.models.item_texts import item_texts
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
+from llmrec.models.text_encodings import text_encodings
 
 if TYPE_CHECKING:
     from llmrec.models.sequential.networks import SequenceNetwork
@@ -26,7 +26,7 @@ class TextSequentialRecommender(SequentialRecommender):
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.llm.encode import standardize
 
-        self._texts = standardize(item_texts(self))[0]
+        self._texts = standardize(text_encodings(self))[0]
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
     def _network(self) -> SequenceNetwork:

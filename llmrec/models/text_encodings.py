@@ -5,13 +5,13 @@ from __future__ import annotations
 from llmrec.models.base import Recommender, Scores
 
 
-def item_texts(model: Recommender) -> Scores:
+def text_encodings(model: Recommender) -> Scores:
     """Encode every item of a model's catalog as its recipe says; the encoder is noted among its facts."""
     from llmrec.llm.texts import encode_texts
     from llmrec.prompting.lines import item_texts
     from llmrec.prompting.prompt import Prompt
 
     settings = model.recipe.text
-    lines = item_texts(model.catalog, Prompt.load(settings.prompt, settings.language))
-    vectors, model.metadata["encoder"] = encode_texts(lines, settings.encoder, reader=settings.encoder)
+    texts = item_texts(model.catalog, Prompt.load(settings.prompt, settings.language))
+    vectors, model.metadata["encoder"] = encode_texts(texts, settings.encoder, encoder_type=settings.encoder_type)
     return vectors
