@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Int32s, Int64s
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError
@@ -40,7 +40,7 @@ class Catalog:
         """Item titles in code order."""
         return self.table[TITLE].to_list()
 
-    def codes(self, ids: pl.Series | Iterable[str]) -> npt.NDArray[np.int32]:
+    def codes(self, ids: pl.Series | Iterable[str]) -> Int32s:
         """Return the code of each id, int32; -1 for ids that are not in the catalog."""
         wanted = pl.Series(ITEM, ids, dtype=pl.String).to_frame()
         found = wanted.join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
@@ -86,7 +86,7 @@ class Catalog:
             ) from error
 
     @cached_property
-    def tie_order(self) -> npt.NDArray[np.int64]:
+    def tie_order(self) -> Int64s:
         """Each item's place in a fixed pseudo-random order, int64 [n_items].
 
         Ties in score are broken by it: catalog order would favour old, popular ids.

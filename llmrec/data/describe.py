@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Int64s
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.splits.leaks import check
@@ -58,7 +58,7 @@ def warnings(data: Dataset) -> list[str]:
     return [*told, *(f"{finding.name} ({finding.severity}): {finding.message}" for finding in check(split))]
 
 
-def gaps(data: Dataset) -> npt.NDArray[np.int64]:
+def gaps(data: Dataset) -> Int64s:
     """Return the seconds between successive events of a user, int64; none for order-only data."""
     if data.order_only:
         return np.zeros(0, dtype=np.int64)
@@ -67,7 +67,7 @@ def gaps(data: Dataset) -> npt.NDArray[np.int64]:
     return data.events.select(pl.when(same).then(pause)).to_series().drop_nulls().to_numpy()
 
 
-def popularity(data: Dataset) -> npt.NDArray[np.int64]:
+def popularity(data: Dataset) -> Int64s:
     """Return the number of events of each item that has any, largest first."""
     return np.sort(data.events[ITEM].value_counts()["count"].to_numpy())[::-1].astype(np.int64)
 
@@ -100,7 +100,7 @@ def _with_text(data: Dataset) -> float:
     return int((table[TITLE] != table[ITEM]).sum()) / max(table.height, 1)
 
 
-def _range(lengths: npt.NDArray[np.int64]) -> str:
+def _range(lengths: Int64s) -> str:
     if not len(lengths):
         return ""
     low, high = np.percentile(lengths, [5, 95])

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Int64s
 from llmrec.data.columns import BEHAVIOR, TIME
 from llmrec.data.dataset import Dataset
 from llmrec.data.describe import describe, gaps, popularity
@@ -91,7 +91,7 @@ def _panels(data: Dataset) -> list[tuple[str, Callable[[Axes], None]]]:
     return panels
 
 
-def _histogram(axes: Axes, values: npt.NDArray[np.int64], across: str, up: str) -> None:
+def _histogram(axes: Axes, values: Int64s, across: str, up: str) -> None:
     """Draw how often each size occurs; sizes span decades, so their axis is logarithmic."""
     positive = values[values > 0]
     if len(positive):
@@ -103,7 +103,7 @@ def _histogram(axes: Axes, values: npt.NDArray[np.int64], across: str, up: str) 
     axes.set_ylabel(up)
 
 
-def _curve(axes: Axes, counts: npt.NDArray[np.int64]) -> None:
+def _curve(axes: Axes, counts: Int64s) -> None:
     places = np.arange(1, len(counts) + 1)
     # A million points draw like a thousand.
     shown = np.unique(np.geomspace(1, max(len(counts), 1), 1000).astype(int)) - 1 if len(counts) else places

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Bools, Int64s
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.errors import DataError
 
@@ -23,7 +23,7 @@ class Histories:
 
     user_ids: tuple[str, ...]
     events: pl.DataFrame
-    offsets: npt.NDArray[np.int64]
+    offsets: Int64s
 
     @classmethod
     def of(cls, items: Mapping[str, Sequence[str]] | Iterable[Sequence[str]]) -> Histories:
@@ -62,11 +62,11 @@ class Histories:
         """Item ids of user n, oldest first."""
         return self.events[ITEM][int(self.offsets[n]) : int(self.offsets[n + 1])].to_list()
 
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Int64s:
         """Number of events of each user, int64 [n]."""
         return np.diff(self.offsets)
 
-    def take(self, places: Sequence[int] | npt.NDArray[np.int64]) -> Histories:
+    def take(self, places: Sequence[int] | Int64s) -> Histories:
         """Return the histories at ``places`` (positions, repeats allowed)."""
         chosen = np.asarray(places, dtype=np.int64)
         starts, lengths = self.offsets[chosen], self.lengths()[chosen]
@@ -84,13 +84,13 @@ class Histories:
 
 
 def offsets_of(
-    lengths: Sequence[int] | npt.NDArray[np.int64] | npt.NDArray[np.bool_],
-) -> npt.NDArray[np.int64]:
+    lengths: Sequence[int] | Int64s | Bools,
+) -> Int64s:
     """Turn lengths [n] into offsets [n + 1]."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.asarray(lengths, dtype=np.int64))])
 
 
-def n_strictly_earlier(histories: Histories) -> npt.NDArray[np.int64]:
+def n_strictly_earlier(histories: Histories) -> Int64s:
     """Count for every event how many of its user's are strictly earlier; without times, how many come before."""
     lengths = histories.lengths()
     places = np.arange(histories.events.height) - np.repeat(histories.offsets[:-1], lengths)
@@ -103,9 +103,7 @@ def n_strictly_earlier(histories: Histories) -> npt.NDArray[np.int64]:
     return np.asarray(places[firsts], dtype=np.int64)
 
 
-def visible_among(
-    n_visible: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
+def visible_among(n_visible: Int64s, offsets: Int64s, known: Bools) -> Int64s:
     """Say of the ``known`` [n] events what ``n_strictly_earlier`` would if there were no others."""
     total = offsets_of(known)
     starts = np.repeat(offsets[:-1], np.diff(offsets))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Int64s
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 
@@ -76,7 +77,7 @@ class Coder:
         physical = pl.Series(dtype=kind).to_physical().dtype
         return pl.Series(self._names.name, codes).cast(physical).cat.to(kind)
 
-    def _look_up(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    def _look_up(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint32], Int64s]:
         """Return the codes and the rows whose hash is not known yet."""
         codes = self._table[self._placeholders(hashes, 0)]
         missed = np.flatnonzero(self._hashes[codes] != hashes)

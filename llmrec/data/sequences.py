@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Int32s, Int64s
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, visible_among
@@ -19,18 +19,14 @@ from llmrec.resources.cache import appearing
 class Sequences:
     """Item codes of n users: those of user n are ``codes[offsets[n]:offsets[n + 1]]``, oldest first."""
 
-    codes: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
-    event_codes: npt.NDArray[np.int32] | None = (
-        None  # what each event says besides its item, for models that read it
-    )
+    codes: Int32s
+    offsets: Int64s
+    event_codes: Int32s | None = None  # what each event says besides its item, for models that read it
     # How many of the user's codes each is guessed from, [n_codes, ways], -1: not in this way; None: all before it.
-    n_visible: npt.NDArray[np.int64] | None = None
+    n_visible: Int64s | None = None
 
     @classmethod
-    def encode(
-        cls, histories: Histories, catalog: Catalog, *, event_codes: npt.NDArray[np.int32] | None = None
-    ) -> Sequences:
+    def encode(cls, histories: Histories, catalog: Catalog, *, event_codes: Int32s | None = None) -> Sequences:
         """Look every item up. Items that are not in the catalog are left out: no model can know them.
 
         ``event_codes`` [n_events] go with the events.
@@ -77,10 +73,10 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, n: int) -> npt.NDArray[np.int32]:
+    def __getitem__(self, n: int) -> Int32s:
         return self.codes[self.offsets[n] : self.offsets[n + 1]]
 
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Int64s:
         """Number of known items of each user, int64 [n]."""
         return np.diff(self.offsets)
 
@@ -88,7 +84,7 @@ class Sequences:
         """Keep only each user's newest ``most`` items."""
         return self.newest(np.minimum(self.lengths(), most))
 
-    def newest(self, lengths: npt.NDArray[np.int64]) -> Sequences:
+    def newest(self, lengths: Int64s) -> Sequences:
         """Keep only each user's newest ``lengths[n]`` items."""
         starts = self.offsets[1:] - lengths
         rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
@@ -96,6 +92,6 @@ class Sequences:
             self.codes[rows], offsets_of(lengths), None if self.event_codes is None else self.event_codes[rows]
         )
 
-    def users(self) -> npt.NDArray[np.int64]:
+    def users(self) -> Int64s:
         """Return the user's number for every code, int64 [n_codes]."""
         return np.repeat(np.arange(len(self)), self.lengths())

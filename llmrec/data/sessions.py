@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Int64s
 from llmrec.data.columns import SESSION, TIME, USER
 from llmrec.data.dataset import Dataset
 from llmrec.errors import DataError
@@ -14,7 +14,7 @@ from llmrec.errors import DataError
 HALF_AN_HOUR = 1800
 
 
-def session_numbers(data: Dataset, *, gap: int | None = None) -> npt.NDArray[np.int64]:
+def session_numbers(data: Dataset, *, gap: int | None = None) -> Int64s:
     """Number each user's sessions from 0, int64 [n_events], in the order of the events.
 
     A new one begins where ``session_id`` changes or, with ``gap`` or without such a column, after a pause of

@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float32s, Float64s, Int64s
 from llmrec.data import Catalog, Dataset, Histories, Sequences
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.evaluation.results import Beyond
 from llmrec.evaluation.significance import CELLS, Interval
-
-Codes = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 GENRES = ("genres", "genre", "categories", "category")
 # How much of the history's genres is mixed into the list's, so that a missing genre costs no infinity.
@@ -55,7 +53,7 @@ def beyond_accuracy(
     )
 
 
-def genre_weights(catalog: Catalog) -> npt.NDArray[np.float32] | None:
+def genre_weights(catalog: Catalog) -> Float32s | None:
     """Return each item's genres as shares that add up to 1, float32 [n_items, n_genres]; None without genres.
 
     The first of the columns genres, genre, categories, category counts: lists, or texts separated by "," ";"
@@ -79,7 +77,7 @@ def genre_weights(catalog: Catalog) -> npt.NDArray[np.float32] | None:
     return weights
 
 
-def _lists(recs: pl.DataFrame, histories: Histories, catalog: Catalog, k: int) -> Codes:
+def _lists(recs: pl.DataFrame, histories: Histories, catalog: Catalog, k: int) -> Int64s:
     """Lay lists out as item codes [n_users, k]; -1 where there is no item, or one that the catalog lacks."""
     users = pl.DataFrame({USER: pl.Series(histories.user_ids, dtype=pl.String)}).with_row_index("row")
     kept = recs.filter(pl.col(RANK).is_between(1, k)).join(users, on=USER, how="inner")
@@ -88,14 +86,14 @@ def _lists(recs: pl.DataFrame, histories: Histories, catalog: Catalog, k: int) -
     return lists
 
 
-def _list_means(values: Floats, lists: Codes) -> Floats:
+def _list_means(values: Float64s, lists: Int64s) -> Float64s:
     """Mean of an item's value over each list; NaN for an empty one."""
     there = lists >= 0
     sums = np.where(there, values[np.maximum(lists, 0)], 0.0).sum(axis=1)
     return _over(sums, there.sum(axis=1))
 
 
-def _lift(popularity: Floats, share: Floats, past: Sequences) -> float | None:
+def _lift(popularity: Float64s, share: Float64s, past: Sequences) -> float | None:
     theirs = _over(
         np.bincount(past.users(), weights=share[past.codes], minlength=len(past)).astype(np.float64),
         past.lengths(),
@@ -105,7 +103,7 @@ def _lift(popularity: Floats, share: Floats, past: Sequences) -> float | None:
     return float(popularity[both].mean()) / base - 1 if base else None
 
 
-def _distances(lists: Codes, genres: npt.NDArray[np.float32]) -> Floats:
+def _distances(lists: Int64s, genres: Float32s) -> Float64s:
     """Mean Jaccard distance over each list's pairs of items that have genres; NaN without such a pair."""
     has = genres > 0
     found = np.full(len(lists), np.nan)
@@ -122,7 +120,7 @@ def _distances(lists: Codes, genres: npt.NDArray[np.float32]) -> Floats:
     return found
 
 
-def _divergences(lists: Codes, past: Sequences, genres: npt.NDArray[np.float32]) -> Floats:
+def _divergences(lists: Int64s, past: Sequences, genres: Float32s) -> Float64s:
     """KL(history's genres || list's genres) of each user; NaN where either has none."""
     found = np.full(len(lists), np.nan)
     longest = int(past.lengths().max(initial=1))
@@ -141,7 +139,7 @@ def _divergences(lists: Codes, past: Sequences, genres: npt.NDArray[np.float32])
     return found
 
 
-def _mean(values: Floats, level: float) -> Interval | None:
+def _mean(values: Float64s, level: float) -> Interval | None:
     """Mean and normal interval of the values that are numbers; None without one."""
     kept = values[np.isfinite(values)]
     if not len(kept):
@@ -152,7 +150,7 @@ def _mean(values: Floats, level: float) -> Interval | None:
     return Interval(mean=mean, low=mean - reach, high=mean + reach)
 
 
-def _over(sums: Floats, counts: npt.NDArray[np.number]) -> Floats:
+def _over(sums: Float64s, counts: npt.NDArray[np.number]) -> Float64s:
     """Divide; NaN where there is nothing to divide by."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(counts > 0, sums / counts, np.nan)

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float64s, Integers
 from llmrec.data import Fold, Split
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 from llmrec.evaluation.protocol import Protocol
 from llmrec.metrics import per_user
-
-Codes = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +92,7 @@ def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, exclude_seen:
     return Questions(Fold(named, wanted), rows.user_ids, lists, n)
 
 
-def _rates(split: Split, fold: Fold, asked: Codes, *, exclude_seen: bool) -> npt.NDArray[np.float64]:
+def _rates(split: Split, fold: Fold, asked: Integers, *, exclude_seen: bool) -> Float64s:
     """How often each item is the answer of those who could choose it.
 
     Seen items are no answers where ``exclude_seen``: the popular ones are answers less often than they are popular with
@@ -111,12 +109,12 @@ def _rates(split: Split, fold: Fold, asked: Codes, *, exclude_seen: bool) -> npt
     return counts / np.maximum(unseen, 1)
 
 
-def _own_answers(users: pl.Series, asked: Codes) -> dict[str, Codes]:
+def _own_answers(users: pl.Series, asked: Integers) -> dict[str, Integers]:
     table = pl.DataFrame({USER: users, "code": asked}).group_by(USER).agg("code")
     return {user: np.array(codes) for user, codes in table.iter_rows()}
 
 
-def _drawn(rng: np.random.Generator, weights: npt.NDArray[np.float64], n: int) -> Codes:
+def _drawn(rng: np.random.Generator, weights: Float64s, n: int) -> Integers:
     """Draw n different places one after the other, each with a chance as its weight; fewer if there are fewer.
 
     Efraimidis & Spirakis 2006: the n smallest of exponential times with the weights as rates.

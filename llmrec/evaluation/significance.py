@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-Values = npt.NDArray[np.float64]
+from llmrec.arrays import Float64s
 
 # At most so many numbers are held at once, so that memory stays flat whatever the number of users.
 CELLS = 4_000_000
@@ -29,7 +28,7 @@ class Interval(BaseModel):
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def bootstrap(values: Values, *, samples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
+def bootstrap(values: Float64s, *, samples: int = 2000, level: float = 0.95, seed: int = 0) -> Interval:
     """Percentile bootstrap of the mean over users (Efron & Tibshirani 1993, ch. 13).
 
     ``values`` [n_users], at least one.
@@ -51,7 +50,7 @@ def bootstrap(values: Values, *, samples: int = 2000, level: float = 0.95, seed:
     return Interval(mean=float(np.mean(values)), low=float(low), high=float(high))
 
 
-def paired_p_value(one: Values, other: Values, *, samples: int = 9999, seed: int = 0) -> float:
+def paired_p_value(one: Float64s, other: Float64s, *, samples: int = 9999, seed: int = 0) -> float:
     """Two-sided permutation test of equal means, paired by user: each user's difference may flip its sign.
 
     Both [n_users], in the same order. From ``samples`` random flips of all users (Good 2005, ch. 3); the

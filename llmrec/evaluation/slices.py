@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Bools, Int64s
 from llmrec.data import Dataset, Fold
 from llmrec.data.columns import ITEM, USER
 from llmrec.evaluation.protocol import Protocol
@@ -47,13 +47,13 @@ def _slice(
     return Slice(by=by, name=name, users=len(users), metric=column, found=found)
 
 
-def _by_length(lengths: npt.NDArray[np.int64]) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+def _by_length(lengths: Int64s) -> list[tuple[str, Bools]]:
     group = np.searchsorted(LENGTHS, lengths, side="left")
     names = ["none", *(f"{low + 1} to {high}" for low, high in pairwise(LENGTHS))]
     return [(name, group == number) for number, name in enumerate([*names, f"over {LENGTHS[-1]}"])]
 
 
-def _groups(train: Dataset) -> npt.NDArray[np.int64]:
+def _groups(train: Dataset) -> Int64s:
     """Number the items 0 to 3 as ``KNOWN`` names them, [n_items + 1]; the last stands for an unknown item."""
     counts = np.bincount(train.catalog.codes(train.events[ITEM]), minlength=len(train.catalog))
     order = np.argsort(-counts, kind="stable")

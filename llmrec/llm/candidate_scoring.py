@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float64s, Int64s
 from llmrec.errors import ModelError, PromptError
 from llmrec.llm.chat import encode_chat
 from llmrec.prompting.prompt import Language, Prompt
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from llmrec.llm.decode import Decoder, Read
 
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 PromptMode = Literal["order", "letter", "title"]
 
 LETTERS = string.ascii_uppercase
@@ -52,14 +50,14 @@ class PromptScorer:
         self.base, self.mode, self.batch_tokens = base, mode, batch_tokens
         self.prompt = Prompt.load(PROMPTS[mode], language)
 
-    def scores(self, questions: Sequence[Question]) -> list[Doubles]:
+    def scores(self, questions: Sequence[Question]) -> list[Float64s]:
         """Score the candidates of each question, higher is better. Raises ModelError for a model without a chat
         template, PromptError for a question that does not fit in its context even without a history."""
         import torch
 
         rows = [self._fitting(question) for question in questions]
         sizes = np.array([len(row) for row in rows], dtype=np.int64)
-        found: list[Doubles] = [np.empty(0)] * len(rows)
+        found: list[Float64s] = [np.empty(0)] * len(rows)
         with torch.inference_mode():
             # Titles repeat the cache of a question for each candidate: one question at a time.
             for places in by_length(sizes, 0 if self.mode == "title" else self.batch_tokens):
@@ -76,7 +74,7 @@ class PromptScorer:
         listed = {} if self.mode == "title" else {"candidates": marked}
         return self.prompt.messages(history=question.history[start:], **listed)
 
-    def _answers(self, questions: list[Question], rows: list[list[int]]) -> list[Doubles]:
+    def _answers(self, questions: list[Question], rows: list[list[int]]) -> list[Float64s]:
         read = self._read(rows)
         if self.mode == "title":
             return [self._titles(read, questions[0])]
@@ -85,7 +83,7 @@ class PromptScorer:
             return list(self._letters(read, counts))
         return self._order(read, counts)
 
-    def _titles(self, read: Read, question: Question) -> Doubles:
+    def _titles(self, read: Read, question: Question) -> Float64s:
         decoder, tokenizer = self._loaded
         plain = {"add_special_tokens": False, "split_special_tokens": True}
         ids = (tokenizer(title, **plain)["input_ids"] or [self._newline] for title in question.candidates)
@@ -93,13 +91,13 @@ class PromptScorer:
         sums = decoder.likelihoods(read, lines, budget=self.batch_tokens)
         return sums / [len(line) for line in lines]
 
-    def _letters(self, read: Read, counts: Ints) -> Iterator[Doubles]:
+    def _letters(self, read: Read, counts: Int64s) -> Iterator[Float64s]:
         rows = np.repeat(np.arange(len(counts)), counts)
         tokens = np.concatenate([self._marks[:count] for count in counts])
         flat = self._loaded[0].log_probabilities(read.last, rows, tokens)
         yield from np.split(flat, np.cumsum(counts)[:-1])
 
-    def _order(self, read: Read, counts: Ints) -> list[Doubles]:
+    def _order(self, read: Read, counts: Int64s) -> list[Float64s]:
         """Let each row write one letter a line, each letter once."""
         left = np.arange(int(counts.max()))[None] < counts[:, None]
         found = [np.zeros(count) for count in counts]
@@ -162,7 +160,7 @@ class PromptScorer:
         return Decoder(placed), tokenizer
 
     @cached_property
-    def _marks(self) -> Ints:
+    def _marks(self) -> Int64s:
         """The token of each letter. Raises ModelError for a tokenizer that needs several for one."""
         ids = [self._loaded[1](letter, add_special_tokens=False)["input_ids"] for letter in LETTERS]
         if any(len(one) != 1 for one in ids) or len({one[0] for one in ids}) != len(ids):

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float64s, Int64s
 from llmrec.errors import ModelError
 from llmrec.llm.backbone import cache_option, encoder, language_logits
 
 if TYPE_CHECKING:
     import torch
 
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 # Logits over a vocabulary of 50,000 take 400 MB for so many positions.
 LOGITS_AT_ONCE = 2048
@@ -67,7 +65,7 @@ class Decoder:
         cache = DynamicCache(config=self.config)
         return self._run(cache, embedded, inside.to(self.device))[0]
 
-    def go_on(self, read: Read, rows: Ints, tokens: Ints) -> Read:
+    def go_on(self, read: Read, rows: Int64s, tokens: Int64s) -> Read:
         """Pick rows of what was read and append tokens [len(rows), m] to them. Uses ``read`` up."""
         import torch
 
@@ -77,7 +75,7 @@ class Decoder:
         inside = torch.cat([read.inside[chosen], torch.ones_like(added, dtype=torch.bool)], dim=1)
         return self._run(read.cache, self.embed(added), inside)[0]
 
-    def log_probabilities(self, states: torch.Tensor, rows: Ints, tokens: Ints) -> Doubles:
+    def log_probabilities(self, states: torch.Tensor, rows: Int64s, tokens: Int64s) -> Float64s:
         """Return log p(token | states[row]) for pairs of row and token, over the whole vocabulary: [n_pairs]."""
         import torch
 
@@ -90,7 +88,7 @@ class Decoder:
             found[part] = (wanted - logits.logsumexp(dim=-1)[at]).double().cpu().numpy()
         return found
 
-    def likelihoods(self, read: Read, lines: list[Ints], *, budget: int) -> Doubles:
+    def likelihoods(self, read: Read, lines: list[Int64s], *, budget: int) -> Float64s:
         """Return each line's log-likelihood behind the one row that was read, by teacher forcing: [n_lines].
 
         The row is read once; its cache is repeated for as many lines as ``budget`` positions allow. ``read``
@@ -110,7 +108,7 @@ class Decoder:
             start = stop
         return found
 
-    def _forced(self, read: Read, lines: list[Ints]) -> Doubles:
+    def _forced(self, read: Read, lines: list[Int64s]) -> Float64s:
         import torch
 
         lengths = np.array([len(line) for line in lines])
@@ -128,7 +126,7 @@ class Decoder:
         rows, places = np.nonzero(tokens >= 0)
         flat = states[torch.from_numpy(rows), torch.from_numpy(places)]
         each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, places])
-        sums: Doubles = np.bincount(rows, weights=each, minlength=len(lines)).astype(np.float64)
+        sums: Float64s = np.bincount(rows, weights=each, minlength=len(lines)).astype(np.float64)
         return sums
 
     def _run(self, cache: Any, embedded: torch.Tensor, inside: torch.Tensor) -> tuple[Read, torch.Tensor]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s, Int64s
 from llmrec.llm.serialize import Serializer
 from llmrec.training.batching import by_length
 
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     # Token ids [n, length] to last hidden states [n, length, hidden].
     Read = Callable[[torch.Tensor], torch.Tensor]
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
-
-def encode_item_texts(model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int) -> Floats:
+def encode_item_texts(
+    model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int
+) -> Float32s:
     """Mean-pool an LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
     import torch
 
@@ -32,7 +31,7 @@ def encode_item_texts(model: nn.Module, embed: nn.Module, serializer: Serializer
         return states
 
     device = next(model.parameters()).device
-    found: Floats | None = None
+    found: Float32s | None = None
     with torch.inference_mode():
         for rows in by_length(np.diff(serializer.offsets) + 1, batch_tokens):
             tokens, lengths = laid_out(serializer, rows)
@@ -44,7 +43,7 @@ def encode_item_texts(model: nn.Module, embed: nn.Module, serializer: Serializer
     return found
 
 
-def standardize(vectors: Floats) -> tuple[Floats, Floats, float]:
+def standardize(vectors: Float32s) -> tuple[Float32s, Float32s, float]:
     """Centre vectors and scale them to unit mean square. Returns the result, the mean and the scale.
 
     LLM states share a large common part that would make all texts look alike.
@@ -54,7 +53,7 @@ def standardize(vectors: Floats) -> tuple[Floats, Floats, float]:
     return ((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale
 
 
-def laid_out(serializer: Serializer, codes: Ints) -> tuple[Ints, Ints]:
+def laid_out(serializer: Serializer, codes: Int64s) -> tuple[Int64s, Int64s]:
     """Return some items' lines, right-padded behind a leading newline [n, 1 + longest], and their lengths [n].
 
     The newline is read first and not pooled: the first position's state is an outlier in many models.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Int32s, Int64s
 from llmrec.data.histories import Histories
 from llmrec.data.responses.field_bins import EventLevels
 from llmrec.prompting.lines import one_line
@@ -15,9 +15,6 @@ from llmrec.prompting.prompt import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Ints = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int32]
 
 
 class EventTokens:
@@ -30,19 +27,19 @@ class EventTokens:
         self.levels, self._prompt, self._tokenizer = levels, prompt, tokenizer
         self._known: dict[tuple[int, ...], int] = {}
         self._combinations: list[tuple[int, ...]] = []
-        self._tokens: list[Ints] = []
+        self._tokens: list[Int64s] = []
         self._add((0,) * len(levels.fields))
 
     @property
-    def combinations(self) -> Ints:
+    def combinations(self) -> Int64s:
         """The levels of every run, int64 [n_runs, n_fields]."""
         return np.array(self._combinations, dtype=np.int64)
 
-    def lengths(self) -> Ints:
+    def lengths(self) -> Int64s:
         """Number of tokens of every run."""
         return np.array([len(tokens) for tokens in self._tokens], dtype=np.int64)
 
-    def tokens(self, run: int) -> Ints:
+    def tokens(self, run: int) -> Int64s:
         """Token ids of a run: the event's words and a space."""
         return self._tokens[run]
 
@@ -51,7 +48,7 @@ class EventTokens:
         said = self.levels.said(levels)
         return one_line(self._prompt.render("user", event=said)) if said else ""
 
-    def codes(self, histories: Histories) -> Codes:
+    def codes(self, histories: Histories) -> Int32s:
         """Return the run of every event of some histories, int32 [n_events]."""
         distinct, places = np.unique(self.levels.codes(histories), axis=0, return_inverse=True)
         runs = [self._code(tuple(int(level) for level in row)) for row in distinct]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Int64s, Integers
 from llmrec.config import Encoding
 from llmrec.data import Sequences
 from llmrec.data.histories import offsets_of
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from llmrec.llm.event_tokens import EventTokens
 
 log = logging.getLogger(__name__)
-Ints = npt.NDArray[np.int64]
 _ARRAYS = ("prefix", "tokens", "offsets")
 EMPTY = -1  # no token, or no item, at this position
 MAX_ITEM_TOKENS = 64  # a longer item text is cut: one item must not push a whole history out of the window
@@ -37,10 +36,10 @@ class Written:
     [n, length, n_fields]: what is added to a slot for its event, where slots stand alone and events are read.
     """
 
-    tokens: Ints
-    placeholders: Ints
-    states: Ints
-    levels: Ints | None = None
+    tokens: Int64s
+    placeholders: Int64s
+    states: Int64s
+    levels: Int64s | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -58,9 +57,9 @@ class Serializer:
     """
 
     encoding: Encoding
-    prefix: Ints
-    tokens: Ints
-    offsets: Ints
+    prefix: Int64s
+    tokens: Int64s
+    offsets: Int64s
     events: EventTokens | None = None
 
     @classmethod
@@ -99,7 +98,7 @@ class Serializer:
         offsets = np.concatenate([self.offsets, self.offsets[-1] + more.offsets[1:]])
         return replace(self, tokens=np.concatenate([self.tokens, more.tokens]), offsets=offsets)
 
-    def costs(self) -> Ints:
+    def costs(self) -> Int64s:
         """Number of positions each item takes in a history, int64 [n_items]."""
         lengths = np.diff(self.offsets)
         return np.ones_like(lengths) if self.encoding == "soft" else lengths
@@ -111,21 +110,21 @@ class Serializer:
             return longest
         return longest + int(self.events.lengths().max())
 
-    def sizes(self, sequences: Sequences) -> Ints:
+    def sizes(self, sequences: Sequences) -> Int64s:
         """Number of positions every event of some sequences takes, int64 [n_codes]."""
         return self._sizes(np.asarray(sequences.codes), sequences.event_codes)
 
-    def _sizes(self, codes: npt.NDArray[np.integer], event_codes: npt.NDArray[np.integer] | None) -> Ints:
-        sizes: Ints = self.costs()[codes]
+    def _sizes(self, codes: Integers, event_codes: Integers | None) -> Int64s:
+        sizes: Int64s = self.costs()[codes]
         if event_codes is None or self.events is None or self.encoding == "soft":
             return sizes
         return np.asarray(sizes + self.events.lengths()[event_codes])
 
-    def line(self, code: int) -> Ints:
+    def line(self, code: int) -> Int64s:
         """Token ids of an item's line, newline included."""
         return self.tokens[self.offsets[code] : self.offsets[code + 1]]
 
-    def write(self, inputs: Ints, event_codes: Ints | None = None) -> Written:
+    def write(self, inputs: Int64s, event_codes: Int64s | None = None) -> Written:
         """Serialize item codes [n, items], -1 where a row is shorter, and what their events say besides."""
         each = np.where(inputs >= 0, self._sizes(np.maximum(inputs, 0), event_codes), 0)
         ends = (
@@ -155,8 +154,12 @@ class Serializer:
         )
 
     def _levels(
-        self, placeholders: Ints, at: tuple[Ints, Ints], event_codes: Ints | None, events: tuple[Ints, Ints]
-    ) -> Ints | None:
+        self,
+        placeholders: Int64s,
+        at: tuple[Int64s, Int64s],
+        event_codes: Int64s | None,
+        events: tuple[Int64s, Int64s],
+    ) -> Int64s | None:
         if self.events is None or event_codes is None or self.encoding != "soft":
             return None
         combinations = self.events.combinations

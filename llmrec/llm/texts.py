@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s
 from llmrec.errors import ModelError
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.serialize import Serializer
@@ -16,7 +16,6 @@ from llmrec.resources.wheels import WHEELS, unpack_wheel
 from llmrec.runtime import device_name, extra
 
 log = logging.getLogger(__name__)
-Floats = npt.NDArray[np.float32]
 
 # Sentence encoders that mean one pinned file, the same everywhere.
 PINNED = ("minilm-l6",)
@@ -25,7 +24,7 @@ BATCH_TOKENS = 8192
 
 def encode_texts(
     lines: list[str], encoder: str, *, encoder_type: Literal["sentence", "causal"]
-) -> tuple[Floats, dict[str, str]]:
+) -> tuple[Float32s, dict[str, str]]:
     """Encode one line an item: float32 [n, width], and the encoder's name and identity.
 
     Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
@@ -33,7 +32,7 @@ def encode_texts(
     return _by_sentences(lines, encoder) if encoder_type == "sentence" else _by_llm(lines, encoder)
 
 
-def _by_sentences(lines: list[str], encoder: str) -> tuple[Floats, dict[str, str]]:
+def _by_sentences(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
     from transformers.utils import logging as progress
 
     library = extra("sentence_transformers", "baselines")
@@ -56,7 +55,7 @@ def _by_sentences(lines: list[str], encoder: str) -> tuple[Floats, dict[str, str
     return np.asarray(vectors, dtype=np.float32), {"name": encoder, "identity": identity}
 
 
-def _by_llm(lines: list[str], encoder: str) -> tuple[Floats, dict[str, str]]:
+def _by_llm(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
     from llmrec.llm.backbone import encoder as blocks
     from llmrec.llm.weights import identity_of, load_causal_lm
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from llmrec import artifact
+from llmrec.arrays import Float32s, Int64s
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM, USER
@@ -19,8 +19,6 @@ from llmrec.errors import ArtifactError, DataError
 from llmrec.models.card import model_card
 from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.runtime import measured
-
-Scores = npt.NDArray[np.float32]
 
 # Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
 CHUNK = 512
@@ -81,7 +79,7 @@ class Recommender(ABC):
         }
         return self
 
-    def score(self, histories: Histories) -> Scores:
+    def score(self, histories: Histories) -> Float32s:
         """Score every item for every history. Returns float32 [n_histories, n_items]; higher is better.
 
         Items of a history that are not in the catalog are passed over; an empty history gets an answer.
@@ -134,7 +132,7 @@ class Recommender(ABC):
         table = table_of(item_ids, self.catalog, best, values)
         return table.rename({ITEM: "similar_id"}).rename({USER: ITEM})
 
-    def item_vectors(self) -> Scores | None:
+    def item_vectors(self) -> Float32s | None:
         """Return float32 [n_items, dim], or None for a model without item vectors."""
         return None
 
@@ -177,9 +175,7 @@ class Recommender(ABC):
         model._load(path)
         return model
 
-    def _nearest(
-        self, codes: npt.NDArray[np.int64], k: int, vectors: Scores
-    ) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
         """Find the k other items of highest cosine: codes and scores [n, k]."""
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit = vectors / np.maximum(norms, 1e-12)
@@ -187,7 +183,7 @@ class Recommender(ABC):
         scores[np.arange(len(codes)), codes] = -np.inf
         return top_k(scores, k, self.catalog.tie_order)
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
         """Rank the whole catalog for each history: codes and scores [n, k], -inf where nothing is left."""
         scores = self.score(histories)
         if exclude_seen:
@@ -216,7 +212,7 @@ class Recommender(ABC):
         """Learn. The catalog is set already."""
 
     @abstractmethod
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         """Score every item for at least one sequence of known items: float32 [n, n_items], all finite."""
 
     @abstractmethod

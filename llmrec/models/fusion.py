@@ -7,10 +7,11 @@ from typing import Self
 
 import numpy as np
 
+from llmrec.arrays import Float32s
 from llmrec.data import Fold, Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.metrics import per_user
-from llmrec.models.base import CHUNK, Recommender, Scores
+from llmrec.models.base import CHUNK, Recommender
 from llmrec.models.composite import Wrapped
 from llmrec.models.ranking import table_of, top_k
 
@@ -60,13 +61,13 @@ class Fusion(Wrapped):
         super()._adopt()
         self.metadata["fusion"] = {"weight": self.weight}
 
-    def score(self, histories: Histories) -> Scores:
+    def score(self, histories: Histories) -> Float32s:
         """Mix both models' standardized scores; each reads histories in its own way. See ``Recommender.score``."""
         self._fitted_catalog()
         a, b = (standardized(model.score(histories)) for model in self.models)
         return fused(a, b, self.weight)
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         a, b = (standardized(model._score(sequences)) for model in self.models)
         return fused(a, b, self.weight)
 
@@ -82,7 +83,7 @@ class Fusion(Wrapped):
                 values += self._ndcg(fused(a, b, weight), part, seen, fold, k)
         return [float(np.mean(values)) for values in found]
 
-    def _ndcg(self, scores: Scores, part: Histories, seen: Sequences, fold: Fold, k: int) -> list[float]:
+    def _ndcg(self, scores: Float32s, part: Histories, seen: Sequences, fold: Fold, k: int) -> list[float]:
         if self.exclude_seen:
             scores[seen.users(), seen.codes] = -np.inf
         users = list(part.user_ids)
@@ -90,14 +91,14 @@ class Fusion(Wrapped):
         return per_user(recs, fold.answers, users=users, k=k)[f"ndcg@{k}"].to_list()
 
 
-def fused(a: Scores, b: Scores, weight: float) -> Scores:
+def fused(a: Float32s, b: Float32s, weight: float) -> Float32s:
     """Mix two models' standardized scores, [n, n_items]."""
     return np.float32(1 - weight) * a + np.float32(weight) * b
 
 
-def standardized(scores: Scores) -> Scores:
+def standardized(scores: Float32s) -> Float32s:
     """Centre each row and divide it by its standard deviation; a row of equal scores becomes zeros."""
     centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64)
     spread = centred.std(axis=1, keepdims=True)
-    found: Scores = (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
+    found: Float32s = (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
     return found

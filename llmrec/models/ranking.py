@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 
@@ -15,9 +16,7 @@ from llmrec.data.columns import ITEM, RANK, SCORE, USER
 _GROUP = 64
 
 
-def top_k(
-    scores: npt.NDArray[np.float32], k: int, tie_order: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+def top_k(scores: Float32s, k: int, tie_order: Int64s) -> tuple[Int64s, Float32s]:
     """Return the columns and values of each row's k highest scores, best first: both [n, min(k, n_items)].
 
     Equal scores come in ``tie_order``: each column's place in a fixed order, [n_items] or [n, n_items].
@@ -37,7 +36,7 @@ def top_k(
     return best, np.take_along_axis(scores, best, axis=1)
 
 
-def _contenders(scores: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _contenders(scores: Float32s, k: int) -> tuple[Int64s, Int64s]:
     """Return rows and columns of all scores that reach k groups' greatest: each row's first k are among them."""
     width = scores.shape[1] // _GROUP if scores.shape[1] >= 4 * k * _GROUP else 0
     grouped = width * _GROUP
@@ -55,13 +54,13 @@ def _contenders(scores: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np
 
 
 def rank_candidates(
-    codes: npt.NDArray[np.int64],
-    values: npt.NDArray[np.float32],
+    codes: Int64s,
+    values: Float32s,
     k: int,
-    tie_order: npt.NDArray[np.int64],
+    tie_order: Int64s,
     *,
-    without: npt.NDArray[np.bool_],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    without: Bools,
+) -> tuple[Int64s, Float32s]:
     """Rank what an index found: item codes [n, m] and their scores, those in ``without`` [n, m] left out.
 
     Returns codes and scores as ``top_k`` does; left-out items come last, with a score of -inf.
@@ -71,7 +70,7 @@ def rank_candidates(
     return np.take_along_axis(codes, best, axis=1), scores
 
 
-def _keys(scores: npt.NDArray[np.float32], tie_order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _keys(scores: Float32s, tie_order: Int64s) -> Int64s:
     """Map (score, tie order) to distinct int64 keys that sort the same way.
 
     The bits of a float32, read as an integer, sort like the float once negative ones are flipped; the

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from llmrec.models.base import Recommender, Scores
+from llmrec.arrays import Float32s
+from llmrec.models.base import Recommender
 
 
-def text_encodings(model: Recommender) -> Scores:
+def text_encodings(model: Recommender) -> Float32s:
     """Encode every item of a model's catalog as its recipe says; the encoder is noted among its facts."""
     from llmrec.llm.texts import encode_texts
     from llmrec.prompting.lines import item_texts

@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float32s, Float64s, Int64s, Integers
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.candidate_scoring import LETTERS, PromptMode, PromptScorer, Question
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.prompting import Language, one_line
-
-Ints = npt.NDArray[np.int64]
 
 
 class PromptRanking(Recommender):
@@ -67,10 +65,10 @@ class PromptRanking(Recommender):
             "wording": self._scorer.prompt.name,
         }
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         return self._dense(sequences, exclude_seen=self.exclude_seen)
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Ints, Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
         sequences = Sequences.encode(histories, self.catalog)
         scores = self._dense(sequences, exclude_seen=exclude_seen)
         if exclude_seen:
@@ -98,21 +96,21 @@ class PromptRanking(Recommender):
             )
         return table_of(list(histories.user_ids), self.catalog, found, values)
 
-    def _dense(self, sequences: Sequences, *, exclude_seen: bool) -> Scores:
+    def _dense(self, sequences: Sequences, *, exclude_seen: bool) -> Float32s:
         """Score the popular candidates by prompt and all others below them, by popularity."""
         popular = np.repeat(self._counts[None], len(sequences), axis=0)
         if exclude_seen:
             popular[sequences.users(), sequences.codes] = -1.0
         chosen, _ = top_k(popular, self.candidates, self.catalog.tie_order)
-        scores: Scores = popular / (self._counts.max() + np.float32(2.0))  # below 1
+        scores: Float32s = popular / (self._counts.max() + np.float32(2.0))  # below 1
         for row, judged in enumerate(self._judged(sequences, list(chosen))):
             scores[row, chosen[row]] = 2.0 + judged - judged.min()
         return scores.astype(np.float32, copy=False)
 
-    def _judged(self, sequences: Sequences, candidates: list[Ints]) -> list[npt.NDArray[np.float64]]:
+    def _judged(self, sequences: Sequences, candidates: list[Int64s]) -> list[Float64s]:
         """Ask about each sequence that has candidates; the scores are in the order of the codes."""
         asked = [row for row, codes in enumerate(candidates) if len(codes)]
-        found: list[npt.NDArray[np.float64]] = [np.empty(0)] * len(candidates)
+        found: list[Float64s] = [np.empty(0)] * len(candidates)
         self._limit(max((len(codes) for codes in candidates), default=0))
         made = [self._question(sequences[row], candidates[row]) for row in asked]
         scored = self._scorer.scores([question for question, _ in made])
@@ -121,12 +119,12 @@ class PromptRanking(Recommender):
             found[row][shown] = scores
         return found
 
-    def prompt(self, history: Ints, candidates: Ints) -> tuple[list[dict[str, str]], Ints]:
+    def prompt(self, history: Int64s, candidates: Int64s) -> tuple[list[dict[str, str]], Int64s]:
         """Write the question about item codes as messages; say in which order the candidates stand in it, [n]."""
         question, shown = self._question(history, candidates)
         return self._scorer.messages(question), shown
 
-    def _question(self, history: npt.NDArray[np.integer], candidates: Ints) -> tuple[Question, Ints]:
+    def _question(self, history: Integers, candidates: Int64s) -> tuple[Question, Int64s]:
         shown = np.argsort(self.catalog.tie_order[candidates])
         newest = tuple(self._titles[code] for code in history[-self.max_items :])
         return Question(newest, tuple(self._titles[code] for code in candidates[shown])), shown

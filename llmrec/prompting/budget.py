@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Int64s, Integers
 from llmrec.errors import PromptError
 
 
-def newest_that_fit(lengths: Sequence[int] | npt.NDArray[np.integer], budget: int) -> int:
+def newest_that_fit(lengths: Sequence[int] | Integers, budget: int) -> int:
     """Count the newest items that fit. ``lengths`` are tokens per item, oldest first.
 
     Raises PromptError if there are items and not even the newest fits.
@@ -19,9 +19,7 @@ def newest_that_fit(lengths: Sequence[int] | npt.NDArray[np.integer], budget: in
     return int(newest_that_fit_each(flat, np.array([0, len(flat)], dtype=np.int64), budget)[0])
 
 
-def newest_that_fit_each(
-    lengths: npt.NDArray[np.integer], offsets: npt.NDArray[np.int64], budget: int
-) -> npt.NDArray[np.int64]:
+def newest_that_fit_each(lengths: Integers, offsets: Int64s, budget: int) -> Int64s:
     """Count for each of n histories. Returns int64 [n].
 
     ``lengths`` are tokens per item of all histories one after the other, those of history n at

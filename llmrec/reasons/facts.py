@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Int64s
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM
 from llmrec.models.base import Recommender
@@ -80,7 +80,7 @@ def _price_bands(catalog: Catalog) -> dict[str, str]:
     return {item: _BANDS[place] for item, place in zip(priced[ITEM].to_list(), places, strict=True)}
 
 
-def _people(histories: Histories, items: set[str]) -> dict[str, npt.NDArray[np.int64]]:
+def _people(histories: Histories, items: set[str]) -> dict[str, Int64s]:
     """Return who chose each of some items, as sorted distinct places."""
     who = np.repeat(np.arange(len(histories)), histories.lengths())
     events = pl.DataFrame({ITEM: histories.events[ITEM], "who": who})
@@ -89,7 +89,7 @@ def _people(histories: Histories, items: set[str]) -> dict[str, npt.NDArray[np.i
     return {item: np.asarray(places, dtype=np.int64) for item, places in grouped.iter_rows()}
 
 
-def _together(one: Evidence, people: Mapping[str, npt.NDArray[np.int64]]) -> Iterator[Together]:
+def _together(one: Evidence, people: Mapping[str, Int64s]) -> Iterator[Together]:
     own = people.get(one.item.item_id)
     for other in one.cited:
         chose = people.get(other.item_id)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float64s
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import offsets_of
@@ -18,7 +18,6 @@ from llmrec.models.base import CHUNK, Recommender
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair
 from llmrec.reasons.facts import add_facts
 
-Floats = npt.NDArray[np.float64]
 # A history without some of its items, by its place and the ids that are left out.
 Question = tuple[int, tuple[str, ...]]
 # What to look at in an answer: an item's score, or its lead over another item.
@@ -69,7 +68,7 @@ def occlusion(
 
 def scores_without(
     model: Recommender, histories: Histories, recs: pl.DataFrame, removed: Sequence[Sequence[Sequence[str]]]
-) -> list[Floats]:
+) -> list[Float64s]:
     """Score each row's item with its history whole, then without each group of ``removed[row]``.
 
     Returns one float64 [1 + groups] for each row. Raises DataError for an unknown user or item.
@@ -81,9 +80,9 @@ def scores_without(
     return _answers(model, histories, asked, wanted)
 
 
-def falls(scores: Floats) -> Floats:
+def falls(scores: Float64s) -> Float64s:
     """Return by how much scores [1 + n] lie below the first of them; falls within rounding of nothing are 0."""
-    found: Floats = scores[0] - scores[1:]
+    found: Float64s = scores[0] - scores[1:]
     found[np.abs(found) <= _NOISE * max(1.0, abs(float(scores[0])))] = 0.0
     return found
 
@@ -105,7 +104,7 @@ def _newest_known(items: list[str], catalog: Catalog, most: int) -> list[str]:
 
 def _answers(
     model: Recommender, histories: Histories, asked: list[list[Question]], wanted: list[Wanted]
-) -> list[Floats]:
+) -> list[Float64s]:
     """Answer each row's questions about its own item. Rows may share questions: each is scored once."""
     readers: dict[Question, list[tuple[int, int]]] = {}
     for row, questions in enumerate(asked):
@@ -133,7 +132,7 @@ def _without(histories: Histories, questions: list[Question]) -> Histories:
     return Histories(names, histories.events[np.concatenate(kept)], offsets_of([len(rows) for rows in kept]))
 
 
-def _cite(catalog: Catalog, removed: list[str], fall: Floats, top: int) -> tuple[Cited, ...]:
+def _cite(catalog: Catalog, removed: list[str], fall: Float64s, top: int) -> tuple[Cited, ...]:
     # The order is stable: of two that weigh the same, the newer is cited first.
     best = [n for n in np.argsort(-fall, kind="stable")[:top] if fall[n] > 0]
     items = [Item.of(catalog, catalog.code(removed[n])) for n in best]
@@ -163,6 +162,6 @@ def _pairs(
     ]
 
 
-def _interactions(twos: list[tuple[Cited, Cited]], fall: Floats) -> Iterator[Pair]:
+def _interactions(twos: list[tuple[Cited, Cited]], fall: Float64s) -> Iterator[Pair]:
     for (one, other), both in zip(twos, fall, strict=True):
         yield Pair((one.item_id, other.item_id), float(both) - one.contribution - other.contribution)

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s, Int64s
 from llmrec.errors import ArtifactError
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +19,7 @@ class ItemIndex:
     faiss_index: Any
 
     @classmethod
-    def build(cls, vectors: Floats, *, temperature: float, bias: Floats) -> ItemIndex:
+    def build(cls, vectors: Float32s, *, temperature: float, bias: Float32s) -> ItemIndex:
         """Index unit item vectors [n_items, dim]; row n is item code n."""
         import faiss
 
@@ -30,7 +28,7 @@ class ItemIndex:
         index.add(np.ascontiguousarray(rows))
         return cls(index)
 
-    def search(self, vectors: Floats, k: int, *, biased: bool = True) -> tuple[npt.NDArray[np.int64], Floats]:
+    def search(self, vectors: Float32s, k: int, *, biased: bool = True) -> tuple[Int64s, Float32s]:
         """Return codes and scores of the k best items of each unit vector [n, dim], both [n, k].
 
         ``biased=False`` leaves the items' biases out: likeness instead of preference.

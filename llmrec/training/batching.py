@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from llmrec.arrays import Float64s, Floatings, Int64s, Integers
 from llmrec.data import Sequences
 
-Ints = npt.NDArray[np.int64]
 IGNORE = -100  # the target of a position that teaches nothing (torch's ignore_index)
 
 
@@ -23,13 +23,13 @@ class Batch:
     """
 
     epoch: int
-    windows: Ints
+    windows: Int64s
 
 
 def plan(
     sequences: Sequences,
     *,
-    costs: Ints | None = None,
+    costs: Int64s | None = None,
     epochs: int,
     max_items: int,
     max_tokens: int,
@@ -59,7 +59,7 @@ def plan(
 
 
 def _windows(
-    sequences: Sequences, total: Ints, max_items: int, max_tokens: int, draw: np.random.Generator
+    sequences: Sequences, total: Int64s, max_items: int, max_tokens: int, draw: np.random.Generator
 ) -> Iterator[tuple[int, int, int]]:
     """Yield (user, start, stop) so that inputs 0..n-2 of each user are covered once."""
     for user, length in enumerate(sequences.lengths()):
@@ -78,7 +78,7 @@ def _windows(
                 break
 
 
-def pack(sizes: Ints, budget: int, draw: np.random.Generator) -> list[Ints]:
+def pack(sizes: Int64s, budget: int, draw: np.random.Generator) -> list[Int64s]:
     """Group windows of like size so that count times largest stays within ``budget``; shuffle the groups.
 
     A little noise in the sort keeps the same windows from always meeting.
@@ -95,7 +95,7 @@ def pack(sizes: Ints, budget: int, draw: np.random.Generator) -> list[Ints]:
     return [groups[n] for n in draw.permutation(len(groups))]
 
 
-def inputs_and_targets(sequences: Sequences, windows: Ints) -> tuple[Ints, Ints]:
+def inputs_and_targets(sequences: Sequences, windows: Int64s) -> tuple[Int64s, Int64s]:
     """Return what a batch reads and what it must guess: int64 [n, length] and [n, length + 1].
 
     Inputs are item codes, -1 where a row is shorter. Target t stands behind the first t inputs; target 0
@@ -112,7 +112,7 @@ def inputs_and_targets(sequences: Sequences, windows: Ints) -> tuple[Ints, Ints]
     return inputs, targets
 
 
-def targets_of(values: npt.NDArray[np.floating], sequences: Sequences, windows: Ints) -> npt.NDArray[np.float64]:
+def targets_of(values: Floatings, sequences: Sequences, windows: Int64s) -> Float64s:
     """Lay values of events [n_codes, ...] out as the targets of ``inputs_and_targets`` stand, NaN elsewhere."""
     longest = int((windows[:, 2] - windows[:, 1]).max())
     found = np.full((len(windows), longest + 1, *values.shape[1:]), np.nan)
@@ -124,7 +124,7 @@ def targets_of(values: npt.NDArray[np.floating], sequences: Sequences, windows: 
     return found
 
 
-def context_positions_of(n_visible: Ints, sequences: Sequences, windows: Ints) -> Ints:
+def context_positions_of(n_visible: Int64s, sequences: Sequences, windows: Int64s) -> Int64s:
     """Say for each target which of its window's states was there strictly before it; -1: none that is whole.
 
     ``n_visible`` [n_codes, ...]: how many of the user's events are known then, -1: not to be guessed so. A state is
@@ -137,9 +137,7 @@ def context_positions_of(n_visible: Ints, sequences: Sequences, windows: Ints) -
     return np.where(whole, np.nan_to_num(counts, nan=-1), -1).astype(np.int64)
 
 
-def inputs_of(
-    values: npt.NDArray[np.integer], sequences: Sequences, windows: Ints, longest: int, *, empty: int = -1
-) -> Ints:
+def inputs_of(values: Integers, sequences: Sequences, windows: Int64s, longest: int, *, empty: int = -1) -> Int64s:
     """Lay values of the events [n_codes] out as a batch reads them: int64 [n, longest], ``empty`` behind."""
     found = np.full((len(windows), longest), empty, dtype=np.int64)
     for row, (user, start, stop) in enumerate(windows):
@@ -148,7 +146,7 @@ def inputs_of(
     return found
 
 
-def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints:
+def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Int64s:
     """Lay some sequences side by side: int64 [n, longest], -1 behind the shorter ones."""
     lengths = sequences.lengths()[rows]
     inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
@@ -157,7 +155,7 @@ def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints:
     return inputs
 
 
-def padded_event_codes(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints | None:
+def padded_event_codes(sequences: Sequences, rows: npt.NDArray[Any]) -> Int64s | None:
     """Lay the events' runs out as ``padded`` lays out the items, 0 behind the shorter ones; None without runs."""
     if sequences.event_codes is None:
         return None
@@ -165,7 +163,7 @@ def padded_event_codes(sequences: Sequences, rows: npt.NDArray[Any]) -> Ints | N
     return np.maximum(found, 0)
 
 
-def by_length(sizes: Ints, budget: int) -> Iterator[Ints]:
+def by_length(sizes: Int64s, budget: int) -> Iterator[Int64s]:
     """Yield groups of rows of like size whose padded total stays within ``budget`` (at least one row each)."""
     order = np.argsort(sizes, kind="stable")
     start = 0

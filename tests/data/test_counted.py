@@ -8,7 +8,7 @@ import pytest
 
 from llmrec import Dataset
 from llmrec.data.responses.count_features import FOLDS, SHRINK, CountFeatures, edges_of
-from llmrec.data.responses.tasks import TaskSet, asked
+from llmrec.data.responses.tasks import TaskSet, response_queries
 from llmrec.errors import DataError
 
 DAY = 86400
@@ -82,7 +82,7 @@ def test_a_row_by_hand(data: Dataset, count_features: CountFeatures) -> None:
 def test_what_is_counted_for_a_prediction_is_what_was_taught(data: Dataset, count_features: CountFeatures) -> None:
     """One pass over the log gives what each moment's history alone gives."""
     taught = count_features.of_events(data.histories, data.catalog, own=True)
-    questions = asked(data.histories, np.ones(72, dtype=bool), TaskSet.fit(data, ["behavior"]))
+    questions = response_queries(data.histories, np.ones(72, dtype=bool), TaskSet.fit(data, ["behavior"]))
     place = {name: row for row, name in enumerate(questions.histories.user_ids)}
     rows = np.array([place[name] for name in questions.answers["user_id"]])
     codes = data.catalog.codes(questions.answers["item_id"]).astype(np.int64)

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 import llmrec
+from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.evaluation import deletion_test, faithfulness, judge_reasons
 from llmrec.evaluation.reasons.faithfulness import as_json
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.reasons import Task
 
 ITEMS = [f"i{n}" for n in range(10)]
@@ -31,7 +32,7 @@ class Sum(Recommender):
         titles = [f"Film {chr(65 + n)}" for n in range(10)]
         self.catalog = Catalog(pl.DataFrame({"item_id": ITEMS, "title": titles, "genres": genres}))
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         scores = np.zeros((len(sequences), 10), dtype=np.float32)
         scores[:, 9] = [self.adds[sequences[n]].sum() for n in range(len(sequences))]
         return scores

@@ -11,10 +11,11 @@ import polars as pl
 import pytest
 from conftest import planted
 
+from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Histories, Sequences, Split
 from llmrec.errors import DataError
 from llmrec.evaluation import Protocol, Report, evaluate
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.baselines.popularity import PopularityRecommender
 
 SIZE = 30
@@ -32,7 +33,7 @@ class NextOnTheRing(Recommender):
             {"step": 2, "epoch": 1.0, "loss": float("nan"), "valid_ndcg@10": 0.9},
         ]
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         last = np.array([sequences[n][-1] if len(sequences[n]) else 0 for n in range(len(sequences))])
         return -((np.arange(len(self.catalog)) - last[:, None] - 1) % len(self.catalog)).astype(np.float32)
 

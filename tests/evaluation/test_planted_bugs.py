@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 from conftest import planted
 
+from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
 from llmrec.errors import LeakError
 from llmrec.evaluation import evaluate
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.baselines.popularity import PopularityRecommender
 
 Check = Callable[[], None]
@@ -24,7 +25,7 @@ class Indifferent(PopularityRecommender):
 
     kind = "indifferent"
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         return np.zeros((len(sequences), len(self.catalog)), dtype=np.float32)
 
 
@@ -33,7 +34,7 @@ class Repeater(PopularityRecommender):
 
     kind = "repeater"
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         scores = np.zeros((len(sequences), len(self.catalog)), dtype=np.float32)
         scores[sequences.users(), sequences.codes] = 1
         return scores

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from llmrec import Recipe
+from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
 from llmrec.evaluation import Protocol, evaluate
 from llmrec.evaluation.slices import _groups, sliced
 from llmrec.models import from_recipe
-from llmrec.models.base import Scores
 from llmrec.models.baselines.popularity import PopularityRecommender
 
 RULES = Protocol.load("leave-last-out")
@@ -20,7 +20,7 @@ RULES = Protocol.load("leave-last-out")
 class NextOnTheRing(PopularityRecommender):
     """Knows the rule: one step on from the last item."""
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         last = np.array([sequences[n][-1] for n in range(len(sequences))])
         return -((np.arange(len(self.catalog)) - last[:, None] - 1) % len(self.catalog)).astype(np.float32)
 

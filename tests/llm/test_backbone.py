@@ -11,7 +11,7 @@ import pytest
 import torch
 from conftest import build_tiny_base
 
-from llmrec.config import BackboneConfig, LoraConfig
+from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.errors import EnvironmentFault, ModelError
 from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged, truncate
 from llmrec.llm.weights import find_base, load_causal_lm, load_tokenizer
@@ -31,7 +31,7 @@ def run(model: object) -> torch.Tensor:
 
 def random_adapter(settings: BackboneConfig, **lora: object) -> torch.nn.Module:
     model, _ = load_backbone(settings)
-    adapted = add_adapter(model, LoraConfig(r=4, alpha=8, **lora))  # type: ignore[arg-type]
+    adapted = add_adapter(model, AdapterConfig(r=4, alpha=8, **lora))  # type: ignore[arg-type]
     torch.manual_seed(0)
     for name, value in adapted.named_parameters():
         if "lora_B" in name:
@@ -97,13 +97,13 @@ def test_gradient_checkpointing_gives_the_same_gradients(settings: BackboneConfi
 def test_targets_that_are_not_there_are_refused(settings: BackboneConfig) -> None:
     model, _ = load_backbone(settings)
     with pytest.raises(ModelError, match=r"lora\.targets=\['no_such'\]"):
-        add_adapter(model, LoraConfig(targets=["no_such"]))
+        add_adapter(model, AdapterConfig(targets=["no_such"]))
 
 
 @pytest.mark.parametrize("targets", ["all-linear", ["q_proj", "down_proj"]])
 def test_only_the_last_blocks_are_adapted(settings: BackboneConfig, targets: str | list[str]) -> None:
     model, _ = load_backbone(settings)
-    adapted = add_adapter(model, LoraConfig(r=4, targets=targets, last_layers=1))
+    adapted = add_adapter(model, AdapterConfig(r=4, targets=targets, last_layers=1))
     trained = [name for name, value in adapted.named_parameters() if value.requires_grad]
     assert all(".layers.1." in name for name in trained)
     assert len(trained) == 2 * (7 if targets == "all-linear" else 2)
@@ -112,9 +112,9 @@ def test_only_the_last_blocks_are_adapted(settings: BackboneConfig, targets: str
 def test_blocks_that_are_not_there_cannot_be_adapted(settings: BackboneConfig) -> None:
     model, _ = load_backbone(settings)
     with pytest.raises(ModelError, match=r"lora\.last_layers=3, but this base model has 2 blocks"):
-        add_adapter(model, LoraConfig(last_layers=3))
+        add_adapter(model, AdapterConfig(last_layers=3))
     with pytest.raises(ModelError, match="list the modules, or use all-linear"):
-        add_adapter(model, LoraConfig(targets=".*_proj", last_layers=1))
+        add_adapter(model, AdapterConfig(targets=".*_proj", last_layers=1))
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from llmrec import Histories, Recipe, load
-from llmrec.config import BackboneConfig, LoraConfig
+from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.data import Dataset, Sequences, toy_films
 from llmrec.errors import ArtifactError, ModelError
 from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged
@@ -114,7 +114,7 @@ def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:
     assert sum(p.numel() for p in model.parameters()) < sum(
         p.numel() for p in load_backbone(BackboneConfig(base=str(base), dtype="float32"))[0].parameters()
     )
-    adapted = add_adapter(model, LoraConfig(r=4, alpha=8))
+    adapted = add_adapter(model, AdapterConfig(r=4, alpha=8))
     torch.manual_seed(0)
     for name, value in adapted.named_parameters():
         if "lora_B" in name:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from llmrec import Recipe, Split
+from llmrec.arrays import Float32s
 from llmrec.data import Fold, Histories, toy_films
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models import Fusion, Recommender, from_recipe
-from llmrec.models.base import Scores
 from llmrec.models.fusion import standardized
 from llmrec.testing import RecommenderContract, ndcg
 
@@ -47,7 +47,7 @@ def test_at_its_ends_it_ranks_as_its_parts(
 
 def test_neither_the_unit_nor_the_origin_of_a_score_counts(ring_split: Split) -> None:
     class Scaled(type(of("markov"))):  # type: ignore[misc]
-        def _score(self, sequences: object) -> Scores:
+        def _score(self, sequences: object) -> Float32s:
             return super()._score(sequences) * 1000 - 7
 
     histories = ring_split.test.histories

@@ -40,7 +40,7 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("targets", ["event", "moment", "both"])
-@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("repeat_bias", [False, True])
 def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recipe: Callable[..., Recipe]) -> None:
     """Every item under the scores after what is strictly earlier, or after all that stands before it."""
     data = baskets()
@@ -80,7 +80,7 @@ def stir(model: Recommender) -> None:
     """Give what repeats add some size: training has hardly begun."""
     torch.manual_seed(1)
     with torch.no_grad():
-        for weight in network_of(model).get_submodule("repeats").parameters():
+        for weight in network_of(model).get_submodule("repeat_bias").parameters():
             weight.normal_()
 
 
@@ -96,7 +96,7 @@ def unread_scores(model: Recommender, earlier: Histories) -> np.ndarray:
     network = network_of(model)
     scores = network.get_parameter("bias").detach()[None].clone()
     if network.repeat_bias is not None:
-        repeat_bias, codes = network.get_submodule("repeats"), model.sequences_of(earlier).codes
+        repeat_bias, codes = network.get_submodule("repeat_bias"), model.sequences_of(earlier).codes
         inputs = torch.from_numpy(codes.astype(np.int64))[None]
         nobody = torch.zeros((1, repeat_bias.of_user.in_features))  # type: ignore[union-attr]
         with torch.no_grad():
@@ -136,8 +136,8 @@ def test_a_model_that_looks_both_ways_is_refused() -> None:
     with pytest.raises(RecipeError, match="must be event"):
         Recipe.of({"model": "bert4rec", "train": {"targets": "strictly_before"}})
     for kind in ("bert4rec", "als"):
-        with pytest.raises(RecipeError, match=r"has no history\.repeats; those that have are llm, gru-events"):
-            Recipe.of({"model": kind, "history": {"repeats": True}})
+        with pytest.raises(RecipeError, match=r"has no history\.repeat_bias; those that have are llm, gru-events"):
+            Recipe.of({"model": kind, "history": {"repeat_bias": True}})
 
 
 @pytest.mark.parametrize("kind", ["gru", "gru-events"])

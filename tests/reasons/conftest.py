@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Sequences
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 
 # WEIGHTS[a, b]: what one event of item a adds to the score of item b.
 WEIGHTS = np.array(
@@ -38,7 +39,7 @@ class Linear(Recommender):
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         raise NotImplementedError
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         self.calls += 1
         return np.stack([10 + WEIGHTS[sequences[n]].sum(axis=0) for n in range(len(sequences))])
 

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Histories, Sequences
 from llmrec.errors import DataError
-from llmrec.models.base import Scores
 from llmrec.reasons import Item, Together, occlusion
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def test_pairs_of_a_sum_do_not_interact(model: Linear) -> None:
 
 
 def test_interaction_of_items_that_stand_in_for_each_other(model: Linear) -> None:
-    def either(sequences: Sequences) -> Scores:
+    def either(sequences: Sequences) -> Float32s:
         # f needs a or b; c counts for itself, more where a is.
         rows = [set(sequences[n].tolist()) for n in range(len(sequences))]
         values = [5.0 * bool({0, 1} & row) + (2.0 in row) + 2.0 * ({0, 2} <= row) for row in rows]

@@ -12,7 +12,7 @@ from llmrec.training.losses import catalog_cross_entropy
 
 @pytest.mark.parametrize("at_once", [1, 40, 10_000])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("repeat_bias", [False, True])
 def test_value_and_gradients(
     at_once: int, weighted: bool, repeat_bias: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float32s, Float64s, Floatings, Int64s
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME
 from llmrec.data.dataset import Dataset
@@ -20,9 +20,6 @@ from llmrec.data.histories import Histories, n_strictly_earlier
 from llmrec.data.responses.field_bins import column_of
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 FOLDS = 5
 RECENT = 10
@@ -39,9 +36,9 @@ NUMBERS = ("rating", "price", "quantity")
 class Query:
     """Who is asked about what: events ``starts`` to ``ends`` are known of the user, ``codes`` are the items."""
 
-    starts: Ints
-    ends: Ints
-    codes: Ints
+    starts: Int64s
+    ends: Int64s
+    codes: Int64s
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +51,10 @@ class CountFeatures:
     """
 
     names: tuple[str, ...]
-    totals: Floats
-    usual: Floats  # mean of each column over all training events, [1 + columns]
-    edges: npt.NDArray[np.float32]  # of each feature in training, see ``edges_of``, [size, BINS + 1]
-    parts: Floats | None = None  # the totals of each fold of users, where it was fitted: [FOLDS, n_items, ...]
+    totals: Float64s
+    usual: Float64s  # mean of each column over all training events, [1 + columns]
+    edges: Float32s  # of each feature in training, see ``edges_of``, [size, BINS + 1]
+    parts: Float64s | None = None  # the totals of each fold of users, where it was fitted: [FOLDS, n_items, ...]
 
     @classmethod
     def fit(cls, data: Dataset, tasks: TaskSet) -> CountFeatures:
@@ -90,7 +87,7 @@ class CountFeatures:
         read = [column for name in self.names for column in needs.get(name, [BEHAVIOR])]
         return list(dict.fromkeys([*read, TIME]))
 
-    def of_events(self, histories: Histories, catalog: Catalog, *, own: bool = False) -> npt.NDArray[np.float32]:
+    def of_events(self, histories: Histories, catalog: Catalog, *, own: bool = False) -> Float32s:
         """Features of training events [n_events, size] about their items, as before them.
 
         With ``own`` what is known of an item is of all users: as ``of_pairs`` says of the same moments.
@@ -103,7 +100,7 @@ class CountFeatures:
         log = _Log(histories, values, codes, self._means(items))
         return self._of(log, Query(np.maximum(first, ends - WINDOW), ends, codes), items)
 
-    def _of_others(self, histories: Histories, codes: Ints) -> Floats:
+    def _of_others(self, histories: Histories, codes: Int64s) -> Float64s:
         """What is known of each event's item from all users but those of its user's fold.
 
         As if there were as many of them as of all: a prediction counts everyone.
@@ -115,7 +112,7 @@ class CountFeatures:
         more = np.maximum(events.sum(), 1) / rest
         return np.asarray((self.totals[codes] - self.parts[folds, codes]) * more[folds, None])
 
-    def of_pairs(self, histories: Histories, rows: Ints, codes: Ints, catalog: Catalog) -> npt.NDArray[np.float32]:
+    def of_pairs(self, histories: Histories, rows: Int64s, codes: Int64s, catalog: Catalog) -> Float32s:
         """Features of pairs of a history, by its row, and an item, by its code: [n, size]."""
         ends = histories.offsets[1:]
         starts = np.maximum(histories.offsets[:-1], ends - WINDOW)
@@ -129,13 +126,13 @@ class CountFeatures:
         added = np.zeros((n_items - len(self.totals), self.totals.shape[1]))
         return replace(self, totals=np.concatenate([self.totals, added]), parts=None)
 
-    def _of(self, log: _Log, query: Query, items: Floats) -> npt.NDArray[np.float32]:
+    def _of(self, log: _Log, query: Query, items: Float64s) -> Float32s:
         users, own = _of_users(log, query)
         means = self._means(items)
         parts = [users, np.log1p(items[:, :1]), means, means + own, _of_pairs(log, query)]
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
-    def _means(self, sums: Floats) -> Floats:
+    def _means(self, sums: Float64s) -> Float64s:
         """Means of the columns [n, columns], shrunk towards what is usual."""
         counts, totals = sums[:, 2::2], sums[:, 3::2]
         return np.asarray((totals + SHRINK * self.usual[1:]) / (counts + SHRINK))
@@ -146,12 +143,12 @@ class _Log:
     """Events: what they say [n_events, 1 + columns], their items, what is usual of these [n_events, columns]."""
 
     histories: Histories
-    values: Floats
-    codes: Ints
-    usual: Floats
+    values: Float64s
+    codes: Int64s
+    usual: Float64s
 
 
-def _folds(histories: Histories) -> Ints:
+def _folds(histories: Histories) -> Int64s:
     """The fold of each event's user."""
     users = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=0).to_numpy() % FOLDS
     return np.repeat(users, histories.lengths()).astype(np.int64)
@@ -173,11 +170,11 @@ def _names(histories: Histories, tasks: TaskSet) -> tuple[str, ...]:
     return (*names, *(["gap"] if TIME in events.columns else []))
 
 
-def _values(histories: Histories, names: tuple[str, ...]) -> Floats:
+def _values(histories: Histories, names: tuple[str, ...]) -> Float64s:
     """What events say in numbers: [n_events, 1 + columns], the first column 1, NaN where nothing is said."""
     events = histories.events
 
-    def read(name: str) -> Floats:
+    def read(name: str) -> Float64s:
         return events[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
     found = [np.ones(events.height)]
@@ -196,7 +193,7 @@ def _values(histories: Histories, names: tuple[str, ...]) -> Floats:
     return np.stack(found, axis=1)
 
 
-def _sums(values: Floats, codes: Ints, n: int) -> Floats:
+def _sums(values: Float64s, codes: Int64s, n: int) -> Float64s:
     """For each item and column: how many values are known, and their sum: [n_items, 2 * columns]."""
     found = np.zeros((n, 2 * values.shape[1]))
     for column in range(values.shape[1]):
@@ -206,7 +203,7 @@ def _sums(values: Floats, codes: Ints, n: int) -> Floats:
     return found
 
 
-def _of_users(log: _Log, query: Query) -> tuple[Floats, Floats]:
+def _of_users(log: _Log, query: Query) -> tuple[Float64s, Float64s]:
     """Features of the user, and how far their events lie from what is usual of the items, [n, columns].
 
     How many events there were, means of all and of the last ten, the last one, the span in days, and again of all
@@ -231,19 +228,19 @@ def _of_users(log: _Log, query: Query) -> tuple[Floats, Floats]:
 class _Running:
     """Means of stretches of values [n_events, columns], NaN where not known, from running sums."""
 
-    def __init__(self, values: Floats) -> None:
+    def __init__(self, values: Float64s) -> None:
         known = ~np.isnan(values)
         start = np.zeros((1, values.shape[1]))
         self.total = np.concatenate([start, np.cumsum(np.where(known, values, 0), axis=0)])
         self.count = np.concatenate([start, np.cumsum(known, axis=0)])
 
-    def mean(self, starts: Ints, ends: Ints, *, shrink: float = 0.0) -> Floats:
+    def mean(self, starts: Int64s, ends: Int64s, *, shrink: float = 0.0) -> Float64s:
         """Means of each stretch, NaN of none; with ``shrink`` so many zeros are added, and of none it is 0."""
         count, total = self.count[ends] - self.count[starts] + shrink, self.total[ends] - self.total[starts]
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _of_pairs(log: _Log, query: Query) -> Floats:
+def _of_pairs(log: _Log, query: Query) -> Float64s:
     """How often the user met this item before, and what was said the last time."""
     values, met = log.values, log.codes
     if not len(met):
@@ -261,7 +258,7 @@ def _of_pairs(log: _Log, query: Query) -> Floats:
     return np.concatenate([np.log1p(times)[:, None], said], axis=1)
 
 
-def edges_of(features: npt.NDArray[np.floating], bins: int = BINS) -> npt.NDArray[np.float32]:
+def edges_of(features: Floatings, bins: int = BINS) -> Float32s:
     """Return bounds [size, bins + 1] of parts with equally many known values; of few values each is a bound."""
     marks = np.linspace(0, 1, bins + 1)
     found = np.zeros((features.shape[1], bins + 1), dtype=np.float32)
@@ -276,7 +273,7 @@ def edges_of(features: npt.NDArray[np.floating], bins: int = BINS) -> npt.NDArra
     return found
 
 
-def _apart(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def _apart(values: Floatings) -> Floatings:
     """Leave out of sorted values those that only rounding tells from the one before."""
     new = np.diff(values) > CLOSE * (values[-1] - values[0])
     return np.asarray(values[np.concatenate([[True], new])])

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from llmrec.arrays import Float64s, Int16s
 from llmrec.config import EventField
 from llmrec.data.columns import BEHAVIOR, TIME
 from llmrec.data.histories import Histories
 from llmrec.errors import DataError
 
-Codes = npt.NDArray[np.int16]
 UNKNOWN = 0  # the level of a field that an event does not say
 
 # Pauses in seconds: two minutes, an hour, six, a day, three, a week, a month, a quarter.
@@ -42,7 +41,7 @@ class FieldLevels(BaseModel):
         """Number of levels, UNKNOWN included."""
         return 1 + max(len(self.words), len(self.values))
 
-    def codes(self, column: pl.Series) -> Codes:
+    def codes(self, column: pl.Series) -> Int16s:
         """Return each value's level. A word that was not there in training is UNKNOWN."""
         if self.name == BEHAVIOR:
             known = {word: n for n, word in enumerate(self.words, 1)}
@@ -83,7 +82,7 @@ class EventLevels(BaseModel):
         """The event columns that are read."""
         return [TIME if field.name == "gap" else field.name for field in self.fields]
 
-    def codes(self, histories: Histories) -> Codes:
+    def codes(self, histories: Histories) -> Int16s:
         """Return every event's levels, int16 [n_events, n_fields]; UNKNOWN where histories lack a column."""
         found = np.zeros((histories.events.height, len(self.fields)), dtype=np.int16)
         for place, (field, needs) in enumerate(zip(self.fields, self.columns, strict=True)):
@@ -131,7 +130,7 @@ def _levels(name: EventField, column: pl.Series) -> FieldLevels:
     return FieldLevels(name=name, bounds=tuple(map(float, bounds)), values=_typical(numbers, bounds))
 
 
-def _typical(numbers: npt.NDArray[np.float64], bounds: npt.NDArray[np.float64]) -> tuple[float, ...]:
+def _typical(numbers: Float64s, bounds: Float64s) -> tuple[float, ...]:
     """Return the median of each part; of an empty one its lower bound."""
     parts = np.digitize(numbers, bounds)
     edges = [float(numbers[0]), *map(float, bounds)]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.config import ResponsesConfig, Task
 from llmrec.data.cleaning.behaviors import PURCHASE, strengths_of
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
@@ -20,8 +20,6 @@ from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, vis
 from llmrec.data.responses.field_bins import PAUSES
 from llmrec.errors import DataError
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Kind = Literal["classes", "number", "ordinal"]
 
 # Of the user alone, without an item.
@@ -108,7 +106,7 @@ class TaskSet(BaseModel):
         if missing or (BEHAVIOR in self.columns and not _has(events) and "value" not in self.names):
             named = missing[0] if missing else BEHAVIOR
             raise DataError(f"tasks: the events have no column '{named}'; they have {', '.join(events.columns)}")
-        values: dict[str, Floats] = {
+        values: dict[str, Float64s] = {
             spec.name: _answers(spec, histories, n_visible, self.positive) for spec in self.specs
         }
         weights = np.ones(events.height)
@@ -126,12 +124,12 @@ class Targets:
     ``features`` [n, n_features]: what else was known before it, for who reads that.
     """
 
-    n_visible: Ints
-    values: Mapping[str, Floats]
-    weights: Floats
-    features: npt.NDArray[np.float32] | None = None
+    n_visible: Int64s
+    values: Mapping[str, Float64s]
+    weights: Float64s
+    features: Float32s | None = None
 
-    def of_known(self, offsets: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]) -> Targets:
+    def of_known(self, offsets: Int64s, known: Bools) -> Targets:
         """Leave out the events that are not ``known`` [n]; ``n_visible`` then counts only known ones."""
         kept = {name: values[known] for name, values in self.values.items()}
         features = None if self.features is None else self.features[known]
@@ -151,7 +149,7 @@ class ResponseQueries:
 
 
 def response_queries(
-    histories: Histories, chosen: npt.NDArray[np.bool_], tasks: TaskSet, *, most: int | None = None,
+    histories: Histories, chosen: Bools, tasks: TaskSet, *, most: int | None = None,
     window: int | None = None, seed: int = 0,
 ) -> ResponseQueries:  # fmt: skip
     """Ask about the ``chosen`` ones of these events [n_events], or a random sample of ``most`` of them.
@@ -181,7 +179,7 @@ def response_queries(
     return ResponseQueries(known, pl.DataFrame(answers))
 
 
-def _answers(spec: TaskSpec, histories: Histories, n_visible: Ints, positive: tuple[str, ...]) -> Floats:
+def _answers(spec: TaskSpec, histories: Histories, n_visible: Int64s, positive: tuple[str, ...]) -> Float64s:
     events = histories.events
     if spec.name in {"behavior", "action"}:
         known = {word: float(n) for n, word in enumerate(spec.levels)}
@@ -197,15 +195,15 @@ def _answers(spec: TaskSpec, histories: Histories, n_visible: Ints, positive: tu
     return _baskets(histories, n_visible, positive)
 
 
-def _pauses(histories: Histories, n_visible: Ints) -> Floats:
+def _pauses(histories: Histories, n_visible: Int64s) -> Float64s:
     """The part of PAUSES that the time since the last strictly earlier event lies in."""
     times = histories.events[TIME].to_numpy().astype(np.float64)
-    starts: Ints = np.repeat(histories.offsets[:-1], histories.lengths())
-    gaps: Floats = times - times[np.maximum(starts + n_visible - 1, 0)]
+    starts: Int64s = np.repeat(histories.offsets[:-1], histories.lengths())
+    gaps: Float64s = times - times[np.maximum(starts + n_visible - 1, 0)]
     return np.where(n_visible > 0, np.digitize(gaps, PAUSES), np.nan).astype(np.float64)
 
 
-def _baskets(histories: Histories, n_visible: Ints, positive: tuple[str, ...]) -> Floats:
+def _baskets(histories: Histories, n_visible: Int64s, positive: tuple[str, ...]) -> Float64s:
     """Log of 1 + what was spent at the event's moment; NaN where nothing was bought."""
     events = histories.events
     spent = (events["price"].cast(pl.Float64) * events["quantity"].cast(pl.Float64)).fill_null(0).to_numpy()
@@ -244,7 +242,7 @@ def _bare(name: Task, words: tuple[str, ...], rating: Literal["regression", "ord
     return TaskSpec(name=name, kind=kind)
 
 
-def _fitted(spec: TaskSpec, answers: Floats) -> TaskSpec:
+def _fitted(spec: TaskSpec, answers: Float64s) -> TaskSpec:
     known = answers[~np.isnan(answers)]
     if not len(known):
         raise DataError(f"tasks: no training event has an answer to '{spec.name}'; leave it out")

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Bools, Int8s, Int64s
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
@@ -21,8 +21,6 @@ from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
 FORMAT = 1
-
-Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +35,13 @@ class Fold:
     answers: pl.DataFrame
     events: pl.DataFrame | None = None
 
-    def take(self, places: npt.NDArray[np.int64]) -> Fold:
+    def take(self, places: Int64s) -> Fold:
         """Return the fold of the users at ``places`` alone."""
         histories = self.histories.take(places)
         own = pl.col(USER).is_in(list(histories.user_ids))
         return Fold(histories, self.answers.filter(own), None if self.events is None else self.events.filter(own))
 
-    def followed(self) -> tuple[Histories, npt.NDArray[np.bool_]]:
+    def followed(self) -> tuple[Histories, Bools]:
         """Put the answers' events behind the histories. Returns these, and which of their events are answers.
 
         Raises DataError for a fold without events.
@@ -71,7 +69,7 @@ class Split:
 
     name: str
     data: Dataset
-    parts: npt.NDArray[np.int8]
+    parts: Int8s
 
     def __post_init__(self) -> None:
         if len(self.parts) != self.data.events.height:
@@ -197,7 +195,7 @@ class Split:
         return split
 
 
-def _fold(events: pl.DataFrame, of_users: tuple[Rows, Rows], asked: npt.NDArray[np.bool_]) -> Fold:
+def _fold(events: pl.DataFrame, of_users: tuple[Int64s, Int64s], asked: Bools) -> Fold:
     """Take the events asked for as answers; the questions are their users' events up to the first of them."""
     starts, lengths = of_users
     so_far = offsets_of(asked)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Int8s, Int64s
 from llmrec.data.columns import ITEM, TIME
 from llmrec.data.dataset import Dataset
 from llmrec.data.sessions import session_numbers
 from llmrec.errors import DataError
-
-Parts = npt.NDArray[np.int8]
 
 # What an event is in a split. ASIDE: may stand in a history, but is neither trained on nor asked for.
 TRAIN, VALID, TEST, CONTEXT_ONLY = 0, 1, 2, 3
@@ -19,7 +17,7 @@ TRAIN, VALID, TEST, CONTEXT_ONLY = 0, 1, 2, 3
 LEAST_EVENTS = 3
 
 
-def last_k(data: Dataset, k: int) -> Parts:
+def last_k(data: Dataset, k: int) -> Int8s:
     """Each user's last k events are test, the k before validation; users with fewer than 2k + 1 stay in train."""
     if k < 1:
         raise DataError(f"k is {k}; hold out at least 1 event")
@@ -36,7 +34,7 @@ def last_k(data: Dataset, k: int) -> Parts:
     return parts
 
 
-def by_time(data: Dataset, *, valid_from: int, test_from: int, until: int | None = None) -> Parts:
+def by_time(data: Dataset, *, valid_from: int, test_from: int, until: int | None = None) -> Int8s:
     """Train before ``valid_from``, validation before ``test_from``, test after; from ``until`` on, aside.
 
     Times are Unix seconds; an event at a bound belongs to the later part. Raises DataError for a log without
@@ -78,7 +76,7 @@ def window_bounds(data: Dataset, windows: int, *, share: float) -> list[int]:
     return [round(start + (last - start) * n / (windows + 1)) for n in range(windows + 2)]
 
 
-def new_users(data: Dataset, share: float, seed: int) -> Parts:
+def new_users(data: Dataset, share: float, seed: int) -> Int8s:
     """Test users and as many validation users (a ``share`` of all each) are never trained on.
 
     Of such a user the last event is asked for and the others stand aside, as its history. Users with a
@@ -92,7 +90,7 @@ def new_users(data: Dataset, share: float, seed: int) -> Parts:
     return _filled(parts, data, "user-disjoint")
 
 
-def new_items(data: Dataset, share: float, seed: int) -> Parts:
+def new_items(data: Dataset, share: float, seed: int) -> Int8s:
     """Events of test items and validation items (a ``share`` of all each) are never trained on, all others are.
 
     Training events may be later than an answer here: the question is what a model knows of an item it never
@@ -102,7 +100,7 @@ def new_items(data: Dataset, share: float, seed: int) -> Parts:
     return _filled(_groups(len(data.catalog), share, seed)[codes], data, "cold-items")
 
 
-def last_session(data: Dataset, gap: int | None) -> Parts:
+def last_session(data: Dataset, gap: int | None) -> Int8s:
     """Each user's last session is test and the one before validation; with fewer than 3 sessions all is train.
 
     Sessions are told as ``sessions.session_numbers`` does.
@@ -122,7 +120,7 @@ def last_session(data: Dataset, gap: int | None) -> Parts:
     return parts
 
 
-def user_starts(data: Dataset) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def user_starts(data: Dataset) -> tuple[Int64s, Int64s]:
     """Return where each user's events begin, and the end; and their number. Raises DataError if scattered."""
     users = data.ids[0]
     codes = users.codes.to_numpy()
@@ -135,7 +133,7 @@ def user_starts(data: Dataset) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.in
     return starts, np.diff(starts)
 
 
-def _times(data: Dataset, what: str) -> npt.NDArray[np.int64]:
+def _times(data: Dataset, what: str) -> Int64s:
     if data.order_only:
         raise DataError(
             f"{data.name}: {what} needs times, and this log only has an order; use leave-last-out, leave-last-k, "
@@ -146,7 +144,7 @@ def _times(data: Dataset, what: str) -> npt.NDArray[np.int64]:
     return data.events[TIME].to_numpy()
 
 
-def _groups(n: int, share: float, seed: int) -> Parts:
+def _groups(n: int, share: float, seed: int) -> Int8s:
     """Put ``share`` of n things into test and as many into validation, by a seed that is the same everywhere."""
     if not 0 < share < 0.5:
         raise DataError(f"share is {share}; test and validation take as much each, so it must be in (0, 0.5)")
@@ -158,7 +156,7 @@ def _groups(n: int, share: float, seed: int) -> Parts:
     return groups
 
 
-def _filled(parts: Parts, data: Dataset, name: str) -> Parts:
+def _filled(parts: Int8s, data: Dataset, name: str) -> Int8s:
     """Raise DataError unless there is something to learn from and something to ask."""
     if not ((parts == TRAIN).any() and (parts == TEST).any()):
         raise DataError(

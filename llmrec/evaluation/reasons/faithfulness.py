@@ -7,9 +7,9 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float64s
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
@@ -23,8 +23,6 @@ from llmrec.reasons.facts import attributes
 from llmrec.reasons.occlusion import scores_without
 from llmrec.reasons.pipeline import evidence_of
 from llmrec.reasons.request import Form
-
-Values = npt.NDArray[np.float64]
 
 _COMPARED = ("deletion_better", "deletion_gap", "sufficiency_better", "sufficiency_gap")
 
@@ -72,7 +70,7 @@ def judge_reasons(
 
 def faithfulness(
     table: pl.DataFrame, catalog: Catalog, *, language: Language = "en", form: Form = "sentence"
-) -> Values:
+) -> Float64s:
     """Return 1 for each reason whose every claim is in its evidence, else 0: float64 [n]."""
     pairs = zip(table["sentence"].to_list(), evidence_of(table, catalog), strict=True)
     return np.array([not audit(text, one, language=language, form=form) for text, one in pairs], dtype=np.float64)
@@ -125,7 +123,7 @@ def named_in(sentence: str, evidence: Evidence, language: Language = "en") -> li
     return [one.item_id for place, one in enumerate(evidence.cited, start=1) if place in mentioned]
 
 
-def _compare(scores: Values, draws: int) -> dict[str, float]:
+def _compare(scores: Float64s, draws: int) -> dict[str, float]:
     """Read scores [1 + 2 * (1 + draws)]: whole; without named, without each draw; only named, only each draw."""
     without, only = scores[1 : draws + 2], scores[draws + 2 :]
     falls, kept = without[1:] - without[0], only[0] - only[1:]

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s, Float64s
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.prompting import Language
 from llmrec.resources.wheels import unpack_wheel
-
-Values = npt.NDArray[np.float64]
 
 _EXTRA = "install it with: pip install 'llmrec[text]'"
 _VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
@@ -21,7 +19,7 @@ _ENDS = re.compile(r"[.!?。！？]+")
 _HAN = re.compile("([\u4e00-\u9fff])")
 
 
-def rouge_l(texts: Sequence[str], references: Sequence[str], *, language: Language = "en") -> Values:
+def rouge_l(texts: Sequence[str], references: Sequence[str], *, language: Language = "en") -> Float64s:
     """F-measure of the longest common subsequence of words (Lin 2004), float64 [n], 0 to 1.
 
     By the rouge-score package, without stemming; Chinese is compared by character.
@@ -36,7 +34,7 @@ def rouge_l(texts: Sequence[str], references: Sequence[str], *, language: Langua
     return np.array([scorer.score(reference, text)["rougeL"].fmeasure for reference, text in pairs])
 
 
-def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language = "en") -> Values:
+def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language = "en") -> Float64s:
     """Sentence BLEU (Papineni et al. 2002) with sacrebleu's default smoothing, float64 [n], 0 to 1."""
     _paired(texts, references)
     try:
@@ -48,14 +46,14 @@ def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language 
     return np.array([metric.sentence_score(text, [reference]).score / 100 for text, reference in pairs])
 
 
-def similarity(texts: Sequence[str], references: Sequence[str]) -> Values:
+def similarity(texts: Sequence[str], references: Sequence[str]) -> Float64s:
     """Cosine of all-MiniLM-L6-v2 embeddings, float64 [n]; English only. The model is fetched once."""
     _paired(texts, references)
     vectors = _embed([*texts, *references])
     return np.asarray((vectors[: len(texts)] * vectors[len(texts) :]).sum(axis=1), dtype=np.float64)
 
 
-def reading_ease(texts: Sequence[str]) -> Values:
+def reading_ease(texts: Sequence[str]) -> Float64s:
     """Flesch reading ease of English texts (Flesch 1948), float64 [n]: 60 to 70 is plain, higher is easier.
 
     Syllables are counted as groups of vowels. A text without a word gets NaN.
@@ -80,7 +78,7 @@ def _ease(text: str) -> float:
     return 206.835 - 1.015 * len(words) / sentences - 84.6 * syllables / len(words)
 
 
-def _embed(texts: Sequence[str], *, batch: int = 64) -> npt.NDArray[np.float32]:
+def _embed(texts: Sequence[str], *, batch: int = 64) -> Float32s:
     """Mean-pooled unit vectors, float32 [n, 384], as sentence-transformers makes them."""
     import torch
     from transformers import AutoModel, AutoTokenizer

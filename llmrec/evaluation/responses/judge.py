@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Histories, Split
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.responses.tasks import ResponseQueries, TaskSet, TaskSpec, response_queries
@@ -69,7 +69,7 @@ def judge_responses(
     )  # fmt: skip
 
 
-def _predicted(spec: TaskSpec, table: pl.DataFrame) -> npt.NDArray[np.float64] | None:
+def _predicted(spec: TaskSpec, table: pl.DataFrame) -> Float64s | None:
     """Read a task's probabilities [n, n_levels] or numbers [n] off a table; None where it has none."""
     if spec.kind == "number" or (spec.kind == "ordinal" and f"{spec.name}_{spec.levels[0]}" not in table.columns):
         if spec.name not in table.columns:
@@ -89,7 +89,7 @@ def _judged(
     name: str,
     spec: TaskSpec,
     questions: ResponseQueries,
-    found: npt.NDArray[np.float64],
+    found: Float64s,
     *,
     samples: int,
     seed: int,
@@ -107,13 +107,13 @@ def _judged(
         steps = np.array(spec.values)
         numbers = found if found.ndim == 1 else found @ steps
 
-        def judge_numbers(rows: npt.NDArray[np.int64]) -> dict[str, float]:
+        def judge_numbers(rows: Int64s) -> dict[str, float]:
             return judging.number_metrics(truth[rows], numbers[rows])
 
         return Judged(**facts, metrics=judging.intervals(judge_numbers, owners, samples=samples, seed=seed))
     classes = truth.astype(np.int64)
 
-    def judge_classes(rows: npt.NDArray[np.int64]) -> dict[str, float]:
+    def judge_classes(rows: Int64s) -> dict[str, float]:
         return judging.class_metrics(classes[rows], found[rows])
 
     return Judged(

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from llmrec.arrays import Float64s, Int64s
 from llmrec.evaluation.significance import Interval
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 BINS = 10
 # Fewer resamplings than for a mean: each sorts all answers anew.
@@ -20,7 +18,7 @@ SAMPLES = 100
 POINTS = 60  # of a curve that is kept
 
 
-def class_metrics(truth: Ints, chances: Floats) -> dict[str, float]:
+def class_metrics(truth: Int64s, chances: Float64s) -> dict[str, float]:
     """Accuracy, precision, recall, F1, ROC-AUC, PR-AUC (all macro), log loss and calibration error.
 
     ``truth`` [n], ``chances`` [n, n_classes]. Of two classes AUCs are the second's. Classes that do not
@@ -51,7 +49,7 @@ def class_metrics(truth: Ints, chances: Floats) -> dict[str, float]:
     }
 
 
-def number_metrics(truth: Floats, guess: Floats) -> dict[str, float]:
+def number_metrics(truth: Float64s, guess: Float64s) -> dict[str, float]:
     """Mean absolute error and root mean squared error."""
     from sklearn import metrics
 
@@ -61,7 +59,7 @@ def number_metrics(truth: Floats, guess: Floats) -> dict[str, float]:
     }
 
 
-def per_class(truth: Ints, chances: Floats, levels: tuple[str, ...]) -> list[dict[str, Any]]:
+def per_class(truth: Int64s, chances: Float64s, levels: tuple[str, ...]) -> list[dict[str, Any]]:
     """One row a class: ``level, precision, recall, f1, support``."""
     from sklearn import metrics
 
@@ -75,7 +73,7 @@ def per_class(truth: Ints, chances: Floats, levels: tuple[str, ...]) -> list[dic
     ]
 
 
-def confusion(truth: Ints, chances: Floats) -> list[list[int]]:
+def confusion(truth: Int64s, chances: Float64s) -> list[list[int]]:
     """Rows: what it was; columns: the most probable class."""
     from sklearn import metrics
 
@@ -83,7 +81,7 @@ def confusion(truth: Ints, chances: Floats) -> list[list[int]]:
     return [[int(value) for value in row] for row in table]
 
 
-def calibration_error(truth: Ints, chances: Floats) -> float:
+def calibration_error(truth: Int64s, chances: Float64s) -> float:
     """Expected calibration error: |share right - mean probability| in ten equal bins (Naeini et al. 2015).
 
     Of two classes of the second's probability, of more of the most probable class's.
@@ -95,7 +93,7 @@ def calibration_error(truth: Ints, chances: Floats) -> float:
     return float(gaps.sum() / max(counts.sum(), 1))
 
 
-def curves(truth: Ints, chances: Floats) -> dict[str, list[list[float]]]:
+def curves(truth: Int64s, chances: Float64s) -> dict[str, list[list[float]]]:
     """Points of the ROC, precision-recall and calibration curves; of more than two classes micro-averaged."""
     from sklearn import calibration, metrics
 
@@ -111,7 +109,7 @@ def curves(truth: Ints, chances: Floats) -> dict[str, list[list[float]]]:
 
 
 def intervals(
-    judge: Callable[[Ints], dict[str, float]], owners: npt.NDArray[Any], *, samples: int = SAMPLES, seed: int = 0
+    judge: Callable[[Int64s], dict[str, float]], owners: npt.NDArray[Any], *, samples: int = SAMPLES, seed: int = 0
 ) -> dict[str, Interval]:
     """Bootstrap metrics over users: a user's events come along together, as they are not independent.
 
@@ -131,13 +129,13 @@ def intervals(
     return {name: _interval(value, np.array(found[name])) for name, value in whole.items()}
 
 
-def _interval(value: float, drawn: Floats) -> Interval:
+def _interval(value: float, drawn: Float64s) -> Interval:
     usable = drawn[~np.isnan(drawn)]
     low, high = np.quantile(usable, [0.025, 0.975]) if len(usable) else (np.nan, np.nan)
     return Interval(mean=value, low=float(low), high=float(high))
 
 
-def _claims(truth: Ints, chances: Floats) -> tuple[Ints, Floats]:
+def _claims(truth: Int64s, chances: Float64s) -> tuple[Int64s, Float64s]:
     """What is claimed of each event with which probability, and whether it is so."""
     if chances.shape[1] == 2:
         return (truth == 1).astype(np.int64), np.clip(chances[:, 1], 0, 1)
@@ -145,7 +143,7 @@ def _claims(truth: Ints, chances: Floats) -> tuple[Ints, Floats]:
     return (truth == guess).astype(np.int64), np.clip(chances.max(axis=1), 0, 1)
 
 
-def _kept(x: Floats, y: Floats) -> list[list[float]]:
+def _kept(x: Float64s, y: Float64s) -> list[list[float]]:
     """Points of a curve, evenly chosen if there are many."""
     places = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(np.int64))
     return [[round(float(x[place]), 5), round(float(y[place]), 5)] for place in places]

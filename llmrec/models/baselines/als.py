@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s, Float64s, Int32s
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.tensors import read_tensors, write_tensors
 from llmrec.runtime import extra
 
@@ -41,36 +41,34 @@ class ALSRecommender(Recommender):
                 iterations=shape.iterations, random_state=self.recipe.seed, num_threads=1, use_gpu=False,
             )  # fmt: skip
             model.fit(met, show_progress=progress)
-        self._items: Scores = np.asarray(model.item_factors, dtype=np.float32)
+        self._items: Float32s = np.asarray(model.item_factors, dtype=np.float32)
         popularity = np.bincount(sequences.codes, minlength=len(self.catalog)).astype(np.float32)
         self._share = popularity / popularity.sum()
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         users = np.stack([self._user(sequences[n]) for n in range(len(sequences))])
         # Popularity orders what an empty history, whose vector is zero, leaves equal.
-        scores: Scores = users @ self._items.T + 1e-6 * self._share
+        scores: Float32s = users @ self._items.T + 1e-6 * self._share
         return scores
 
-    def _user(self, codes: npt.NDArray[np.int32]) -> Scores:
+    def _user(self, codes: Int32s) -> Float32s:
         """Solve (Y'Y + r I + a-weighted Y_u'Y_u) x = (1 + a)-weighted sum of Y_u, eq. 4 of the paper."""
         shape, own = self.recipe.als, self._items[np.unique(codes)].astype(np.float64)
         if not len(own):
             return np.zeros(self._items.shape[1], dtype=np.float32)
         # The library's confidence is alpha for what was met and 1 for the rest.
         left = self._gram + (shape.alpha - 1) * own.T @ own
-        solved: Scores = np.linalg.solve(left, shape.alpha * own.sum(axis=0)).astype(np.float32)
+        solved: Float32s = np.linalg.solve(left, shape.alpha * own.sum(axis=0)).astype(np.float32)
         return solved
 
     @property
-    def _gram(self) -> npt.NDArray[np.float64]:
+    def _gram(self) -> Float64s:
         if not hasattr(self, "_products"):
             items = self._items.astype(np.float64)
-            self._products: npt.NDArray[np.float64] = items.T @ items + self.recipe.als.regularization * np.eye(
-                items.shape[1]
-            )
+            self._products: Float64s = items.T @ items + self.recipe.als.regularization * np.eye(items.shape[1])
         return self._products
 
-    def item_vectors(self) -> Scores:
+    def item_vectors(self) -> Float32s:
         """Return the item factors, float32 [n_items, factors]."""
         return self._items
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ class ItemKNNRecommender(Recommender):
         popularity = np.bincount(sequences.codes, minlength=n).astype(np.float32)
         self._share = popularity / popularity.sum()
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         from scipy.sparse import csr_array
 
         n = len(self.catalog)
         near = csr_array((self._values, self._indices, self._indptr), shape=(n, n))
         weights = recency_weights(sequences, self.recipe.counting.half_life, n_items=n)
-        scores: Scores = (weights @ near).toarray() + 1e-6 * self._share
+        scores: Float32s = (weights @ near).toarray() + 1e-6 * self._share
         return scores
 
     def _save(self, folder: Path) -> None:
@@ -81,5 +82,5 @@ def recency_weights(sequences: Sequences, half_life: float, *, n_items: int) -> 
     from scipy.sparse import csr_array
 
     age = np.repeat(sequences.offsets[1:], sequences.lengths()) - 1 - np.arange(len(sequences.codes))
-    weights: Scores = (0.5 ** (age / half_life)).astype(np.float32)
+    weights: Float32s = (0.5 ** (age / half_life)).astype(np.float32)
     return csr_array((weights, sequences.codes, sequences.offsets), shape=(len(sequences), n_items))

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
-
-Ints = npt.NDArray[np.int64]
 
 
 class _Chain(NamedTuple):
@@ -21,10 +19,10 @@ class _Chain(NamedTuple):
     ``contexts`` [n_contexts] are sorted keys of the last items, as ``_keys`` makes them.
     """
 
-    contexts: Ints
-    starts: Ints
-    after: Ints
-    share: Scores
+    contexts: Int64s
+    starts: Int64s
+    after: Int64s
+    share: Float32s
 
 
 class MarkovRecommender(Recommender):
@@ -44,7 +42,7 @@ class MarkovRecommender(Recommender):
         popularity = np.bincount(sequences.codes, minlength=n).astype(np.float32)
         self._share = popularity / popularity.sum()
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         scores = np.tile(self._share, (len(sequences), 1))
         for length, chain in enumerate(self._chains, 1):
             long = np.flatnonzero(sequences.lengths() >= length)
@@ -89,7 +87,7 @@ def _chain(sequences: Sequences, length: int, n_items: int) -> _Chain:
     return _Chain(contexts, bounds, after[first], share.astype(np.float32))
 
 
-def _keys(codes: npt.NDArray[np.int32], ends: Ints, length: int, n_items: int) -> Ints:
+def _keys(codes: Int32s, ends: Int64s, length: int, n_items: int) -> Int64s:
     """Number the ``length`` items before each end: int64, distinct for catalogs of up to two million items."""
     keys = np.zeros(len(ends), dtype=np.int64)
     for back in range(length, 0, -1):

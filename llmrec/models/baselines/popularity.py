@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM, TIME
 from llmrec.errors import DataError
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.tensors import read_tensors, write_tensors
 
 
@@ -22,7 +23,7 @@ class PopularityRecommender(Recommender):
         codes = self.catalog.codes(data.events[ITEM])
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         return np.tile(self._counts, (len(sequences), 1))
 
     def _save(self, folder: Path) -> None:
@@ -66,7 +67,7 @@ class RepeatLastRecommender(PopularityRecommender):
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
         self._counts = self._counts / self._counts.sum()
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         scores = super()._score(sequences)
         users, codes = sequences.users(), sequences.codes
         age = sequences.offsets[1:][users] - 1 - np.arange(len(codes))

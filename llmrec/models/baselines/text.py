@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_knn import recency_weights
 from llmrec.models.tensors import read_tensors, write_tensors
 from llmrec.models.text_encodings import text_encodings
@@ -26,18 +27,18 @@ class TextRecommender(Recommender):
         vectors = text_encodings(self)
         # Texts of one catalog share most of their vector; without it, what tells them apart is left.
         vectors -= vectors.mean(axis=0)
-        self._vectors: Scores = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        self._vectors: Float32s = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         counts = np.bincount(self.catalog.codes(data.events["item_id"]), minlength=len(self.catalog))
         self._share = (counts / counts.sum()).astype(np.float32)
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         half_life = self.recipe.counting.half_life
         users = recency_weights(sequences, half_life, n_items=len(self.catalog)) @ self._vectors
         users /= np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
-        scores: Scores = users @ self._vectors.T + 1e-6 * self._share
+        scores: Float32s = users @ self._vectors.T + 1e-6 * self._share
         return scores
 
-    def item_vectors(self) -> Scores:
+    def item_vectors(self) -> Float32s:
         """Return the texts' vectors, unit length, float32 [n_items, width]."""
         return self._vectors
 

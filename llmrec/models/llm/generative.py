@@ -7,12 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
-from llmrec.models.base import Scores
 from llmrec.models.composite import Wrapped
 from llmrec.models.ranking import rank_candidates, table_of
 
@@ -44,10 +43,10 @@ class GenerativeRanking(Wrapped):
 
         return TitleGenerator(self.model.encoder)
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         return self._generator.exact(sequences)
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
         if self.beams is None:
             return super()._ranked(histories, k, exclude_seen=exclude_seen)
         sequences = Sequences.encode(histories, self.catalog)
@@ -67,15 +66,13 @@ class GenerativeRanking(Wrapped):
         found = self._found(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
         return table_of(list(histories.user_ids), self.catalog, *found)
 
-    def _found(
-        self, sequences: Sequences, k: int, beams: int, allowed: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _found(self, sequences: Sequences, k: int, beams: int, allowed: Bools) -> tuple[Int64s, Float32s]:
         codes, values = self._generator.best(sequences, beams, allowed=allowed)
         if not codes.shape[1]:
             return codes, values
         return rank_candidates(codes, values, k, self.catalog.tie_order, without=np.isneginf(values))
 
-    def _unseen(self, sequences: Sequences, *, exclude_seen: bool) -> npt.NDArray[np.bool_]:
+    def _unseen(self, sequences: Sequences, *, exclude_seen: bool) -> Bools:
         allowed = np.ones((len(sequences), len(self.catalog)), dtype=bool)
         if exclude_seen:
             allowed[sequences.users(), sequences.codes] = False

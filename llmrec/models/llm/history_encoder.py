@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s
 from llmrec.data import Sequences
 from llmrec.errors import PromptError
 from llmrec.llm.serialize import Serializer, Written
@@ -61,14 +61,12 @@ class HistoryEncoder:
         room = self.max_tokens - len(self.serializer.prefix)
         return recent.newest(newest_that_fit_each(self.serializer.sizes(recent), recent.offsets, room))
 
-    def users(self, sequences: Sequences, *, raw: bool = False) -> npt.NDArray[np.float32]:
+    def users(self, sequences: Sequences, *, raw: bool = False) -> Float32s:
         """Return unit user vectors, float32 [n, dim]; ``raw``: the LLM's states [n, hidden]."""
         window = self.window(sequences)
         return encode_users(self.network, self.serializer, window, batch_tokens=self.batch_tokens, raw=raw)
 
-    def add_repeat_bias(
-        self, scores: npt.NDArray[np.float32], users: npt.NDArray[np.float32], read: Sequences
-    ) -> None:
+    def add_repeat_bias(self, scores: Float32s, users: Float32s, read: Sequences) -> None:
         """Add what repeats add, if the network has them, to scores [n, n_items] of user vectors [n, dim]."""
         import torch
 
@@ -128,7 +126,7 @@ class HistoryEncoder:
 
 def encode_users(
     network: NextItemNetwork, serializer: Serializer, sequences: Sequences, *, batch_tokens: int, raw: bool = False
-) -> npt.NDArray[np.float32]:
+) -> Float32s:
     """Return each history's unit user vector ``W u``, float32 [n, dim]. Histories must fit the window.
 
     ``raw``: the LLM's own state ``u`` instead, float32 [n, hidden].

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import USER
 from llmrec.errors import DataError
 from llmrec.llm.serialize import Serializer
-from llmrec.models.base import Scores
 from llmrec.models.fit_network import fit_network
 from llmrec.models.llm.add_items import add_rows
 from llmrec.models.llm.build import build_encoder
@@ -50,21 +49,21 @@ class LLMRecommender(RespondingRecommender):
     index: ItemIndex
     prompts: tuple[Prompt, ...]  # of a history, of an item's line and, where events are read, of an event
     event_tokens: EventTokens | None  # what events say besides their items
-    texts: Scores  # each item's text encoding, standardized by the next two, [n_items, hidden]
-    text_mean: Scores
+    texts: Float32s  # each item's text encoding, standardized by the next two, [n_items, hidden]
+    text_mean: Float32s
     text_scale: float
-    counts: Scores  # training events of each item, [n_items]
+    counts: Float32s  # training events of each item, [n_items]
 
     @property
     def narration_base(self) -> str:
         """The base model that words reasons: without the adapter and at full depth."""
         return self.recipe.backbone.base
 
-    def embed_users(self, histories: Histories) -> Scores:
+    def embed_users(self, histories: Histories) -> Float32s:
         """Return each history's user vector, unit length, float32 [n, dim]."""
         return self.encoder.users(self.sequences_of(histories))
 
-    def item_vectors(self) -> Scores:
+    def item_vectors(self) -> Float32s:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
         return self.vectors
 
@@ -197,7 +196,7 @@ class LLMRecommender(RespondingRecommender):
                 self.serializer_of(tokenizer, self.catalog).save(temporary)
         return replace(Serializer.load(place, self.recipe.history.encoding), events=self.event_tokens)
 
-    def encode_item_texts(self, model: Any, serializer: Serializer) -> Scores:
+    def encode_item_texts(self, model: Any, serializer: Serializer) -> Float32s:
         """Return a model's encoding of every line, float32 [n, hidden]."""
         from llmrec.llm.backbone import encoder
         from llmrec.llm.encode import encode_item_texts
@@ -231,22 +230,22 @@ class LLMRecommender(RespondingRecommender):
         network.refresh()
         with torch.inference_mode():
             self.texts = network.items.texts.cpu().numpy()
-            self.raw: Scores = network.items().cpu().numpy()
-            self.vectors: Scores = network.item_vectors().cpu().numpy()
-            self.bias: Scores = network.biases().cpu().numpy()
+            self.raw: Float32s = network.items().cpu().numpy()
+            self.vectors: Float32s = network.item_vectors().cpu().numpy()
+            self.bias: Float32s = network.biases().cpu().numpy()
             self.temperature = float(network.log_temperature.exp())
         self.index = ItemIndex.build(self.vectors, temperature=self.temperature, bias=self.bias)
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         return self._scores_of(self.encoder.users(sequences), self.encoder.window(sequences))
 
-    def _scores_of(self, users: Scores, read: Sequences) -> Scores:
+    def _scores_of(self, users: Float32s, read: Sequences) -> Float32s:
         """Score every item for user vectors [n, dim] of histories of which ``read`` was read."""
         scores = np.asarray(self.temperature * users @ self.vectors.T + self.bias, dtype=np.float32)
         self.encoder.add_repeat_bias(scores, users, read)
         return scores
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
         """Ask the index for k items more than the longest history holds; the dense scores are not needed."""
         if self.recipe.responses.rank_by != "relevance":
             return super()._ranked(histories, k, exclude_seen=exclude_seen)
@@ -254,8 +253,8 @@ class LLMRecommender(RespondingRecommender):
         return self._best(self.encoder.users(sequences), sequences, k, exclude_seen=exclude_seen)
 
     def _best(
-        self, users: Scores, known: Sequences, k: int, *, exclude_seen: bool, read: Sequences | None = None
-    ) -> tuple[npt.NDArray[np.int64], Scores]:
+        self, users: Float32s, known: Sequences, k: int, *, exclude_seen: bool, read: Sequences | None = None
+    ) -> tuple[Int64s, Float32s]:
         """Rank for user vectors [n, dim] of the histories ``known``; ``read``: the part of them that was read."""
         if self.encoder.network.repeat_bias is not None and not exclude_seen:  # the index knows no histories
             scores = self._scores_of(users, self.encoder.window(known) if read is None else read)
@@ -268,7 +267,7 @@ class LLMRecommender(RespondingRecommender):
                 seen[row] = np.isin(codes[row], known[row])
         return rank_candidates(codes, values, k, self.catalog.tie_order, without=seen)
 
-    def _answer(self, user: npt.NDArray[np.float32], known: list[int], read: int, k: int) -> pl.DataFrame:
+    def _answer(self, user: Float32s, known: list[int], read: int, k: int) -> pl.DataFrame:
         """Rank for one user vector, as a session asks that read the newest ``read`` of ``known``."""
         if k < 1:
             raise DataError(f"k must be at least 1, got {k}")
@@ -276,23 +275,21 @@ class LLMRecommender(RespondingRecommender):
         best, values = self._best(user[None], whole, k, exclude_seen=self.exclude_seen, read=whole.last(read))
         return table_of([""], self.catalog, best, values).drop(USER)
 
-    def _nearest(
-        self, codes: npt.NDArray[np.int64], k: int, vectors: Scores
-    ) -> tuple[npt.NDArray[np.int64], Scores]:
+    def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
         found, values = self.index.search(vectors[codes], min(k + 1, len(self.catalog)), biased=False)
         itself = found == codes[:, None]
         return rank_candidates(found, values / self.temperature, k, self.catalog.tie_order, without=itself)
 
-    def _states(self, sequences: Sequences) -> Scores:
+    def _states(self, sequences: Sequences) -> Float32s:
         return self.encoder.users(sequences, raw=True)
 
     def _heads(self) -> ResponseHeads | None:
         return self.encoder.network.responses
 
-    def _raw_vectors(self) -> Scores:
+    def _raw_vectors(self) -> Float32s:
         return self.raw
 
-    def _event_codes(self, histories: Histories) -> npt.NDArray[np.int32]:
+    def _event_codes(self, histories: Histories) -> Int32s:
         assert self.event_tokens is not None
         return self.event_tokens.codes(histories)
 

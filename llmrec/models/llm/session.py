@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float32s, Int32s
 from llmrec.data import Catalog, Histories, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.errors import DataError
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
     from llmrec.models.llm.history_encoder import HistoryEncoder
 
-Floats = npt.NDArray[np.float32]
 # User vector [dim], codes of the history, how many of the newest were read, k: the table of the best.
-Answer = Callable[[Floats, list[int], int, int], pl.DataFrame]
+Answer = Callable[[Float32s, list[int], int, int], pl.DataFrame]
 # What the model reads with now: both are others once it has taken in new items.
 Source = Callable[[], tuple["HistoryEncoder", Catalog]]
 # What events say besides their items, as codes of the serializer's event runs.
-EventCoder = Callable[[Histories], npt.NDArray[np.int32]]
+EventCoder = Callable[[Histories], Int32s]
 Event = str | Mapping[str, object]
 
 
@@ -64,7 +63,7 @@ class UserSession:
         return self.history[self._first :]
 
     @property
-    def state(self) -> Floats:
+    def state(self) -> Float32s:
         """The user vector, unit length, float32 [dim]."""
         return self._state
 
@@ -166,4 +165,4 @@ class UserSession:
             out = blocks(inputs_embeds=embedded, use_cache=True, **cache_option(blocks, self._cache))
             self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()
-            self._state: Floats = network.users(last).cpu().numpy()
+            self._state: Float32s = network.users(last).cpu().numpy()

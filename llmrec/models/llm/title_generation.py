@@ -13,19 +13,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.data import Sequences
 from llmrec.errors import ModelError
 from llmrec.llm.decode import Decoder, Read, check_head
 from llmrec.models.llm.history_encoder import HistoryEncoder
 from llmrec.models.llm.trie import ROOT, TitleTrie
 from llmrec.training.batching import by_length, padded
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 # Positions that may lie in caches at once, a multiple of a training step's: nothing is kept for a gradient.
 CACHED = 8
@@ -35,9 +30,9 @@ CACHED = 8
 class Found:
     """What a beam search found: for each find its row, a leaf of the trie, and the log-probability."""
 
-    rows: Ints
-    leaves: Ints
-    scores: Doubles
+    rows: Int64s
+    leaves: Int64s
+    scores: Float64s
 
 
 class TitleGenerator:
@@ -59,7 +54,7 @@ class TitleGenerator:
         """The tree of the catalog's lines."""
         return TitleTrie.build(self.encoder.serializer.tokens, self.encoder.serializer.offsets)
 
-    def exact(self, sequences: Sequences) -> Floats:
+    def exact(self, sequences: Sequences) -> Float32s:
         """Score every item for every sequence by teacher forcing: float32 [n, n_items]."""
         import torch
 
@@ -73,16 +68,16 @@ class TitleGenerator:
                 scores[rows] = self.decoder.likelihoods(read, lines, budget=self._budget)[at]
         return scores
 
-    def best(self, sequences: Sequences, beams: int, *, allowed: Flags) -> tuple[Ints, Floats]:
+    def best(self, sequences: Sequences, beams: int, *, allowed: Bools) -> tuple[Int64s, Float32s]:
         """Find items by beam search: codes and log-probabilities [n, m], -inf where fewer were found.
 
         ``allowed`` [n, n_items]: which items may come out. ``beams`` token sequences are followed for each
         history, so at least so many items come out if as many are allowed; with as many beams as items the
         ranking is exact. All items that share a line come out with it. The order within a row is arbitrary.
         """
-        found: list[tuple[Ints, Floats]] = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))] * len(
-            sequences
-        )
+        found: list[tuple[Int64s, Float32s]] = [
+            (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        ] * len(sequences)
         for rows, read in self._read(sequences, budget=self._budget, rows_each=beams):
             some = beam_search(self.decoder, self.trie, read, beams, [allowed[row] for row in rows])
             which, codes = self.trie.items_at(some.leaves)
@@ -102,7 +97,7 @@ class TitleGenerator:
     def _budget(self) -> int:
         return CACHED * self.encoder.batch_tokens
 
-    def _read(self, sequences: Sequences, *, budget: int, rows_each: int = 1) -> Iterator[tuple[Ints, Read]]:
+    def _read(self, sequences: Sequences, *, budget: int, rows_each: int = 1) -> Iterator[tuple[Int64s, Read]]:
         """Read the histories in groups of like length whose caches, each ``rows_each`` times, hold ``budget``."""
         import torch
 
@@ -132,7 +127,7 @@ class TitleGenerator:
         return replace(encoder, max_tokens=room - longest)
 
 
-def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allowed: list[Flags]) -> Found:
+def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allowed: list[Bools]) -> Found:
     """Follow the ``beams`` most probable ways down the trie for each row that was read, to the leaves.
 
     Finished lines keep their place among the beams. Ways without an allowed item below them are not taken.
@@ -165,7 +160,7 @@ def beam_search(decoder: Decoder, trie: TitleTrie, read: Read, beams: int, allow
     return done
 
 
-def best_of_each(owners: Ints, scores: Doubles, nodes: Ints, most: int) -> Ints:
+def best_of_each(owners: Int64s, scores: Float64s, nodes: Int64s, most: int) -> Int64s:
     """Return the places of each owner's ``most`` highest scores; ties go to the lower node."""
     order = np.lexsort((nodes, -scores, owners))
     ranked = owners[order]

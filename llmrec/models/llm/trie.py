@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from llmrec.arrays import Bools, Int64s
 
 ROOT = 0
 
@@ -23,15 +21,15 @@ class TitleTrie:
     are ``paths[offsets[n]:offsets[n + 1]]``.
     """
 
-    tokens: Ints
-    first: Ints
-    children: Ints
-    below: Ints
-    paths: Ints
-    offsets: Ints
+    tokens: Int64s
+    first: Int64s
+    children: Int64s
+    below: Int64s
+    paths: Int64s
+    offsets: Int64s
 
     @classmethod
-    def build(cls, tokens: Ints, offsets: Ints) -> TitleTrie:
+    def build(cls, tokens: Int64s, offsets: Int64s) -> TitleTrie:
         """Build from the flat token ids of all lines. A line must end with a token found nowhere else in it."""
         lengths = np.diff(offsets)
         paths = np.empty(len(tokens), dtype=np.int64)
@@ -58,25 +56,25 @@ class TitleTrie:
         return len(self.tokens)
 
     @property
-    def leaves(self) -> Ints:
+    def leaves(self) -> Int64s:
         """The leaf in which each item's line ends, [n_items]."""
         return self.paths[self.offsets[1:] - 1]
 
-    def leading_to(self, allowed: Flags) -> Flags:
+    def leading_to(self, allowed: Bools) -> Bools:
         """Tell which nodes have at least one allowed item (bool [n_items]) below them: bool [n]."""
         passing = np.repeat(allowed, np.diff(self.offsets))
         reached = np.bincount(self.paths[passing], minlength=len(self)) > 0
         reached[ROOT] = bool(allowed.any())
         return reached
 
-    def steps(self, nodes: Ints) -> tuple[Ints, Ints]:
+    def steps(self, nodes: Int64s) -> tuple[Int64s, Int64s]:
         """List all children of some nodes: for each child the place of its parent in ``nodes``, and the child."""
         counts = self.children[nodes]
         which = np.repeat(np.arange(len(nodes)), counts)
         before = np.cumsum(counts) - counts
         return which, self.first[nodes][which] + np.arange(counts.sum()) - before[which]
 
-    def items_at(self, leaves: Ints) -> tuple[Ints, Ints]:
+    def items_at(self, leaves: Int64s) -> tuple[Int64s, Int64s]:
         """List all items of some leaves: for each item the place of its leaf in ``leaves``, and its code."""
         ends = self.leaves
         order = np.argsort(ends, kind="stable")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmrec.arrays import Float32s
 from llmrec.data import Catalog
 from llmrec.errors import RecipeError
-from llmrec.models.base import Scores
 
 
-def warm_vectors(run: str, catalog: Catalog, dim: int) -> Scores:
+def warm_vectors(run: str, catalog: Catalog, dim: int) -> Float32s:
     """Return float32 [n_items, dim]; an item that the run does not know gets zeros.
 
     Raises RecipeError if the run's model has no item vectors or they have another width, ArtifactError if
@@ -27,5 +27,5 @@ def warm_vectors(run: str, catalog: Catalog, dim: int) -> Scores:
             "make them equal"
         )
     codes = model.catalog.codes(catalog.ids)
-    found: Scores = np.where((codes >= 0)[:, None], vectors[codes], 0).astype(np.float32)
+    found: Float32s = np.where((codes >= 0)[:, None], vectors[codes], 0).astype(np.float32)
     return found

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Catalog, Dataset, Histories
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import n_strictly_earlier
@@ -17,9 +17,6 @@ from llmrec.data.responses.tasks import TaskSet, TaskSpec
 from llmrec.errors import DataError
 from llmrec.models.responses.recommender import pairs_of
 from llmrec.models.responses.table import Answers, response_table
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class ResponseModel(ABC):
@@ -55,7 +52,7 @@ class ResponseModel(ABC):
         """Learn; tasks and catalog are set."""
 
     @abstractmethod
-    def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
+    def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:
         """Answer for pairs of a history's row and an item's code."""
 
 
@@ -67,7 +64,7 @@ class PriorResponses(ResponseModel):
     def _fit(self, data: Dataset) -> None:
         pass
 
-    def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
+    def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:
         return {spec.name: usual(spec, len(rows)) for spec in self.tasks.specs}
 
 
@@ -81,7 +78,7 @@ class MarkovResponses(ResponseModel):
         targets = self.tasks.targets(data.histories)
         starts = np.repeat(data.histories.offsets[:-1], data.histories.lengths())
         last = starts + targets.n_visible - 1
-        self.chains: dict[str, Floats] = {}
+        self.chains: dict[str, Float64s] = {}
         for spec in stepped(self.tasks):
             steps = steps_of(spec, targets.values[spec.name])
             known = (targets.n_visible > 0) & (steps >= 0) & (steps[np.maximum(last, 0)] >= 0)
@@ -90,9 +87,9 @@ class MarkovResponses(ResponseModel):
             counts += self.strength * np.array(spec.prior)
             self.chains[spec.name] = counts / counts.sum(axis=1, keepdims=True)
 
-    def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
+    def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:
         targets = self.tasks.targets(histories)
-        found: dict[str, Floats] = {}
+        found: dict[str, Float64s] = {}
         lengths = histories.lengths()[rows]
         last = np.maximum(histories.offsets[1:][rows] - 1, 0)
         for spec in stepped(self.tasks):
@@ -129,8 +126,8 @@ class HiddenMarkovResponses(ResponseModel):
             )  # fmt: skip
             self.machines[spec.name] = machine.fit(flat[rows, None], lengths[chosen])
 
-    def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
-        found: dict[str, Floats] = {}
+    def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:
+        found: dict[str, Float64s] = {}
         for spec in stepped(self.tasks):
             machine = self.machines[spec.name]
             flat, lengths = self._symbols(spec, histories)
@@ -142,7 +139,7 @@ class HiddenMarkovResponses(ResponseModel):
             found[spec.name] = shown_as(spec, (now @ machine.emissionprob_)[rows])
         return found
 
-    def _symbols(self, spec: TaskSpec, histories: Histories) -> tuple[Ints, Ints]:
+    def _symbols(self, spec: TaskSpec, histories: Histories) -> tuple[Int64s, Int64s]:
         """A symbol for each moment of each history, and how many each has."""
         steps = steps_of(spec, self.tasks.targets(histories).values[spec.name])
         places = np.arange(len(steps)) - np.repeat(histories.offsets[:-1], histories.lengths())
@@ -151,7 +148,7 @@ class HiddenMarkovResponses(ResponseModel):
         return steps[kept], np.bincount(owners[kept], minlength=len(histories))
 
 
-def usual(spec: TaskSpec, n: int) -> Floats:
+def usual(spec: TaskSpec, n: int) -> Float64s:
     """The prior of a task, n times."""
     if spec.kind == "number":
         return np.full(n, spec.center)
@@ -163,7 +160,7 @@ def stepped(tasks: TaskSet) -> list[TaskSpec]:
     return [spec for spec in tasks.specs if spec.levels]
 
 
-def steps_of(spec: TaskSpec, answers: Floats) -> Ints:
+def steps_of(spec: TaskSpec, answers: Float64s) -> Int64s:
     """Turn answers into places among a task's levels, -1 where not known."""
     known = ~np.isnan(answers)
     places = answers
@@ -173,6 +170,6 @@ def steps_of(spec: TaskSpec, answers: Floats) -> Ints:
     return np.where(known, np.nan_to_num(places), -1).astype(np.int64)
 
 
-def shown_as(spec: TaskSpec, chances: Floats) -> Floats:
+def shown_as(spec: TaskSpec, chances: Float64s) -> Float64s:
     """Turn probabilities of the levels into what a task's kind says: these, or the expected number."""
     return chances @ np.array(spec.values) if spec.kind == "number" else chances

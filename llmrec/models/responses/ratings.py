@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Dataset, Histories, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.errors import DataError
 from llmrec.models.responses.baselines import ResponseModel
 from llmrec.models.responses.table import Answers
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class BiasRatings(ResponseModel):
@@ -32,20 +29,20 @@ class BiasRatings(ResponseModel):
             self.items = _shrunk(ratings - self.mean - of_users[users], codes, len(self.items), self.shrink_items)
             of_users = _shrunk(ratings - self.mean - self.items[codes], users, n, self.shrink_users)
 
-    def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
+    def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:
         spec = self.tasks["rating"]
         found = self._expected(histories, rows, codes).clip(spec.low, spec.high)
         # Numbers only: this model knows no probabilities of single steps.
         return {"rating": found}
 
-    def _expected(self, histories: Histories, rows: Ints, codes: Ints) -> Floats:
+    def _expected(self, histories: Histories, rows: Int64s, codes: Int64s) -> Float64s:
         return np.asarray(self.mean + self._of_users(histories)[rows] + self.items[codes])
 
-    def _of_users(self, histories: Histories) -> Floats:
+    def _of_users(self, histories: Histories) -> Float64s:
         users, codes, ratings = self._rated(histories)
         return _shrunk(ratings - self.mean - self.items[codes], users, len(histories), self.shrink_users)
 
-    def _rated(self, histories: Histories) -> tuple[Ints, Ints, Floats]:
+    def _rated(self, histories: Histories) -> tuple[Int64s, Int64s, Float64s]:
         """The known ratings: whose, of what, how high."""
         if "rating" not in self.tasks.names:
             raise DataError(f"the {self.name} baseline predicts ratings; add rating to the tasks")
@@ -81,7 +78,7 @@ class FactorRatings(BiasRatings):
             of_users = self._solved(self.of_items[codes], rest, users, len(data.histories))
             self.of_items = self._solved(of_users[users], rest, codes, len(self.catalog))
 
-    def _expected(self, histories: Histories, rows: Ints, codes: Ints) -> Floats:
+    def _expected(self, histories: Histories, rows: Int64s, codes: Int64s) -> Float64s:
         users, rated, ratings = self._rated(histories)
         biases = self._of_users(histories)
         rest = ratings - self.mean - self.items[rated] - biases[users]
@@ -89,7 +86,7 @@ class FactorRatings(BiasRatings):
         crossed = (of_users[rows] * self.of_items[codes]).sum(axis=1)
         return np.asarray(self.mean + biases[rows] + self.items[codes] + crossed)
 
-    def _solved(self, vectors: Floats, rest: Floats, groups: Ints, n: int) -> Floats:
+    def _solved(self, vectors: Float64s, rest: Float64s, groups: Int64s, n: int) -> Float64s:
         """Ridge regression of ``rest`` [m] on ``vectors`` [m, factors] in each of n groups: [n, factors]."""
         order = np.argsort(groups, kind="stable")
         bounds = np.searchsorted(groups[order], np.arange(n + 1))
@@ -101,7 +98,7 @@ class FactorRatings(BiasRatings):
         return found
 
 
-def _shrunk(values: Floats, groups: Ints, n: int, shrink: float) -> Floats:
+def _shrunk(values: Float64s, groups: Int64s, n: int, shrink: float) -> Float64s:
     """Mean of each group with so many zeros added."""
     total, counts = np.bincount(groups, values, minlength=n), np.bincount(groups, minlength=n)
     return np.asarray(total / (counts + shrink))

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Float32s, Floatings, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.histories import offsets_of
@@ -18,7 +18,7 @@ from llmrec.data.responses.count_features import WINDOW, CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
 from llmrec.data.responses.tasks import Targets, TaskSet, response_queries
 from llmrec.errors import DataError, RecipeError
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, sample_of
 from llmrec.models.responses.table import Answers, response_table, skill
 from llmrec.training.batching import Batch, context_positions_of, targets_of
@@ -49,10 +49,10 @@ class RespondingRecommender(Recommender):
     count_features: (
         CountFeatures | None
     )  # what the heads read besides states, where the recipe has responses.count_features
-    prices: Scores  # each item's median price in training, [n_items]; 1 where no price is known
+    prices: Float32s  # each item's median price in training, [n_items]; 1 where no price is known
 
     @abstractmethod
-    def _states(self, sequences: Sequences) -> Scores:
+    def _states(self, sequences: Sequences) -> Float32s:
         """Return what the heads read of each history, float32 [n, width]."""
 
     @abstractmethod
@@ -60,7 +60,7 @@ class RespondingRecommender(Recommender):
         """Return the heads, None without tasks."""
 
     @abstractmethod
-    def _raw_vectors(self) -> Scores:
+    def _raw_vectors(self) -> Float32s:
         """Return item vectors before normalization, float32 [n_items, dim]."""
 
     def predict_response(
@@ -107,7 +107,7 @@ class RespondingRecommender(Recommender):
         return Sequences.encode(histories, self._fitted_catalog(), event_codes=event_codes)
 
     @abstractmethod
-    def _event_codes(self, histories: Histories) -> npt.NDArray[np.int32]:
+    def _event_codes(self, histories: Histories) -> Int32s:
         """Return a code for what each event says besides its item, int32 [n_events]."""
 
     def _extra_columns(self) -> list[str]:
@@ -176,9 +176,7 @@ class RespondingRecommender(Recommender):
 
         return Validation(measured, EARLY_STOPPING_METRICS[self.recipe.responses.early_stopping_metric])
 
-    def _answers(
-        self, histories: Histories, states: Scores, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]
-    ) -> Answers:
+    def _answers(self, histories: Histories, states: Float32s, rows: Int64s, codes: Int64s) -> Answers:
         """Answer for pairs of a history, by its row, and an item, by its code; ``states`` are the histories'."""
         import torch
 
@@ -196,7 +194,7 @@ class RespondingRecommender(Recommender):
                 parts.append({name: values.float().cpu().numpy() for name, values in found.items()})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def score(self, histories: Histories) -> Scores:
+    def score(self, histories: Histories) -> Float32s:
         """Score as ``responses.rank_by`` wants: relevance, or log of p(item) * p(purchase | item) * price.
 
         See ``Recommender.score``.
@@ -252,12 +250,12 @@ def pairs_of(histories: Histories, items: Sequence[str] | Mapping[str, Sequence[
     return pl.DataFrame({USER: names, ITEM: flat, "row": rows})
 
 
-def _expected(tasks: TaskSet, answers: Answers) -> npt.NDArray[np.floating]:
+def _expected(tasks: TaskSet, answers: Answers) -> Floatings:
     found = answers["rating"]
     return found if found.ndim == 1 else found @ np.array(tasks["rating"].values)
 
 
-def _drawn(chances: npt.NDArray[np.floating], draw: np.random.Generator) -> int:
+def _drawn(chances: Floatings, draw: np.random.Generator) -> int:
     exact = chances.astype(np.float64)
     return int(draw.choice(len(exact), p=exact / exact.sum()))
 
@@ -270,7 +268,7 @@ def _followed(history: Histories, row: Mapping[str, object]) -> Histories:
     return Histories(history.user_ids, events, offsets_of([events.height]))
 
 
-def _prices(data: Dataset) -> Scores:
+def _prices(data: Dataset) -> Float32s:
     if "price" not in data.events.columns:
         raise RecipeError("responses.rank_by=value needs a price column in the events")
     priced = data.events.filter(pl.col("price") > 0).group_by(ITEM).agg(pl.col("price").median())

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from llmrec.data.responses.tasks import Floats, TaskSet, TaskSpec
+from llmrec.arrays import Float64s, Floatings
+from llmrec.data.responses.tasks import TaskSet, TaskSpec
 
 # By task: probabilities [n, n_levels], or numbers [n].
-Answers = Mapping[str, npt.NDArray[np.floating]]
+Answers = Mapping[str, Floatings]
 
 
 def response_table(pairs: pl.DataFrame, answers: Answers, tasks: TaskSet) -> pl.DataFrame:
     """Put predictions beside ``pairs``; see ``RespondingRecommender.predict_response`` for the columns."""
-    columns: dict[str, npt.NDArray[np.floating]] = {}
+    columns: dict[str, Floatings] = {}
     for spec in tasks.specs:
         if spec.name in answers:
             columns |= _columns(spec, np.asarray(answers[spec.name]))
     return pairs.with_columns(pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items())
 
 
-def _columns(spec: TaskSpec, found: npt.NDArray[np.floating]) -> dict[str, npt.NDArray[np.floating]]:
+def _columns(spec: TaskSpec, found: Floatings) -> dict[str, Floatings]:
     if found.ndim == 1:
         return {spec.name: np.expm1(found) if spec.name == "value" else found}
     if spec.name == "purchase":
@@ -34,7 +34,7 @@ def _columns(spec: TaskSpec, found: npt.NDArray[np.floating]) -> dict[str, npt.N
     return named
 
 
-def skill(answers: Answers, truths: Mapping[str, Floats], tasks: TaskSet) -> float:
+def skill(answers: Answers, truths: Mapping[str, Float64s], tasks: TaskSet) -> float:
     """Mean over tasks of the share of the prior's loss that is avoided: 1 at best, 0 as the prior, less if worse.
 
     The loss is the log loss for classes and ordinals, the squared error for numbers. ``truths`` [n] by task, NaN
@@ -44,7 +44,7 @@ def skill(answers: Answers, truths: Mapping[str, Floats], tasks: TaskSet) -> flo
     return float(np.mean(each))
 
 
-def _skill(spec: TaskSpec, found: npt.NDArray[np.floating], truth: Floats) -> float:
+def _skill(spec: TaskSpec, found: Floatings, truth: Float64s) -> float:
     known = ~np.isnan(truth)
     found, truth = found[known], truth[known]
     if not len(truth):

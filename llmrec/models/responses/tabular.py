@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.data import Dataset, Histories
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.models.responses.baselines import ResponseModel, shown_as
 from llmrec.models.responses.table import Answers
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 class FeatureResponses(ResponseModel):
@@ -45,9 +42,9 @@ class FeatureResponses(ResponseModel):
             if len(np.unique(targets)) > 1:
                 self.models[spec.name] = self._fitted(table[known], targets, apart[known], numbers=numbers)
 
-    def _answers(self, histories: Histories, rows: Ints, codes: Ints) -> Answers:
+    def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:
         table = self.count_features.of_pairs(histories, rows, codes, self.catalog)[:, self.said]
-        found: dict[str, Floats] = {}
+        found: dict[str, Float64s] = {}
         for spec in self.tasks.specs:
             model = self.models.get(spec.name)
             if model is None:
@@ -61,16 +58,14 @@ class FeatureResponses(ResponseModel):
             found[spec.name] = shown_as(spec, chances)
         return found
 
-    def _apart(self, histories: Histories) -> npt.NDArray[np.bool_]:
+    def _apart(self, histories: Histories) -> Bools:
         """Choose a tenth of the users, or of the rows, whatever basket they are of: which events [n_events]."""
         if self.apart == "rows":
             return np.random.default_rng(self.seed).random(histories.events.height) < 0.1
         chosen = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=1).to_numpy() % 10 == 0
         return np.repeat(chosen, histories.lengths())
 
-    def _fitted(
-        self, table: npt.NDArray[np.float32], targets: Floats, apart: npt.NDArray[np.bool_], *, numbers: bool
-    ) -> Any:
+    def _fitted(self, table: Float32s, targets: Float64s, apart: Bools, *, numbers: bool) -> Any:
         """Fit; boosting stops by the rows ``apart`` [n], where they and the others have the same answers."""
         learner = self._learner(numbers=numbers)
         if self.learner != "boosting":

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.errors import ArtifactError
-from llmrec.models.base import Recommender, Scores
+from llmrec.models.base import Recommender
 from llmrec.models.fit_network import fit_network, read_log, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded, plan
@@ -80,7 +81,7 @@ class SequentialRecommender(Recommender):
             )
         return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         import torch
 
         kept = sequences.last(self.recipe.sequence.max_items)
@@ -97,9 +98,9 @@ class SequentialRecommender(Recommender):
                 scores[rows] = self.network.scores_after(last, read, each, known).float().cpu().numpy()
         return scores
 
-    def item_vectors(self) -> Scores:
+    def item_vectors(self) -> Float32s:
         """Return the item embeddings, float32 [n_items, dim]."""
-        vectors: Scores = self.network.table()[:-1].detach().cpu().numpy()
+        vectors: Float32s = self.network.table()[:-1].detach().cpu().numpy()
         return vectors
 
     def _save(self, folder: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Bools, Int64s
 from llmrec.data import Sequences
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.sequential.sasrec import attention_shape
-from llmrec.training.batching import IGNORE, Batch, Ints
+from llmrec.training.batching import IGNORE, Batch
 
 if TYPE_CHECKING:
     import torch
@@ -48,8 +48,8 @@ class BERT4RecRecommender(SequentialRecommender):
 
 
 def masked(
-    sequences: Sequences, windows: Ints, *, mask: int, share: float, draw: np.random.Generator
-) -> tuple[Ints, Ints]:
+    sequences: Sequences, windows: Int64s, *, mask: int, share: float, draw: np.random.Generator
+) -> tuple[Int64s, Int64s]:
     """Return a window's items, its last answer too, with some masked, and what stood there: int64 [n, length].
 
     Shorter rows end in -1. At least one place of each row is masked; targets elsewhere are ``IGNORE``.
@@ -61,7 +61,7 @@ def masked(
     there = inputs >= 0
     lengths = there.sum(axis=1)
     last = np.arange(longest) == lengths[:, None] - 1
-    hidden: npt.NDArray[np.bool_] = there & (draw.random(inputs.shape) < share)
+    hidden: Bools = there & (draw.random(inputs.shape) < share)
     none = hidden.sum(axis=1) == 0
     one = np.arange(longest) == (draw.random(len(windows)) * lengths).astype(np.int64)[:, None]
     hidden = np.where(none.reshape(-1, 1), one, hidden)

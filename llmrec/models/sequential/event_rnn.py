@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Histories, Sequences
-from llmrec.models.base import Scores
 from llmrec.models.fit_network import fit_network
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.recommender import RespondingRecommender
@@ -108,7 +107,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
             tensors["levels"] = torch.from_numpy(self._unpacked(event_codes))
         return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
 
-    def _states(self, sequences: Sequences) -> Scores:
+    def _states(self, sequences: Sequences) -> Float32s:
         import torch
 
         kept = sequences.last(self.recipe.sequence.max_items)
@@ -125,7 +124,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
                 found[rows] = states[torch.arange(len(rows)), torch.from_numpy(kept.lengths()[rows])].cpu().numpy()
         return found
 
-    def _score(self, sequences: Sequences) -> Scores:
+    def _score(self, sequences: Sequences) -> Float32s:
         import torch
 
         device = next(self.network.parameters()).device
@@ -142,15 +141,15 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
     def _heads(self) -> ResponseHeads | None:
         return self.network.responses
 
-    def _raw_vectors(self) -> Scores:
+    def _raw_vectors(self) -> Float32s:
         return np.asarray(self.item_vectors())
 
-    def _event_codes(self, histories: Histories) -> npt.NDArray[np.int32]:
+    def _event_codes(self, histories: Histories) -> Int32s:
         """Levels as one number, the first field's in the highest place."""
         levels = self.levels.codes(histories).astype(np.int64)
         return np.asarray(np.ravel_multi_index(tuple(levels.T), self.levels.sizes), dtype=np.int32)
 
-    def _unpacked(self, event_codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _unpacked(self, event_codes: Int64s) -> Int64s:
         return np.stack(np.unravel_index(event_codes, self.levels.sizes), axis=-1).astype(np.int64)
 
     def _save(self, folder: Path) -> None:
