@@ -18,7 +18,7 @@ NEW = pl.DataFrame({"item_id": ["new-1", "new-2"], "title": ["Film 99: Broken Ga
 SEEN = Histories.of([["3", "4"], []])
 
 
-@pytest.fixture(params=("frozen", "tuned"))
+@pytest.fixture(params=("frozen", "finetuned"))
 def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
     recipe = tiny_recipe("soft", "train.epochs=1", f"head.item_encoder={request.param}", "head.refresh_every=3")
     return LLMRecommender(recipe).fit(ring_split.train)

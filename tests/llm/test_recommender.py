@@ -97,7 +97,7 @@ def test_the_token_budget_drops_whole_old_items(tiny_recipe: Callable[..., Recip
 def test_the_index_answers_like_the_dense_scores(model: LLMRecommender) -> None:
     histories = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such item"]])
     for k in (1, 5, 50):
-        found, best = model.recommend(histories, k), Recommender._ranked(model, histories, k, skip=True)
+        found, best = model.recommend(histories, k), Recommender._ranked(model, histories, k, exclude_seen=True)
         dense = table_of(list(histories.user_ids), model.catalog, *best)
         assert found.schema == dense.schema
         assert found.drop("score").equals(dense.drop("score"))

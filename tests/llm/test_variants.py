@@ -119,7 +119,7 @@ def test_packing_is_undone() -> None:
 def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
     frozen, tuned = (
         LLMRecommender(tiny_recipe("soft", "train.epochs=2", f"head.item_encoder={tower}")).fit(ring_split.train)
-        for tower in ("frozen", "tuned")
+        for tower in ("frozen", "finetuned")
     )
     assert np.abs(tuned.texts - frozen.texts).max() > 0.01
     with plain(tuned.encoder.network.model):

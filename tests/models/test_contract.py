@@ -71,7 +71,9 @@ class TestText(RecommenderContract):
         type(self).base = tiny_base
 
     def make(self) -> Recommender:
-        return from_recipe(Recipe.of({"model": "text", "text": {"encoder": str(self.base), "reader": "causal"}}))
+        return from_recipe(
+            Recipe.of({"model": "text", "text": {"encoder": str(self.base), "encoder_type": "causal"}})
+        )
 
 
 class Neural(RecommenderContract):
@@ -145,7 +147,7 @@ class TextNeural(Neural):
 
     def make(self) -> Recommender:
         recipe = super().make().recipe.model_dump()
-        return from_recipe(Recipe.of(recipe | {"text": {"encoder": str(self.base), "reader": "causal"}}))
+        return from_recipe(Recipe.of(recipe | {"text": {"encoder": str(self.base), "encoder_type": "causal"}}))
 
 
 class TestGRUText(TextNeural):

@@ -83,7 +83,7 @@ def test_a_network_learns_to_come_back() -> None:
     values = {"model": "gru", "sequence": {"dim": 16}, "train": {"epochs": 6, "learning_rate": 1e-2}}
     found = {}
     for repeat_bias in (False, True):
-        model = from_recipe(Recipe.of({**values, "history": {"repeats": repeat_bias}})).fit(split.train)
+        model = from_recipe(Recipe.of({**values, "history": {"repeat_bias": repeat_bias}})).fit(split.train)
         found[repeat_bias] = ndcg_on(model, split.test)
     assert found[True] > 0.65  # whichever of the three, in any order: 0.71
     assert found[False] < 0.45
