@@ -35,7 +35,7 @@ def _changing(network: torch.nn.Module | None) -> Tensors:
     """Return the trained parameters, and the buffers that a network names in ``checkpoint_buffers``."""
     assert network is not None
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    kept = getattr(network, "kept_buffers", ())
+    kept = getattr(network, "checkpoint_buffers", ())
     return trained | {name: value for name, value in network.named_buffers() if name in kept}
 
 

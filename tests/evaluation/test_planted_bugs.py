@@ -112,7 +112,9 @@ def test_sound_code_passes(split: Split, by_popularity: Dataset) -> None:
 def test_unmasked_history_is_caught(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = Recommender._ranked
     monkeypatch.setattr(
-        Recommender, "_ranked", lambda self, histories, k, *, skip: plain(self, histories, k, exclude_seen=False)
+        Recommender,
+        "_ranked",
+        lambda self, histories, k, *, exclude_seen: plain(self, histories, k, exclude_seen=False),
     )
     with pytest.raises(AssertionError):
         only_the_unseen_are_offered(split)

@@ -45,6 +45,6 @@ def test_too_little_memory_for_the_catalog_names_the_field_to_change(
     def starved(*_: object, **__: object) -> None:
         torch.empty(10**15)  # more than any machine has
 
-    monkeypatch.setattr(encode, "encode_lines", starved)
+    monkeypatch.setattr(encode, "encode_item_texts", starved)
     with pytest.raises(TrainingError, match=r"out of memory with train\.batch_tokens=77: halve it"):
         LLMRecommender(tiny_recipe("soft", "train.batch_tokens=77")).fit(ring_split.train)

@@ -39,7 +39,7 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("targets", ["event", "moment", "both"])
+@pytest.mark.parametrize("targets", ["event", "strictly_before", "both"])
 @pytest.mark.parametrize("repeat_bias", [False, True])
 def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recipe: Callable[..., Recipe]) -> None:
     """Every item under the scores after what is strictly earlier, or after all that stands before it."""
@@ -60,10 +60,12 @@ def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recip
     for user in range(len(data.histories)):
         own = data.histories.take([user]).events
         for place, (item, time) in enumerate(own.select("item_id", "timestamp").iter_rows()):
-            ways = {"event": own[:place], "moment": own.filter(pl.col("timestamp") < time)}
-            earlier = Histories.of([ways["moment" if targets == "both" else targets]["item_id"].to_list()])
+            ways = {"event": own[:place], "strictly_before": own.filter(pl.col("timestamp") < time)}
+            earlier = Histories.of(
+                [ways["strictly_before" if targets == "both" else targets]["item_id"].to_list()]
+            )
             asked = [model.score(earlier)[0].astype(np.float64)]
-            if targets == "both" and len(ways["event"]) > len(ways["moment"]):
+            if targets == "both" and len(ways["event"]) > len(ways["strictly_before"]):
                 asked.append(unread_scores(model, earlier))
             for scores in asked:
                 each.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(item)])
@@ -87,7 +89,7 @@ def stir(model: Recommender) -> None:
 def read_nothing(model: Recommender) -> None:
     """Let guesses within a moment know nothing of their states: such a guess is told from all others."""
     with torch.no_grad():
-        for weight in network_of(model).get_submodule("within").parameters():
+        for weight in network_of(model).get_submodule("in_basket").parameters():
             weight.zero_()
 
 

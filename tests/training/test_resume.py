@@ -27,11 +27,11 @@ from llmrec.training import trainer
 DRIVER = """
 import sys
 from llmrec import Recipe, Split
-from llmrec.data import ring_of_films
+from llmrec.data import toy_films
 from llmrec.models.runs import fit_run
 from llmrec.training import trainer
 trainer.SAVE_EVERY_SECONDS = 0.1
-data = ring_of_films(n_items=12, n_users=30)
+data = toy_films(n_items=12, n_users=30)
 split = Split.leave_last_out(data)
 fit_run(Recipe.load(sys.argv[1]), data, split, sys.argv[2], resume="--resume" in sys.argv, progress=False)
 """

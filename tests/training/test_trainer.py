@@ -171,7 +171,7 @@ def test_matrices_are_multiplied_as_the_recipe_says_and_as_before_afterwards(
         return 0.5
 
     monkeypatch.setattr(fit_network, "ndcg_on", ndcg)
-    from_recipe(changed(epochs=1, matmul="medium")).fit(ring_split.train, valid=ring_split.valid)
+    from_recipe(changed(epochs=1, float32_matmul_precision="medium")).fit(ring_split.train, valid=ring_split.valid)
     assert met == ["medium"]
     with matmul_precision("high"):
         from_recipe(changed(epochs=1)).fit(ring_split.train, valid=ring_split.valid)

@@ -69,7 +69,7 @@ class NextItemNetwork(nn.Module):
         self.in_basket: nn.Linear | None = None
         self.item_encoder = item_encoder  # of a tuned tower
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
-        self.checkpoint_buffers = () if item_encoder is None else ("items.texts", "lines.step")
+        self.checkpoint_buffers = () if item_encoder is None else ("items.texts", "item_encoder.step")
         if losses.negatives is not None:
             weights = negative_weights(counts)
             self.register_buffer("weights", weights, persistent=False)
