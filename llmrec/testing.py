@@ -29,7 +29,7 @@ K = 10
 
 @cache
 def toy_split() -> Split:
-    """Return the world that the contract is tested on: 20 films in a ring, 60 users."""
+    """Return the toy data that the contract is tested on, split: 20 films in cyclic order, 60 users."""
     return Split.leave_last_out(toy_films())
 
 
@@ -41,7 +41,7 @@ def ndcg(model: Recommender, fold: Fold) -> float:
 
 
 class RecommenderContract:
-    """Subclass, write ``make``, and every promise of the ``Recommender`` interface is tested on the ring.
+    """Subclass, write ``make``, and every promise of the ``Recommender`` interface is tested on toy data.
 
     The suite fits one model for all tests and a second one to compare. Set ``sequential = False`` for a
     model that cannot know what follows what. ``tolerance`` is what a score may differ by when a history is

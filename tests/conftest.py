@@ -84,7 +84,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_recipe(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Recipe]:
-    """Make a recipe that learns the ring of films in seconds: ``tiny_recipe("soft", "train.epochs=2")``."""
+    """Make a recipe that learns the toy films in seconds: ``tiny_recipe("soft", "train.epochs=2")``."""
     values = {
         "model": "llm",
         "backbone": {"base": str(tiny_base), "dtype": "float32"},
@@ -106,14 +106,14 @@ def tiny_recipe(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 
 @pytest.fixture(scope="session")
-def ring_split() -> Split:
-    """A small ring of films, cut: 12 films, 30 users."""
+def toy_split() -> Split:
+    """Toy films, split leave-last-out: 12 films, 30 users."""
     return Split.leave_last_out(toy_films(n_items=12, n_users=30))
 
 
 @pytest.fixture
 def quick_gru() -> Recipe:
-    """A GRU that learns the ring in a second."""
+    """A GRU that learns the toy films in a second."""
     return Recipe.of(
         {
             "name": "quick",

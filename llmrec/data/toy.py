@@ -1,4 +1,4 @@
-"""Toy worlds whose right answer is known: the data of tests and first tries."""
+"""Toy data whose right answer is known: for tests and first tries."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ _EPOCH = 1_700_000_000
 
 
 def toy_films(n_items: int = 20, n_users: int = 60, *, length: int = 8, seed: int = 0) -> Dataset:
-    """Make films in a ring: whoever saw u, u+1, u+2 sees u+3 next, modulo ``n_items``.
+    """Make films that are seen in a fixed cyclic order: after u, u+1, u+2 comes u+3, modulo ``n_items``.
 
     Every user starts at a random film and sees ``length`` of them, a minute apart. Item ids are "0", "1", ...
-    and titles are distinct. Raises DataError for a ring or a history that is too short to have an answer.
+    and titles are distinct. Raises DataError for fewer than 4 films, 1 user or 1 event.
     """
     if n_items < 4 or n_users < 1 or length < 1:
-        raise DataError(f"a ring needs 4 films, 1 user and 1 event, got {n_items}, {n_users} and {length}")
+        raise DataError(f"toy films need 4 films, 1 user and 1 event, got {n_items}, {n_users} and {length}")
     starts = np.random.default_rng(seed).integers(n_items, size=n_users)
     films = (starts[:, None] + np.arange(length)) % n_items
     users = np.repeat(np.arange(n_users), length)
     times = _EPOCH + np.arange(n_users)[:, None] * 3600 + np.arange(length) * 60
     events = pl.DataFrame({USER: users, ITEM: films.reshape(-1), TIME: times.reshape(-1)})
     items = pl.DataFrame({ITEM: np.arange(n_items), TITLE: [_title(n, n_items) for n in range(n_items)]})
-    return Dataset.from_tables(events, items=items, name="ring-of-films", keep_unseen_items=True)
+    return Dataset.from_tables(events, items=items, name="toy-films", keep_unseen_items=True)
 
 
 def _title(n: int, n_items: int) -> str:

@@ -102,7 +102,7 @@ def test_a_saved_split_cuts_the_same_and_only_the_same_data(tmp_path: Path) -> N
     with pytest.raises(DataError, match="exists already"):
         split.save(tmp_path / "split")
     for other in (toy_films(seed=1), toy_films(n_users=3)):
-        with pytest.raises(DataError, match="was made from other data than 'ring-of-films'"):
+        with pytest.raises(DataError, match="was made from other data than 'toy-films'"):
             Split.load(tmp_path / "split", other)
     with pytest.raises(DataError, match="is not a saved split"):
         Split.load(tmp_path, data)

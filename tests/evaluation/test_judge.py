@@ -1,4 +1,4 @@
-"""The judge on a ring of films, where the right answer is known: whoever saw u, u+1, u+2 sees u+3."""
+"""The evaluator on films in cyclic order, where the right answer is known: whoever saw u, u+1, u+2 sees u+3."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from llmrec.models.baselines.popularity import PopularityRecommender
 SIZE = 30
 
 
-class NextOnTheRing(Recommender):
+class NextFilm(Recommender):
     """Knows the rule: one step on from the last item. Keeps a log, a cost and a prompt as the LLM does."""
 
     kind = "oracle"
@@ -55,21 +55,21 @@ class Silent(PopularityRecommender):
 
 
 @pytest.fixture(scope="module")
-def toy_split() -> Dataset:
+def toy_data() -> Dataset:
     items = pl.DataFrame({"item_id": [f"f{n}" for n in range(SIZE)], "title": [f"Film {n}" for n in range(SIZE)]})
     events = [(f"u{u}", f"f{(u + step) % SIZE}", step) for u in range(SIZE) for step in range(6)]
     schema = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
-    return Dataset(pl.DataFrame(events, schema=schema, orient="row"), Catalog(items), name="ring")
+    return Dataset(pl.DataFrame(events, schema=schema, orient="row"), Catalog(items), name="toy")
 
 
 @pytest.fixture(scope="module")
-def split(toy_split: Dataset) -> Split:
-    return Split.leave_last_out(toy_split)
+def split(toy_data: Dataset) -> Split:
+    return Split.leave_last_out(toy_data)
 
 
 @pytest.fixture(scope="module")
 def report(split: Split) -> Report:
-    models = {kind.kind: kind().fit(split.train) for kind in (NextOnTheRing, PopularityRecommender, Silent)}
+    models = {kind.kind: kind().fit(split.train) for kind in (NextFilm, PopularityRecommender, Silent)}
     return evaluate(models, split, date=datetime.date(2026, 1, 2))
 
 
@@ -113,7 +113,7 @@ def test_first_model_is_compared_with_each_other(report: Report) -> None:
 
 def test_provenance_names_data_split_protocol_and_day(report: Report, split: Split) -> None:
     asked = report.asked
-    assert (asked.data, asked.fingerprint) == ("ring", split.train.fingerprint)
+    assert (asked.data, asked.fingerprint) == ("toy", split.train.fingerprint)
     assert (asked.split, asked.split_hash, asked.fold) == ("leave-last-out", split.hash, "test")
     assert asked.date == "2026-01-02"
     assert asked.single_answer
@@ -133,7 +133,7 @@ def test_learning_and_prompt_come_from_the_model(report: Report) -> None:
 
 
 def test_the_same_evaluation_finds_the_same_numbers(report: Report, split: Split) -> None:
-    models = {kind.kind: kind().fit(split.train) for kind in (NextOnTheRing, PopularityRecommender, Silent)}
+    models = {kind.kind: kind().fit(split.train) for kind in (NextFilm, PopularityRecommender, Silent)}
     again = evaluate(models, split, progress=True)
     assert [one.metrics for one in again.results] == [one.metrics for one in report.results]
     assert again.compared == report.compared
@@ -141,7 +141,7 @@ def test_the_same_evaluation_finds_the_same_numbers(report: Report, split: Split
 
 
 def test_valid_fold_asks_for_the_event_before_the_last(split: Split) -> None:
-    report = evaluate({"oracle": NextOnTheRing().fit(split.train)}, split, fold="valid")
+    report = evaluate({"oracle": NextFilm().fit(split.train)}, split, fold="valid")
     assert report.asked.fold == "valid"
     assert report.table["ndcg@10"].to_list() == [1.0]
     assert report.comparisons.is_empty()
@@ -156,15 +156,15 @@ def test_seen_items_are_left_out_for_every_model_the_same_way(split: Split) -> N
     assert report.results[0].metrics == fair.results[0].metrics
 
 
-def test_a_model_trained_on_the_answers_is_pointed_out(toy_split: Dataset, split: Split) -> None:
-    report = evaluate({"peeker": PopularityRecommender().fit(toy_split)}, split)
+def test_a_model_trained_on_the_answers_is_pointed_out(toy_data: Dataset, split: Split) -> None:
+    report = evaluate({"peeker": PopularityRecommender().fit(toy_data)}, split)
     assert "peeker was not trained on this split's training data" in report.notes[0]
     assert "it may have seen the answers" in report.notes[0]
 
 
-def test_another_catalog_is_pointed_out(toy_split: Dataset, split: Split) -> None:
+def test_another_catalog_is_pointed_out(toy_data: Dataset, split: Split) -> None:
     model = PopularityRecommender().fit(split.train)
-    fewer = replace(toy_split, catalog=Catalog(toy_split.catalog.table.head(SIZE - 5)))
+    fewer = replace(toy_data, catalog=Catalog(toy_data.catalog.table.head(SIZE - 5)))
     model.catalog, model._counts = fewer.catalog, model._counts[: SIZE - 5]
     report = evaluate({"small": model}, split)
     assert "small ranks 25 items, the data has 30" in report.notes[0]

@@ -17,7 +17,7 @@ from llmrec.models.baselines.popularity import PopularityRecommender
 RULES = Protocol.load("leave-last-out")
 
 
-class NextOnTheRing(PopularityRecommender):
+class NextFilm(PopularityRecommender):
     """Knows the rule: one step on from the last item."""
 
     def _score(self, sequences: Sequences) -> Float32s:
@@ -71,7 +71,7 @@ def test_runs_of_one_recipe_with_several_seeds_are_one_row() -> None:
 
     recipes = {"one": recipe(1), "two": recipe(2), "again": recipe(1), "wide": recipe(3, 16)}
     models = {name: from_recipe(recipe).fit(split.train) for name, recipe in recipes.items()}
-    models["two"] = NextOnTheRing(recipe(2)).fit(split.train)  # stands for a run that came out better
+    models["two"] = NextFilm(recipe(2)).fit(split.train)  # stands for a run that came out better
     report = evaluate(models, split)
     (group,) = report.seeds
     assert (group.recipe, group.models, group.seeds) == ("mine", ("one", "two", "again"), (1, 2, 1))

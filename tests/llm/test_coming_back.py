@@ -30,9 +30,9 @@ def fitted(recipe: Recipe, split: Split) -> LLMRecommender:
 
 
 @pytest.fixture(scope="module", params=("text", "soft"))
-def model(request: pytest.FixtureRequest, tiny_recipe: MakeRecipe, ring_split: Split) -> LLMRecommender:
+def model(request: pytest.FixtureRequest, tiny_recipe: MakeRecipe, toy_split: Split) -> LLMRecommender:
     recipe = tiny_recipe(request.param, "train.epochs=1", "history.max_items=5", "history.repeat_bias=true")
-    return fitted(recipe, ring_split)
+    return fitted(recipe, toy_split)
 
 
 def test_answers_and_sessions_are_by_the_same_scores(model: LLMRecommender) -> None:
@@ -64,8 +64,8 @@ def test_a_saved_model_scores_the_same(model: LLMRecommender, tmp_path: Path) ->
     np.testing.assert_allclose(found.score(Histories.of([STEPS])), model.score(Histories.of([STEPS])), atol=1e-4)
 
 
-def test_new_items_can_be_repeated(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
-    model = fitted(tiny_recipe("soft", "train.epochs=1", "history.repeat_bias=true"), ring_split)
+def test_new_items_can_be_repeated(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
+    model = fitted(tiny_recipe("soft", "train.epochs=1", "history.repeat_bias=true"), toy_split)
     n_visible = model.score(Histories.of([STEPS]))
     model.add_items({"item_id": ["new"], "title": ["Film 99: New"]})
     np.testing.assert_allclose(model.score(Histories.of([STEPS]))[:, :-1], n_visible, atol=1e-4)
@@ -73,10 +73,10 @@ def test_new_items_can_be_repeated(tiny_recipe: MakeRecipe, ring_split: Split) -
 
 
 def test_the_sampled_loss_by_hand(
-    tiny_recipe: MakeRecipe, ring_split: Split, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = fitted(
-        tiny_recipe("soft", "train.epochs=1", "history.repeat_bias=true", "train.negatives=5"), ring_split
+        tiny_recipe("soft", "train.epochs=1", "history.repeat_bias=true", "train.negatives=5"), toy_split
     )
     network, history = model.encoder.network, Histories.of([STEPS])
     drawn = torch.tensor([1, 3, 7, 8, 11])

@@ -65,22 +65,22 @@ def base(request: pytest.FixtureRequest, tiny_base: Path, tmp_path_factory: pyte
 
 
 @pytest.fixture(scope="module")
-def toy_split() -> Dataset:
+def toy_data() -> Dataset:
     return toy_films(n_items=6, n_users=4, length=5)
 
 
 @pytest.fixture(scope="module")
-def model(base: Path, tiny_recipe: Callable[..., Recipe], toy_split: Dataset) -> LLMRecommender:
+def model(base: Path, tiny_recipe: Callable[..., Recipe], toy_data: Dataset) -> LLMRecommender:
     """Cut to two blocks and trained for a step or two."""
     changes = [f"backbone.base={base}", "backbone.layers=2", "train.epochs=1", "train.title_loss=0.5"]
-    return LLMRecommender(tiny_recipe("hybrid", *changes, "history.max_items=3")).fit(toy_split)
+    return LLMRecommender(tiny_recipe("hybrid", *changes, "history.max_items=3")).fit(toy_data)
 
 
 @pytest.mark.parametrize("encoding", ["text", "soft", "hybrid"])
-def test_every_encoding_learns(encoding: str, model: LLMRecommender, toy_split: Dataset) -> None:
+def test_every_encoding_learns(encoding: str, model: LLMRecommender, toy_data: Dataset) -> None:
     """The losses are finite, and every adapted layer of the network gets a gradient."""
     encoder = replace(model.encoder, serializer=replace(model.encoder.serializer, encoding=encoding))  # type: ignore[arg-type]
-    sequences = Sequences.encode(toy_split.histories, model.catalog)
+    sequences = Sequences.encode(toy_data.histories, model.catalog)
     batch = encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
     network = copy.deepcopy(model.encoder.network)
     network.model.base_model.unmerge_adapter()
@@ -93,9 +93,9 @@ def test_every_encoding_learns(encoding: str, model: LLMRecommender, toy_split: 
     assert not [name for name, grad in learned.items() if grad is None or not grad.abs().sum() > 0]
 
 
-def test_packed_is_padded(model: LLMRecommender, toy_split: Dataset) -> None:
+def test_packed_is_padded(model: LLMRecommender, toy_data: Dataset) -> None:
     """Blocks with a sliding window keep it: the histories are longer than those of the families above."""
-    sequences, network = Sequences.encode(toy_split.histories, model.catalog), copy.copy(model.encoder.network)
+    sequences, network = Sequences.encode(toy_data.histories, model.catalog), copy.copy(model.encoder.network)
     batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
     assert batch["tokens"].shape[1] > 48
     losses = []
@@ -182,7 +182,7 @@ def test_what_is_no_causal_lm_is_refused(tiny_base: Path, tmp_path: Path) -> Non
 
 
 def test_an_adapter_of_another_base_is_refused(
-    tiny_base: Path, tiny_recipe: Callable[..., Recipe], toy_split: Dataset, tmp_path: Path
+    tiny_base: Path, tiny_recipe: Callable[..., Recipe], toy_data: Dataset, tmp_path: Path
 ) -> None:
     """Of the same name but another shape: the run says what it was trained on; peft's own words are told, too."""
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -190,7 +190,7 @@ def test_an_adapter_of_another_base_is_refused(
     from llmrec.llm.backbone import load_adapter
 
     base = shutil.copytree(tiny_base, tmp_path / "base")
-    LLMRecommender(tiny_recipe("soft", f"backbone.base={base}", "train.epochs=1")).fit(toy_split).save(
+    LLMRecommender(tiny_recipe("soft", f"backbone.base={base}", "train.epochs=1")).fit(toy_data).save(
         tmp_path / "run"
     )
     config = AutoConfig.from_pretrained(base)

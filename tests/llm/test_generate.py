@@ -25,11 +25,11 @@ HISTORIES = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such i
 
 @pytest.fixture(scope="module", params=["text", "hybrid"])
 def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe]) -> LLMRecommender:
-    """Trained a little on a ring whose last three films have one title."""
-    toy_split = toy_films(n_items=12, n_users=12)
+    """Trained a little on toy films, the last three of which have one title."""
+    toy_data = toy_films(n_items=12, n_users=12)
     shared = pl.when(pl.int_range(pl.len()) >= 9).then(pl.lit("One: Title")).otherwise(pl.col("title"))
-    items = toy_split.catalog.table.with_columns(title=shared)
-    data = Dataset.from_tables(toy_split.events, items=items, name="ring", keep_unseen_items=True)
+    items = toy_data.catalog.table.with_columns(title=shared)
+    data = Dataset.from_tables(toy_data.events, items=items, name="toy", keep_unseen_items=True)
     recipe = tiny_recipe(request.param, "train.epochs=1", "train.title_loss=1.0", "history.max_items=4")
     return LLMRecommender(recipe).fit(data)
 
@@ -171,7 +171,7 @@ def test_a_catalog_of_one_item(tiny_recipe: Callable[..., Recipe]) -> None:
         assert recs.select("user_id", "item_id", "rank").rows() == [("new", "x", 1)]
 
 
-def test_what_comes_next_on_the_ring_is_generated(tmp_path: Path) -> None:
+def test_the_next_film_is_generated(tmp_path: Path) -> None:
     """Whoever saw a film is told the next one by its title; titles are short, as a tiny model learns slowly."""
     base = build_tiny_base(tmp_path / "base", spread=0.3)
     values = {
@@ -181,9 +181,9 @@ def test_what_comes_next_on_the_ring_is_generated(tmp_path: Path) -> None:
         "head": {"dim": 32},
         "train": {"epochs": 25, "learning_rate": 1e-2, "batch_tokens": 150, "title_loss": 1.0},
     }
-    toy_split = toy_films(n_items=8, n_users=32, length=6)
-    items = toy_split.catalog.table.with_columns(title=pl.Series([f"{x}{y}" for x in "abcd" for y in "xy"]))
-    split = Split.leave_last_out(Dataset.from_tables(toy_split.events, items=items, keep_unseen_items=True))
+    toy_data = toy_films(n_items=8, n_users=32, length=6)
+    items = toy_data.catalog.table.with_columns(title=pl.Series([f"{x}{y}" for x in "abcd" for y in "xy"]))
+    split = Split.leave_last_out(Dataset.from_tables(toy_data.events, items=items, keep_unseen_items=True))
     model = LLMRecommender(Recipe.of(values)).fit(split.train)
     first = model.generate(split.test.histories, 1, exclude_seen=False)
     right = first.join(split.test.answers, on=["user_id", "item_id"], how="semi").height / first.height

@@ -19,9 +19,9 @@ SEEN = Histories.of([["3", "4"], []])
 
 
 @pytest.fixture(params=("frozen", "finetuned"))
-def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
+def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], toy_split: Split) -> LLMRecommender:
     recipe = tiny_recipe("soft", "train.epochs=1", f"head.item_encoder={request.param}", "head.refresh_every=3")
-    return LLMRecommender(recipe).fit(ring_split.train)
+    return LLMRecommender(recipe).fit(toy_split.train)
 
 
 def test_they_are_recommendable_at_once_and_the_rest_stays(model: LLMRecommender, tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ def test_no_new_items_change_nothing(model: LLMRecommender) -> None:
     ],
 )
 def test_bad_items_are_refused(
-    tiny_recipe: Callable[..., Recipe], ring_split: Split, rows: dict[str, list[str]], said: str
+    tiny_recipe: Callable[..., Recipe], toy_split: Split, rows: dict[str, list[str]], said: str
 ) -> None:
-    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1")).fit(ring_split.train)
+    model = LLMRecommender(tiny_recipe("soft", "train.epochs=1")).fit(toy_split.train)
     with pytest.raises(DataError, match=said):
         model.add_items(pl.DataFrame(rows))
     assert len(model.catalog) == 12

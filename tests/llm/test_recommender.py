@@ -25,15 +25,15 @@ ENCODINGS = ("text", "soft", "hybrid")
 
 
 @pytest.fixture(scope="module", params=ENCODINGS)
-def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
+def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], toy_split: Split) -> LLMRecommender:
     title_loss = 0.0 if request.param == "soft" else 0.5
     recipe = tiny_recipe(request.param, "train.epochs=1", f"train.title_loss={title_loss}", "history.max_items=4")
-    return LLMRecommender(recipe).fit(ring_split.train)
+    return LLMRecommender(recipe).fit(toy_split.train)
 
 
 @pytest.fixture(scope="module")
-def soft(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
-    return LLMRecommender(tiny_recipe("soft", "train.epochs=1")).fit(ring_split.train)
+def soft(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> LLMRecommender:
+    return LLMRecommender(tiny_recipe("soft", "train.epochs=1")).fit(toy_split.train)
 
 
 def sequences_of(model: LLMRecommender, *items: list[str]) -> Sequences:
@@ -82,8 +82,8 @@ def test_only_the_newest_items_are_read(model: LLMRecommender) -> None:
     np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_the_token_budget_drops_whole_old_items(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
-    model = LLMRecommender(tiny_recipe("text", "train.epochs=1", "history.max_tokens=80")).fit(ring_split.train)
+def test_the_token_budget_drops_whole_old_items(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
+    model = LLMRecommender(tiny_recipe("text", "train.epochs=1", "history.max_tokens=80")).fit(toy_split.train)
     sequences = sequences_of(model, [str(n) for n in range(8)])
     kept = model.encoder.window(sequences)[0].tolist()
     assert kept
@@ -163,11 +163,11 @@ def test_dropped_ids_leave_the_text(soft: LLMRecommender) -> None:
     assert not torch.allclose(tower(), plain)
 
 
-def test_without_id_residual_text_alone_scores(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
+def test_without_id_residual_text_alone_scores(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     recipe = tiny_recipe("soft", "head.id_residual=false", "train.epochs=1")
-    model = LLMRecommender(recipe).fit(ring_split.train)
+    model = LLMRecommender(recipe).fit(toy_split.train)
     assert model.encoder.network.items.ids is None
-    assert np.isfinite(model.score(ring_split.test.histories)).all()
+    assert np.isfinite(model.score(toy_split.test.histories)).all()
 
 
 def test_the_adapter_is_a_plain_peft_adapter(soft: LLMRecommender, tiny_base: Path, tmp_path: Path) -> None:
@@ -216,11 +216,11 @@ def test_a_damaged_file_is_named(soft: LLMRecommender, tmp_path: Path, file: str
 
 
 def test_another_base_model_is_refused(
-    tiny_base: Path, tiny_recipe: Callable[..., Recipe], ring_split: Split, tmp_path: Path
+    tiny_base: Path, tiny_recipe: Callable[..., Recipe], toy_split: Split, tmp_path: Path
 ) -> None:
     base = shutil.copytree(tiny_base, tmp_path / "base")
     recipe = tiny_recipe("soft", f"backbone.base={base}", "train.epochs=1")
-    LLMRecommender(recipe).fit(ring_split.train).save(tmp_path / "run")
+    LLMRecommender(recipe).fit(toy_split.train).save(tmp_path / "run")
     weights = base / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -228,24 +228,24 @@ def test_another_base_model_is_refused(
         load(tmp_path / "run")
 
 
-def test_too_many_blocks_are_refused(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
+def test_too_many_blocks_are_refused(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     with pytest.raises(ModelError, match=r"backbone.layers=9"):
-        LLMRecommender(tiny_recipe("soft", "backbone.layers=9")).fit(ring_split.train)
+        LLMRecommender(tiny_recipe("soft", "backbone.layers=9")).fit(toy_split.train)
 
 
 def test_a_shallow_model_is_saved_and_loaded(
-    tiny_recipe: Callable[..., Recipe], ring_split: Split, tmp_path: Path
+    tiny_recipe: Callable[..., Recipe], toy_split: Split, tmp_path: Path
 ) -> None:
-    model = LLMRecommender(tiny_recipe("soft", "backbone.layers=1", "train.epochs=1")).fit(ring_split.train)
+    model = LLMRecommender(tiny_recipe("soft", "backbone.layers=1", "train.epochs=1")).fit(toy_split.train)
     model.save(tmp_path / "run")
-    histories = ring_split.test.histories
+    histories = toy_split.test.histories
     np.testing.assert_array_equal(load(tmp_path / "run").score(histories), model.score(histories))
 
 
-def test_what_validation_saw_is_what_the_model_is(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
-    model = LLMRecommender(tiny_recipe("soft", "train.epochs=2")).fit(ring_split.train, valid=ring_split.valid)
+def test_what_validation_saw_is_what_the_model_is(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
+    model = LLMRecommender(tiny_recipe("soft", "train.epochs=2")).fit(toy_split.train, valid=toy_split.valid)
     best = max(row["valid_ndcg@10"] for row in model.train_log)
-    assert ndcg_on(model, ring_split.valid) == pytest.approx(best, abs=1e-5)
+    assert ndcg_on(model, toy_split.valid) == pytest.approx(best, abs=1e-5)
 
 
 def test_a_batch_teaches_each_position_once(soft: LLMRecommender) -> None:
@@ -255,8 +255,8 @@ def test_a_batch_teaches_each_position_once(soft: LLMRecommender) -> None:
 
 
 @pytest.mark.wheel
-def test_the_real_model_learns_the_ring() -> None:
-    """SmolLM2, two blocks deep, tuned on the ring of films: the film that comes next comes first."""
+def test_the_real_model_learns_the_toy_films() -> None:
+    """SmolLM2, two blocks deep, tuned on the toy films: the film that comes next comes first."""
     split = Split.leave_last_out(toy_films(n_items=12, n_users=40, length=7))
     changes = [
         "backbone.layers=2", "backbone.dtype=float32", "lora.r=4", "history.encoding=soft", "head.dim=64",

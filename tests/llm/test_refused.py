@@ -19,32 +19,32 @@ from llmrec.models import LLMRecommender
 
 
 def test_a_prompt_longer_than_the_context_is_refused_before_training(
-    tiny_recipe: Callable[..., Recipe], ring_split: Split, tmp_path: Path
+    tiny_recipe: Callable[..., Recipe], toy_split: Split, tmp_path: Path
 ) -> None:
     prompt = tmp_path / "long.yaml"
     prompt.write_text("{name: long, description: d, language: en, user: %s}" % ("word " * 200), encoding="utf-8")
     model = LLMRecommender(tiny_recipe("text", f"history.prompt={prompt}", "history.max_tokens=4096"))
     with pytest.raises(PromptError, match=r"before a history take \d{3,} tokens .* only 512 may be read"):
-        model.fit(ring_split.train)
+        model.fit(toy_split.train)
     assert not model.train_log
 
 
 def test_an_item_text_of_ten_thousand_tokens_is_one_cut_item(tiny_recipe: Callable[..., Recipe]) -> None:
-    toy_split = toy_films(n_items=4, n_users=3, length=4)
-    titles = ["x y z " * 10_000, *toy_split.catalog.titles[1:]]
-    items = toy_split.catalog.table.with_columns(title=pl.Series(titles))
-    data = Dataset.from_tables(toy_split.events, items=items, keep_unseen_items=True)
+    toy_data = toy_films(n_items=4, n_users=3, length=4)
+    titles = ["x y z " * 10_000, *toy_data.catalog.titles[1:]]
+    items = toy_data.catalog.table.with_columns(title=pl.Series(titles))
+    data = Dataset.from_tables(toy_data.events, items=items, keep_unseen_items=True)
     model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(data)
     assert np.diff(model.encoder.serializer.offsets).max() == MAX_ITEM_TOKENS + 1
     assert model.recommend(Histories.of([["0"], ["1", "0"]]), 4).height == 5
 
 
 def test_too_little_memory_for_the_catalog_names_the_field_to_change(
-    tiny_recipe: Callable[..., Recipe], ring_split: Split, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Callable[..., Recipe], toy_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def starved(*_: object, **__: object) -> None:
         torch.empty(10**15)  # more than any machine has
 
     monkeypatch.setattr(encode, "encode_item_texts", starved)
     with pytest.raises(TrainingError, match=r"out of memory with train\.batch_tokens=77: halve it"):
-        LLMRecommender(tiny_recipe("soft", "train.batch_tokens=77")).fit(ring_split.train)
+        LLMRecommender(tiny_recipe("soft", "train.batch_tokens=77")).fit(toy_split.train)

@@ -17,9 +17,9 @@ STEPS = ["3", "7", "1", "9", "4", "0", "2"]
 
 
 @pytest.fixture(scope="module", params=("text", "soft", "hybrid"))
-def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
+def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], toy_split: Split) -> LLMRecommender:
     recipe = tiny_recipe(request.param, "train.epochs=1", "history.max_items=5")
-    return LLMRecommender(recipe).fit(ring_split.train)
+    return LLMRecommender(recipe).fit(toy_split.train)
 
 
 def assert_equal(session: UserSession, model: LLMRecommender, history: list[str]) -> None:
@@ -63,9 +63,9 @@ def test_forgetting_reads_anew_rarely(model: LLMRecommender, monkeypatch: pytest
 
 
 def test_a_session_goes_on_with_items_that_came_later(
-    tiny_recipe: Callable[..., Recipe], ring_split: Split
+    tiny_recipe: Callable[..., Recipe], toy_split: Split
 ) -> None:
-    model = LLMRecommender(tiny_recipe("hybrid", "train.epochs=1")).fit(ring_split.train)
+    model = LLMRecommender(tiny_recipe("hybrid", "train.epochs=1")).fit(toy_split.train)
     session = model.session(STEPS[:2])
     model.add_items(pl.DataFrame({"item_id": ["new"], "title": ["A quite other thing"]}))
     session.append("new")

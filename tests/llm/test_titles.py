@@ -16,9 +16,9 @@ from llmrec.training.batching import Batch
 
 
 @pytest.fixture(scope="module")
-def model(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> LLMRecommender:
+def model(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> LLMRecommender:
     recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=0.5", "history.max_items=4")
-    return LLMRecommender(recipe).fit(ring_split.train)
+    return LLMRecommender(recipe).fit(toy_split.train)
 
 
 def sequences_of(model: LLMRecommender, *items: list[str]) -> Sequences:
@@ -66,23 +66,23 @@ def test_every_title_is_learned_once(model: LLMRecommender) -> None:
     assert found == pytest.approx(sums / n, abs=1e-3)
 
 
-def test_a_last_title_that_does_not_fit_is_cut(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
+def test_a_last_title_that_does_not_fit_is_cut(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     """Where two of the longest items are too much for the window, no position beyond it is read."""
-    whole = LLMRecommender(tiny_recipe("text", "train.epochs=1", "train.title_loss=1")).fit(ring_split.train)
+    whole = LLMRecommender(tiny_recipe("text", "train.epochs=1", "train.title_loss=1")).fit(toy_split.train)
     serializer = whole.encoder.serializer
     room = len(serializer.prefix) + int(serializer.costs().max()) + 2
     recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=1", f"history.max_tokens={room}")
-    model = LLMRecommender(recipe).fit(ring_split.train)
+    model = LLMRecommender(recipe).fit(toy_split.train)
     batch = batch_of(model, sequences_of(model, ["3", "4"]))
     assert batch["tokens"].shape[1] == int(batch["n_tokens"]) == room
     assert np.isfinite(model.train_log[0]["loss"])
 
 
-def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], ring_split: Split) -> None:
+def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     losses = {}
     for weight in (0.0, 1.0):
         recipe = tiny_recipe("text", "train.epochs=3", "train.batch_tokens=500", f"train.title_loss={weight}")
-        model = LLMRecommender(recipe).fit(ring_split.train)
+        model = LLMRecommender(recipe).fit(toy_split.train)
         network = model.encoder.network
         network.losses = Losses(title=1.0)
         batch = batch_of(model, sequences_of(model, ["3", "4", "5"], ["8", "9"]))
@@ -94,10 +94,10 @@ def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], ring_split: S
 
 @pytest.mark.filterwarnings("ignore:.*tie.*:UserWarning")
 def test_an_adapter_on_the_language_model_s_head_learns(
-    tiny_recipe: Callable[..., Recipe], ring_split: Split
+    tiny_recipe: Callable[..., Recipe], toy_split: Split
 ) -> None:
     recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=1", "lora.targets=[q_proj,lm_head]")
-    network = LLMRecommender(recipe).fit(ring_split.train).encoder.network
+    network = LLMRecommender(recipe).fit(toy_split.train).encoder.network
     learned = {name: value for name, value in network.named_parameters() if "lm_head.lora_B" in name}
     assert learned
     assert all(bool(value.abs().sum() > 0) for value in learned.values())

@@ -1,4 +1,4 @@
-"""Ways to train that a recipe can switch on: each learns the ring, and those that must agree do."""
+"""Ways to train that a recipe can switch on: each learns the toy films, and those that must agree do."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ def adapter_of(model: LLMRecommender) -> Any:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )  # fmt: skip
-def test_it_learns_the_ring_and_is_saved(
+def test_it_learns_the_toy_films_and_is_saved(
     changes: tuple[str, ...], is_on: Callable[[LLMRecommender], object], tiny_recipe: MakeRecipe,
-    ring_split: Split, tmp_path: Path,
+    toy_split: Split, tmp_path: Path,
 ) -> None:  # fmt: skip
-    model = LLMRecommender(tiny_recipe("soft", *changes)).fit(ring_split.train)
+    model = LLMRecommender(tiny_recipe("soft", *changes)).fit(toy_split.train)
     assert is_on(model)
-    assert ndcg_on(model, ring_split.test) > 0.8
+    assert ndcg_on(model, toy_split.test) > 0.8
     model.save(tmp_path / "run")
     again = LLMRecommender.load(tmp_path / "run")
-    histories = ring_split.test.histories
+    histories = toy_split.test.histories
     np.testing.assert_allclose(again.score(histories), model.score(histories), atol=1e-4)
 
 
 def test_bfloat16_stops_at_the_llm(
-    tiny_recipe: MakeRecipe, ring_split: Split, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The catalog's logits are exact: in bfloat16 they would step by 0.06, and items would tie."""
     rounded: set[bool] = set()
@@ -71,14 +71,14 @@ def test_bfloat16_stops_at_the_llm(
         return catalog_loss(states, table, *others, **named)
 
     monkeypatch.setattr("llmrec.models.llm.network.catalog_loss", noted)
-    LLMRecommender(tiny_recipe("soft", "backbone.dtype=bfloat16", "train.epochs=1")).fit(ring_split.train)
+    LLMRecommender(tiny_recipe("soft", "backbone.dtype=bfloat16", "train.epochs=1")).fit(toy_split.train)
     assert rounded == {False}
 
 
-def test_packed_gives_the_loss_and_gradients_of_padded(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+def test_packed_gives_the_loss_and_gradients_of_padded(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
     found = {}
     for pack in (False, True):
-        model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(ring_split.train)
+        model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(toy_split.train)
         network = model.encoder.network
         network.pack = pack
         sequences = model_sequences(model)
@@ -116,9 +116,9 @@ def test_packing_is_undone() -> None:
     assert torch.equal(unpacked(row, inside), batch * inside[..., None])
 
 
-def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
     frozen, tuned = (
-        LLMRecommender(tiny_recipe("soft", "train.epochs=2", f"head.item_encoder={tower}")).fit(ring_split.train)
+        LLMRecommender(tiny_recipe("soft", "train.epochs=2", f"head.item_encoder={tower}")).fit(toy_split.train)
         for tower in ("frozen", "finetuned")
     )
     assert np.abs(tuned.texts - frozen.texts).max() > 0.01
@@ -127,9 +127,9 @@ def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, ring_sp
     np.testing.assert_allclose((untuned - tuned.text_mean) / tuned.text_scale, frozen.texts, atol=1e-4)
 
 
-def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
     model = LLMRecommender(tiny_recipe("soft", "train.epochs=1", "head.item_encoder=finetuned")).fit(
-        ring_split.train
+        toy_split.train
     )
     network = model.encoder.network
     network.model.unmerge_adapter()  # as in training: merged weights pass the adapter by
@@ -151,13 +151,13 @@ def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, ring_spl
     assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
 
 
-def test_warm_start_begins_at_the_other_model(tiny_recipe: MakeRecipe, ring_split: Split, tmp_path: Path) -> None:
+def test_warm_start_begins_at_the_other_model(tiny_recipe: MakeRecipe, toy_split: Split, tmp_path: Path) -> None:
     values = {"model": "sasrec", "sequence": {"dim": 32, "max_items": 8}, "train": {"epochs": 1}}
-    other = from_recipe(Recipe.of(values)).fit(ring_split.train)
+    other = from_recipe(Recipe.of(values)).fit(toy_split.train)
     other.save(tmp_path / "sasrec")
     rates = ("train.epochs=1", "train.learning_rate=1e-12", "train.head_learning_rate=1e-12")
     model = LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'sasrec'}", *rates))
-    model.fit(ring_split.train)
+    model.fit(toy_split.train)
     ids = model.encoder.network.items.ids.weight.detach().numpy()
     np.testing.assert_allclose(ids, other.item_vectors(), atol=1e-6)
 
@@ -170,12 +170,12 @@ def test_warm_start_begins_at_the_other_model(tiny_recipe: MakeRecipe, ring_spli
     ],
 )
 def test_a_warm_start_that_does_not_fit_is_refused(
-    other: dict[str, object], said: str, tiny_recipe: MakeRecipe, ring_split: Split, tmp_path: Path
+    other: dict[str, object], said: str, tiny_recipe: MakeRecipe, toy_split: Split, tmp_path: Path
 ) -> None:
     recipe = Recipe.of({**other, "train": {"epochs": 1}})
-    from_recipe(recipe).fit(ring_split.train).save(tmp_path / "run")
+    from_recipe(recipe).fit(toy_split.train).save(tmp_path / "run")
     with pytest.raises(RecipeError, match=said):
-        LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'run'}")).fit(ring_split.train)
+        LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'run'}")).fit(toy_split.train)
 
 
 @pytest.mark.parametrize(
@@ -193,10 +193,10 @@ def test_parts_that_do_not_go_together_are_refused(
         tiny_recipe("soft", *changes)
 
 
-def test_titles_alone_can_be_learned(tiny_recipe: MakeRecipe, ring_split: Split) -> None:
+def test_titles_alone_can_be_learned(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
     changes = "train.item_loss=0", "train.title_loss=1"
     recipes = [tiny_recipe("text", *changes, f"train.epochs={epochs}") for epochs in (1, 2)]
-    short, model = (LLMRecommender(recipe).fit(ring_split.train) for recipe in recipes)
+    short, model = (LLMRecommender(recipe).fit(toy_split.train) for recipe in recipes)
     assert model.train_log[1]["loss"] < model.train_log[0]["loss"] - 0.2
     # Nothing of the items' softmax reached the head: it is as it was drawn, however long the training.
     assert torch.equal(short.encoder.network.user.weight, model.encoder.network.user.weight)

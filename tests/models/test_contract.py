@@ -97,7 +97,7 @@ class TestLSTM(Neural):
 
 
 class Events(Neural):
-    """Reads and predicts pauses, which is all that the ring's events say besides their films."""
+    """Reads and predicts pauses, which is all that the toy events say besides their films."""
 
     def make(self) -> Recommender:
         recipe = super().make().recipe.model_dump()

@@ -33,53 +33,53 @@ class TestFusion(RecommenderContract):
 
 
 @pytest.fixture
-def parts(ring_split: Split) -> tuple[Recommender, Recommender]:
-    return of("markov").fit(ring_split.train), of("popularity").fit(ring_split.train)
+def parts(toy_split: Split) -> tuple[Recommender, Recommender]:
+    return of("markov").fit(toy_split.train), of("popularity").fit(toy_split.train)
 
 
 @pytest.mark.parametrize("end", [0, 1])
 def test_at_its_ends_it_ranks_as_its_parts(
-    parts: tuple[Recommender, Recommender], ring_split: Split, end: int
+    parts: tuple[Recommender, Recommender], toy_split: Split, end: int
 ) -> None:
-    fused, histories = Fusion(*parts, weight=end), ring_split.test.histories
+    fused, histories = Fusion(*parts, weight=end), toy_split.test.histories
     assert fused.recommend(histories).drop("score").equals(parts[end].recommend(histories).drop("score"))
 
 
-def test_neither_the_unit_nor_the_origin_of_a_score_counts(ring_split: Split) -> None:
+def test_neither_the_unit_nor_the_origin_of_a_score_counts(toy_split: Split) -> None:
     class Scaled(type(of("markov"))):  # type: ignore[misc]
         def _score(self, sequences: object) -> Float32s:
             return super()._score(sequences) * 1000 - 7
 
-    histories = ring_split.test.histories
-    plain, other = of("markov").fit(ring_split.train), Scaled(Recipe(model="markov")).fit(ring_split.train)
-    popular = of("popularity").fit(ring_split.train)
+    histories = toy_split.test.histories
+    plain, other = of("markov").fit(toy_split.train), Scaled(Recipe(model="markov")).fit(toy_split.train)
+    popular = of("popularity").fit(toy_split.train)
     one, two = Fusion(plain, popular, 0.3).score(histories), Fusion(other, popular, 0.3).score(histories)
     np.testing.assert_allclose(one, two, atol=1e-3)
     assert (standardized(np.full((2, 3), 5.0, dtype=np.float32)) == 0).all()
 
 
-def test_the_weight_is_chosen_on_validation(parts: tuple[Recommender, Recommender], ring_split: Split) -> None:
-    """Markov knows the ring, popularity does not: either way round, the fusion finds out."""
+def test_the_weight_is_chosen_on_validation(parts: tuple[Recommender, Recommender], toy_split: Split) -> None:
+    """Markov knows the order, popularity does not: whichever comes first, the fusion finds out."""
     markov, popularity = parts
     for fused, knows in (
-        (Fusion.tuned(markov, popularity, ring_split.valid), 0),
-        (Fusion.tuned(popularity, markov, ring_split.valid), 1),
+        (Fusion.tuned(markov, popularity, toy_split.valid), 0),
+        (Fusion.tuned(popularity, markov, toy_split.valid), 1),
     ):
         told = fused.metadata["fusion"]["valid_ndcg@10"]
         assert (
             told[f"{fused.weight:g}"]
             == max(told.values())
-            == pytest.approx(ndcg(fused, ring_split.valid), abs=1e-6)
+            == pytest.approx(ndcg(fused, toy_split.valid), abs=1e-6)
         )
-        assert ndcg(fused, ring_split.valid) >= ndcg(fused.models[knows], ring_split.valid) > told[str(1 - knows)]
+        assert ndcg(fused, toy_split.valid) >= ndcg(fused.models[knows], toy_split.valid) > told[str(1 - knows)]
         assert (fused.weight < 0.5) == (knows == 0)
 
 
-def test_what_cannot_be_fused_is_refused(parts: tuple[Recommender, Recommender], ring_split: Split) -> None:
+def test_what_cannot_be_fused_is_refused(parts: tuple[Recommender, Recommender], toy_split: Split) -> None:
     with pytest.raises(DataError, match=r"between 0 .* and 1 .*, got 1\.5"):
         Fusion(*parts, weight=1.5)
     other = of("markov").fit(toy_films(n_items=5))
     with pytest.raises(DataError, match="two models of one catalog; these rank 12 and 5 items"):
         Fusion(parts[0], other)
     with pytest.raises(DataError, match="one of them is empty"):
-        Fusion.tuned(*parts, Fold(Histories.of({}), ring_split.valid.answers))
+        Fusion.tuned(*parts, Fold(Histories.of({}), toy_split.valid.answers))

@@ -103,11 +103,11 @@ def test_markup_in_a_title_stays_text(tiny_base: Path) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("mode", list(PROMPTS))
 def test_candidates_come_first_then_the_popular(
-    tiny_base: Path, ring_split: Split, mode: str, language: str
+    tiny_base: Path, toy_split: Split, mode: str, language: str
 ) -> None:
     model = PromptRanking(str(tiny_base), mode=mode, candidates=3, language=language)  # type: ignore[arg-type]
-    model.fit(ring_split.train)
-    histories = ring_split.test.histories[:4]
+    model.fit(toy_split.train)
+    histories = toy_split.test.histories[:4]
     recs = model.recommend(histories, 12)
     seen = Sequences.encode(histories, model.catalog)
     for row, user in enumerate(histories.user_ids):
@@ -118,8 +118,8 @@ def test_candidates_come_first_then_the_popular(
         assert mine[3:].tolist() == popular[3:]
 
 
-def test_the_order_in_which_candidates_are_given_says_nothing(tiny_base: Path, ring_split: Split) -> None:
-    model = PromptRanking(str(tiny_base), mode="order").fit(ring_split.train)
+def test_the_order_in_which_candidates_are_given_says_nothing(tiny_base: Path, toy_split: Split) -> None:
+    model = PromptRanking(str(tiny_base), mode="order").fit(toy_split.train)
     histories = Histories.of({"a": ["0", "1"]})
     one = model.recommend(histories, 10, candidates={"a": ["7", "3", "9", "5"]})
     assert one.equals(model.recommend(histories, 10, candidates={"a": ["5", "9", "3", "7", "3"]}))
@@ -139,7 +139,7 @@ def test_the_newest_items_that_fit_are_shown(tiny_base: Path) -> None:
         asked.scores([Question((), titles[:20])])
 
 
-def test_what_cannot_be_asked_is_refused(tiny_base: Path, ring_split: Split, tmp_path: Path) -> None:
+def test_what_cannot_be_asked_is_refused(tiny_base: Path, toy_split: Split, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="27 candidates for one prompt, but it has only 26 letters"):
         PromptRanking(str(tiny_base), candidates=27)
     with pytest.raises(DataError, match="must be at least 1, got 0 and 20"):
@@ -150,4 +150,4 @@ def test_what_cannot_be_asked_is_refused(tiny_base: Path, ring_split: Split, tmp
     settings.pop("chat_template", None)
     (silent / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(ModelError, match="has no chat template; use an instruct model"):
-        PromptRanking(str(silent)).fit(ring_split.train).recommend(ring_split.test.histories)
+        PromptRanking(str(silent)).fit(toy_split.train).recommend(toy_split.test.histories)

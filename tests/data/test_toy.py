@@ -1,4 +1,4 @@
-"""The toy world keeps its promise."""
+"""Toy data has the order that it promises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llmrec.errors import DataError
 
 
 @pytest.mark.parametrize("n_items", [4, 20, 100, 250])
-def test_the_next_film_is_the_next_in_the_ring(n_items: int) -> None:
+def test_the_next_film_is_the_next_in_cyclic_order(n_items: int) -> None:
     data = toy_films(n_items=n_items, n_users=30, length=6, seed=2)
     assert len(data.catalog) == n_items
     assert len(set(data.catalog.titles)) == n_items
@@ -30,8 +30,8 @@ def test_the_answer_of_a_split_follows_its_history() -> None:
         assert int(answer) == (int(items[-1]) + 1) % 20
 
 
-def test_a_seed_makes_a_world() -> None:
+def test_a_seed_determines_the_data() -> None:
     assert toy_films().fingerprint == toy_films().fingerprint != toy_films(seed=1).fingerprint
     assert toy_films().catalog.titles[7] == "Film 07: Burning Clock"
-    with pytest.raises(DataError, match="needs 4 films"):
+    with pytest.raises(DataError, match="need 4 films"):
         toy_films(n_items=3)
