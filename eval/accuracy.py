@@ -126,13 +126,19 @@ def main() -> None:
     pairs = [(asked.recipes[0], other) for other in asked.recipes[1:]]
     pairs += [("fusion", other) for other in asked.recipes if "fusion" in found]
     metadata = {
-        "data": {"name": data.name, "share_of_users": asked.users, "users": len(split.test.histories),
-                 "items": len(data.catalog), "events": data.events.height, "split": split.hash},
+        "data": {
+            "name": data.name,
+            "share_of_users": asked.users,
+            "users": len(split.test.histories),
+            "items": len(data.catalog),
+            "events": data.events.height,
+            "split": split.hash,
+        },
         "recipes": {recipe: metadata for recipe, (metadata, _) in found.items()},
         "p_values": p_values({name: mean for name, (_, mean) in found.items()}, pairs),
         "machine": machine(),
         "versions": versions(),
-    }  # fmt: skip
+    }
     out = Path(f"eval/results/accuracy-{place}.json")
     out.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     print(

@@ -73,7 +73,7 @@ def main() -> None:
         "cost": llm.metadata["cost"],
         "machine": machine(),
         "versions": versions(),
-    }  # fmt: skip
+    }
     Path(f"eval/results/cold-{data.name}.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
     print(json.dumps({"recall@10": means, "times_text": metadata["times_text"]}, indent=1))
 

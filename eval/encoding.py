@@ -50,9 +50,11 @@ def main() -> None:
     model, tokenizer = load_causal_lm(BASE, dtype="float32")
     # By itself it writes every text as a chat where the tokenizer has a template: 2.6 times the tokens here.
     words = Transformer(
-        find_base(BASE).location, model_kwargs={"dtype": torch.float32}, module_output_name="token_embeddings",
+        find_base(BASE).location,
+        model_kwargs={"dtype": torch.float32},
+        module_output_name="token_embeddings",
         modality_config={"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
-    )  # fmt: skip
+    )
     words.tokenizer.pad_token = words.tokenizer.pad_token or words.tokenizer.eos_token
     peer = SentenceTransformer(modules=[words, Pooling(words.get_embedding_dimension(), "mean")], device="cpu")
 

@@ -22,10 +22,42 @@ from llmrec.errors import InputError
 LIMIT_SECONDS = 10.0
 
 _SPLICES = (
-    b'"', b'""', b"'", b",", b";", b"\t", b"\n", b"\r\n", b"\r", b"\x00", b"\xff\xfe", b"\xe9", "é🎬".encode(),
-    b"{", b"}", b"[", b"]", b"\\", b"\\u12", b"null", b"NaN", b"1e999", b"-1", b"99999999999999999999",
-    b"user_id", b"::", b"#", b"\xef\xbb\xbf", b"  ", b"true", b"2024-02-30", b"0x1f", b"=1+1", b"\x1f", b"\xc3",
-)  # fmt: skip
+    b'"',
+    b'""',
+    b"'",
+    b",",
+    b";",
+    b"\t",
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\x00",
+    b"\xff\xfe",
+    b"\xe9",
+    "é🎬".encode(),
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\\",
+    b"\\u12",
+    b"null",
+    b"NaN",
+    b"1e999",
+    b"-1",
+    b"99999999999999999999",
+    b"user_id",
+    b"::",
+    b"#",
+    b"\xef\xbb\xbf",
+    b"  ",
+    b"true",
+    b"2024-02-30",
+    b"0x1f",
+    b"=1+1",
+    b"\x1f",
+    b"\xc3",
+)
 _USERS, _ITEMS = ("u1", "u2", "7", "008", ""), ("a", "b", "1.5", "c d", "é")
 _BEHAVIORS = ("pv", "buy", "return", "")
 _NAMES = (["user_id", "item_id", "timestamp"], ["uid", "iid", "ts", "rating"], ["userId", "movieId"])

@@ -30,10 +30,15 @@ def one_by_one(chat: Chat, tasks: list[Task]) -> tuple[list[str], list[torch.Ten
         ids = torch.tensor([chat.encode(task.messages())])
         with torch.inference_mode():
             out = model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=80,
-                pad_token_id=tokenizer.pad_token_id, output_logits=True, return_dict_in_generate=True,
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                do_sample=False,
+                max_new_tokens=80,
+                pad_token_id=tokenizer.pad_token_id,
+                output_logits=True,
+                return_dict_in_generate=True,
                 logits_processor=allowed_only(tokenizer, [task.quotes()], ids.shape[1]),
-            )  # fmt: skip
+            )
         answers.append(tokenizer.decode(out.sequences[0, ids.shape[1] :], skip_special_tokens=True).strip())
         steps.append(torch.cat(out.logits))
     return answers, steps
@@ -70,12 +75,18 @@ def main() -> None:
     tokens = sum(len(ids) for ids in chat.loaded[1](batched)["input_ids"])
     speeds = {"batched": tokens / batched_wall, "loop": tokens / loop_wall}
     result = {
-        "sentences": len(tasks), "batch": chat.batch, "same": len(tasks) - len(other), "margins": other,
-        "seconds": {"batched": batched_wall, "loop": loop_wall}, "tokens_per_second": speeds,
+        "sentences": len(tasks),
+        "batch": chat.batch,
+        "same": len(tasks) - len(other),
+        "margins": other,
+        "seconds": {"batched": batched_wall, "loop": loop_wall},
+        "tokens_per_second": speeds,
         "cpu_seconds": {"batched": batched_cpu, "loop": loop_cpu},
-        "times_faster": loop_wall / batched_wall, "times_less_cpu": loop_cpu / batched_cpu,
-        "machine": machine(), "versions": versions(),
-    }  # fmt: skip
+        "times_faster": loop_wall / batched_wall,
+        "times_less_cpu": loop_cpu / batched_cpu,
+        "machine": machine(),
+        "versions": versions(),
+    }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))

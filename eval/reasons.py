@@ -57,15 +57,19 @@ def main() -> None:
     tested = deletion_test(model, table, histories)
     faults = Counter(fault.split("'")[0].strip() for row in table["faults"].to_list() for fault in row)
     result = {
-        "run": options.run.name, "recs": table.height, "judged": as_json(judge_reasons(model, table, histories)),
-        "counts": counts(table), "passed_at_second_try": table.filter(
-            (table["backend"] != "template") & ~table["first_try"]).height,
+        "run": options.run.name,
+        "recs": table.height,
+        "judged": as_json(judge_reasons(model, table, histories)),
+        "counts": counts(table),
+        "passed_at_second_try": table.filter((table["backend"] != "template") & ~table["first_try"]).height,
         "deletion_cases": tested.height,
         "deletion_mean_gap_over_zero": float((tested["deletion_gap"] > 0).mean() or 0.0),
         "sentences_per_second": table.height / seconds,
         "llm_tokens_per_second": narrator.tokens / narrator.seconds,
-        "faults": dict(faults.most_common(12)), "machine": machine(), "versions": versions(),
-    }  # fmt: skip
+        "faults": dict(faults.most_common(12)),
+        "machine": machine(),
+        "versions": versions(),
+    }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     shown = table.sample(min(50, table.height), seed=0)

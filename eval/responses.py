@@ -52,25 +52,37 @@ class Case:
 
 CASES = {
     "shop": Case(
-        "online-retail", "[behavior, price, quantity, gap]", ["purchase", "gap", "value"],
+        "online-retail",
+        "[behavior, price, quantity, gap]",
+        ["purchase", "gap", "value"],
         # By validation: three epochs are enough with repeats, less of the responses' loss helps the LLM's ranking,
         # ALS is best with 128 factors.
         recipes=(
-            "smollm2-135m-events train.epochs=3 responses.weight=0.3", "gru-events", "lstm-events",
+            "smollm2-135m-events train.epochs=3 responses.weight=0.3",
+            "gru-events",
+            "lstm-events",
             "gru-text-events",
         ),
         ranked=(
-            "gru", "gru history.repeat_bias=true train.epochs=3 name=gru-repeats", "als als.factors=128",
-            "repeat-last", "markov", "popularity",
-        ), changes=("train.targets=both",), answering=("history.repeat_bias=true",),
+            "gru",
+            "gru history.repeat_bias=true train.epochs=3 name=gru-repeats",
+            "als als.factors=128",
+            "repeat-last",
+            "markov",
+            "popularity",
+        ),
+        changes=("train.targets=both",),
+        answering=("history.repeat_bias=true",),
         network=("sequence.max_items=200",),  # as the LLM's: a basket holds twenty items and more
     ),
     "platform": Case(
-        "taobao-behaviours", "[behavior, gap]", ["behavior", "purchase", "action"],
+        "taobao-behaviours",
+        "[behavior, gap]",
+        ["behavior", "purchase", "action"],
         changes=("train.epochs=2",),  # 84,793 items: an epoch takes minutes
     ),
     "media": Case("ml-100k", "[rating, gap]", ["rating"]),
-}  # fmt: skip
+}
 PENALTIES = (2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -99,9 +111,11 @@ def read(case: Case, folder: str | None) -> Dataset:
     place = Path(folder or case.data)
     items = place / "items.csv.gz"
     return Dataset.from_files(
-        place / "interactions.csv.gz", items=items if items.exists() else None, name=case.data,
+        place / "interactions.csv.gz",
+        items=items if items.exists() else None,
+        name=case.data,
         drop_unknown_items=items.exists(),
-    )  # fmt: skip
+    )
 
 
 def write(name: str, found: dict[str, object]) -> None:

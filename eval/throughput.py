@@ -62,10 +62,12 @@ def ours(data: Dataset, *changes: str) -> tuple[LLMRecommender, dict[str, float]
     model = LLMRecommender(Recipe.load("smollm2-135m-lora", set=[*options, *changes])).fit(data)
     log = model.train_log[0]
     return model, {
-        "targets": data.events.height, "tokens": log["tokens"], "seconds": log["seconds"],
+        "targets": data.events.height,
+        "tokens": log["tokens"],
+        "seconds": log["seconds"],
         "targets_per_second": data.events.height / log["seconds"],
         "tokens_per_second": log["tokens"] / log["seconds"],
-    }  # fmt: skip
+    }
 
 
 def texts(model: LLMRecommender, data: Dataset) -> list[list[int]]:
@@ -83,13 +85,21 @@ def padded_trainer(rows: list[list[int]]) -> dict[str, float]:
     order = np.random.default_rng(0).permutation(len(rows))
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=model, data_collator=collate, callbacks=[clock],
+            model=model,
+            data_collator=collate,
+            callbacks=[clock],
             train_dataset=[{"input_ids": rows[n]} for n in order],  # type: ignore[arg-type]
             args=TrainingArguments(
-                folder, num_train_epochs=1, per_device_train_batch_size=3, use_cpu=not torch.cuda.is_available(),
-                report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
+                folder,
+                num_train_epochs=1,
+                per_device_train_batch_size=3,
+                use_cpu=not torch.cuda.is_available(),
+                report_to="none",
+                save_strategy="no",
+                logging_strategy="no",
+                disable_tqdm=True,
             ),
-        )  # fmt: skip
+        )
         trainer.train()
     tokens = sum(len(row) for row in rows)
     return {"tokens": tokens, "seconds": clock.seconds, "tokens_per_second": tokens / clock.seconds}
@@ -100,10 +110,13 @@ def trl(python: str, data: Dataset, titles: list[str], steps: int) -> dict[str, 
     codes = data.catalog.codes(data.events["item_id"])
     users = data.events["user_id"].to_list()
     rows = [
-        {"prompt": "The user saw, in this order:\n" + "".join(f"{titles[c]}\n" for c in codes[n - 50 : n]),
-         "completion": titles[codes[n]] + "\n"}
-        for n in range(50, len(users)) if users[n] == users[n - 50]
-    ]  # fmt: skip
+        {
+            "prompt": "The user saw, in this order:\n" + "".join(f"{titles[c]}\n" for c in codes[n - 50 : n]),
+            "completion": titles[codes[n]] + "\n",
+        }
+        for n in range(50, len(users))
+        if users[n] == users[n - 50]
+    ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "prompts.parquet"
         pl.DataFrame(rows).write_parquet(file)

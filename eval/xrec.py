@@ -42,9 +42,10 @@ def judge(writer: StyleWriter, table: pl.DataFrame) -> dict[str, object]:
     tokens = sum(len(ids) for ids in writer.chat.loaded[1](written)["input_ids"])
     return {
         **{name: bootstrap(metric(written, wanted)).model_dump() for name, metric in metrics.items()},
-        "unique_ratio": unique_ratio(written), "words": float(np.mean([len(text.split()) for text in written])),
+        "unique_ratio": unique_ratio(written),
+        "words": float(np.mean([len(text.split()) for text in written])),
         "tokens_per_second": tokens / seconds,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -70,9 +71,13 @@ def main() -> None:
         for table in tables
     }
     result = {
-        "recipe": recipe.model_dump(mode="json"), "style": artifact.read(options.style).metadata,
-        "test_triples": options.test, "judged": judged, "machine": machine(), "versions": versions(),
-    }  # fmt: skip
+        "recipe": recipe.model_dump(mode="json"),
+        "style": artifact.read(options.style).metadata,
+        "test_triples": options.test,
+        "judged": judged,
+        "machine": machine(),
+        "versions": versions(),
+    }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(judged, indent=1))

@@ -56,22 +56,35 @@ def build_tiny_base(folder: Path, *, seed: int = 0, spread: float = 0.1, width: 
     raw.decoder = decoders.ByteLevel()
     words = ["Film 01: Silent Harbor", "Film 12: Golden Garden", "Broken Mirror", "The user saw, in this order:"]
     trainer = trainers.BpeTrainer(
-        vocab_size=TINY_VOCABULARY, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
+        vocab_size=TINY_VOCABULARY,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
         special_tokens=[AddedToken(mark, special=True) for mark in special],
-    )  # fmt: skip
+    )
     raw.train_from_iterator(words * 10, trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>",
-        additional_special_tokens=["<|im_start|>"], chat_template=CHAT_TEMPLATE,
-    )  # fmt: skip
+        tokenizer_object=raw,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=["<|im_start|>"],
+        chat_template=CHAT_TEMPLATE,
+    )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=2 * width, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512, tie_word_embeddings=True,
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
         initializer_range=spread,
-        bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
@@ -92,10 +105,14 @@ def tiny_recipe(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         "history": {"max_items": 8, "max_tokens": 256},
         "head": {"dim": 32, "item_dropout": 0.0},
         "train": {
-            "epochs": 6, "learning_rate": 5e-3, "head_learning_rate": 1e-2, "batch_tokens": 1200,
-            "schedule": "constant", "patience": 100,
+            "epochs": 6,
+            "learning_rate": 5e-3,
+            "head_learning_rate": 1e-2,
+            "batch_tokens": 1200,
+            "schedule": "constant",
+            "patience": 100,
         },
-    }  # fmt: skip
+    }
     path = tmp_path_factory.mktemp("recipes") / "tiny.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
 

@@ -42,9 +42,12 @@ def test_agrees_with_ir_measures(lists: dict[str, list[str]], sets: dict[str, se
         for place, item in enumerate(items, 1)
     ]
     measures = {
-        R @ k: f"recall@{k}", nDCG @ k: f"ndcg@{k}", RR @ k: f"mrr@{k}",
-        AP @ k: f"map@{k}", P @ k: f"precision@{k}",
-    }  # fmt: skip
+        R @ k: f"recall@{k}",
+        nDCG @ k: f"ndcg@{k}",
+        RR @ k: f"mrr@{k}",
+        AP @ k: f"map@{k}",
+        P @ k: f"precision@{k}",
+    }
     assert set(measures.values()) == {f"{metric}@{k}" for metric in METRICS}
     expected = {(user, column): 0.0 for user in USERS for column in measures.values()}
     for one in ir_measures.iter_calc(list(measures), qrels, run):

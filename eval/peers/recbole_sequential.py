@@ -37,12 +37,22 @@ table = histories.assign(timestamp=histories.groupby("user_id").cumcount())
 table.columns = ["user_id:token", "item_id:token", "timestamp:float"]
 table.to_csv(place / "log" / "log.inter", sep="\t", index=False)
 settings = {
-    "data_path": str(place), "load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "use_gpu": False,
-    "train_neg_sample_args": None, "loss_type": "CE", "epochs": asked.epochs, "stopping_step": 5, "seed": 0,
+    "data_path": str(place),
+    "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+    "use_gpu": False,
+    "train_neg_sample_args": None,
+    "loss_type": "CE",
+    "epochs": asked.epochs,
+    "stopping_step": 5,
+    "seed": 0,
     "eval_args": {"split": {"LS": "valid_only"}, "order": "TO", "mode": "full", "group_by": "user"},
-    "valid_metric": "NDCG@10", "MAX_ITEM_LIST_LENGTH": asked.length, "checkpoint_dir": str(place),
-    "show_progress": False, "state": "ERROR", "log_wandb": False,
-}  # fmt: skip
+    "valid_metric": "NDCG@10",
+    "MAX_ITEM_LIST_LENGTH": asked.length,
+    "checkpoint_dir": str(place),
+    "show_progress": False,
+    "state": "ERROR",
+    "log_wandb": False,
+}
 if asked.dim is not None:
     settings |= {"hidden_size": asked.dim, "embedding_size": asked.dim}
 config = Config(model=asked.model, dataset="log", config_dict=settings)

@@ -41,9 +41,14 @@ def dataset(name: str) -> Dataset:
 
 kind = SASRecModel if asked.model == "sasrec" else BERT4RecModel
 model = kind(
-    loss="softmax", session_max_len=asked.length, n_factors=asked.dim, epochs=asked.epochs, lr=1e-3,
-    batch_size=128, verbose=0,
-)  # fmt: skip
+    loss="softmax",
+    session_max_len=asked.length,
+    n_factors=asked.dim,
+    epochs=asked.epochs,
+    lr=1e-3,
+    batch_size=128,
+    verbose=0,
+)
 model.fit(dataset("train"))
 histories = dataset("histories")
 users = histories.user_id_map.external_ids

@@ -60,19 +60,30 @@ def main() -> None:
     clock = Clock(60 * asked.minutes)
     with tempfile.TemporaryDirectory() as folder:
         trainer = SFTTrainer(
-            model=model, train_dataset=Dataset.from_dict(table.to_dict(as_series=False)),
+            model=model,
+            train_dataset=Dataset.from_dict(table.to_dict(as_series=False)),
             processing_class=tokenizer,
             args=SFTConfig(
-                output_dir=folder, max_steps=asked.steps, num_train_epochs=1, seed=0,
-                per_device_train_batch_size=asked.batch, learning_rate=2e-4,  # ten times the default, as for LoRA
-                lr_scheduler_type="constant_with_warmup", warmup_steps=10,
-                use_cpu=not torch.cuda.is_available(), bf16=asked.bf16,
-                max_length=None, report_to="none", save_strategy="no", logging_strategy="no",
-                gradient_checkpointing=False, disable_tqdm=True,
+                output_dir=folder,
+                max_steps=asked.steps,
+                num_train_epochs=1,
+                seed=0,
+                per_device_train_batch_size=asked.batch,
+                learning_rate=2e-4,  # ten times the default, as for LoRA
+                lr_scheduler_type="constant_with_warmup",
+                warmup_steps=10,
+                use_cpu=not torch.cuda.is_available(),
+                bf16=asked.bf16,
+                max_length=None,
+                report_to="none",
+                save_strategy="no",
+                logging_strategy="no",
+                gradient_checkpointing=False,
+                disable_tqdm=True,
             ),
             peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
             callbacks=[clock],
-        )  # fmt: skip
+        )
         trainer.train()
     if asked.out is not None:
         trainer.model.to(torch.float32).merge_and_unload().save_pretrained(asked.out)

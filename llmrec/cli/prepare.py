@@ -94,12 +94,20 @@ def prepare(
     from llmrec.data.cleaning.pipeline import CleaningOptions
 
     options = CleaningOptions(
-        drop_unknown_items=drop_unknown_items, drop_items_without_text=drop_items_without_text,
-        drop_bad_times=drop_bad_times, drop_further_item_rows=drop_further_item_rows,
-        keep_unseen_items=keep_unseen_items, drop_impossible=drop_impossible, drop_repeats=drop_repeats,
-        drop_where=drop_where or [], max_events_per_hour=max_events_per_hour, min_user_events=min_user_events,
-        min_item_events=min_item_events, scale=scale or [], strengths=_numbers(strength or []),
-    )  # fmt: skip
+        drop_unknown_items=drop_unknown_items,
+        drop_items_without_text=drop_items_without_text,
+        drop_bad_times=drop_bad_times,
+        drop_further_item_rows=drop_further_item_rows,
+        keep_unseen_items=keep_unseen_items,
+        drop_impossible=drop_impossible,
+        drop_repeats=drop_repeats,
+        drop_where=drop_where or [],
+        max_events_per_hour=max_events_per_hour,
+        min_user_events=min_user_events,
+        min_item_events=min_item_events,
+        scale=scale or [],
+        strengths=_numbers(strength or []),
+    )
     columns = _pairs("--column", column or [])
     if sql is None:
         data = Dataset.from_files(events, items=items, columns=columns, header=_listed(header), **options)

@@ -24,11 +24,19 @@ Count = Annotated[int, typer.Option("-k", help="How many items.")]
 
 
 def recommend(
-    run: Run, user: User = None, history: History = None, k: Count = 10,
+    run: Run,
+    user: User = None,
+    history: History = None,
+    k: Count = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Add a reason to each item.")] = False,
-    backend: Backend = "auto", name: Model = None, timeout: Timeout = 30.0,
-    language: Speak = "en", form: Shape = "sentence", tone: Tone = "plain", as_json: Json = False,
-) -> None:  # fmt: skip
+    backend: Backend = "auto",
+    name: Model = None,
+    timeout: Timeout = 30.0,
+    language: Speak = "en",
+    form: Shape = "sentence",
+    tone: Tone = "plain",
+    as_json: Json = False,
+) -> None:
     """What a user does next."""
     from llmrec.models.runs import load_run
 
@@ -64,12 +72,19 @@ def similar(
 
 
 def explain(
-    run: Run, item: Annotated[str, typer.Option("--item", help="The item to give a reason for.")],
-    user: User = None, history: History = None,
+    run: Run,
+    item: Annotated[str, typer.Option("--item", help="The item to give a reason for.")],
+    user: User = None,
+    history: History = None,
     instead: Annotated[str | None, typer.Option("--instead", help="Say why not this item.")] = None,
-    backend: Backend = "auto", name: Model = None, timeout: Timeout = 30.0,
-    language: Speak = "en", form: Shape = "sentence", tone: Tone = "plain", as_json: Json = False,
-) -> None:  # fmt: skip
+    backend: Backend = "auto",
+    name: Model = None,
+    timeout: Timeout = 30.0,
+    language: Speak = "en",
+    form: Shape = "sentence",
+    tone: Tone = "plain",
+    as_json: Json = False,
+) -> None:
     """Why an item fits a user: a sentence and the history items it rests on."""
     from llmrec.models.runs import load_run
     from llmrec.reasons import explain as reason
@@ -78,10 +93,15 @@ def explain(
     asked = histories_of(model, user, history)
     model.catalog.code(item)
     table = reason(
-        model, pl.DataFrame({"user_id": [asked.user_ids[0]], "item_id": [item]}), asked, instead=instead,
+        model,
+        pl.DataFrame({"user_id": [asked.user_ids[0]], "item_id": [item]}),
+        asked,
+        instead=instead,
         narrator=narrator_of(model, backend, name, timeout),
-        language=_known(language), form=_known(form), tone=tone,
-    )  # fmt: skip
+        language=_known(language),
+        form=_known(form),
+        tone=tone,
+    )
     if as_json:
         show(table.drop("rank"), as_json=True)
         return

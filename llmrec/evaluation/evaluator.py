@@ -58,9 +58,13 @@ def evaluate(
     with bar(len(models) * len(histories), show=progress) as advance:
         for name, model in models.items():
             answered = answer(
-                model, histories, rules.k,
-                exclude_seen=exclude_seen, candidates=asked.candidates, advance=advance(name),
-            )  # fmt: skip
+                model,
+                histories,
+                rules.k,
+                exclude_seen=exclude_seen,
+                candidates=asked.candidates,
+                advance=advance(name),
+            )
             tables[name] = asked.judged(answered.recs, k=rules.k)
             found = _result(name, model, tables[name], answered, histories, rules)
             if asked.candidates is None:  # a list out of few candidates says little of what a model suggests

@@ -108,11 +108,15 @@ def add_adapter(model: PreTrainedModel, settings: AdapterConfig) -> PeftModel:
 
     everything: list[Any] = list(cast("Any", model).modules())
     config = LoraConfig(
-        task_type=TaskType.CAUSAL_LM, r=settings.r, lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout, use_rslora=settings.rslora, use_dora=settings.dora,
+        task_type=TaskType.CAUSAL_LM,
+        r=settings.r,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        use_rslora=settings.rslora,
+        use_dora=settings.dora,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in everything),  # GPT-2 keeps weights transposed
         **_adapted(model, settings),
-    )  # fmt: skip
+    )
     try:
         return get_peft_model(model, config)
     except ValueError as error:

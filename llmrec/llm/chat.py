@@ -91,10 +91,14 @@ class Chat:
             mask[n, :begin], mask[n, width - rest :] = 1, 1
         with torch.inference_mode():
             out = model.generate(
-                input_ids=ids.to(model.device), attention_mask=mask.to(model.device), **cache_option(model, cache),
+                input_ids=ids.to(model.device),
+                attention_mask=mask.to(model.device),
+                **cache_option(model, cache),
                 logits_processor=None if quotes is None else allowed_only(tokenizer, quotes, width),
-                do_sample=False, max_new_tokens=self.max_new_tokens, pad_token_id=tokenizer.pad_token_id,
-            )  # fmt: skip
+                do_sample=False,
+                max_new_tokens=self.max_new_tokens,
+                pad_token_id=tokenizer.pad_token_id,
+            )
         return [text.strip() for text in tokenizer.batch_decode(out[:, width:].cpu(), skip_special_tokens=True)]
 
 

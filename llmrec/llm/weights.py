@@ -101,9 +101,11 @@ def _four_bits(compute: torch.dtype) -> BitsAndBytesConfig:
         raise EnvironmentFault("backbone.quantize=4bit needs bitsandbytes: pip install 'llmrec[gpu]'")
     kind: Any = BitsAndBytesConfig  # without types in transformers
     config: BitsAndBytesConfig = kind(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute,
-    )  # fmt: skip
+    )
     return config
 
 

@@ -36,9 +36,14 @@ class PromptRanking(Recommender):
     kind = "prompt"
 
     def __init__(
-        self, base: str = "smollm2-135m", *, mode: PromptMode = "letter", candidates: int = 20, max_items: int = 20,
+        self,
+        base: str = "smollm2-135m",
+        *,
+        mode: PromptMode = "letter",
+        candidates: int = 20,
+        max_items: int = 20,
         language: Language = "en",
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(Recipe(name=f"prompt-{mode}", model=self.kind))
         if candidates < 1 or max_items < 1:
             raise DataError(f"candidates and max_items must be at least 1, got {candidates} and {max_items}")

@@ -116,9 +116,12 @@ class EndpointNarrator:
 
     def _request(self, task: Task, deadline: float) -> str:
         body = {
-            "model": self.model, "messages": task.messages(), "temperature": 0, "max_tokens": self.max_tokens,
+            "model": self.model,
+            "messages": task.messages(),
+            "temperature": 0,
+            "max_tokens": self.max_tokens,
             "stream": False,
-        }  # fmt: skip
+        }
         headers = {"Content-Type": "application/json"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"

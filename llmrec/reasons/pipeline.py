@@ -149,15 +149,17 @@ def evidence_of(table: pl.DataFrame, catalog: Catalog) -> list[Evidence]:
         Evidence(
             row[USER],
             _item(catalog, row[ITEM]),
-            tuple(Cited(**vars(_item(catalog, one["item_id"])), contribution=one["contribution"])
-                  for one in row["evidence"]),
+            tuple(
+                Cited(**vars(_item(catalog, one["item_id"])), contribution=one["contribution"])
+                for one in row["evidence"]
+            ),
             tuple(Pair((one["item_ids"][0], one["item_ids"][1]), one["interaction"]) for one in row["pairs"]),
             tuple(Shared(one["name"], one["value"], tuple(one["item_ids"])) for one in row["shared"]),
             tuple(Together(**one) for one in row["together"]),
             None if row["instead_id"] is None else _item(catalog, row["instead_id"]),
         )
         for row in table.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
 
 
 def _item(catalog: Catalog, item_id: str) -> Item:
@@ -205,5 +207,14 @@ def _row(one: Evidence, rank: int, written: _Written) -> tuple[object, ...]:
     faults = list(written.faults)
     rival = one.rival.item_id if one.rival else None
     return (
-        one.user_id, one.item.item_id, rank, written.text, cited, written.backend, not faults, faults, *more, rival
-    )  # fmt: skip
+        one.user_id,
+        one.item.item_id,
+        rank,
+        written.text,
+        cited,
+        written.backend,
+        not faults,
+        faults,
+        *more,
+        rival,
+    )

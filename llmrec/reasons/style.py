@@ -138,9 +138,12 @@ def _train(
             batches.append(Batch(epoch, windows))
     network = Answers()
     groups = [
-        {"params": [v for v in network.parameters() if v.requires_grad], "lr": settings.learning_rate,
-         "weight_decay": settings.weight_decay},
-    ]  # fmt: skip
+        {
+            "params": [v for v in network.parameters() if v.requires_grad],
+            "lr": settings.learning_rate,
+            "weight_decay": settings.weight_decay,
+        },
+    ]
     with tempfile.TemporaryDirectory() as work:
         course = Course(batches, collate, None, Path(work), Progress(recipe.name, shown=progress))
         bf16 = next(model.parameters()).dtype == torch.bfloat16

@@ -17,9 +17,14 @@ Added = tuple[torch.Tensor, torch.Tensor]
 
 
 def catalog_loss(
-    states: torch.Tensor, table: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor,
-    *, weights: torch.Tensor | None = None, added: Added | None = None,
-) -> torch.Tensor:  # fmt: skip
+    states: torch.Tensor,
+    table: torch.Tensor,
+    bias: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    weights: torch.Tensor | None = None,
+    added: Added | None = None,
+) -> torch.Tensor:
     """Mean cross-entropy of the true next item among all items, as ``catalog_cross_entropy`` has it.
 
     The logits are ``states`` [n, dim] times ``table`` [n_items, dim], plus ``bias`` [n_items] (-inf: out of it),
@@ -52,9 +57,16 @@ class _InParts(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: torch.Tensor, table: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor,
-        shares: torch.Tensor, codes: torch.Tensor | None, values: torch.Tensor | None, learns: bool,
-    ) -> torch.Tensor:  # fmt: skip
+        ctx: Any,
+        states: torch.Tensor,
+        table: torch.Tensor,
+        bias: torch.Tensor,
+        targets: torch.Tensor,
+        shares: torch.Tensor,
+        codes: torch.Tensor | None,
+        values: torch.Tensor | None,
+        learns: bool,
+    ) -> torch.Tensor:
         total = states.new_zeros(())
         if learns:
             of_states, of_table, of_bias = (torch.zeros_like(one) for one in (states, table, bias))

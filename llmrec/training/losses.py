@@ -86,9 +86,14 @@ def log_expected(weights: torch.Tensor, drawn: int) -> torch.Tensor:
 
 
 def sampled_cross_entropy(
-    true: torch.Tensor, others: torch.Tensor, targets: torch.Tensor, *, negatives: torch.Tensor,
-    log_q: torch.Tensor, weights: torch.Tensor | None = None,
-) -> torch.Tensor:  # fmt: skip
+    true: torch.Tensor,
+    others: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    negatives: torch.Tensor,
+    log_q: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Softmax over the true item and shared negatives, corrected by logQ (Bengio & Senécal 2008).
 
     ``true`` [positions]: the true items' logits; ``others`` [positions, drawn]: those of ``negatives``

@@ -38,9 +38,15 @@ class ResponseHeads(nn.Module):
     """
 
     def __init__(
-        self, tasks: TaskSet, *, width: int, dim: int, hidden: int, dropout: float,
+        self,
+        tasks: TaskSet,
+        *,
+        width: int,
+        dim: int,
+        hidden: int,
+        dropout: float,
         count_features: CountFeatures | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.tasks = tasks
         self.user = nn.Sequential(nn.LayerNorm(width), nn.Dropout(dropout), nn.Linear(width, dim))

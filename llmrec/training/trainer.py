@@ -218,10 +218,13 @@ def train(
     earlier = sum(row["seconds"] for row in course.log)
     watcher = _Course(course, settings, network)
     trainer = _CourseTrainer(
-        groups=groups, model=network, train_dataset=_Batches(course),
+        groups=groups,
+        model=network,
+        train_dataset=_Batches(course),
         args=_arguments(course, settings, steps, seed=seed, bf16=bf16),
-        data_collator=lambda one: one[0], callbacks=[watcher],
-    )  # fmt: skip
+        data_collator=lambda one: one[0],
+        callbacks=[watcher],
+    )
     _watch_batches(trainer, watcher)
     for callback in ("PrinterCallback", "ProgressCallback"):
         _drop_callback(trainer, callback)
@@ -250,13 +253,25 @@ def train(
 def _arguments(course: Course, settings: TrainConfig, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:
     schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
     arguments = TrainingArguments(
-        output_dir=str(course.work_dir), max_steps=steps, per_device_train_batch_size=1, seed=seed,
-        gradient_accumulation_steps=settings.accumulation, lr_scheduler_type=schedule,
-        warmup_steps=int(settings.warmup * steps), max_grad_norm=settings.max_grad_norm,
-        logging_strategy="no", eval_strategy="no", save_strategy="no", save_total_limit=2, report_to="none",
-        disable_tqdm=True, remove_unused_columns=False, bf16=bf16, use_cpu=device_name() == "cpu",
+        output_dir=str(course.work_dir),
+        max_steps=steps,
+        per_device_train_batch_size=1,
+        seed=seed,
+        gradient_accumulation_steps=settings.accumulation,
+        lr_scheduler_type=schedule,
+        warmup_steps=int(settings.warmup * steps),
+        max_grad_norm=settings.max_grad_norm,
+        logging_strategy="no",
+        eval_strategy="no",
+        save_strategy="no",
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        bf16=bf16,
+        use_cpu=device_name() == "cpu",
         dataloader_pin_memory=device_name() == "cuda",
-    )  # fmt: skip
+    )
     # With several GPUs in sight Trainer would take a batch for each: the plan is for one.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments

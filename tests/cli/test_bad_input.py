@@ -174,8 +174,13 @@ def test_no_network_and_an_empty_cache(tmp_path: Path) -> None:
     surroundings = os.environ | {"LLMREC_CACHE": str(tmp_path / "cache"), "PIP_NO_INDEX": "1"}
     done = subprocess.run(
         [sys.executable, "-c", "from llmrec.cli import main; main()", "data", "fetch", "ml-100k", "--out", "out"],
-        cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("error: recbole==1.2.1 is not in the cache")

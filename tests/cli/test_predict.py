@@ -23,13 +23,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"u{user}", f"i{(user * 5 + step * 7) % 11}", 86400 * (step + user % 3), kinds[step % 2], 1 + step % 5)
         for user in range(40)
         for step in range(8)
-    ]  # fmt: skip
+    ]
     names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
     pl.DataFrame(rows, schema=names, orient="row").write_csv(place / "events.csv")
     recipe = {
-        "name": "told", "model": "gru-events", "tasks": TASKS, "history": {"events": ["behavior"]},
-        "sequence": {"dim": 16}, "train": {"epochs": 20, "learning_rate": 0.02, "batch_tokens": 200},
-    }  # fmt: skip
+        "name": "told",
+        "model": "gru-events",
+        "tasks": TASKS,
+        "history": {"events": ["behavior"]},
+        "sequence": {"dim": 16},
+        "train": {"epochs": 20, "learning_rate": 0.02, "batch_tokens": 200},
+    }
     (place / "told.yaml").write_text(Recipe.of(recipe).to_yaml(), encoding="utf-8")
     (place / "plain.yaml").write_text(Recipe.of({"model": "markov"}).to_yaml(), encoding="utf-8")
     assert run(["data", "prepare", str(place / "events.csv"), "--out", str(place / "data")]) == 0

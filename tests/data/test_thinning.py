@@ -137,9 +137,12 @@ CHOSEN = st.fixed_dictionaries(
 @given(LOGS, CHOSEN)
 def test_cleaning_twice_changes_nothing_and_rows_add_up(rows: list[Any], options: dict[str, Any]) -> None:
     schema = {
-        "user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64, "behavior": pl.String,
+        "user_id": pl.String,
+        "item_id": pl.String,
+        "timestamp": pl.Int64,
+        "behavior": pl.String,
         "price": pl.Float64,
-    }  # fmt: skip
+    }
     log = pl.DataFrame(rows, schema=schema, orient="row")
     try:
         once = clean(log, None, **options)

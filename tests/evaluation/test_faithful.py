@@ -70,10 +70,15 @@ def test_what_is_named_moves_the_score_more_than_chance() -> None:
     # v has no item that counts: nothing is named, nothing is tested.
     assert tested.rows(named=True) == [
         {
-            "user_id": "u", "item_id": "i9", "named": 2, "deletion_better": 1.0, "deletion_gap": 12.0,
-            "sufficiency_better": 1.0, "sufficiency_gap": 12.0,
+            "user_id": "u",
+            "item_id": "i9",
+            "named": 2,
+            "deletion_better": 1.0,
+            "deletion_gap": 12.0,
+            "sufficiency_better": 1.0,
+            "sufficiency_gap": 12.0,
         }
-    ]  # fmt: skip
+    ]
 
 
 def test_a_reason_that_names_the_weaker_item_does_not_always_win() -> None:

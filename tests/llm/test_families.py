@@ -40,14 +40,19 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "gpt_neox": PLAIN,
     "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 256, "initializer_range": 0.1},
     "opt": {
-        "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "ffn_dim": 48, "init_std": 0.1,
-        "word_embed_proj_dim": 16, "max_position_embeddings": 256,
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "ffn_dim": 48,
+        "init_std": 0.1,
+        "word_embed_proj_dim": 16,
+        "max_position_embeddings": 256,
     },
     "bloom": {"hidden_size": 32, "n_layer": 3, "n_head": 4, "initializer_range": 0.1},
     "cohere": {**GATED, "logit_scale": 0.25},
     "granite": {**GATED, "logits_scaling": 4.0},
     "olmo2": GATED,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module", params=list(FAMILIES))

@@ -190,10 +190,18 @@ def test_the_run_directory_holds_what_it_promises(soft: LLMRecommender, tmp_path
         path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()
     }
     promised = {
-        "manifest.json", "recipe.yaml", "prompt.yaml", "adapter/adapter_config.json",
-        "adapter/adapter_model.safetensors", "head.safetensors", "items.parquet", "embeddings.safetensors",
-        "index.faiss", "train_log.jsonl", "README.md",
-    }  # fmt: skip
+        "manifest.json",
+        "recipe.yaml",
+        "prompt.yaml",
+        "adapter/adapter_config.json",
+        "adapter/adapter_model.safetensors",
+        "head.safetensors",
+        "items.parquet",
+        "embeddings.safetensors",
+        "index.faiss",
+        "train_log.jsonl",
+        "README.md",
+    }
     assert promised <= found
     assert not {name for name in found if name.endswith((".pkl", ".pt", ".bin", ".pth"))}
 
@@ -259,9 +267,16 @@ def test_the_real_model_learns_the_toy_films() -> None:
     """SmolLM2, two blocks deep, tuned on the toy films: the film that comes next comes first."""
     split = Split.leave_last_out(toy_films(n_items=12, n_users=40, length=7))
     changes = [
-        "backbone.layers=2", "backbone.dtype=float32", "lora.r=4", "history.encoding=soft", "head.dim=64",
-        "train.epochs=14", "train.learning_rate=2e-3", "train.head_learning_rate=1e-2", "train.schedule=linear",
-    ]  # fmt: skip
+        "backbone.layers=2",
+        "backbone.dtype=float32",
+        "lora.r=4",
+        "history.encoding=soft",
+        "head.dim=64",
+        "train.epochs=14",
+        "train.learning_rate=2e-3",
+        "train.head_learning_rate=1e-2",
+        "train.schedule=linear",
+    ]
     model = LLMRecommender(Recipe.load("quickstart", set=changes)).fit(split.train)
     first = model.recommend(split.test.histories, 1, exclude_seen=False)
     right = first.join(split.test.answers, on=["user_id", "item_id"], how="semi").height / first.height

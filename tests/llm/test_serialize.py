@@ -48,9 +48,7 @@ def test_soft_is_one_slot_an_item(tokenizer: PreTrainedTokenizerBase) -> None:
     assert written.tokens.shape == (2, start + 3)
     assert (written.tokens[:, start:] == EMPTY).all()
     assert written.placeholders[:, start:].tolist() == [[1, 0, 2], [2, EMPTY, EMPTY]]
-    assert written.states.tolist() == [
-        [start - 1, start, start + 1, start + 2], [start - 1, start, start, start]
-    ]  # fmt: skip
+    assert written.states.tolist() == [[start - 1, start, start + 1, start + 2], [start - 1, start, start, start]]
     assert one.costs().tolist() == [1, 1, 1]
     assert written.n_tokens == 2 * start + 4
 

@@ -33,23 +33,30 @@ def adapter_of(model: LLMRecommender) -> Any:
     ("changes", "is_on"),
     [
         (("train.negatives=5", "train.epochs=10"), lambda model: model.encoder.network.losses.negatives == 5),
-        (("head.item_encoder=finetuned", "head.refresh_every=4"), lambda model: model.encoder.network.item_encoder.every == 4),
+        (
+            ("head.item_encoder=finetuned", "head.refresh_every=4"),
+            lambda model: model.encoder.network.item_encoder.every == 4,
+        ),
         (("train.pack=true",), lambda model: model.encoder.network.pack),
         (("lora.rslora=true",), lambda model: adapter_of(model).use_rslora),
         (("lora.dora=true",), lambda model: adapter_of(model).use_dora),
         (("head.dropout=0.1",), lambda model: model.encoder.network.dropout.p == 0.1),
         (("backbone.dtype=bfloat16",), lambda model: model.encoder.network.bf16),
         pytest.param(
-            ("backbone.quantize=4bit",), lambda model: model.encoder.network.model.config.quantization_config,
+            ("backbone.quantize=4bit",),
+            lambda model: model.encoder.network.model.config.quantization_config,
             marks=needs_bits,
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
-)  # fmt: skip
+)
 def test_it_learns_the_toy_films_and_is_saved(
-    changes: tuple[str, ...], is_on: Callable[[LLMRecommender], object], tiny_recipe: MakeRecipe,
-    toy_split: Split, tmp_path: Path,
-) -> None:  # fmt: skip
+    changes: tuple[str, ...],
+    is_on: Callable[[LLMRecommender], object],
+    tiny_recipe: MakeRecipe,
+    toy_split: Split,
+    tmp_path: Path,
+) -> None:
     model = LLMRecommender(tiny_recipe("soft", *changes)).fit(toy_split.train)
     assert is_on(model)
     assert ndcg_on(model, toy_split.test) > 0.8

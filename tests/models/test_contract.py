@@ -192,9 +192,11 @@ class TestLLMText(TinyLLM):
 
 def test_every_kind_is_under_contract() -> None:
     suites = (
-        *RecommenderContract.__subclasses__(), *Neural.__subclasses__(), *TextNeural.__subclasses__(),
+        *RecommenderContract.__subclasses__(),
+        *Neural.__subclasses__(),
+        *TextNeural.__subclasses__(),
         *Events.__subclasses__(),
-    )  # fmt: skip
+    )
     under = {cls.__name__.removeprefix("Test").lower() for cls in suites}
     assert {kind.replace("-", "") for kind in KINDS} - {"llm"} <= under
     assert len(TinyLLM.__subclasses__()) == 3

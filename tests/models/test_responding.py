@@ -22,8 +22,9 @@ def turns(n_users: int = 40, length: int = 12, *, seed: int = 0) -> Dataset:
     draw = np.random.default_rng(seed)
     rows = [
         (f"u{user}", str(draw.integers(10)), 86400 * (place + user % 3), "buy" if (place + user) % 2 else "pv")
-        for user in range(n_users) for place in range(length)
-    ]  # fmt: skip
+        for user in range(n_users)
+        for place in range(length)
+    ]
     names = ["user_id", "item_id", "timestamp", "behavior"]
     items = {"item_id": [str(n) for n in range(10)], "title": [f"Film {n}" for n in range(10)]}
     return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="turns")
@@ -37,11 +38,14 @@ def split() -> Split:
 def trained(split: Split, fold: Fold, **responses: Any) -> RespondingRecommender:
     recipe = Recipe.of(
         {
-            "model": "gru-events", "tasks": ["behavior"], "history": {"events": ["behavior"]},
-            "responses": responses, "sequence": {"dim": 16},
+            "model": "gru-events",
+            "tasks": ["behavior"],
+            "history": {"events": ["behavior"]},
+            "responses": responses,
+            "sequence": {"dim": 16},
             "train": {"epochs": 8, "learning_rate": 0.03, "batch_tokens": 400, "patience": 8},
         }
-    )  # fmt: skip
+    )
     model = from_recipe(recipe).fit(split.train, valid=fold)
     assert isinstance(model, RespondingRecommender)
     return model
@@ -51,9 +55,10 @@ def test_the_epoch_that_predicts_responses_best_is_kept(split: Split) -> None:
     """Items are drawn at random, behaviors follow a rule: the two columns of the log do not agree."""
     best, kept = {}, {}
     for way, columns in (
-        ("next_item", ["valid_ndcg@10"]), ("responses", ["valid_responses"]),
+        ("next_item", ["valid_ndcg@10"]),
+        ("responses", ["valid_responses"]),
         ("both", ["valid_ndcg@10", "valid_responses"]),
-    ):  # fmt: skip
+    ):
         model = trained(split, split.valid, early_stopping_metric=way, count_features=False)
         rows = model.train_log
         best[way] = max(rows, key=lambda row: sum(row[column] for column in columns))["valid_responses"]

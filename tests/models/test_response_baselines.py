@@ -67,9 +67,11 @@ def test_chains_know_what_follows_what(split: Split, tasks: TaskSet) -> None:
 def test_a_chain_by_hand() -> None:
     """Two users: view, view, buy and view, buy; strength 0 leaves the counts alone."""
     events = {
-        "user_id": ["a", "a", "a", "b", "b"], "item_id": ["1"] * 5, "timestamp": [0, 1, 2, 0, 1],
+        "user_id": ["a", "a", "a", "b", "b"],
+        "item_id": ["1"] * 5,
+        "timestamp": [0, 1, 2, 0, 1],
         "behavior": ["pv", "pv", "buy", "pv", "buy"],
-    }  # fmt: skip
+    }
     data = Dataset.from_tables(events, items={"item_id": ["1"], "title": ["One"]})
     model = MarkovResponses()
     model.strength = 0.0
@@ -132,8 +134,10 @@ def test_factors_find_what_biases_cannot() -> None:
     draw = np.random.default_rng(0)
     rows = [
         (f"u{u}", str(i), int(draw.integers(1000)), 5.0 if u % 2 == i % 2 else 1.0)
-        for u in range(30) for i in range(12) if draw.random() < 0.7
-    ]  # fmt: skip
+        for u in range(30)
+        for i in range(12)
+        if draw.random() < 0.7
+    ]
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "rating"], orient="row")
     items = {"item_id": [str(i) for i in range(12)], "title": [f"Film {i}" for i in range(12)]}
     split = Split.leave_last_out(Dataset.from_tables(events, items=items))

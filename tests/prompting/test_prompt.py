@@ -12,14 +12,29 @@ from llmrec.prompting import Prompt, names
 from llmrec.resources.shipped import folder
 
 SHIPPED = [
-    "event", "explain", "explain-contrast", "explain-paragraph", "explain-profile",
-    "explain-retry", "explain-shared", "history", "item", "rank", "rank-letter", "rank-title",
+    "event",
+    "explain",
+    "explain-contrast",
+    "explain-paragraph",
+    "explain-profile",
+    "explain-retry",
+    "explain-shared",
+    "history",
+    "item",
+    "rank",
+    "rank-letter",
+    "rank-title",
     "reason",
-]  # fmt: skip
+]
 REASON = {
-    "item": '"Ring"', "chosen": '"Fellowship" and "Towers"', "count": 2, "shared": "Fantasy",
-    "rival": "", "people": "", "tone": "warm",
-}  # fmt: skip
+    "item": '"Ring"',
+    "chosen": '"Fellowship" and "Towers"',
+    "count": 2,
+    "shared": "Fantasy",
+    "rival": "",
+    "people": "",
+    "tone": "warm",
+}
 RANK = {
     "history": ["Fellowship", "Towers"],
     "candidates": [{"letter": "A", "title": "Hobbit"}, {"letter": "B", "title": "King"}],

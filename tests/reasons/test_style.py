@@ -22,9 +22,14 @@ TRIPLES = {
 @pytest.fixture
 def recipe(tiny_base: Path) -> Recipe:
     changes = [
-        f"backbone.base={tiny_base}", "backbone.dtype=float32", "lora.last_layers=1", "history.max_tokens=400",
-        "train.epochs=25", "train.learning_rate=0.02", "train.batch_tokens=4000",
-    ]  # fmt: skip
+        f"backbone.base={tiny_base}",
+        "backbone.dtype=float32",
+        "lora.last_layers=1",
+        "history.max_tokens=400",
+        "train.epochs=25",
+        "train.learning_rate=0.02",
+        "train.batch_tokens=4000",
+    ]
     return Recipe.load("style/explain", set=changes)
 
 

@@ -13,9 +13,26 @@ from llmrec.errors import DataError
 _RATINGS = [USER, ITEM, "rating", TIME]
 # u.item marks genres by a column of 0 and 1 each, in this order (its own u.genre).
 _GENRES = (
-    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama",
-    "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-)  # fmt: skip
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 _U_ITEM = [ITEM, TITLE, "release_date", "video_release_date", "imdb_url", *_GENRES]
 # One byte that stands in no film title takes the place of the two of "::".
 _SEPARATOR = "\x1f"

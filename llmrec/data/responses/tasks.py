@@ -76,9 +76,10 @@ class TaskSet(BaseModel):
         if unknown:
             raise DataError(f"responses.behavior_weights: no event has the behavior '{unknown[0]}', only {words}")
         bare = cls(
-            specs=tuple(_bare(name, words, settings.rating) for name in dict.fromkeys(names)), positive=positive,
+            specs=tuple(_bare(name, words, settings.rating) for name in dict.fromkeys(names)),
+            positive=positive,
             weights=settings.behavior_weights,
-        )  # fmt: skip
+        )
         told = bare.targets(data.histories)
         return bare.model_copy(
             update={"specs": tuple(_fitted(spec, told.values[spec.name]) for spec in bare.specs)}
@@ -149,9 +150,14 @@ class ResponseQueries:
 
 
 def response_queries(
-    histories: Histories, chosen: Bools, tasks: TaskSet, *, most: int | None = None,
-    window: int | None = None, seed: int = 0,
-) -> ResponseQueries:  # fmt: skip
+    histories: Histories,
+    chosen: Bools,
+    tasks: TaskSet,
+    *,
+    most: int | None = None,
+    window: int | None = None,
+    seed: int = 0,
+) -> ResponseQueries:
     """Ask about the ``chosen`` ones of these events [n_events], or a random sample of ``most`` of them.
 
     A basket's events share a moment, and none of them may tell about the others: a history ends before it.
@@ -250,9 +256,11 @@ def _fitted(spec: TaskSpec, answers: Float64s) -> TaskSpec:
         counts = np.bincount(known.astype(np.int64), minlength=len(spec.levels)) + 1.0
         return spec.model_copy(update={"prior": tuple(counts / counts.sum())})
     told = {
-        "center": float(known.mean()), "scale": float(known.std()) or 1.0, "low": float(known.min()),
+        "center": float(known.mean()),
+        "scale": float(known.std()) or 1.0,
+        "low": float(known.min()),
         "high": float(known.max()),
-    }  # fmt: skip
+    }
     steps, times = np.unique(known, return_counts=True)
     if spec.name == "rating" and len(steps) <= MOST_RATINGS:
         told_steps = {"values": tuple(map(float, steps)), "levels": tuple(f"{step:g}" for step in steps)}

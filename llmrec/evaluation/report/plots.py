@@ -96,9 +96,16 @@ def by_history(results: Sequence[Result]) -> str | None:
                 [max(part.found.high - part.found.mean, 0) for part in parts],
             ]
             axes.errorbar(
-                at, means, yerr=reach, color=colour(place), label=short(results[place].model), marker="o",
-                markersize=4, linewidth=1.4, elinewidth=0.8,
-            )  # fmt: skip
+                at,
+                means,
+                yerr=reach,
+                color=colour(place),
+                label=short(results[place].model),
+                marker="o",
+                markersize=4,
+                linewidth=1.4,
+                elinewidth=0.8,
+            )
         axes.set_xticks(range(len(names)), names)
         axes.set_ylim(bottom=0)
         axes.set_title(f"{metric_name(results[0].slices[0].metric)} by length of history", loc="left")

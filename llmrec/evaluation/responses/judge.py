@@ -30,9 +30,14 @@ class Responds(Protocol):
 
 
 def response_questions(
-    split: Split, tasks: TaskSet, *, fold: Literal["valid", "test"] = "test", most: int = MOST,
-    window: int = WINDOW, seed: int = 0,
-) -> ResponseQueries:  # fmt: skip
+    split: Split,
+    tasks: TaskSet,
+    *,
+    fold: Literal["valid", "test"] = "test",
+    most: int = MOST,
+    window: int = WINDOW,
+    seed: int = 0,
+) -> ResponseQueries:
     """Ask about a fold's events, each with all that its user did strictly before, whatever part that is in.
 
     Items that the catalog of the training data lacks are not asked about.
@@ -42,9 +47,15 @@ def response_questions(
 
 
 def judge_responses(
-    models: Mapping[str, Responds], questions: ResponseQueries, tasks: TaskSet, *, about: str = "", split: str = "",
-    samples: int | None = None, seed: int = 0,
-) -> ResponseReport:  # fmt: skip
+    models: Mapping[str, Responds],
+    questions: ResponseQueries,
+    tasks: TaskSet,
+    *,
+    about: str = "",
+    split: str = "",
+    samples: int | None = None,
+    seed: int = 0,
+) -> ResponseReport:
     """Ask every model and judge each task it answers. Raises DataError where none answers any.
 
     ``about`` and ``split`` name the data and the cut in the report. Intervals are by bootstrap over users.
@@ -64,9 +75,14 @@ def judge_responses(
     if not results:
         raise DataError("no model answers any of the tasks that are judged")
     return ResponseReport(
-        data=about, split=split, results=tuple(results), versions=versions(), machine=machine(),
-        events=questions.answers.height, users=questions.answers["owner"].n_unique(),
-    )  # fmt: skip
+        data=about,
+        split=split,
+        results=tuple(results),
+        versions=versions(),
+        machine=machine(),
+        events=questions.answers.height,
+        users=questions.answers["owner"].n_unique(),
+    )
 
 
 def _predicted(spec: TaskSpec, table: pl.DataFrame) -> Float64s | None:
@@ -117,7 +133,9 @@ def _judged(
         return judging.class_metrics(classes[rows], found[rows])
 
     return Judged(
-        **facts, metrics=judging.intervals(judge_classes, owners, samples=samples, seed=seed),
+        **facts,
+        metrics=judging.intervals(judge_classes, owners, samples=samples, seed=seed),
         classes=tuple(judging.per_class(classes, found, spec.levels)),
-        confusion=tuple(map(tuple, judging.confusion(classes, found))), curves=judging.curves(classes, found),
-    )  # fmt: skip
+        confusion=tuple(map(tuple, judging.confusion(classes, found))),
+        curves=judging.curves(classes, found),
+    )

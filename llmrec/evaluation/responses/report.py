@@ -53,12 +53,17 @@ class ResponseReport(BaseModel):
         """One row per task, model and metric: ``task, model, metric, value, low, high, events``."""
         rows = [
             {
-                "task": result.task, "model": result.model, "metric": name, "value": found.mean,
-                "low": found.low, "high": found.high, "events": result.events,
+                "task": result.task,
+                "model": result.model,
+                "metric": name,
+                "value": found.mean,
+                "low": found.low,
+                "high": found.high,
+                "events": result.events,
             }
             for result in self.results
             for name, found in result.metrics.items()
-        ]  # fmt: skip
+        ]
         return pl.DataFrame(rows)
 
     def of(self, task: str) -> list[Judged]:

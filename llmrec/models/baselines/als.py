@@ -37,9 +37,14 @@ class ALSRecommender(Recommender):
         # One thread: the sums of several come in another order each time, and the same seed must give the same.
         with threadpool_limits(limits=1):
             model = als.AlternatingLeastSquares(
-                factors=shape.factors, regularization=shape.regularization, alpha=shape.alpha,
-                iterations=shape.iterations, random_state=self.recipe.seed, num_threads=1, use_gpu=False,
-            )  # fmt: skip
+                factors=shape.factors,
+                regularization=shape.regularization,
+                alpha=shape.alpha,
+                iterations=shape.iterations,
+                random_state=self.recipe.seed,
+                num_threads=1,
+                use_gpu=False,
+            )
             model.fit(met, show_progress=progress)
         self._items: Float32s = np.asarray(model.item_factors, dtype=np.float32)
         popularity = np.bincount(sequences.codes, minlength=len(self.catalog)).astype(np.float32)

@@ -40,24 +40,39 @@ def build_encoder(
     texts, counts = torch.from_numpy(model.texts), torch.from_numpy(model.counts)
     tuned = training and head.item_encoder == "finetuned"
     network = NextItemNetwork(
-        adapted, texts, counts, shape, pack=settings.pack,
+        adapted,
+        texts,
+        counts,
+        shape,
+        pack=settings.pack,
         losses=Losses(
-            settings.item_loss, settings.title_loss, model.recipe.responses.weight,
+            settings.item_loss,
+            settings.title_loss,
+            model.recipe.responses.weight,
             negatives_of(counts, settings.negatives),
         ),
         item_encoder=ItemEncoder(
-            serializer, mean=torch.from_numpy(model.text_mean), scale=model.text_scale,
-            budget=settings.batch_tokens, every=head.refresh_every,
-        ) if tuned else None,
-    )  # fmt: skip
+            serializer,
+            mean=torch.from_numpy(model.text_mean),
+            scale=model.text_scale,
+            budget=settings.batch_tokens,
+            every=head.refresh_every,
+        )
+        if tuned
+        else None,
+    )
     width, responses = network.user.in_features, model.recipe.responses
     if model.levels.fields and history.encoding == "soft":
         network.events = FieldEmbeddings(model.levels.sizes, width)
     if model.tasks.specs:
         network.responses = ResponseHeads(
-            model.tasks, width=width, dim=head.dim, hidden=responses.dim, dropout=responses.dropout,
+            model.tasks,
+            width=width,
+            dim=head.dim,
+            hidden=responses.dim,
+            dropout=responses.dropout,
             count_features=model.count_features,
-        )  # fmt: skip
+        )
     if history.repeat_bias:
         network.repeat_bias = RepeatBias(len(model.catalog), head.dim)
     if settings.targets == "both":
@@ -66,6 +81,10 @@ def build_encoder(
         network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
     return HistoryEncoder(
-        network.to(device_name()), tokenizer, serializer, history.max_items,
-        min(history.max_tokens, limit), settings.batch_tokens,
-    )  # fmt: skip
+        network.to(device_name()),
+        tokenizer,
+        serializer,
+        history.max_items,
+        min(history.max_tokens, limit),
+        settings.batch_tokens,
+    )

@@ -43,9 +43,16 @@ class NextItemNetwork(nn.Module):
     weights: torch.Tensor
 
     def __init__(
-        self, model: PeftModel, texts: torch.Tensor, counts: torch.Tensor, shape: HeadShape,
-        *, losses: Losses = Losses(), item_encoder: ItemEncoder | None = None, pack: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        model: PeftModel,
+        texts: torch.Tensor,
+        counts: torch.Tensor,
+        shape: HeadShape,
+        *,
+        losses: Losses = Losses(),
+        item_encoder: ItemEncoder | None = None,
+        pack: bool = False,
+    ) -> None:
         super().__init__()
         self.model = model
         self.losses, self.pack, self.cold_bias = losses, pack, shape.cold_bias
@@ -159,10 +166,18 @@ class NextItemNetwork(nn.Module):
         return functional.normalize(self.user(states), dim=-1)
 
     def forward(
-        self, tokens: torch.Tensor, placeholders: torch.Tensor, states: torch.Tensor, targets: torch.Tensor,
-        n_tokens: torch.Tensor, prefix: torch.Tensor, levels: torch.Tensor | None = None,
-        context_positions: torch.Tensor | None = None, labels: Labels | None = None, inputs: torch.Tensor | None = None,
-    ) -> torch.Tensor:  # fmt: skip
+        self,
+        tokens: torch.Tensor,
+        placeholders: torch.Tensor,
+        states: torch.Tensor,
+        targets: torch.Tensor,
+        n_tokens: torch.Tensor,
+        prefix: torch.Tensor,
+        levels: torch.Tensor | None = None,
+        context_positions: torch.Tensor | None = None,
+        labels: Labels | None = None,
+        inputs: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
 
         ``context_positions``: which boundary predictions each target, see ``read_at``. ``labels``: what else is known of the
@@ -221,10 +236,15 @@ class NextItemNetwork(nn.Module):
         return torch.multinomial(self.weights, self.losses.negatives, replacement=False)
 
     def _next_item(
-        self, users: torch.Tensor, raw: torch.Tensor, truth: torch.Tensor, codes: torch.Tensor | None,
-        negatives: torch.Tensor | None, weights: torch.Tensor | None,
+        self,
+        users: torch.Tensor,
+        raw: torch.Tensor,
+        truth: torch.Tensor,
+        codes: torch.Tensor | None,
+        negatives: torch.Tensor | None,
+        weights: torch.Tensor | None,
         again: tuple[torch.Tensor, torch.Tensor] | None,
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         vectors, scale = functional.normalize(raw, dim=-1), self.log_temperature.exp()
         if codes is None or negatives is None:
             # An item without an event cannot be right here, and as a mere negative it would only be pushed away.

@@ -121,9 +121,14 @@ class HiddenMarkovResponses(ResponseModel):
             ends = np.cumsum(lengths)
             rows = np.concatenate([np.arange(ends[n] - lengths[n], ends[n]) for n in chosen])
             machine = CategoricalHMM(
-                self.states, n_features=len(spec.levels), n_iter=30, tol=1e-2, random_state=self.seed,
-                emissionprob_prior=1.1, transmat_prior=1.1,
-            )  # fmt: skip
+                self.states,
+                n_features=len(spec.levels),
+                n_iter=30,
+                tol=1e-2,
+                random_state=self.seed,
+                emissionprob_prior=1.1,
+                transmat_prior=1.1,
+            )
             self.machines[spec.name] = machine.fit(flat[rows, None], lengths[chosen])
 
     def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:

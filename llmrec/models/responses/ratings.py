@@ -62,9 +62,15 @@ class FactorRatings(BiasRatings):
     name = "factors"
 
     def __init__(
-        self, *, factors: int = 16, regularization: float = 8.0, shrink_items: float = 10.0,
-        shrink_users: float = 10.0, rounds: int = 12, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        factors: int = 16,
+        regularization: float = 8.0,
+        shrink_items: float = 10.0,
+        shrink_users: float = 10.0,
+        rounds: int = 12,
+        seed: int = 0,
+    ) -> None:
         super().__init__(shrink_items=shrink_items, shrink_users=shrink_users)
         self.factors, self.regularization, self.sweeps, self.seed = factors, regularization, rounds, seed
 

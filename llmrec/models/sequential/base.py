@@ -54,9 +54,13 @@ class SequentialRecommender(Recommender):
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences = self._training_sequences(data)
         batches = plan(
-            sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
-            batch_tokens=settings.batch_tokens, seed=self.recipe.seed,
-        )  # fmt: skip
+            sequences,
+            epochs=settings.epochs,
+            max_items=most,
+            max_tokens=most + 1,
+            batch_tokens=settings.batch_tokens,
+            seed=self.recipe.seed,
+        )
         groups = [
             {
                 "params": list(self.network.parameters()),
@@ -65,9 +69,15 @@ class SequentialRecommender(Recommender):
             }
         ]
         fit_network(
-            self, self.network, batches, lambda batch: self._collate(sequences, batch),
-            groups=groups, valid=valid, work_dir=work_dir, progress=progress,
-        )  # fmt: skip
+            self,
+            self.network,
+            batches,
+            lambda batch: self._collate(sequences, batch),
+            groups=groups,
+            valid=valid,
+            work_dir=work_dir,
+            progress=progress,
+        )
 
     def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         """Return what the network's forward takes."""

@@ -35,10 +35,14 @@ class _Events(SequenceNetwork):
         return states
 
     def forward(
-        self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
-        context_positions: torch.Tensor | None = None, levels: torch.Tensor | None = None,
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        n_tokens: torch.Tensor,
+        context_positions: torch.Tensor | None = None,
+        levels: torch.Tensor | None = None,
         labels: Mapping[str, torch.Tensor] | None = None,
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         """Return the loss over all positions with a target."""
         hidden = self.states(inputs, levels)
         predictions = read_at(targets, context_positions)

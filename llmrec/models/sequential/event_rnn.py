@@ -60,9 +60,13 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
             network.events = FieldEmbeddings(self.levels.sizes, shape.dim)
         if self.tasks.specs:
             network.responses = ResponseHeads(
-                self.tasks, width=shape.dim, dim=shape.dim, hidden=settings.dim, dropout=settings.dropout,
+                self.tasks,
+                width=shape.dim,
+                dim=shape.dim,
+                hidden=settings.dim,
+                dropout=settings.dropout,
                 count_features=self.count_features,
-            )  # fmt: skip
+            )
         network.response_weight = settings.weight
         return network
 
@@ -79,9 +83,13 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences, targets = self._training_sequences(data), self._targets(data)
         batches = plan(
-            sequences, epochs=settings.epochs, max_items=most, max_tokens=most + 1,
-            batch_tokens=settings.batch_tokens, seed=self.recipe.seed,
-        )  # fmt: skip
+            sequences,
+            epochs=settings.epochs,
+            max_items=most,
+            max_tokens=most + 1,
+            batch_tokens=settings.batch_tokens,
+            seed=self.recipe.seed,
+        )
 
         def collate(batch: Batch) -> dict[str, Any]:
             tensors: dict[str, Any] = self._collate(sequences, batch)
@@ -89,9 +97,16 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
         rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
         fit_network(
-            self, self.network, batches, collate, groups=[{"params": list(self.network.parameters()), **rates}],
-            valid=valid, work_dir=work_dir, progress=progress, responses=self._validation(valid),
-        )  # fmt: skip
+            self,
+            self.network,
+            batches,
+            collate,
+            groups=[{"params": list(self.network.parameters()), **rates}],
+            valid=valid,
+            work_dir=work_dir,
+            progress=progress,
+            responses=self._validation(valid),
+        )
 
     def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         import torch

@@ -70,9 +70,13 @@ class SequenceNetwork(nn.Module, ABC):
         return scores.scatter_add(1, *self.repeat_bias(states, inputs, rows, known))
 
     def loss_of(
-        self, states: torch.Tensor, inputs: torch.Tensor, targets: torch.Tensor, predictions: Predictions,
+        self,
+        states: torch.Tensor,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        predictions: Predictions,
         weights: torch.Tensor | None = None,
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         """Return the loss of the guesses; ``states`` [n, length + 1, dim] are those of ``inputs``."""
         read = states[predictions.rows, predictions.at]
         if self.in_basket is not None:
@@ -86,9 +90,12 @@ class SequenceNetwork(nn.Module, ABC):
         return catalog_loss(read, self.table()[:-1], self.bias, truth, weights=weights, added=added)
 
     def forward(
-        self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        n_tokens: torch.Tensor,
         context_positions: torch.Tensor | None = None,
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         """Return the loss over all positions with a target; ``context_positions`` as ``read_at`` takes them."""
         return self.loss_of(self.states(inputs), inputs, targets, read_at(targets, context_positions))
 
@@ -176,9 +183,12 @@ class MaskedNetwork(AttentionNetwork):
         return found
 
     def forward(
-        self, inputs: torch.Tensor, targets: torch.Tensor, n_tokens: torch.Tensor,
+        self,
+        inputs: torch.Tensor,
+        targets: torch.Tensor,
+        n_tokens: torch.Tensor,
         context_positions: torch.Tensor | None = None,
-    ) -> torch.Tensor:  # fmt: skip
+    ) -> torch.Tensor:
         """Return the loss over the masked places: those with a target, [n, length] as the inputs."""
         masked = targets >= 0
         return catalog_loss(self.around(inputs)[masked], self.table()[:-1], self.bias, targets[masked])
