@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +10,6 @@ from llmrec.arrays import Int32s, Int64s
 from llmrec.data.catalog import Catalog
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, visible_among
-from llmrec.errors import DataError
-from llmrec.resources.cache import appearing
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,25 +47,6 @@ class Sequences:
             all_earlier = np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths())
             ways.append(np.where(all_earlier > ways[0], all_earlier, -1))
         return replace(encoded, n_visible=np.stack(ways, axis=1))
-
-    def save(self, folder: str | Path) -> None:
-        """Write both arrays into a new folder. Raises DataError if it exists."""
-        path = Path(folder)
-        if path.exists():
-            raise DataError(f"{path} exists already; choose another folder or remove it")
-        with appearing(path) as temporary:
-            np.save(temporary / "codes.npy", self.codes)
-            np.save(temporary / "offsets.npy", self.offsets)
-
-    @classmethod
-    def open(cls, folder: str | Path) -> Sequences:
-        """Map what ``save`` wrote: a user's items are read from disk when asked for, not before."""
-        path = Path(folder)
-        try:
-            codes, offsets = (np.load(path / f"{name}.npy", mmap_mode="r") for name in ("codes", "offsets"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path} holds no saved sequences ({error}); save them again") from error
-        return cls(codes, offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -1,4 +1,4 @@
-"""Sessions: stretches of a user's events, told by an id in the log or by pauses."""
+"""Sessions: runs of a user's events, separated by a change of session id or by a pause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llmrec.data.columns import SESSION, TIME, USER
 from llmrec.data.dataset import Dataset
 from llmrec.errors import DataError
 
-# The pause after which web analytics lets a new session begin.
+# The pause after which web analytics starts a new session.
 HALF_AN_HOUR = 1800
 
 
@@ -25,13 +25,12 @@ def session_numbers(data: Dataset, *, gap: int | None = None) -> Int64s:
     first = data.events.select(pl.col(USER).ne_missing(pl.col(USER).shift(1))).to_series().fill_null(True)
     if len(first):
         first[0] = True
-    starts = session_starts(data.events, first, gap=gap)
-    total = np.cumsum(starts.to_numpy())
+    total = np.cumsum((first | _begins(data.events, gap)).to_numpy())
     return np.asarray(total - np.maximum.accumulate(np.where(first.to_numpy(), total, 0)), dtype=np.int64)
 
 
-def session_starts(events: pl.DataFrame, first: pl.Series, *, gap: int | None = None) -> pl.Series:
-    """Mark the events that begin a session. ``first`` marks those that begin a user's list."""
+def _begins(events: pl.DataFrame, gap: int | None) -> pl.Series:
+    """Mark the events that begin a session by their id or by the pause before them."""
     if gap is None and SESSION in events.columns:
         changes = pl.col(SESSION).ne_missing(pl.col(SESSION).shift(1))
     else:
@@ -39,4 +38,4 @@ def session_starts(events: pl.DataFrame, first: pl.Series, *, gap: int | None = 
         if pause < 1:
             raise DataError(f"gap is {pause}; a pause between sessions takes at least 1 second")
         changes = pl.col(TIME) - pl.col(TIME).shift(1) > pause
-    return events.select(changes.fill_null(False).alias("starts")).to_series() | first
+    return events.select(changes.fill_null(False)).to_series()

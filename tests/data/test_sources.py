@@ -10,11 +10,16 @@ import polars as pl
 import pytest
 
 from llmrec.data.readers import delimited
-from llmrec.data.readers.read import read_events, read_items, read_raw_events, stem
+from llmrec.data.readers.column_names import name_items
+from llmrec.data.readers.read import read_events, read_raw, read_raw_events, stem
 from llmrec.errors import DataError
 
 ROWS = [("u1", "007", "10"), ("u1", "8", "20"), ("u2", "8", "30")]
 COLUMNS = ["user_id", "item_id", "timestamp"]
+
+
+def read_items(path: Path) -> pl.DataFrame:
+    return name_items(read_raw(path), where=path.name)
 
 
 def text(delimiter: str, header: str = "user_id,item_id,timestamp") -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from llmrec.data.readers.column_names import NONE, Columns, id_columns, name_events, name_items
+from llmrec.data.readers.column_names import NONE, Columns, id_columns, name_events
 from llmrec.data.readers.delimited import read_atomic, read_delimited
 from llmrec.data.readers.discover import Found, look_into, stacked
 from llmrec.data.readers.frames import to_polars
@@ -33,11 +33,6 @@ def find_files(path: Path) -> Found:
 def read_events(path: Path, *, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
     return name_events(read_raw(path, header=header), where=path.name, columns=columns)
-
-
-def read_items(path: Path, *, columns: Columns = NONE) -> pl.DataFrame:
-    """Read a catalog with our column names. Raises DataError naming the file and the line or column."""
-    return name_items(read_raw(path), where=path.name, columns=columns)
 
 
 def read_raw_events(*paths: Path, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
