@@ -1,11 +1,11 @@
-"""Write eval/REPORT.md and eval/REPORT.html from eval/results/: python eval/report.py write | check.
+"""Write eval/REPORT.md from eval/results/: python eval/report.py write | check | html.
 
-Every number in them comes from a result file; `check` fails when one of the files is older than the results.
+Every number in it comes from a result file; `check` fails when it is older than the results. `html` builds
+eval/REPORT.html, the same text with figures, which is not committed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 import sys
@@ -64,7 +64,7 @@ def markdown() -> str:
 
 
 def page() -> str:
-    """Return REPORT.html: the same text, with the figures; a comment names the text it was made from."""
+    """Return REPORT.html: the same text, with the figures."""
     parts = []
     for title, body, report in sections():
         figures = []
@@ -75,12 +75,7 @@ def page() -> str:
         parts.append(f"<h2>{html.escape(title)}</h2>\n<pre>{html.escape(body)}</pre>\n" + "\n".join(figures))
     style = "body{font:16px system-ui;max-width:1100px;margin:2rem auto;padding:0 1rem}pre{overflow:auto}"
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Results</title><style>{style}</style>'
-    return f"{head}\n<!-- {digest()} -->\n<h1>Results</h1>\n" + "\n".join(parts) + "\n</html>\n"
-
-
-def digest() -> str:
-    """Return what the page must have been made from."""
-    return "made from " + hashlib.sha256(markdown().encode()).hexdigest()
+    return f"{head}\n<h1>Results</h1>\n" + "\n".join(parts) + "\n</html>\n"
 
 
 def _body(values: dict[str, Any]) -> str:
@@ -90,7 +85,8 @@ def _body(values: dict[str, Any]) -> str:
 
 
 def _compared(values: dict[str, Any]) -> str:
-    """Write what eval/accuracy.py found: recipes over seeds, in order and shuffled, and their fusion."""
+    """Write what eval/experiments/accuracy.py found: recipes over seeds, in order and shuffled, and their
+    fusion."""
     metrics = list(next(iter(values["recipes"].values()))["mean"])
     rows = []
     for name, found in values["recipes"].items():
@@ -150,7 +146,7 @@ def _peers(found: list[dict[str, Any]]) -> str:
         "Their default sizes, few epochs, judged by our metrics on the same split; -short reads the newest "
         "20 items of each person (at most 5 % of amazon-games' have more). A run that failed says why."
     )
-    return f"{intro}\n\n{table}\n\n    python eval/peers.py\n"
+    return f"{intro}\n\n{table}\n\n    python eval/experiments/peers.py\n"
 
 
 def _facts(values: Any, prefix: str = "") -> str:
@@ -174,14 +170,17 @@ def _table(names: list[str], rows: list[list[str]]) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Write both files, or say whether they are fresh."""
-    if words == ["check"]:
-        return 0 if MARKDOWN.read_text() == markdown() and digest() in PAGE.read_text() else 1
-    if words != ["write"]:
-        print(__doc__)
-        return 2
-    MARKDOWN.write_text(markdown(), encoding="utf-8")
-    PAGE.write_text(page(), encoding="utf-8")
+    """Write one of the two files, or say whether REPORT.md is fresh."""
+    match words:
+        case ["check"]:
+            return 0 if MARKDOWN.read_text(encoding="utf-8") == markdown() else 1
+        case ["write"]:
+            MARKDOWN.write_text(markdown(), encoding="utf-8")
+        case ["html"]:
+            PAGE.write_text(page(), encoding="utf-8")
+        case _:
+            print(__doc__)
+            return 2
     return 0
 
 

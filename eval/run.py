@@ -22,7 +22,7 @@ def main() -> int:
     """Run what is missing; returns 1 if a step failed, after trying the others."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", default="small")
-    parser.add_argument("--peers", default="", help="options for eval/peers.py")
+    parser.add_argument("--peers", default="", help="options for eval/experiments/peers.py")
     parser.add_argument("--again", nargs="*", default=[], metavar="RESULT")
     asked = parser.parse_args()
     suites = yaml.safe_load((HERE / "suites.yaml").read_text(encoding="utf-8"))

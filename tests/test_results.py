@@ -18,11 +18,10 @@ EVAL = Path(__file__).resolve().parent.parent / "eval"
 def test_the_report_is_that_of_the_results() -> None:
     script = runpy.run_path(str(EVAL / "report.py"))
     assert (EVAL / "REPORT.md").read_text(encoding="utf-8") == script["markdown"]()
-    assert script["digest"]() in (EVAL / "REPORT.html").read_text(encoding="utf-8")
 
 
 def test_a_changed_number_makes_the_report_stale(tmp_path: Path) -> None:
-    for name in ("results", "report.py", "suites.yaml", "REPORT.md", "REPORT.html"):
+    for name in ("results", "report.py", "suites.yaml", "REPORT.md"):
         copy = shutil.copytree if (EVAL / name).is_dir() else shutil.copy
         copy(EVAL / name, tmp_path / name)
     assert runpy.run_path(str(tmp_path / "report.py"))["main"](["check"]) == 0
@@ -52,7 +51,7 @@ def test_suites_name_scripts_and_recipes_that_exist() -> None:
     for line in lines:
         for word in line:
             assert not word.startswith("eval/") or (EVAL.parent / word).is_file(), word
-        if "eval/baselines.py" in line:
+        if "eval/experiments/baselines.py" in line:
             runs = {Path(word).name for word in line if word.startswith("runs/")}
             asked = {Path(word).name for word in line[3:] if word != "--fuse"}
             assert asked <= {*names(), *runs}

@@ -1,6 +1,7 @@
 """Encoding speed: a catalog's texts by our encoder and by sentence-transformers, same model, pooling, precision.
 
-python eval/encoding.py [--items N] [--rounds N]. Both tokenize and encode; sentence-transformers may take 32 or
+python eval/benchmarks/encoding.py [--items N] [--rounds N]. Both tokenize and encode; sentence-transformers may
+take 32 or
 128 texts a batch, the faster counts. Rounds alternate; the ratio is of the least of each, since other work on a
 machine can only add. Writes eval/results/encoding.json.
 """

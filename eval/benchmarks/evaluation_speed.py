@@ -1,6 +1,7 @@
 """Judge 50,000 users over 17,000 items: our evaluation against the plain loop with ir-measures or ranx.
 
-python eval/evaluation_speed.py [--users N] [--items N] [--out eval/results/evaluation_speed.json]. Each side gets
+python eval/benchmarks/evaluation_speed.py [--users N] [--items N] [--out eval/results/evaluation_speed.json].
+Each side gets
 the same scores (a product of two factor matrices) in a process of its own: masks what was seen, ranks ten,
 computes recall, NDCG, MRR, MAP and precision per user; ours adds coverage, novelty, diversity, popularity,
 calibration and bootstrap intervals. Times are the process's CPU seconds: other work on the machine does not change

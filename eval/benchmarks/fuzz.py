@@ -1,6 +1,7 @@
 """Damage thousands of event logs and catalogs and see that each is read or refused, never anything else.
 
-python eval/fuzz.py [--cases 10000] [--seed 0] [--out eval/results/fuzz.json]. A case fails where another error
+python eval/benchmarks/fuzz.py [--cases 10000] [--seed 0] [--out eval/results/fuzz.json]. A case fails where
+another error
 than ours is raised, where it takes longer than the limit, or where rows in, dropped and kept do not add up.
 """
 

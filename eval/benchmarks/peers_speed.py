@@ -1,4 +1,5 @@
-"""Time an epoch of SASRec here and in other libraries: python eval/peers_speed.py [--python NAME=INTERPRETER ...].
+"""Time an epoch of SASRec here and in other libraries: python eval/benchmarks/peers_speed.py [--python
+NAME=INTERPRETER ...].
 
 Two layers of 128, windows of 50 items, softmax over the whole catalog, one thread each, in turns. An epoch is the
 difference between training one more and one fewer (whole processes for peers), so that starting up and answering
@@ -20,8 +21,8 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from peers import HERE, interpreters, run, write_given
 
+from eval.experiments.peers import HERE, interpreters, run, write_given
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import BUILTIN, fetch
 from llmrec.models import from_recipe

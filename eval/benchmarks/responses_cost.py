@@ -1,4 +1,5 @@
-"""What response heads cost, in training and in the next item: python eval/responses_cost.py [--seeds 3].
+"""What response heads cost, in training and in the next item: python eval/benchmarks/responses_cost.py [--seeds
+3].
 
 MovieLens 100K, `smollm2-135m-events`: ``heads`` predicts ratings, ``plain`` does not, neither reads them; ``told``
 does both. Time: the first users, one epoch, in turns. Accuracy: all, leave-last-out, trained to the end and kept
@@ -14,8 +15,8 @@ from pathlib import Path
 from statistics import median
 
 import polars as pl
-from accuracy import averaged, judged
 
+from eval.experiments.accuracy import averaged, judged
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import fetch
 from llmrec.evaluation.significance import bootstrap, paired_p_value

@@ -1,6 +1,7 @@
 """Prepare and split a generated log of 20 million events, and do the same with pandas: memory and speed.
 
-python eval/scale.py [--events N] [--items N] [--out eval/results/scale.json]. Each side runs in a process of
+python eval/benchmarks/scale.py [--events N] [--items N] [--out eval/results/scale.json]. Each side runs in a
+process of
 its own, so that its peak memory is its own; both read one CSV file and write Parquet.
 """
 

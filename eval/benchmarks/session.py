@@ -1,6 +1,7 @@
 """A live session against reading the whole history again: what one more event costs, and that answers agree.
 
-python eval/session.py [--out eval/results/session.json]. The default LLM at full depth, histories as text, real
+python eval/benchmarks/session.py [--out eval/results/session.json]. The default LLM at full depth, histories as
+text, real
 histories of ML-100K. The model is hardly trained: neither cost nor agreement depends on it.
 """
 

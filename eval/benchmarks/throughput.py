@@ -1,6 +1,7 @@
 """Training speed: one pass a history against one prompt a target (TRL), and against a plain padded Trainer.
 
-python eval/throughput.py [--peer-python PYTHON]. The same model, LoRA, precision and threads, in one run. PYTHON
+python eval/benchmarks/throughput.py [--peer-python PYTHON]. The same model, LoRA, precision and threads, in one
+run. PYTHON
 is that of an environment with the requirements of eval/peers/trl_sft.py; without it TRL is left out. Writes
 eval/results/throughput.json.
 """
@@ -21,7 +22,7 @@ import torch
 from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 
 from llmrec import Dataset, Histories, Recipe
-from llmrec.config import LoraConfig
+from llmrec.config import AdapterConfig
 from llmrec.data import Catalog, Sequences, fetch
 from llmrec.llm.backbone import add_adapter
 from llmrec.llm.weights import find_base, load_causal_lm
@@ -80,7 +81,7 @@ def padded_trainer(rows: list[list[int]]) -> dict[str, float]:
     """The usual loop: histories in random order, padded to the longest, the language-model loss."""
     base, tokenizer = load_causal_lm(BASE, dtype="float32")
     base.requires_grad_(False)
-    model = add_adapter(base, LoraConfig())
+    model = add_adapter(base, AdapterConfig())
     collate, clock = DataCollatorForLanguageModeling(tokenizer, mlm=False), Clock()
     order = np.random.default_rng(0).permutation(len(rows))
     with tempfile.TemporaryDirectory() as folder:
@@ -120,7 +121,7 @@ def trl(python: str, data: Dataset, titles: list[str], steps: int) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "prompts.parquet"
         pl.DataFrame(rows).write_parquet(file)
-        script = Path(__file__).parent / "peers" / "trl_sft.py"
+        script = Path(__file__).resolve().parents[1] / "peers" / "trl_sft.py"
         place, threads = find_base(BASE).location, torch.get_num_threads()
         command = [python, script, file, place, "--steps", steps, "--threads", threads]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """Train recipes on several seeds and compare them on the test users, in order, shuffled, and two of them fused.
 
-python eval/accuracy.py [RECIPE ...] [--data DIR | ml-100k] [--users SHARE] [--seeds N] [--set RECIPE:KEY=VALUE]
+python eval/experiments/accuracy.py [RECIPE ...] [--data DIR | ml-100k] [--users SHARE] [--seeds N] [--set
+RECIPE:KEY=VALUE]
 The first recipe is compared with each of the others by a paired test over users, of each user's mean over seeds.
 Finished runs under runs/ are not trained again. The fusion of the first two, its weight chosen on validation, is
 compared, too. Writes eval/results/accuracy-DATA.json.

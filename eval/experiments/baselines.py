@@ -1,6 +1,6 @@
 """Train recipes on one data set and judge them together.
 
-python eval/baselines.py NAME RECIPE... [--fuse ONE OTHER] ... [--data ml-100k]. Runs are kept in
+python eval/experiments/baselines.py NAME RECIPE... [--fuse ONE OTHER] ... [--data ml-100k]. Runs are kept in
 runs/baselines/DATA/ and continued; a RECIPE may be the folder of a finished run instead. A fusion mixes two of
 them, its weight chosen on validation. The table is written to eval/results/NAME-DATA.json; the others are
 compared with the first model, a fusion where there is one.

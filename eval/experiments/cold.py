@@ -1,6 +1,7 @@
 """Items that were never trained on: the LLM recommender against text retrieval and models that know only ids.
 
-python eval/cold.py [--data DIR | ml-100k] [--epochs N] [--ids RECIPE ...]. A tenth of the items is kept out of
+python eval/experiments/cold.py [--data DIR | ml-100k] [--epochs N] [--ids RECIPE ...]. A tenth of the items is
+kept out of
 training, and asked for among all items. The bias of such items (head.cold_bias) is chosen on the validation tenth.
 Writes eval/results/cold-DATA.json.
 """

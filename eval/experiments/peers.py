@@ -1,6 +1,7 @@
 """Run other libraries in environments of their own and judge their lists by our metrics.
 
-python eval/peers.py [--data DIR | ml-100k] [--users SHARE] [--python NAME=INTERPRETER ...] [--only NAME ...]
+python eval/experiments/peers.py [--data DIR | ml-100k] [--users SHARE] [--python NAME=INTERPRETER ...] [--only
+NAME ...]
 
 Each of PEERS is a script of eval/peers/ with a PEP 723 header. It runs by `uv run`, or by the interpreter given
 for it; it reads parquet and writes parquet (user_id, item_id, rank). Wall time and peak memory are those of its
@@ -20,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import psutil
-from accuracy import sample
 
+from eval.experiments.accuracy import sample
 from llmrec import Dataset, Split
 from llmrec.data import BUILTIN, fetch
 from llmrec.evaluation import Protocol
@@ -29,7 +30,7 @@ from llmrec.evaluation.significance import bootstrap
 from llmrec.metrics import per_user
 from llmrec.runtime import machine
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1]
 PEERS = {
     "implicit-als": ("implicit_als.py",),
     "rectools-sasrec": ("rectools_sequential.py", "--model", "sasrec", "--epochs", "60"),
@@ -90,7 +91,7 @@ def main() -> None:
     """Write what peers read, run those that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-100k")
-    parser.add_argument("--users", type=float, default=1.0, help="a share of them, the same as eval/accuracy.py's")
+    parser.add_argument("--users", type=float, default=1.0, help="a share of them, the same as accuracy.py's")
     parser.add_argument("--python", nargs="*", default=[], metavar="NAME=INTERPRETER")
     parser.add_argument("--only", nargs="*", default=list(PEERS))
     asked = parser.parse_args()

@@ -1,6 +1,7 @@
 """Explain recommendations of a trained run and judge the reasons.
 
-python eval/reasons.py RUN [--recs 1000] [--base smollm2-135m] [--out eval/results/reasons.json] [--shown FILE]
+python eval/experiments/reasons.py RUN [--recs 1000] [--base smollm2-135m] [--out eval/results/reasons.json]
+[--shown FILE]
 Users are drawn with a fixed seed; each gets a reason for the first two items. --shown gets fifty random sentences.
 """
 

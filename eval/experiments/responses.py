@@ -1,4 +1,5 @@
-"""Predict behavior, purchases and ratings on real data: python eval/responses.py shop|platform|media [--data DIR].
+"""Predict behavior, purchases and ratings on real data: python eval/experiments/responses.py shop|platform|media
+[--data DIR].
 
 Cut by global time; every model is asked about the same held-out events, each after what its user did strictly
 before. Trained models are kept in runs/responses/CASE/ and not trained again; for the shop they are judged on the

@@ -1,6 +1,7 @@
 """Tune an LLM on one prompt a target, the usual way, and judge it beside models that learned otherwise.
 
-python eval/sample_per_target.py [RUN ...] [--data DIR | ml-100k] [--minutes 10] [--python trl=INTERPRETER]
+python eval/experiments/sample_per_target.py [RUN ...] [--data DIR | ml-100k] [--minutes 10] [--python
+trl=INTERPRETER]
 
 TRL's SFTTrainer, in an environment of its own (eval/peers/trl_sft.py), fine-tunes the base model for the minutes,
 or on PROMPTS prompts: a history, twenty candidates, the letter of the right one (after TALLRec, Bao et al. 2023,
@@ -20,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from peers import interpreters
 from rich.console import Console
 
+from eval.experiments.peers import interpreters
 from llmrec import Dataset, Recipe, Split, evaluate
 from llmrec.data import BUILTIN, Sequences, fetch
 from llmrec.evaluation import Protocol
@@ -59,7 +60,7 @@ def tuned(start: list[str], prompts: pl.DataFrame, minutes: float, work: Path) -
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     prompts.write_parquet(work / "prompts.parquet")
-    script = Path(__file__).resolve().parent / "peers" / "trl_sft.py"
+    script = Path(__file__).resolve().parents[1] / "peers" / "trl_sft.py"
     words = [script, work / "prompts.parquet", find_base(BASE).location, "--minutes", minutes, "--batch", BATCH]
     words += ["--bf16"] if resolve_dtype("auto") == "bfloat16" else []
     command = [*start, *map(str, [*words, "--out", work / "model"])]

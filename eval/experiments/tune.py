@@ -1,6 +1,7 @@
 """Try a recipe with other fields, at random from its search space, and judge every trial on validation only.
 
-python eval/tune.py RECIPE [--data DIR | ml-100k] [--trials N] [--set field=value ...]. Trial 0 is the recipe as
+python eval/experiments/tune.py RECIPE [--data DIR | ml-100k] [--trials N] [--set field=value ...]. Trial 0 is the
+recipe as
 it is. Each finished trial is a line of eval/results/tune/DATA-RECIPE.jsonl; a recipe with the same values is
 not tried again.
 """

@@ -1,6 +1,7 @@
 """Learn a style on xrec's triples and compare with the same model as it is: ROUGE-L, BLEU, MiniLM similarity.
 
-python eval/xrec.py FOLDER [--train 250] [--test 200] [--style runs/style] [--out eval/results/xrec.json]
+python eval/experiments/xrec.py FOLDER [--train 250] [--test 200] [--style runs/style] [--out
+eval/results/xrec.json]
 FOLDER holds amazon.jsonl.gz and yelp.jsonl.gz. The 200 rows of each whose hash is lowest are never trained on.
 A style that is there already is not learned again.
 """

@@ -1,6 +1,6 @@
 """Ask an untuned LLM by prompt to choose among twenty candidates, beside models that learned: the zero-shot way.
 
-python eval/zero_shot.py [--data DIR | ml-100k] [--ways letter ...] [--recipes NAME ...]. LLMRank (Hou
+python eval/experiments/zero_shot.py [--data DIR | ml-100k] [--ways letter ...] [--recipes NAME ...]. LLMRank (Hou
 et al. 2024) ranks so. All answer the same questions of candidates-20. Writes eval/results/zero-shot-DATA.json.
 """
 

@@ -4,7 +4,8 @@
 # ///
 """implicit's ALS as its authors ship it: `python implicit_als.py FOLDER OUT.parquet`.
 
-FOLDER holds train.parquet and histories.parquet (user_id, item_id, in order), as `eval/peers.py` writes them.
+FOLDER holds train.parquet and histories.parquet (user_id, item_id, in order), as `eval/experiments/peers.py`
+writes them.
 """
 
 from __future__ import annotations

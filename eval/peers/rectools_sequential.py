@@ -4,7 +4,8 @@
 # ///
 """RecTools' SASRec or BERT4Rec: `python rectools_sequential.py FOLDER OUT.parquet --model sasrec --epochs 20`.
 
-Sizes as in RecTools' own defaults, softmax loss over the whole catalog; FOLDER as `eval/peers.py` writes it.
+Sizes as in RecTools' own defaults, softmax loss over the whole catalog; FOLDER as `eval/experiments/peers.py`
+writes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Damaged logs: 200 of the 10,000 that eval/fuzz.py makes."""
+"""Damaged logs: 200 of the 10,000 that eval/benchmarks/fuzz.py makes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-FUZZ = Path(__file__).parents[2] / "eval" / "fuzz.py"
+FUZZ = Path(__file__).parents[2] / "eval" / "benchmarks" / "fuzz.py"
 
 
 def test_damaged_logs_are_read_or_refused() -> None:

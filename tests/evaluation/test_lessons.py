@@ -15,8 +15,8 @@ EVAL = Path(__file__).resolve().parents[2] / "eval"
 
 
 def test_the_letter_is_that_of_what_came_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(EVAL))
-    import sample_per_target
+    monkeypatch.syspath_prepend(str(EVAL.parent))
+    from eval.experiments import sample_per_target
 
     split = Split.leave_last_out(toy_films(n_items=60, n_users=40))
     model = PromptRanking(max_items=20)
