@@ -27,10 +27,8 @@ def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
     model.texts = np.concatenate([model.texts, (raw - model.text_mean) / model.text_scale]).astype(np.float32)
     model.counts = np.concatenate([model.counts, np.zeros(added.height, dtype=np.float32)])
     trained = {name: value.detach().cpu().numpy() for name, value in head_parameters(model)}
-    model.prices = np.concatenate([model.prices, np.full(added.height, np.median(model.prices), dtype=np.float32)])
     model.catalog = Catalog(pl.concat([model.catalog.table, added]))
-    if model.count_features is not None:
-        model.count_features = model.count_features.grown(len(model.catalog))
+    model.fields = model.fields.extended(added.height)
     both = model.encoder.serializer.followed_by(lines)
     model.encoder = build_encoder(model, network.model, tokenizer=tokenizer, serializer=both)
     put_head(model, trained)

@@ -38,7 +38,7 @@ def write_llm(model: LLMRecommender, folder: Path) -> None:
     model.index.save(folder / "index.faiss")
     text = "---\n".join(prompt.to_yaml() for prompt in model.prompts)
     (folder / "prompt.yaml").write_text(text, encoding="utf-8")
-    write_fields(model, folder)
+    write_fields(model.fields, folder)
     write_log(folder, model.train_log)
 
 
@@ -49,7 +49,7 @@ def read_llm(model: LLMRecommender, folder: Path) -> None:
 
     documents = yaml.safe_load_all((folder / "prompt.yaml").read_text(encoding="utf-8"))
     model.prompts = tuple(Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
-    read_fields(model, folder)
+    model.fields = read_fields(folder, model.recipe, n_items=len(model.catalog))
     head = read_tensors(folder / "head.safetensors")
     model.text_mean, model.text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
     model.texts, model.counts = read_tensors(folder / "embeddings.safetensors")["texts"], head.pop("counts")

@@ -21,6 +21,7 @@ from llmrec.models.llm.add_items import add_rows
 from llmrec.models.llm.build import build_encoder
 from llmrec.models.llm.files import read_llm, write_llm
 from llmrec.models.ranking import rank_candidates, table_of, top_k
+from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.prompting.lines import item_texts
 from llmrec.prompting.prompt import Prompt
@@ -134,7 +135,7 @@ class LLMRecommender(RespondingRecommender):
         from llmrec.runtime import device_name, seed_everything
 
         seed_everything(self.recipe.seed)
-        self._fit_fields(data)
+        self.fields = EventFields.fit(data, self.recipe)
         history = self.recipe.history
         wanted = [history.prompt, history.item_prompt, *([history.event_prompt] if history.events else [])]
         self.prompts = tuple(Prompt.load(name, history.language) for name in wanted)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from llmrec.config import Recipe
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import ArtifactError
+from llmrec.models.responses.fields import EventFields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
-
-if TYPE_CHECKING:
-    from llmrec.models.responses.recommender import RespondingRecommender
 
 NAME = "responses.json"
 COUNT_FEATURES = "counted.safetensors"
@@ -30,15 +28,14 @@ class _Kept(BaseModel):
     count_features: tuple[str, ...] | None = None  # the columns of what is counted; None: nothing is
 
 
-def write_fields(model: RespondingRecommender, folder: Path) -> None:
+def write_fields(fields: EventFields, folder: Path) -> None:
     """Write what a model knows of events, if it reads or predicts anything of them."""
-    if not (model.levels.fields or model.tasks.specs):
+    if not (fields.levels.fields or fields.tasks.specs):
         return
-    valued = model.recipe.responses.rank_by == "value"
-    prices = tuple(float(price) for price in model.prices) if valued else None
-    count_features = model.count_features
+    prices = tuple(float(price) for price in fields.prices) if (fields.prices != 1).any() else None
+    count_features = fields.count_features
     names = None if count_features is None else count_features.names
-    kept = _Kept(levels=model.levels, tasks=model.tasks, prices=prices, count_features=names)
+    saved = _Kept(levels=fields.levels, tasks=fields.tasks, prices=prices, count_features=names)
     if count_features is not None:
         arrays: Tensors = {
             "totals": count_features.totals,
@@ -46,21 +43,21 @@ def write_fields(model: RespondingRecommender, folder: Path) -> None:
             "edges": count_features.edges,
         }
         write_tensors(folder / COUNT_FEATURES, arrays)
-    (folder / NAME).write_text(kept.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (folder / NAME).write_text(saved.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def read_fields(model: RespondingRecommender, folder: Path) -> None:
+def read_fields(folder: Path, recipe: Recipe, *, n_items: int) -> EventFields:
     """Read what ``write_fields`` wrote. Raises ArtifactError for a file that is missing or damaged."""
-    model.levels, model.tasks, model.count_features = EventLevels(fields=()), TaskSet(specs=()), None
-    model.prices = np.ones(len(model.catalog), dtype=np.float32)
-    if not (model.recipe.history.events or model.recipe.tasks):
-        return
+    prices = np.ones(n_items, dtype=np.float32)
+    if not (recipe.history.events or recipe.tasks):
+        return EventFields(EventLevels(fields=()), TaskSet(specs=()), None, prices)
     try:
-        kept = _Kept.model_validate_json((folder / NAME).read_text(encoding="utf-8"))
+        saved = _Kept.model_validate_json((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise ArtifactError(f"{folder / NAME} is missing or damaged; restore it or train again") from error
-    model.levels, model.tasks = kept.levels, kept.tasks
-    if kept.prices is not None:
-        model.prices = np.array(kept.prices, dtype=np.float32)
-    if kept.count_features is not None:
-        model.count_features = CountFeatures(kept.count_features, **read_tensors(folder / COUNT_FEATURES))
+    if saved.prices is not None:
+        prices = np.array(saved.prices, dtype=np.float32)
+    count_features = None
+    if saved.count_features is not None:
+        count_features = CountFeatures(saved.count_features, **read_tensors(folder / COUNT_FEATURES))
+    return EventFields(saved.levels, saved.tasks, count_features, prices)

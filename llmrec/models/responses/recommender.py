@@ -17,9 +17,10 @@ from llmrec.data.histories import offsets_of
 from llmrec.data.responses.count_features import WINDOW, CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
 from llmrec.data.responses.tasks import Targets, TaskSet, response_queries
-from llmrec.errors import DataError, RecipeError
+from llmrec.errors import DataError
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, sample_of
+from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.table import Answers, response_table, skill
 from llmrec.training.batching import Batch, context_positions_of, targets_of
 
@@ -40,16 +41,25 @@ EARLY_STOPPING_METRICS = {
 class RespondingRecommender(Recommender):
     """A recommender whose recipe may have ``tasks`` and ``history.events``.
 
-    A subclass sets ``tasks`` and ``levels`` in ``_fit`` and ``_load`` and writes ``_states``, ``_heads`` and
-    ``_raw_vectors``.
+    A subclass sets ``fields`` in ``_fit`` and ``_load`` and writes ``_states``, ``_heads`` and ``_raw_vectors``.
     """
 
-    tasks: TaskSet
-    levels: EventLevels
-    count_features: (
-        CountFeatures | None
-    )  # what the heads read besides states, where the recipe has responses.count_features
-    prices: Float32s  # each item's median price in training, [n_items]; 1 where no price is known
+    fields: EventFields
+
+    @property
+    def tasks(self) -> TaskSet:
+        """What is predicted of events."""
+        return self.fields.tasks
+
+    @property
+    def levels(self) -> EventLevels:
+        """What is read of events."""
+        return self.fields.levels
+
+    @property
+    def count_features(self) -> CountFeatures | None:
+        """What the heads read besides states, where the recipe has ``responses.count_features``."""
+        return self.fields.count_features
 
     @abstractmethod
     def _states(self, sequences: Sequences) -> Float32s:
@@ -117,16 +127,6 @@ class RespondingRecommender(Recommender):
 
     def _speaks(self) -> bool:
         return bool(self.recipe.history.events or self.recipe.tasks)
-
-    def _fit_fields(self, data: Dataset) -> None:
-        """Find levels, tasks and prices in the training data. Raises DataError where the data lacks something."""
-        self.levels = EventLevels.fit(data.histories, self.recipe.history.events, order_only=data.order_only)
-        self.tasks = TaskSet.fit(data, self.recipe.tasks, self.recipe.responses)
-        wanted = self.recipe.tasks and self.recipe.responses.count_features
-        self.count_features = CountFeatures.fit(data, self.tasks) if wanted else None
-        self.prices = np.ones(len(self.catalog), dtype=np.float32)
-        if self.recipe.responses.rank_by == "value":
-            self.prices = _prices(data)
 
     def _targets(self, data: Dataset) -> Targets | None:
         """Read the answers off training data, aligned with its sequences; None where nothing needs them."""
@@ -209,7 +209,7 @@ class RespondingRecommender(Recommender):
             own = histories[row : row + 1], states[row : row + 1]
             bought = self._answers(*own, np.zeros(n, dtype=np.int64), np.arange(n))["purchase"][:, 1]
             relevance[row] += np.log(np.maximum(bought, 1e-9))
-        return np.asarray(relevance + np.log(self.prices), dtype=np.float32)
+        return np.asarray(relevance + np.log(self.fields.prices), dtype=np.float32)
 
     def _next_event(self, now: Histories, draw: np.random.Generator) -> dict[str, object]:
         scores = self.score(now)[0].astype(np.float64)
@@ -266,12 +266,3 @@ def _followed(history: Histories, row: Mapping[str, object]) -> Histories:
     added = pl.DataFrame([event], schema=history.events.schema)
     events = pl.concat([history.events, added])
     return Histories(history.user_ids, events, offsets_of([events.height]))
-
-
-def _prices(data: Dataset) -> Float32s:
-    if "price" not in data.events.columns:
-        raise RecipeError("responses.rank_by=value needs a price column in the events")
-    priced = data.events.filter(pl.col("price") > 0).group_by(ITEM).agg(pl.col("price").median())
-    table = data.catalog.table.select(ITEM).join(priced, on=ITEM, how="left", maintain_order="left")
-    usual = float(priced["price"].median() or 1.0)  # type: ignore[arg-type]
-    return table["price"].fill_null(usual).to_numpy().astype(np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.fit_network import fit_network
+from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
@@ -77,7 +78,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         if self.over == "texts":
             self._texts = standardize(text_encodings(self))[0]
         seed_everything(self.recipe.seed)
-        self._fit_fields(data)
+        self.fields = EventFields.fit(data, self.recipe)
         self.network = self._network()
         self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
@@ -168,11 +169,11 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         return np.stack(np.unravel_index(event_codes, self.levels.sizes), axis=-1).astype(np.int64)
 
     def _save(self, folder: Path) -> None:
-        write_fields(self, folder)
+        write_fields(self.fields, folder)
         super()._save(folder)
 
     def _load(self, folder: Path) -> None:
-        read_fields(self, folder)
+        self.fields = read_fields(folder, self.recipe, n_items=len(self.catalog))
         if self.over == "texts":
             self._texts = read_tensors(folder / "model.safetensors")["texts"]
         super()._load(folder)

@@ -1,0 +1,58 @@
+"""What a model knows of events besides their items, as it was in its training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from llmrec.arrays import Float32s
+from llmrec.config import Recipe
+from llmrec.data import Dataset
+from llmrec.data.columns import ITEM
+from llmrec.data.responses.count_features import CountFeatures
+from llmrec.data.responses.field_bins import EventLevels
+from llmrec.data.responses.tasks import TaskSet
+from llmrec.errors import RecipeError
+
+
+@dataclass(frozen=True, eq=False)
+class EventFields:
+    """The fields that are read of events, the tasks that are predicted, and what is known of items for these.
+
+    ``count_features``: what the heads read besides states, None: nothing. ``prices`` [n_items]: each item's median
+    price in training where ``responses.rank_by`` is value, else 1.
+    """
+
+    levels: EventLevels
+    tasks: TaskSet
+    count_features: CountFeatures | None
+    prices: Float32s
+
+    @classmethod
+    def fit(cls, data: Dataset, recipe: Recipe) -> EventFields:
+        """Find all that a recipe asks for in training data. Raises DataError where the data lacks something."""
+        levels = EventLevels.fit(data.histories, recipe.history.events, order_only=data.order_only)
+        tasks = TaskSet.fit(data, recipe.tasks, recipe.responses)
+        counted = recipe.tasks and recipe.responses.count_features
+        count_features = CountFeatures.fit(data, tasks) if counted else None
+        valued = recipe.responses.rank_by == "value"
+        prices = _median_prices(data) if valued else np.ones(len(data.catalog), dtype=np.float32)
+        return cls(levels, tasks, count_features, prices)
+
+    def extended(self, n_new: int) -> EventFields:
+        """Return the fields for a catalog with so many new items at its end: none counted, all of median price."""
+        prices = np.concatenate([self.prices, np.full(n_new, np.median(self.prices), dtype=np.float32)])
+        counted = None if self.count_features is None else self.count_features.grown(len(prices))
+        return replace(self, count_features=counted, prices=prices)
+
+
+def _median_prices(data: Dataset) -> Float32s:
+    """Each item's median price; an item without one has the median of the others."""
+    if "price" not in data.events.columns:
+        raise RecipeError("responses.rank_by=value needs a price column in the events")
+    priced = data.events.filter(pl.col("price") > 0).group_by(ITEM).agg(pl.col("price").median())
+    table = data.catalog.table.select(ITEM).join(priced, on=ITEM, how="left", maintain_order="left")
+    median = float(priced["price"].median() or 1.0)  # type: ignore[arg-type]
+    return table["price"].fill_null(median).to_numpy().astype(np.float32)
