@@ -11,17 +11,17 @@ import pytest
 from llmrec import Dataset, Split
 from llmrec.data.responses.tasks import TaskSet
 from llmrec.errors import DataError
-from llmrec.evaluation.responses import metrics as judging
+from llmrec.evaluation.responses import metrics
 from llmrec.evaluation.responses.judge import judge_responses, response_questions
 from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.models.responses.baselines import MarkovResponses, PriorResponses
 
-TRUTH = np.array([0, 0, 1, 1])
-CHANCES = np.array([[0.9, 0.1], [0.4, 0.6], [0.35, 0.65], [0.2, 0.8]])
+TARGETS = np.array([0, 0, 1, 1])
+PROBABILITIES = np.array([[0.9, 0.1], [0.4, 0.6], [0.35, 0.65], [0.2, 0.8]])
 
 
 def test_class_metrics_by_hand() -> None:
-    found = judging.class_metrics(TRUTH, CHANCES)
+    found = metrics.class_metrics(TARGETS, PROBABILITIES)
     assert found["accuracy"] == 0.75
     assert found["precision"] == pytest.approx((1 + 2 / 3) / 2)
     assert found["recall"] == pytest.approx((0.5 + 1) / 2)
@@ -31,36 +31,36 @@ def test_class_metrics_by_hand() -> None:
     assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.65, 0.8]).mean())
     # Bins of a tenth: 0.1 was 0 of 1; 0.6 and 0.65 were 1 of 2; 0.8 was 1 of 1.
     assert found["calibration_error"] == pytest.approx((0.1 + abs(1 - 1.25) + 0.2) / 4)
-    assert judging.confusion(TRUTH, CHANCES) == [[1, 1], [0, 2]]
-    rows = judging.per_class(TRUTH, CHANCES, ("no", "yes"))
+    assert metrics.confusion(TARGETS, PROBABILITIES) == [[1, 1], [0, 2]]
+    rows = metrics.per_class(TARGETS, PROBABILITIES, ("no", "yes"))
     assert [row["support"] for row in rows] == [2, 2]
     assert rows[1]["precision"] == pytest.approx(2 / 3)
 
 
 def test_three_classes_of_which_one_never_occurs() -> None:
-    chances = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
-    found = judging.class_metrics(np.array([0, 1, 1]), chances)
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
+    found = metrics.class_metrics(np.array([0, 1, 1]), probabilities)
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["recall"] == pytest.approx(0.75)  # of the two that occur
     assert found["roc_auc"] == 1
-    single = judging.class_metrics(np.array([1, 1]), chances[:2])
+    single = metrics.class_metrics(np.array([1, 1]), probabilities[:2])
     assert np.isnan(single["roc_auc"])
 
 
 def test_number_metrics_by_hand() -> None:
-    found = judging.number_metrics(np.array([1.0, 3.0]), np.array([2.0, 5.0]))
+    found = metrics.number_metrics(np.array([1.0, 3.0]), np.array([2.0, 5.0]))
     assert found == pytest.approx({"mae": 1.5, "rmse": np.sqrt(2.5)})
 
 
-def test_intervals_draw_users_not_events() -> None:
-    """One user has all the errors: drawing events would know the mean far too well."""
+def test_intervals_resample_users_not_events() -> None:
+    """One user has all the errors: resampling events would give far too narrow an interval."""
     wrong = np.repeat(np.arange(10) == 0, 100).astype(np.float64)
 
-    def judge(rows: np.ndarray) -> dict[str, float]:
+    def measure(rows: np.ndarray) -> dict[str, float]:
         return {"error": float(wrong[rows].mean())}
 
-    of_users = judging.intervals(judge, np.repeat(np.arange(10), 100))["error"]
-    of_events = judging.intervals(judge, np.arange(1000))["error"]
+    of_users = metrics.intervals(measure, np.repeat(np.arange(10), 100))["error"]
+    of_events = metrics.intervals(measure, np.arange(1000))["error"]
     assert of_users.mean == of_events.mean == 0.1
     assert of_users.high - of_users.low > 3 * (of_events.high - of_events.low)
 
@@ -88,7 +88,7 @@ def report() -> ResponseReport:
     return judge_responses(models, response_queries, tasks, about="shop <1>", split=split.name, samples=20)
 
 
-def test_questions_are_the_fold_s_events_after_what_was_before() -> None:
+def test_queries_are_the_fold_s_events_after_all_strictly_earlier() -> None:
     split = Split.global_time(shop())
     tasks = TaskSet.fit(split.train, ["behavior"])
     response_queries = response_questions(split, tasks)
@@ -96,15 +96,15 @@ def test_questions_are_the_fold_s_events_after_what_was_before() -> None:
     assert response_queries.answers["owner"].to_list() == split.held_out["user_id"].to_list()
     assert response_queries.answers["item_id"].to_list() == split.held_out["item_id"].to_list()
     for n, name in enumerate(response_queries.histories.user_ids):
-        owner, place = name.split("@")
+        owner, length = name.split("@")
         whole = split.data.histories.of_user(owner).events
-        assert response_queries.histories.take([n]).events.equals(whole[: int(place)])
+        assert response_queries.histories.take([n]).events.equals(whole[: int(length)])
     few = response_questions(split, tasks, most=5, window=2)
     assert few.answers.height == 5
     assert few.histories.lengths().max() <= 2
 
 
-def test_the_report_is_kept_whole(report: ResponseReport, tmp_path: Path) -> None:
+def test_a_saved_report_is_read_back_equal(report: ResponseReport, tmp_path: Path) -> None:
     report.save(tmp_path)
     again = ResponseReport.load(tmp_path)
     assert again == report
@@ -125,7 +125,7 @@ def test_the_best_of_a_column_is_bold(report: ResponseReport) -> None:
     assert rating.splitlines()[0].endswith("| mae | rmse |")
 
 
-def test_a_model_that_gives_no_number_is_refused() -> None:
+def test_a_model_that_predicts_nan_is_refused() -> None:
     split = Split.global_time(shop())
     tasks = TaskSet.fit(split.train, ["rating"])
 
@@ -135,5 +135,5 @@ def test_a_model_that_gives_no_number_is_refused() -> None:
             table = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
             return table.with_columns(rating=pl.lit(float("nan")))
 
-    with pytest.raises(DataError, match="no number"):
+    with pytest.raises(DataError, match="predicts NaN"):
         judge_responses({"silent": Silent()}, response_questions(split, tasks), tasks)

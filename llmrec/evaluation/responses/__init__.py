@@ -1,1 +1,1 @@
-"""Judge predicted responses: metrics with intervals, plots, a report."""
+"""Evaluate predicted responses: metrics with intervals, plots, a report."""

@@ -1,4 +1,4 @@
-"""Judge predicted responses: every model on the same events, each after what was strictly earlier."""
+"""Evaluate predicted responses: every model on the same events, from what is strictly earlier than each."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.responses.tasks import ResponseQueries, TaskSet, TaskSpec, response_queries
 from llmrec.data.splits.strategies import TEST, VALID
 from llmrec.errors import DataError
-from llmrec.evaluation.responses import metrics as judging
+from llmrec.evaluation.responses import metrics
 from llmrec.evaluation.responses.report import ResponseReport
-from llmrec.evaluation.responses.results import Judged
+from llmrec.evaluation.responses.results import ResponseResult
 from llmrec.runtime import machine, versions
 
-MOST = 10_000  # events asked about: a fixed random sample of more
-WINDOW = 200  # the newest events of a history that any model is shown
+MOST = 10_000  # events to be predicted: a fixed random sample of more
+WINDOW = 200  # the newest events of a history that any model reads
 
 
 class Responds(Protocol):
@@ -38,9 +38,9 @@ def response_questions(
     window: int = WINDOW,
     seed: int = 0,
 ) -> ResponseQueries:
-    """Ask about a fold's events, each with all that its user did strictly before, whatever part that is in.
+    """Make queries of a fold's events, each with all strictly earlier events of its user, of whatever part.
 
-    Items that the catalog of the training data lacks are not asked about.
+    Of more than ``most`` events a random sample of them; a history holds at most the ``window`` newest events.
     """
     chosen = split.parts == (TEST if fold == "test" else VALID)
     return response_queries(split.data.histories, chosen, tasks, most=most, window=window, seed=seed)
@@ -48,7 +48,7 @@ def response_questions(
 
 def judge_responses(
     models: Mapping[str, Responds],
-    questions: ResponseQueries,
+    queries: ResponseQueries,
     tasks: TaskSet,
     *,
     about: str = "",
@@ -56,32 +56,36 @@ def judge_responses(
     samples: int | None = None,
     seed: int = 0,
 ) -> ResponseReport:
-    """Ask every model and judge each task it answers. Raises DataError where none answers any.
+    """Have every model predict the same events and measure each task it predicts.
 
-    ``about`` and ``split`` name the data and the cut in the report. Intervals are by bootstrap over users.
+    ``about`` and ``split`` name the data and the split in the report. Intervals are by bootstrap over users.
+    Raises DataError where no model predicts any of the tasks.
     """
-    wanted = questions.answers.unique([USER, ITEM], maintain_order=True)
+    wanted = queries.answers.unique([USER, ITEM], maintain_order=True)
     pairs: dict[str, list[str]] = dict(wanted.group_by(USER, maintain_order=True).agg(ITEM).iter_rows())
-    results, draws = [], judging.SAMPLES if samples is None else samples
+    results, draws = [], metrics.SAMPLES if samples is None else samples
     for name, model in models.items():
-        table = model.predict_response(questions.histories, pairs)
-        own = questions.answers.select(USER, ITEM).join(
-            table, on=[USER, ITEM], how="left", maintain_order="left", validate="m:1"
+        table = queries.answers.select(USER, ITEM).join(
+            model.predict_response(queries.histories, pairs),
+            on=[USER, ITEM],
+            how="left",
+            maintain_order="left",
+            validate="m:1",
         )
         for spec in tasks.specs:
-            found = _predicted(spec, own)
-            if found is not None:
-                results.append(_judged(name, spec, questions, found, samples=draws, seed=seed))
+            predictions = _predicted(spec, table)
+            if predictions is not None:
+                results.append(_result(name, spec, queries, predictions, samples=draws, seed=seed))
     if not results:
-        raise DataError("no model answers any of the tasks that are judged")
+        raise DataError(f"no model predicts any of the tasks {', '.join(tasks.names)}")
     return ResponseReport(
         data=about,
         split=split,
         results=tuple(results),
         versions=versions(),
         machine=machine(),
-        events=questions.answers.height,
-        users=questions.answers["owner"].n_unique(),
+        events=queries.answers.height,
+        users=queries.answers["owner"].n_unique(),
     )
 
 
@@ -101,41 +105,37 @@ def _predicted(spec: TaskSpec, table: pl.DataFrame) -> Float64s | None:
     return table.select(names).to_numpy() if names[0] in table.columns else None
 
 
-def _judged(
-    name: str,
-    spec: TaskSpec,
-    questions: ResponseQueries,
-    found: Float64s,
-    *,
-    samples: int,
-    seed: int,
-) -> Judged:
-    truth = questions.answers[spec.name].to_numpy()
-    known = ~np.isnan(truth)
-    truth, found = truth[known], found[known]
-    owners = questions.answers["owner"].to_numpy()[known]
-    if not len(truth):
-        raise DataError(f"no event asked about has an answer to '{spec.name}'")
-    if not np.isfinite(found).all():
-        raise DataError(f"{name} gave no number for some events of '{spec.name}'")
-    facts: dict[str, Any] = {"model": name, "task": spec.name, "events": len(truth), "levels": spec.levels}
+def _result(
+    name: str, spec: TaskSpec, queries: ResponseQueries, predictions: Float64s, *, samples: int, seed: int
+) -> ResponseResult:
+    """Measure predictions, probabilities [n, n_levels] or numbers [n], where the target is known."""
+    targets = queries.answers[spec.name].to_numpy()
+    known = ~np.isnan(targets)
+    targets, predictions = targets[known], predictions[known]
+    owners = queries.answers["owner"].to_numpy()[known]
+    if not len(targets):
+        raise DataError(f"none of the events to be predicted has a target of the task '{spec.name}'")
+    if not np.isfinite(predictions).all():
+        raise DataError(f"{name} predicts NaN or infinity for events of the task '{spec.name}'")
+    fields: dict[str, Any] = {"model": name, "task": spec.name, "events": len(targets), "levels": spec.levels}
     if spec.kind != "classes":
-        steps = np.array(spec.values)
-        numbers = found if found.ndim == 1 else found @ steps
+        numbers = predictions if predictions.ndim == 1 else predictions @ np.array(spec.values)
 
-        def judge_numbers(rows: Int64s) -> dict[str, float]:
-            return judging.number_metrics(truth[rows], numbers[rows])
+        def measure_numbers(rows: Int64s) -> dict[str, float]:
+            return metrics.number_metrics(targets[rows], numbers[rows])
 
-        return Judged(**facts, metrics=judging.intervals(judge_numbers, owners, samples=samples, seed=seed))
-    classes = truth.astype(np.int64)
+        return ResponseResult(
+            **fields, metrics=metrics.intervals(measure_numbers, owners, samples=samples, seed=seed)
+        )
+    classes = targets.astype(np.int64)
 
-    def judge_classes(rows: Int64s) -> dict[str, float]:
-        return judging.class_metrics(classes[rows], found[rows])
+    def measure_classes(rows: Int64s) -> dict[str, float]:
+        return metrics.class_metrics(classes[rows], predictions[rows])
 
-    return Judged(
-        **facts,
-        metrics=judging.intervals(judge_classes, owners, samples=samples, seed=seed),
-        classes=tuple(judging.per_class(classes, found, spec.levels)),
-        confusion=tuple(map(tuple, judging.confusion(classes, found))),
-        curves=judging.curves(classes, found),
+    return ResponseResult(
+        **fields,
+        metrics=metrics.intervals(measure_classes, owners, samples=samples, seed=seed),
+        classes=tuple(metrics.per_class(classes, predictions, spec.levels)),
+        confusion=tuple(map(tuple, metrics.confusion(classes, predictions))),
+        curves=metrics.curves(classes, predictions),
     )

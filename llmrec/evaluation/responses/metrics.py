@@ -13,120 +13,127 @@ from llmrec.arrays import Float64s, Int64s
 from llmrec.evaluation.significance import Interval
 
 BINS = 10
-# Fewer resamplings than for a mean: each sorts all answers anew.
+# Fewer resamplings than for a mean: each sorts all predictions anew.
 SAMPLES = 100
-POINTS = 60  # of a curve that is kept
+POINTS = 60  # of a curve that is saved
 
 
-def class_metrics(truth: Int64s, chances: Float64s) -> dict[str, float]:
+def class_metrics(targets: Int64s, probabilities: Float64s) -> dict[str, float]:
     """Accuracy, precision, recall, F1, ROC-AUC, PR-AUC (all macro), log loss and calibration error.
 
-    ``truth`` [n], ``chances`` [n, n_classes]. Of two classes AUCs are the second's. Classes that do not
-    occur are left out of means; an AUC that cannot be told is NaN.
+    ``targets`` [n], ``probabilities`` [n, n_classes]. Of two classes AUCs are the second's. Classes that do not
+    occur are left out of means; an AUC that is not defined is NaN.
     """
     from sklearn import metrics
 
-    guess, n = chances.argmax(axis=1), chances.shape[1]
-    possible = np.clip(chances, 1e-7, 1)  # one answer taken for impossible must not make the loss infinite
+    predicted, n = probabilities.argmax(axis=1), probabilities.shape[1]
+    possible = np.clip(probabilities, 1e-7, 1)  # one class taken for impossible must not make the loss infinite
     possible /= possible.sum(axis=1, keepdims=True)
-    present = np.unique(truth)
+    present = np.unique(targets)
     scores = metrics.precision_recall_fscore_support(
-        truth, guess, labels=present, average="macro", zero_division=0.0
+        targets, predicted, labels=present, average="macro", zero_division=0.0
     )
-    asked = [n - 1] if n == 2 else [int(label) for label in present]
-    told = [label for label in asked if 0 < (truth == label).sum() < len(truth)]
-    roc = [metrics.roc_auc_score(truth == label, chances[:, label]) for label in told]
-    area = [metrics.average_precision_score(truth == label, chances[:, label]) for label in told]
+    wanted = [n - 1] if n == 2 else [int(label) for label in present]
+    defined = [label for label in wanted if 0 < (targets == label).sum() < len(targets)]
+    roc = [metrics.roc_auc_score(targets == label, probabilities[:, label]) for label in defined]
+    area = [metrics.average_precision_score(targets == label, probabilities[:, label]) for label in defined]
     return {
-        "accuracy": float(metrics.accuracy_score(truth, guess)),
+        "accuracy": float(metrics.accuracy_score(targets, predicted)),
         "precision": float(scores[0]),
         "recall": float(scores[1]),
         "f1": float(scores[2]),
         "roc_auc": float(np.mean(roc)) if roc else float("nan"),
         "pr_auc": float(np.mean(area)) if area else float("nan"),
-        "log_loss": float(metrics.log_loss(truth, possible, labels=np.arange(n))),
-        "calibration_error": calibration_error(truth, chances),
+        "log_loss": float(metrics.log_loss(targets, possible, labels=np.arange(n))),
+        "calibration_error": calibration_error(targets, probabilities),
     }
 
 
-def number_metrics(truth: Float64s, guess: Float64s) -> dict[str, float]:
+def number_metrics(targets: Float64s, predictions: Float64s) -> dict[str, float]:
     """Mean absolute error and root mean squared error."""
     from sklearn import metrics
 
     return {
-        "mae": float(metrics.mean_absolute_error(truth, guess)),
-        "rmse": float(metrics.root_mean_squared_error(truth, guess)),
+        "mae": float(metrics.mean_absolute_error(targets, predictions)),
+        "rmse": float(metrics.root_mean_squared_error(targets, predictions)),
     }
 
 
-def per_class(truth: Int64s, chances: Float64s, levels: tuple[str, ...]) -> list[dict[str, Any]]:
+def per_class(targets: Int64s, probabilities: Float64s, levels: tuple[str, ...]) -> list[dict[str, Any]]:
     """One row a class: ``level, precision, recall, f1, support``."""
     from sklearn import metrics
 
-    found = metrics.precision_recall_fscore_support(
-        truth, chances.argmax(axis=1), labels=np.arange(len(levels)), zero_division=0.0
+    columns = metrics.precision_recall_fscore_support(
+        targets, probabilities.argmax(axis=1), labels=np.arange(len(levels)), zero_division=0.0
     )
-    rows = zip(levels, *found, strict=True)
+    rows = zip(levels, *columns, strict=True)
     return [
         {"level": level, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
         for level, p, r, f, s in rows
     ]
 
 
-def confusion(truth: Int64s, chances: Float64s) -> list[list[int]]:
-    """Rows: what it was; columns: the most probable class."""
+def confusion(targets: Int64s, probabilities: Float64s) -> list[list[int]]:
+    """Confusion matrix: a row for each actual class, a column for each predicted (most probable) one."""
     from sklearn import metrics
 
-    table = metrics.confusion_matrix(truth, chances.argmax(axis=1), labels=np.arange(chances.shape[1]))
+    labels = np.arange(probabilities.shape[1])
+    table = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), labels=labels)
     return [[int(value) for value in row] for row in table]
 
 
-def calibration_error(truth: Int64s, chances: Float64s) -> float:
-    """Expected calibration error: |share right - mean probability| in ten equal bins (Naeini et al. 2015).
+def calibration_error(targets: Int64s, probabilities: Float64s) -> float:
+    """Expected calibration error: |accuracy - mean confidence| over ten equal bins (Naeini et al. 2015).
 
-    Of two classes of the second's probability, of more of the most probable class's.
+    Confidence is the second class's probability of two classes, of more the most probable class's.
     """
-    right, sure = _claims(truth, chances)
-    places = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
-    counts = np.bincount(places, minlength=BINS)
-    gaps = np.abs(np.bincount(places, right, minlength=BINS) - np.bincount(places, sure, minlength=BINS))
+    correct, confidence = _confidence(targets, probabilities)
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    gaps = np.abs(np.bincount(bins, correct, minlength=BINS) - np.bincount(bins, confidence, minlength=BINS))
     return float(gaps.sum() / max(counts.sum(), 1))
 
 
-def curves(truth: Int64s, chances: Float64s) -> dict[str, list[list[float]]]:
+def curves(targets: Int64s, probabilities: Float64s) -> dict[str, list[list[float]]]:
     """Points of the ROC, precision-recall and calibration curves; of more than two classes micro-averaged."""
     from sklearn import calibration, metrics
 
-    right, sure = _claims(truth, chances)
-    found = {"calibration": _kept(*calibration.calibration_curve(right, sure, n_bins=BINS)[::-1])}
-    wide = (truth[:, None] == np.arange(chances.shape[1])).astype(np.int64)
-    flat, claimed = (right, sure) if chances.shape[1] == 2 else (wide.reshape(-1), chances.reshape(-1))
-    if 0 < flat.sum() < len(flat):
-        false, true, _ = metrics.roc_curve(flat, claimed)
-        precision, recall, _ = metrics.precision_recall_curve(flat, claimed)
-        found |= {"roc": _kept(false, true), "pr": _kept(recall[::-1], precision[::-1])}
-    return found
+    correct, confidence = _confidence(targets, probabilities)
+    points = {"calibration": _subsampled(*calibration.calibration_curve(correct, confidence, n_bins=BINS)[::-1])}
+    one_hot = (targets[:, None] == np.arange(probabilities.shape[1])).astype(np.int64)
+    binary = probabilities.shape[1] == 2
+    labels, scores = (correct, confidence) if binary else (one_hot.reshape(-1), probabilities.reshape(-1))
+    if 0 < labels.sum() < len(labels):
+        false_positives, true_positives, _ = metrics.roc_curve(labels, scores)
+        precision, recall, _ = metrics.precision_recall_curve(labels, scores)
+        points["roc"] = _subsampled(false_positives, true_positives)
+        points["pr"] = _subsampled(recall[::-1], precision[::-1])
+    return points
 
 
 def intervals(
-    judge: Callable[[Int64s], dict[str, float]], owners: npt.NDArray[Any], *, samples: int = SAMPLES, seed: int = 0
+    measure: Callable[[Int64s], dict[str, float]],
+    owners: npt.NDArray[Any],
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
 ) -> dict[str, Interval]:
-    """Bootstrap metrics over users: a user's events come along together, as they are not independent.
+    """Bootstrap metrics over users: a user's events are drawn together, as they are not independent.
 
-    ``judge`` takes places among the n events; ``owners`` [n] says whose each is.
+    ``measure`` takes row indices of the n events; ``owners`` [n]: the user of each.
     """
     _, groups = np.unique(owners, return_inverse=True)
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    draw, whole = np.random.default_rng(seed), judge(np.arange(len(owners)))
-    found: dict[str, list[float]] = {name: [] for name in whole}
+    draw, whole = np.random.default_rng(seed), measure(np.arange(len(owners)))
+    drawn: dict[str, list[float]] = {name: [] for name in whole}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a draw may lack a class
         for _ in range(samples):
             rows = np.concatenate([members[n] for n in draw.integers(len(members), size=len(members))])
-            for name, value in judge(rows).items():
-                found[name].append(value)
-    return {name: _interval(value, np.array(found[name])) for name, value in whole.items()}
+            for name, value in measure(rows).items():
+                drawn[name].append(value)
+    return {name: _interval(value, np.array(drawn[name])) for name, value in whole.items()}
 
 
 def _interval(value: float, drawn: Float64s) -> Interval:
@@ -135,15 +142,15 @@ def _interval(value: float, drawn: Float64s) -> Interval:
     return Interval(mean=value, low=float(low), high=float(high))
 
 
-def _claims(truth: Int64s, chances: Float64s) -> tuple[Int64s, Float64s]:
-    """What is claimed of each event with which probability, and whether it is so."""
-    if chances.shape[1] == 2:
-        return (truth == 1).astype(np.int64), np.clip(chances[:, 1], 0, 1)
-    guess = chances.argmax(axis=1)
-    return (truth == guess).astype(np.int64), np.clip(chances.max(axis=1), 0, 1)
+def _confidence(targets: Int64s, probabilities: Float64s) -> tuple[Int64s, Float64s]:
+    """Whether each prediction is correct [n], 0 or 1, and its confidence [n]; see ``calibration_error``."""
+    if probabilities.shape[1] == 2:
+        return (targets == 1).astype(np.int64), np.clip(probabilities[:, 1], 0, 1)
+    predicted = probabilities.argmax(axis=1)
+    return (targets == predicted).astype(np.int64), np.clip(probabilities.max(axis=1), 0, 1)
 
 
-def _kept(x: Float64s, y: Float64s) -> list[list[float]]:
-    """Points of a curve, evenly chosen if there are many."""
-    places = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(np.int64))
-    return [[round(float(x[place]), 5), round(float(y[place]), 5)] for place in places]
+def _subsampled(x: Float64s, y: Float64s) -> list[list[float]]:
+    """Points of a curve, at most POINTS of them, evenly chosen."""
+    rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), POINTS)).astype(np.int64))
+    return [[round(float(x[row]), 5), round(float(y[row]), 5)] for row in rows]

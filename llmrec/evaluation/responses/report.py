@@ -11,11 +11,12 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmrec.errors import DataError
-from llmrec.evaluation.responses.results import Judged
+from llmrec.evaluation.responses.plots import figures
+from llmrec.evaluation.responses.results import ResponseResult
 from llmrec.resources.cache import replace_file
 
 JSON, HTML = "responses.json", "responses.html"
-# What each task's table shows; the others stand in the JSON.
+# The metrics in each task's table; the JSON has all.
 CLASS_COLUMNS = ("roc_auc", "pr_auc", "f1", "accuracy", "log_loss", "calibration_error")
 NUMBER_COLUMNS = ("mae", "rmse")
 SMALLER_IS_BETTER = ("log_loss", "calibration_error", "mae", "rmse")
@@ -39,13 +40,13 @@ class ResponseReport(BaseModel):
     split: str
     events: int
     users: int
-    results: tuple[Judged, ...]
+    results: tuple[ResponseResult, ...]
     versions: dict[str, str]
     machine: dict[str, str | int]
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks judged."""
+        """The tasks that have results."""
         return list(dict.fromkeys(result.task for result in self.results))
 
     @property
@@ -56,17 +57,17 @@ class ResponseReport(BaseModel):
                 "task": result.task,
                 "model": result.model,
                 "metric": name,
-                "value": found.mean,
-                "low": found.low,
-                "high": found.high,
+                "value": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
                 "events": result.events,
             }
             for result in self.results
-            for name, found in result.metrics.items()
+            for name, interval in result.metrics.items()
         ]
         return pl.DataFrame(rows)
 
-    def of(self, task: str) -> list[Judged]:
+    def of(self, task: str) -> list[ResponseResult]:
         """The results of one task."""
         return [result for result in self.results if result.task == task]
 
@@ -86,13 +87,11 @@ class ResponseReport(BaseModel):
 
     def to_html(self) -> str:
         """Return one self-contained page with tables and plots."""
-        from llmrec.evaluation.responses.plots import figures
-
         parts = [
-            f"<h1>What will they do: {html.escape(self.data)}</h1>"
-            f"<p>{self.events:,} events of {self.users:,} people, cut by {html.escape(self.split)}. Each was "
-            "predicted from what its person did strictly before. In brackets: 95 % intervals, by drawing people "
-            "anew.</p>"
+            f"<h1>Predicted responses: {html.escape(self.data)}</h1>"
+            f"<p>{self.events:,} events of {self.users:,} users, split by {html.escape(self.split)}. Each was "
+            "predicted from its user's strictly earlier events. In brackets: 95 % intervals, by bootstrap over "
+            "users.</p>"
         ]
         for task in self.tasks:
             parts.append(f"<section><h2>{html.escape(task)}</h2><p>{MEANINGS.get(task, '')}</p>{self._rows(task)}")
@@ -121,20 +120,20 @@ class ResponseReport(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, NaN as None."""
-        found: dict[str, Any] = json.loads(self.model_dump_json())
-        return found
+        values: dict[str, Any] = json.loads(self.model_dump_json())
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, source: str = "report") -> ResponseReport:
         """Read what ``to_dict`` returned. Raises DataError."""
         try:
             results = [
-                result | {"metrics": {name: _numbers(found) for name, found in result["metrics"].items()}}
+                result | {"metrics": {name: _floats(interval) for name, interval in result["metrics"].items()}}
                 for result in values["results"]
             ]
             return cls.model_validate(values | {"results": results})
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
-            raise DataError(f"{source} is no report on responses; judge again") from error
+            raise DataError(f"{source} is no report on responses; evaluate the runs again") from error
 
     @classmethod
     def load(cls, path: str | Path) -> ResponseReport:
@@ -143,7 +142,7 @@ class ResponseReport(BaseModel):
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise DataError(f"{file} cannot be read ({error}); judge again") from error
+            raise DataError(f"{file} cannot be read ({error}); evaluate the runs again") from error
         return cls.from_dict(values, source=str(file))
 
     def _rows(self, task: str) -> str:
@@ -159,17 +158,17 @@ class ResponseReport(BaseModel):
         return f"<table><tr><th>model</th>{head}</tr>{rows}</table>"
 
 
-def _columns(results: list[Judged]) -> list[str]:
+def _columns(results: list[ResponseResult]) -> list[str]:
     wanted = CLASS_COLUMNS if "accuracy" in results[0].metrics else NUMBER_COLUMNS
     return [column for column in wanted if column in results[0].metrics]
 
 
-def _cell(result: Judged, column: str, results: list[Judged]) -> str:
+def _cell(result: ResponseResult, column: str, results: list[ResponseResult]) -> str:
     best = (min if column in SMALLER_IS_BETTER else max)(other.metrics[column].mean for other in results)
-    found = result.metrics[column]
-    shown = f"{found.mean:.3f}"
-    return f"{f'**{shown}**' if found.mean == best else shown} [{found.low:.3f}, {found.high:.3f}]"
+    interval = result.metrics[column]
+    mean = f"{interval.mean:.3f}"
+    return f"{f'**{mean}**' if interval.mean == best else mean} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def _numbers(found: dict[str, float | None]) -> dict[str, float]:
-    return {name: float("nan") if value is None else value for name, value in found.items()}
+def _floats(interval: dict[str, float | None]) -> dict[str, float]:
+    return {name: float("nan") if value is None else value for name, value in interval.items()}

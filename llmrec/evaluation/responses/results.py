@@ -1,4 +1,4 @@
-"""What judging predicted responses yields: one model's metrics, curves and counts."""
+"""One model's result on one task: metrics, curves and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from pydantic import BaseModel, ConfigDict
 from llmrec.evaluation.significance import Interval
 
 
-class Judged(BaseModel):
-    """One model on one task."""
+class ResponseResult(BaseModel):
+    """One model on one task. ``levels``: names of the classes or steps; ``classes``: a row of metrics for each.
+
+    ``confusion`` and ``curves`` are those of ``metrics.confusion`` and ``metrics.curves``; empty for numbers.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Judge the responses of whole runs, beside what needs no training worth the name."""
+"""Evaluate the predicted responses of whole runs, beside the prior and a Markov chain."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from llmrec.models.responses.recommender import RespondingRecommender
 
 
 def responses_of(models: Mapping[str, Recommender], split: Split) -> ResponseReport | None:
-    """Judge every model whose recipe has tasks, on the split's test events; None where none has.
+    """Evaluate every model whose recipe has tasks on the split's test events; None where none has.
 
-    Tasks are those of all the models together; a model is judged on those it answers.
+    The tasks are those of all the models together; a model is evaluated on those it predicts.
     """
-    answering: dict[str, Responds] = {}
+    predicting: dict[str, Responds] = {}
     specs: dict[str, TaskSpec] = {}
     positive: tuple[str, ...] = ()
     for name, model in models.items():
         if isinstance(model, RespondingRecommender) and model.tasks.specs:
-            answering[name] = model
+            predicting[name] = model
             specs |= {spec.name: spec for spec in model.tasks.specs}
             positive = positive or model.tasks.positive
-    if not answering:
+    if not predicting:
         return None
     tasks = TaskSet(specs=tuple(specs.values()), positive=positive)
     baselines = {kind.name: kind().fit(split.train, tasks) for kind in (PriorResponses, MarkovResponses)}
-    questions = response_questions(split, tasks)
-    return judge_responses(answering | baselines, questions, tasks, about=split.data.name, split=split.name)
+    queries = response_questions(split, tasks)
+    return judge_responses(predicting | baselines, queries, tasks, about=split.data.name, split=split.name)
