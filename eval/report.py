@@ -69,7 +69,7 @@ def page() -> str:
     for title, body, report in sections():
         figures = []
         if report:
-            column = report.asked.protocol.columns[0]
+            column = report.context.protocol.columns[0]
             drawn = plots.against_cost(report.results, column), plots.by_history(report.results)
             figures = [svg for svg in (*drawn, plots.learning_curves(report.results)) if svg]
         parts.append(f"<h2>{html.escape(title)}</h2>\n<pre>{html.escape(body)}</pre>\n" + "\n".join(figures))
@@ -120,10 +120,10 @@ def _answered(values: dict[str, Any]) -> str:
 
 
 def _judged(report: Report) -> str:
-    asked, machine = report.asked, report.machine
+    context, machine = report.context, report.machine
     lines = [
-        f"{asked.data}, {asked.fold} fold of {asked.split} (`{asked.split_hash[:12]}`), {asked.users:,} users, "
-        f"{asked.items:,} items, {machine.get('cpus')} × {machine.get('processor')}.",
+        f"{context.data}, {context.fold} fold of {context.split} (`{context.split_hash[:12]}`), "
+        f"{context.users:,} users, {context.items:,} items, {machine.get('cpus')} × {machine.get('processor')}.",
         "",
         report.to_markdown(),
     ]

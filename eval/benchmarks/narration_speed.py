@@ -19,11 +19,11 @@ import torch
 import llmrec
 from llmrec.llm.chat import Chat
 from llmrec.llm.constrained import allowed_only
-from llmrec.reasons import Task, occlusion
+from llmrec.reasons import NarrationRequest, occlusion
 from llmrec.runtime import machine, versions
 
 
-def one_by_one(chat: Chat, tasks: list[Task]) -> tuple[list[str], list[torch.Tensor]]:
+def one_by_one(chat: Chat, tasks: list[NarrationRequest]) -> tuple[list[str], list[torch.Tensor]]:
     """Answer each chat by its own ``model.generate``; also return the scores of each step."""
     model, tokenizer = chat.loaded
     answers, steps = [], []
@@ -63,7 +63,11 @@ def main() -> None:
     options = parser.parse_args()
     model, chat = llmrec.load(options.run), Chat(options.base)
     histories = model.histories.take(np.arange(2 * options.sentences))
-    told = [Task(one) for one in occlusion(model, histories, model.recommend(histories, 1), most=10) if one.cited]
+    told = [
+        NarrationRequest(one)
+        for one in occlusion(model, histories, model.recommend(histories, 1), most=10)
+        if one.cited
+    ]
     tasks = told[: options.sentences]
     chat.answer([tasks[0].messages()], quotes=[tasks[0].quotes()])
     clocks = [(time.perf_counter(), time.process_time())]

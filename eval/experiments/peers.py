@@ -25,7 +25,7 @@ import psutil
 from eval.experiments.accuracy import sample
 from llmrec import Dataset, Split
 from llmrec.data import BUILTIN, fetch
-from llmrec.evaluation import Protocol
+from llmrec.evaluation import EvaluationProtocol
 from llmrec.evaluation.significance import bootstrap
 from llmrec.metrics import per_user
 from llmrec.runtime import machine
@@ -70,7 +70,7 @@ def interpreters(words: list[str]) -> dict[str, str]:
 
 def judge(recs: pl.DataFrame, split: Split) -> dict[str, dict[str, float]]:
     """Our metrics with intervals, as the protocol says."""
-    rules = Protocol.load("leave-last-out")
+    rules = EvaluationProtocol.load("leave-last-out")
     table = per_user(recs, split.test.answers, users=split.test.histories.user_ids, k=rules.k)
     return {
         column: bootstrap(table[column].to_numpy(), samples=rules.bootstrap_samples).model_dump()

@@ -26,7 +26,7 @@ from rich.console import Console
 from eval.experiments.peers import interpreters
 from llmrec import Dataset, Recipe, Split, evaluate
 from llmrec.data import BUILTIN, Sequences, fetch
-from llmrec.evaluation import Protocol
+from llmrec.evaluation import EvaluationProtocol
 from llmrec.llm.candidate_scoring import LETTERS
 from llmrec.llm.weights import find_base
 from llmrec.models import PromptRanking, Recommender, from_recipe, load
@@ -89,7 +89,7 @@ def main() -> None:
     popularity = from_recipe(Recipe.load("popularity")).fit(split.train)
     models: dict[str, Recommender] = {"sample per target": peer, "untuned": untuned, "popularity": popularity}
     models |= {run.name: load(run) for run in asked.runs}
-    report = evaluate(models, split, protocol=Protocol.load("candidates-20"), progress=True)
+    report = evaluate(models, split, protocol=EvaluationProtocol.load("candidates-20"), progress=True)
     Console().print(report)
     learned = f"sample per target, by TRL: {BATCH * cost['steps']} targets of {split.train.events.height} learned."
     report = report.model_copy(update={"notes": (*report.notes, learned)})

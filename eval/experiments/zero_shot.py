@@ -14,7 +14,7 @@ from rich.console import Console
 
 from llmrec import Dataset, Recipe, Split, evaluate
 from llmrec.data import BUILTIN, fetch
-from llmrec.evaluation import Protocol
+from llmrec.evaluation import EvaluationProtocol
 from llmrec.models import PromptRanking, Recommender
 from llmrec.models.runs import fit_run
 
@@ -33,7 +33,7 @@ def main() -> None:
     for model in models.values():
         model.fit(split.train)
     models |= {name: fit_run(Recipe.load(name), data, split, place / name, resume=True) for name in asked.recipes}
-    report = evaluate(models, split, protocol=Protocol.load("candidates-20"), progress=True)
+    report = evaluate(models, split, protocol=EvaluationProtocol.load("candidates-20"), progress=True)
     Console().print(report)
     text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
     Path(f"eval/results/zero-shot-{data.name}.json").write_text(text + "\n", encoding="utf-8")

@@ -114,9 +114,9 @@ def _distances(lists: Int64s, genres: Float32s) -> Float64s:
         sizes = marks.sum(axis=2)
         common = marks @ marks.transpose(0, 2, 1)
         union = sizes[:, :, None] + sizes[:, None, :] - common
-        count_features = pairs & (sizes[:, :, None] > 0) & (sizes[:, None, :] > 0)
-        distance = np.where(count_features, 1 - common / np.maximum(union, 1), 0).sum(axis=(1, 2))
-        found[part] = _over(distance, count_features.sum(axis=(1, 2)))
+        comparable = pairs & (sizes[:, :, None] > 0) & (sizes[:, None, :] > 0)
+        distance = np.where(comparable, 1 - common / np.maximum(union, 1), 0).sum(axis=(1, 2))
+        found[part] = _over(distance, comparable.sum(axis=(1, 2)))
     return found
 
 

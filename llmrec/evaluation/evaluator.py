@@ -15,7 +15,7 @@ from llmrec.data.splits.leaks import guard
 from llmrec.errors import DataError
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
 from llmrec.evaluation.inference import Answered, answer, bar
-from llmrec.evaluation.protocol import Protocol
+from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.queries import Questions, questions
 from llmrec.evaluation.report.report import Report
 from llmrec.evaluation.results import Comparison, Cost, EvaluationContext, PromptExample, Result
@@ -31,7 +31,7 @@ def evaluate(
     models: Mapping[str, Recommender],
     split: Split,
     *,
-    protocol: str | Protocol | None = None,
+    protocol: str | EvaluationProtocol | None = None,
     fold: Literal["test", "valid"] = "test",
     progress: bool = False,
     date: datetime.date | None = None,
@@ -45,7 +45,7 @@ def evaluate(
     the protocol says, LeakError where the leak guards find what ``allow_leaks`` does not name; their findings
     are among the report's notes.
     """
-    rules = protocol if isinstance(protocol, Protocol) else _named(protocol, split)
+    rules = protocol if isinstance(protocol, EvaluationProtocol) else _named(protocol, split)
     held_out = split.test if fold == "test" else split.valid
     _check(models, split, held_out, rules, fold)
     exclude_seen = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
@@ -76,18 +76,20 @@ def evaluate(
         results=tuple(results),
         compared=_compare(results, tables, rules),
         seeds=grouped(models, results),
-        asked=_asked(split, asked, fold, rules, exclude_seen, date),
+        context=_context(split, asked, fold, rules, exclude_seen, date),
         versions=versions(),
         machine=machine(),
         notes=(*_notes(models, split), *_leak_notes(leaks)),
     )
 
 
-def _named(protocol: str | None, split: Split) -> Protocol:
-    return Protocol.for_split(split.name) if protocol is None else Protocol.load(protocol)
+def _named(protocol: str | None, split: Split) -> EvaluationProtocol:
+    return EvaluationProtocol.for_split(split.name) if protocol is None else EvaluationProtocol.load(protocol)
 
 
-def _check(models: Mapping[str, Recommender], split: Split, held_out: Fold, rules: Protocol, fold: str) -> None:
+def _check(
+    models: Mapping[str, Recommender], split: Split, held_out: Fold, rules: EvaluationProtocol, fold: str
+) -> None:
     if not models:
         raise DataError("no models to evaluate; pass at least one, e.g. {'popularity': model}")
     if not rules.applies_to(split.name):
@@ -108,7 +110,7 @@ def _result(
     table: pl.DataFrame,
     answered: Answered,
     histories: Histories,
-    rules: Protocol,
+    rules: EvaluationProtocol,
 ) -> Result:
     told = model.metadata.get("cost", {})
     known = {key: told.get(key) for key in ("train_seconds", "tokens_per_second", "peak_memory_gib")}
@@ -144,7 +146,9 @@ def _prompt(model: Recommender, histories: Histories) -> PromptExample | None:
     return PromptExample.model_validate(write(histories.take([middle])))
 
 
-def _compare(results: list[Result], tables: Mapping[str, pl.DataFrame], rules: Protocol) -> tuple[Comparison, ...]:
+def _compare(
+    results: list[Result], tables: Mapping[str, pl.DataFrame], rules: EvaluationProtocol
+) -> tuple[Comparison, ...]:
     """Hold the first model against each other one; p-values are corrected for how many those are, per metric."""
     first, *others = results
     compared = {
@@ -160,7 +164,7 @@ def _compare(results: list[Result], tables: Mapping[str, pl.DataFrame], rules: P
 
 
 def _against(
-    column: str, first: Result, other: Result, tables: Mapping[str, pl.DataFrame], rules: Protocol
+    column: str, first: Result, other: Result, tables: Mapping[str, pl.DataFrame], rules: EvaluationProtocol
 ) -> Comparison:
     one, two = (tables[result.model][column].to_numpy() for result in (first, other))
     mine, theirs = first.metrics[column], other.metrics[column]
@@ -175,8 +179,13 @@ def _against(
     )
 
 
-def _asked(
-    split: Split, asked: Questions, fold: str, rules: Protocol, exclude_seen: bool, date: datetime.date | None
+def _context(
+    split: Split,
+    asked: Questions,
+    fold: str,
+    rules: EvaluationProtocol,
+    exclude_seen: bool,
+    date: datetime.date | None,
 ) -> EvaluationContext:
     answers = asked.fold.answers.unique()
     return EvaluationContext(

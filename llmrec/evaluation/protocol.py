@@ -13,7 +13,7 @@ from llmrec.metrics import Metric
 from llmrec.resources.shipped import folder
 
 
-class Protocol(BaseModel):
+class EvaluationProtocol(BaseModel):
     """What is asked (``split``, ``k``, ``candidates``) and how answers are judged. Frozen; no other fields.
 
     ``split``: the way of cutting it applies to, or ``any``. ``metrics``: the first is the one verdicts go by.
@@ -47,18 +47,18 @@ class Protocol(BaseModel):
         return self
 
     @classmethod
-    def for_split(cls, name: str) -> Protocol:
+    def for_split(cls, name: str) -> EvaluationProtocol:
         """Load the protocol called as the way in which a split was cut. Raises DataError where there is none."""
         way = strategy_of(name)
         if way not in names():
             raise DataError(
                 f"no protocol is made for '{name}' splits; there are {', '.join(names())}; pass one of your own: "
-                f"Protocol(name=..., split='{name}', question=...)"
+                f"EvaluationProtocol(name=..., split='{name}', question=...)"
             )
         return cls.load(way)
 
     @classmethod
-    def load(cls, name: str) -> Protocol:
+    def load(cls, name: str) -> EvaluationProtocol:
         """Load a shipped protocol. Raises RecipeError naming the file and the field."""
         path = folder("eval/protocols") / f"{name}.yaml"
         if name not in names():

@@ -12,7 +12,7 @@ from llmrec.arrays import Float64s, Integers
 from llmrec.data import Fold, Split
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
-from llmrec.evaluation.protocol import Protocol
+from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.metrics import per_user
 
 
@@ -39,7 +39,7 @@ class Questions:
         return named.group_by(USER, maintain_order=True).mean()
 
 
-def questions(split: Split, fold: Fold, rules: Protocol, *, exclude_seen: bool) -> Questions:
+def questions(split: Split, fold: Fold, rules: EvaluationProtocol, *, exclude_seen: bool) -> Questions:
     """Put a fold's questions as the protocol says. ``exclude_seen``: seen items may not be recommended.
 
     With sampled candidates a row is a pair of user and answer, and the others on its list are answers of other
@@ -57,7 +57,7 @@ def questions(split: Split, fold: Fold, rules: Protocol, *, exclude_seen: bool) 
     return Questions(fold, users, dict.fromkeys(users, new), len(new))
 
 
-def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, exclude_seen: bool) -> Questions:
+def _sampled(split: Split, fold: Fold, rules: EvaluationProtocol, n: int, *, exclude_seen: bool) -> Questions:
     catalog = split.train.catalog
     answers = fold.answers.unique(maintain_order=True)
     asked = catalog.codes(answers[ITEM])
@@ -95,8 +95,8 @@ def _sampled(split: Split, fold: Fold, rules: Protocol, n: int, *, exclude_seen:
 def _rates(split: Split, fold: Fold, asked: Integers, *, exclude_seen: bool) -> Float64s:
     """How often each item is the answer of those who could choose it.
 
-    Seen items are no answers where ``exclude_seen``: the popular ones are answers less often than they are popular with
-    whoever has not seen them, and others drawn by bare counts would be too unpopular.
+    Seen items are no answers where ``exclude_seen``: the popular ones are answers less often than they are
+    popular with whoever has not seen them, and others drawn by bare counts would be too unpopular.
     """
     catalog, known = split.train.catalog, fold.histories
     counts = np.bincount(asked, minlength=len(catalog)).astype(np.float64)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from llmrec.evaluation.protocol import Protocol
+from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.significance import Interval
 
 
@@ -79,7 +79,7 @@ class Slice(Value):
     name: str
     users: int
     metric: str
-    found: Interval
+    interval: Interval
 
 
 class Spread(Value):
@@ -137,9 +137,10 @@ class Comparison(Value):
 
 
 class EvaluationContext(Value):
-    """What was asked of whom: enough to say whether two reports may be compared.
+    """The data, split, protocol and users of an evaluation: enough to say whether two reports may be compared.
 
-    ``items``: how many the catalog holds. ``choices``: how many were ranked for each person, None for all.
+    ``items``: how many the catalog holds. ``choices``: how many candidates were ranked for each user, None for
+    all items.
     """
 
     data: str
@@ -154,7 +155,7 @@ class EvaluationContext(Value):
     answers: int
     single_answer: bool
     exclude_seen: bool
-    protocol: Protocol
+    protocol: EvaluationProtocol
     date: str | None = None
     choices: int | None = None
 
@@ -177,14 +178,14 @@ class _Shown(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
-class Item(_Shown):
+class ShownItem(_Shown):
     """An item as a reader sees it. A bare text is its title."""
 
     title: str
     meta: Meta = ""
 
 
-class Evidence(_Shown):
+class ShownEvidence(_Shown):
     """A history item and how much of the recommendation's score hangs on it."""
 
     title: str
@@ -198,7 +199,7 @@ class Recommended(_Shown):
     title: str
     meta: Meta = ""
     reason: str = ""
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[ShownEvidence, ...] = ()
     backend: str = ""
 
 
@@ -209,13 +210,13 @@ class Card(_Shown):
     """
 
     user_id: str
-    history: tuple[Annotated[Item, BeforeValidator(_titled)], ...]
+    history: tuple[Annotated[ShownItem, BeforeValidator(_titled)], ...]
     recommendations: tuple[Recommended, ...]
     answer: str | None = None
     answer_rank: int | None = None
 
 
-class Reasons(Value):
+class ReasonCounts(Value):
     """How many reasons the LLM worded, how many of its own were replaced, how many it was not asked for."""
 
     written_by_llm: int = 0

@@ -10,7 +10,7 @@ import polars as pl
 from llmrec.arrays import Bools, Int64s
 from llmrec.data import Dataset, Fold
 from llmrec.data.columns import ITEM, USER
-from llmrec.evaluation.protocol import Protocol
+from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.results import Slice
 from llmrec.evaluation.significance import bootstrap
 from llmrec.metrics import per_user
@@ -20,7 +20,7 @@ HISTORY, ANSWER = "history length", "answer"
 KNOWN = ("a well-known item", "a middling item", "a little-known item", "an item nobody met")
 
 
-def sliced(recs: pl.DataFrame, questions: Fold, train: Dataset, rules: Protocol) -> tuple[Slice, ...]:
+def sliced(recs: pl.DataFrame, questions: Fold, train: Dataset, rules: EvaluationProtocol) -> tuple[Slice, ...]:
     """Judge one model's recommendations by the protocol's first metric on each part of the questions.
 
     History length: the events a person is asked after. Answer: by training events, the most popular items that
@@ -39,12 +39,12 @@ def sliced(recs: pl.DataFrame, questions: Fold, train: Dataset, rules: Protocol)
 
 
 def _slice(
-    by: str, name: str, recs: pl.DataFrame, answers: pl.DataFrame, users: list[str], rules: Protocol
+    by: str, name: str, recs: pl.DataFrame, answers: pl.DataFrame, users: list[str], rules: EvaluationProtocol
 ) -> Slice:
     column = rules.columns[0]
     values = per_user(recs, answers, users=users, k=rules.k)[column].to_numpy()
-    found = bootstrap(values, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed)
-    return Slice(by=by, name=name, users=len(users), metric=column, found=found)
+    interval = bootstrap(values, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed)
+    return Slice(by=by, name=name, users=len(users), metric=column, interval=interval)
 
 
 def _by_length(lengths: Int64s) -> list[tuple[str, Bools]]:

@@ -6,7 +6,7 @@ from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Togethe
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
 from llmrec.reasons.pipeline import counts, explain
-from llmrec.reasons.request import Task
+from llmrec.reasons.request import NarrationRequest
 from llmrec.reasons.style import StyleWriter, fit_style
 
 __all__ = [
@@ -15,11 +15,11 @@ __all__ = [
     "Evidence",
     "Item",
     "LocalNarrator",
+    "NarrationRequest",
     "Narrator",
     "Pair",
     "Shared",
     "StyleWriter",
-    "Task",
     "TemplateNarrator",
     "Together",
     "audit",

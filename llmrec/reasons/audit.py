@@ -10,7 +10,7 @@ from llmrec.prompting import Language, one_line
 from llmrec.reasons.claims import LISTED, PRIVATE, Reading, read
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.lexicon import FACTS, LEXICONS, TITLES, Lexicon
-from llmrec.reasons.request import Form
+from llmrec.reasons.request import ReasonForm
 from llmrec.reasons.wording import spoken
 
 _MARKUP = re.compile(r"<[|/!]?\w|\|>|\[/?INST\]|\{\{|\}\}|\{%|```|https?:", re.IGNORECASE)
@@ -30,7 +30,7 @@ _ATTRIBUTE = re.compile(
 MOST_SENTENCES = 3
 
 
-def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Form = "sentence") -> list[str]:
+def audit(text: str, evidence: Evidence, *, language: Language = "en", form: ReasonForm = "sentence") -> list[str]:
     """Return what is wrong with a reason; an empty list means that it may be shown.
 
     Titles of the item and of cited items, their metadata, a short list of plain words and a few whole
@@ -212,12 +212,12 @@ def _phrases(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[st
 
 def _people(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[Reading, list[str]]:
     """Take counts of people out. Returns the reading without them, and those that are not true."""
-    wrong = [one for one in lexicon.people.finditer(reading.text) if not _count_features(one, reading, evidence)]
+    wrong = [one for one in lexicon.people.finditer(reading.text) if not _is_counted(one, reading, evidence)]
     faults = ["it gives a count of people that is not in the evidence"] if wrong else []
     return replace(reading, text=lexicon.people.sub(" ,", reading.text)), faults
 
 
-def _count_features(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:
+def _is_counted(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:
     """Whether "of the 93 people who chose A, 54 also chose B" is what the data say."""
     # A number that is also a fact of an item (a year) has been read as one.
     chose, both = (reading.values.get(number, number) for number in phrase.group("chose", "both"))

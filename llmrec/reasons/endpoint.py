@@ -16,7 +16,7 @@ from typing import Any
 from llmrec.errors import ModelError
 from llmrec.prompting import one_line
 from llmrec.reasons.narrate import first_line
-from llmrec.reasons.request import Task
+from llmrec.reasons.request import NarrationRequest
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +72,17 @@ class EndpointNarrator:
         self.max_tokens = max_tokens
         self._opener = urllib.request.build_opener(_StayHere())
 
-    def narrate(self, tasks: list[Task]) -> list[str | None]:
-        """Write one reason for each task, in order; None where the server gave none in time."""
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        """Write one reason for each request, in order; None where the server gave none in time."""
         given_up, lock, failures = threading.Event(), threading.Lock(), list[str]()
         in_a_row = 0
 
-        def ask(task: Task) -> str | None:
+        def ask(request: NarrationRequest) -> str | None:
             nonlocal in_a_row
             if given_up.is_set():
                 return None
             try:
-                answer = self._ask(task)
+                answer = self._ask(request)
             except _NoAnswer as error:
                 with lock:
                     failures.append(str(error))
@@ -95,18 +95,18 @@ class EndpointNarrator:
             return answer
 
         with ThreadPoolExecutor(self.concurrency) as pool:
-            answers = list(pool.map(ask, tasks))
+            answers = list(pool.map(ask, requests))
         if failures:
             missing = sum(answer is None for answer in answers)
-            log.warning("%s: %d of %d reasons did not come: %s", self.url, missing, len(tasks), failures[0])
+            log.warning("%s: %d of %d reasons did not come: %s", self.url, missing, len(requests), failures[0])
         return answers
 
-    def _ask(self, task: Task) -> str:
+    def _ask(self, request: NarrationRequest) -> str:
         """Ask until an answer comes, the tries are used up or the time is over. Raises _NoAnswer."""
         deadline, pause = time.monotonic() + self.timeout, 0.2
         for left in range(self.retries, -1, -1):
             try:
-                return self._request(task, deadline)
+                return self._request(request, deadline)
             except _NoAnswer as error:
                 if not left or not error.again or time.monotonic() + pause >= deadline:
                     raise
@@ -114,10 +114,10 @@ class EndpointNarrator:
             pause *= 2
         raise AssertionError("the last try returns or raises")
 
-    def _request(self, task: Task, deadline: float) -> str:
+    def _request(self, request: NarrationRequest, deadline: float) -> str:
         body = {
             "model": self.model,
-            "messages": task.messages(),
+            "messages": request.messages(),
             "temperature": 0,
             "max_tokens": self.max_tokens,
             "stream": False,

@@ -1,11 +1,11 @@
-"""Turn tasks into words: the one interface of all backends, the template, and an LLM on this machine."""
+"""Turn requests into words: the one interface of all backends, the template, and an LLM on this machine."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from llmrec.llm.chat import Chat
-from llmrec.reasons.request import Task
+from llmrec.reasons.request import NarrationRequest
 
 
 class Narrator(Protocol):
@@ -15,8 +15,8 @@ class Narrator(Protocol):
     def backend(self) -> str:
         """A short name such as "llm"."""
 
-    def narrate(self, tasks: list[Task]) -> list[str | None]:
-        """Write one reason for each task, in order; None where nothing came back."""
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        """Write one reason for each request, in order; None where nothing came back."""
 
 
 class TemplateNarrator:
@@ -24,9 +24,9 @@ class TemplateNarrator:
 
     backend = "template"
 
-    def narrate(self, tasks: list[Task]) -> list[str | None]:
-        """Write one reason for each task, in order; what varies are the facts."""
-        return [task.plain() for task in tasks]
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        """Write one reason for each request, in order; what varies are the facts."""
+        return [request.plain() for request in requests]
 
 
 class LocalNarrator:
@@ -42,9 +42,11 @@ class LocalNarrator:
     def __init__(self, base: str, *, max_new_tokens: int = 80, batch: int = 16) -> None:
         self.chat = Chat(base, max_new_tokens=max_new_tokens, batch=batch)
 
-    def narrate(self, tasks: list[Task]) -> list[str | None]:
-        """Write one reason for each task, in order. Raises ModelError for a model without a chat template."""
-        answers = self.chat.answer([task.messages() for task in tasks], quotes=[task.quotes() for task in tasks])
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        """Write one reason for each request, in order. Raises ModelError for a model without a chat template."""
+        answers = self.chat.answer(
+            [request.messages() for request in requests], quotes=[request.quotes() for request in requests]
+        )
         return [first_line(answer) for answer in answers]
 
 

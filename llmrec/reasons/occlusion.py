@@ -19,9 +19,9 @@ from llmrec.reasons.evidence import Cited, Evidence, Item, Pair
 from llmrec.reasons.facts import add_facts
 
 # A history without some of its items, by its place and the ids that are left out.
-Question = tuple[int, tuple[str, ...]]
+Removal = tuple[int, tuple[str, ...]]
 # What to look at in an answer: an item's score, or its lead over another item.
-Wanted = tuple[int, int | None]
+Target = tuple[int, int | None]
 
 # A fall smaller than this share of the score is rounding, not evidence.
 _NOISE = 1e-5
@@ -49,9 +49,9 @@ def occlusion(
     catalog = model.catalog
     codes = [catalog.code(item) for item in recs[ITEM].to_list()]
     rivals = [None if instead is None else catalog.code(instead[row]) for row in range(recs.height)]
-    wanted: list[Wanted] = list(zip(codes, rivals, strict=True))
+    wanted: list[Target] = list(zip(codes, rivals, strict=True))
     tried = {place: _newest_known(histories.items(place), catalog, most) for place in dict.fromkeys(places)}
-    asked: list[list[Question]] = [[(place, ()), *((place, (item,)) for item in tried[place])] for place in places]
+    asked: list[list[Removal]] = [[(place, ()), *((place, (item,)) for item in tried[place])] for place in places]
     singles = _answers(model, histories, asked, wanted)
     cited = [_cite(catalog, tried[place], falls(one), top) for place, one in zip(places, singles, strict=True)]
     pairs = _pairs(model, histories, list(zip(places, cited, strict=True)), wanted, [one[0] for one in singles])
@@ -74,9 +74,9 @@ def scores_without(
     Returns one float64 [1 + groups] for each row. Raises DataError for an unknown user or item.
     """
     places = _places(histories, recs)
-    wanted: list[Wanted] = [(model.catalog.code(item), None) for item in recs[ITEM].to_list()]
+    wanted: list[Target] = [(model.catalog.code(item), None) for item in recs[ITEM].to_list()]
     rows = zip(places, removed, strict=True)
-    asked: list[list[Question]] = [[(place, ()), *((place, tuple(group)) for group in own)] for place, own in rows]
+    asked: list[list[Removal]] = [[(place, ()), *((place, tuple(group)) for group in own)] for place, own in rows]
     return _answers(model, histories, asked, wanted)
 
 
@@ -103,10 +103,10 @@ def _newest_known(items: list[str], catalog: Catalog, most: int) -> list[str]:
 
 
 def _answers(
-    model: Recommender, histories: Histories, asked: list[list[Question]], wanted: list[Wanted]
+    model: Recommender, histories: Histories, asked: list[list[Removal]], wanted: list[Target]
 ) -> list[Float64s]:
     """Answer each row's questions about its own item. Rows may share questions: each is scored once."""
-    readers: dict[Question, list[tuple[int, int]]] = {}
+    readers: dict[Removal, list[tuple[int, int]]] = {}
     for row, questions in enumerate(asked):
         for n, question in enumerate(questions):
             readers.setdefault(question, []).append((row, n))
@@ -121,7 +121,7 @@ def _answers(
     return found
 
 
-def _without(histories: Histories, questions: list[Question]) -> Histories:
+def _without(histories: Histories, questions: list[Removal]) -> Histories:
     """Return one history for each question. Event fields stay with their events."""
     items = histories.events[ITEM].to_numpy()
     kept = []
@@ -146,12 +146,12 @@ def _pairs(
     model: Recommender,
     histories: Histories,
     cited: list[tuple[int, tuple[Cited, ...]]],
-    wanted: list[Wanted],
+    wanted: list[Target],
     whole: list[float],
 ) -> list[tuple[Pair, ...]]:
     """Take out each two of the three strongest."""
     twos = [list(combinations(own[:3], 2)) for _, own in cited]
-    asked: list[list[Question]] = [
+    asked: list[list[Removal]] = [
         [(place, (one.item_id, other.item_id)) for one, other in own]
         for (place, _), own in zip(cited, twos, strict=True)
     ]

@@ -18,7 +18,7 @@ from llmrec.reasons.audit import audit
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
-from llmrec.reasons.request import Form, Task
+from llmrec.reasons.request import NarrationRequest, ReasonForm
 
 _TEXT, _NUMBER, _COUNT = pl.String(), pl.Float64(), pl.Int64()
 _SCHEMA: dict[str, pl.DataType] = {
@@ -47,7 +47,7 @@ def explain(
     *,
     narrator: Narrator | None = None,
     language: Language = "en",
-    form: Form = "sentence",
+    form: ReasonForm = "sentence",
     tone: str = "plain",
     instead: str | Sequence[str] | None = None,
 ) -> pl.DataFrame:
@@ -66,18 +66,18 @@ def explain(
     own earlier choice is among the evidence gets the template's, too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
     """
-    for value, known in ((language, Language), (form, Form)):
+    for value, known in ((language, Language), (form, ReasonForm)):
         if value not in get_args(known):
             raise PromptError(f"no reasons as '{value}'; choose {' or '.join(get_args(known))}")
     table = _checked(recs)
     evidence = occlusion(model, histories, table, instead=_rivals(instead, table, form))
-    tasks = [Task(one, language, form, one_line(tone) or "plain") for one in evidence]
-    written = [_Written(task.plain(), TemplateNarrator.backend) for task in tasks]
+    requests = [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
+    written = [_Written(request.plain(), TemplateNarrator.backend) for request in requests]
     chosen = narrator or _own_narrator(model) or TemplateNarrator()
     if not isinstance(chosen, TemplateNarrator):
         # An LLM names a title once in its sentence: of what speaks for itself it would cite lesser evidence.
         told = [n for n, one in enumerate(evidence) if one.cited and not one.chosen_before]
-        for n, words in zip(told, _narrated(chosen, [tasks[n] for n in told]), strict=True):
+        for n, words in zip(told, _narrated(chosen, [requests[n] for n in told]), strict=True):
             written[n] = words
     rows = zip(evidence, table[RANK], written, strict=True)
     return pl.DataFrame([_row(*row) for row in rows], schema=_SCHEMA, orient="row")
@@ -92,38 +92,40 @@ class _Written:
     faults: tuple[str, ...] = ()
 
 
-def _narrated(narrator: Narrator, tasks: list[Task]) -> list[_Written]:
-    """Ask for every task, once more for what fails the audit, and fall back to the plain words."""
-    first = _tried(narrator, tasks)
+def _narrated(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Written]:
+    """Ask for every request, once more for what fails the audit, and fall back to the plain words."""
+    first = _tried(narrator, requests)
     again = [n for n, one in enumerate(first) if one.text and one.faults]
     retries = [
-        replace(tasks[n], said=one_line(first[n].text)[:_LONGEST_QUOTE], faults=first[n].faults) for n in again
+        replace(requests[n], said=one_line(first[n].text)[:_LONGEST_QUOTE], faults=first[n].faults) for n in again
     ]
     second = dict(zip(again, _tried(narrator, retries), strict=True))
-    return [_settled(task, one, second.get(n)) for n, (task, one) in enumerate(zip(tasks, first, strict=True))]
+    return [
+        _settled(request, one, second.get(n)) for n, (request, one) in enumerate(zip(requests, first, strict=True))
+    ]
 
 
-def _settled(task: Task, first: _Written, second: _Written | None) -> _Written:
+def _settled(request: NarrationRequest, first: _Written, second: _Written | None) -> _Written:
     if not first.faults:
         return first
     if second is not None and not second.faults:
         return replace(second, faults=first.faults)
     found = (*first.faults, *(second.faults if second else ()))
-    return _Written(task.plain(), TemplateNarrator.backend, tuple(dict.fromkeys(found)))
+    return _Written(request.plain(), TemplateNarrator.backend, tuple(dict.fromkeys(found)))
 
 
-def _tried(narrator: Narrator, tasks: list[Task]) -> list[_Written]:
-    if not tasks:
+def _tried(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Written]:
+    if not requests:
         return []
-    answers = narrator.narrate(tasks)
-    if len(answers) != len(tasks):
-        count_features = f"{len(answers)} sentences for {len(tasks)} reasons"
-        raise ModelError(f"the narrator '{narrator.backend}' wrote {count_features}; it must write one for each")
+    answers = narrator.narrate(requests)
+    if len(answers) != len(requests):
+        written = f"{len(answers)} sentences for {len(requests)} reasons"
+        raise ModelError(f"the narrator '{narrator.backend}' wrote {written}; it must write one for each")
     found = []
-    for task, answer in zip(tasks, answers, strict=True):
+    for request, answer in zip(requests, answers, strict=True):
         faults = [NO_ANSWER]
         if answer is not None:
-            faults = audit(answer, task.evidence, language=task.language, form=task.form)
+            faults = audit(answer, request.evidence, language=request.language, form=request.form)
         found.append(_Written(answer or "", narrator.backend, tuple(faults)))
     return found
 
@@ -176,7 +178,7 @@ def _checked(recs: object) -> pl.DataFrame:
     return table.select(pl.col(USER, ITEM).cast(pl.String), pl.col(RANK).cast(pl.Int32))
 
 
-def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Form) -> list[str] | None:
+def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: ReasonForm) -> list[str] | None:
     if instead is None:
         return None
     if form != "sentence":

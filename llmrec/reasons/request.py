@@ -11,19 +11,19 @@ from llmrec.prompting import Language, Prompt
 from llmrec.reasons.evidence import Cited, Evidence
 from llmrec.reasons.wording import QUOTES, listed, quoted, spoken
 
-Form = Literal["sentence", "paragraph"]
+ReasonForm = Literal["sentence", "paragraph"]
 
 # A small model copies two titles reliably; with three it often invents or swaps one.
 NAMED = 2
 
 
 @dataclass(frozen=True)
-class Task:
+class NarrationRequest:
     """What a narrator gets. ``said`` and ``faults``: its first try and what the audit found, else empty."""
 
     evidence: Evidence
     language: Language = "en"
-    form: Form = "sentence"
+    form: ReasonForm = "sentence"
     tone: str = "plain"
     said: str = ""
     faults: tuple[str, ...] = ()
@@ -57,13 +57,13 @@ class Task:
         return "explain-shared" if values["shared"] else "explain"
 
 
-def facts(task: Task, *, named: int | None = None) -> dict[str, object]:
+def facts(request: NarrationRequest, *, named: int | None = None) -> dict[str, object]:
     """Return what a prompt may say.
 
     ``item``, ``chosen`` (the ``named`` strongest), ``count`` of them, ``shared`` genre, ``rival``, ``tone``, and
     for a paragraph ``people`` (``item, chose, both``): of those who chose a cited item, how many also chose this.
     """
-    one, language = task.evidence, task.language
+    one, language = request.evidence, request.language
     # Two releases under one title are named once.
     distinct = {spoken(other.title): other for other in reversed(one.cited)}
     cited = list(reversed(distinct.values()))[:named]
@@ -74,8 +74,8 @@ def facts(task: Task, *, named: int | None = None) -> dict[str, object]:
         "count": len(cited),
         "shared": shared[0] if shared else "",
         "rival": quoted(one.rival.title, language) if one.rival else "",
-        "people": _people(one, cited, language) if task.form == "paragraph" else "",
-        "tone": task.tone,
+        "people": _people(one, cited, language) if request.form == "paragraph" else "",
+        "tone": request.tone,
     }
 
 

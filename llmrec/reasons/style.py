@@ -112,7 +112,7 @@ def _train(
     from llmrec.training.progress import Progress
     from llmrec.training.trainer import Course, train
 
-    class Answers(torch.nn.Module):
+    class AnswerLoss(torch.nn.Module):
         """The mean loss of an answer's tokens."""
 
         def __init__(self) -> None:
@@ -136,7 +136,7 @@ def _train(
         for chosen in pack(sizes, settings.batch_tokens, draw):
             windows = np.stack([chosen, np.zeros_like(chosen), sizes[chosen]], axis=1)
             batches.append(Batch(epoch, windows))
-    network = Answers()
+    network = AnswerLoss()
     groups = [
         {
             "params": [v for v in network.parameters() if v.requires_grad],

@@ -42,8 +42,8 @@ def test_a_run_is_judged_on_the_split_it_keeps(folder: Path, tmp_path: Path, nam
     assert evaluate(folder, tmp_path, name) == 0
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     told = json.loads((folder / name / "manifest.json").read_text(encoding="utf-8"))["split"]
-    assert told["name"] == report["asked"]["split"] == report["asked"]["protocol"]["split"] == split
-    assert told["hash"] == report["asked"]["split_hash"]
+    assert told["name"] == report["context"]["split"] == report["context"]["protocol"]["split"] == split
+    assert told["hash"] == report["context"]["split_hash"]
     assert report["notes"] == [] or "trained on" not in report["notes"][0]
 
 

@@ -15,7 +15,7 @@ from llmrec.errors import DataError
 from llmrec.evaluation import deletion_test, faithfulness, judge_reasons
 from llmrec.evaluation.reasons.faithfulness import as_json
 from llmrec.models.base import Recommender
-from llmrec.reasons import Task
+from llmrec.reasons import NarrationRequest
 
 ITEMS = [f"i{n}" for n in range(10)]
 
@@ -59,8 +59,8 @@ class Wrong:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def narrate(self, tasks: list[Task]) -> list[str | None]:
-        return [self.text] * len(tasks)
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        return [self.text] * len(requests)
 
 
 def test_what_is_named_moves_the_score_more_than_chance() -> None:

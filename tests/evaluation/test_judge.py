@@ -14,7 +14,7 @@ from conftest import planted
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Histories, Sequences, Split
 from llmrec.errors import DataError
-from llmrec.evaluation import Protocol, Report, evaluate
+from llmrec.evaluation import EvaluationProtocol, Report, evaluate
 from llmrec.models.base import Recommender
 from llmrec.models.baselines.popularity import PopularityRecommender
 
@@ -112,12 +112,12 @@ def test_first_model_is_compared_with_each_other(report: Report) -> None:
 
 
 def test_provenance_names_data_split_protocol_and_day(report: Report, split: Split) -> None:
-    asked = report.asked
+    asked = report.context
     assert (asked.data, asked.fingerprint) == ("toy", split.train.fingerprint)
     assert (asked.split, asked.split_hash, asked.fold) == ("leave-last-out", split.hash, "test")
     assert asked.date == "2026-01-02"
     assert asked.single_answer
-    assert asked.protocol == Protocol.load("leave-last-out")
+    assert asked.protocol == EvaluationProtocol.load("leave-last-out")
     assert "polars" in report.versions
     assert "cpus" in report.machine
     assert report.notes == ()
@@ -137,12 +137,12 @@ def test_the_same_evaluation_finds_the_same_numbers(report: Report, split: Split
     again = evaluate(models, split, progress=True)
     assert [one.metrics for one in again.results] == [one.metrics for one in report.results]
     assert again.compared == report.compared
-    assert again.asked.date is None
+    assert again.context.date is None
 
 
 def test_valid_fold_asks_for_the_event_before_the_last(split: Split) -> None:
     report = evaluate({"oracle": NextFilm().fit(split.train)}, split, fold="valid")
-    assert report.asked.fold == "valid"
+    assert report.context.fold == "valid"
     assert report.table["ndcg@10"].to_list() == [1.0]
     assert report.comparisons.is_empty()
 
@@ -151,7 +151,7 @@ def test_seen_items_are_left_out_for_every_model_the_same_way(split: Split) -> N
     model = PopularityRecommender().fit(split.train)
     model.exclude_seen = False  # a model cannot choose its own question
     report = evaluate({"popularity": model}, split)
-    assert report.asked.exclude_seen
+    assert report.context.exclude_seen
     fair = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
     assert report.results[0].metrics == fair.results[0].metrics
 
@@ -176,7 +176,9 @@ def test_refuses_what_cannot_be_judged(split: Split) -> None:
         evaluate({}, split)
     with pytest.raises(DataError, match="judges 'leave-last-out' splits, this one is 'global-time'"):
         evaluate({"popularity": model}, replace(split, name="global-time"), protocol="leave-last-out")
-    with pytest.raises(DataError, match=r"no protocol is made for 'by hand' splits; there are .*Protocol\("):
+    with pytest.raises(
+        DataError, match=r"no protocol is made for 'by hand' splits; there are .*EvaluationProtocol\("
+    ):
         evaluate({"popularity": model}, replace(split, name="by hand"))
     nobody = replace(split.test, histories=split.test.histories[:0])
     with pytest.raises(DataError, match="the test fold holds no users"):

@@ -10,12 +10,12 @@ from llmrec.data import Catalog, Dataset, Split
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.splits.leaks import seeded_candidates
 from llmrec.errors import DataError, RecipeError
-from llmrec.evaluation import Protocol, evaluate
+from llmrec.evaluation import EvaluationProtocol, evaluate
 from llmrec.evaluation.queries import questions
 from llmrec.models.baselines.popularity import PopularityRecommender
 
 USERS, ITEMS = 300, 300
-TWENTY = Protocol.load("candidates-20")
+TWENTY = EvaluationProtocol.load("candidates-20")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_popularity_is_near_chance_where_it_ranks_the_catalog_well(split: Split)
 def test_rows_of_one_user_count_as_one_user(data: Dataset) -> None:
     split = Split.leave_last_k(data, k=3)
     report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split, protocol=TWENTY)
-    assert (report.asked.users, report.asked.answers, report.results[0].users) == (USERS, 3 * USERS, USERS)
+    assert (report.context.users, report.context.answers, report.results[0].users) == (USERS, 3 * USERS, USERS)
     assert "Of each person's right answers (3.0 on average)" in report.verdicts[1]
 
 
@@ -114,12 +114,12 @@ def test_too_few_others_are_named(split: Split) -> None:
 def test_cold_items_are_ranked_among_new_ones_only(data: Dataset) -> None:
     split = Split.cold_items(data, share=0.2)
     report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
-    asked = questions(split, split.test, Protocol.load("cold-items"), exclude_seen=True)
+    asked = questions(split, split.test, EvaluationProtocol.load("cold-items"), exclude_seen=True)
     trained = set(split.train.events[ITEM])
     assert asked.candidates is not None
     assert all(not set(offered) & trained for offered in asked.candidates.values())
-    assert report.asked.protocol.name == "cold-items"
-    assert report.asked.among == f"{ITEMS - len(trained)} new items"
+    assert report.context.protocol.name == "cold-items"
+    assert report.context.among == f"{ITEMS - len(trained)} new items"
     everything = evaluate(
         {"popularity": PopularityRecommender().fit(split.train)}, split, protocol="cold-items-in-catalog"
     )
@@ -136,6 +136,6 @@ def test_several_answers_are_explained_as_such(data: Dataset) -> None:
 
 def test_rows_without_sampling_are_refused() -> None:
     with pytest.raises(ValueError, match="rows is for sampled candidates"):
-        Protocol(name="a", split="any", question="?", rows=2000)
+        EvaluationProtocol(name="a", split="any", question="?", rows=2000)
     with pytest.raises(RecipeError, match="no protocol"):
-        Protocol.load("candidates-19")
+        EvaluationProtocol.load("candidates-19")

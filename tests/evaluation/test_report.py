@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmrec.errors import DataError, EnvironmentFault
-from llmrec.evaluation import Protocol, Report
+from llmrec.evaluation import EvaluationProtocol, Report
 from llmrec.evaluation.report import plots
 from llmrec.evaluation.results import Comparison, Cost, EvaluationContext, PromptExample, Result
 from llmrec.evaluation.significance import Interval
@@ -39,7 +39,7 @@ def comparison(against: str, *, mine: float, theirs: float, p: float) -> Compari
     )
 
 
-ASKED = EvaluationContext(
+CONTEXT = EvaluationContext(
     data="films",
     fingerprint="ab" * 32,
     people=943,
@@ -52,7 +52,7 @@ ASKED = EvaluationContext(
     answers=943,
     single_answer=True,
     exclude_seen=True,
-    protocol=Protocol.load("leave-last-out"),
+    protocol=EvaluationProtocol.load("leave-last-out"),
 )
 LOG = tuple({"step": n, "epoch": n / 4, "loss": 5 / n} for n in range(1, 9))
 VALID = ({"step": 4, "epoch": 1.0, "valid_ndcg@10": 0.06}, {"step": 8, "epoch": 2.0, "valid_ndcg@10": 0.08})
@@ -71,7 +71,7 @@ def build(*, name: str = "llm", prompt: str = "A, B, C") -> Report:
             comparison("gru", mine=0.083, theirs=0.098, p=0.3),
             comparison("popularity", mine=0.083, theirs=0.045, p=0.0002),
         ),
-        asked=ASKED,
+        context=CONTEXT,
         versions={"llmrec": "0.1.0"},
         machine={"cpus": 2},
     )
@@ -251,7 +251,7 @@ def test_a_report_from_before_all_three_were_counted_is_read() -> None:
 def test_an_answer_is_marked_found_only_among_the_first_k(rank: int | None, said: str) -> None:
     page = build().with_showcase([card("Film", answer_rank=rank)]).to_html()
     assert f"</b> · {said}</p>" in page
-    assert ('class="answer found"' in page) == (rank == 10)
+    assert ('class="answer hit"' in page) == (rank == 10)
 
 
 def test_ids_of_the_figures_do_not_collide(rich_page: str) -> None:

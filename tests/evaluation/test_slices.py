@@ -9,12 +9,12 @@ import pytest
 from llmrec import Recipe
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
-from llmrec.evaluation import Protocol, evaluate
+from llmrec.evaluation import EvaluationProtocol, evaluate
 from llmrec.evaluation.slices import _groups, sliced
 from llmrec.models import from_recipe
 from llmrec.models.baselines.popularity import PopularityRecommender
 
-RULES = Protocol.load("leave-last-out")
+RULES = EvaluationProtocol.load("leave-last-out")
 
 
 class NextFilm(PopularityRecommender):
@@ -43,7 +43,7 @@ def test_each_part_is_judged_by_its_own_answers(train: Dataset) -> None:
     answers = pl.DataFrame({"user_id": ["x", "y", "y", "z"], "item_id": ["a", "a", "d", "new"]})
     recs = pl.DataFrame({"user_id": ["x", "y"], "item_id": ["a", "d"], "rank": [1, 1]})
     parts = {(part.by, part.name): part for part in sliced(recs, Fold(histories, answers), train, RULES)}
-    assert {key: (part.users, part.found.mean) for key, part in parts.items()} == {
+    assert {key: (part.users, part.interval.mean) for key, part in parts.items()} == {
         ("history length", "none"): (1, 0.0),
         ("history length", "1 to 5"): (1, 1.0),
         ("history length", "6 to 10"): (1, pytest.approx(1 / (1 + 1 / np.log2(3)))),
@@ -59,7 +59,7 @@ def test_parts_add_up_to_the_whole() -> None:
     for by in ("history length", "answer"):
         parts = [part for part in result.slices if part.by == by]
         assert sum(part.users for part in parts) == result.users
-        total = sum(part.users * part.found.mean for part in parts)
+        total = sum(part.users * part.interval.mean for part in parts)
         assert total / result.users == pytest.approx(result.metrics["ndcg@10"].mean)
 
 

@@ -9,7 +9,7 @@ import pytest
 from llmrec.reasons import Cited, Evidence, Item, Together, audit
 from llmrec.reasons.wording import quoted
 
-COUNT_FEATURES = Evidence(
+COUNTED = Evidence(
     "u",
     Item("1", "Alien", {"year": 1979, "genres": "Horror, Sci-Fi"}),
     (
@@ -41,11 +41,11 @@ PARAGRAPHS = [
 
 @pytest.mark.parametrize(("text", "fault"), PARAGRAPHS)
 def test_paragraphs(text: str, fault: str) -> None:
-    faults = audit(text, COUNT_FEATURES, form="paragraph")
+    faults = audit(text, COUNTED, form="paragraph")
     assert (faults == []) if not fault else any(fault in found for found in faults), faults
 
 
-AGAINST = replace(COUNT_FEATURES, rival=Item("4", "Speed, The", {"genres": "Action", "year": 1994}))
+AGAINST = replace(COUNTED, rival=Item("4", "Speed, The", {"genres": "Action", "year": 1994}))
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_one_rather_than_another(text: str, fault: str) -> None:
 
 
 def test_a_rival_of_the_same_title_as_another() -> None:
-    for place in (COUNT_FEATURES.item, COUNT_FEATURES.cited[0]):
-        evidence = replace(COUNT_FEATURES, rival=Item("9", place.title))
+    for place in (COUNTED.item, COUNTED.cited[0]):
+        evidence = replace(COUNTED, rival=Item("9", place.title))
         text = f'We suggest "Alien" rather than "{place.title}" because you chose "Heat" and "Tremors".'
         assert audit(text, evidence) == []
 

@@ -10,7 +10,7 @@ import pytest
 
 import llmrec
 from llmrec.data import Histories
-from llmrec.reasons import Task
+from llmrec.reasons import NarrationRequest
 
 if TYPE_CHECKING:
     from conftest import Linear
@@ -21,8 +21,8 @@ class Unasked:
 
     backend = "llm"
 
-    def narrate(self, tasks: list[Task]) -> list[str | None]:
-        raise AssertionError(tasks)
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        raise AssertionError(requests)
 
 
 def test_the_item_itself_is_named(model: Linear, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,13 @@ import pytest
 import llmrec
 from llmrec.data import Histories
 from llmrec.errors import ModelError
-from llmrec.reasons import Cited, EndpointNarrator, Evidence, Item, Task, counts
+from llmrec.reasons import Cited, EndpointNarrator, Evidence, Item, NarrationRequest, counts
 
 if TYPE_CHECKING:
     from conftest import Linear
 
 GOOD = 'We suggest "Final Waltz" because you chose "Amber Gate".'
-TASK = Task(Evidence("u", Item("f", "Final Waltz"), (Cited("a", "Amber Gate", {}, 1.0),)))
+TASK = NarrationRequest(Evidence("u", Item("f", "Final Waltz"), (Cited("a", "Amber Gate", {}, 1.0),)))
 
 
 class Server(ThreadingHTTPServer):

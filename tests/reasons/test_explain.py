@@ -13,7 +13,7 @@ from llmrec.data import Catalog, Histories
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.prompting import Language
-from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, Task, audit, counts, occlusion
+from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, NarrationRequest, audit, counts, occlusion
 from llmrec.reasons.request import facts
 from llmrec.reasons.wording import spoken
 
@@ -31,11 +31,11 @@ class Scripted:
 
     def __init__(self, *sentences: str | None, second: tuple[str | None, ...] = ()) -> None:
         self.tries = [list(sentences), list(second)]
-        self.asked: list[list[Task]] = []
+        self.asked: list[list[NarrationRequest]] = []
 
-    def narrate(self, tasks: list[Task]) -> list[str | None]:
-        self.asked.append(tasks)
-        return self.tries[len(self.asked) - 1] or [task.said for task in tasks]
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        self.asked.append(requests)
+        return self.tries[len(self.asked) - 1] or [request.said for request in requests]
 
 
 def test_template_without_a_language_model(model: Linear) -> None:
@@ -76,7 +76,7 @@ def test_sentences_that_pass_are_shown_and_others_replaced(model: Linear) -> Non
     assert table["faults"].to_list() == [[], ["it says 'award-winning', which is not in the evidence"], []]
     assert table["first_try"].to_list() == [True, False, True]
     assert counts(table) == {"written_by_llm": 1, "replaced_by_template": 1, "written_by_template": 1}
-    assert [[task.evidence.user_id for task in asked] for asked in narrator.asked] == [["u", "v"], ["v"]]
+    assert [[request.evidence.user_id for request in asked] for asked in narrator.asked] == [["u", "v"], ["v"]]
 
 
 def test_what_fails_is_asked_for_once_more_with_its_faults(model: Linear) -> None:
@@ -88,9 +88,9 @@ def test_what_fails_is_asked_for_once_more_with_its_faults(model: Linear) -> Non
     assert table["backend"].to_list() == ["llm", "llm", "template"]
     assert table["first_try"].to_list() == [True, False, True]
     assert counts(table) == {"written_by_llm": 2, "replaced_by_template": 0, "written_by_template": 1}
-    (task,) = narrator.asked[1]
-    assert task.messages()[-2]["content"] == "We suggest the award-winning East Wind."
-    assert "it says 'award-winning', which is not in the evidence" in task.messages()[-1]["content"]
+    (request,) = narrator.asked[1]
+    assert request.messages()[-2]["content"] == "We suggest the award-winning East Wind."
+    assert "it says 'award-winning', which is not in the evidence" in request.messages()[-1]["content"]
 
 
 def test_a_backend_without_an_answer_is_not_asked_again(model: Linear) -> None:
@@ -145,7 +145,7 @@ def test_tone_is_handed_to_the_llm(model: Linear) -> None:
     narrator = Scripted("")
     llmrec.explain(model, RECS[:1], HISTORIES, narrator=narrator, tone="warm")
     assert "Write in a warm tone." in narrator.asked[0][0].messages()[0]["content"]
-    assert "tone" not in Task(narrator.asked[0][0].evidence).messages()[0]["content"]
+    assert "tone" not in NarrationRequest(narrator.asked[0][0].evidence).messages()[0]["content"]
 
 
 @pytest.mark.parametrize("nonsense", ["", "...", "I am a language model.", '"Zorblat"', "😀" * 40, "\n\n"])
@@ -190,9 +190,9 @@ def test_bad_input_is_named(model: Linear) -> None:
 def test_a_model_with_a_base_llm_is_narrated_by_it(model: Linear, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def narrate(self: LocalNarrator, tasks: list[Task]) -> list[str | None]:
+    def narrate(self: LocalNarrator, requests: list[NarrationRequest]) -> list[str | None]:
         asked.append(self.chat.base)
-        return [""] * len(tasks)
+        return [""] * len(requests)
 
     monkeypatch.setattr(LocalNarrator, "narrate", narrate)
     model.narration_base = "some/base"  # type: ignore[attr-defined]
@@ -246,7 +246,7 @@ def test_template_sentences_pass_the_audit_whatever_the_titles(title: str, langu
     ]
     for one in several:
         for form in ("sentence", "paragraph"):
-            sentence = Task(one, language, form).plain()
+            sentence = NarrationRequest(one, language, form).plain()
             assert spoken(title) in sentence
             assert audit(sentence, one, language=language, form=form) == []
 
@@ -266,7 +266,7 @@ def test_facts_are_the_strongest_distinct_titles_and_what_they_share() -> None:
         Cited("4", "B", {"genres": ["Drama"]}, 1.0),
         Cited("5", "C", {}, 0.5),
     )
-    assert facts(Task(Evidence("u", item, cited)), named=2) == {
+    assert facts(NarrationRequest(Evidence("u", item, cited)), named=2) == {
         "item": '"The Sting"',
         "chosen": '"A" and "B"',
         "count": 2,
@@ -275,8 +275,8 @@ def test_facts_are_the_strongest_distinct_titles_and_what_they_share() -> None:
         "people": "",
         "tone": "plain",
     }
-    assert facts(Task(Evidence("u", item, cited), "zh"))["chosen"] == "《A》、《B》、《C》"
-    assert facts(Task(Evidence("u", item, cited)))["shared"] == ""
+    assert facts(NarrationRequest(Evidence("u", item, cited), "zh"))["chosen"] == "《A》、《B》、《C》"
+    assert facts(NarrationRequest(Evidence("u", item, cited)))["shared"] == ""
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import llmrec
 from llmrec.data import Catalog, Histories
 from llmrec.prompting import one_line
-from llmrec.reasons import LocalNarrator, Task, audit, occlusion
+from llmrec.reasons import LocalNarrator, NarrationRequest, audit, occlusion
 from llmrec.reasons.wording import spoken
 
 if TYPE_CHECKING:
@@ -109,13 +109,15 @@ def test_the_narrator_of_other_items_writes_what_it_wrote_without_them(
 ) -> None:
     both = pl.concat([PLAIN, EVIL])
     narrator = LocalNarrator(str(tiny_base), max_new_tokens=6)
-    tasks = [Task(one) for one in occlusion(hostile, HISTORIES, both)]
-    told = narrator.narrate(tasks)
-    hostile.catalog, alone = catalog, narrator.narrate(tasks[:2])
+    requests = [NarrationRequest(one) for one in occlusion(hostile, HISTORIES, both)]
+    told = narrator.narrate(requests)
+    hostile.catalog, alone = catalog, narrator.narrate(requests[:2])
     assert told[:2] == alone
     # No title became a special token: each chat has as many as the plain one.
     special = set(narrator.chat.loaded[1].all_special_ids)
-    counts = {sum(token in special for token in narrator.chat.encode(task.messages()[-1:])) for task in tasks}
+    counts = {
+        sum(token in special for token in narrator.chat.encode(request.messages()[-1:])) for request in requests
+    }
     assert len(counts) == 1
 
 

@@ -22,7 +22,7 @@ from llmrec.reasons.claims import read
 from llmrec.reasons.facts import attributes
 from llmrec.reasons.occlusion import scores_without
 from llmrec.reasons.pipeline import evidence_of
-from llmrec.reasons.request import Form
+from llmrec.reasons.request import ReasonForm
 
 _COMPARED = ("deletion_better", "deletion_gap", "sufficiency_better", "sufficiency_gap")
 
@@ -34,7 +34,7 @@ def judge_reasons(
     *,
     references: Sequence[str] | None = None,
     language: Language = "en",
-    form: Form = "sentence",
+    form: ReasonForm = "sentence",
     seed: int = 0,
 ) -> dict[str, float | Interval]:
     """Judge a table that ``explain`` returned. ``references`` adds ROUGE-L, BLEU and MiniLM similarity.
@@ -69,7 +69,7 @@ def judge_reasons(
 
 
 def faithfulness(
-    table: pl.DataFrame, catalog: Catalog, *, language: Language = "en", form: Form = "sentence"
+    table: pl.DataFrame, catalog: Catalog, *, language: Language = "en", form: ReasonForm = "sentence"
 ) -> Float64s:
     """Return 1 for each reason whose every claim is in its evidence, else 0: float64 [n]."""
     pairs = zip(table["sentence"].to_list(), evidence_of(table, catalog), strict=True)

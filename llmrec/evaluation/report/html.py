@@ -28,10 +28,10 @@ def page(report: Report) -> str:
         "chance": glossary.chance,
     }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    columns = report.asked.protocol.columns
+    columns = report.context.protocol.columns
     return template.render(
         report=report,
-        asked=report.asked,
+        context=report.context,
         columns=columns,
         cost_names=tables.COST,
         cost_cells=tables.cost_cells,

@@ -90,10 +90,10 @@ def by_history(results: Sequence[Result]) -> str | None:
         names = [f"{part.name}\n({part.users:,} people)" for part in max(kept.values(), key=len)]
         for place, parts in kept.items():
             at = [number + (place - len(results) / 2) * 0.06 for number in range(len(parts))]
-            means = [part.found.mean for part in parts]
+            means = [part.interval.mean for part in parts]
             reach = [
-                [max(part.found.mean - part.found.low, 0) for part in parts],
-                [max(part.found.high - part.found.mean, 0) for part in parts],
+                [max(part.interval.mean - part.interval.low, 0) for part in parts],
+                [max(part.interval.high - part.interval.mean, 0) for part in parts],
             ]
             axes.errorbar(
                 at,

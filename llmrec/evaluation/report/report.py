@@ -14,7 +14,7 @@ from rich.console import Group
 from llmrec.errors import DataError
 from llmrec.evaluation.report import tables
 from llmrec.evaluation.report.summary import verdicts
-from llmrec.evaluation.results import Card, Comparison, EvaluationContext, Reasons, Result, Seeds
+from llmrec.evaluation.results import Card, Comparison, EvaluationContext, ReasonCounts, Result, Seeds
 from llmrec.resources.cache import replace_file
 
 JSON, HTML = "report.json", "report.html"
@@ -29,12 +29,12 @@ class Report(BaseModel):
     results: tuple[Result, ...]
     compared: tuple[Comparison, ...]
     seeds: tuple[Seeds, ...] = ()
-    asked: EvaluationContext
+    context: EvaluationContext
     versions: dict[str, str]
     machine: dict[str, str | int]
     notes: tuple[str, ...] = ()
     cards: tuple[Card, ...] = ()
-    reasons: Reasons | None = None
+    reasons: ReasonCounts | None = None
 
     @property
     def table(self) -> pl.DataFrame:
@@ -42,8 +42,8 @@ class Report(BaseModel):
 
         Where less than the catalog was ranked, ``among`` says what.
         """
-        told = {} if self.asked.choices is None else {"among": self.asked.among}
-        rows = [_row(result) | told for result in self.results]
+        among = {} if self.context.choices is None else {"among": self.context.among}
+        rows = [_row(result) | among for result in self.results]
         return pl.DataFrame(rows, infer_schema_length=None)
 
     @property
@@ -58,7 +58,7 @@ class Report(BaseModel):
     @property
     def verdicts(self) -> list[str]:
         """What the numbers show, in sentences made from them."""
-        return verdicts(self.results, self.compared, self.asked)
+        return verdicts(self.results, self.compared, self.context)
 
     def with_showcase(
         self,
@@ -85,8 +85,8 @@ class Report(BaseModel):
             "replaced_by_template": replaced_by_template,
             "written_by_template": written_by_template,
         }
-        told = {name: count for name, count in given.items() if count is not None}
-        counts = Reasons(**told) if told else None
+        counted = {name: count for name, count in given.items() if count is not None}
+        counts = ReasonCounts(**counted) if counted else None
         return self.model_copy(update={"cards": shown, "reasons": counts})
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,22 +125,22 @@ class Report(BaseModel):
 
     def to_markdown(self) -> str:
         """Return the result table for a README."""
-        among = None if self.asked.choices is None else self.asked.among
-        return tables.markdown(self.results, self.asked.protocol.columns, among=among)
+        among = None if self.context.choices is None else self.context.among
+        return tables.markdown(self.results, self.context.protocol.columns, among=among)
 
     def save(self, folder: str | Path) -> None:
         """Write report.json and report.html, each whole or not at all; earlier ones are replaced.
 
         Raises EnvironmentFault where the folder cannot be written.
         """
-        place = Path(folder)
+        path = Path(folder)
         values = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         for name, text in ((HTML, self.to_html()), (JSON, values)):
-            replace_file(place / name, text)
+            replace_file(path / name, text)
 
     def __rich__(self) -> Group:
         """Draw the result tables in a terminal: accuracy, cost, beyond accuracy, seeds."""
-        more = tables.more(self.results, self.seeds, self.asked.protocol.columns)
+        more = tables.more(self.results, self.seeds, self.context.protocol.columns)
         return Group(*self._short().renderables, *more)
 
     def __repr__(self) -> str:
@@ -149,9 +149,9 @@ class Report(BaseModel):
     __str__ = __repr__
 
     def _short(self) -> Group:
-        asked = self.asked
-        title = f"{asked.data}, {asked.fold} fold of {asked.split}: {asked.users:,} users, {asked.among}"
-        return tables.terminal(self.results, asked.protocol.columns, title=title)
+        context = self.context
+        title = f"{context.data}, {context.fold} fold of {context.split}: {context.users:,} users, {context.among}"
+        return tables.terminal(self.results, context.protocol.columns, title=title)
 
 
 def _row(result: Result) -> dict[str, object]:
@@ -164,9 +164,8 @@ def _row(result: Result) -> dict[str, object]:
 
 
 def _compared(row: Comparison) -> dict[str, object]:
-    found = row.model_dump(exclude={"difference"})
     difference = row.difference
-    return found | {
+    return row.model_dump(exclude={"difference"}) | {
         "difference": difference.mean,
         "difference_low": difference.low,
         "difference_high": difference.high,

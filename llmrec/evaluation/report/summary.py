@@ -9,15 +9,17 @@ from llmrec.evaluation.results import Comparison, EvaluationContext, Result
 ALPHA = 0.05
 
 
-def verdicts(results: tuple[Result, ...], compared: tuple[Comparison, ...], asked: EvaluationContext) -> list[str]:
+def verdicts(
+    results: tuple[Result, ...], compared: tuple[Comparison, ...], context: EvaluationContext
+) -> list[str]:
     """State the first model's number, then where it stands against each other model, then who leads."""
-    first, metric = results[0], asked.protocol.columns[0]
-    found, level = first.metrics[metric], f"{asked.protocol.level * 100:g} % interval"
+    first, metric = results[0], context.protocol.columns[0]
+    found, level = first.metrics[metric], f"{context.protocol.level * 100:g} % interval"
     lines = [
-        f"{first.model} scores {found.mean:.3f} in {metric_name(metric)}{_of(asked)} "
+        f"{first.model} scores {found.mean:.3f} in {metric_name(metric)}{_of(context)} "
         f"({level} {found.low:.3f} to {found.high:.3f})."
     ]
-    lines += _found(first, asked)
+    lines += _found(first, context)
     lines += [_against(row, results) for row in compared if row.metric == metric]
     if len(results) > 2:
         best = max(results, key=lambda result: result.metrics[metric].mean)
@@ -25,29 +27,29 @@ def verdicts(results: tuple[Result, ...], compared: tuple[Comparison, ...], aske
     return lines
 
 
-def _of(asked: EvaluationContext) -> str:
+def _of(context: EvaluationContext) -> str:
     """Name what was ranked where it is not the whole catalog: such a number is another number."""
-    return "" if asked.choices is None else f" among {asked.among}"
+    return "" if context.choices is None else f" among {context.among}"
 
 
-def _found(first: Result, asked: EvaluationContext) -> list[str]:
+def _found(first: Result, context: EvaluationContext) -> list[str]:
     """Say recall as a share: of people where each has one answer, else of answers; and what chance gives."""
-    k, lines = asked.protocol.k, []
+    k, lines = context.protocol.k, []
     column = f"recall@{k}"
     if column not in first.metrics:
         return []
     share = first.metrics[column].mean
-    if asked.single_answer and asked.answers <= asked.users:
-        people = f"{share:.1%} of the {asked.users:,} people"
+    if context.single_answer and context.answers <= context.users:
+        people = f"{share:.1%} of the {context.users:,} people"
         lines.append(f"For {people}, its {k} suggestions held the very item they chose next.")
     else:
         lines.append(
-            f"Of each person's right answers ({asked.answers / max(asked.users, 1):.1f} on average), its {k} "
-            f"suggestions held {share:.1%}, averaged over {asked.users:,} people."
+            f"Of each person's right answers ({context.answers / max(context.users, 1):.1f} on average), its {k} "
+            f"suggestions held {share:.1%}, averaged over {context.users:,} people."
         )
-    if asked.choices is not None:
-        blind = f"{min(k / max(asked.ranked, 1), 1):.1%} of the right answers"
-        lines.append(f"A list picked blindly from {asked.among} would hold about {blind}.")
+    if context.choices is not None:
+        blind = f"{min(k / max(context.ranked, 1), 1):.1%} of the right answers"
+        lines.append(f"A list picked blindly from {context.among} would hold about {blind}.")
     return lines
 
 
