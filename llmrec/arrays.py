@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +13,12 @@ Int8s = npt.NDArray[np.int8]
 Int16s = npt.NDArray[np.int16]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
+UInt32s = npt.NDArray[np.uint32]
+UInt64s = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 # Of any width.
 Floatings = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.integer]
+Numbers = npt.NDArray[np.number]
+# Of any dtype.
+Arrays = npt.NDArray[Any]

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from llmrec.arrays import Int64s
+from llmrec.arrays import Int64s, UInt32s, UInt64s
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 
@@ -53,7 +52,7 @@ class Coder:
         self._turns = 0
         self._apart: dict[str, int] = {}
 
-    def codes(self, text: pl.Series) -> npt.NDArray[np.uint32]:
+    def codes(self, text: pl.Series) -> UInt32s:
         """Return a code for each id, uint32 [n]; a missing one counts as blank."""
         text = text.fill_null("")
         hashes = text.hash().to_numpy()
@@ -67,17 +66,17 @@ class Coder:
             codes[row] = self._code_apart(text[row])
         return codes
 
-    def coded(self, codes: npt.NDArray[np.uint32], *, where: str) -> Coded:
+    def coded(self, codes: UInt32s, *, where: str) -> Coded:
         """Return codes that stand for sorted names. Raises DataError for an id that spans lines."""
         return _sorted(codes, self._names, where=where)
 
-    def enum(self, codes: npt.NDArray[np.uint32]) -> pl.Series:
+    def enum(self, codes: UInt32s) -> pl.Series:
         """Return the ids as a column that holds each of them once."""
         kind = pl.Enum(self._names)
         physical = pl.Series(dtype=kind).to_physical().dtype
         return pl.Series(self._names.name, codes).cast(physical).cat.to(kind)
 
-    def _look_up(self, hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint32], Int64s]:
+    def _look_up(self, hashes: UInt64s) -> tuple[UInt32s, Int64s]:
         """Return the codes and the rows whose hash is not known yet."""
         codes = self._table[self._placeholders(hashes, 0)]
         missed = np.flatnonzero(self._hashes[codes] != hashes)
@@ -91,7 +90,7 @@ class Coder:
         codes[missed[blank]] = 0
         return codes, missed[~blank]
 
-    def _add(self, names: pl.Series, hashes: npt.NDArray[np.uint64]) -> None:
+    def _add(self, names: pl.Series, hashes: UInt64s) -> None:
         fresh = np.arange(len(self._hashes), len(self._hashes) + len(hashes), dtype=np.uint32)
         self._names = pl.concat([self._names, names], rechunk=True)
         self._hashes = np.concatenate([self._hashes, hashes])
@@ -109,7 +108,7 @@ class Coder:
             turn += 1
         self._turns = max(self._turns, turn)
 
-    def _placeholders(self, hashes: npt.NDArray[np.uint64], turn: int) -> npt.NDArray[np.uint64]:
+    def _placeholders(self, hashes: UInt64s, turn: int) -> UInt64s:
         """Return each hash's slot, another in every turn: multiplication by an odd number that wraps around."""
         bits = len(self._table).bit_length() - 1
         return (hashes * (_SPREAD * np.uint64(2 * turn + 1) | np.uint64(1))) >> np.uint64(64 - bits)
@@ -141,7 +140,7 @@ def coded(column: pl.Series, *, where: str) -> Coded:
     return coder.coded(found, where=where)
 
 
-def _sorted(codes: npt.NDArray[np.uint32], names: pl.Series, *, where: str) -> Coded:
+def _sorted(codes: UInt32s, names: pl.Series, *, where: str) -> Coded:
     """Return the codes of distinct ``names`` as codes of those that occur, sorted; a blank one is missing."""
     used = np.zeros(len(names), dtype=bool)
     used[codes] = True
@@ -204,7 +203,7 @@ def order_of(users: pl.Series, micros: pl.Series) -> pl.Series:
     return table.with_row_index("row").sort(table.columns, maintain_order=True)["row"]
 
 
-def _order(keys: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.uint32]:
+def _order(keys: UInt64s, bits: int) -> UInt32s:
     """Return the order of keys that have so many bits; equal ones stay as they stood.
 
     Sorted piece by piece, as numbers that hold the rest of the key and then the place in the piece.

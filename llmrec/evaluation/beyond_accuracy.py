@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from llmrec.arrays import Float32s, Float64s, Int64s
+from llmrec.arrays import Float32s, Float64s, Int64s, Numbers
 from llmrec.data import Catalog, Dataset, Histories, Sequences
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.evaluation.results import Beyond
@@ -150,7 +149,7 @@ def _mean(values: Float64s, level: float) -> Interval | None:
     return Interval(mean=mean, low=mean - reach, high=mean + reach)
 
 
-def _over(sums: Float64s, counts: npt.NDArray[np.number]) -> Float64s:
+def _over(sums: Float64s, counts: Numbers) -> Float64s:
     """Divide; NaN where there is nothing to divide by."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(counts > 0, sums / counts, np.nan)

@@ -43,16 +43,6 @@ def encode_item_texts(
     return found
 
 
-def standardize(vectors: Float32s) -> tuple[Float32s, Float32s, float]:
-    """Centre vectors and scale them to unit mean square. Returns the result, the mean and the scale.
-
-    LLM states share a large common part that would make all texts look alike.
-    """
-    mean = vectors.mean(axis=0)
-    scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
-    return ((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale
-
-
 def laid_out(serializer: Serializer, codes: Int64s) -> tuple[Int64s, Int64s]:
     """Return some items' lines, right-padded behind a leading newline [n, 1 + longest], and their lengths [n].
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from llmrec.arrays import Bools, Float32s, Int64s
+from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 
@@ -81,7 +78,7 @@ def _keys(scores: Float32s, tie_order: Int64s) -> Int64s:
     return (ordered << 31) - tie_order
 
 
-def table_of(users: list[str], catalog: Catalog, best: npt.NDArray[Any], values: npt.NDArray[Any]) -> pl.DataFrame:
+def table_of(users: list[str], catalog: Catalog, best: Arrays, values: Arrays) -> pl.DataFrame:
     """Lay out ranked codes [n, k] as ``user_id, item_id, rank, score``, without places at score -inf."""
     n, k = best.shape
     table = pl.DataFrame(

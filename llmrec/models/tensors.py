@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from llmrec.arrays import Arrays
 from llmrec.errors import ArtifactError
 
-Tensors = dict[str, npt.NDArray[Any]]
+Tensors = dict[str, Arrays]
 
 
-def write_tensors(path: Path, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Arrays]) -> None:
     """Write arrays of any numeric dtype."""
     from safetensors.numpy import save_file
 
@@ -32,6 +31,6 @@ def read_tensors(path: Path) -> Tensors:
         raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
 
 
-def _contiguous(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _contiguous(array: Arrays) -> Arrays:
     # numpy's ascontiguousarray would turn a scalar into a vector of one.
     return np.asarray(array, order="C")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from llmrec.arrays import Float64s, Floatings, Int64s, Integers
 from llmrec.data import Sequences
@@ -146,7 +144,7 @@ def inputs_of(values: Integers, sequences: Sequences, windows: Int64s, longest: 
     return found
 
 
-def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Int64s:
+def padded(sequences: Sequences, rows: Integers) -> Int64s:
     """Lay some sequences side by side: int64 [n, longest], -1 behind the shorter ones."""
     lengths = sequences.lengths()[rows]
     inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
@@ -155,7 +153,7 @@ def padded(sequences: Sequences, rows: npt.NDArray[Any]) -> Int64s:
     return inputs
 
 
-def padded_event_codes(sequences: Sequences, rows: npt.NDArray[Any]) -> Int64s | None:
+def padded_event_codes(sequences: Sequences, rows: Integers) -> Int64s | None:
     """Lay the events' runs out as ``padded`` lays out the items, 0 behind the shorter ones; None without runs."""
     if sequences.event_codes is None:
         return None

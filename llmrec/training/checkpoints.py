@@ -11,17 +11,17 @@ import torch
 
 from llmrec.errors import TrainingError
 
-Tensors = dict[str, torch.Tensor]
+NamedTensors = dict[str, torch.Tensor]
 WEIGHTS = "trainable.safetensors"
 NEXT_ITEM = ("valid_ndcg@10",)  # the column of a log that says which epoch is best
 
 
-def trainable_state(network: torch.nn.Module | None) -> Tensors:
+def trainable_state(network: torch.nn.Module | None) -> NamedTensors:
     """Return what training changes, on the CPU, by name."""
     return {name: value.detach().cpu().contiguous() for name, value in _changing(network).items()}
 
 
-def load_trainable(network: torch.nn.Module | None, state: Tensors) -> None:
+def load_trainable(network: torch.nn.Module | None, state: NamedTensors) -> None:
     """Put back what ``trainable_state`` took. Raises TrainingError if the networks differ."""
     own = _changing(network)
     if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
@@ -31,7 +31,7 @@ def load_trainable(network: torch.nn.Module | None, state: Tensors) -> None:
             value.copy_(state[name])
 
 
-def _changing(network: torch.nn.Module | None) -> Tensors:
+def _changing(network: torch.nn.Module | None) -> NamedTensors:
     """Return the trained parameters, and the buffers that a network names in ``checkpoint_buffers``."""
     assert network is not None
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}

@@ -22,7 +22,7 @@ from llmrec.training.batching import Batch
 from llmrec.training.checkpoints import (
     NEXT_ITEM,
     WEIGHTS,
-    Tensors,
+    NamedTensors,
     append_row,
     best_file,
     best_row,
@@ -45,7 +45,7 @@ class Course:
     """
 
     batches: list[Batch]
-    collate: Callable[[Batch], Tensors]
+    collate: Callable[[Batch], NamedTensors]
     validate: Callable[[], dict[str, float]] | None
     work_dir: Path
     progress: Progress
@@ -57,14 +57,14 @@ class Course:
         return best_row(self.log, self.early_stopping_metric)
 
 
-class _Batches(torch.utils.data.Dataset[Tensors]):
+class _Batches(torch.utils.data.Dataset[NamedTensors]):
     def __init__(self, course: Course) -> None:
         self.course = course
 
     def __len__(self) -> int:
         return len(self.course.batches)
 
-    def __getitem__(self, place: int) -> Tensors:
+    def __getitem__(self, place: int) -> NamedTensors:
         return self.course.collate(self.course.batches[place])
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from llmrec.arrays import Float64s, Int64s
+from llmrec.arrays import Arrays, Float64s, Int64s
 from llmrec.evaluation.significance import Interval
 
 BINS = 10
@@ -113,7 +112,7 @@ def curves(targets: Int64s, probabilities: Float64s) -> dict[str, list[list[floa
 
 def intervals(
     measure: Callable[[Int64s], dict[str, float]],
-    owners: npt.NDArray[Any],
+    owners: Arrays,
     *,
     samples: int = SAMPLES,
     seed: int = 0,

@@ -130,8 +130,8 @@ class LLMRecommender(RespondingRecommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.llm.backbone import add_adapter, load_backbone
-        from llmrec.llm.encode import standardize
         from llmrec.llm.weights import identity_of
+        from llmrec.models.text_encodings import standardize
         from llmrec.runtime import device_name, seed_everything
 
         seed_everything(self.recipe.seed)

@@ -15,7 +15,7 @@ from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
-from llmrec.models.text_encodings import text_encodings
+from llmrec.models.text_encodings import standardize, text_encodings
 from llmrec.training.batching import (
     Batch,
     by_length,
@@ -72,7 +72,6 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         return network
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        from llmrec.llm.encode import standardize
         from llmrec.runtime import seed_everything
 
         if self.over == "texts":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from llmrec.data import Dataset, Fold
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
-from llmrec.models.text_encodings import text_encodings
+from llmrec.models.text_encodings import standardize, text_encodings
 
 if TYPE_CHECKING:
     from llmrec.models.sequential.networks import SequenceNetwork
@@ -24,8 +24,6 @@ class TextSequentialRecommender(SequentialRecommender):
     cell: ClassVar[Literal["gru", "lstm"]]
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        from llmrec.llm.encode import standardize
-
         self._texts = standardize(text_encodings(self))[0]
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
