@@ -35,6 +35,10 @@ class RecipeError(InputError):
     """A recipe or a ``--set`` with an unknown field or an impossible value."""
 
 
+class RegistryError(InputError):
+    """A recommender of another package that cannot be used: not importable, not one, or its kind is taken."""
+
+
 class PromptError(InputError):
     """A prompt file that does not follow the schema, or a prompt that does not fit."""
 

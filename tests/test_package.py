@@ -14,7 +14,8 @@ import pytest
 import llmrec
 from llmrec import Recipe
 from llmrec.config import names
-from llmrec.models import KINDS, from_recipe
+from llmrec.models import from_recipe
+from llmrec.models.registry import SHIPPED
 from llmrec.prompting import Prompt
 from llmrec.resources.shipped import folder
 
@@ -87,7 +88,8 @@ def test_all_is_what_is_public() -> None:
 
 def test_every_recommender_is_public_and_of_its_kind() -> None:
     models = importlib.import_module("llmrec.models")
-    for kind, (_, name) in KINDS.items():
+    for kind, path in SHIPPED.items():
+        name = path.partition(":")[2]
         assert name in models.__all__
         assert getattr(models, name).kind == kind
     assert all(getattr(models, name) for name in models.__all__)

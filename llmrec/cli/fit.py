@@ -48,9 +48,11 @@ def fit(
     """
     import llmrec
     from llmrec.data.splits import named
+    from llmrec.models import from_recipe
     from llmrec.models.runs import fit_run
 
     chosen = llmrec.Recipe.load(recipe, set=set)
+    from_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
     held = named.find(split, table)
     model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmrec import artifact
-from llmrec.config import Recipe
-from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.base import Recommender
+from llmrec.models.registry import SHIPPED, from_recipe, load, register
 
 if TYPE_CHECKING:
     from llmrec.models.baselines.als import ALSRecommender
@@ -55,59 +52,20 @@ __all__ = [
     "TextRecommender",
     "from_recipe",
     "load",
+    "register",
 ]
 
-KINDS = {
-    "popularity": ("llmrec.models.baselines.popularity", "PopularityRecommender"),
-    "recent": ("llmrec.models.baselines.popularity", "RecentRecommender"),
-    "repeat-last": ("llmrec.models.baselines.popularity", "RepeatLastRecommender"),
-    "markov": ("llmrec.models.baselines.markov", "MarkovRecommender"),
-    "item-knn": ("llmrec.models.baselines.item_knn", "ItemKNNRecommender"),
-    "als": ("llmrec.models.baselines.als", "ALSRecommender"),
-    "text": ("llmrec.models.baselines.text", "TextRecommender"),
-    "gru": ("llmrec.models.sequential.rnn", "GRURecommender"),
-    "lstm": ("llmrec.models.sequential.rnn", "LSTMRecommender"),
-    "sasrec": ("llmrec.models.sequential.sasrec", "SASRecRecommender"),
-    "bert4rec": ("llmrec.models.sequential.bert4rec", "BERT4RecRecommender"),
-    "gru-text": ("llmrec.models.sequential.text_rnn", "GRUTextRecommender"),
-    "lstm-text": ("llmrec.models.sequential.text_rnn", "LSTMTextRecommender"),
-    "gru-events": ("llmrec.models.sequential.event_rnn", "GRUEventRecommender"),
-    "lstm-events": ("llmrec.models.sequential.event_rnn", "LSTMEventRecommender"),
-    "gru-text-events": ("llmrec.models.sequential.event_rnn", "GRUTextEventRecommender"),
-    "llm": ("llmrec.models.llm.recommender", "LLMRecommender"),
-}
-
 # Made of fitted models, or of nothing that is trained: no recipe or run names them.
-WITHOUT_RECIPE = {
-    "generative": ("llmrec.models.llm.generative", "GenerativeRanking"),
-    "fusion": ("llmrec.models.fusion", "Fusion"),
-    "prompt": ("llmrec.models.zero_shot", "PromptRanking"),
-}
-
-
-def from_recipe(recipe: Recipe) -> Recommender:
-    """Make the unfitted recommender that a recipe describes. Raises RecipeError for an unknown model."""
-    if recipe.model not in KINDS:
-        raise RecipeError(f"{recipe.name}: no model '{recipe.model}'; there are {', '.join(KINDS)}")
-    return _class_of(recipe.model)(recipe)
-
-
-def load(folder: str | Path) -> Recommender:
-    """Read a run directory of any kind. Raises ArtifactError if it is not a complete, undamaged run."""
-    kind = artifact.read(Path(folder), verify=False).kind
-    if kind not in KINDS:
-        raise ArtifactError(f"{folder} holds a '{kind}' model, which this version does not know")
-    return _class_of(kind).load(folder)
-
-
-def _class_of(kind: str) -> type[Recommender]:
-    module, name = KINDS[kind]
-    found: type[Recommender] = getattr(importlib.import_module(module), name)
-    return found
+_RANKERS = (
+    "llmrec.models.fusion:Fusion",
+    "llmrec.models.llm.generative:GenerativeRanking",
+    "llmrec.models.zero_shot:PromptRanking",
+)
 
 
 def __getattr__(name: str) -> object:
-    for module, class_name in (*KINDS.values(), *WITHOUT_RECIPE.values()):
+    for path in (*SHIPPED.values(), *_RANKERS):
+        module, _, class_name = path.partition(":")
         if name == class_name:
             return getattr(importlib.import_module(module), name)
     raise AttributeError(f"module 'llmrec.models' has no attribute '{name}'")

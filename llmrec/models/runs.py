@@ -14,8 +14,8 @@ from llmrec.data import Dataset, Split
 from llmrec.data.splits import named
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, TrainingError
-from llmrec.models import from_recipe, load
 from llmrec.models.base import SPLIT, Recommender
+from llmrec.models.registry import from_recipe, load
 
 
 def fit_run(

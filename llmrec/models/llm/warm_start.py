@@ -15,7 +15,7 @@ def warm_vectors(run: str, catalog: Catalog, dim: int) -> Float32s:
     Raises RecipeError if the run's model has no item vectors or they have another width, ArtifactError if
     it is not a run.
     """
-    from llmrec.models import load
+    from llmrec.models.registry import load
 
     model = load(run)
     vectors = model.item_vectors()

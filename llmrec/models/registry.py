@@ -1,0 +1,151 @@
+"""Which class a ``kind`` is: the shipped recommenders, those registered here, and those of installed packages."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from importlib import metadata
+from operator import attrgetter
+from pathlib import Path
+
+from llmrec import artifact
+from llmrec.config import Recipe
+from llmrec.errors import ArtifactError, RecipeError, RegistryError
+from llmrec.models.base import Recommender
+
+# The entry points of this group are read when a kind is looked up, never at import.
+GROUP = "llmrec.recommenders"
+
+SHIPPED = {
+    "popularity": "llmrec.models.baselines.popularity:PopularityRecommender",
+    "recent": "llmrec.models.baselines.popularity:RecentRecommender",
+    "repeat-last": "llmrec.models.baselines.popularity:RepeatLastRecommender",
+    "markov": "llmrec.models.baselines.markov:MarkovRecommender",
+    "item-knn": "llmrec.models.baselines.item_knn:ItemKNNRecommender",
+    "als": "llmrec.models.baselines.als:ALSRecommender",
+    "text": "llmrec.models.baselines.text:TextRecommender",
+    "gru": "llmrec.models.sequential.rnn:GRURecommender",
+    "lstm": "llmrec.models.sequential.rnn:LSTMRecommender",
+    "sasrec": "llmrec.models.sequential.sasrec:SASRecRecommender",
+    "bert4rec": "llmrec.models.sequential.bert4rec:BERT4RecRecommender",
+    "gru-text": "llmrec.models.sequential.text_rnn:GRUTextRecommender",
+    "lstm-text": "llmrec.models.sequential.text_rnn:LSTMTextRecommender",
+    "gru-events": "llmrec.models.sequential.event_rnn:GRUEventRecommender",
+    "lstm-events": "llmrec.models.sequential.event_rnn:LSTMEventRecommender",
+    "gru-text-events": "llmrec.models.sequential.event_rnn:GRUTextEventRecommender",
+    "llm": "llmrec.models.llm.recommender:LLMRecommender",
+}
+
+_CLASS_PATH = re.compile(r"[\w.]+:[\w.]+")
+_registered: dict[str, str] = {}
+
+
+def register(kind: str, class_path: str) -> None:
+    """Let recipes and runs name the recommender ``"package.module:Class"`` by its ``kind``.
+
+    It is imported when it is first used. An installed package does the same for every process, the command line
+    too, by an entry point of the group ``llmrec.recommenders``, named as the kind. Raises RegistryError for a
+    path of another form and for a kind that another class has.
+    """
+    _check_path(kind, class_path)
+    present = SHIPPED.get(kind) or _registered.get(kind)
+    if present not in {None, class_path}:
+        raise RegistryError(f"the kind '{kind}' of {class_path} is taken by {present}; choose another kind")
+    _registered[kind] = class_path
+
+
+def kinds() -> tuple[str, ...]:
+    """Return every kind that can be fitted and loaded, the shipped ones first."""
+    return tuple(dict.fromkeys((*SHIPPED, *_registered, *sorted(metadata.entry_points(group=GROUP).names))))
+
+
+def class_of(kind: str) -> type[Recommender] | None:
+    """Return the recommender of a kind, None where nothing registers it.
+
+    Raises RegistryError where two packages register it, where it cannot be imported, and where it is no
+    recommender of this kind.
+    """
+    paths = _paths(kind)
+    if not paths:
+        return None
+    (source, path), *others = paths.items()
+    for other, another in others:
+        if another != path:
+            raise RegistryError(
+                f"two packages register the kind '{kind}': {source} ({path}) and {other} ({another}); uninstall "
+                "one of them, or give its recommender another kind"
+            )
+    module, _, name = path.partition(":")
+    if kind in SHIPPED:
+        shipped: type[Recommender] = getattr(importlib.import_module(module), name)
+        return shipped
+    return _checked(kind, source, path)
+
+
+def from_recipe(recipe: Recipe) -> Recommender:
+    """Make the unfitted recommender that a recipe describes.
+
+    Raises RecipeError for an unknown model, RegistryError for one of another package that cannot be used.
+    """
+    known = class_of(recipe.model)
+    if known is None:
+        raise RecipeError(
+            f"{recipe.name}: no model '{recipe.model}'; there are {', '.join(kinds())}; one of another package "
+            "must be installed, or registered by llmrec.models.register"
+        )
+    return known(recipe)
+
+
+def load(folder: str | Path) -> Recommender:
+    """Read a run directory of any kind.
+
+    Raises ArtifactError if it is not a complete, undamaged run of a known kind, RegistryError if that is another
+    package's and cannot be used.
+    """
+    kind = artifact.read(Path(folder), verify=False).kind
+    known = class_of(kind)
+    if known is None:
+        raise ArtifactError(
+            f"{folder} holds a '{kind}' model, which is not installed here; install the package that registers "
+            f"it, or call llmrec.models.register('{kind}', 'package.module:Class') first"
+        )
+    return known.load(folder)
+
+
+def _paths(kind: str) -> dict[str, str]:
+    """Return the class path of a kind by who registers it."""
+    shipped = {"llmrec": SHIPPED[kind]} if kind in SHIPPED else {}
+    registered = {"llmrec.models.register": _registered[kind]} if kind in _registered else {}
+    points = metadata.entry_points(group=GROUP, name=kind)
+    return shipped | registered | {point.dist.name if point.dist else "?": point.value for point in points}
+
+
+def _check_path(kind: str, path: str) -> None:
+    if not _CLASS_PATH.fullmatch(path):
+        raise RegistryError(f"the kind '{kind}' is registered as {path!r}; write it as package.module:Class")
+
+
+def _checked(kind: str, source: str, path: str) -> type[Recommender]:
+    """Import another package's recommender, and see that it is one."""
+    _check_path(kind, path)
+    module, _, name = path.partition(":")
+    try:
+        value = attrgetter(name)(importlib.import_module(module))
+    except Exception as error:  # anything may happen while the code of others is imported
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RegistryError(
+            f"the recommender '{kind}' of {source} cannot be imported from {path} ({reason}); install what it "
+            "needs, or remove what registers it"
+        ) from error
+    if not (isinstance(value, type) and issubclass(value, Recommender)):
+        raise RegistryError(f"{path}, registered by {source} as '{kind}', is no llmrec.models.Recommender")
+    if inspect.isabstract(value):
+        lacking = ", ".join(sorted(value.__abstractmethods__))
+        raise RegistryError(f"{path}, registered by {source} as '{kind}', does not define {lacking}")
+    its_kind = getattr(value, "kind", None)
+    if its_kind != kind:
+        raise RegistryError(
+            f"{path} is registered by {source} as '{kind}', but its kind is {its_kind!r}; make them equal"
+        )
+    return value
