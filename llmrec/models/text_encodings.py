@@ -1,30 +1,52 @@
-"""Encode the text of a catalog's items, for every model that reads texts instead of ids."""
+"""A catalog's item texts as vectors, for every model that reads texts instead of ids."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from llmrec.arrays import Float32s
-from llmrec.models.base import Recommender
+from llmrec.config import TextConfig
+from llmrec.data import Catalog
 
 
-def text_encodings(model: Recommender) -> Float32s:
-    """Encode every item of a model's catalog as its recipe says; the encoder is noted in its metadata."""
+@dataclass(frozen=True, eq=False)
+class TextEncodings:
+    """Standardized vectors of item texts: ``texts`` = (encoder's vectors - ``mean``) / ``scale``.
+
+    ``texts`` is float32 [n_items, width], ``mean`` [width].
+    """
+
+    texts: Float32s
+    mean: Float32s
+    scale: float
+
+    @classmethod
+    def standardized(cls, vectors: Float32s) -> Self:
+        """Subtract the mean over items and scale to unit mean square.
+
+        LLM states share a large common part that would make all texts look alike.
+        """
+        mean = vectors.mean(axis=0)
+        scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
+        return cls(((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale)
+
+    def extended(self, vectors: Float32s) -> Self:
+        """Append an encoder's vectors of new items [n, width], with the mean and scale of the first ones."""
+        added = (vectors - self.mean) / self.scale
+        return replace(self, texts=np.concatenate([self.texts, added]).astype(np.float32))
+
+
+def encode_catalog(catalog: Catalog, settings: TextConfig) -> tuple[Float32s, dict[str, str]]:
+    """Encode every item's text: float32 [n_items, width], and the encoder's name and identity.
+
+    Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
+    """
     from llmrec.llm.texts import encode_texts
     from llmrec.prompting.lines import item_texts
     from llmrec.prompting.prompt import Prompt
 
-    settings = model.recipe.text
-    texts = item_texts(model.catalog, Prompt.load(settings.prompt, settings.language))
-    vectors, model.metadata["encoder"] = encode_texts(texts, settings.encoder, encoder_type=settings.encoder_type)
-    return vectors
-
-
-def standardize(vectors: Float32s) -> tuple[Float32s, Float32s, float]:
-    """Centre vectors and scale them to unit mean square. Returns the result, the mean and the scale.
-
-    LLM states share a large common part that would make all texts look alike.
-    """
-    mean = vectors.mean(axis=0)
-    scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
-    return ((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale
+    texts = item_texts(catalog, Prompt.load(settings.prompt, settings.language))
+    return encode_texts(texts, settings.encoder, encoder_type=settings.encoder_type)

@@ -11,7 +11,7 @@ from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_knn import recency_weights
 from llmrec.models.tensors import read_tensors, write_tensors
-from llmrec.models.text_encodings import text_encodings
+from llmrec.models.text_encodings import encode_catalog
 
 
 class TextRecommender(Recommender):
@@ -24,7 +24,7 @@ class TextRecommender(Recommender):
     kind = "text"
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        vectors = text_encodings(self)
+        vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
         # Texts of one catalog share most of their vector; without it, what tells them apart is left.
         vectors -= vectors.mean(axis=0)
         self._vectors: Float32s = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

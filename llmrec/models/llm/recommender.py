@@ -131,7 +131,7 @@ class LLMRecommender(RespondingRecommender):
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from llmrec.llm.backbone import add_adapter, load_backbone
         from llmrec.llm.weights import identity_of
-        from llmrec.models.text_encodings import standardize
+        from llmrec.models.text_encodings import TextEncodings
         from llmrec.runtime import device_name, seed_everything
 
         seed_everything(self.recipe.seed)
@@ -145,8 +145,8 @@ class LLMRecommender(RespondingRecommender):
         model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
         self.read_events(tokenizer)
         serializer = self._cached_serializer(tokenizer, work_dir)
-        standardized = standardize(self.encode_item_texts(model, serializer))
-        self.texts, self.text_mean, self.text_scale = standardized
+        encodings = TextEncodings.standardized(self.encode_item_texts(model, serializer))
+        self.texts, self.text_mean, self.text_scale = encodings.texts, encodings.mean, encodings.scale
         sequences, targets = self._training_sequences(data), self._targets(data)
         counts = np.bincount(sequences.codes, minlength=len(self.catalog))
         self.counts = counts.astype(np.float32)

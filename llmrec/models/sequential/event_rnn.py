@@ -15,7 +15,7 @@ from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
-from llmrec.models.text_encodings import standardize, text_encodings
+from llmrec.models.text_encodings import TextEncodings, encode_catalog
 from llmrec.training.batching import (
     Batch,
     by_length,
@@ -75,7 +75,8 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         from llmrec.runtime import seed_everything
 
         if self.over == "texts":
-            self._texts = standardize(text_encodings(self))[0]
+            vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
+            self._texts = TextEncodings.standardized(vectors).texts
         seed_everything(self.recipe.seed)
         self.fields = EventFields.fit(data, self.recipe)
         self.network = self._network()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from llmrec.data import Dataset, Fold
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
-from llmrec.models.text_encodings import standardize, text_encodings
+from llmrec.models.text_encodings import TextEncodings, encode_catalog
 
 if TYPE_CHECKING:
     from llmrec.models.sequential.networks import SequenceNetwork
@@ -24,7 +24,8 @@ class TextSequentialRecommender(SequentialRecommender):
     cell: ClassVar[Literal["gru", "lstm"]]
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        self._texts = standardize(text_encodings(self))[0]
+        vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
+        self._texts = TextEncodings.standardized(vectors).texts
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
     def _network(self) -> SequenceNetwork:
