@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -186,43 +188,51 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def cleaned_or_none(rows: Rows) -> Cleaned | None:
-    try:
-        return clean(log(rows), items(a="Film A", b="Film B", z=None), **OPTIONS)
-    except DataError as error:
-        assert "no event is left" in str(error)
-        return None
+def check_cleaned(check: Callable[[Rows, Cleaned], None]) -> None:
+    """Check what comes of generated logs; at least a quarter of them must get through."""
+    counts = Counter[str]()
+
+    @settings(deadline=None, max_examples=60)
+    @given(ROWS)
+    def check_one(rows: Rows) -> None:
+        try:
+            cleaned = clean(log(rows), items(a="Film A", b="Film B", z=None), **OPTIONS)
+        except DataError as error:
+            assert "no event is left" in str(error)
+            counts["refused"] += 1
+            return
+        counts["cleaned"] += 1
+        check(rows, cleaned)
+
+    check_one()
+    assert counts["cleaned"] >= 15, counts
 
 
-@settings(deadline=None, max_examples=60)
-@given(ROWS)
-def test_cleaning_twice_changes_nothing_more(rows: Rows) -> None:
-    once = cleaned_or_none(rows)
-    if once is None:
-        return
-    twice = clean(once.events, once.items)
-    assert twice.events.equals(once.events)
-    assert twice.items.equals(once.items)
-    assert twice.order_only == once.order_only
-    assert not removed(twice)
+def test_cleaning_twice_changes_nothing_more() -> None:
+    def check(_: Rows, once: Cleaned) -> None:
+        twice = clean(once.events, once.items)
+        assert twice.events.equals(once.events)
+        assert twice.items.equals(once.items)
+        assert twice.order_only == once.order_only
+        assert not removed(twice)
+
+    check_cleaned(check)
 
 
-@settings(deadline=None, max_examples=60)
-@given(ROWS)
-def test_rows_in_are_rows_kept_and_rows_removed(rows: Rows) -> None:
-    cleaned = cleaned_or_none(rows)
-    if cleaned is None:
-        return
-    for table, start, end in (
-        ("events", len(rows), cleaned.events.height),
-        ("items", 3, cleaned.items.height),
-    ):
-        left = start
-        for step in (step for step in cleaned.steps if step.table == table):
-            assert step.rows_in == left
-            left -= step.removed
-        assert left == end
-    assert cleaned.events["item_id"].is_in(cleaned.items["item_id"].implode()).all()
+def test_rows_in_are_rows_left_and_rows_removed() -> None:
+    def check(rows: Rows, cleaned: Cleaned) -> None:
+        for table, start, end in (
+            ("events", len(rows), cleaned.events.height),
+            ("items", 3, cleaned.items.height),
+        ):
+            left = start
+            for step in (step for step in cleaned.steps if step.table == table):
+                assert step.rows_in == left
+                left -= step.removed
+            assert left == end
+        assert cleaned.events["item_id"].is_in(cleaned.items["item_id"].implode()).all()
+
+    check_cleaned(check)
 
 
 @settings(deadline=None, max_examples=60)

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from llmrec.data.cleaning.timestamps import to_micros
 from llmrec.errors import DataError
 
-MOMENT = 1_717_178_400  # 2024-05-31 18:00:00 UTC
+UNIX = 1_717_178_400  # 2024-05-31 18:00:00 UTC
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        MOMENT,
-        MOMENT * 1000,
-        MOMENT * 1_000_000,
-        MOMENT * 1_000_000_000,
-        float(MOMENT),
-        str(MOMENT),
-        f" {MOMENT}.0 ",
-        f"{MOMENT}000",
+        UNIX,
+        UNIX * 1000,
+        UNIX * 1_000_000,
+        UNIX * 1_000_000_000,
+        float(UNIX),
+        str(UNIX),
+        f" {UNIX}.0 ",
+        f"{UNIX}000",
         "2024-05-31T18:00:00Z",
         "2024-05-31 18:00",
         "2024-05-31 18:00:00 UTC",
@@ -35,8 +35,8 @@ MOMENT = 1_717_178_400  # 2024-05-31 18:00:00 UTC
         datetime(2024, 5, 31, 18),
     ],
 )
-def test_one_moment_in_many_forms(value: object) -> None:
-    assert to_micros(pl.Series("t", [value, None]), where="log").to_list() == [MOMENT * 1_000_000, None]
+def test_one_time_in_many_forms(value: object) -> None:
+    assert to_micros(pl.Series("t", [value, None]), where="log").to_list() == [UNIX * 1_000_000, None]
 
 
 def test_dates_and_fractions() -> None:
@@ -54,14 +54,14 @@ def test_what_is_no_time_is_null(value: str) -> None:
 
 def test_mixed_units_and_other_types_are_refused() -> None:
     with pytest.raises(DataError, match=r"log: column 't' mixes units: 1717178400000 is in milliseconds"):
-        to_micros(pl.Series("t", [MOMENT * 1000, MOMENT]), where="log")
+        to_micros(pl.Series("t", [UNIX * 1000, UNIX]), where="log")
     with pytest.raises(DataError, match="Duration"):
         to_micros(pl.Series("t", [timedelta(1)]), where="log")
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.datetimes(datetime(1971, 1, 1), datetime(2099, 1, 1)), min_size=1))
-def test_iso_text_and_datetimes_agree(n_strictly_earlier: list[datetime]) -> None:
-    written = pl.Series([moment.isoformat() for moment in n_strictly_earlier])
-    read = pl.Series(n_strictly_earlier, dtype=pl.Datetime("us"))
+def test_iso_text_and_datetimes_agree(times: list[datetime]) -> None:
+    written = pl.Series([time.isoformat() for time in times])
+    read = pl.Series(times, dtype=pl.Datetime("us"))
     assert to_micros(written, where="log").equals(to_micros(read, where="log"))

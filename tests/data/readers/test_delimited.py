@@ -1,9 +1,8 @@
-"""Reading files: formats, column names, and what is said about broken ones."""
+"""CSV and its kind: delimiters, packed files, RecBole files, and what is said about broken ones."""
 
 from __future__ import annotations
 
 import gzip
-import logging
 from pathlib import Path
 
 import polars as pl
@@ -11,15 +10,11 @@ import pytest
 
 from llmrec.data.readers import delimited
 from llmrec.data.readers.column_names import name_items
-from llmrec.data.readers.read import read_events, read_raw, read_raw_events, stem
+from llmrec.data.readers.read import read_events, read_raw, read_raw_events
 from llmrec.errors import DataError
 
 ROWS = [("u1", "007", "10"), ("u1", "8", "20"), ("u2", "8", "30")]
 COLUMNS = ["user_id", "item_id", "timestamp"]
-
-
-def read_items(path: Path) -> pl.DataFrame:
-    return name_items(read_raw(path), where=path.name)
 
 
 def text(delimiter: str, header: str = "user_id,item_id,timestamp") -> str:
@@ -51,20 +46,6 @@ def test_gzip_zstd_bom_crlf_and_blank_first_lines(tmp_path: Path) -> None:
         assert read_events(file).rows() == ROWS, file
 
 
-def test_parquet_file_and_folder(tmp_path: Path) -> None:
-    frame = pl.DataFrame(ROWS, schema=COLUMNS, orient="row")
-    frame.write_parquet(tmp_path / "log.parquet")
-    (tmp_path / "parts" / "day=1").mkdir(parents=True)
-    frame[:1].write_parquet(tmp_path / "parts" / "day=1" / "0.parquet")
-    (tmp_path / "parts" / "day=2").mkdir()
-    frame[1:].write_parquet(tmp_path / "parts" / "day=2" / "0.parquet")
-    (tmp_path / "parts" / "_SUCCESS").touch()
-    assert read_events(tmp_path / "log.parquet").rows() == ROWS
-    table = read_events(tmp_path / "parts")
-    assert table.select(COLUMNS).rows() == ROWS
-    assert table["day"].to_list() == [1, 2, 2]
-
-
 def test_recbole_atomic_files(tmp_path: Path) -> None:
     inter = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n"
     (tmp_path / "x.inter").write_text(inter)
@@ -73,34 +54,12 @@ def test_recbole_atomic_files(tmp_path: Path) -> None:
     assert read_events(tmp_path / "x.inter").to_dicts() == [
         {"user_id": "196", "item_id": "242", "rating": 3.0, "timestamp": "881250949"}
     ]
-    assert read_items(tmp_path / "x.item").to_dicts() == [
+    assert name_items(read_raw(tmp_path / "x.item"), where="x.item").to_dicts() == [
         {"item_id": "1", "title": '"Toy" Story', "year": None, "genres": "A B"}
     ]
     (tmp_path / "bad.inter").write_text(inter + "1\t2\tfine\t9\n")
     with pytest.raises(DataError, match="fine"):
         read_events(tmp_path / "bad.inter")
-
-
-@pytest.mark.parametrize(
-    "header",
-    ["userId,movieId,timestamp", "User ID,Item ID,Time", "reviewerID,asin,unixReviewTime", "uid,iid,ts"],
-)
-def test_known_names_are_mapped_and_the_mapping_is_logged(
-    tmp_path: Path, header: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    file = tmp_path / "log.csv"
-    file.write_text(text(",", header))
-    with caplog.at_level(logging.INFO):
-        assert read_events(file).columns == COLUMNS
-    assert f"{header.split(',')[0]} -> user_id" in caplog.text
-
-
-def test_our_own_name_wins_over_an_alias(tmp_path: Path) -> None:
-    file = tmp_path / "log.csv"
-    file.write_text("asin,parent_asin,user_id,date,timestamp\na,p,u,2020,5\n")
-    assert read_events(file).to_dicts() == [
-        {"asin": "a", "item_id": "p", "user_id": "u", "date": "2020", "timestamp": "5"}
-    ]
 
 
 def test_titles_pass_through_as_plain_text(tmp_path: Path) -> None:
@@ -114,12 +73,12 @@ def test_titles_pass_through_as_plain_text(tmp_path: Path) -> None:
     ]
     frame = pl.DataFrame({"item_id": [str(n) for n in range(len(titles))], "title": titles})
     frame.write_csv(tmp_path / "items.csv")
-    assert read_items(tmp_path / "items.csv")["title"].to_list() == titles
+    assert read_raw(tmp_path / "items.csv")["title"].to_list() == titles
 
 
 def test_a_quoted_line_break_at_the_end_is_no_open_quote(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text('item_id,title\n1,"two\nlines"\n')
-    assert read_items(tmp_path / "items.csv")["title"].to_list() == ["two\nlines"]
+    assert read_raw(tmp_path / "items.csv")["title"].to_list() == ["two\nlines"]
 
 
 BROKEN = {
@@ -150,36 +109,6 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, case: str) -> None
     assert message in str(caught.value)
     assert "log.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
-        read_events(tmp_path / "none.csv")
-    (tmp_path / "log.xlsx").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"known endings: \.csv"):
-        read_events(tmp_path / "log.xlsx")
-    (tmp_path / "log.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(DataError, match="cannot be read as Parquet"):
-        read_events(tmp_path / "log.parquet")
-    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text(",").encode() * 50)[:-20])
-    with pytest.raises(DataError, match=r"cut\.csv\.gz"):
-        read_events(tmp_path / "cut.csv.gz")
-    (tmp_path / "plain.csv.gz").write_bytes(text(",").encode())
-    with pytest.raises(DataError, match=r"plain\.csv\.gz"):
-        read_events(tmp_path / "plain.csv.gz")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(DataError, match=r"without a \.parquet file"):
-        read_events(tmp_path / "folder")
-
-
-def test_items_without_a_title_column(tmp_path: Path) -> None:
-    (tmp_path / "items.csv").write_text("item_id,colour\n1,red\n")
-    with pytest.raises(DataError, match=r"items\.csv: no column 'title' among its columns item_id, colour"):
-        read_items(tmp_path / "items.csv")
-
-
-def test_stem() -> None:
-    assert stem(Path("a/events.csv.gz")) == "events"
 
 
 def test_ids_are_coded_while_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

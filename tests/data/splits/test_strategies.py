@@ -1,7 +1,8 @@
-"""Every way to cut: whatever the data, nothing held out is trained on and every event has one part."""
+"""Every split strategy: whatever the data, nothing held out is trained on and every event has one part."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from llmrec.data import Dataset, Split
 from llmrec.data.splits.leaks import check
 from llmrec.errors import DataError
 
-ROWS = st.lists(
+# Every strategy has enough of these to hold something out.
+ENOUGH = [("uvwxyz"[n % 6], "abcdefgh"[n % 8], 1000 + 5 * n) for n in range(41)]
+FURTHER = st.lists(
     st.tuples(st.sampled_from("uvwxyz"), st.sampled_from("abcdefgh"), st.integers(1000, 1200)),
     min_size=1,
     max_size=60,
 )
-NAMED_SPLITS: dict[str, Callable[[Dataset], list[Split]]] = {
+# One log in five or so is only what hypothesis makes up.
+LOGS = st.builds(lambda n, rows: (ENOUGH if n else []) + rows, st.integers(0, 4), FURTHER)
+STRATEGIES: dict[str, Callable[[Dataset], list[Split]]] = {
     "leave-last-out": lambda data: [Split.leave_last_out(data)],
     "leave-last-k": lambda data: [Split.leave_last_k(data, k=2)],
     "global-time": lambda data: [Split.global_time(data)],
@@ -40,38 +45,49 @@ def ids(split: Split, events: pl.DataFrame, part: int) -> set[int]:
     return set(events.filter(split.parts == part)["number"].to_list())
 
 
-@pytest.mark.parametrize("way", NAMED_SPLITS)
-@settings(deadline=None, max_examples=25)
-@given(ROWS)
-def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(
-    way: str, rows: list[tuple[str, str, int]]
-) -> None:
-    data = numbered(rows)
-    try:
-        splits, again = NAMED_SPLITS[way](data), NAMED_SPLITS[way](data)
-    except DataError as error:
-        assert "\n" not in str(error)
-        return
-    for split, same in zip(splits, again, strict=True):
-        assert split.hash == same.hash
-        assert len(split.parts) == data.events.height
-        parts = [ids(split, data.events, part) for part in range(4)]
-        assert sum(map(len, parts)) == data.events.height
-        assert set(split.train.events["number"]) == parts[0]
-        assert set(split.held_out["number"]) == parts[2]
-        assert (split.valid.answers.height, split.test.answers.height) == (len(parts[1]), len(parts[2]))
-        for fold, part in ((split.valid, parts[1]), (split.test, parts[2])):
-            assert not part & set(fold.histories.events["number"])
-        errors = {finding.name for finding in check(split) if finding.severity == "error"}
-        assert "future-in-train" not in errors
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(name: str) -> None:
+    counts = Counter[str]()
+
+    @settings(deadline=None, max_examples=25)
+    @given(LOGS)
+    def check_splits(rows: list[tuple[str, str, int]]) -> None:
+        data = numbered(rows)
+        try:
+            splits, again = STRATEGIES[name](data), STRATEGIES[name](data)
+        except DataError as error:
+            assert "\n" not in str(error)
+            counts["refused"] += 1
+            return
+        counts["split"] += 1
+        for split, same in zip(splits, again, strict=True):
+            assert split.hash == same.hash
+            check_parts(split)
+
+    check_splits()
+    assert counts["split"] >= 5, counts
 
 
-@pytest.mark.parametrize("way", NAMED_SPLITS)
-def test_a_saved_split_comes_back(way: str, tmp_path: Path) -> None:
+def check_parts(split: Split) -> None:
+    events = split.data.events
+    assert len(split.parts) == events.height
+    parts = [ids(split, events, part) for part in range(4)]
+    assert sum(map(len, parts)) == events.height
+    assert set(split.train.events["number"]) == parts[0]
+    assert set(split.held_out["number"]) == parts[2]
+    assert (split.valid.answers.height, split.test.answers.height) == (len(parts[1]), len(parts[2]))
+    for fold, part in ((split.valid, parts[1]), (split.test, parts[2])):
+        assert not part & set(fold.histories.events["number"])
+    errors = {finding.name for finding in check(split) if finding.severity == "error"}
+    assert "future-in-train" not in errors
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_saved_split_comes_back(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows = [(user, "abcdefgh"[rng.integers(8)], int(rng.integers(1000, 1400))) for user in "uvwxyz" * 12]
     data = numbered(rows)
-    for number, split in enumerate(NAMED_SPLITS[way](data)):
+    for number, split in enumerate(STRATEGIES[name](data)):
         split.save(tmp_path / str(number))
         again = Split.load(tmp_path / str(number), data)
         assert (again.name, again.hash) == (split.name, split.hash)
@@ -114,11 +130,11 @@ def test_rolling_windows_move_on() -> None:
         Split.rolling(LOG, windows=0)
 
 
-@pytest.mark.parametrize("way", ["global-time", "rolling"])
-def test_an_order_is_no_time(way: str) -> None:
+@pytest.mark.parametrize("name", ["global-time", "rolling"])
+def test_an_order_is_no_time(name: str) -> None:
     data = Dataset.from_tables(LOG.events.drop("timestamp"), name="ordered")
     with pytest.raises(DataError, match=r"ordered: .* this log only has an order; use leave-last-out"):
-        NAMED_SPLITS[way](data)
+        STRATEGIES[name](data)
     with pytest.raises(DataError, match="sessions need a session_id column or times"):
         Split.per_session(data)
 

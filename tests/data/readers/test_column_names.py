@@ -1,0 +1,63 @@
+"""Column names: well-known ones are mapped and logged, others are given by name."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from llmrec.data import Dataset
+from llmrec.data.readers.column_names import name_items
+from llmrec.data.readers.read import read_events, read_raw
+from llmrec.errors import DataError
+
+EVENTS = {"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "timestamp": [10, 20, 30]}
+ITEMS = {"item_id": ["a", "b"], "title": ["Film A", "Film B"]}
+EXPECTED = Dataset.from_tables(EVENTS, items=ITEMS).fingerprint
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["userId,movieId,timestamp", "User ID,Item ID,Time", "reviewerID,asin,unixReviewTime", "uid,iid,ts"],
+)
+def test_known_names_are_mapped_and_the_mapping_is_logged(
+    tmp_path: Path, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text(f"{header}\nu1,007,10\n")
+    with caplog.at_level(logging.INFO):
+        assert read_events(file).columns == ["user_id", "item_id", "timestamp"]
+    assert f"{header.split(',')[0]} -> user_id" in caplog.text
+
+
+def test_our_own_name_wins_over_an_alias(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("asin,parent_asin,user_id,date,timestamp\na,p,u,2020,5\n")
+    assert read_events(file).to_dicts() == [
+        {"asin": "a", "item_id": "p", "user_id": "u", "date": "2020", "timestamp": "5"}
+    ]
+
+
+def test_columns_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    frame = pl.DataFrame(EVENTS).rename({"user_id": "who", "item_id": "sku"})
+    texts = pl.DataFrame(ITEMS).rename({"item_id": "sku", "title": "label"})
+    columns = {"user_id": "who", "item_id": "sku", "title": "label"}
+    with caplog.at_level(logging.INFO):
+        assert Dataset.from_tables(frame, items=texts, columns=columns).fingerprint == EXPECTED
+    assert "who -> user_id, sku -> item_id" in caplog.text
+    with pytest.raises(DataError, match="--column title=lable: no table has a column 'lable'; events has who"):
+        Dataset.from_tables(frame, items=texts, columns=columns | {"title": "lable"})
+    with pytest.raises(DataError, match="with --column user_id=NAME"):
+        Dataset.from_tables(frame)
+    swapped = pl.DataFrame(EVENTS).with_columns(user_id=pl.lit("x"), buyer=pl.col("user_id"))
+    data = Dataset.from_tables(swapped, items=ITEMS, columns={"user_id": "buyer"})
+    assert data.events["user_id"].to_list() == ["u", "u", "v"]
+    assert data.events["user_id_was"].to_list() == ["x"] * 3
+
+
+def test_items_without_a_title_column(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item_id,colour\n1,red\n")
+    with pytest.raises(DataError, match=r"items\.csv: no column 'title' among its columns item_id, colour"):
+        name_items(read_raw(tmp_path / "items.csv"), where="items.csv")
