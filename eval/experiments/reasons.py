@@ -53,19 +53,19 @@ def main() -> None:
     recs = model.recommend(histories, EACH).head(options.recs)
     narrator = Timed(options.base)
     began = time.perf_counter()
-    table = llmrec.explain(model, recs, histories, narrator=narrator)
+    why = llmrec.explain(model, recs, histories, narrator=narrator)
     seconds = time.perf_counter() - began
-    tested = deletion_test(model, table, histories)
-    faults = Counter(fault.split("'")[0].strip() for row in table["faults"].to_list() for fault in row)
+    tested = deletion_test(model, why, histories)
+    faults = Counter(fault.split("'")[0].strip() for one in why for fault in one.faults)
     result = {
         "run": options.run.name,
-        "recs": table.height,
-        "judged": as_json(judge_reasons(model, table, histories)),
-        "counts": counts(table),
-        "passed_at_second_try": table.filter((table["backend"] != "template") & ~table["first_try"]).height,
+        "recs": len(why),
+        "judged": as_json(judge_reasons(model, why, histories)),
+        "counts": counts(why),
+        "passed_at_second_try": sum(one.backend != "template" and not one.first_try for one in why),
         "deletion_cases": tested.height,
         "deletion_mean_gap_over_zero": float((tested["deletion_gap"] > 0).mean() or 0.0),
-        "sentences_per_second": table.height / seconds,
+        "sentences_per_second": len(why) / seconds,
         "llm_tokens_per_second": narrator.tokens / narrator.seconds,
         "faults": dict(faults.most_common(12)),
         "machine": machine(),
@@ -73,7 +73,7 @@ def main() -> None:
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    shown = table.sample(min(50, table.height), seed=0)
+    shown = why.table.sample(min(50, len(why)), seed=0)
     lines = [
         f"{'' if row['backend'] == 'llm' else '(template) '}{row['sentence']}"
         for row in shown.iter_rows(named=True)

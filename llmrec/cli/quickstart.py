@@ -60,7 +60,7 @@ def quickstart(
     Console().print(report)
     for verdict in report.verdicts:
         print(f"- {verdict}")
-    print(f"\nOne of {reasons.height} reasons: {reasons['sentence'][0]}")
+    print(f"\nOne of {len(reasons)} reasons: {reasons['sentence'][0]}")
     print(f"Report: {out / 'report.html'}")
     print(f"Next:   llmrec recommend {out / folders['llm']} --user 1 --explain")
     _say(f"done in {(time.monotonic() - began) / 60:.1f} min, peak memory {peak_memory_gib():.1f} GiB")

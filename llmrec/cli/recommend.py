@@ -42,18 +42,24 @@ def recommend(
 
     model = load_run(run)
     narrator = narrator_of(model, backend, name, timeout)
-    asked = histories_of(model, user, history)
-    recs = model.recommend(asked, k)
+    histories = histories_of(model, user, history)
+    recs = model.recommend(histories, k)
     if recs.height < k:
         print(f"only {recs.height} items are left to recommend", file=sys.stderr)
     table = _titled(model, recs)
     if explain:
         from llmrec.reasons import explain as reason
 
-        told = reason(
-            model, recs, asked, narrator=narrator, language=_known(language), form=_known(form), tone=tone
+        explanations = reason(
+            model,
+            recs,
+            histories,
+            narrator=narrator,
+            language=_unchecked(language),
+            form=_unchecked(form),
+            tone=tone,
         )
-        table = table.with_columns(told["sentence"].alias("reason"), told["backend"])
+        table = table.with_columns(explanations["sentence"].alias("reason"), explanations["backend"])
     show(table.drop("user_id"), as_json=as_json)
 
 
@@ -67,8 +73,8 @@ def similar(
     from llmrec.models.runs import load_run
 
     model = load_run(run)
-    found = model.similar_items([item], k).select(pl.col("similar_id").alias("item_id"), "rank", "score")
-    show(_titled(model, found), as_json=as_json)
+    table = model.similar_items([item], k).select(pl.col("similar_id").alias("item_id"), "rank", "score")
+    show(_titled(model, table), as_json=as_json)
 
 
 def explain(
@@ -90,37 +96,37 @@ def explain(
     from llmrec.reasons import explain as reason
 
     model = load_run(run)
-    asked = histories_of(model, user, history)
+    histories = histories_of(model, user, history)
     model.catalog.code(item)
-    table = reason(
+    explanations = reason(
         model,
-        pl.DataFrame({"user_id": [asked.user_ids[0]], "item_id": [item]}),
-        asked,
+        pl.DataFrame({"user_id": [histories.user_ids[0]], "item_id": [item]}),
+        histories,
         instead=instead,
         narrator=narrator_of(model, backend, name, timeout),
-        language=_known(language),
-        form=_known(form),
+        language=_unchecked(language),
+        form=_unchecked(form),
         tone=tone,
     )
     if as_json:
-        show(table.drop("rank"), as_json=True)
+        show(explanations.table.drop("rank"), as_json=True)
         return
-    print(table["sentence"][0])
-    if table["faults"][0].len():
-        fate = "replaced" if table["backend"][0] == "template" else "written anew"
-        print(f"(the LLM's sentence was {fate}: {'; '.join(table['faults'][0])})", file=sys.stderr)
-    evidence = pl.DataFrame(table["evidence"][0].to_list())
-    if evidence.height:
-        show(evidence, as_json=False)
+    (explanation,) = explanations
+    print(explanation.sentence)
+    if explanation.faults:
+        fate = "replaced" if explanation.replaced else "written anew"
+        print(f"(the LLM's sentence was {fate}: {'; '.join(explanation.faults)})", file=sys.stderr)
+    if explanation.evidence.cited:
+        show(explanations["evidence"].explode().struct.unnest(), as_json=False)
 
 
-def _known(word: str) -> Any:
-    """Pass a word on: ``explain`` checks it against the languages and forms there are."""
+def _unchecked(word: str) -> Any:
+    """Return a word as it is: ``explain`` checks it against the languages and forms there are."""
     return word
 
 
 def histories_of(model: Recommender, user: str | None, history: str | None) -> Histories:
-    """Find the history that is asked about. Raises DataError for an unknown user or no known item."""
+    """Return the history to recommend for. Raises DataError for an unknown user or where no item is known."""
     from llmrec.data import Histories
 
     if (user is None) == (history is None):

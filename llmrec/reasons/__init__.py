@@ -3,9 +3,11 @@
 from llmrec.reasons.audit import audit
 from llmrec.reasons.endpoint import EndpointNarrator
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
+from llmrec.reasons.explanations import Explanation, Explanations, counts
+from llmrec.reasons.facts import add_facts
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
-from llmrec.reasons.pipeline import counts, explain
+from llmrec.reasons.pipeline import explain
 from llmrec.reasons.request import NarrationRequest
 from llmrec.reasons.style import StyleWriter, fit_style
 
@@ -13,6 +15,8 @@ __all__ = [
     "Cited",
     "EndpointNarrator",
     "Evidence",
+    "Explanation",
+    "Explanations",
     "Item",
     "LocalNarrator",
     "NarrationRequest",
@@ -22,6 +26,7 @@ __all__ = [
     "StyleWriter",
     "TemplateNarrator",
     "Together",
+    "add_facts",
     "audit",
     "counts",
     "explain",

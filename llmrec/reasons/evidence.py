@@ -90,13 +90,6 @@ class Evidence:
     rival: Item | None = None
 
     @property
-    def chosen_before(self) -> bool:
+    def chosen_earlier(self) -> bool:
         """Whether the recommended item itself, chosen earlier, is among what is cited."""
         return any(other.item_id == self.item.item_id for other in self.cited)
-
-    @property
-    def shared_genres(self) -> tuple[str, ...]:
-        """The genres that the item and every cited item have."""
-        if not self.cited:
-            return ()
-        return tuple(name for name in self.item.genres if all(name in other.genres for other in self.cited))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from llmrec.llm.chat import Chat
+from llmrec.reasons.explanations import TEMPLATE
 from llmrec.reasons.request import NarrationRequest
 
 
@@ -22,7 +23,7 @@ class Narrator(Protocol):
 class TemplateNarrator:
     """Words evidence without any LLM; every sentence passes the audit."""
 
-    backend = "template"
+    backend = TEMPLATE
 
     def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
         """Write one reason for each request, in order; what varies are the facts."""

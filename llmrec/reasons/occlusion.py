@@ -1,9 +1,8 @@
-"""Find which history items moved a recommendation: take each one out and see how far the score falls."""
+"""Find which history items moved a recommendation: leave each one out and see how far the score falls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -16,11 +15,10 @@ from llmrec.data.histories import offsets_of
 from llmrec.errors import DataError
 from llmrec.models.base import CHUNK, Recommender
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair
-from llmrec.reasons.facts import add_facts
 
-# A history without some of its items, by its place and the ids that are left out.
-Removal = tuple[int, tuple[str, ...]]
-# What to look at in an answer: an item's score, or its lead over another item.
+# A history with items left out: its index and their ids.
+Occluded = tuple[int, tuple[str, ...]]
+# What to read from a row of scores: an item's score, or its lead over a rival. Item codes.
 Target = tuple[int, int | None]
 
 # A fall smaller than this share of the score is rounding, not evidence.
@@ -40,30 +38,32 @@ def occlusion(
 
     A history item's contribution is the score of the recommended item minus its score when the history
     lacks that item (at every occurrence); only the newest ``most`` items are tried and at most ``top`` with
-    a positive contribution cited, largest first, with the interaction of each two of them, the attributes
-    they share with the item and how many people chose both. ``instead`` names a rival for each row: then
-    contributions are to the lead over it. Histories are scored in large batches, over all users.
+    a positive contribution cited, largest first, with the interaction of each two of them. ``instead`` names
+    a rival for each row: then contributions are to the lead over it. Histories are scored in large batches,
+    over all users. What the data say besides is added by ``add_facts``.
     Raises DataError for a user without a history here or an item that is not in the catalog.
     """
-    places = _places(histories, recs)
+    rows = _history_rows(histories, recs)
     catalog = model.catalog
     codes = [catalog.code(item) for item in recs[ITEM].to_list()]
-    rivals = [None if instead is None else catalog.code(instead[row]) for row in range(recs.height)]
-    wanted: list[Target] = list(zip(codes, rivals, strict=True))
-    tried = {place: _newest_known(histories.items(place), catalog, most) for place in dict.fromkeys(places)}
-    asked: list[list[Removal]] = [[(place, ()), *((place, (item,)) for item in tried[place])] for place in places]
-    singles = _answers(model, histories, asked, wanted)
-    cited = [_cite(catalog, tried[place], falls(one), top) for place, one in zip(places, singles, strict=True)]
-    pairs = _pairs(model, histories, list(zip(places, cited, strict=True)), wanted, [one[0] for one in singles])
-    found = [
-        Evidence(user, Item.of(catalog, code), cited[row], pairs[row])
-        for row, (user, code) in enumerate(zip(recs[USER].to_list(), codes, strict=True))
+    rivals = [None if instead is None else catalog.code(instead[n]) for n in range(recs.height)]
+    targets: list[Target] = list(zip(codes, rivals, strict=True))
+    tried = {row: _newest_known(histories.items(row), catalog, most) for row in dict.fromkeys(rows)}
+    occluded: list[list[Occluded]] = [[(row, ()), *((row, (item,)) for item in tried[row])] for row in rows]
+    singles = _target_scores(model, histories, occluded, targets)
+    cited = [_cite(catalog, tried[row], falls(scores), top) for row, scores in zip(rows, singles, strict=True)]
+    whole = [scores[0] for scores in singles]
+    pairs = _pairs(model, histories, list(zip(rows, cited, strict=True)), targets, whole)
+    return [
+        Evidence(
+            user,
+            Item.of(catalog, code),
+            cited[n],
+            pairs[n],
+            rival=None if rival is None else Item.of(catalog, rival),
+        )
+        for n, (user, (code, rival)) in enumerate(zip(recs[USER].to_list(), targets, strict=True))
     ]
-    against = [
-        one if rival is None else replace(one, rival=Item.of(catalog, rival))
-        for one, rival in zip(found, rivals, strict=True)
-    ]
-    return add_facts(against, model)
 
 
 def scores_without(
@@ -73,21 +73,23 @@ def scores_without(
 
     Returns one float64 [1 + groups] for each row. Raises DataError for an unknown user or item.
     """
-    places = _places(histories, recs)
-    wanted: list[Target] = [(model.catalog.code(item), None) for item in recs[ITEM].to_list()]
-    rows = zip(places, removed, strict=True)
-    asked: list[list[Removal]] = [[(place, ()), *((place, tuple(group)) for group in own)] for place, own in rows]
-    return _answers(model, histories, asked, wanted)
+    targets: list[Target] = [(model.catalog.code(item), None) for item in recs[ITEM].to_list()]
+    pairs = zip(_history_rows(histories, recs), removed, strict=True)
+    occluded: list[list[Occluded]] = [
+        [(row, ()), *((row, tuple(group)) for group in groups)] for row, groups in pairs
+    ]
+    return _target_scores(model, histories, occluded, targets)
 
 
 def falls(scores: Float64s) -> Float64s:
-    """Return by how much scores [1 + n] lie below the first of them; falls within rounding of nothing are 0."""
-    found: Float64s = scores[0] - scores[1:]
-    found[np.abs(found) <= _NOISE * max(1.0, abs(float(scores[0])))] = 0.0
-    return found
+    """Return by how much scores [1 + n] lie below the first of them; falls that are mere rounding are 0."""
+    differences: Float64s = scores[0] - scores[1:]
+    differences[np.abs(differences) <= _NOISE * max(1.0, abs(float(scores[0])))] = 0.0
+    return differences
 
 
-def _places(histories: Histories, recs: pl.DataFrame) -> list[int]:
+def _history_rows(histories: Histories, recs: pl.DataFrame) -> list[int]:
+    """Return the index of each row's history."""
     known = {user: n for n, user in enumerate(histories.user_ids)}
     for user in recs[USER].to_list():
         if user not in known:
@@ -102,34 +104,35 @@ def _newest_known(items: list[str], catalog: Catalog, most: int) -> list[str]:
     return [item for item, keep in zip(distinct, known, strict=True) if keep][:most]
 
 
-def _answers(
-    model: Recommender, histories: Histories, asked: list[list[Removal]], wanted: list[Target]
+def _target_scores(
+    model: Recommender, histories: Histories, occluded: list[list[Occluded]], targets: list[Target]
 ) -> list[Float64s]:
-    """Answer each row's questions about its own item. Rows may share questions: each is scored once."""
-    readers: dict[Removal, list[tuple[int, int]]] = {}
-    for row, questions in enumerate(asked):
-        for n, question in enumerate(questions):
-            readers.setdefault(question, []).append((row, n))
-    found = [np.zeros(len(questions), dtype=np.float64) for questions in asked]
-    distinct = list(readers)
+    """Score each row's target by each of its histories. Rows may share histories: each is scored once."""
+    uses: dict[Occluded, list[tuple[int, int]]] = {}
+    for row, variants in enumerate(occluded):
+        for n, variant in enumerate(variants):
+            uses.setdefault(variant, []).append((row, n))
+    results = [np.zeros(len(variants), dtype=np.float64) for variants in occluded]
+    distinct = list(uses)
     for start in range(0, len(distinct), CHUNK):
         part = distinct[start : start + CHUNK]
-        for question, scores in zip(part, model.score(_without(histories, part)), strict=True):
-            for row, n in readers[question]:
-                item, rival = wanted[row]
-                found[row][n] = float(scores[item]) - (0.0 if rival is None else float(scores[rival]))
-    return found
+        for variant, scores in zip(part, model.score(_without(histories, part)), strict=True):
+            for row, n in uses[variant]:
+                item, rival = targets[row]
+                results[row][n] = float(scores[item]) - (0.0 if rival is None else float(scores[rival]))
+    return results
 
 
-def _without(histories: Histories, questions: list[Removal]) -> Histories:
-    """Return one history for each question. Event fields stay with their events."""
+def _without(histories: Histories, variants: list[Occluded]) -> Histories:
+    """Return one history for each variant. Event fields stay with their events."""
     items = histories.events[ITEM].to_numpy()
-    kept = []
-    for place, removed in questions:
-        rows = np.arange(histories.offsets[place], histories.offsets[place + 1])
-        kept.append(rows[~np.isin(items[rows].astype(str), removed)] if removed else rows)
-    names = tuple(str(n) for n in range(len(kept)))
-    return Histories(names, histories.events[np.concatenate(kept)], offsets_of([len(rows) for rows in kept]))
+    remaining = []
+    for row, removed in variants:
+        events = np.arange(histories.offsets[row], histories.offsets[row + 1])
+        remaining.append(events[~np.isin(items[events].astype(str), removed)] if removed else events)
+    names = tuple(str(n) for n in range(len(remaining)))
+    offsets = offsets_of([len(events) for events in remaining])
+    return Histories(names, histories.events[np.concatenate(remaining)], offsets)
 
 
 def _cite(catalog: Catalog, removed: list[str], fall: Float64s, top: int) -> tuple[Cited, ...]:
@@ -146,19 +149,19 @@ def _pairs(
     model: Recommender,
     histories: Histories,
     cited: list[tuple[int, tuple[Cited, ...]]],
-    wanted: list[Target],
+    targets: list[Target],
     whole: list[float],
 ) -> list[tuple[Pair, ...]]:
-    """Take out each two of the three strongest."""
-    twos = [list(combinations(own[:3], 2)) for _, own in cited]
-    asked: list[list[Removal]] = [
-        [(place, (one.item_id, other.item_id)) for one, other in own]
-        for (place, _), own in zip(cited, twos, strict=True)
+    """Leave out each two of the three strongest. ``cited``: history index and cited items of each row."""
+    twos = [list(combinations(items[:3], 2)) for _, items in cited]
+    occluded: list[list[Occluded]] = [
+        [(row, (one.item_id, other.item_id)) for one, other in pairs]
+        for (row, _), pairs in zip(cited, twos, strict=True)
     ]
-    answers = _answers(model, histories, asked, wanted)
+    results = _target_scores(model, histories, occluded, targets)
     return [
-        tuple(_interactions(own, falls(np.concatenate([[full], scores]))))
-        for own, full, scores in zip(twos, whole, answers, strict=True)
+        tuple(_interactions(pairs, falls(np.concatenate([[full], scores]))))
+        for pairs, full, scores in zip(twos, whole, results, strict=True)
     ]
 
 

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import get_args
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
-from llmrec.data import Catalog, Histories
+from llmrec.data import Histories
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.models.base import Recommender
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
-from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
+from llmrec.reasons.explanations import TEMPLATE, Explanation, Explanations
+from llmrec.reasons.facts import add_facts
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
 from llmrec.reasons.request import NarrationRequest, ReasonForm
 
-_TEXT, _NUMBER, _COUNT = pl.String(), pl.Float64(), pl.Int64()
-_SCHEMA: dict[str, pl.DataType] = {
-    USER: _TEXT,
-    ITEM: _TEXT,
-    RANK: pl.Int32(),
-    "sentence": _TEXT,
-    "evidence": pl.List(pl.Struct({"item_id": _TEXT, "title": _TEXT, "contribution": _NUMBER})),
-    "backend": _TEXT,
-    "first_try": pl.Boolean(),
-    "faults": pl.List(_TEXT),
-    "pairs": pl.List(pl.Struct({"item_ids": pl.List(_TEXT), "interaction": _NUMBER})),
-    "shared": pl.List(pl.Struct({"name": _TEXT, "value": _TEXT, "item_ids": pl.List(_TEXT)})),
-    "together": pl.List(pl.Struct({"item_id": _TEXT, "both": _COUNT, "chose": _COUNT})),
-    "instead_id": _TEXT,
-}
 NO_ANSWER = "the backend gave no answer"
 # What a model said is handed back to it once; nobody needs more of nonsense.
 _LONGEST_QUOTE = 600
+# The narrator of each model's base LLM, as long as the model lives: loading an LLM takes longer than a call.
+_NARRATORS: WeakKeyDictionary[Recommender, LocalNarrator] = WeakKeyDictionary()
 
 
 def explain(
@@ -50,13 +39,11 @@ def explain(
     form: ReasonForm = "sentence",
     tone: str = "plain",
     instead: str | Sequence[str] | None = None,
-) -> pl.DataFrame:
+) -> Explanations:
     """Say why each item of ``recs`` (``user_id, item_id``, perhaps ``rank``) was recommended.
 
-    Returns one row for each: ``user_id, item_id, rank, sentence``; ``evidence``, the history items without
-    which the score falls most, with the fall; ``backend`` and whether what it wrote passed the audit at the
-    ``first_try``; ``faults``, what the audit found; and more evidence: ``pairs, shared, together``
-    and ``instead_id``.
+    Returns one explanation for each, in order: a sentence, the evidence it rests on, who wrote it, and what
+    the audit objected to; ``Explanations.table`` is all of it as a table.
 
     ``form`` "paragraph" asks for up to three sentences. ``instead``, an item for all rows or one for each,
     asks why not that one: evidence is then what moves the lead over it. ``tone`` is a word or two for an LLM.
@@ -70,102 +57,65 @@ def explain(
         if value not in get_args(known):
             raise PromptError(f"no reasons as '{value}'; choose {' or '.join(get_args(known))}")
     table = _checked(recs)
-    evidence = occlusion(model, histories, table, instead=_rivals(instead, table, form))
+    evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
     requests = [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
-    written = [_Written(request.plain(), TemplateNarrator.backend) for request in requests]
-    chosen = narrator or _own_narrator(model) or TemplateNarrator()
+    answers = [_Answer(request.plain(), TEMPLATE) for request in requests]
+    chosen = narrator or _base_narrator(model) or TemplateNarrator()
     if not isinstance(chosen, TemplateNarrator):
         # An LLM names a title once in its sentence: of what speaks for itself it would cite lesser evidence.
-        told = [n for n, one in enumerate(evidence) if one.cited and not one.chosen_before]
-        for n, words in zip(told, _narrated(chosen, [requests[n] for n in told]), strict=True):
-            written[n] = words
-    rows = zip(evidence, table[RANK], written, strict=True)
-    return pl.DataFrame([_row(*row) for row in rows], schema=_SCHEMA, orient="row")
+        narrated = [n for n, one in enumerate(evidence) if one.cited and not one.chosen_earlier]
+        for n, answer in zip(narrated, _narrated(chosen, [requests[n] for n in narrated]), strict=True):
+            answers[n] = answer
+    rows = zip(evidence, table[RANK], answers, strict=True)
+    reasons = (Explanation(one, rank, words.text, words.backend, words.faults) for one, rank, words in rows)
+    return Explanations(tuple(reasons), language, form)
 
 
 @dataclass(frozen=True)
-class _Written:
-    """Words, who wrote them, and what the audit found in what was written first."""
+class _Answer:
+    """Words, who wrote them, and what the audit objected to in what was written first."""
 
     text: str
     backend: str
     faults: tuple[str, ...] = ()
 
 
-def _narrated(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Written]:
+def _narrated(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Answer]:
     """Ask for every request, once more for what fails the audit, and fall back to the plain words."""
-    first = _tried(narrator, requests)
+    first = _audited(narrator, requests)
     again = [n for n, one in enumerate(first) if one.text and one.faults]
     retries = [
         replace(requests[n], said=one_line(first[n].text)[:_LONGEST_QUOTE], faults=first[n].faults) for n in again
     ]
-    second = dict(zip(again, _tried(narrator, retries), strict=True))
-    return [
-        _settled(request, one, second.get(n)) for n, (request, one) in enumerate(zip(requests, first, strict=True))
-    ]
+    second = dict(zip(again, _audited(narrator, retries), strict=True))
+    pairs = zip(requests, first, strict=True)
+    return [_settled(request, one, second.get(n)) for n, (request, one) in enumerate(pairs)]
 
 
-def _settled(request: NarrationRequest, first: _Written, second: _Written | None) -> _Written:
+def _settled(request: NarrationRequest, first: _Answer, second: _Answer | None) -> _Answer:
     if not first.faults:
         return first
     if second is not None and not second.faults:
         return replace(second, faults=first.faults)
-    found = (*first.faults, *(second.faults if second else ()))
-    return _Written(request.plain(), TemplateNarrator.backend, tuple(dict.fromkeys(found)))
+    faults = (*first.faults, *(second.faults if second else ()))
+    return _Answer(request.plain(), TEMPLATE, tuple(dict.fromkeys(faults)))
 
 
-def _tried(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Written]:
+def _audited(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Answer]:
+    """Have each request answered, and each answer audited."""
     if not requests:
         return []
-    answers = narrator.narrate(requests)
-    if len(answers) != len(requests):
-        written = f"{len(answers)} sentences for {len(requests)} reasons"
+    texts = narrator.narrate(requests)
+    if len(texts) != len(requests):
+        written = f"{len(texts)} sentences for {len(requests)} reasons"
         raise ModelError(f"the narrator '{narrator.backend}' wrote {written}; it must write one for each")
-    found = []
-    for request, answer in zip(requests, answers, strict=True):
+    answers = []
+    for request, text in zip(requests, texts, strict=True):
         faults = [NO_ANSWER]
-        if answer is not None:
-            faults = audit(answer, request.evidence, language=request.language, form=request.form)
-        found.append(_Written(answer or "", narrator.backend, tuple(faults)))
-    return found
-
-
-def counts(table: pl.DataFrame) -> dict[str, int]:
-    """Count how the sentences of an ``explain`` table came about.
-
-    ``written_by_llm`` passed the audit (at the first or second try), ``replaced_by_template`` did not,
-    ``written_by_template`` never went to an LLM.
-    """
-    template = table.filter(pl.col("backend") == TemplateNarrator.backend)
-    failed = int((template["faults"].list.len() > 0).sum())
-    return {
-        "written_by_llm": table.height - template.height,
-        "replaced_by_template": failed,
-        "written_by_template": template.height - failed,
-    }
-
-
-def evidence_of(table: pl.DataFrame, catalog: Catalog) -> list[Evidence]:
-    """Return the evidence behind each row of an ``explain`` table."""
-    return [
-        Evidence(
-            row[USER],
-            _item(catalog, row[ITEM]),
-            tuple(
-                Cited(**vars(_item(catalog, one["item_id"])), contribution=one["contribution"])
-                for one in row["evidence"]
-            ),
-            tuple(Pair((one["item_ids"][0], one["item_ids"][1]), one["interaction"]) for one in row["pairs"]),
-            tuple(Shared(one["name"], one["value"], tuple(one["item_ids"])) for one in row["shared"]),
-            tuple(Together(**one) for one in row["together"]),
-            None if row["instead_id"] is None else _item(catalog, row["instead_id"]),
-        )
-        for row in table.iter_rows(named=True)
-    ]
-
-
-def _item(catalog: Catalog, item_id: str) -> Item:
-    return Item.of(catalog, catalog.code(item_id))
+        if text is not None:
+            faults = audit(text, request.evidence, language=request.language, form=request.form)
+        answers.append(_Answer(text or "", narrator.backend, tuple(faults)))
+    return answers
 
 
 def _checked(recs: object) -> pl.DataFrame:
@@ -192,31 +142,12 @@ def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Reas
     return rivals
 
 
-def _own_narrator(model: Recommender) -> Narrator | None:
-    """Return the narrator of a model's own base, kept on the model: loading an LLM takes longer than a call."""
+def _base_narrator(model: Recommender) -> Narrator | None:
+    """Return the narrator of a model's base LLM, loaded at its first use; None for a model without one."""
     base = getattr(model, "narration_base", None)
     if not isinstance(base, str):
         return None
-    kept: dict[str, LocalNarrator] = vars(model).setdefault("_narrators", {})
-    return kept.setdefault(base, LocalNarrator(base))
-
-
-def _row(one: Evidence, rank: int, written: _Written) -> tuple[object, ...]:
-    cited = [
-        {"item_id": other.item_id, "title": other.title, "contribution": other.contribution} for other in one.cited
-    ]
-    more = ([asdict(fact) for fact in facts] for facts in (one.pairs, one.shared, one.together))
-    faults = list(written.faults)
-    rival = one.rival.item_id if one.rival else None
-    return (
-        one.user_id,
-        one.item.item_id,
-        rank,
-        written.text,
-        cited,
-        written.backend,
-        not faults,
-        faults,
-        *more,
-        rival,
-    )
+    narrator = _NARRATORS.get(model)
+    if narrator is None or narrator.chat.base != base:
+        narrator = _NARRATORS[model] = LocalNarrator(base)
+    return narrator

@@ -1,4 +1,4 @@
-"""From recommendations to a table of reasons: who wrote what, and what happens to nonsense."""
+"""From recommendations to reasons: who wrote what, and what happens to nonsense."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llmrec.data import Catalog, Histories
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.prompting import Language
-from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, NarrationRequest, audit, counts, occlusion
+from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, NarrationRequest, audit, counts
 from llmrec.reasons.request import facts
 from llmrec.reasons.wording import spoken
 
@@ -39,22 +39,22 @@ class Scripted:
 
 
 def test_template_without_a_language_model(model: Linear) -> None:
-    table = llmrec.explain(model, RECS, HISTORIES)
-    assert table.columns == [
+    reasons = llmrec.explain(model, RECS, HISTORIES)
+    assert reasons.table.columns == [
         "user_id", "item_id", "rank", "sentence", "evidence", "backend", "first_try", "faults",
         "pairs", "shared", "together", "instead_id",
     ]  # fmt: skip
-    assert table["first_try"].to_list() == [True] * 3
-    assert table["pairs"].to_list()[0] == [{"item_ids": ["a", "b"], "interaction": 0.0}]
-    assert table["shared"].to_list()[0] == [{"name": "genres", "value": "Drama", "item_ids": ["a", "b"]}]
-    assert table["sentence"].to_list() == [
+    assert reasons["first_try"].to_list() == [True] * 3
+    assert reasons["pairs"].to_list()[0] == [{"item_ids": ["a", "b"], "interaction": 0.0}]
+    assert reasons["shared"].to_list()[0] == [{"name": "genres", "value": "Drama", "item_ids": ["a", "b"]}]
+    assert reasons["sentence"].to_list() == [
         'Because you chose "Amber Gate" and "Blue Kite", which weigh most here and share its genre (Drama), '
         'we suggest "Final Waltz".',
         'Because you chose "Dry River", which weighs most here, we suggest "East Wind".',
         '"Final Waltz" is a general suggestion, as no single item in your history raised its score.',
     ]
-    assert table["rank"].to_list() == [3, 1, 1]
-    assert table["evidence"].to_list() == [
+    assert reasons["rank"].to_list() == [3, 1, 1]
+    assert reasons["evidence"].to_list() == [
         [
             {"item_id": "a", "title": "Amber Gate", "contribution": 4.0},
             {"item_id": "b", "title": "Blue Kite", "contribution": 2.0},
@@ -62,20 +62,20 @@ def test_template_without_a_language_model(model: Linear) -> None:
         [{"item_id": "d", "title": "Dry River", "contribution": 3.0}],
         [],
     ]
-    assert counts(table) == {"written_by_llm": 0, "replaced_by_template": 0, "written_by_template": 3}
-    assert table.to_pandas()["backend"].tolist() == ["template"] * 3
+    assert counts(reasons) == {"written_by_llm": 0, "replaced_by_template": 0, "written_by_template": 3}
+    assert reasons.to_pandas()["backend"].tolist() == ["template"] * 3
 
 
 def test_sentences_that_pass_are_shown_and_others_replaced(model: Linear) -> None:
     good = 'We suggest "Final Waltz" because you chose "Blue Kite".'
     narrator = Scripted(good, "We suggest the award-winning East Wind.")
-    table = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
+    reasons = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
     plain = llmrec.explain(model, RECS, HISTORIES)
-    assert table["backend"].to_list() == ["llm", "template", "template"]
-    assert table["sentence"].to_list() == [good, *plain["sentence"].to_list()[1:]]
-    assert table["faults"].to_list() == [[], ["it says 'award-winning', which is not in the evidence"], []]
-    assert table["first_try"].to_list() == [True, False, True]
-    assert counts(table) == {"written_by_llm": 1, "replaced_by_template": 1, "written_by_template": 1}
+    assert reasons["backend"].to_list() == ["llm", "template", "template"]
+    assert reasons["sentence"].to_list() == [good, *plain["sentence"].to_list()[1:]]
+    assert reasons["faults"].to_list() == [[], ["it says 'award-winning', which is not in the evidence"], []]
+    assert reasons["first_try"].to_list() == [True, False, True]
+    assert counts(reasons) == {"written_by_llm": 1, "replaced_by_template": 1, "written_by_template": 1}
     assert [[request.evidence.user_id for request in asked] for asked in narrator.asked] == [["u", "v"], ["v"]]
 
 
@@ -83,11 +83,11 @@ def test_what_fails_is_asked_for_once_more_with_its_faults(model: Linear) -> Non
     good = 'We suggest "Final Waltz" because you chose "Blue Kite".'
     better = 'We suggest "East Wind" because you chose "Dry River".'
     narrator = Scripted(good, "We suggest the award-winning East Wind.", second=(better,))
-    table = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
-    assert table["sentence"].to_list()[:2] == [good, better]
-    assert table["backend"].to_list() == ["llm", "llm", "template"]
-    assert table["first_try"].to_list() == [True, False, True]
-    assert counts(table) == {"written_by_llm": 2, "replaced_by_template": 0, "written_by_template": 1}
+    reasons = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
+    assert reasons["sentence"].to_list()[:2] == [good, better]
+    assert reasons["backend"].to_list() == ["llm", "llm", "template"]
+    assert reasons["first_try"].to_list() == [True, False, True]
+    assert counts(reasons) == {"written_by_llm": 2, "replaced_by_template": 0, "written_by_template": 1}
     (request,) = narrator.asked[1]
     assert request.messages()[-2]["content"] == "We suggest the award-winning East Wind."
     assert "it says 'award-winning', which is not in the evidence" in request.messages()[-1]["content"]
@@ -95,9 +95,9 @@ def test_what_fails_is_asked_for_once_more_with_its_faults(model: Linear) -> Non
 
 def test_a_backend_without_an_answer_is_not_asked_again(model: Linear) -> None:
     narrator = Scripted(None, None)
-    table = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
-    assert table["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()
-    assert table["faults"].to_list() == [["the backend gave no answer"]] * 2 + [[]]
+    reasons = llmrec.explain(model, RECS, HISTORIES, narrator=narrator)
+    assert reasons["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()
+    assert reasons["faults"].to_list() == [["the backend gave no answer"]] * 2 + [[]]
     assert len(narrator.asked) == 1
 
 
@@ -110,15 +110,14 @@ def test_a_backend_without_an_answer_is_not_asked_again(model: Linear) -> None:
 )
 def test_one_item_rather_than_another(model: Linear, language: Language, told: str) -> None:
     asked = {"user_id": ["v", "v"], "item_id": ["e", "e"]}
-    table = llmrec.explain(model, asked, HISTORIES, instead=["f", "a"], language=language)
-    assert table["sentence"].to_list() == [told.format("Final Waltz"), told.format("Amber Gate")]
-    assert [row[0]["contribution"] for row in table["evidence"].to_list()] == [5.0, 3.0]
+    reasons = llmrec.explain(model, asked, HISTORIES, instead=["f", "a"], language=language)
+    assert reasons["sentence"].to_list() == [told.format("Final Waltz"), told.format("Amber Gate")]
+    assert [row[0]["contribution"] for row in reasons["evidence"].to_list()] == [5.0, 3.0]
     nothing = llmrec.explain(
         model, {"user_id": ["w"], "item_id": ["e"]}, HISTORIES, instead="f", language=language
     )
     assert nothing["evidence"].to_list() == [[]]
-    evidence = occlusion(model, HISTORIES, pl.DataFrame({"user_id": ["w"], "item_id": ["e"]}), instead=["f"])[0]
-    assert audit(nothing["sentence"][0], evidence, language=language) == []
+    assert audit(nothing["sentence"][0], nothing.evidence[0], language=language) == []
     with pytest.raises(DataError, match="item 'e' cannot be compared with itself"):
         llmrec.explain(model, asked, HISTORIES, instead="e")
     with pytest.raises(DataError, match="3 items for 2 recommendations"):
@@ -130,15 +129,15 @@ def test_one_item_rather_than_another(model: Linear, language: Language, told: s
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_paragraph_tells_how_many_people_chose_both(model: Linear, language: Language) -> None:
     model.histories = Histories.of({f"p{n}": ["a", *(["f"] if n < 6 else [])] for n in range(9)})
-    table = llmrec.explain(model, RECS[:1], HISTORIES, form="paragraph", language=language)
+    reasons = llmrec.explain(model, RECS[:1], HISTORIES, form="paragraph", language=language)
     told = {
         "en": 'Of the 9 people who chose "Amber Gate", 6 also chose "Final Waltz".',
         "zh": "选择过《Amber Gate》的9人中，有6人也选择了《Final Waltz》。",
     }
-    assert table["sentence"][0].endswith(told[language])
-    evidence = occlusion(model, HISTORIES, RECS[:1])[0]
-    assert audit(table["sentence"][0], evidence, language=language, form="paragraph") == []
-    assert audit(table["sentence"][0].replace("6", "7"), evidence, language=language, form="paragraph") != []
+    assert reasons["sentence"][0].endswith(told[language])
+    (evidence,) = reasons.evidence
+    assert audit(reasons["sentence"][0], evidence, language=language, form="paragraph") == []
+    assert audit(reasons["sentence"][0].replace("6", "7"), evidence, language=language, form="paragraph") != []
 
 
 def test_tone_is_handed_to_the_llm(model: Linear) -> None:
@@ -150,10 +149,10 @@ def test_tone_is_handed_to_the_llm(model: Linear) -> None:
 
 @pytest.mark.parametrize("nonsense", ["", "...", "I am a language model.", '"Zorblat"', "😀" * 40, "\n\n"])
 def test_nonsense_never_reaches_a_reader(model: Linear, nonsense: str) -> None:
-    table = llmrec.explain(model, RECS, HISTORIES, narrator=Scripted(nonsense, nonsense))
-    assert table["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()
-    assert counts(table)["replaced_by_template"] == 2
-    assert all(table["faults"].to_list()[:2])
+    reasons = llmrec.explain(model, RECS, HISTORIES, narrator=Scripted(nonsense, nonsense))
+    assert reasons["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()
+    assert counts(reasons)["replaced_by_template"] == 2
+    assert all(reasons["faults"].to_list()[:2])
 
 
 def test_a_narrator_must_write_one_for_each(model: Linear) -> None:
@@ -163,19 +162,19 @@ def test_a_narrator_must_write_one_for_each(model: Linear) -> None:
 
 def test_any_frame_is_accepted_and_rank_may_be_absent(model: Linear) -> None:
     expected = llmrec.explain(model, RECS, HISTORIES)
-    assert llmrec.explain(model, RECS.to_pandas(), HISTORIES).equals(expected)
-    table = llmrec.explain(model, {"user_id": ["u", "u"], "item_id": ["f", "e"]}, HISTORIES)
-    assert table["rank"].to_list() == [1, 2]
+    assert llmrec.explain(model, RECS.to_pandas(), HISTORIES).table.equals(expected.table)
+    reasons = llmrec.explain(model, {"user_id": ["u", "u"], "item_id": ["f", "e"]}, HISTORIES)
+    assert reasons["rank"].to_list() == [1, 2]
     empty = llmrec.explain(model, RECS.clear(), HISTORIES)
-    assert empty.is_empty()
-    assert empty.schema == expected.schema
+    assert len(empty) == 0
+    assert empty.table.schema == expected.table.schema
     assert counts(empty) == {"written_by_llm": 0, "replaced_by_template": 0, "written_by_template": 0}
 
 
 def test_what_recommend_returns_can_be_explained(model: Linear) -> None:
-    table = llmrec.explain(model, model.recommend(HISTORIES, k=2), HISTORIES)
-    assert table["item_id"].to_list()[0] == "f"
-    assert table.height == 6
+    reasons = llmrec.explain(model, model.recommend(HISTORIES, k=2), HISTORIES)
+    assert reasons["item_id"].to_list()[0] == "f"
+    assert len(reasons) == 6
 
 
 def test_bad_input_is_named(model: Linear) -> None:
@@ -216,8 +215,8 @@ def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch
     monkeypatch.setattr("llmrec.llm.chat.device_name", device)
     model.narration_base = str(tiny_base)  # type: ignore[attr-defined]
     for language in ("en", "en", "zh"):
-        table = llmrec.explain(model, RECS[:1], HISTORIES, language=language)  # type: ignore[arg-type]
-        assert counts(table)["replaced_by_template"] == 1
+        reasons = llmrec.explain(model, RECS[:1], HISTORIES, language=language)  # type: ignore[arg-type]
+        assert counts(reasons)["replaced_by_template"] == 1
     assert loaded == [str(tiny_base)]
     assert placed == ["cpu"]
 

@@ -122,11 +122,11 @@ def test_the_narrator_of_other_items_writes_what_it_wrote_without_them(
 
 
 def test_sentences_of_other_items_do_not_change(hostile: Linear, catalog: Catalog) -> None:
-    table = llmrec.explain(hostile, pl.concat([PLAIN, EVIL]), HISTORIES)
+    why = llmrec.explain(hostile, pl.concat([PLAIN, EVIL]), HISTORIES)
     hostile.catalog = catalog
     hostile._score = type(hostile)._score.__get__(hostile)  # type: ignore[method-assign]
     alone = llmrec.explain(hostile, PLAIN, HISTORIES.take([0]))
-    assert table["sentence"].to_list()[:2] == alone["sentence"].to_list()
+    assert why["sentence"].to_list()[:2] == alone["sentence"].to_list()
 
 
 def test_nothing_in_a_title_is_run_and_each_is_quoted_as_it_is(hostile: Linear) -> None:
@@ -134,8 +134,8 @@ def test_nothing_in_a_title_is_run_and_each_is_quoted_as_it_is(hostile: Linear) 
     # All but one are cited for another: the oldest is beyond the newest fifty.
     assert len({one.cited[0].item_id for one in evidence} - {"a"}) == 49
     for language in ("en", "zh"):
-        table = llmrec.explain(hostile, EVIL, HISTORIES, language=language)  # type: ignore[arg-type]
-        for one, sentence in zip(evidence, table["sentence"], strict=True):
+        why = llmrec.explain(hostile, EVIL, HISTORIES, language=language)  # type: ignore[arg-type]
+        for one, sentence in zip(evidence, why["sentence"], strict=True):
             assert spoken(one.item.title) in sentence
             assert one_line(sentence) == sentence
             assert "49" not in sentence or "49" in one.item.title

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from llmrec.arrays import Float32s
-from llmrec.data import Catalog, Histories, Sequences
+from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
-from llmrec.reasons import Item, Together, occlusion
+from llmrec.reasons import Item, occlusion
 
 if TYPE_CHECKING:
     from conftest import Linear
@@ -65,13 +65,12 @@ def test_one_call_for_all_users_in_the_order_of_the_table(model: Linear) -> None
     assert model.calls == 1
 
 
-def test_evidence_carries_metadata_and_shared_genres(model: Linear) -> None:
+def test_evidence_carries_metadata_and_genres(model: Linear) -> None:
     found = occlusion(model, Histories.of({"u": ["a", "b", "d"]}), recs(("u", "f")))[0]
     assert found.item == Item("f", "Final Waltz", {"year": 1995, "genres": "Drama, Romance"})
     assert found.cited[0].metadata == {"year": 1990, "genres": "War, Drama"}
     assert found.cited[0].genres == ("War", "Drama")
-    assert found.shared_genres == ("Drama",)
-    assert occlusion(model, Histories.of({"u": []}), recs(("u", "f")))[0].shared_genres == ()
+    assert (found.shared, found.together) == ((), ())  # these are no occlusion: add_facts adds them
 
 
 def test_event_fields_stay_with_their_events(model: Linear) -> None:
@@ -126,22 +125,3 @@ def test_against_a_rival_the_lead_counts(model: Linear) -> None:
     assert found.rival is not None and found.rival.item_id == "f"
     with pytest.raises(DataError, match="item 'z' is not in the catalog"):
         occlusion(model, histories, recs(("u", "e")), instead=["z"])
-
-
-def test_attributes_in_common_and_people_who_chose_both(model: Linear) -> None:
-    table = model.catalog.table.with_columns(
-        brand=pl.Series(["Acme", "Acme", None, "Bell", None, "Acme"]),
-        price=pl.Series([1.0, 9.0, 2.0, 5.0, None, 8.0]),
-        stock=pl.Series([7, 7, 7, 7, 7, 7]),
-    )
-    model.catalog = Catalog(table)
-    crowd = {f"p{n}": ["a", "f"] for n in range(6)} | {f"q{n}": ["b", "f"] for n in range(4)} | {"r": ["a"]}
-    model.histories = Histories.of(crowd)
-    found = occlusion(model, Histories.of({"u": ["a", "b", "c"]}), recs(("u", "f")))[0]
-    assert {(one.name, one.value, one.item_ids) for one in found.shared} == {
-        ("genres", "Drama", ("a", "b", "c")),
-        ("brand", "Acme", ("a", "b")),
-        ("price band", "high", ("b",)),
-    }
-    # Four people are too few to speak of.
-    assert found.together == (Together("a", 6, 7),)

@@ -17,71 +17,67 @@ from llmrec.evaluation.reasons.text_metrics import bleu, reading_ease, rouge_l, 
 from llmrec.evaluation.significance import Interval, bootstrap
 from llmrec.models.base import Recommender
 from llmrec.prompting import Language
-from llmrec.reasons import Evidence, Item, audit
+from llmrec.reasons import Evidence, Explanations, Item, audit
 from llmrec.reasons.claims import read
+from llmrec.reasons.explanations import TEMPLATE
 from llmrec.reasons.facts import attributes
 from llmrec.reasons.occlusion import scores_without
-from llmrec.reasons.pipeline import evidence_of
-from llmrec.reasons.request import ReasonForm
 
 _COMPARED = ("deletion_better", "deletion_gap", "sufficiency_better", "sufficiency_gap")
 
 
 def judge_reasons(
     model: Recommender,
-    table: pl.DataFrame,
+    explanations: Explanations,
     histories: Histories,
     *,
     references: Sequence[str] | None = None,
-    language: Language = "en",
-    form: ReasonForm = "sentence",
     seed: int = 0,
 ) -> dict[str, float | Interval]:
-    """Judge a table that ``explain`` returned. ``references`` adds ROUGE-L, BLEU and MiniLM similarity.
+    """Judge what ``explain`` returned. ``references`` adds ROUGE-L, BLEU and MiniLM similarity.
 
     Returns ``faithful``, ``without_template``, ``first_try`` and ``deletion_better`` and ``sufficiency_better``
     (shares), ``deletion_gap``, ``sufficiency_gap`` (in units of the score), ``unique_ratio``,
     ``feature_coverage``, ``feature_diversity`` and, in English, ``reading_ease``; means over rows with 95 %
-    bootstrap intervals. Raises DataError for an empty table.
+    bootstrap intervals. Raises DataError where there is no explanation.
     """
-    if table.is_empty():
-        raise DataError("there are no reasons to judge")
-    evidence, sentences = evidence_of(table, model.catalog), table["sentence"].to_list()
-    found: dict[str, float | Interval] = {
-        "faithful": bootstrap(faithfulness(table, model.catalog, language=language, form=form)),
-        "without_template": bootstrap((table["backend"] != "template").cast(pl.Float64).to_numpy()),
-        "first_try": bootstrap(table["first_try"].cast(pl.Float64).to_numpy()),
+    if not len(explanations):
+        raise DataError("there are no reasons to judge: explain at least one recommendation")
+    language, sentences = explanations.language, [one.sentence for one in explanations]
+    narrated = np.array([one.backend != TEMPLATE for one in explanations], dtype=np.float64)
+    first_try = np.array([one.first_try for one in explanations], dtype=np.float64)
+    values: dict[str, float | Interval] = {
+        "faithful": bootstrap(faithfulness(explanations)),
+        "without_template": bootstrap(narrated),
+        "first_try": bootstrap(first_try),
         "unique_ratio": unique_ratio(sentences),
-        **_features(sentences, evidence, model.catalog, language),
+        **_features(explanations, model.catalog),
     }
-    tested = deletion_test(model, table, histories, language=language, seed=seed)
+    tested = deletion_test(model, explanations, histories, seed=seed)
     if tested.height:
-        for name in _COMPARED:
-            found[name] = bootstrap(tested[name].to_numpy())
+        values |= {name: bootstrap(tested[name].to_numpy()) for name in _COMPARED}
     if language == "en":
-        found["reading_ease"] = bootstrap(reading_ease(sentences))
+        values["reading_ease"] = bootstrap(reading_ease(sentences))
         if references is not None:
-            found["similarity"] = bootstrap(similarity(sentences, references))
+            values["similarity"] = bootstrap(similarity(sentences, references))
     if references is not None:
-        found["rouge_l"] = bootstrap(rouge_l(sentences, references, language=language))
-        found["bleu"] = bootstrap(bleu(sentences, references, language=language))
-    return found
+        values["rouge_l"] = bootstrap(rouge_l(sentences, references, language=language))
+        values["bleu"] = bootstrap(bleu(sentences, references, language=language))
+    return values
 
 
-def faithfulness(
-    table: pl.DataFrame, catalog: Catalog, *, language: Language = "en", form: ReasonForm = "sentence"
-) -> Float64s:
+def faithfulness(explanations: Explanations) -> Float64s:
     """Return 1 for each reason whose every claim is in its evidence, else 0: float64 [n]."""
-    pairs = zip(table["sentence"].to_list(), evidence_of(table, catalog), strict=True)
-    return np.array([not audit(text, one, language=language, form=form) for text, one in pairs], dtype=np.float64)
+    language, form = explanations.language, explanations.form
+    faults = [audit(one.sentence, one.evidence, language=language, form=form) for one in explanations]
+    return np.array([not one for one in faults], dtype=np.float64)
 
 
 def deletion_test(
     model: Recommender,
-    table: pl.DataFrame,
+    explanations: Explanations,
     histories: Histories,
     *,
-    language: Language = "en",
     draws: int = 5,
     most: int = 50,
     seed: int = 0,
@@ -95,11 +91,11 @@ def deletion_test(
     but the named items left (comprehensiveness and sufficiency of DeYoung et al. 2020, against chance).
     """
     rng = np.random.default_rng(seed)
-    places = {user: n for n, user in enumerate(histories.user_ids)}
+    history_of = {user: n for n, user in enumerate(histories.user_ids)}
     rows, named_items, removed = [], [], []
-    for row, one in enumerate(evidence_of(table, model.catalog)):
-        named = named_in(table["sentence"][row], one, language)
-        items = list(dict.fromkeys(reversed(histories.items(places[one.user_id]))))
+    for row, one in enumerate(explanations):
+        named = named_in(one.sentence, one.evidence, explanations.language)
+        items = list(dict.fromkeys(reversed(histories.items(history_of[one.evidence.user_id]))))
         others = sorted(set(items[:most]) - set(named))
         if not named or len(others) < len(named):
             continue
@@ -108,9 +104,8 @@ def deletion_test(
         rows.append(row)
         named_items.append(len(named))
         removed.append([*groups, *([item for item in items if item not in group] for group in groups)])
-    chosen = table.select(USER, ITEM)[rows]
-    scores = scores_without(model, histories, chosen, removed)
-    compared = [_compare(own, draws) for own in scores]
+    chosen = explanations.table.select(USER, ITEM)[rows]
+    compared = [_compare(scores, draws) for scores in scores_without(model, histories, chosen, removed)]
     return chosen.with_columns(
         pl.Series("named", named_items, dtype=pl.Int64),
         *(pl.Series(name, [one[name] for one in compared], dtype=pl.Float64) for name in _COMPARED),
@@ -120,28 +115,26 @@ def deletion_test(
 def named_in(sentence: str, evidence: Evidence, language: Language = "en") -> list[str]:
     """Return the ids of the cited items whose titles stand in a sentence."""
     mentioned = read(sentence, evidence, language).mentioned
-    return [one.item_id for place, one in enumerate(evidence.cited, start=1) if place in mentioned]
+    return [one.item_id for index, one in enumerate(evidence.cited, start=1) if index in mentioned]
 
 
 def _compare(scores: Float64s, draws: int) -> dict[str, float]:
     """Read scores [1 + 2 * (1 + draws)]: whole; without named, without each draw; only named, only each draw."""
     without, only = scores[1 : draws + 2], scores[draws + 2 :]
-    falls, kept = without[1:] - without[0], only[0] - only[1:]
-    means = (float(np.mean(falls > 0)), float(np.mean(falls)), float(np.mean(kept > 0)), float(np.mean(kept)))
+    falls, leads = without[1:] - without[0], only[0] - only[1:]
+    means = (float(np.mean(falls > 0)), float(np.mean(falls)), float(np.mean(leads > 0)), float(np.mean(leads)))
     return dict(zip(_COMPARED, means, strict=True))
 
 
-def _features(
-    sentences: list[str], evidence: list[Evidence], catalog: Catalog, language: Language
-) -> dict[str, float]:
+def _features(explanations: Explanations, catalog: Catalog) -> dict[str, float]:
     """Feature coverage (share of the catalog's attribute values that are spoken of at all) and diversity (mean
     number of values that two reasons have in common: lower is more diverse). Li et al. 2020.
     """
     items = (Item.of(catalog, code) for code in range(len(catalog)))
     every = {value.lower() for item in items for _, value in attributes(item)}
     spoken = []
-    for sentence, one in zip(sentences, evidence, strict=True):
-        reading = read(sentence, one, language)
+    for one in explanations:
+        reading = read(one.sentence, one.evidence, explanations.language)
         spoken.append({value for mark, value in reading.values.items() if mark in reading.text} & every)
     if not every:
         return {}
@@ -153,6 +146,8 @@ def _features(
     return {"feature_coverage": len(times) / len(every), "feature_diversity": common}
 
 
-def as_json(found: dict[str, float | Interval]) -> dict[str, Any]:
-    """Return what ``judge_reasons`` found as plain values."""
-    return {name: value.model_dump() if isinstance(value, Interval) else value for name, value in found.items()}
+def as_json(judgement: dict[str, float | Interval]) -> dict[str, Any]:
+    """Return the result of ``judge_reasons`` as plain values."""
+    return {
+        name: value.model_dump() if isinstance(value, Interval) else value for name, value in judgement.items()
+    }

@@ -11,39 +11,37 @@ from llmrec.data import Catalog, Fold
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.evaluation.report.report import Report
 from llmrec.models.base import Recommender
-from llmrec.reasons import counts, explain
+from llmrec.reasons import Explanation, Explanations, counts, explain
 
 META = ("year", "genres")
 
 
 def with_showcase(
     report: Report, model: Recommender, fold: Fold, *, users: int = 5, k: int = 5, seed: int = 0
-) -> tuple[Report, pl.DataFrame]:
-    """Return the report with ``users`` random users in it, and the table of reasons that were worded.
+) -> tuple[Report, Explanations]:
+    """Return the report with ``users`` random users in it, and the reasons that were worded.
 
     Users are drawn with a fixed seed, not chosen by how well the model does on them.
     """
     n = len(fold.histories)
-    places = np.sort(np.random.default_rng(seed).choice(n, min(users, n), replace=False))
-    histories = fold.histories.take(places)
-    recs = model.recommend(histories, k)
-    reasons = explain(model, recs, histories)
-    ranks = _ranks(model, fold, places)
+    drawn = np.sort(np.random.default_rng(seed).choice(n, min(users, n), replace=False))
+    shown = Fold(fold.histories.take(drawn), fold.answers)
+    explanations = explain(model, model.recommend(shown.histories, k), shown.histories)
+    ranks = _answer_ranks(model, shown)
     cards = []
-    for row, user in enumerate(histories.user_ids):
-        seen = [_shown(model.catalog, item) for item in reversed(histories.items(row))]
+    for row, user in enumerate(shown.histories.user_ids):
         answers = fold.answers.filter(pl.col(USER) == user)[ITEM].to_list()
-        own = reasons.filter(pl.col(USER) == user)
+        reasons = [one for one in explanations if one.evidence.user_id == user]
         cards.append(
             {
                 "user_id": user,
-                "history": seen,
-                "recommendations": [_reasoned(model.catalog, one) for one in own.iter_rows(named=True)],
+                "history": [_shown(model.catalog, item) for item in reversed(shown.histories.items(row))],
+                "recommendations": [_recommended(model.catalog, one) for one in reasons],
                 "answer": _shown(model.catalog, answers[0])["title"] if answers else None,
                 "answer_rank": ranks.get(user),
             }
         )
-    return report.with_showcase(cards, **counts(reasons)), reasons
+    return report.with_showcase(cards, **counts(explanations)), explanations
 
 
 def _shown(catalog: Catalog, item: str) -> dict[str, Any]:
@@ -54,21 +52,19 @@ def _shown(catalog: Catalog, item: str) -> dict[str, Any]:
     return {"title": row["title"], "meta": [row[name] for name in META if row.get(name)]}
 
 
-def _reasoned(catalog: Catalog, row: dict[str, Any]) -> dict[str, Any]:
-    evidence = [{"title": one["title"], "contribution": one["contribution"]} for one in row["evidence"]]
-    shown = _shown(catalog, row[ITEM])
+def _recommended(catalog: Catalog, one: Explanation) -> dict[str, Any]:
+    cited = [{"title": item.title, "contribution": item.contribution} for item in one.evidence.cited]
     return {
-        "rank": row[RANK],
-        **shown,
-        "reason": row["sentence"],
-        "evidence": evidence,
-        "backend": row["backend"],
+        "rank": one.rank,
+        **_shown(catalog, one.evidence.item.item_id),
+        "reason": one.sentence,
+        "evidence": cited,
+        "backend": one.backend,
     }
 
 
-def _ranks(model: Recommender, fold: Fold, places: Any) -> dict[str, int]:
-    """Where each user's answer stands in the whole ranking; users whose answer is not ranked are absent."""
-    histories = fold.histories.take(places)
-    full = model.recommend(histories, len(model.catalog))
-    found = full.join(fold.answers, on=[USER, ITEM], how="semi").group_by(USER).agg(pl.col(RANK).min())
-    return dict(found.select(USER, RANK).iter_rows())
+def _answer_ranks(model: Recommender, shown: Fold) -> dict[str, int]:
+    """Return the rank of each user's answer among all items; users whose answer is not ranked are absent."""
+    full = model.recommend(shown.histories, len(model.catalog))
+    answers = full.join(shown.answers, on=[USER, ITEM], how="semi")
+    return dict(answers.group_by(USER).agg(pl.col(RANK).min()).select(USER, RANK).iter_rows())

@@ -30,7 +30,7 @@ def test_the_item_itself_is_named(model: Linear, monkeypatch: pytest.MonkeyPatch
     again[5, 5], again[1, 5] = 3, 0.1
     monkeypatch.setitem(type(model)._score.__globals__, "WEIGHTS", again)
     recs = pl.DataFrame({"user_id": ["u"], "item_id": ["f"], "rank": [1]})
-    table = llmrec.explain(model, recs, Histories.of({"u": ["b", "f"]}), narrator=Unasked())
-    assert [one["item_id"] for one in table["evidence"][0]] == ["f", "b"]
-    assert table["backend"].to_list() == ["template"]
-    assert table["sentence"][0].startswith('Because you chose "Final Waltz" and "Blue Kite"')
+    why = llmrec.explain(model, recs, Histories.of({"u": ["b", "f"]}), narrator=Unasked())
+    assert [one["item_id"] for one in why["evidence"][0]] == ["f", "b"]
+    assert why["backend"].to_list() == ["template"]
+    assert why["sentence"][0].startswith('Because you chose "Final Waltz" and "Blue Kite"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from llmrec.errors import DataError
 from llmrec.evaluation import deletion_test, faithfulness, judge_reasons
 from llmrec.evaluation.reasons.faithfulness import as_json
 from llmrec.models.base import Recommender
-from llmrec.reasons import NarrationRequest
+from llmrec.reasons import Explanations, NarrationRequest
 
 ITEMS = [f"i{n}" for n in range(10)]
 
@@ -65,8 +66,8 @@ class Wrong:
 
 def test_what_is_named_moves_the_score_more_than_chance() -> None:
     model = Sum()
-    table = llmrec.explain(model, RECS, HISTORIES)
-    tested = deletion_test(model, table, HISTORIES, draws=4)
+    why = llmrec.explain(model, RECS, HISTORIES)
+    tested = deletion_test(model, why, HISTORIES, draws=4)
     # v has no item that counts: nothing is named, nothing is tested.
     assert tested.rows(named=True) == [
         {
@@ -84,18 +85,18 @@ def test_what_is_named_moves_the_score_more_than_chance() -> None:
 def test_a_reason_that_names_the_weaker_item_does_not_always_win() -> None:
     model = Sum()
     told = Wrong('We suggest "Film J" because you chose "Film B".')
-    table = llmrec.explain(model, RECS, HISTORIES, narrator=told)
-    assert table["backend"][0] == "llm"
-    tested = deletion_test(model, table, HISTORIES, draws=200)
+    why = llmrec.explain(model, RECS, HISTORIES, narrator=told)
+    assert why["backend"][0] == "llm"
+    tested = deletion_test(model, why, HISTORIES, draws=200)
     # One of eight others is i0, which counts for more: 7/8 of the draws are won.
     assert tested["deletion_better"][0] == pytest.approx(7 / 8, abs=0.08)
     assert tested["deletion_gap"][0] == pytest.approx(4 - 8 / 8, abs=0.7)
 
 
-def test_judgement_of_a_table() -> None:
+def test_judgement_of_explanations() -> None:
     model = Sum()
-    table = llmrec.explain(model, RECS, HISTORIES)
-    found = judge_reasons(model, table, HISTORIES, references=None)
+    why = llmrec.explain(model, RECS, HISTORIES)
+    found = judge_reasons(model, why, HISTORIES, references=None)
     assert found["unique_ratio"] == 1.0
     assert found["feature_coverage"] == 0.5  # War of War and Drama
     assert found["feature_diversity"] == 0.0
@@ -103,7 +104,7 @@ def test_judgement_of_a_table() -> None:
     assert (plain["faithful"]["mean"], plain["without_template"]["mean"], plain["first_try"]["mean"]) == (1, 0, 1)
     assert plain["deletion_better"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
     with pytest.raises(DataError, match="no reasons to judge"):
-        judge_reasons(model, table.clear(), HISTORIES)
+        judge_reasons(model, Explanations(()), HISTORIES)
 
 
 def test_references_add_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,15 +112,16 @@ def test_references_add_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
         "llmrec.evaluation.reasons.faithfulness.similarity", lambda texts, references: np.ones(len(texts))
     )
     model = Sum()
-    table = llmrec.explain(model, RECS, HISTORIES)
-    plain = as_json(judge_reasons(model, table, HISTORIES, references=table["sentence"].to_list()))
+    why = llmrec.explain(model, RECS, HISTORIES)
+    plain = as_json(judge_reasons(model, why, HISTORIES, references=why["sentence"].to_list()))
     assert (plain["rouge_l"]["mean"], plain["similarity"]["mean"]) == (1.0, 1.0)
     assert plain["bleu"]["mean"] == pytest.approx(1.0)
 
 
 def test_a_sentence_beyond_its_evidence_is_not_faithful() -> None:
     model = Sum()
-    table = llmrec.explain(model, RECS, HISTORIES)
-    changed = table.with_columns(sentence=pl.lit('We suggest the famous "Film J" because you chose "Film A".'))
-    assert faithfulness(table, model.catalog).tolist() == [1.0, 1.0]
-    assert faithfulness(changed, model.catalog).tolist() == [0.0, 0.0]
+    why = llmrec.explain(model, RECS, HISTORIES)
+    famous = 'We suggest the famous "Film J" because you chose "Film A".'
+    changed = replace(why, explanations=tuple(replace(one, sentence=famous) for one in why))
+    assert faithfulness(why).tolist() == [1.0, 1.0]
+    assert faithfulness(changed).tolist() == [0.0, 0.0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import pytest
 
 import llmrec
@@ -21,7 +20,6 @@ from llmrec.reasons import (
     Narrator,
     audit,
     counts,
-    occlusion,
 )
 from llmrec.reasons.wording import spoken
 
@@ -110,9 +108,9 @@ def test_the_prompt_is_what_the_chat_template_writes(narrator: LocalNarrator) ->
 
 def test_a_random_model_is_always_replaced(narrator: LocalNarrator, model: Linear) -> None:
     recs = {"user_id": ["u"], "item_id": ["f"]}
-    table = llmrec.explain(model, recs, Histories.of({"u": ["a"]}), narrator=narrator)
-    assert counts(table) == {"written_by_llm": 0, "replaced_by_template": 1, "written_by_template": 0}
-    assert table["faults"].to_list()[0]
+    why = llmrec.explain(model, recs, Histories.of({"u": ["a"]}), narrator=narrator)
+    assert counts(why) == {"written_by_llm": 0, "replaced_by_template": 1, "written_by_template": 0}
+    assert why["faults"].to_list()[0]
 
 
 def test_a_model_without_a_chat_template_is_refused(
@@ -140,11 +138,11 @@ def real(request: pytest.FixtureRequest) -> Narrator:
 def test_the_default_model_words_the_evidence(model: Linear, real: Narrator) -> None:
     histories = Histories.of({"u": ["a", "d", "b"], "v": ["e", "c"], "w": ["b", "c"]})
     recs = {"user_id": ["u", "v", "w"], "item_id": ["f", "f", "f"]}
-    table = llmrec.explain(model, recs, histories, narrator=real)
-    cited = [[one["item_id"] for one in row] for row in table["evidence"].to_list()]
+    why = llmrec.explain(model, recs, histories, narrator=real)
+    cited = [[one["item_id"] for one in row] for row in why["evidence"].to_list()]
     assert cited == [["a", "b"], ["c", "e"], ["b", "c"]]
-    assert counts(table)["written_by_llm"] >= 2
-    for sentence, one in zip(table["sentence"], occlusion(model, histories, pl.DataFrame(recs)), strict=True):
+    assert counts(why)["written_by_llm"] >= 2
+    for sentence, one in zip(why["sentence"], why.evidence, strict=True):
         assert audit(sentence, one) == []
         assert "Final Waltz" in sentence
         assert any(spoken(other.title) in sentence for other in one.cited)

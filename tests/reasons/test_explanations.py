@@ -1,0 +1,49 @@
+"""Reasons as values: the evidence behind each is kept, the table is made from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import llmrec
+from llmrec.data import Histories
+from llmrec.reasons import Explanation, Explanations, add_facts, occlusion
+
+if TYPE_CHECKING:
+    from conftest import Linear
+
+HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"]})
+
+
+def test_the_evidence_is_that_of_the_occlusion(model: Linear) -> None:
+    recs = model.recommend(HISTORIES, 2)
+    why = llmrec.explain(model, recs, HISTORIES)
+    assert why.evidence == add_facts(occlusion(model, HISTORIES, recs), model)
+    assert [one.evidence for one in why] == why.evidence
+    assert [one.rank for one in why] == recs["rank"].to_list()
+
+
+def test_it_reads_as_a_table_and_as_values(model: Linear) -> None:
+    why = llmrec.explain(model, model.recommend(HISTORIES, 2), HISTORIES)
+    assert len(why) == why.table.height == 4
+    assert why["sentence"].to_list() == [one.sentence for one in why]
+    assert why["user_id"].to_list() == [one.evidence.user_id for one in why]
+    assert why.to_pandas()["item_id"].tolist() == [one.evidence.item.item_id for one in why]
+    assert repr(why) == repr(why.table)
+    assert "<table" in why._repr_html_()
+    assert why.table is why.table  # made once
+
+
+def test_who_wrote_a_sentence(model: Linear) -> None:
+    (evidence,) = occlusion(model, HISTORIES, model.recommend(HISTORIES[:1], 1))
+    plain, passed, second, replaced = (
+        Explanation(evidence, 1, "A.", backend, faults)
+        for backend, faults in (("template", ()), ("llm", ()), ("llm", ("a fault",)), ("template", ("a fault",)))
+    )
+    assert [one.first_try for one in (plain, passed, second, replaced)] == [True, True, False, False]
+    assert [one.replaced for one in (plain, passed, second, replaced)] == [False, False, False, True]
+    assert Explanations((plain, second))["first_try"].to_list() == [True, False]
+
+
+def test_the_language_and_the_form_are_kept(model: Linear) -> None:
+    why = llmrec.explain(model, model.recommend(HISTORIES, 1), HISTORIES, language="zh", form="paragraph")
+    assert (why.language, why.form) == ("zh", "paragraph")
