@@ -8,32 +8,34 @@ python eval/readme.py check                     fail if README.md differs from e
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from llmrec.data.builtin import fetch
+from eval.common import RESULTS, open_data, read_result, write_result
 from llmrec.evaluation import Report
 
 ROOT = Path(__file__).resolve().parent.parent
-README, RESULTS = ROOT / "README.md", ROOT / "eval" / "results"
+README = ROOT / "README.md"
+FILES = {"output": "readme_api.json", "table": "quickstart.json", "fused": "fused-ml-100k.json"}
+SOURCES = {name: RESULTS / file for name, file in FILES.items()}
+PRINTED = "What the Python lines of README print"
 SHOWN = ("data", "recs.head(3)", "alike", "why['sentence'][0]", "report")
 
 
 def main(words: list[str]) -> int:
     """Run one of the four commands; returns the exit code."""
-    RESULTS.mkdir(exist_ok=True)
     match words:
         case ["api", run]:
-            shown = json.dumps(api(Path(run).resolve() / "llm"), indent=2, ensure_ascii=False)
-            (RESULTS / "readme_api.json").write_text(shown + "\n")
+            printed = api(Path(run).resolve() / "llm")
+            write_result(RESULTS / "readme_api.json", {PRINTED: printed})
         case ["table", run]:
             report = Report.load(run).with_showcase([])  # no one's history belongs into the repository
-            text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
-            (RESULTS / "quickstart.json").write_text(text + "\n")
+            write_result(RESULTS / "quickstart.json", report=report)
         case ["write"]:
             pass
         case ["check"]:
@@ -45,7 +47,7 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def api(run: Path) -> list[list[str]]:
+def api(run: Path) -> list[dict[str, str]]:
     """Run the README's Python block in a folder with events.csv and items.csv; return what it left.
 
     The fit takes minutes and gives what a finished quickstart holds: its model is loaded instead.
@@ -55,27 +57,36 @@ def api(run: Path) -> list[list[str]]:
     load = f"model = llmrec.load({str(run)!r})"
     lines, fits = re.subn(r"^model  = .*$", load, block.group(1), flags=re.MULTILINE)
     assert fits == 1
-    data = fetch("ml-100k")
+    data = open_data("ml-100k")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         data.events.write_csv("events.csv")
         data.catalog.table.write_csv("items.csv")
         names: dict[str, object] = {}
         exec(lines, names)
-        shown = [[name, str(eval(name, names))] for name in SHOWN]
+        printed = [{"expression": name, "printed": str(eval(name, names))} for name in SHOWN]
         os.chdir(ROOT)
-    return shown
+    return printed
 
 
 def filled(text: str) -> str:
     """Return the README with its generated parts made from the result files."""
-    outputs, table = RESULTS / "readme_api.json", RESULTS / "quickstart.json"
-    if outputs.is_file():
-        told = "\n".join(f">>> {name}\n{value}" for name, value in json.loads(outputs.read_text()))
-        text = _between(text, "output", f"```text\n{told}\n```\n")
-    text = _between(text, "table", Report.load(table).to_markdown()) if table.is_file() else text
-    fused = RESULTS / "fused-ml-100k.json"
-    return _between(text, "fused", _fused(Report.load(fused))) if fused.is_file() else text
+    parts: dict[str, Callable[[dict[str, Any]], str]] = {
+        "output": _output,
+        "table": lambda values: Report.from_dict(values["report"]).to_markdown(),
+        "fused": lambda values: _fused(Report.from_dict(values["report"])),
+    }
+    for name, write in parts.items():
+        if SOURCES[name].is_file():
+            text = _between(text, name, write(read_result(SOURCES[name])))
+    return text
+
+
+def _output(values: dict[str, Any]) -> str:
+    """The Python session, as a terminal shows it."""
+    rows = values["sections"][0]["rows"]
+    lines = "\n".join(f">>> {row['expression']}\n{row['printed']}" for row in rows)
+    return f"```text\n{lines}\n```\n"
 
 
 def _fused(report: Report) -> str:
@@ -90,7 +101,7 @@ def _fused(report: Report) -> str:
 
 def _between(text: str, name: str, content: str) -> str:
     pattern = rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end -->)"
-    return re.sub(pattern, lambda found: found.group(1) + content + found.group(2), text, flags=re.DOTALL)
+    return re.sub(pattern, lambda match: match[1] + content + match[2], text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

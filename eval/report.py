@@ -1,183 +1,234 @@
 """Write eval/REPORT.md from eval/results/: python eval/report.py write | check | html.
 
-Every number in it comes from a result file; `check` fails when it is older than the results. `html` builds
-eval/REPORT.html, the same text with figures, which is not committed.
+Every number in it comes from a result file, titles and sentences from suites.yaml; `check` fails where it is older
+than these. `html` builds eval/html/, the same text and a page with figures for each report; it is not committed.
 """
 
 from __future__ import annotations
 
-import html
-import json
+import re
 import sys
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from markdown_it import MarkdownIt
 
-from llmrec.errors import DataError
+from eval.common import read_result
 from llmrec.evaluation import Report, ResponseReport
-from llmrec.evaluation.report import plots
-from llmrec.evaluation.report.tables import BEYOND, beyond_cells
 
 HERE = Path(__file__).resolve().parent
-RESULTS, MARKDOWN, PAGE = HERE / "results", HERE / "REPORT.md", HERE / "REPORT.html"
+RESULTS, MARKDOWN, PAGES = HERE / "results", HERE / "REPORT.md", HERE / "html"
 INTRO = """# Results
 
-Written by `eval/report.py` from `eval/results/`; do not edit. `python eval/run.py --suite NAME` makes those
-that name their command here.
-Intervals are 95 % bootstrap intervals over users. Times and memory are of the machine named with each table, with
-other work running on it unless said otherwise.
+Written by `eval/report.py` from `eval/results/`; do not edit. `python eval/run.py --suite NAME` makes what is
+missing of a suite of `eval/suites.yaml`, and the command below a table repeats that table alone. What was tried on
+the way, also what did not work, stands in the [lab log](LOG.md).
+
+How to read the tables:
+
+- **0.116 [0.100, 0.132]** is a mean over users and its 95 % interval, by bootstrap over users; p is of a paired
+  permutation test over users, corrected for the number of comparisons where it says Holm.
+- **NDCG@10, Recall@10, MRR@10**: each model recommends ten items of the whole catalog to a user whose next item is
+  held out. Recall says how often it is among the ten, NDCG and MRR also how high; 1 is best.
+- **Coverage**: the share of the catalog that anybody is recommended. **Novelty**: bits, 1 more each time half as
+  many users know an item. **Diversity**: 1 if no two items of a list share a genre. **Popularity**: the share of
+  users who know a recommended item; its lift, how much more that is than for what they chose. **Miscalibration**:
+  the distance between the genres of a list and those of the user's history, 0 for the same mixture.
+- **ROC AUC**, PR AUC, F1, accuracy: 1 is best. **Log loss**, calibration error, **MAE**, **RMSE**: 0 is best.
+- A column "× pandas" says how many times as fast as pandas, or as much of what its table is about.
+- Times and memory are of the machine named below the table, with other work running on it unless said otherwise;
+  – means that it was not measured.
 """
+BEYOND = ("coverage", "novelty", "diversity", "popularity", "popularity_lift", "miscalibration")
+WORDS: dict[str, str | Callable[[re.Match[str]], str]] = {
+    r"\b(ndcg|mrr|map|bleu|llm|cpu)\b": lambda match: match[0].upper(),
+    r"\b(recall|precision)@": lambda match: match[0].capitalize(),
+    r"\brouge l\b": "ROUGE-L",
+    r"\bminilm\b": "MiniLM",
+    r"\bp value\b": "p",
+    r"^times (?=.)": "× ",
+    r" per second$": "/s",
+    r" seconds$": " (s)",
+    r" ms$": " (ms)",
+    r" gib$": " (GiB)",
+}
 
 
-def steps() -> dict[str, dict[str, Any]]:
-    """Return every step of every suite by its result's name."""
+@dataclass(frozen=True)
+class Section:
+    """The results of one title, in the order of suites.yaml; ``commands`` make them."""
+
+    title: str
+    measured: str
+    commands: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What the files hold."""
+        return [read_result(path) for path in self.paths]
+
+
+def sections() -> list[Section]:
+    """Return what REPORT.md shows: every title of suites.yaml that has a result."""
     suites = yaml.safe_load((HERE / "suites.yaml").read_text(encoding="utf-8"))
-    return {step["result"]: step for suite in suites.values() for step in suite}
+    steps = [step for suite in suites.values() for step in suite if (RESULTS / step["result"]).is_file()]
+    titles = dict.fromkeys(step["title"] for step in steps if "title" in step)
+    return [_section(title, [step for step in steps if step.get("title") == title]) for title in titles]
 
 
-def sections() -> list[tuple[str, str, Report | None]]:
-    """Return title, Markdown and, where it is one, the judge's report of each result, in order of its name."""
-    made = []
-    for path in sorted(RESULTS.glob("*.json")):
-        if path.name == "readme_api.json":
-            continue
-        values = json.loads(path.read_text(encoding="utf-8"))
-        step = steps().get(path.name, {})
-        title = step.get("title", path.stem.replace("_", " ").replace("-", " ").capitalize())
-        try:
-            report = Report.from_dict(values)
-        except DataError:
-            report = None
-        body = _judged(report) if report else _body(values)
-        command = [
-            f"    {line.format(python='python', llmrec='llmrec', peers='')}" for line in step.get("commands", [])
-        ]
-        made.append((title, "\n".join([body, *([""] if command else []), *command]) + "\n", report))
-    peers = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((RESULTS / "peers").glob("*.json"))]
-    return [*made, ("Peers, in environments of their own", _peers(peers), None)] if peers else made
+def _section(title: str, steps: Sequence[Mapping[str, Any]]) -> Section:
+    lines = [
+        line.format(python="python", llmrec="llmrec", peers="") for step in steps for line in step["commands"]
+    ]
+    measured = next(step["measured"] for step in steps if "measured" in step)
+    paths = tuple(RESULTS / step["result"] for step in steps)
+    return Section(title, measured, tuple(dict.fromkeys(" ".join(line.split()) for line in lines)), paths)
 
 
 def markdown() -> str:
     """Return REPORT.md."""
-    return INTRO + "".join(f"\n## {title}\n\n{body}" for title, body, _ in sections())
+    found = sections()
+    contents = "\n".join(f"- [{section.title}](#{_anchor(section.title)})" for section in found)
+    return f"{INTRO}\n{contents}\n" + "".join(f"\n## {section.title}\n\n{body(section)}" for section in found)
 
 
-def page() -> str:
-    """Return REPORT.html: the same text, with the figures."""
-    parts = []
-    for title, body, report in sections():
-        figures = []
-        if report:
-            column = report.context.protocol.columns[0]
-            drawn = plots.against_cost(report.results, column), plots.by_history(report.results)
-            figures = [svg for svg in (*drawn, plots.learning_curves(report.results)) if svg]
-        parts.append(f"<h2>{html.escape(title)}</h2>\n<pre>{html.escape(body)}</pre>\n" + "\n".join(figures))
-    style = "body{font:16px system-ui;max-width:1100px;margin:2rem auto;padding:0 1rem}pre{overflow:auto}"
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Results</title><style>{style}</style>'
-    return f"{head}\n<h1>Results</h1>\n" + "\n".join(parts) + "\n</html>\n"
+def body(section: Section) -> str:
+    """Write a section: what was measured, its tables, and what made them."""
+    results = section.results
+    parts = [section.measured, *_settings(results)]
+    for values in results:
+        if "report" in values:
+            parts += _report(Report.from_dict(values["report"]))
+        if "responses" in values:
+            parts += _responses(ResponseReport.from_dict(values["responses"]))
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for table in (table for values in results for table in values["sections"]):
+        rows.setdefault(table["title"], []).extend(table["rows"])
+    for title, table in rows.items():
+        parts += [f"**{title}**"] * (len(rows) > 1) + [table_of(table)]
+    parts += [*_provenance(results, section.paths), "\n".join(f"    {line}" for line in section.commands)]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _body(values: dict[str, Any]) -> str:
-    if "recipes" in values and "p_values" in values:
-        return _compared(values)
-    return _answered(values) if "results" in values else _facts(values)
+def _settings(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    settings = {name: value for values in results for name, value in values["settings"].items()}
+    if settings:
+        yield "; ".join(f"{header(name)}: {cell(value)}" for name, value in settings.items()) + "."
 
 
-def _compared(values: dict[str, Any]) -> str:
-    """Write what eval/experiments/accuracy.py found: recipes over seeds, in order and shuffled, and their
-    fusion."""
-    metrics = list(next(iter(values["recipes"].values()))["mean"])
-    rows = []
-    for name, found in values["recipes"].items():
-        means = [f"{one['mean']:.4f} [{one['low']:.3f}, {one['high']:.3f}]" for one in found["mean"].values()]
-        shuffled = [f"{one:.4f}" for one in found.get("shuffled", {}).values()] or ["–"] * len(metrics)
-        valid = ", ".join(f"{one:.4f}" for one in found.get("valid_ndcg@10", [])) or "–"
-        seconds = ", ".join(f"{one['train_seconds']:,.0f} s" for one in found.get("cost", [])) or "–"
-        rows.append([name, valid, *means, *shuffled, seconds])
-    data = values["data"]
-    told = (
-        f"{data['name']}, {data['share_of_users']:.0%} of users: {data['users']:,} users, {data['items']:,} items."
+def _report(report: Report) -> Iterator[str]:
+    context = report.context
+    yield (
+        f"{context.data}, {context.fold} fold of {context.split} (`{context.split_hash[:12]}`): "
+        f"{context.users:,} users, {context.items:,} items."
     )
-    shuffles = [f"shuffled {name}" for name in metrics]
-    table = _table(["recipe", "valid NDCG@10 by seed", *metrics, *shuffles, "training by seed"], rows)
-    tests = [
-        f"- {pair}: " + ", ".join(f"{m} p = {p:.4f}" for m, p in ps.items())
-        for pair, ps in values["p_values"].items()
-    ]
-    return "\n".join([told, "", table, "", *tests, ""])
-
-
-def _answered(values: dict[str, Any]) -> str:
-    """Write a report on responses."""
-    try:
-        report = ResponseReport.from_dict(values)
-    except DataError:
-        return _facts(values)
-    machine = f"{report.machine.get('cpus')} × {report.machine.get('processor')}"
-    told = f"{report.data}, cut by {report.split}: {report.events:,} events of {report.users:,} users, {machine}."
-    return f"{told}\n\n{report.to_markdown()}"
-
-
-def _judged(report: Report) -> str:
-    context, machine = report.context, report.machine
-    lines = [
-        f"{context.data}, {context.fold} fold of {context.split} (`{context.split_hash[:12]}`), "
-        f"{context.users:,} users, {context.items:,} items, {machine.get('cpus')} × {machine.get('processor')}.",
-        "",
-        report.to_markdown(),
-    ]
+    yield report.to_markdown()
     if any(result.beyond for result in report.results):
-        rows = [[result.model, *beyond_cells(result)] for result in report.results]
-        lines += [_table(["model", *BEYOND], rows), ""]
-    return "\n".join([*lines, *(f"- {line}" for line in report.verdicts), *(f"- {note}" for note in report.notes)])
+        yield table_of(report.table.select("model", *BEYOND).to_dicts())
+    yield "\n".join(f"- {line}" for line in (*report.verdicts, *report.notes))
 
 
-def _peers(found: list[dict[str, Any]]) -> str:
-    names = list(next((row["metrics"] for row in found if row.get("metrics")), {}))
-    rows = []
-    for row in found:
-        metrics = row.get("metrics") or {}
-        cells = [f"{one['mean']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in metrics.values()]
-        told = cells or [row["failure"], *[""] * (len(names) - 1)]
-        rows.append([row["peer"], row["data"], *told, f"{row['seconds']:,.0f} s", f"{row['peak_memory_gib']} GiB"])
-    table = _table(["peer", "data", *names, "whole process", "memory"], rows)
-    intro = (
-        "Their default sizes, few epochs, judged by our metrics on the same split; -short reads the newest "
-        "20 items of each person (at most 5 % of amazon-games' have more). A run that failed says why."
-    )
-    return f"{intro}\n\n{table}\n\n    python eval/experiments/peers.py\n"
+def _responses(report: ResponseReport) -> Iterator[str]:
+    yield f"{report.data}, cut by {report.split}: {report.events:,} events of {report.users:,} users."
+    yield report.to_markdown()
 
 
-def _facts(values: Any, prefix: str = "") -> str:
-    rows = [
-        [name, value] for name, value in _leaves(values, prefix) if not name.startswith(("versions", "machine"))
-    ]
-    return _table(["what", "value"], rows)
+def _provenance(results: Sequence[Mapping[str, Any]], paths: Sequence[Path]) -> Iterator[str]:
+    """Say where, when and with what; the same sentence once."""
+    said: dict[str, list[str]] = {}
+    for values, path in zip(results, paths, strict=True):
+        machine, versions = values["machine"] or {}, values["versions"] or {}
+        where = f"on {machine['cpus']} × {machine['processor']}" if machine else "on a machine not recorded"
+        names = ", ".join(f"{name} {versions[name]}" for name in ("llmrec", "torch") if name in versions)
+        link = f"[{path.name}]({path.relative_to(HERE).as_posix()})"
+        said.setdefault(f"{values['date']}, {where}{', with ' * bool(names)}{names}", []).append(link)
+    for sentence, links in said.items():
+        yield f"Measured {sentence}. Numbers: {', '.join(links)}. Repeat with:"
 
 
-def _leaves(values: Any, prefix: str) -> list[tuple[str, str]]:
-    if isinstance(values, dict | list):
-        pairs = values.items() if isinstance(values, dict) else enumerate(values)
-        return [leaf for name, value in pairs for leaf in _leaves(value, f"{prefix}{name}.")]
-    shown = f"{values:,.4g}" if isinstance(values, float) else str(values)
-    return [(prefix.rstrip("."), shown)]
+def table_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows as a Markdown table; a column for each name that has a value in a row."""
+    names = list(dict.fromkeys(name for row in rows for name, value in row.items() if value is not None))
+    numeric = [all(not isinstance(row.get(name), str) for row in rows) for name in names]
+    lines = [[header(name) for name in names], ["---:" if right else "---" for right in numeric]]
+    lines += [[cell(row.get(name)) for name in names] for row in rows]
+    return "\n".join(f"| {' | '.join(part.replace('|', '/') for part in line)} |" for line in lines)
 
 
-def _table(names: list[str], rows: list[list[str]]) -> str:
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines)
+def header(name: str) -> str:
+    """Name a column for readers: ``peak_memory_gib`` is ``peak memory (GiB)``."""
+    shown = name.replace("_", " ")
+    for pattern, written in WORDS.items():
+        shown = re.sub(pattern, written, shown)
+    return shown
+
+
+def cell(value: Any) -> str:
+    """Write a value as a reader would: – for none, ``0.116 [0.100, 0.132]`` for an interval."""
+    match value:
+        case None | [] | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case {"mean": mean, "low": low, "high": high}:
+            digits = _digits(mean)
+            return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        case list():
+            return ", ".join(cell(one) for one in value)
+        case float():
+            return f"{value:,.{_digits(value)}f}" if abs(value) >= 1e-4 or not value else f"{value:.1e}"
+        case int():
+            return f"{value:,}"
+    return f"`{value[:12]}`" if re.fullmatch("[0-9a-f]{64}", str(value)) else str(value)
+
+
+def _digits(value: float) -> int:
+    """Digits after the point, so that three or four say something."""
+    size = abs(value)
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3 if size >= 0.1 or not size else 4
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def reports() -> dict[str, Report | ResponseReport]:
+    """Return the reports that have a page of their own, by the name of their result."""
+    results = [values for section in sections() for values in section.results]
+    found = {values["name"]: Report.from_dict(values["report"]) for values in results if "report" in values}
+    more = {v["name"]: ResponseReport.from_dict(v["responses"]) for v in results if "responses" in v}
+    return {**found, **more}
+
+
+def index(names: Collection[str]) -> str:
+    """Return the page of all results: REPORT.md, linked to the pages of the reports ``names``."""
+
+    def link(match: re.Match[str]) -> str:
+        return f"({match[2]}.html)" if match[2] in names else f"(../{match[1]})"
+
+    text = re.sub(r"\((results/(?:peers/)?([^)]*)\.json)\)", link, markdown())
+    style = "body{font:16px system-ui;max-width:1100px;margin:2rem auto;padding:0 1rem}td,th{padding:.2rem .6rem}"
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Results</title><style>{style}</style>'
+    return f"{head}\n{MarkdownIt().enable('table').render(text)}</html>\n"
 
 
 def main(words: list[str]) -> int:
-    """Write one of the two files, or say whether REPORT.md is fresh."""
+    """Write REPORT.md or the pages, or say whether REPORT.md is fresh."""
     match words:
         case ["check"]:
             return 0 if MARKDOWN.read_text(encoding="utf-8") == markdown() else 1
         case ["write"]:
             MARKDOWN.write_text(markdown(), encoding="utf-8")
         case ["html"]:
-            PAGE.write_text(page(), encoding="utf-8")
+            PAGES.mkdir(exist_ok=True)
+            for name, drawn in reports().items():
+                (PAGES / f"{name}.html").write_text(drawn.to_html(), encoding="utf-8")
+            (PAGES / "index.html").write_text(index(reports()), encoding="utf-8")
+            print(f"written: {PAGES / 'index.html'}")
         case _:
             print(__doc__)
             return 2

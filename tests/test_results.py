@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eval import report
+from eval.common import read_result
 from llmrec.config import names
 
 EVAL = Path(__file__).resolve().parent.parent / "eval"
+SHAPE = ("name", "date", "command", "machine", "versions", "settings", "sections")
 
 
 def test_the_report_is_that_of_the_results() -> None:
-    script = runpy.run_path(str(EVAL / "report.py"))
-    assert (EVAL / "REPORT.md").read_text(encoding="utf-8") == script["markdown"]()
+    assert (EVAL / "REPORT.md").read_text(encoding="utf-8") == report.markdown()
 
 
 def test_a_changed_number_makes_the_report_stale(tmp_path: Path) -> None:
@@ -32,29 +34,94 @@ def test_a_changed_number_makes_the_report_stale(tmp_path: Path) -> None:
     assert runpy.run_path(str(tmp_path / "report.py"))["main"](["check"]) == 1
 
 
-def test_the_report_shows_what_was_compared() -> None:
+def test_every_result_has_the_one_shape_and_a_step_that_makes_it() -> None:
+    suites = yaml.safe_load((EVAL / "suites.yaml").read_text(encoding="utf-8"))
+    steps = {step["result"] for suite in suites.values() for step in suite}
+    paths = sorted((EVAL / "results").rglob("*.json"))
+    assert len(paths) >= 30
+    for path in paths:
+        assert path.relative_to(EVAL / "results").as_posix() in steps
+        values = read_result(path)
+        parts = {"report", "responses", "details"} & values.keys()
+        assert values.keys() - parts == {*SHAPE}, path
+        assert values["name"] == path.stem
+        assert values["sections"] or parts - {"details"}, f"{path} shows nothing"
+        for section in values["sections"]:
+            assert section.keys() == {"title", "rows"}
+            assert section["rows"], path
+            for row in section["rows"]:
+                nested = [value for value in row.values() if isinstance(value, dict)]
+                assert all(value.keys() == {"mean", "low", "high"} for value in nested), (path, row)
+
+
+def test_the_report_shows_every_number_of_a_table() -> None:
     """The scores, not only the settings: they stand at the end of long files."""
     text = (EVAL / "REPORT.md").read_text(encoding="utf-8")
-    found = sorted((EVAL / "results").glob("accuracy-*.json"))
-    assert found
-    for path in found:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for name, recipe in values["recipes"].items():
-            assert f"{recipe['mean']['ndcg@10']['mean']:.4f} [" in text, (path.name, name)
+    rows = [
+        row
+        for path in (EVAL / "results").glob("accuracy-*.json")
+        for row in read_result(path)["sections"][0]["rows"]
+    ]
+    assert len(rows) >= 12
+    for row in rows:
+        assert report.cell(row["ndcg@10"]) in text, row
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"), ([], "–"), (True, "yes"), (20_000_000, "20,000,000"), (0.0, "0.000"), (0.0358, "0.0358"),
+        (6447.1, "6,447"), (1.9e-06, "1.9e-06"), ([1.5, 2.0], "1.50, 2.00"), ("a" * 64, "`aaaaaaaaaaaa`"),
+        ({"mean": 0.1057, "low": 0.0919, "high": 0.1207}, "0.106 [0.092, 0.121]"),
+    ],
+)  # fmt: skip
+def test_a_cell_reads_as_a_reader_would_write_it(value: object, shown: str) -> None:
+    assert report.cell(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("peak_memory_gib", "peak memory (GiB)"), ("append_ms", "append (ms)"), ("train_seconds", "train (s)"),
+        ("seconds", "seconds"), ("tokens_per_second", "tokens/s"), ("valid_ndcg@10", "valid NDCG@10"),
+        ("p_value_recall@10", "p Recall@10"), ("times_pandas", "× pandas"), ("times", "times"),
+    ],
+)  # fmt: skip
+def test_a_column_is_named_with_its_unit(name: str, shown: str) -> None:
+    assert report.header(name) == shown
+
+
+def test_a_column_without_values_is_left_out() -> None:
+    rows = [{"model": "a", "failure": None}, {"model": "b", "seconds": 1.0}]
+    assert report.table_of(rows) == "| model | seconds |\n| --- | ---: |\n| a | – |\n| b | 1.00 |"
+
+
+def test_the_built_page_links_to_a_page_for_each_report() -> None:
+    names = report.reports().keys()
+    assert len(names) >= 10
+    page = report.index(names)
+    assert "<table>" in page
+    assert set(re.findall(r'href="([\w.-]+)\.html"', page)) == names
+    files = re.findall(r'href="\.\./(results/[^"]+)"', page)
+    assert files
+    assert all((EVAL / file).is_file() for file in files)
 
 
 def test_suites_name_scripts_and_recipes_that_exist() -> None:
     suites = yaml.safe_load((EVAL / "suites.yaml").read_text(encoding="utf-8"))
-    words = [step["commands"] for suite in suites.values() for step in suite]
-    lines = [line.split() for commands in words for line in commands]
+    steps = [step for suite in suites.values() for step in suite]
+    assert {step["title"] for step in steps if "title" in step} == {
+        step["title"] for step in steps if "measured" in step
+    }
+    lines = [line.split() for step in steps for line in step["commands"]]
     assert len(lines) >= 5
     for line in lines:
         for word in line:
             assert not word.startswith("eval/") or (EVAL.parent / word).is_file(), word
         if "eval/experiments/baselines.py" in line:
             runs = {Path(word).name for word in line if word.startswith("runs/")}
-            asked = {Path(word).name for word in line[3:] if word != "--fuse"}
-            assert asked <= {*names(), *runs}
+            recipes = {Path(word).name for word in line[3:] if word != "--fuse"}
+            assert recipes <= {*names(), *runs}
 
 
 def test_an_unknown_suite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
