@@ -53,7 +53,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/evaluation/report/plots.py",
     "llmrec/evaluation/report/summary.py",
     "llmrec/evaluation/report/tables.py",
-    "llmrec/evaluation/seeds.py",
     "llmrec/evaluation/significance.py",
     "llmrec/evaluation/slices.py",
     "llmrec/llm/backbone.py",

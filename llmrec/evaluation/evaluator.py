@@ -14,13 +14,14 @@ from llmrec.data.columns import USER
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import DataError
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
+from llmrec.evaluation.compare import compare
 from llmrec.evaluation.inference import Answered, answer, bar
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.queries import Questions, questions
 from llmrec.evaluation.report.report import Report
-from llmrec.evaluation.results import Comparison, Cost, EvaluationContext, PromptExample, Result
-from llmrec.evaluation.seeds import grouped
-from llmrec.evaluation.significance import bootstrap, holm, paired_p_value
+from llmrec.evaluation.results import Cost, EvaluationContext, PromptExample, Result
+from llmrec.evaluation.seeds import compare_seeds, grouped
+from llmrec.evaluation.significance import bootstrap
 from llmrec.evaluation.slices import sliced
 from llmrec.metrics import METRICS
 from llmrec.models.base import Recommender
@@ -72,10 +73,12 @@ def evaluate(
                 slices = sliced(answered.recs, asked.fold, split.train, rules)
                 found = found.model_copy(update={"beyond": told, "slices": slices})
             results.append(found)
+    seeds = grouped(models, results, tables, rules)
     return Report(
         results=tuple(results),
-        compared=_compare(results, tables, rules),
-        seeds=grouped(models, results),
+        compared=compare({result.model: result.metrics for result in results}, tables, rules),
+        seeds=seeds,
+        seeds_compared=compare_seeds(seeds, tables, rules),
         context=_context(split, asked, fold, rules, exclude_seen, date),
         versions=versions(),
         machine=machine(),
@@ -144,39 +147,6 @@ def _prompt(model: Recommender, histories: Histories) -> PromptExample | None:
         return None
     middle = int(np.argsort(histories.lengths(), kind="stable")[len(histories) // 2])
     return PromptExample.model_validate(write(histories.take([middle])))
-
-
-def _compare(
-    results: list[Result], tables: Mapping[str, pl.DataFrame], rules: EvaluationProtocol
-) -> tuple[Comparison, ...]:
-    """Hold the first model against each other one; p-values are corrected for how many those are, per metric."""
-    first, *others = results
-    compared = {
-        column: [_against(column, first, other, tables, rules) for other in others] for column in rules.columns
-    }
-    for column, rows in compared.items():
-        adjusted = holm([row.p_value for row in rows])
-        compared[column] = [
-            row.model_copy(update={"p_adjusted": p, "comparisons": len(rows)})
-            for row, p in zip(rows, adjusted, strict=True)
-        ]
-    return tuple(compared[column][number] for number in range(len(others)) for column in rules.columns)
-
-
-def _against(
-    column: str, first: Result, other: Result, tables: Mapping[str, pl.DataFrame], rules: EvaluationProtocol
-) -> Comparison:
-    one, two = (tables[result.model][column].to_numpy() for result in (first, other))
-    mine, theirs = first.metrics[column], other.metrics[column]
-    return Comparison(
-        metric=column,
-        model=first.model,
-        against=other.model,
-        difference=bootstrap(one - two, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed),
-        ratio=mine.mean / theirs.mean if theirs.mean else None,
-        p_value=paired_p_value(one, two, samples=rules.permutations, seed=rules.seed),
-        intervals_overlap=mine.overlaps(theirs),
-    )
 
 
 def _context(

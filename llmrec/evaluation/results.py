@@ -95,12 +95,16 @@ class Spread(Value):
 
 
 class Seeds(Value):
-    """The rows that are runs of one recipe with different seeds."""
+    """The rows that are runs of one recipe with different seeds.
+
+    ``metrics``: their spread over seeds. ``over_users``: the interval over users of each user's mean over seeds.
+    """
 
     recipe: str
     models: tuple[str, ...]
     seeds: tuple[int, ...]
     metrics: dict[str, Spread]
+    over_users: dict[str, Interval] = {}
 
 
 class Result(Value):

@@ -5,35 +5,73 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import polars as pl
 
-from llmrec.evaluation.results import Result, Seeds, Spread
+from llmrec.evaluation.compare import compare
+from llmrec.evaluation.protocol import EvaluationProtocol
+from llmrec.evaluation.results import Comparison, Result, Seeds, Spread
+from llmrec.evaluation.significance import bootstrap
 from llmrec.models.base import Recommender
 
 
-def grouped(models: Mapping[str, Recommender], results: list[Result]) -> tuple[Seeds, ...]:
+def grouped(
+    models: Mapping[str, Recommender],
+    results: list[Result],
+    tables: Mapping[str, pl.DataFrame],
+    rules: EvaluationProtocol,
+) -> tuple[Seeds, ...]:
     """Group models whose recipes differ in nothing but the seed; a group has at least two seeds.
 
-    The spread is the standard deviation over seeds (n - 1): what training again would change, where the
-    intervals of each row say what asking other people would.
+    ``tables``: each model's metrics per user. The spread is the standard deviation over seeds (n - 1): what
+    training again would change, where intervals say what asking other people would.
     """
     groups: dict[str, list[str]] = {}
     for name, model in models.items():
         groups.setdefault(model.recipe.model_copy(update={"seed": 0}).to_yaml(), []).append(name)
-    found = {result.model: result for result in results}
+    by_name = {result.model: result for result in results}
     return tuple(
-        _seeds([models[name] for name in names], [found[name] for name in names])
+        _seeds([models[name] for name in names], [by_name[name] for name in names], tables, rules)
         for names in groups.values()
         if len({models[name].recipe.seed for name in names}) > 1
     )
 
 
-def _seeds(models: list[Recommender], results: list[Result]) -> Seeds:
+def compare_seeds(
+    seeds: tuple[Seeds, ...], tables: Mapping[str, pl.DataFrame], rules: EvaluationProtocol
+) -> tuple[Comparison, ...]:
+    """Compare the first recipe with each other one, by each user's mean over its seeds."""
+    if not seeds:
+        return ()
+    means = {one.recipe: _mean(one.models, tables, rules) for one in seeds}
+    return compare({one.recipe: one.over_users for one in seeds}, means, rules)
+
+
+def _mean(names: tuple[str, ...], tables: Mapping[str, pl.DataFrame], rules: EvaluationProtocol) -> pl.DataFrame:
+    """Each user's metrics, averaged over runs."""
+    columns = {column: [tables[name][column].to_numpy() for name in names] for column in rules.columns}
+    return pl.DataFrame({column: np.mean(values, axis=0) for column, values in columns.items()})
+
+
+def _seeds(
+    models: list[Recommender],
+    results: list[Result],
+    tables: Mapping[str, pl.DataFrame],
+    rules: EvaluationProtocol,
+) -> Seeds:
+    names = tuple(result.model for result in results)
+    mean = _mean(names, tables, rules)
     return Seeds(
         recipe=models[0].recipe.name,
-        models=tuple(result.model for result in results),
+        models=names,
         seeds=tuple(model.recipe.seed for model in models),
         metrics={
             column: _spread([result.metrics[column].mean for result in results]) for column in results[0].metrics
+        },
+        over_users={
+            column: bootstrap(
+                mean[column].to_numpy(), samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed
+            )
+            for column in rules.columns
         },
     )
 

@@ -9,9 +9,9 @@ import pytest
 from llmrec import Recipe
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
-from llmrec.evaluation import EvaluationProtocol, evaluate
+from llmrec.evaluation import EvaluationProtocol, Report, evaluate
 from llmrec.evaluation.slices import _groups, sliced
-from llmrec.models import from_recipe
+from llmrec.models import Recommender, from_recipe
 from llmrec.models.baselines.popularity import PopularityRecommender
 
 RULES = EvaluationProtocol.load("leave-last-out")
@@ -80,6 +80,31 @@ def test_runs_of_one_recipe_with_several_seeds_are_one_row() -> None:
     spread = group.metrics["ndcg@10"]
     assert (spread.mean, spread.deviation) == pytest.approx((np.mean(means), np.std(means, ddof=1)))
     assert (spread.low, spread.high) == (min(means), max(means))
+    assert group.over_users["ndcg@10"].mean == pytest.approx(spread.mean)
+    assert report.seeds_compared == ()
     assert "Trained again with other seeds" in report.to_html()
     again = evaluate({name: models[name] for name in ("one", "wide")}, split)
     assert again.seeds == ()
+
+
+def test_recipes_are_compared_by_each_users_mean_over_seeds() -> None:
+    split = Split.leave_last_out(toy_films(n_items=12, n_users=30))
+
+    def recipe(name: str, seed: int) -> Recipe:
+        return Recipe.of({"name": name, "model": "popularity", "seed": seed})
+
+    models: dict[str, Recommender] = {
+        f"{name} {seed}": kind(recipe(name, seed)).fit(split.train)
+        for name, kind in (("right", NextFilm), ("popular", PopularityRecommender))
+        for seed in (1, 2)
+    }
+    models["popular 2"] = NextFilm(recipe("popular", 2)).fit(split.train)  # one lucky seed
+    report = evaluate(models, split)
+    rows = {row.metric: row for row in report.seeds_compared}
+    assert rows.keys() == {"ndcg@10", "recall@10", "mrr@10"}
+    row, popular = rows["ndcg@10"], report.results[2].metrics["ndcg@10"].mean
+    assert (row.model, row.against, row.comparisons) == ("right", "popular", 1)
+    assert row.difference.mean == pytest.approx(1 - (popular + 1) / 2)
+    assert row.ratio == pytest.approx(2 / (popular + 1))
+    assert row.p_value == row.p_adjusted < 0.01
+    assert Report.from_dict(report.to_dict()) == report

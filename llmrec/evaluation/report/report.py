@@ -29,6 +29,7 @@ class Report(BaseModel):
     results: tuple[Result, ...]
     compared: tuple[Comparison, ...]
     seeds: tuple[Seeds, ...] = ()
+    seeds_compared: tuple[Comparison, ...] = ()
     context: EvaluationContext
     versions: dict[str, str]
     machine: dict[str, str | int]
