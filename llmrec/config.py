@@ -16,7 +16,6 @@ from llmrec.runtime import Dtype
 
 Encoding = Literal["text", "soft", "hybrid"]
 EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
-Task = Literal["behavior", "purchase", "rating", "action", "gap", "value"]
 # The models that predict more of an event than its item.
 RESPONDING = ("llm", "gru-events", "lstm-events", "gru-text-events")
 # Those that read history.repeat_bias: every one that is trained and causal.
@@ -185,7 +184,7 @@ class Recipe(Section):
     counting: CountingConfig = CountingConfig()
     als: ALSConfig = ALSConfig()
     text: TextConfig = TextConfig()
-    tasks: list[Task] = []
+    tasks: list[str] = []  # by name, see llmrec.data.responses
     responses: ResponsesConfig = ResponsesConfig()
     train: TrainConfig = TrainConfig()
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrec import Dataset, Recipe, Split, evaluate
-from llmrec.config import RESPONDING, Task
+from llmrec.config import RESPONDING
 from llmrec.data import fetch
-from llmrec.data.responses.tasks import TaskSet
+from llmrec.data.responses import TaskSet
 from llmrec.evaluation import judge_responses, response_questions
 from llmrec.models import Fusion, Recommender
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
@@ -35,7 +35,7 @@ class Case:
 
     data: str
     events: str
-    tasks: list[Task]
+    tasks: list[str]
     recipes: tuple[str, ...] = ("smollm2-135m-events", "gru-events", "lstm-events", "gru-text-events")
     ranked: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def baselines(split: Split, tasks: TaskSet) -> dict[str, ResponseModel]:
     """Every baseline that can answer one of the tasks."""
     kinds = [PriorResponses, MarkovResponses, HiddenMarkovResponses, LogisticResponses, BoostedResponses]
     found = {kind.name: kind().fit(split.train, tasks) for kind in kinds}
-    found["boosting by rows"] = BoostedResponses(apart="rows").fit(split.train, tasks)
+    found["boosting by rows"] = BoostedResponses(held_out="rows").fit(split.train, tasks)
     if "rating" not in tasks.names:
         return found
     return found | {"bias": BiasRatings().fit(split.train, tasks), "factors": factors(split, tasks)}

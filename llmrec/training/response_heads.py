@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from llmrec.data.responses.count_features import CountFeatures
-from llmrec.data.responses.tasks import TaskSet, TaskSpec
+from llmrec.data.responses.task import TaskSpec
+from llmrec.data.responses.task_set import TaskSet
 from llmrec.training.field_embeddings import PiecewiseLinear
 from llmrec.training.losses import weighted_mean
 
@@ -55,7 +56,8 @@ class ResponseHeads(nn.Module):
         self.numeric = None if count_features is None else PiecewiseLinear(torch.from_numpy(count_features.edges))
         every = self.numeric.size(count_features.size) if self.numeric and count_features else 0
         self.of_user = self.numeric.size(count_features.n_user) if self.numeric and count_features else 0
-        given, alone = ([spec for spec in tasks.specs if spec.given_item == wanted] for wanted in (True, False))
+        given = [spec for spec in tasks.specs if spec.task.given_item]
+        alone = [spec for spec in tasks.specs if not spec.task.given_item]
         self.given = _Head(given, 3 * dim + every, hidden, dropout)
         self.alone = _Head(alone, dim + self.of_user, hidden, dropout)
 
@@ -76,7 +78,7 @@ class ResponseHeads(nn.Module):
             elif spec.kind == "ordinal":
                 found[spec.name] = self._head(spec).steps(spec, values)
             else:
-                numbers = values[:, 0] * spec.scale + spec.center
+                numbers = values[:, 0] * spec.scale + spec.mean
                 found[spec.name] = numbers.clamp(spec.low, spec.high)
         return found
 
@@ -116,7 +118,7 @@ class ResponseHeads(nn.Module):
         return {**self.given(torch.cat(pairs, dim=-1)), **self.alone(torch.cat(alone, dim=-1))}
 
     def _head(self, spec: TaskSpec) -> _Head:
-        return self.given if spec.given_item else self.alone
+        return self.given if spec.task.given_item else self.alone
 
 
 class _Head(nn.Module):
@@ -167,7 +169,7 @@ class _Head(nn.Module):
         if spec.kind == "classes":
             return functional.cross_entropy(values.float(), answers.long(), reduction="none")
         if spec.kind == "number":
-            return (values[:, 0] - (answers - spec.center) / spec.scale).square()
+            return (values[:, 0] - (answers - spec.mean) / spec.scale).square()
         # Nearest, not equal: answers are floats, and their steps may not be representable.
         steps = torch.tensor(spec.values, device=answers.device, dtype=answers.dtype)
         place = (answers[:, None] - steps).abs().argmin(1)

@@ -1,1 +1,26 @@
-"""What people answer besides choosing: tasks, counted features, binned event fields."""
+"""What users do with items besides choosing them: tasks, count features, binned event fields."""
+
+from llmrec.data.responses.queries import ResponseQueries, response_queries
+from llmrec.data.responses.task import TASKS, ClassTask, EventLog, NumberTask, Task, TaskSpec, register_task
+from llmrec.data.responses.task_set import Targets, TaskSet
+from llmrec.data.responses.tasks import ActionTask, BehaviorTask, GapTask, PurchaseTask, RatingTask, ValueTask
+
+__all__ = [
+    "TASKS",
+    "ActionTask",
+    "BehaviorTask",
+    "ClassTask",
+    "EventLog",
+    "GapTask",
+    "NumberTask",
+    "PurchaseTask",
+    "RatingTask",
+    "ResponseQueries",
+    "Targets",
+    "Task",
+    "TaskSet",
+    "TaskSpec",
+    "ValueTask",
+    "register_task",
+    "response_queries",
+]

@@ -18,7 +18,7 @@ from llmrec.data.columns import BEHAVIOR, ITEM, TIME
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, n_strictly_earlier
 from llmrec.data.responses.field_bins import column_of
-from llmrec.data.responses.tasks import TaskSet
+from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
 
 FOLDS = 5
@@ -163,8 +163,7 @@ def _sample_users(histories: Histories) -> Histories:
 
 def _names(histories: Histories, tasks: TaskSet) -> tuple[str, ...]:
     events = histories.events
-    words = next((spec.levels for spec in tasks.specs if spec.name in {"behavior", "action"}), ())
-    names = [f"is {word}" for word in words or tasks.positive] if BEHAVIOR in events.columns else []
+    names = [f"is {word}" for word in tasks.behaviors] if BEHAVIOR in events.columns else []
     names += [name for name in NUMBERS if name in events.columns]
     names += ["spent"] if {"price", "quantity"} <= set(events.columns) else []
     return (*names, *(["gap"] if TIME in events.columns else []))

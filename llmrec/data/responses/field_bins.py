@@ -18,7 +18,7 @@ from llmrec.errors import DataError
 UNKNOWN = 0  # the level of a field that an event does not say
 
 # Pauses in seconds: two minutes, an hour, six, a day, three, a week, a month, a quarter.
-PAUSES = (120.0, 3600.0, 21600.0, 86400.0, 259200.0, 604800.0, 2592000.0, 7776000.0)
+GAP_BOUNDS = (120.0, 3600.0, 21600.0, 86400.0, 259200.0, 604800.0, 2592000.0, 7776000.0)
 MOST_VALUES = 12  # a number with more distinct values is cut into QUANTILES parts of equal size
 QUANTILES = 8
 
@@ -119,7 +119,7 @@ def _levels(name: EventField, column: pl.Series) -> FieldLevels:
     if not len(numbers):
         raise DataError(f"the column '{name}' of the events is empty; leave it out of the recipe")
     if name == "gap":
-        bounds = np.array(PAUSES)
+        bounds = np.array(GAP_BOUNDS)
     else:
         distinct = np.unique(numbers)
         if len(distinct) > MOST_VALUES:

@@ -11,7 +11,7 @@ import polars as pl
 from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Histories, Split
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.responses.tasks import ResponseQueries, TaskSet, TaskSpec, response_queries
+from llmrec.data.responses import ResponseQueries, TaskSet, TaskSpec, response_queries
 from llmrec.data.splits.strategies import TEST, VALID
 from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics
@@ -61,11 +61,11 @@ def judge_responses(
     ``about`` and ``split`` name the data and the split in the report. Intervals are by bootstrap over users.
     Raises DataError where no model predicts any of the tasks.
     """
-    wanted = queries.answers.unique([USER, ITEM], maintain_order=True)
+    wanted = queries.targets.unique([USER, ITEM], maintain_order=True)
     pairs: dict[str, list[str]] = dict(wanted.group_by(USER, maintain_order=True).agg(ITEM).iter_rows())
     results, draws = [], metrics.SAMPLES if samples is None else samples
     for name, model in models.items():
-        table = queries.answers.select(USER, ITEM).join(
+        table = queries.targets.select(USER, ITEM).join(
             model.predict_response(queries.histories, pairs),
             on=[USER, ITEM],
             how="left",
@@ -73,7 +73,7 @@ def judge_responses(
             validate="m:1",
         )
         for spec in tasks.specs:
-            predictions = _predicted(spec, table)
+            predictions = spec.task.from_table(spec, table)
             if predictions is not None:
                 results.append(_result(name, spec, queries, predictions, samples=draws, seed=seed))
     if not results:
@@ -84,35 +84,19 @@ def judge_responses(
         results=tuple(results),
         versions=versions(),
         machine=machine(),
-        events=queries.answers.height,
-        users=queries.answers["owner"].n_unique(),
+        events=queries.targets.height,
+        users=queries.targets["owner"].n_unique(),
     )
-
-
-def _predicted(spec: TaskSpec, table: pl.DataFrame) -> Float64s | None:
-    """Read a task's probabilities [n, n_levels] or numbers [n] off a table; None where it has none."""
-    if spec.kind == "number" or (spec.kind == "ordinal" and f"{spec.name}_{spec.levels[0]}" not in table.columns):
-        if spec.name not in table.columns:
-            return None
-        numbers = table[spec.name].to_numpy()
-        return np.log1p(np.maximum(numbers, 0)) if spec.name == "value" else numbers
-    if spec.name == "purchase":
-        if "purchase" not in table.columns:
-            return None
-        bought = table["purchase"].to_numpy()
-        return np.stack([1 - bought, bought], axis=1)
-    names = [f"{spec.name}_{level}" for level in spec.levels]
-    return table.select(names).to_numpy() if names[0] in table.columns else None
 
 
 def _result(
     name: str, spec: TaskSpec, queries: ResponseQueries, predictions: Float64s, *, samples: int, seed: int
 ) -> ResponseResult:
     """Measure predictions, probabilities [n, n_levels] or numbers [n], where the target is known."""
-    targets = queries.answers[spec.name].to_numpy()
+    targets = queries.targets[spec.name].to_numpy()
     known = ~np.isnan(targets)
     targets, predictions = targets[known], predictions[known]
-    owners = queries.answers["owner"].to_numpy()[known]
+    owners = queries.targets["owner"].to_numpy()[known]
     if not len(targets):
         raise DataError(f"none of the events to be predicted has a target of the task '{spec.name}'")
     if not np.isfinite(predictions).all():

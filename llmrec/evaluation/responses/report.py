@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from llmrec.data.responses import TASKS
 from llmrec.errors import DataError
 from llmrec.evaluation.responses.plots import figures
 from llmrec.evaluation.responses.results import ResponseResult
@@ -20,14 +21,6 @@ JSON, HTML = "responses.json", "responses.html"
 CLASS_COLUMNS = ("roc_auc", "pr_auc", "f1", "accuracy", "log_loss", "calibration_error")
 NUMBER_COLUMNS = ("mae", "rmse")
 SMALLER_IS_BETTER = ("log_loss", "calibration_error", "mae", "rmse")
-MEANINGS = {
-    "behavior": "What kind of event it was, given its item.",
-    "purchase": "Whether it was a purchase, given its item.",
-    "rating": "How the item was rated.",
-    "action": "What kind of event came next, the item not known.",
-    "gap": "How long it took until the next event.",
-    "value": "How much was spent at the next moment with a purchase: log of 1 + the sum.",
-}
 
 
 class ResponseReport(BaseModel):
@@ -94,7 +87,7 @@ class ResponseReport(BaseModel):
             "users.</p>"
         ]
         for task in self.tasks:
-            parts.append(f"<section><h2>{html.escape(task)}</h2><p>{MEANINGS.get(task, '')}</p>{self._rows(task)}")
+            parts.append(f"<section><h2>{html.escape(task)}</h2><p>{_meaning(task)}</p>{self._rows(task)}")
             parts.extend(f"<figure>{figure}</figure>" for figure in figures(self.of(task)))
             parts.append("</section>")
         style = (
@@ -156,6 +149,11 @@ class ResponseReport(BaseModel):
             for result in results
         )
         return f"<table><tr><th>model</th>{head}</tr>{rows}</table>"
+
+
+def _meaning(task: str) -> str:
+    """The sentence that says what is predicted; empty for a task of another package that is not imported."""
+    return html.escape(TASKS[task].meaning) if task in TASKS else ""
 
 
 def _columns(results: list[ResponseResult]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmrec.data import Split
-from llmrec.data.responses.tasks import TaskSet, TaskSpec
+from llmrec.data.responses import TaskSet, TaskSpec
 from llmrec.evaluation.responses.judge import Responds, judge_responses, response_questions
 from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.models.base import Recommender

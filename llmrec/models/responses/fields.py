@@ -13,7 +13,7 @@ from llmrec.data import Dataset
 from llmrec.data.columns import ITEM
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
-from llmrec.data.responses.tasks import TaskSet
+from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import RecipeError
 
 

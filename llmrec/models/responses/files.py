@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from llmrec.config import Recipe
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.field_bins import EventLevels
-from llmrec.data.responses.tasks import TaskSet
+from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import ArtifactError
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors

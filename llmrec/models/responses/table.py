@@ -2,58 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from llmrec.arrays import Float64s, Floatings
-from llmrec.data.responses.tasks import TaskSet, TaskSpec
+from llmrec.data import Histories
+from llmrec.data.columns import ITEM, USER
+from llmrec.data.responses.task import TaskSpec
+from llmrec.data.responses.task_set import TaskSet
+from llmrec.errors import DataError
 
 # By task: probabilities [n, n_levels], or numbers [n].
-Answers = Mapping[str, Floatings]
+TaskPredictions = Mapping[str, Floatings]
 
 
-def response_table(pairs: pl.DataFrame, answers: Answers, tasks: TaskSet) -> pl.DataFrame:
+def pairs_of(histories: Histories, items: Sequence[str] | Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """Pair users with items, all or by user id: ``user_id, item_id, row`` (the history's index)."""
+    if isinstance(items, str):
+        raise DataError("items is a list of item ids, not a string; write ['172']")
+    users = histories.user_ids
+    lists = (
+        [list(items.get(user, ())) for user in users] if isinstance(items, Mapping) else [list(items)] * len(users)
+    )
+    rows = np.repeat(np.arange(len(users)), [len(one) for one in lists])
+    names = pl.Series(users, dtype=pl.String).gather(rows)
+    flat = pl.Series([item for one in lists for item in one], dtype=pl.String)
+    return pl.DataFrame({USER: names, ITEM: flat, "row": rows})
+
+
+def response_table(pairs: pl.DataFrame, predictions: TaskPredictions, tasks: TaskSet) -> pl.DataFrame:
     """Put predictions beside ``pairs``; see ``RespondingRecommender.predict_response`` for the columns."""
     columns: dict[str, Floatings] = {}
     for spec in tasks.specs:
-        if spec.name in answers:
-            columns |= _columns(spec, np.asarray(answers[spec.name]))
+        if spec.name in predictions:
+            columns |= spec.task.to_table(spec, np.asarray(predictions[spec.name]))
     return pairs.with_columns(pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items())
 
 
-def _columns(spec: TaskSpec, found: Floatings) -> dict[str, Floatings]:
-    if found.ndim == 1:
-        return {spec.name: np.expm1(found) if spec.name == "value" else found}
-    if spec.name == "purchase":
-        return {"purchase": found[:, 1]}
-    named = {f"{spec.name}_{level}": found[:, n] for n, level in enumerate(spec.levels)}
-    if spec.values:
-        named = {spec.name: found @ np.array(spec.values)} | named
-    return named
+def skill(predictions: TaskPredictions, targets: Mapping[str, Float64s], tasks: TaskSet) -> float:
+    """Mean over tasks of the skill score, 1 - loss / loss of the prior: 1 at best, 0 for the prior itself.
 
-
-def skill(answers: Answers, truths: Mapping[str, Float64s], tasks: TaskSet) -> float:
-    """Mean over tasks of the share of the prior's loss that is avoided: 1 at best, 0 as the prior, less if worse.
-
-    The loss is the log loss for classes and ordinals, the squared error for numbers. ``truths`` [n] by task, NaN
-    where not known; a task without any counts 0, and none less than -1.
+    The loss is the log loss for classes and ordinals, the squared error for numbers. ``targets`` [n] by task, NaN
+    where unknown. A task without any counts 0, and none less than -1.
     """
-    each = [_skill(spec, np.asarray(answers[spec.name]), truths[spec.name]) for spec in tasks.specs]
+    each = [_skill(spec, np.asarray(predictions[spec.name]), targets[spec.name]) for spec in tasks.specs]
     return float(np.mean(each))
 
 
-def _skill(spec: TaskSpec, found: Floatings, truth: Float64s) -> float:
-    known = ~np.isnan(truth)
-    found, truth = found[known], truth[known]
-    if not len(truth):
+def _skill(spec: TaskSpec, predictions: Floatings, targets: Float64s) -> float:
+    known = ~np.isnan(targets)
+    predictions, targets = predictions[known], targets[known]
+    if not len(targets):
         return 0.0
-    if found.ndim == 1:
-        own, usual = np.square(found - truth).mean(), np.square(spec.center - truth).mean()
+    if predictions.ndim == 1:
+        loss, prior_loss = np.square(predictions - targets).mean(), np.square(spec.mean - targets).mean()
     else:
-        steps = np.abs(truth[:, None] - np.array(spec.values)).argmin(axis=1) if spec.kind == "ordinal" else truth
-        places = steps.astype(np.int64)
-        own = -np.log(np.maximum(found[np.arange(len(places)), places], 1e-9)).mean()
-        usual = -np.log(np.array(spec.prior))[places].mean()
-    return max(float(1 - own / max(usual, 1e-9)), -1.0)
+        levels = spec.level_indices(targets)
+        loss = -np.log(np.maximum(predictions[np.arange(len(levels)), levels], 1e-9)).mean()
+        prior_loss = -np.log(np.array(spec.prior))[levels].mean()
+    return max(float(1 - loss / max(prior_loss, 1e-9)), -1.0)

@@ -1,4 +1,4 @@
-"""Logistic regression and gradient boosting on counted features of a user, an item and the pair."""
+"""Logistic regression and gradient boosting on count features of a user, an item and the pair."""
 
 from __future__ import annotations
 
@@ -10,70 +10,72 @@ import polars as pl
 from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.data import Dataset, Histories
 from llmrec.data.responses.count_features import CountFeatures
-from llmrec.models.responses.baselines import ResponseModel, shown_as
-from llmrec.models.responses.table import Answers
+from llmrec.models.responses.baselines import ResponseModel, of_kind
+from llmrec.models.responses.table import TaskPredictions
 
 
 class FeatureResponses(ResponseModel):
-    """A model on counted features; ``learner`` says of which kind. ``most`` events, drawn at random, teach it.
+    """A model on count features, trained on at most ``most`` events, drawn at random.
 
-    Boosting stops when it no longer improves on a tenth of the users, or of the rows, as ``apart`` says.
+    Boosting stops early by a held-out tenth of the users, or of the rows, as ``held_out`` says.
     """
 
     learner: ClassVar[Literal["logistic", "boosting"]]
 
-    def __init__(self, *, most: int = 500_000, apart: Literal["users", "rows"] = "users", seed: int = 0) -> None:
-        self.most, self.apart, self.seed = most, apart, seed
+    def __init__(
+        self, *, most: int = 500_000, held_out: Literal["users", "rows"] = "users", seed: int = 0
+    ) -> None:
+        self.most, self.held_out, self.seed = most, held_out, seed
 
     def _fit(self, data: Dataset) -> None:
         self.count_features = CountFeatures.fit(data, self.tasks)
-        told, n = self.tasks.targets(data.histories), data.events.height
+        target_values, n = self.tasks.targets(data.histories), data.events.height
         rows = np.sort(np.random.default_rng(self.seed).permutation(n)[: self.most])
         table = self.count_features.of_events(data.histories, self.catalog)[rows]
-        # A field that nothing says here (a rating of an item met before, where none is met twice) has no column.
-        self.said = ~np.isnan(table).all(axis=0)
-        table, apart = table[:, self.said], self._apart(data.histories)[rows]
+        # A feature without any value here (the last rating of the item, where none is met twice) has no column.
+        self.used = ~np.isnan(table).all(axis=0)
+        table, held_out = table[:, self.used], self._held_out(data.histories)[rows]
         self.models: dict[str, Any] = {}
         for spec in self.tasks.specs:
-            answers = told.values[spec.name][rows]
-            known = ~np.isnan(answers)
+            values = target_values.values[spec.name][rows]
+            known = ~np.isnan(values)
             numbers = spec.kind == "number"
-            targets = answers[known] if numbers else answers[known].round(6)
+            targets = values[known] if numbers else values[known].round(6)
             if len(np.unique(targets)) > 1:
-                self.models[spec.name] = self._fitted(table[known], targets, apart[known], numbers=numbers)
+                self.models[spec.name] = self._fitted(table[known], targets, held_out[known], numbers=numbers)
 
-    def _answers(self, histories: Histories, rows: Int64s, codes: Int64s) -> Answers:
-        table = self.count_features.of_pairs(histories, rows, codes, self.catalog)[:, self.said]
-        found: dict[str, Float64s] = {}
+    def _predict(self, histories: Histories, rows: Int64s, codes: Int64s) -> TaskPredictions:
+        table = self.count_features.of_pairs(histories, rows, codes, self.catalog)[:, self.used]
+        predictions: dict[str, Float64s] = {}
         for spec in self.tasks.specs:
             model = self.models.get(spec.name)
             if model is None:
                 continue
             if spec.kind == "number":
-                found[spec.name] = np.clip(model.predict(table), spec.low, spec.high)
+                predictions[spec.name] = np.clip(model.predict(table), spec.low, spec.high)
                 continue
-            steps = np.arange(len(spec.levels)) if spec.kind == "classes" else np.round(spec.values, 6)
-            chances = np.zeros((len(rows), len(spec.levels)))
-            chances[:, np.searchsorted(steps, model.classes_)] = model.predict_proba(table)
-            found[spec.name] = shown_as(spec, chances)
-        return found
+            classes = np.arange(len(spec.levels)) if spec.kind == "classes" else np.round(spec.values, 6)
+            probabilities = np.zeros((len(rows), len(spec.levels)))
+            probabilities[:, np.searchsorted(classes, model.classes_)] = model.predict_proba(table)
+            predictions[spec.name] = of_kind(spec, probabilities)
+        return predictions
 
-    def _apart(self, histories: Histories) -> Bools:
-        """Choose a tenth of the users, or of the rows, whatever basket they are of: which events [n_events]."""
-        if self.apart == "rows":
+    def _held_out(self, histories: Histories) -> Bools:
+        """Which events [n_events] are held out: those of a tenth of the users, or a tenth of all events."""
+        if self.held_out == "rows":
             return np.random.default_rng(self.seed).random(histories.events.height) < 0.1
-        chosen = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=1).to_numpy() % 10 == 0
-        return np.repeat(chosen, histories.lengths())
+        users = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=1).to_numpy() % 10 == 0
+        return np.repeat(users, histories.lengths())
 
-    def _fitted(self, table: Float32s, targets: Float64s, apart: Bools, *, numbers: bool) -> Any:
-        """Fit; boosting stops by the rows ``apart`` [n], where they and the others have the same answers."""
+    def _fitted(self, table: Float32s, targets: Float64s, held_out: Bools, *, numbers: bool) -> Any:
+        """Fit; boosting stops early by the rows ``held_out`` [n], if the others have the same classes."""
         learner = self._learner(numbers=numbers)
         if self.learner != "boosting":
             return learner.fit(table, targets)
-        own, other = table[~apart], table[apart]
-        if not len(own) or not len(other) or not (numbers or set(targets) == set(targets[~apart])):
+        train, valid = table[~held_out], table[held_out]
+        if not len(train) or not len(valid) or not (numbers or set(targets) == set(targets[~held_out])):
             return learner.set_params(early_stopping=False).fit(table, targets)
-        return learner.fit(own, targets[~apart], X_val=other, y_val=targets[apart])
+        return learner.fit(train, targets[~held_out], X_val=valid, y_val=targets[held_out])
 
     def _learner(self, *, numbers: bool) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -85,8 +87,8 @@ class FeatureResponses(ResponseModel):
         if self.learner == "boosting":
             kind = HistGradientBoostingRegressor if numbers else HistGradientBoostingClassifier
             return kind(early_stopping=True, random_state=self.seed)
-        last = Ridge() if numbers else LogisticRegression(max_iter=500)
-        return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), last)
+        linear = Ridge() if numbers else LogisticRegression(max_iter=500)
+        return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), linear)
 
 
 class LogisticResponses(FeatureResponses):

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset
+from llmrec.data.responses import TaskSet, response_queries
 from llmrec.data.responses.count_features import FOLDS, SHRINK, CountFeatures, edges_of
-from llmrec.data.responses.tasks import TaskSet, response_queries
 from llmrec.errors import DataError
 
 DAY = 86400
@@ -84,8 +84,8 @@ def test_what_is_counted_for_a_prediction_is_what_was_taught(data: Dataset, coun
     taught = count_features.of_events(data.histories, data.catalog, own=True)
     questions = response_queries(data.histories, np.ones(72, dtype=bool), TaskSet.fit(data, ["behavior"]))
     place = {name: row for row, name in enumerate(questions.histories.user_ids)}
-    rows = np.array([place[name] for name in questions.answers["user_id"]])
-    codes = data.catalog.codes(questions.answers["item_id"]).astype(np.int64)
+    rows = np.array([place[name] for name in questions.targets["user_id"]])
+    codes = data.catalog.codes(questions.targets["item_id"]).astype(np.int64)
     np.testing.assert_allclose(count_features.of_pairs(questions.histories, rows, codes, data.catalog), taught)
 
 

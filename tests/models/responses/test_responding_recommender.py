@@ -10,7 +10,7 @@ import pytest
 
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import Fold
-from llmrec.data.responses.tasks import TaskSet, TaskSpec
+from llmrec.data.responses import TaskSet, TaskSpec
 from llmrec.errors import DataError
 from llmrec.models import from_recipe
 from llmrec.models.responses.recommender import RespondingRecommender
@@ -91,7 +91,7 @@ def test_answers_stand_behind_their_histories(split: Split) -> None:
 
 
 def test_skill_is_the_share_of_the_prior_s_loss_that_is_avoided() -> None:
-    number = TaskSpec(name="rating", kind="number", center=3.0)
+    number = TaskSpec(name="rating", kind="number", mean=3.0)
     steps = TaskSpec(name="rating", kind="ordinal", levels=("1", "2"), values=(1.0, 2.0), prior=(0.5, 0.5))
     classes = TaskSpec(name="behavior", kind="classes", levels=("a", "b"), prior=(0.5, 0.5))
     truth = np.array([1.0, 5.0, np.nan])

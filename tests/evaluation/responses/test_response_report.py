@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset, Split
-from llmrec.data.responses.tasks import TaskSet
+from llmrec.data.responses import TaskSet
 from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics
 from llmrec.evaluation.responses.judge import judge_responses, response_questions
@@ -92,15 +92,15 @@ def test_queries_are_the_fold_s_events_after_all_strictly_earlier() -> None:
     split = Split.global_time(shop())
     tasks = TaskSet.fit(split.train, ["behavior"])
     response_queries = response_questions(split, tasks)
-    assert response_queries.answers.height == split.held_out.height
-    assert response_queries.answers["owner"].to_list() == split.held_out["user_id"].to_list()
-    assert response_queries.answers["item_id"].to_list() == split.held_out["item_id"].to_list()
+    assert response_queries.targets.height == split.held_out.height
+    assert response_queries.targets["owner"].to_list() == split.held_out["user_id"].to_list()
+    assert response_queries.targets["item_id"].to_list() == split.held_out["item_id"].to_list()
     for n, name in enumerate(response_queries.histories.user_ids):
         owner, length = name.split("@")
         whole = split.data.histories.of_user(owner).events
         assert response_queries.histories.take([n]).events.equals(whole[: int(length)])
     few = response_questions(split, tasks, most=5, window=2)
-    assert few.answers.height == 5
+    assert few.targets.height == 5
     assert few.histories.lengths().max() <= 2
 
 

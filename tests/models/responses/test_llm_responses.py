@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from llmrec import Dataset, Histories, Recipe, load
-from llmrec.data.responses.tasks import response_queries
+from llmrec.data.responses import TaskSet, response_queries
 from llmrec.errors import DataError, RecipeError
-from llmrec.models import Fusion, LLMRecommender
+from llmrec.models import Fusion, LLMRecommender, from_recipe
 from llmrec.training.batching import Batch
 from llmrec.training.response_heads import TargetStates
 
@@ -79,7 +79,7 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
     found = predicted(model, questions)
     heads.tasks = bounded
     for spec in model.tasks.specs:
-        answers = questions.answers[spec.name].to_numpy()
+        answers = questions.targets[spec.name].to_numpy()
         known = ~np.isnan(answers)
         if spec.kind == "number":
             each = ((found[spec.name] - answers) / spec.scale) ** 2
@@ -93,12 +93,12 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
 
 def predicted(model: LLMRecommender, questions: object) -> dict[str, np.ndarray]:
     """Raw answers to questions, from one history at a time."""
-    histories, answers = questions.histories, questions.answers  # type: ignore[attr-defined]
+    histories, answers = questions.histories, questions.targets  # type: ignore[attr-defined]
     parts = []
     for user, item in answers.select("user_id", "item_id").iter_rows():
         own = histories.of_user(user)
         states = model._states(model.sequences_of(own))
-        found = model._answers(own, states, np.zeros(1, dtype=np.int64), np.array([model.catalog.code(item)]))
+        found = model._predict(own, states, np.zeros(1, dtype=np.int64), np.array([model.catalog.code(item)]))
         parts.append(found)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -114,15 +114,13 @@ def test_what_an_event_says_changes_what_follows(model: LLMRecommender) -> None:
 
 def test_events_of_one_moment_tell_nothing_of_each_other() -> None:
     data = shop(2)
-    from llmrec.data.responses.tasks import TaskSet
-
     tasks = TaskSet.fit(data, ["behavior", "gap"])
     questions = response_queries(
         data.histories, np.arange(data.events.height) % 2 == 1, tasks
     )  # the second of each basket
     assert questions.histories.lengths().tolist() == [0, 2, 4, 6] * 2
-    assert questions.answers["gap"].to_list()[1] == 5  # three days: from 3 days to under a week
-    assert np.isnan(questions.answers["gap"][0])
+    assert questions.targets["gap"].to_list()[1] == 5  # three days: from 3 days to under a week
+    assert np.isnan(questions.targets["gap"][0])
 
 
 def test_a_window_without_the_moment_before_teaches_nothing(model: LLMRecommender) -> None:
@@ -212,8 +210,8 @@ def test_heads_learn_what_can_be_known(tiny_recipe: Callable[..., Recipe]) -> No
     )
     model, fresh = LLMRecommender(recipe).fit(shop(80)), shop(30, seed=7)
     labels = response_queries(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
-    pairs = dict(labels.answers.group_by("user_id").agg("item_id").iter_rows())
-    table = labels.answers.join(model.predict_response(labels.histories, pairs), on=["user_id", "item_id"])
+    pairs = dict(labels.targets.group_by("user_id").agg("item_id").iter_rows())
+    table = labels.targets.join(model.predict_response(labels.histories, pairs), on=["user_id", "item_id"])
     right = (table["action_pv"] > 0.5).cast(pl.Float64) == table["action"]
     assert right.mean() > 0.9  # type: ignore[operator]
     assert (table["rating"] - table["rating_right"]).abs().mean() < 0.3  # type: ignore[operator]
@@ -267,7 +265,6 @@ def test_without_tasks_a_model_has_nothing_of_all_this(tiny_recipe: Callable[...
     [
         (["responses.rank_by=purchase"], "needs purchase"),
         (["model=sasrec", "tasks=[rating]"], "has no tasks"),
-        (["tasks=[mood]"], "tasks"),
         (["history.events=[behavior]", "train.title_loss=1", "history.encoding=text"], "do not go together"),
     ],
 )
@@ -276,6 +273,11 @@ def test_recipes_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(RecipeError, match=says):
         tiny_recipe("soft", *changes)
+
+
+def test_an_unknown_task_is_refused_by_name(tiny_recipe: Callable[..., Recipe]) -> None:
+    with pytest.raises(RecipeError, match=r"no task 'mood'; there are behavior, action, .*value"):
+        from_recipe(tiny_recipe("soft", "tasks=[mood]"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset, Histories, Split
-from llmrec.data.responses.tasks import TaskSet
+from llmrec.data.responses import TaskSet
 from llmrec.errors import DataError
 from llmrec.evaluation.responses.judge import judge_responses, response_questions
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
@@ -104,8 +104,8 @@ def test_boosting_stops_by_users_or_by_rows(split: Split, tasks: TaskSet) -> Non
     histories = split.train.histories
     owners = np.repeat(np.arange(len(histories)), histories.lengths())
     for way in ("users", "rows"):
-        model = BoostedResponses(apart=way).fit(split.train, tasks)  # type: ignore[arg-type]
-        apart = model._apart(histories)
+        model = BoostedResponses(held_out=way).fit(split.train, tasks)  # type: ignore[arg-type]
+        apart = model._held_out(histories)
         whole = [len(set(apart[owners == owner])) == 1 for owner in range(len(histories))]
         assert all(whole) == (way == "users")
         assert 0 < apart.mean() < 0.3
