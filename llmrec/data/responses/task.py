@@ -167,8 +167,8 @@ class NumberTask(Task):
 
     def fit(self, spec: TaskSpec, targets: Float64s) -> TaskSpec:
         """See ``Task.fit``: mean, standard deviation and range."""
-        moments = {"mean": float(targets.mean()), "scale": float(targets.std()) or 1.0}
-        return spec.model_copy(update={**moments, "low": float(targets.min()), "high": float(targets.max())})
+        scale = {"mean": float(targets.mean()), "scale": float(targets.std()) or 1.0}
+        return spec.model_copy(update={**scale, "low": float(targets.min()), "high": float(targets.max())})
 
 
 TASKS: dict[str, Task] = {}
