@@ -28,23 +28,23 @@ CHAT_TEMPLATE = (
 
 @pytest.fixture(autouse=True, scope="session")
 def _float32_by_default() -> None:
-    """What a test finds must not hang on whether this CPU multiplies bfloat16; tests of that ask for it."""
+    """Results of tests must not depend on whether this CPU multiplies bfloat16; tests of that switch it on."""
     import torch
 
     torch.cpu._is_amx_tile_supported = lambda: False  # type: ignore[attr-defined, method-assign]
 
 
 def planted(split: Split, **parts: object) -> Split:
-    """Return a split whose train, valid or test is not what was cut: a fault to be caught."""
+    """Return a split with another train, valid or test part: a fault to be caught."""
     faulty = replace(split)
     vars(faulty).update(parts)
     return faulty
 
 
 def build_tiny_base(folder: Path, *, seed: int = 0, spread: float = 0.1, width: int = 32) -> Path:
-    """Save a two-layer random Llama and a byte-level tokenizer, as any local base model would lie there.
+    """Save a two-layer random Llama and a byte-level tokenizer, as any local base model would.
 
-    ``spread`` of the weights: the frozen head of a small one can never be sure of a token.
+    ``spread`` of the weights: with small ones the frozen head could never be sure of a token.
     """
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -140,3 +140,21 @@ def quick_gru() -> Recipe:
             "train": {"epochs": 12, "learning_rate": 2e-2, "batch_tokens": 120, "patience": 100},
         }
     )
+
+
+@pytest.fixture
+def gru_with(quick_gru: Recipe) -> Callable[..., Recipe]:
+    """Change fields of the quick GRU's section ``train``: ``gru_with(epochs=2)``."""
+
+    def change(**train: object) -> Recipe:
+        return Recipe.of(quick_gru.model_dump() | {"train": quick_gru.train.model_dump() | train})
+
+    return change
+
+
+@pytest.fixture
+def save_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let training save a checkpoint after every step."""
+    from llmrec.training import callback
+
+    monkeypatch.setattr(callback, "SAVE_EVERY_SECONDS", 0.0)

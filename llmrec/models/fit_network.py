@@ -51,7 +51,8 @@ def fit_network(
     ``judging`` is soft_tokens around each validation; ``responses`` says what else is validated.
     """
     from llmrec.training.checkpoints import NEXT_ITEM
-    from llmrec.training.trainer import Course, train
+    from llmrec.training.job import TrainingJob
+    from llmrec.training.trainer import train
 
     settings = model.recipe.train
     asked = valid is not None and len(valid.histories) > 0  # a split may leave nobody to validate on
@@ -68,14 +69,14 @@ def fit_network(
                 return found if responses is None else found | {"valid_responses": responses.skill()}
 
         early_stopping_metric = NEXT_ITEM if responses is None else responses.early_stopping_metric
-        course = Course(batches, collate, validate if sample else None, place, bar, early_stopping_metric)
+        job = TrainingJob(batches, collate, validate if sample else None, place, bar, early_stopping_metric)
         with (
             matmul_precision(settings.float32_matmul_precision)
             if settings.float32_matmul_precision
             else nullcontext()
         ):
-            cost = train(network, course, settings=settings, groups=groups, seed=model.recipe.seed)
-    model.train_log = course.log
+            cost = train(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
+    model.train_log = job.log
     model.metadata["cost"] = {**cost, "device": device_name()}
 
 

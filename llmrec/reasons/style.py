@@ -110,7 +110,8 @@ def _train(
 
     from llmrec.llm.backbone import encoder
     from llmrec.training.progress import Progress
-    from llmrec.training.trainer import Course, train
+    from llmrec.training.job import TrainingJob
+    from llmrec.training.trainer import train
 
     class AnswerLoss(torch.nn.Module):
         """The mean loss of an answer's tokens."""
@@ -145,9 +146,9 @@ def _train(
         },
     ]
     with tempfile.TemporaryDirectory() as work:
-        course = Course(batches, collate, None, Path(work), Progress(recipe.name, shown=progress))
+        job = TrainingJob(batches, collate, None, Path(work), Progress(recipe.name, shown=progress))
         bf16 = next(model.parameters()).dtype == torch.bfloat16
-        return train(network, course, settings=settings, groups=groups, seed=recipe.seed, bf16=bf16)
+        return train(network, job, settings=settings, groups=groups, seed=recipe.seed, bf16=bf16)
 
 
 def _collate(lessons: Sequence[tuple[list[int], int]], pad: int) -> dict[str, torch.Tensor]:

@@ -10,14 +10,14 @@ import numpy as np
 from llmrec.arrays import Float64s, Floatings, Int64s, Integers
 from llmrec.data import Sequences
 
-IGNORE = -100  # the target of a position that teaches nothing (torch's ignore_index)
+IGNORE = -100  # the target of a position without one, which adds no loss (torch's ignore_index)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Windows that are trained on together. ``windows`` is int64 [n, 3]: user, start, stop.
 
-    A window reads the items start..stop-1 of a user and guesses the items after each of them.
+    A window reads the items start..stop-1 of a user; the targets are the items after each of them.
     """
 
     epoch: int
@@ -36,17 +36,17 @@ def plan(
     ahead: bool = False,
     seed: int = 0,
 ) -> list[Batch]:
-    """Lay out all batches of all epochs, in order. The same arguments give the same plan: resuming is exact.
+    """Return all batches of all epochs, in order. The same arguments give the same plan: resuming is exact.
 
     ``costs`` [n_codes] is the number of positions each event takes (1 each by default); ``overhead`` what
     every window takes besides. A window holds at most ``max_items`` events and ``max_tokens`` positions, a
     batch at most ``batch_tokens`` positions with its padding (but at least one window). Each epoch starts
-    its windows at other places; within an epoch every event is a target exactly once. With ``ahead`` there is
-    room for the event behind each window, too.
+    its windows at other events; within an epoch every event is a target exactly once. With ``ahead`` a window
+    also has room for the target after its last event.
     """
-    each = np.ones(len(sequences.codes), dtype=np.int64) if costs is None else costs.astype(np.int64)
-    total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(each)])
-    batches, spare = [], int(each.max(initial=0)) if ahead else 0
+    event_costs = np.ones(len(sequences.codes), dtype=np.int64) if costs is None else costs.astype(np.int64)
+    total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(event_costs)])
+    batches, spare = [], int(event_costs.max(initial=0)) if ahead else 0
     for epoch in range(epochs):
         draw = np.random.default_rng((seed, epoch))
         windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead - spare, draw)))
@@ -59,7 +59,7 @@ def plan(
 def _windows(
     sequences: Sequences, total: Int64s, max_items: int, max_tokens: int, draw: np.random.Generator
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield (user, start, stop) so that inputs 0..n-2 of each user are covered once."""
+    """Yield (user, start, stop) so that events 0..n-2 of each user are inputs once."""
     for user, length in enumerate(sequences.lengths()):
         base, last = int(sequences.offsets[user]), int(length) - 1
         if last < 0:
@@ -83,21 +83,21 @@ def pack(sizes: Int64s, budget: int, draw: np.random.Generator) -> list[Int64s]:
     """
     order = np.argsort(sizes * draw.uniform(0.9, 1.1, len(sizes)), kind="stable")
     groups, start, largest = [], 0, 0
-    for place, row in enumerate(order):
+    for end, row in enumerate(order):
         grown = max(largest, int(sizes[row]))
-        if place > start and grown * (place - start + 1) > budget:
-            groups.append(order[start:place])
-            start, grown = place, int(sizes[row])
+        if end > start and grown * (end - start + 1) > budget:
+            groups.append(order[start:end])
+            start, grown = end, int(sizes[row])
         largest = grown
     groups.append(order[start:])
     return [groups[n] for n in draw.permutation(len(groups))]
 
 
 def inputs_and_targets(sequences: Sequences, windows: Int64s) -> tuple[Int64s, Int64s]:
-    """Return what a batch reads and what it must guess: int64 [n, length] and [n, length + 1].
+    """Return the inputs and the targets of a batch: int64 [n, length] and [n, length + 1].
 
-    Inputs are item codes, -1 where a row is shorter. Target t stands behind the first t inputs; target 0
-    (nothing read yet) counts only where the window starts the history. Others are ``IGNORE``.
+    Inputs are item codes, right-padded with -1. Target t is the item after the first t inputs; target 0
+    (of the empty context) counts only where the window starts the history. Others are ``IGNORE``.
     """
     longest = int((windows[:, 2] - windows[:, 1]).max())
     inputs = inputs_of(sequences.codes, sequences, windows, longest)
@@ -111,61 +111,61 @@ def inputs_and_targets(sequences: Sequences, windows: Int64s) -> tuple[Int64s, I
 
 
 def targets_of(values: Floatings, sequences: Sequences, windows: Int64s) -> Float64s:
-    """Lay values of events [n_codes, ...] out as the targets of ``inputs_and_targets`` stand, NaN elsewhere."""
+    """Return values of events [n_codes, ...] in the layout of targets: [n, length + 1, ...], NaN where none is."""
     longest = int((windows[:, 2] - windows[:, 1]).max())
-    found = np.full((len(windows), longest + 1, *values.shape[1:]), np.nan)
+    targets = np.full((len(windows), longest + 1, *values.shape[1:]), np.nan)
     for row, (user, start, stop) in enumerate(windows):
-        own = values[sequences.offsets[user] : sequences.offsets[user + 1]]
-        found[row, 1 : stop - start + 1] = own[start + 1 : stop + 1]
+        of_user = values[sequences.offsets[user] : sequences.offsets[user + 1]]
+        targets[row, 1 : stop - start + 1] = of_user[start + 1 : stop + 1]
         if start == 0:
-            found[row, 0] = own[0]
-    return found
+            targets[row, 0] = of_user[0]
+    return targets
 
 
 def context_positions_of(n_visible: Int64s, sequences: Sequences, windows: Int64s) -> Int64s:
-    """Say for each target which of its window's states was there strictly before it; -1: none that is whole.
+    """Return each target's context position: the state of its window that has read just the events visible to it.
 
-    ``n_visible`` [n_codes, ...]: how many of the user's events are known then, -1: not to be guessed so. A state is
-    not whole where the window leaves out all of what was known.
+    ``n_visible`` [n_codes, ...]: how many of the user's events each target may be predicted from, -1: it is no
+    target. The position is -1, too, where the window begins after all visible events.
     """
     counts = targets_of(n_visible.astype(np.float64), sequences, windows)
     starts = windows[:, 1].reshape(-1, *[1] * (counts.ndim - 1))
     counts = counts - starts
-    whole = (counts >= 1) | ((starts == 0) & (counts == 0))
-    return np.where(whole, np.nan_to_num(counts, nan=-1), -1).astype(np.int64)
+    covered = (counts >= 1) | ((starts == 0) & (counts == 0))
+    return np.where(covered, np.nan_to_num(counts, nan=-1), -1).astype(np.int64)
 
 
 def inputs_of(values: Integers, sequences: Sequences, windows: Int64s, longest: int, *, empty: int = -1) -> Int64s:
-    """Lay values of the events [n_codes] out as a batch reads them: int64 [n, longest], ``empty`` behind."""
-    found = np.full((len(windows), longest), empty, dtype=np.int64)
+    """Return values of events [n_codes] as a batch reads them: int64 [n, longest], right-padded with ``empty``."""
+    inputs = np.full((len(windows), longest), empty, dtype=np.int64)
     for row, (user, start, stop) in enumerate(windows):
         base = sequences.offsets[user]
-        found[row, : stop - start] = values[base + start : base + stop]
-    return found
+        inputs[row, : stop - start] = values[base + start : base + stop]
+    return inputs
 
 
 def padded(sequences: Sequences, rows: Integers) -> Int64s:
-    """Lay some sequences side by side: int64 [n, longest], -1 behind the shorter ones."""
+    """Return these rows of sequences as one array: int64 [n, longest], right-padded with -1."""
     lengths = sequences.lengths()[rows]
     inputs = np.full((len(rows), int(lengths.max())), -1, dtype=np.int64)
-    for place, row in enumerate(rows):
-        inputs[place, : lengths[place]] = sequences[int(row)]
+    for n, row in enumerate(rows):
+        inputs[n, : lengths[n]] = sequences[int(row)]
     return inputs
 
 
 def padded_event_codes(sequences: Sequences, rows: Integers) -> Int64s | None:
-    """Lay the events' runs out as ``padded`` lays out the items, 0 behind the shorter ones; None without runs."""
+    """Return event codes as ``padded`` returns items, right-padded with 0; None for sequences without them."""
     if sequences.event_codes is None:
         return None
-    found = padded(Sequences(sequences.event_codes, sequences.offsets), rows)
-    return np.maximum(found, 0)
+    codes = padded(Sequences(sequences.event_codes, sequences.offsets), rows)
+    return np.maximum(codes, 0)
 
 
 def by_length(sizes: Int64s, budget: int) -> Iterator[Int64s]:
     """Yield groups of rows of like size whose padded total stays within ``budget`` (at least one row each)."""
     order = np.argsort(sizes, kind="stable")
     start = 0
-    for place in range(1, len(order) + 1):
-        if place == len(order) or sizes[order[place]] * (place - start + 1) > budget:
-            yield order[start:place]
-            start = place
+    for end in range(1, len(order) + 1):
+        if end == len(order) or sizes[order[end]] * (end - start + 1) > budget:
+            yield order[start:end]
+            start = end

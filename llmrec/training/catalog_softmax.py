@@ -12,7 +12,7 @@ AT_ONCE = {"cpu": 2**19, "cuda": 2**26}
 # Positions at once, however large the catalog: each part reads all of it.
 LEAST = 64
 
-# Codes [n, m] and what is added to their logits [n, m]; a code may stand more than once.
+# Codes [n, m] and what is added to their logits [n, m]; a code may occur more than once.
 Added = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -29,17 +29,17 @@ def catalog_loss(
 
     The logits are ``states`` [n, dim] times ``table`` [n_items, dim], plus ``bias`` [n_items] (-inf: out of it),
     plus what is ``added``. ``targets`` [n] are codes; with ``weights`` [n] the weighted mean. Each part's gradient
-    is found with its loss, while its logits are in the cache (as in Cut Cross-Entropy, Wijmans et al. 2025):
+    is computed with its loss, while its logits are in the cache (as in Cut Cross-Entropy, Wijmans et al. 2025):
     faster than all at once, in a fraction of the memory.
     """
-    if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be no number
+    if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be NaN
         return states.sum()
     if weights is None:
         shares = torch.full_like(targets, 1 / len(targets), dtype=torch.float32)
     else:
         shares = weights.float() / weights.sum().clamp(min=1e-6)
     codes, values = added if added is not None else (None, None)
-    found: torch.Tensor = _InParts.apply(  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
         states.float(),
         table.float(),
         bias.float(),
@@ -49,11 +49,11 @@ def catalog_loss(
         None if values is None else values.float(),
         torch.is_grad_enabled(),
     )
-    return found
+    return loss
 
 
-class _InParts(torch.autograd.Function):
-    """Sum of shares times cross-entropy; the gradients are made on the way forward."""
+class _ChunkedSoftmax(torch.autograd.Function):
+    """Sum of shares times cross-entropy; the gradients are computed in the forward pass."""
 
     @staticmethod
     def forward(
@@ -65,10 +65,10 @@ class _InParts(torch.autograd.Function):
         shares: torch.Tensor,
         codes: torch.Tensor | None,
         values: torch.Tensor | None,
-        learns: bool,
+        with_gradients: bool,
     ) -> torch.Tensor:
         total = states.new_zeros(())
-        if learns:
+        if with_gradients:
             of_states, of_table, of_bias = (torch.zeros_like(one) for one in (states, table, bias))
             of_values = None if values is None else torch.zeros_like(values)
             ctx.save_for_backward(of_states, of_table, of_bias, of_values)
@@ -79,15 +79,15 @@ class _InParts(torch.autograd.Function):
                 logits = torch.addmm(bias, states[part], table.T)
                 if codes is not None and values is not None:
                     logits.scatter_add_(1, codes[part], values[part])
-                truth, share = targets[part, None], shares[part, None]
-                true = logits.gather(1, truth)
+                target, share = targets[part, None], shares[part, None]
+                true = logits.gather(1, target)
                 top = logits.amax(1, keepdim=True)
-                chances = logits.sub_(top).exp_()
-                mass = chances.sum(1, keepdim=True)
+                exponentials = logits.sub_(top).exp_()
+                mass = exponentials.sum(1, keepdim=True)
                 total += ((mass.log() + top - true) * share).sum()
-                if not learns:
+                if not with_gradients:
                     continue
-                slopes = chances.mul_(share / mass).scatter_add_(1, truth, -share)
+                slopes = exponentials.mul_(share / mass).scatter_add_(1, target, -share)
                 of_states[part] = slopes @ table
                 of_table.addmm_(slopes.T, states[part])
                 of_bias += slopes.sum(0)

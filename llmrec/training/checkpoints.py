@@ -1,4 +1,4 @@
-"""What is kept of a training run on disk: trained weights, the best of them, the log."""
+"""A training run on disk: checkpoints, the best weights, the log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from llmrec.errors import TrainingError
 
@@ -21,13 +22,18 @@ def trainable_state(network: torch.nn.Module | None) -> NamedTensors:
     return {name: value.detach().cpu().contiguous() for name, value in _changing(network).items()}
 
 
+def save_trainable(network: torch.nn.Module | None, path: Path) -> None:
+    """Write what training changes."""
+    save_file(trainable_state(network), path)
+
+
 def load_trainable(network: torch.nn.Module | None, state: NamedTensors) -> None:
     """Put back what ``trainable_state`` took. Raises TrainingError if the networks differ."""
-    own = _changing(network)
-    if own.keys() != state.keys() or any(own[name].shape != state[name].shape for name in own):
+    changing = _changing(network)
+    if changing.keys() != state.keys() or any(changing[name].shape != state[name].shape for name in changing):
         raise TrainingError("the checkpoint is of another network; remove the work directory and train again")
     with torch.no_grad():
-        for name, value in own.items():
+        for name, value in changing.items():
             value.copy_(state[name])
 
 
@@ -35,14 +41,14 @@ def _changing(network: torch.nn.Module | None) -> NamedTensors:
     """Return the trained parameters, and the buffers that a network names in ``checkpoint_buffers``."""
     assert network is not None
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    kept = getattr(network, "checkpoint_buffers", ())
-    return trained | {name: value for name, value in network.named_buffers() if name in kept}
+    buffers = getattr(network, "checkpoint_buffers", ())
+    return trained | {name: value for name, value in network.named_buffers() if name in buffers}
 
 
 def last_checkpoint(work_dir: Path) -> Path | None:
-    """Return the newest complete checkpoint. Its ``trainer_state.json`` is written last: others are remains."""
-    found = sorted(work_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.rsplit("-", 1)[1]))
-    for path in found:
+    """Return the newest complete checkpoint. Its ``trainer_state.json`` is written last: others are removed."""
+    folders = sorted(work_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.rsplit("-", 1)[1]))
+    for path in folders:
         try:
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
             return path
@@ -62,20 +68,20 @@ def best_row(log: list[dict[str, Any]], early_stopping_metric: tuple[str, ...] =
 
 
 def best_file(work_dir: Path, row: dict[str, Any]) -> Path:
-    """Where the weights of a log row are kept if they are the best."""
+    """Return where the weights of a log row are stored if they are the best."""
     return work_dir / f"best-{row['step']}.safetensors"
 
 
 def restore_log(work_dir: Path, step: int) -> list[dict[str, Any]]:
-    """Read the log up to ``step`` and forget what came after: it will be trained again."""
+    """Read the log up to ``step`` and drop later rows from it: they will be trained again."""
     path = work_dir / "train_log.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     rows = [json.loads(line) for line in lines if line.endswith("}")]
-    kept = [row for row in rows if row["step"] <= step]
+    rows = [row for row in rows if row["step"] <= step]
     whole = path.with_suffix(".new")  # a kill in the middle of this must not cost the log
-    whole.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    whole.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     whole.replace(path)
-    return kept
+    return rows
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:

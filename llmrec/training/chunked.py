@@ -1,4 +1,4 @@
-"""A sum over positions, part by part, each part's gradient on the way: what is large is held once."""
+"""A sum over positions, computed with its gradient part by part: what is large is held for one part only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Summed = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def sum_in_parts(loss: Summed, states: torch.Tensor, targets: torch.Tensor, *, at_once: int) -> torch.Tensor:
     """Return the sum of ``loss`` over ``states`` [n, width] and ``targets`` [n], ``at_once`` positions at a time.
 
-    What ``loss`` holds besides is free again after each part, and is not computed a second time for the gradient.
-    The gradient reaches ``states`` only: ``loss`` must depend on nothing else that learns.
+    What ``loss`` holds is free again after each part, and is not computed a second time for the gradient.
+    The gradient reaches ``states`` only: ``loss`` must depend on no other trained parameter.
     """
     total = states.new_zeros(())
     for start in range(0, len(targets), at_once):
@@ -23,9 +23,9 @@ def sum_in_parts(loss: Summed, states: torch.Tensor, targets: torch.Tensor, *, a
         if not torch.is_grad_enabled():
             total = total + loss(states[part], targets[part])
             continue
-        apart = states[part].detach().requires_grad_()
-        value = loss(apart, targets[part])
-        (slope,) = torch.autograd.grad(value, apart)
+        leaf = states[part].detach().requires_grad_()
+        value = loss(leaf, targets[part])
+        (slope,) = torch.autograd.grad(value, leaf)
         total = total + _Known.apply(states[part], value.detach(), slope)  # type: ignore[no-untyped-call]
     return total
 

@@ -1,4 +1,4 @@
-"""What networks read besides items: an event's fields, and features in numbers."""
+"""What networks read besides items: the fields of events, and numeric features."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from torch import nn
 
 
 class FieldEmbeddings(nn.Module):
-    """Scale and move an item's vector by its event's fields (FiLM, Perez et al. 2018): a low rating may turn it.
+    """Scale and shift an item's vector by its event's fields (FiLM, Perez et al. 2018): a low rating may turn it.
 
-    Level 0, not known, does nothing; all levels begin at nothing.
+    Bin 0, not known, changes nothing; all bins start at zero.
     """
 
     def __init__(self, sizes: Sequence[int], dim: int) -> None:
         super().__init__()
-        self.tables, self.scales = (
+        self.shifts, self.scales = (
             nn.ModuleList(nn.Embedding(size, dim, padding_idx=0) for size in sizes) for _ in range(2)
         )
-        for table in (*self.tables, *self.scales):
+        for table in (*self.shifts, *self.scales):
             nn.init.zeros_(table.weight)
 
-    def forward(self, items: torch.Tensor, levels: torch.Tensor, size: float = 1.0) -> torch.Tensor:
-        """Turn items' vectors [..., dim] with levels [..., n_fields] into events'; moves are times ``size``."""
-        scale, move = (
-            torch.stack([table(levels[..., place]) for place, table in enumerate(tables)]).sum(0)
-            for tables in (self.scales, self.tables)
+    def forward(self, items: torch.Tensor, bins: torch.Tensor, size: float = 1.0) -> torch.Tensor:
+        """Turn item vectors [..., dim] with bins [..., n_fields] into event vectors; shifts are times ``size``."""
+        scale, shift = (
+            torch.stack([table(bins[..., field]) for field, table in enumerate(tables)]).sum(0)
+            for tables in (self.scales, self.shifts)
         )
-        return items * (1 + scale).to(items.dtype) + (move * size).to(items.dtype)
+        return items * (1 + scale).to(items.dtype) + (shift * size).to(items.dtype)
 
 
 class PiecewiseLinear(nn.Module):
-    """Features as how far each lies through each of its parts (Gorishniy et al. 2022), and whether it is known.
+    """Piecewise linear encoding of numeric features (Gorishniy et al. 2022), with a flag for what is known.
 
-    ``edges`` [n_features, bins + 1] bound the parts; one of no width, which no training value lies in, is 0. All
-    is within 0 and 1. Whether a feature is known is only told of one that differed in training.
+    Bin b of a feature becomes 0 below it, 1 above it, and in it the share of it that is passed; ``edges``
+    [n_features, bins + 1] bound the bins. A bin of no width, which holds no training value, stays 0; so does the
+    flag of a feature that was constant in training.
     """
 
     edges: torch.Tensor
@@ -50,10 +51,10 @@ class PiecewiseLinear(nn.Module):
         return n_features * (self.bins + 1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Turn features [n, n_features], NaN where not known, into [n, size(n_features)], one after the other."""
+        """Encode features [n, n_features], NaN where not known, as [n, size(n_features)], feature by feature."""
         low, high = self.edges[:, :-1], self.edges[:, 1:]
-        # Weights of what was always 0 in training are as they were drawn: nothing may wake them later.
+        # Weights of an input that was always 0 in training are still random: it must stay 0 later.
         known = ~torch.isnan(features) & (self.edges[:, -1] > self.edges[:, 0])
-        through = (features.nan_to_num()[..., None] - low) / (high - low).clamp(min=1e-9)
-        parts = through.clamp(0, 1) * (known[..., None] & (high > low))
-        return torch.cat([parts, known[..., None].to(parts.dtype)], dim=-1).flatten(1)
+        passed = (features.nan_to_num()[..., None] - low) / (high - low).clamp(min=1e-9)
+        encoded = passed.clamp(0, 1) * (known[..., None] & (high > low))
+        return torch.cat([encoded, known[..., None].to(encoded.dtype)], dim=-1).flatten(1)

@@ -1,4 +1,4 @@
-"""The losses that neural models here share: softmax over the catalog at every position, exact or sampled."""
+"""The losses that neural models share: softmax over the catalog at every position, exact or sampled."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ NEGATIVES = 8192
 
 
 class Predictions(NamedTuple):
-    """Which target, as (rows, places), is guessed from which of its row's states, and what was there before it.
+    """Which targets, at (rows, positions), are predicted from which of their rows' states: each [n_predictions].
 
-    ``known``: how many of the row's items are strictly earlier than the target, where moments are told apart;
-    ``in_basket``: whether the guess is from all that stands before the target, of its own moment, too.
+    ``context_positions``: the state, which has read so many of the row's items. ``n_visible``: how many of them
+    are strictly earlier than the target. ``in_basket``: whether the state has also read items of the target's
+    own basket, those with the same timestamp that stand before it.
     """
 
     rows: torch.Tensor
-    places: torch.Tensor
-    at: torch.Tensor
-    known: torch.Tensor
+    positions: torch.Tensor
+    context_positions: torch.Tensor
+    n_visible: torch.Tensor
     in_basket: torch.Tensor
 
 
-def read_at(targets: torch.Tensor, context_positions: torch.Tensor | None) -> Predictions:
-    """Say where the targets stand, and which of a row's states guesses each.
+def predictions_of(targets: torch.Tensor, context_positions: torch.Tensor | None) -> Predictions:
+    """Pair targets with the states that predict them.
 
-    ``targets`` [n, length + 1], below 0 where there is none: state t predictions target t, or with ``context_positions``
-    [n, length + 1, ways] each state named there, the strictly earlier one first; below 0 there is none.
+    ``targets`` [n, length + 1]: codes, below 0 where there is none. State t predicts target t, or every state that
+    ``context_positions`` [n, length + 1, 1 or 2] names for it, below 0 none: first the one that has read strictly
+    earlier items only, then the one that has also read earlier items of the target's basket.
     """
-    rows, places = torch.nonzero(targets >= 0, as_tuple=True)
+    rows, positions = torch.nonzero(targets >= 0, as_tuple=True)
     if context_positions is None:
-        return Predictions(rows, places, places, places, torch.zeros_like(rows, dtype=torch.bool))
-    at = context_positions[rows, places]
-    each, way = torch.nonzero(at >= 0, as_tuple=True)
-    return Predictions(rows[each], places[each], at[each, way], at[each, 0].clamp(min=0), way > 0)
+        return Predictions(rows, positions, positions, positions, torch.zeros_like(rows, dtype=torch.bool))
+    contexts = context_positions[rows, positions]
+    which, column = torch.nonzero(contexts >= 0, as_tuple=True)
+    n_visible = contexts[which, 0].clamp(min=0)
+    return Predictions(rows[which], positions[which], contexts[which, column], n_visible, column > 0)
 
 
 def catalog_cross_entropy(
@@ -48,7 +51,7 @@ def catalog_cross_entropy(
     ``logits`` [positions, n_items], ``targets`` [positions]: codes. Exact CE against sampled negatives:
     Klenitskiy & Vasilev, RecSys 2023. With ``weights`` [positions] the weighted mean.
     """
-    if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be no number
+    if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be NaN
         return logits.sum()
     if weights is None:
         return functional.cross_entropy(logits.float(), targets)
@@ -60,13 +63,13 @@ def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def negatives_of(counts: torch.Tensor, asked: int | None) -> int | None:
+def negatives_of(counts: torch.Tensor, requested: int | None) -> int | None:
     """Return how many negatives a step draws for items with these counts; None: exact softmax, over all.
 
-    As many as ``asked`` for, else NEGATIVES for a catalog of more than EXACT_UP_TO items.
+    As many as ``requested``, else NEGATIVES for a catalog of more than EXACT_UP_TO items.
     """
     known = int((counts > 0).sum())
-    number = asked if asked is not None else (NEGATIVES if len(counts) > EXACT_UP_TO else None)
+    number = requested if requested is not None else (NEGATIVES if len(counts) > EXACT_UP_TO else None)
     return None if number is None or number >= known else number
 
 

@@ -1,4 +1,4 @@
-"""Show how training goes: a bar on a terminal, a line now and then elsewhere, nothing when not wanted."""
+"""Show the progress of training: a bar on a terminal, a line now and then elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Progress:
         self.total, self.began, self.first, self.said = 0, 0.0, 0, 0.0
 
     def start(self, total: int, *, done: int = 0) -> None:
-        """Begin with ``done`` of ``total`` steps behind us (more than none when resuming)."""
+        """Begin with ``done`` of ``total`` steps done already (some when resuming)."""
         self.total, self.first, self.began = total, done, time.monotonic()
         self.said = self.began
         if done:
@@ -52,10 +52,10 @@ class Progress:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """An epoch is done and validated."""
-        said = {"valid_ndcg@10": "NDCG@10", "valid_responses": "responses"}
-        found = [f"{name} {row[column]:.4f}" for column, name in said.items() if column in row]
-        judged = f"  valid {', '.join(found)}" if found else ""
-        self._say(f"{self.title}: epoch {row['epoch']}  loss {row['loss']:.3f}{judged}")
+        names = {"valid_ndcg@10": "NDCG@10", "valid_responses": "responses"}
+        metrics = [f"{name} {row[column]:.4f}" for column, name in names.items() if column in row]
+        validated = f"  valid {', '.join(metrics)}" if metrics else ""
+        self._say(f"{self.title}: epoch {row['epoch']}  loss {row['loss']:.3f}{validated}")
 
     def stop(self) -> None:
         """End the bar."""

@@ -1,4 +1,4 @@
-"""What a history holds already: how much more likely it is to come again, learned beside the scores."""
+"""Repeat bias: how much more likely the items of a history are to come again, learned with the scores."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# Ages and counts are told apart by their power of two; the last of each is that much or more.
+# Ages and counts fall in bins by their power of two; the last bin of each is that much or more.
 AGES = 10
 COUNTS = 4
-# Adam moves every weight alike; so many times as far is what a score moves by those that stand alone for it.
+# Adam moves every weight alike; a weight that alone makes a score's bias moves the score so many times as far.
 GAIN = 10.0
 
 
@@ -17,8 +17,8 @@ class RepeatBias(nn.Module):
     """Adds ``a_u[age] + c_u[count] + r_i`` to the scores of the items that a history holds.
 
     ``age`` is how many events ago the item came last, ``count`` how often it came; ``a_u`` and ``c_u`` are linear
-    in the user's vector, ``r_i`` is the item's own. So one softmax holds what RepeatNet (Ren et al. 2019) divides
-    into repeating and exploring. All begin at nothing.
+    in the user's vector, ``r_i`` is one number an item. So one softmax holds what RepeatNet (Ren et al. 2019)
+    divides into repeating and exploring. All start at zero.
     """
 
     def __init__(self, n_items: int, dim: int) -> None:
@@ -31,27 +31,27 @@ class RepeatBias(nn.Module):
     def forward(
         self, users: torch.Tensor, inputs: torch.Tensor, rows: torch.Tensor, read: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Find what is added for n users, each after the first ``read`` [n] items of a row of ``inputs``.
+        """Return the biases of n users, each after the first ``read`` [n] items of a row of ``inputs``.
 
-        ``users`` [n, dim], ``inputs`` [n_rows, length] are codes, -1 behind a row's end, ``rows`` [n]. Returns
-        codes and values [n, length]; where the place is not an item's newest one the value is 0.
+        ``users`` [n, dim], ``inputs`` [n_rows, length] are codes, right-padded with -1, ``rows`` [n]. Returns
+        codes and values [n, length]; at positions that are not an item's newest one the value is 0.
         """
-        places = torch.arange(inputs.shape[1], device=inputs.device)
+        positions = torch.arange(inputs.shape[1], device=inputs.device)
         same = (inputs[:, :, None] == inputs[:, None, :]) & (inputs >= 0)[:, :, None]
-        later = same & (places[None, :] > places[:, None])
-        narrow = places.to(torch.int32)
+        later = same & (positions[None, :] > positions[:, None])
+        narrow = positions.to(torch.int32)
         following = torch.where(later, narrow, inputs.shape[1]).amin(-1) if inputs.shape[1] else inputs
-        counts = (same & (places[None, :] <= places[:, None])).sum(-1)
-        ages = read[:, None] - places
+        counts = (same & (positions[None, :] <= positions[:, None])).sum(-1)
+        ages = read[:, None] - positions
         newest = (inputs[rows] >= 0) & (ages > 0) & (following[rows] >= read[:, None])
         # As a product of ones and zeros: the gradient of an index is summed in any order, and differs run by run.
         scaled = functional.normalize(users, dim=-1) * users.shape[-1] ** 0.5
         weights = (scaled @ self.of_user.weight.T + GAIN * self.of_user.bias)[:, :, None]
-        told = torch.stack([_power(ages, AGES), AGES + _power(counts, COUNTS)[rows]], dim=-1)[..., None]
-        hot = (told == torch.arange(AGES + COUNTS, device=told.device)).any(-2).to(weights.dtype)
+        bins = torch.stack([_power(ages, AGES), AGES + _power(counts, COUNTS)[rows]], dim=-1)[..., None]
+        hot = (bins == torch.arange(AGES + COUNTS, device=bins.device)).any(-2).to(weights.dtype)
         codes = inputs[rows].clamp(min=0)
-        own = GAIN * functional.embedding(codes, self.of_item.weight).squeeze(-1)
-        return codes, ((hot @ weights).squeeze(-1) + own) * newest
+        of_items = GAIN * functional.embedding(codes, self.of_item.weight).squeeze(-1)
+        return codes, ((hot @ weights).squeeze(-1) + of_items) * newest
 
 
 def _power(numbers: torch.Tensor, most: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Item-item neighbours: items that the same people met, by cosine."""
+"""Item-item nearest neighbours: cosine of the sets of users who had two items."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from llmrec.models.tensors import read_tensors, write_tensors
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-# Neighbours of this many items are found at once, so that memory stays flat whatever the catalog.
+# Neighbours of this many items are computed at once, so that memory stays flat whatever the catalog.
 ITEMS_AT_ONCE = 512
 
 
 class ItemKNNRecommender(Recommender):
     """Score an item by its similarity to the items of the history, newer ones weighing more.
 
-    Similarity is the cosine of the sets of users who met two items, shrunk for small sets (Sarwar et al. 2001);
+    Similarity is the cosine of the sets of users who had two items, shrunk for small sets (Sarwar et al. 2001);
     each item keeps its ``counting.neighbors`` nearest. An event counts half as much as one
-    ``counting.half_life`` events later. Popularity answers an empty history, and beside a
-    history decides only where similarities are equal, or as good as.
+    ``counting.half_life`` events later. Popularity answers an empty history; otherwise it only breaks ties.
     """
 
     kind = "item-knn"
@@ -34,23 +33,23 @@ class ItemKNNRecommender(Recommender):
         from scipy.sparse import csr_array
 
         sequences, n = Sequences.encode(data.histories, self.catalog), len(self.catalog)
-        places = (sequences.users(), sequences.codes)
-        met = csr_array((np.ones(len(places[0]), dtype=np.float32), places), shape=(len(sequences), n))
-        met.sum_duplicates()
-        met.data[:] = 1
-        people = np.asarray(met.sum(axis=0)).reshape(-1)
-        by_item, shrink, most = met.T.tocsr(), self.recipe.counting.shrink, self.recipe.counting.neighbors
+        users, codes = sequences.users(), sequences.codes
+        incidence = csr_array((np.ones(len(codes), dtype=np.float32), (users, codes)), shape=(len(sequences), n))
+        incidence.sum_duplicates()
+        incidence.data[:] = 1
+        n_users = np.asarray(incidence.sum(axis=0)).reshape(-1)
+        by_item, shrink, most = incidence.T.tocsr(), self.recipe.counting.shrink, self.recipe.counting.neighbors
         indices, values, counts = [], [], []
         for start in range(0, n, ITEMS_AT_ONCE):
-            together = (by_item[start : start + ITEMS_AT_ONCE] @ met).tocsr()
+            together = (by_item[start : start + ITEMS_AT_ONCE] @ incidence).tocsr()
             for row in range(together.shape[0]):
                 part = slice(together.indptr[row], together.indptr[row + 1])
-                codes = together.indices[part]
-                norm = np.sqrt(people[start + row] * people[codes]) + shrink
-                near = np.where(codes == start + row, 0, together.data[part] / norm)
-                best = np.lexsort((self.catalog.tie_order[codes], -near))[:most]
+                others = together.indices[part]
+                norm = np.sqrt(n_users[start + row] * n_users[others]) + shrink
+                near = np.where(others == start + row, 0, together.data[part] / norm)
+                best = np.lexsort((self.catalog.tie_order[others], -near))[:most]
                 best = best[near[best] > 0]
-                indices.append(codes[best].astype(np.int64))
+                indices.append(others[best].astype(np.int64))
                 values.append(near[best].astype(np.float32))
                 counts.append(len(best))
         self._indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])

@@ -1,4 +1,4 @@
-"""Markov chains: what people did right after the last one, two or three items."""
+"""Markov chains: which items follow the last one, two or three items."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 
 
 class _Chain(NamedTuple):
-    """What followed each context: items ``after[starts[c]:starts[c + 1]]``, each in so large a share of cases.
+    """The items that followed context c, ``following[starts[c]:starts[c + 1]]``, and each one's share of cases.
 
     ``contexts`` [n_contexts] are sorted keys of the last items, as ``_keys`` makes them.
     """
 
     contexts: Int64s
     starts: Int64s
-    after: Int64s
+    following: Int64s
     share: Float32s
 
 
@@ -47,11 +47,11 @@ class MarkovRecommender(Recommender):
         for length, chain in enumerate(self._chains, 1):
             long = np.flatnonzero(sequences.lengths() >= length)
             keys = _keys(sequences.codes, sequences.offsets[1:][long], length, len(self.catalog))
-            places = np.searchsorted(chain.contexts, keys)
-            for row, place, key in zip(long, places, keys, strict=True):
-                if place < len(chain.contexts) and chain.contexts[place] == key:
-                    part = slice(int(chain.starts[place]), int(chain.starts[place + 1]))
-                    scores[row, chain.after[part]] += chain.share[part]
+            contexts = np.searchsorted(chain.contexts, keys)
+            for row, context, key in zip(long, contexts, keys, strict=True):
+                if context < len(chain.contexts) and chain.contexts[context] == key:
+                    part = slice(int(chain.starts[context]), int(chain.starts[context + 1]))
+                    scores[row, chain.following[part]] += chain.share[part]
         return scores
 
     def _save(self, folder: Path) -> None:
@@ -70,21 +70,21 @@ class MarkovRecommender(Recommender):
 
 
 def _chain(sequences: Sequences, length: int, n_items: int) -> _Chain:
-    """Count what stands right after each run of ``length`` items of one user."""
+    """Count which item follows each ``length`` items in a row of one user."""
     users = sequences.users()
     ends = np.arange(length, len(users))
     ends = ends[users[ends] == users[ends - length]]
-    keys, after = _keys(sequences.codes, ends, length, n_items), sequences.codes[ends].astype(np.int64)
-    order = np.lexsort((after, keys))
-    keys, after = keys[order], after[order]
+    keys, following = _keys(sequences.codes, ends, length, n_items), sequences.codes[ends].astype(np.int64)
+    order = np.lexsort((following, keys))
+    keys, following = keys[order], following[order]
     first = np.ones(len(keys), dtype=bool)
-    first[1:] = (np.diff(keys) != 0) | (np.diff(after) != 0)
+    first[1:] = (np.diff(keys) != 0) | (np.diff(following) != 0)
     counts = np.diff(np.append(np.flatnonzero(first), len(keys)))
     contexts, starts = np.unique(keys[first], return_index=True)
     totals = np.add.reduceat(counts, starts) if len(starts) else counts
     bounds = np.append(starts, len(counts)).astype(np.int64)
     share = counts / np.repeat(totals, np.diff(bounds))
-    return _Chain(contexts, bounds, after[first], share.astype(np.float32))
+    return _Chain(contexts, bounds, following[first], share.astype(np.float32))
 
 
 def _keys(codes: Int32s, ends: Int64s, length: int, n_items: int) -> Int64s:

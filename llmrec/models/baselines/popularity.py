@@ -1,4 +1,4 @@
-"""Popularity: the items most people met, whatever the history; of all time, or lately."""
+"""Popularity: the items with most events, of all time, lately, or after those of the history."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ class RepeatLastRecommender(PopularityRecommender):
         scores = super()._score(sequences)
         users, codes = sequences.users(), sequences.codes
         age = sequences.offsets[1:][users] - 1 - np.arange(len(codes))
-        # An item met several times counts where it is newest. Every share of popularity is below 1.
+        # An item with several events counts as its newest one. Every share of popularity is below 1.
         np.maximum.at(scores, (users, codes), (1 + 1 / (1 + age)).astype(np.float32))
         return scores

@@ -1,4 +1,4 @@
-"""Recommend by text alone: items that read like those of the history."""
+"""Recommend by text alone: items with texts like those of the history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TextRecommender(Recommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
-        # Texts of one catalog share most of their vector; without it, what tells them apart is left.
+        # Texts of one catalog share most of their vector; without it, their differences are left.
         vectors -= vectors.mean(axis=0)
         self._vectors: Float32s = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         counts = np.bincount(self.catalog.codes(data.events["item_id"]), minlength=len(self.catalog))

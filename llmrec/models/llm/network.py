@@ -18,7 +18,7 @@ from llmrec.models.llm.packing import packed, unpacked
 from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.chunked import sum_in_parts
 from llmrec.training.field_embeddings import FieldEmbeddings
-from llmrec.training.losses import log_expected, negative_weights, read_at, sampled_cross_entropy
+from llmrec.training.losses import log_expected, negative_weights, predictions_of, sampled_cross_entropy
 from llmrec.training.repeat_bias import RepeatBias
 from llmrec.training.response_heads import Labels, ResponseHeads, TargetStates
 
@@ -180,8 +180,8 @@ class NextItemNetwork(nn.Module):
     ) -> torch.Tensor:
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
 
-        ``context_positions``: which boundary predictions each target, see ``read_at``. ``labels``: what else is known of the
-        events that are targets, for the responses' loss. ``inputs`` [n, length]: the items read, for repeats.
+        ``context_positions``: which boundary predicts each target, see ``predictions_of``. ``labels``: what else
+        is known of the target events, for the responses' loss. ``inputs`` [n, length]: the items read, for repeats.
         """
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
         truth = targets[rows, places]
@@ -203,21 +203,23 @@ class NextItemNetwork(nn.Module):
         hidden = self.hidden(tokens, read, raw, levels)
         loss = hidden.new_zeros(())
         if self.losses.item:
-            predictions = read_at(targets, context_positions)
+            predictions = predictions_of(targets, context_positions)
             own = predictions.rows
             weights = (
-                None if labels is None or "weights" not in labels else labels["weights"][own, predictions.places]
+                None
+                if labels is None or "weights" not in labels
+                else labels["weights"][own, predictions.positions]
             )
-            asked = self.dropout(hidden[own, states[own, predictions.at]])
+            asked = self.dropout(hidden[own, states[own, predictions.context_positions]])
             users = self.users(asked)
             if self.in_basket is not None:
                 aside = functional.normalize(self.in_basket(asked), dim=-1)
                 users = torch.where(predictions.in_basket[:, None], aside, users)
             again = None
             if self.repeat_bias is not None and inputs is not None:
-                again = self.repeat_bias(users, inputs, own, predictions.known)
+                again = self.repeat_bias(users, inputs, own, predictions.n_visible)
             loss = loss + self.losses.item * self._next_item(
-                users, raw, targets[own, predictions.places], codes, negatives, weights, again
+                users, raw, targets[own, predictions.positions], codes, negatives, weights, again
             )
         if self.losses.response and self.responses is not None and labels is not None:
             here = truth if codes is None else torch.searchsorted(codes, truth)

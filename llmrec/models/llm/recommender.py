@@ -201,7 +201,7 @@ class LLMRecommender(RespondingRecommender):
         """Return a model's encoding of every line, float32 [n, hidden]."""
         from llmrec.llm.backbone import encoder
         from llmrec.llm.encode import encode_item_texts
-        from llmrec.training.memory import memory_advice
+        from llmrec.training.advice import memory_advice
 
         budget = self.recipe.train.batch_tokens
         with memory_advice(self.recipe.train):

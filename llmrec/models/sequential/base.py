@@ -1,4 +1,4 @@
-"""A network over item ids, trained like everything else here: all positions, exact cross-entropy."""
+"""A network over item ids, trained at all positions with exact cross-entropy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCORED_AT_ONCE = 128
 
 
 class SequentialRecommender(Recommender):
-    """A network over item ids. A subclass says which."""
+    """A network over item ids; a subclass builds it."""
 
     network: SequenceNetwork
 
@@ -34,7 +34,7 @@ class SequentialRecommender(Recommender):
         """Return the network that the recipe describes, untrained."""
 
     def _add_parts(self) -> None:
-        """Give the network what every kind of it may have besides."""
+        """Add the optional parts that the recipe asks for to the network."""
         from torch import nn
 
         from llmrec.training.repeat_bias import RepeatBias
@@ -94,18 +94,18 @@ class SequentialRecommender(Recommender):
     def _score(self, sequences: Sequences) -> Float32s:
         import torch
 
-        kept = sequences.last(self.recipe.sequence.max_items)
-        scores = np.empty((len(kept), len(self.catalog)), dtype=np.float32)
+        sequences = sequences.last(self.recipe.sequence.max_items)
+        scores = np.empty((len(sequences), len(self.catalog)), dtype=np.float32)
         device = next(self.network.parameters()).device
-        order = np.argsort(kept.lengths(), kind="stable")
+        order = np.argsort(sequences.lengths(), kind="stable")
         with torch.inference_mode():
             for start in range(0, len(order), SCORED_AT_ONCE):
                 rows = order[start : start + SCORED_AT_ONCE]
-                lengths = kept.lengths()[rows]
-                read, known = (torch.from_numpy(one).to(device) for one in (padded(kept, rows), lengths))
+                inputs = torch.from_numpy(padded(sequences, rows)).to(device)
+                n_read = torch.from_numpy(sequences.lengths()[rows]).to(device)
                 each = torch.arange(len(rows), device=device)
-                last = self.network.states(read)[each, known]
-                scores[rows] = self.network.scores_after(last, read, each, known).float().cpu().numpy()
+                last = self.network.states(inputs)[each, n_read]
+                scores[rows] = self.network.scores_after(last, inputs, each, n_read).float().cpu().numpy()
         return scores
 
     def item_vectors(self) -> Float32s:

@@ -1,4 +1,4 @@
-"""BERT4Rec: attention in both directions, trained to guess masked items."""
+"""BERT4Rec: attention in both directions, trained to predict masked items."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from llmrec.models.sequential.networks import SequenceNetwork
 
-# In this share of the windows only the newest item is masked: that is what will be asked.
+# In this share of the windows only the newest item is masked, as in scoring.
 LAST_ONLY = 0.1
 
 
 class BERT4RecRecommender(SequentialRecommender):
-    """Masked self-attention over item ids (BERT4Rec, Sun et al. 2019), exact cross-entropy at masked places.
+    """Masked self-attention over item ids (BERT4Rec, Sun et al. 2019), exact cross-entropy at masked positions.
 
-    ``sequence.mask_share`` of the places are masked, drawn anew in every epoch. It needs more epochs than
-    causal models, as each pass teaches at few places (Petrov & Macdonald 2022).
+    ``sequence.mask_share`` of the positions are masked, drawn anew in every epoch. It needs more epochs than
+    causal models, as each pass has few targets (Petrov & Macdonald 2022).
     """
 
     kind = "bert4rec"
@@ -50,18 +50,18 @@ class BERT4RecRecommender(SequentialRecommender):
 def masked(
     sequences: Sequences, windows: Int64s, *, mask: int, share: float, draw: np.random.Generator
 ) -> tuple[Int64s, Int64s]:
-    """Return a window's items, its last answer too, with some masked, and what stood there: int64 [n, length].
+    """Return the items of windows, with the last target, some of them masked, and the masked: int64 [n, length].
 
-    Shorter rows end in -1. At least one place of each row is masked; targets elsewhere are ``IGNORE``.
+    Rows are right-padded with -1. At least one position of each row is masked; targets elsewhere are ``IGNORE``.
     """
     longest = int((windows[:, 2] - windows[:, 1]).max()) + 1
     inputs = np.full((len(windows), longest), -1, dtype=np.int64)
     for row, (user, start, stop) in enumerate(windows):
         inputs[row, : stop - start + 1] = sequences[user][start : stop + 1]
-    there = inputs >= 0
-    lengths = there.sum(axis=1)
+    present = inputs >= 0
+    lengths = present.sum(axis=1)
     last = np.arange(longest) == lengths[:, None] - 1
-    hidden: Bools = there & (draw.random(inputs.shape) < share)
+    hidden: Bools = present & (draw.random(inputs.shape) < share)
     none = hidden.sum(axis=1) == 0
     one = np.arange(longest) == (draw.random(len(windows)) * lengths).astype(np.int64)[:, None]
     hidden = np.where(none.reshape(-1, 1), one, hidden)

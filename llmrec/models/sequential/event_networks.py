@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from llmrec.models.sequential.networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
 from llmrec.training.field_embeddings import FieldEmbeddings
-from llmrec.training.losses import read_at
+from llmrec.training.losses import predictions_of
 from llmrec.training.response_heads import ResponseHeads, TargetStates
 
 
@@ -45,8 +45,8 @@ class _Events(SequenceNetwork):
     ) -> torch.Tensor:
         """Return the loss over all positions with a target."""
         hidden = self.states(inputs, levels)
-        predictions = read_at(targets, context_positions)
-        weights = None if labels is None else labels["weights"][predictions.rows, predictions.places]
+        predictions = predictions_of(targets, context_positions)
+        weights = None if labels is None else labels["weights"][predictions.rows, predictions.positions]
         loss = self.loss_of(hidden, inputs, targets, predictions, weights)
         if self.responses is None or labels is None:
             return loss

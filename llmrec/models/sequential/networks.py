@@ -1,4 +1,4 @@
-"""The networks of the baselines: recurrent, causal and masked attention, with one way to score and learn."""
+"""Sequence networks: recurrent, causal and masked attention, with the same scores and loss."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from llmrec.training.catalog_softmax import catalog_loss
-from llmrec.training.losses import Predictions, read_at
+from llmrec.training.losses import Predictions, predictions_of
 from llmrec.training.repeat_bias import RepeatBias
 
 
@@ -27,19 +27,18 @@ class SequenceNetwork(nn.Module, ABC):
         self.dropout = nn.Dropout(dropout)
         self.out = nn.Linear(dim, dim)
         self.bias = nn.Parameter(torch.zeros(n_items))
-        # Set by who builds the network, after everything else: the other weights begin as they would without.
+        # Set by who builds the network, after everything else: the other weights start as they would without.
         self.repeat_bias: RepeatBias | None = None
         self.in_basket: nn.Linear | None = None
 
     @abstractmethod
     def read(self, embedded: torch.Tensor) -> torch.Tensor:
-        """Return a state for each position, from it and those before only: [n, length, dim] to the same."""
+        """Return a state for each position from it and earlier ones only: [n, length, dim] to the same."""
 
     def states(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the state after each of the first t inputs, t = 0..length: [n, length + 1, dim].
 
-        ``inputs`` are codes [n, length], -1 where a row is shorter: padding stands right of everything,
-        where no state before it looks.
+        ``inputs`` are codes [n, length], right-padded with -1: no state attends to what is right of it.
         """
         start = len(self.bias)
         codes = torch.where(inputs < 0, start, inputs)
@@ -61,13 +60,13 @@ class SequenceNetwork(nn.Module, ABC):
         return functional.linear(states, self.table()[:-1], self.bias)
 
     def scores_after(
-        self, states: torch.Tensor, inputs: torch.Tensor, rows: torch.Tensor, known: torch.Tensor
+        self, states: torch.Tensor, inputs: torch.Tensor, rows: torch.Tensor, n_read: torch.Tensor
     ) -> torch.Tensor:
-        """Score every item for states [n, dim] that know the first ``known`` [n] items of rows of ``inputs``."""
+        """Score every item for states [n, dim] that have read ``n_read`` [n] items of these rows of ``inputs``."""
         scores = self.scores(states)
         if self.repeat_bias is None:
             return scores
-        return scores.scatter_add(1, *self.repeat_bias(states, inputs, rows, known))
+        return scores.scatter_add(1, *self.repeat_bias(states, inputs, rows, n_read))
 
     def loss_of(
         self,
@@ -77,17 +76,15 @@ class SequenceNetwork(nn.Module, ABC):
         predictions: Predictions,
         weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the loss of the guesses; ``states`` [n, length + 1, dim] are those of ``inputs``."""
-        read = states[predictions.rows, predictions.at]
+        """Return the loss of ``predictions``; ``states`` [n, length + 1, dim] are those of ``inputs``."""
+        read = states[predictions.rows, predictions.context_positions]
         if self.in_basket is not None:
             read = torch.where(predictions.in_basket[:, None], self.in_basket(read), read)
-        added = (
-            None
-            if self.repeat_bias is None
-            else self.repeat_bias(read, inputs, predictions.rows, predictions.known)
-        )
-        truth = targets[predictions.rows, predictions.places]
-        return catalog_loss(read, self.table()[:-1], self.bias, truth, weights=weights, added=added)
+        added = None
+        if self.repeat_bias is not None:
+            added = self.repeat_bias(read, inputs, predictions.rows, predictions.n_visible)
+        targets = targets[predictions.rows, predictions.positions]
+        return catalog_loss(read, self.table()[:-1], self.bias, targets, weights=weights, added=added)
 
     def forward(
         self,
@@ -96,8 +93,8 @@ class SequenceNetwork(nn.Module, ABC):
         n_tokens: torch.Tensor,
         context_positions: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the loss over all positions with a target; ``context_positions`` as ``read_at`` takes them."""
-        return self.loss_of(self.states(inputs), inputs, targets, read_at(targets, context_positions))
+        """Return the loss over all targets; ``context_positions`` as ``predictions_of`` takes them."""
+        return self.loss_of(self.states(inputs), inputs, targets, predictions_of(targets, context_positions))
 
 
 class RecurrentNetwork(SequenceNetwork):
@@ -117,7 +114,7 @@ class RecurrentNetwork(SequenceNetwork):
 
 
 class TextRecurrentNetwork(RecurrentNetwork):
-    """GRU or LSTM layers over item texts: an item's vector is learned from its text's, and from nothing else.
+    """GRU or LSTM layers over item texts: an item's vector is a function of its text's.
 
     So an item never trained on is scored by its text; only its bias is unknown. ``texts`` [n_items, width].
     """
@@ -126,7 +123,7 @@ class TextRecurrentNetwork(RecurrentNetwork):
         self, cell: Literal["gru", "lstm"], texts: torch.Tensor, *, dim: int, layers: int, dropout: float
     ) -> None:
         super().__init__(cell, len(texts), dim=dim, layers=layers, dropout=dropout)
-        self.items = nn.Embedding(1, dim)  # the start alone
+        self.items = nn.Embedding(1, dim)  # of the start only
         nn.init.normal_(self.items.weight, std=dim**-0.5)
         self.register_buffer("texts", texts)
         self.project = nn.Sequential(nn.Linear(texts.shape[1], dim), nn.GELU(), nn.Linear(dim, dim))
@@ -154,33 +151,33 @@ class AttentionNetwork(SequenceNetwork):
 
 
 class MaskedNetwork(AttentionNetwork):
-    """Self-attention in both directions that guesses masked items (BERT4Rec, Sun et al. 2019).
+    """Self-attention in both directions that predicts masked items (BERT4Rec, Sun et al. 2019).
 
-    Code ``n_items`` is the mask. Positions are counted from the newest, so that the mask behind a history
-    stands in the same place however long it is.
+    Code ``n_items`` is the mask. Positions are counted from the newest event, so that the mask after a history
+    is at the same position however long the history is.
     """
 
     def states(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return states [n, length + 1, dim] of the inputs with a mask behind each row's last.
+        """Return states [n, length + 1, dim] of the inputs with a mask after each row's last.
 
-        The state at that place, the number of a row's inputs, is that of the next item. Others have seen it.
+        The state at the mask, whose position is the number of a row's inputs, is that of the next item.
         """
-        room = torch.full((len(inputs), 1), -1, dtype=inputs.dtype, device=inputs.device)
-        codes = torch.cat([inputs, room], dim=1)
+        padding = torch.full((len(inputs), 1), -1, dtype=inputs.dtype, device=inputs.device)
+        codes = torch.cat([inputs, padding], dim=1)
         lengths = (inputs >= 0).sum(dim=1, keepdim=True)
-        return self.around(codes.scatter(1, lengths, len(self.bias)))
+        return self.attend(codes.scatter(1, lengths, len(self.bias)))
 
-    def around(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return the state at each place from all of its row: [n, length, dim]. -1 is padding, on the right."""
-        there = codes >= 0
-        lengths = there.sum(dim=1, keepdim=True)
-        place = (lengths - 1 - torch.arange(codes.shape[1], device=codes.device)).clamp(min=0)
-        embedded = self.embed(codes.clamp(min=0)) + self.positions[place]
+    def attend(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return a state for each position from its whole row: [n, length, dim]; codes are padded with -1."""
+        present = codes >= 0
+        lengths = present.sum(dim=1, keepdim=True)
+        position = (lengths - 1 - torch.arange(codes.shape[1], device=codes.device)).clamp(min=0)
+        embedded = self.embed(codes.clamp(min=0)) + self.positions[position]
         # Added to the attention: a mask of numbers takes the same path in training and in inference.
-        padding = torch.zeros(there.shape, device=codes.device).masked_fill(~there, float("-inf"))
-        states: torch.Tensor = self.blocks(self.dropout(embedded), src_key_padding_mask=padding)
-        found: torch.Tensor = self.out(self.dropout(states))
-        return found
+        padding = torch.zeros(present.shape, device=codes.device).masked_fill(~present, float("-inf"))
+        hidden = self.blocks(self.dropout(embedded), src_key_padding_mask=padding)
+        states: torch.Tensor = self.out(self.dropout(hidden))
+        return states
 
     def forward(
         self,
@@ -189,9 +186,9 @@ class MaskedNetwork(AttentionNetwork):
         n_tokens: torch.Tensor,
         context_positions: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the loss over the masked places: those with a target, [n, length] as the inputs."""
+        """Return the loss over the masked positions: those with a target, [n, length] as the inputs."""
         masked = targets >= 0
-        return catalog_loss(self.around(inputs)[masked], self.table()[:-1], self.bias, targets[masked])
+        return catalog_loss(self.attend(inputs)[masked], self.table()[:-1], self.bias, targets[masked])
 
 
 def _blocks(dim: int, layers: int, heads: int, dropout: float) -> nn.TransformerEncoder:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class RecurrentRecommender(SequentialRecommender):
-    """A recurrent network; ``cell`` says of which kind."""
+    """A recurrent network of one kind of ``cell``."""
 
     cell: ClassVar[Literal["gru", "lstm"]]
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class TextSequentialRecommender(SequentialRecommender):
     """A recurrent network over item texts: text is encoded once, the network models the sequence.
 
-    The pipeline h = LLM(x), then recurrent, then prediction over the catalog; all positions, exact cross-entropy.
-    No item has a vector of its own, so an item never seen is scored by its text.
+    Trained at all positions with exact cross-entropy over the catalog. No item has an id embedding, so an item
+    without events is scored by its text.
     """
 
     cell: ClassVar[Literal["gru", "lstm"]]

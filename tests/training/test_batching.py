@@ -1,4 +1,4 @@
-"""A plan teaches every event once an epoch, within its budgets."""
+"""In a plan every event is a target once an epoch, within the budgets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BUDGETS = st.fixed_dictionaries(
 
 
 def sequences_of(lengths: list[int]) -> Sequences:
-    """Every event has a code of its own, so that targets can be told apart."""
+    """Every event has a code of its own, so that targets are distinct."""
     return Sequences(np.arange(sum(lengths), dtype=np.int32), offsets_of(lengths))
 
 
@@ -39,8 +39,8 @@ def test_every_event_is_a_target_once_an_epoch(lengths: list[int], budgets: dict
     epochs = by_epoch(plan(sequences, epochs=3, **budgets))
     assert list(epochs) == [0, 1, 2]
     for batches in epochs.values():
-        taught = [inputs_and_targets(sequences, batch.windows)[1] for batch in batches]
-        targets = np.concatenate([part[part != IGNORE] for part in taught])
+        targets_of_batches = [inputs_and_targets(sequences, batch.windows)[1] for batch in batches]
+        targets = np.concatenate([part[part != IGNORE] for part in targets_of_batches])
         assert sorted(targets.tolist()) == list(range(sum(lengths)))
 
 
@@ -57,14 +57,14 @@ def test_windows_and_batches_keep_their_budgets(
             inside = slice(sequences.offsets[user] + start, sequences.offsets[user] + stop)
             sizes.append(budgets["overhead"] + int(costs[inside].sum()))
             assert stop - start <= budgets["max_items"]
-            # An item that alone is over the budget still stands in a window, alone.
+            # An item that alone exceeds the budget still is in a window, alone.
             assert sizes[-1] <= budgets["max_tokens"] or stop - start == 1
         assert max(sizes) * len(sizes) <= budgets["batch_tokens"] or len(sizes) == 1
 
 
 @settings(max_examples=40, deadline=None)
 @given(lengths=LENGTHS, budgets=BUDGETS, data=st.data())
-def test_there_is_room_for_the_event_behind_a_window(
+def test_there_is_room_for_the_event_after_a_window(
     lengths: list[int], budgets: dict[str, int], data: st.DataObject
 ) -> None:
     sequences = sequences_of(lengths)
@@ -90,7 +90,7 @@ def test_the_same_arguments_give_the_same_plan(lengths: list[int], budgets: dict
         np.testing.assert_array_equal(a.windows, b.windows)
 
 
-def test_windows_begin_elsewhere_in_each_epoch() -> None:
+def test_windows_start_elsewhere_in_each_epoch() -> None:
     sequences = sequences_of([100, 100])
     batches = plan(sequences, epochs=6, max_items=20, max_tokens=999, batch_tokens=999)
     firsts = {tuple(sorted(batch.windows[:, 1].tolist())) for batch in batches}
@@ -109,7 +109,7 @@ def test_inputs_and_targets_by_hand() -> None:
     windows = np.array([[0, 0, 2], [0, 2, 3], [1, 0, 0]])
     inputs, targets = inputs_and_targets(sequences, windows)
     assert inputs.tolist() == [[10, 11], [12, -1], [-1, -1]]
-    # The second window goes on where the first stopped: what it reads first was guessed there.
+    # The second window continues where the first stopped: its first input was a target there.
     assert targets.tolist() == [[10, 11, 12], [IGNORE, 13, IGNORE], [20, IGNORE, IGNORE]]
 
 
@@ -122,7 +122,7 @@ def test_packing_loses_no_window(sizes: list[int], budget: int) -> None:
 
 
 @pytest.mark.parametrize("lengths", [[1], [1, 1, 0]])
-def test_histories_of_one_event_teach_the_start(lengths: list[int]) -> None:
+def test_histories_of_one_event_have_the_first_target(lengths: list[int]) -> None:
     (batch,) = plan(sequences_of(lengths), epochs=1, max_items=3, max_tokens=9, batch_tokens=99)
     inputs, targets = inputs_and_targets(sequences_of(lengths), batch.windows)
     assert inputs.size == 0

@@ -17,16 +17,16 @@ def test_value_and_gradient_are_those_of_the_whole(at_once: int) -> None:
     parts = whole.detach().clone().requires_grad_()
     seen = []
 
-    def loss(states: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        seen.append(len(truth))
-        return functional.cross_entropy(states @ head.T, truth, reduction="sum")
+    def loss(states: torch.Tensor, some_targets: torch.Tensor) -> torch.Tensor:
+        seen.append(len(some_targets))
+        return functional.cross_entropy(states @ head.T, some_targets, reduction="sum")
 
     expected = loss(whole, targets)
     seen.clear()
-    found = sum_in_parts(loss, parts, targets, at_once=at_once)
-    torch.testing.assert_close(found, expected)
+    total = sum_in_parts(loss, parts, targets, at_once=at_once)
+    torch.testing.assert_close(total, expected)
     (3 * expected).backward()
-    (3 * found).backward()
+    (3 * total).backward()
     torch.testing.assert_close(parts.grad, whole.grad)
     assert sum(seen) == 7  # nothing was computed twice
     assert max(seen) <= at_once

@@ -33,15 +33,15 @@ def test_value_and_gradients(
         added = (codes, values) if repeat_bias else None
         return catalog_loss(states, table, out(bias), targets, weights=weights, added=added)
 
-    found = {}
-    for way in (whole, parts):
+    results = {}
+    for variant in (whole, parts):
         given = [one.clone().requires_grad_() for one in learned]
-        loss = way(*given)
+        loss = variant(*given)
         (3 * loss).backward()
-        found[way] = loss.detach(), [one.grad for one in given[: 4 if repeat_bias else 3]]
+        results[variant] = loss.detach(), [one.grad for one in given[: 4 if repeat_bias else 3]]
         with torch.no_grad():
-            torch.testing.assert_close(way(*given), loss.detach())
-    torch.testing.assert_close(found[parts], found[whole])
+            torch.testing.assert_close(variant(*given), loss.detach())
+    torch.testing.assert_close(results[parts], results[whole])
 
 
 def out(bias: torch.Tensor) -> torch.Tensor:
@@ -49,7 +49,7 @@ def out(bias: torch.Tensor) -> torch.Tensor:
     return bias.masked_fill(torch.arange(11) == 10, -torch.inf)
 
 
-def test_nothing_to_guess_is_no_loss() -> None:
+def test_no_targets_are_no_loss() -> None:
     states = torch.zeros((0, 4), requires_grad=True)
     loss = catalog_loss(states, torch.randn(5, 4), torch.zeros(5), torch.zeros(0, dtype=torch.long))
     loss.backward()

@@ -1,0 +1,115 @@
+"""What a training job does at the end of a step and of an epoch: validate, log, save, stop."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import torch
+from transformers import TrainerCallback, TrainingArguments
+from transformers.trainer_callback import ExportableState, TrainerControl, TrainerState
+
+from llmrec.config import TrainConfig
+from llmrec.errors import TrainingError
+from llmrec.training.advice import diverged
+from llmrec.training.checkpoints import append_row, best_file, save_trainable
+from llmrec.training.job import TrainingJob
+
+SAVE_EVERY_SECONDS = 60.0
+
+
+class EpochCallback(TrainerCallback, ExportableState):
+    """At the end of each epoch validates, logs, saves, and stops training that no longer improves."""
+
+    def __init__(self, job: TrainingJob, settings: TrainConfig, network: torch.nn.Module) -> None:
+        self.job, self.settings, self.network = job, settings, network
+        self.losses: list[float] = []
+        self.saved = time.monotonic()
+        self.tokens, self.seconds, self.began = 0, 0.0, time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.saved = time.monotonic()
+        if state.global_step:  # continue the sums of an epoch that was cut in two
+            states = cast("dict[str, Any]", state.stateful_callbacks)
+            sums = states[type(self).__name__]["attributes"]
+            self.losses, self.tokens, self.seconds = sums["losses"], sums["tokens"], sums["seconds"]
+        self.job.progress.start(state.max_steps, done=state.global_step)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint stores of this: the sums of the epoch so far."""
+        sums = {"losses": self.losses, "tokens": self.tokens, "seconds": self.seconds}
+        return {"args": {}, "attributes": sums}
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self.began = time.monotonic()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.seconds += time.monotonic() - self.began  # the optimizer's part, too
+        batches, size = self.job.batches, self.settings.accumulation
+        first, following = (state.global_step - 1) * size, state.global_step * size
+        epoch = batches[first].epoch  # a step may take batches of two epochs: it ends the first of them
+        ends = following >= len(batches) or batches[following].epoch != epoch or self._late()
+        control.should_save = ends or time.monotonic() - self.saved > SAVE_EVERY_SECONDS
+        if control.should_save:
+            self._check_weights(state.global_step)
+        if ends:
+            self._end_epoch(epoch, state, control)
+        self.saved = time.monotonic() if control.should_save else self.saved
+
+    def note_batch(self, loss: float, tokens: int, step: int) -> None:
+        """Add one batch to the sums of the epoch, and show it."""
+        self.losses.append(loss)
+        self.tokens += tokens
+        seconds = self.seconds + time.monotonic() - self.began
+        self.job.progress.step(step, loss=loss, tokens_per_second=self.tokens / max(seconds, 1e-9))
+
+    def _check_weights(self, step: int) -> None:
+        """Raise TrainingError before NaN or infinite weights reach a checkpoint."""
+        if not all(bool(torch.isfinite(v).all()) for v in self.network.parameters() if v.requires_grad):
+            raise TrainingError(diverged(f"the weights are no numbers after step {step}", self.job.work_dir))
+
+    def over(self) -> bool:
+        """Whether the log says to stop: no better validation for long enough, or out of time."""
+        return self._patience_over() or self._late()
+
+    def _late(self) -> bool:
+        spent = self.seconds + sum(entry["seconds"] for entry in self.job.log)
+        return self.settings.max_minutes is not None and spent / 60 >= self.settings.max_minutes
+
+    def _end_epoch(self, epoch: int, state: TrainerState, control: TrainerControl) -> None:
+        row: dict[str, Any] = {
+            "step": state.global_step,
+            "epoch": epoch + 1,
+            "loss": round(sum(self.losses) / max(len(self.losses), 1), 5),
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+        }
+        self.losses, self.tokens, self.seconds = [], 0, 0.0
+        if self.job.validate is not None:
+            self.network.eval()
+            row |= {column: round(value, 6) for column, value in self.job.validate().items()}
+            self.network.train()
+        self.job.log.append(row)
+        append_row(self.job.work_dir / "train_log.jsonl", row)
+        self._keep_best(row)
+        self.job.progress.epoch(row)
+        control.should_training_stop = control.should_training_stop or self.over()
+
+    def _keep_best(self, row: dict[str, Any]) -> None:
+        if row is self.job.best():
+            save_trainable(self.network, best_file(self.job.work_dir, row))
+
+    def _patience_over(self) -> bool:
+        if self.job.validate is None or not self.job.log:
+            return False
+        best = self.job.best()
+        later = [row for row in self.job.log if row["step"] > best["step"]]
+        return len(later) >= self.settings.patience
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        keep = {best_file(self.job.work_dir, self.job.best()).name} if self.job.log else set()
+        for path in self.job.work_dir.glob("best-*.safetensors"):
+            if path.name not in keep:
+                path.unlink()
