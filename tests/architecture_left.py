@@ -67,8 +67,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/metrics.py",
     "llmrec/models/base.py",
     "llmrec/models/baselines/als.py",
-    "llmrec/models/baselines/item_knn.py",
-    "llmrec/models/baselines/markov.py",
     "llmrec/models/card.py",
     "llmrec/models/composite.py",
     "llmrec/models/fit_network.py",
@@ -87,10 +85,8 @@ DIALECT_LEFT: set[str] = {
     "llmrec/models/ranking.py",
     "llmrec/models/responses/files.py",
     "llmrec/models/runs.py",
-    "llmrec/models/sequential/base.py",
     "llmrec/models/sequential/event_networks.py",
     "llmrec/models/sequential/event_rnn.py",
-    "llmrec/models/sequential/networks.py",
     "llmrec/models/zero_shot.py",
     "llmrec/prompting/budget.py",
     "llmrec/prompting/prompt.py",
@@ -105,16 +101,7 @@ DIALECT_LEFT: set[str] = {
     "llmrec/resources/wheels.py",
     "llmrec/runtime.py",
     "llmrec/testing.py",
-    "llmrec/training/batching.py",
-    "llmrec/training/catalog_softmax.py",
-    "llmrec/training/checkpoints.py",
-    "llmrec/training/chunked.py",
-    "llmrec/training/field_embeddings.py",
-    "llmrec/training/losses.py",
-    "llmrec/training/progress.py",
-    "llmrec/training/repeat_bias.py",
     "llmrec/training/response_heads.py",
-    "llmrec/training/trainer.py",
 }
 TYPES_LEFT: set[str] = {
     "Encoding",
@@ -127,11 +114,8 @@ LONG_FUNCTIONS_LEFT: set[str] = {
     "llmrec/evaluation/evaluator.py:evaluate",
     "llmrec/models/llm/build.py:build_encoder",
     "llmrec/models/llm/network.py:forward",
-    "llmrec/training/trainer.py:train",
 }
 LONG_FILES_LEFT: set[str] = {
     "llmrec/models/llm/recommender.py",
-    "llmrec/training/trainer.py",
     "tests/evaluation/test_report.py",
-    "tests/training/test_resume.py",
 }
