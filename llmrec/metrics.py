@@ -2,67 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
+from llmrec.arrays import Bools, Float64s, Int64s
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.errors import DataError
 
-Metric = Literal["ndcg", "recall", "mrr", "map", "precision"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
+# At most so many cells of hits are held at once, so that memory stays flat whatever the number of users.
+CELLS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Which items of each user's list are answers: all that a metric reads.
+
+    ``at`` [n_users, k]: whether the item at rank 1, 2, ... is an answer; False where a list is shorter.
+    ``n_answers`` [n_users]: how many answers there are, in the list or not; at least 1.
+    """
+
+    at: Bools
+    n_answers: Int64s
+
+    @property
+    def k(self) -> int:
+        """The length of a list."""
+        return int(self.at.shape[1])
+
+    @property
+    def ranks(self) -> Int64s:
+        """The rank of each column, 1 to k."""
+        return np.arange(1, self.k + 1)
+
+
+Metric = Callable[[Hits], Float64s]
+
+
+def ndcg(hits: Hits) -> Float64s:
+    """Binary gains over those of the ideal list of min(k, number of answers). Järvelin & Kekäläinen 2002."""
+    # Not log2, which rounds the last digit otherwise: equal lists have had these numbers from the start.
+    gains = _sums(np.where(hits.at, 1 / (np.log(hits.ranks + 1) / np.log(2)), 0.0))
+    ideal = np.cumsum(1 / np.log2(hits.ranks + 1))[np.minimum(hits.n_answers, hits.k) - 1]
+    return np.asarray(gains / ideal)
+
+
+def recall(hits: Hits) -> Float64s:
+    """The share of a user's answers that are in the list; with one answer, the hit rate."""
+    return np.asarray(hits.at.sum(axis=1) / hits.n_answers)
+
+
+def mrr(hits: Hits) -> Float64s:
+    """One divided by the rank of the first answer in the list, 0 without one."""
+    return np.where(hits.at.any(axis=1), 1 / (hits.at.argmax(axis=1) + 1), 0.0)
+
+
+def average_precision(hits: Hits) -> Float64s:
+    """The mean over all answers of the precision at the rank of each, 0 where it is not in the list: map_cut."""
+    return _sums(np.where(hits.at, hits.at.cumsum(axis=1) / hits.ranks, 0.0)) / hits.n_answers
+
+
+def precision(hits: Hits) -> Float64s:
+    """The share of the k items that are answers, also where a list is shorter."""
+    return np.asarray(hits.at.sum(axis=1) * (1 / hits.k))
+
+
+def _sums(values: Float64s) -> Float64s:
+    """Add up each row [n, k] in ascending order, with what rounding loses carried along (Kahan 1965)."""
+    totals, lost = np.zeros(len(values)), np.zeros(len(values))
+    for column in np.sort(values, axis=1).T:
+        term = column - lost
+        sums = totals + term
+        totals, lost = sums, (sums - totals) - term
+    return totals
+
+
+_METRICS: dict[str, Metric] = {
+    "ndcg": ndcg,
+    "recall": recall,
+    "mrr": mrr,
+    "map": average_precision,
+    "precision": precision,
+}
+# Every metric by its name, those of ``register_metric`` included.
+METRICS: Mapping[str, Metric] = MappingProxyType(_METRICS)
+
+
+def register_metric(name: str, metric: Metric) -> None:
+    """Add a metric: from then on protocols may name it, and tables and reports show it as ``name@k``.
+
+    ``metric`` takes ``Hits`` and returns float64 [n_users], higher is better; its docstring explains it to the
+    readers of a report. Raises DataError for a name that is no word or that another function has.
+    """
+    if not name.isidentifier():
+        raise DataError(f"metric '{name}': a name is one word of letters, digits and _, such as hit_rate")
+    known = METRICS.get(name)
+    # A function defined again, as in a notebook, takes its own name over.
+    if known is not None and _origin(known) != _origin(metric):
+        raise DataError(f"metric '{name}' is {_origin(known)} already; choose another name for {_origin(metric)}")
+    _METRICS[name] = metric
 
 
 def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str], k: int = 10) -> pl.DataFrame:
     """Judge each user's first ``k`` recommendations. Returns ``user_id`` and one float64 column per metric.
 
     ``recs`` has ``user_id, item_id, rank`` (ranks from 1), ``answers`` has ``user_id, item_id``; a user may
-    have several answers. One row per entry of ``users``, in that order; what others got is not looked at.
-    ``recall@k`` is the share of a user's answers that were found (with one answer: the hit rate), ``ndcg@k`` has
-    binary gains and the ideal list of min(k, number of answers) (Järvelin & Kekäläinen 2002), ``mrr@k`` is
-    1 / rank of the first answer found, ``map@k`` the mean over all answers of the precision at the rank of each
-    (0 for one not found; trec_eval's map_cut), ``precision@k`` hits / k, also where a list is shorter.
+    have several answers. One row per entry of ``users``, in that order; recommendations of others are ignored.
+    A column is called ``recall@10``; the functions of this file say what each metric is.
 
     A user without a recommendation counts as zero, and so does a user without an answer: leave the latter
-    out of ``users`` if they were not asked anything. Raises DataError for missing columns, ranks below 1,
-    and an item or a rank that stands twice in one user's list: each would inflate a metric.
+    out of ``users`` if nothing was held out for them. Raises DataError for missing columns, ranks below 1,
+    and an item or a rank twice in one user's list: each would inflate a metric.
     """
     if k < 1:
         raise DataError(f"k must be at least 1, got {k}")
-    rows = pl.DataFrame({USER: pl.Series(users, dtype=pl.String)})
+    rows = pl.DataFrame({USER: pl.Series(users, dtype=pl.String)}).with_row_index("row")
     if rows[USER].is_duplicated().any():
         twice = rows.filter(pl.col(USER).is_duplicated())[USER][0]
-        raise DataError(f"users: '{twice}' stands there more than once; judge each user once")
+        raise DataError(f"users: '{twice}' is named more than once; name each user once")
     wanted = _keyed(answers, (USER, ITEM), name="answers").unique()
     ranked = _checked(_keyed(recs, (USER, ITEM, RANK), name="recommendations").filter(pl.col(RANK) <= k))
-    found = ranked.join(wanted, on=[USER, ITEM], how="semi").sort(USER, RANK)
-    hits = (
-        found.with_columns(nth=pl.col(RANK).cum_count().over(USER))
-        .group_by(USER)
-        .agg(
-            hits=pl.len(),
-            first=pl.col(RANK).min(),
-            gain=(1 / (pl.col(RANK) + 1).log(2)).sort().sum(),
-            precisions=(pl.col("nth") / pl.col(RANK)).sort().sum(),
-        )
-    )
-    totals = wanted.group_by(USER).agg(total=pl.len())
-    table = rows.join(totals, on=USER, how="left", maintain_order="left")
-    table = table.join(hits, on=USER, how="left", maintain_order="left")
+    cells = ranked.join(wanted, on=[USER, ITEM], how="semi").join(rows, on=USER).sort("row")
+    totals = rows.join(wanted.group_by(USER).agg(total=pl.len()), on=USER, how="left", maintain_order="left")
     # Counted as one answer where there is none: 0 hits / 1 is the zero such a user stands for.
-    total = table["total"].fill_null(1).cast(pl.Int64).to_numpy()
-    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(total, k) - 1]
-    values = {
-        "recall": pl.col("hits") / pl.Series(total),
-        "ndcg": pl.col("gain") / pl.Series(ideal),
-        "mrr": 1 / pl.col("first"),
-        "map": pl.col("precisions") / pl.Series(total),
-        "precision": pl.col("hits") / k,
-    }
-    named = (value.fill_null(0.0).cast(pl.Float64).alias(f"{metric}@{k}") for metric, value in values.items())
-    return table.select(USER, *named)
+    n_answers = totals["total"].fill_null(1).cast(pl.Int64).to_numpy()
+    values = [_evaluated(hits) for hits in _hits(cells["row"].to_numpy(), cells[RANK].to_numpy(), n_answers, k)]
+    columns = (pl.Series(f"{name}@{k}", np.concatenate([part[name] for part in values])) for name in METRICS)
+    return rows.select(USER, *columns)
+
+
+def _hits(rows: Int64s, ranks: Int64s, n_answers: Int64s, k: int) -> Iterator[Hits]:
+    """Yield the users' hits in portions; hit i is at ``ranks[i]`` of user ``rows[i]``, in ascending order."""
+    n, step = len(n_answers), max(1, CELLS // k)
+    for start in range(0, max(n, 1), step):
+        first, last = np.searchsorted(rows, [start, start + step])
+        at = np.zeros((min(step, n - start), k), dtype=np.bool_)
+        at[rows[first:last] - start, ranks[first:last] - 1] = True
+        yield Hits(at, n_answers[start : start + step])
+
+
+def _evaluated(hits: Hits) -> dict[str, Float64s]:
+    return {name: _finite(name, metric(hits), len(hits.at)) for name, metric in METRICS.items()}
+
+
+def _finite(name: str, values: Float64s, n_users: int) -> Float64s:
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != (n_users,) or not np.isfinite(values).all():
+        raise DataError(
+            f"metric '{name}' returned an array of shape {values.shape} for {n_users} users; "
+            "it must return one finite number for each"
+        )
+    return values
+
+
+def _origin(metric: Metric) -> str:
+    return f"{metric.__module__}.{getattr(metric, '__qualname__', metric)}"
 
 
 def _keyed(table: pl.DataFrame, columns: tuple[str, ...], *, name: str) -> pl.DataFrame:
@@ -83,6 +180,6 @@ def _checked(ranked: pl.DataFrame) -> pl.DataFrame:
         if twice.height:
             user, value = twice[USER][0], twice[column][0]
             raise DataError(
-                f"recommendations: {column} '{value}' stands more than once for user '{user}'; keep it once"
+                f"recommendations: {column} '{value}' is more than once in the list of user '{user}'; keep it once"
             )
     return ranked

@@ -43,17 +43,7 @@ DIALECT_LEFT: set[str] = {
     "llmrec/data/sequences.py",
     "llmrec/data/splits/leaks.py",
     "llmrec/data/splits/split.py",
-    "llmrec/evaluation/beyond_accuracy.py",
-    "llmrec/evaluation/evaluator.py",
-    "llmrec/evaluation/inference.py",
-    "llmrec/evaluation/protocol.py",
-    "llmrec/evaluation/queries.py",
     "llmrec/evaluation/reasons/text_metrics.py",
-    "llmrec/evaluation/report/plots.py",
-    "llmrec/evaluation/report/summary.py",
-    "llmrec/evaluation/report/tables.py",
-    "llmrec/evaluation/significance.py",
-    "llmrec/evaluation/slices.py",
     "llmrec/llm/backbone.py",
     "llmrec/llm/candidate_scoring.py",
     "llmrec/llm/chat.py",
@@ -64,7 +54,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/llm/serialize.py",
     "llmrec/llm/texts.py",
     "llmrec/llm/weights.py",
-    "llmrec/metrics.py",
     "llmrec/models/base.py",
     "llmrec/models/baselines/als.py",
     "llmrec/models/card.py",
@@ -111,7 +100,6 @@ TYPES_LEFT: set[str] = {
 }
 LONG_FUNCTIONS_LEFT: set[str] = {
     "llmrec/cli/prepare.py:prepare",
-    "llmrec/evaluation/evaluator.py:evaluate",
     "llmrec/models/llm/build.py:build_encoder",
     "llmrec/models/llm/network.py:forward",
 }

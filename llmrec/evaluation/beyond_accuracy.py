@@ -1,4 +1,4 @@
-"""What suggestions are like besides right or wrong: coverage, novelty, diversity, popularity, calibration."""
+"""Beyond accuracy: coverage, novelty, diversity, popularity bias and calibration of recommendations."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def genre_weights(catalog: Catalog) -> Float32s | None:
     names = names.filter(pl.col("genre").str.len_chars() > 0).unique(maintain_order=True)
     if names.is_empty():
         return None
-    place = names["genre"].rank("dense").to_numpy().astype(np.int64) - 1
-    weights = np.zeros((len(catalog), int(place.max()) + 1), dtype=np.float32)
-    weights[names["code"].to_numpy(), place] = 1
+    column_of = names["genre"].rank("dense").to_numpy().astype(np.int64) - 1
+    weights = np.zeros((len(catalog), int(column_of.max()) + 1), dtype=np.float32)
+    weights[names["code"].to_numpy(), column_of] = 1
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
     return weights
 
@@ -79,33 +79,33 @@ def genre_weights(catalog: Catalog) -> Float32s | None:
 def _lists(recs: pl.DataFrame, histories: Histories, catalog: Catalog, k: int) -> Int64s:
     """Lay lists out as item codes [n_users, k]; -1 where there is no item, or one that the catalog lacks."""
     users = pl.DataFrame({USER: pl.Series(histories.user_ids, dtype=pl.String)}).with_row_index("row")
-    kept = recs.filter(pl.col(RANK).is_between(1, k)).join(users, on=USER, how="inner")
+    top = recs.filter(pl.col(RANK).is_between(1, k)).join(users, on=USER, how="inner")
     lists = np.full((len(histories), k), -1, dtype=np.int64)
-    lists[kept["row"].to_numpy(), kept[RANK].to_numpy() - 1] = catalog.codes(kept[ITEM])
+    lists[top["row"].to_numpy(), top[RANK].to_numpy() - 1] = catalog.codes(top[ITEM])
     return lists
 
 
 def _list_means(values: Float64s, lists: Int64s) -> Float64s:
     """Mean of an item's value over each list; NaN for an empty one."""
-    there = lists >= 0
-    sums = np.where(there, values[np.maximum(lists, 0)], 0.0).sum(axis=1)
-    return _over(sums, there.sum(axis=1))
+    mask = lists >= 0
+    sums = np.where(mask, values[np.maximum(lists, 0)], 0.0).sum(axis=1)
+    return _over(sums, mask.sum(axis=1))
 
 
 def _lift(popularity: Float64s, share: Float64s, past: Sequences) -> float | None:
-    theirs = _over(
+    histories = _over(
         np.bincount(past.users(), weights=share[past.codes], minlength=len(past)).astype(np.float64),
         past.lengths(),
     )
-    both = np.isfinite(popularity) & np.isfinite(theirs)
-    base = float(theirs[both].mean()) if both.any() else 0.0
+    both = np.isfinite(popularity) & np.isfinite(histories)
+    base = float(histories[both].mean()) if both.any() else 0.0
     return float(popularity[both].mean()) / base - 1 if base else None
 
 
 def _distances(lists: Int64s, genres: Float32s) -> Float64s:
     """Mean Jaccard distance over each list's pairs of items that have genres; NaN without such a pair."""
     has = genres > 0
-    found = np.full(len(lists), np.nan)
+    distances = np.full(len(lists), np.nan)
     k = lists.shape[1]
     pairs = np.triu(np.ones((k, k), dtype=bool), 1)
     for part in _portions(len(lists), k * max(k, has.shape[1])):
@@ -114,39 +114,40 @@ def _distances(lists: Int64s, genres: Float32s) -> Float64s:
         common = marks @ marks.transpose(0, 2, 1)
         union = sizes[:, :, None] + sizes[:, None, :] - common
         comparable = pairs & (sizes[:, :, None] > 0) & (sizes[:, None, :] > 0)
-        distance = np.where(comparable, 1 - common / np.maximum(union, 1), 0).sum(axis=(1, 2))
-        found[part] = _over(distance, comparable.sum(axis=(1, 2)))
-    return found
+        sums = np.where(comparable, 1 - common / np.maximum(union, 1), 0).sum(axis=(1, 2))
+        distances[part] = _over(sums, comparable.sum(axis=(1, 2)))
+    return distances
 
 
 def _divergences(lists: Int64s, past: Sequences, genres: Float32s) -> Float64s:
     """KL(history's genres || list's genres) of each user; NaN where either has none."""
-    found = np.full(len(lists), np.nan)
+    divergences = np.full(len(lists), np.nan)
     longest = int(past.lengths().max(initial=1))
     for part in _portions(len(lists), genres.shape[1] * max(longest, lists.shape[1])):
         codes = past.codes[past.offsets[part.start] : past.offsets[part.stop]]
         ends = past.offsets[part.start : part.stop + 1] - past.offsets[part.start]
-        chosen, some = np.zeros((len(ends) - 1, genres.shape[1])), ends[1:] > ends[:-1]
-        chosen[some] = np.add.reduceat(genres[codes], ends[:-1][some], axis=0, dtype=float)
-        there = (lists[part] >= 0)[..., None]
-        shown = np.where(there, genres[np.maximum(lists[part], 0)], 0).sum(axis=1, dtype=float)
+        chosen, filled = np.zeros((len(ends) - 1, genres.shape[1])), ends[1:] > ends[:-1]
+        chosen[filled] = np.add.reduceat(genres[codes], ends[:-1][filled], axis=0, dtype=float)
+        mask = (lists[part] >= 0)[..., None]
+        shown = np.where(mask, genres[np.maximum(lists[part], 0)], 0).sum(axis=1, dtype=float)
         p, q = (_over(counts.T, counts.sum(axis=1)).T for counts in (chosen, shown))
         mixed = (1 - SMOOTHING) * q + SMOOTHING * p
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(p > 1e-12, p * np.log(p / mixed), 0.0)
-        found[part] = np.where(np.isfinite(p).all(axis=1) & np.isfinite(q).all(axis=1), terms.sum(axis=1), np.nan)
-    return found
+        both = np.isfinite(p).all(axis=1) & np.isfinite(q).all(axis=1)
+        divergences[part] = np.where(both, terms.sum(axis=1), np.nan)
+    return divergences
 
 
 def _mean(values: Float64s, level: float) -> Interval | None:
     """Mean and normal interval of the values that are numbers; None without one."""
-    kept = values[np.isfinite(values)]
-    if not len(kept):
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return None
-    mean = float(kept.mean())
-    error = float(kept.std(ddof=1)) / math.sqrt(len(kept)) if len(kept) > 1 else 0.0
-    reach = NormalDist().inv_cdf((1 + level) / 2) * error
-    return Interval(mean=mean, low=mean - reach, high=mean + reach)
+    mean = float(finite.mean())
+    error = float(finite.std(ddof=1)) / math.sqrt(len(finite)) if len(finite) > 1 else 0.0
+    margin = NormalDist().inv_cdf((1 + level) / 2) * error
+    return Interval(mean=mean, low=mean - margin, high=mean + margin)
 
 
 def _over(sums: Float64s, counts: Numbers) -> Float64s:

@@ -1,4 +1,4 @@
-"""Ask every model the same questions and judge the answers. Never asks what kind of model it has."""
+"""Evaluate every model on the same queries by the same code, whatever kind of model it is."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from llmrec.data import Fold, Histories, Split
+from llmrec.data import Dataset, Fold, Histories, Split
 from llmrec.data.columns import USER
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import DataError
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
 from llmrec.evaluation.compare import compare
-from llmrec.evaluation.inference import Answered, answer, bar
+from llmrec.evaluation.inference import TimedRecommendations, bar, recommend_timed
 from llmrec.evaluation.protocol import EvaluationProtocol
-from llmrec.evaluation.queries import Questions, questions
+from llmrec.evaluation.queries import Queries, build_queries
 from llmrec.evaluation.report.report import Report
 from llmrec.evaluation.results import Cost, EvaluationContext, PromptExample, Result
-from llmrec.evaluation.seeds import compare_seeds, grouped
+from llmrec.evaluation.seeds import compare_seeds, group_seeds
 from llmrec.evaluation.significance import bootstrap
-from llmrec.evaluation.slices import sliced
+from llmrec.evaluation.slices import slice_metric
 from llmrec.metrics import METRICS
 from llmrec.models.base import Recommender
 from llmrec.runtime import machine, versions
@@ -38,56 +38,46 @@ def evaluate(
     date: datetime.date | None = None,
     allow_leaks: Iterable[str] = (),
 ) -> Report:
-    """Judge fitted models on the same questions and return a Report.
+    """Evaluate fitted models on the same queries and return a Report.
 
     The first model named is compared with each of the others by a paired test over users. ``protocol``: by
     default the one called as the split is. ``date`` is written into the report; without it the report names no
     day. ``progress`` draws a bar. Raises DataError where there is nothing to judge or the split was not cut as
-    the protocol says, LeakError where the leak guards find what ``allow_leaks`` does not name; their findings
-    are among the report's notes.
+    the protocol says, LeakError where the leak guards report what ``allow_leaks`` does not name; their reports
+    are among the notes.
     """
-    rules = protocol if isinstance(protocol, EvaluationProtocol) else _named(protocol, split)
+    rules = protocol if isinstance(protocol, EvaluationProtocol) else _protocol(protocol, split)
     held_out = split.test if fold == "test" else split.valid
     _check(models, split, held_out, rules, fold)
     exclude_seen = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
-    asked = questions(split, held_out, rules, exclude_seen=exclude_seen)
-    drawn = (asked.fold, asked.candidates) if rules.sampled and asked.candidates else None
+    queries = build_queries(split, held_out, rules, exclude_seen=exclude_seen)
+    drawn = (queries.fold, queries.candidates) if rules.sampled and queries.candidates else None
     leaks = guard(split, allow=allow_leaks, candidates=drawn)
-    histories = asked.fold.histories
+    histories, candidates = queries.fold.histories, queries.candidates
     tables: dict[str, pl.DataFrame] = {}
     results = []
     with bar(len(models) * len(histories), show=progress) as advance:
         for name, model in models.items():
-            answered = answer(
-                model,
-                histories,
-                rules.k,
-                exclude_seen=exclude_seen,
-                candidates=asked.candidates,
-                advance=advance(name),
+            timed = recommend_timed(
+                model, histories, rules.k, exclude_seen=exclude_seen, candidates=candidates, advance=advance(name)
             )
-            tables[name] = asked.judged(answered.recs, k=rules.k)
-            found = _result(name, model, tables[name], answered, histories, rules)
-            if asked.candidates is None:  # a list out of few candidates says little of what a model suggests
-                told = beyond_accuracy(answered.recs, histories, split.train, k=rules.k, level=rules.level)
-                slices = sliced(answered.recs, asked.fold, split.train, rules)
-                found = found.model_copy(update={"beyond": told, "slices": slices})
-            results.append(found)
-    seeds = grouped(models, results, tables, rules)
+            tables[name] = queries.metrics(timed.recs, k=rules.k)
+            results.append(_result(name, model, tables[name], timed, queries, rules, split.train))
+    seeds = group_seeds(models, results, tables, rules)
     return Report(
         results=tuple(results),
         compared=compare({result.model: result.metrics for result in results}, tables, rules),
         seeds=seeds,
         seeds_compared=compare_seeds(seeds, tables, rules),
-        context=_context(split, asked, fold, rules, exclude_seen, date),
+        context=_context(split, queries, fold, rules, exclude_seen, date),
         versions=versions(),
         machine=machine(),
         notes=(*_notes(models, split), *_leak_notes(leaks)),
     )
 
 
-def _named(protocol: str | None, split: Split) -> EvaluationProtocol:
-    return EvaluationProtocol.for_split(split.name) if protocol is None else EvaluationProtocol.load(protocol)
+def _protocol(name: str | None, split: Split) -> EvaluationProtocol:
+    return EvaluationProtocol.for_split(split.name) if name is None else EvaluationProtocol.load(name)
 
 
 def _check(
@@ -95,6 +85,12 @@ def _check(
 ) -> None:
     if not models:
         raise DataError("no models to evaluate; pass at least one, e.g. {'popularity': model}")
+    for metric in rules.metrics:
+        if metric not in METRICS:
+            raise DataError(
+                f"protocol '{rules.name}': no metric '{metric}'; there are {', '.join(METRICS)}; "
+                "add your own with llmrec.evaluation.register_metric"
+            )
     if not rules.applies_to(split.name):
         raise DataError(
             f"protocol '{rules.name}' judges '{rules.split}' splits, this one is '{split.name}'; "
@@ -111,12 +107,15 @@ def _result(
     name: str,
     model: Recommender,
     table: pl.DataFrame,
-    answered: Answered,
-    histories: Histories,
+    timed: TimedRecommendations,
+    queries: Queries,
     rules: EvaluationProtocol,
+    train: Dataset,
 ) -> Result:
-    told = model.metadata.get("cost", {})
-    known = {key: told.get(key) for key in ("train_seconds", "tokens_per_second", "peak_memory_gib")}
+    cost = model.metadata.get("cost", {})
+    known = {key: cost.get(key) for key in ("train_seconds", "tokens_per_second", "peak_memory_gib", "device")}
+    histories, fold = queries.fold.histories, queries.fold
+    whole = queries.candidates is None  # a list out of few candidates says little of what a model recommends
     return Result(
         model=name,
         kind=model.kind,
@@ -128,12 +127,13 @@ def _result(
             )
             for column in dict.fromkeys((*rules.columns, *(f"{metric}@{rules.k}" for metric in METRICS)))
         },
+        beyond=beyond_accuracy(timed.recs, histories, train, k=rules.k, level=rules.level) if whole else None,
+        slices=slice_metric(timed.recs, fold, train, rules) if whole else (),
         cost=Cost(
             **known,
-            device=told.get("device"),
-            recommend_seconds=answered.seconds,
-            latency_p50_ms=answered.p50_ms,
-            latency_p95_ms=answered.p95_ms,
+            recommend_seconds=timed.seconds,
+            latency_p50_ms=timed.p50_ms,
+            latency_p95_ms=timed.p95_ms,
         ),
         learning=tuple(model.train_log),
         prompt=_prompt(model, histories),
@@ -151,13 +151,13 @@ def _prompt(model: Recommender, histories: Histories) -> PromptExample | None:
 
 def _context(
     split: Split,
-    asked: Questions,
+    queries: Queries,
     fold: str,
     rules: EvaluationProtocol,
     exclude_seen: bool,
     date: datetime.date | None,
 ) -> EvaluationContext:
-    answers = asked.fold.answers.unique()
+    answers = queries.fold.answers.unique()
     return EvaluationContext(
         data=split.train.name,
         fingerprint=split.train.fingerprint,
@@ -167,8 +167,8 @@ def _context(
         split=split.name,
         split_hash=split.hash,
         fold=fold,
-        choices=asked.choices if asked.candidates is not None else None,
-        users=len(set(asked.owners)),
+        choices=queries.choices if queries.candidates is not None else None,
+        users=len(set(queries.owners)),
         answers=answers.height,
         single_answer=not answers[USER].is_duplicated().any(),
         exclude_seen=exclude_seen,

@@ -1,4 +1,4 @@
-"""Put the questions to one model and time its answers."""
+"""Let one model recommend for every history, and time it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """Recommendations, the seconds that all of them took, and the latency of asking for one user."""
+class TimedRecommendations:
+    """Recommendations, the seconds that all of them took, and the latency of a request for one user."""
 
     recs: pl.DataFrame
     seconds: float
@@ -29,7 +29,7 @@ class Answered:
     p95_ms: float
 
 
-def answer(
+def recommend_timed(
     model: Recommender,
     histories: Histories,
     k: int,
@@ -37,39 +37,39 @@ def answer(
     exclude_seen: bool,
     advance: Advance,
     candidates: Mapping[str, list[str]] | None = None,
-) -> Answered:
+) -> TimedRecommendations:
     """Recommend for at least one history, in chunks, then time single requests. Calls ``advance``."""
 
-    def ask(part: Histories) -> pl.DataFrame:
+    def request(part: Histories) -> pl.DataFrame:
         return model.recommend(part, k, exclude_seen=exclude_seen, candidates=candidates)
 
     parts = []
     started = time.perf_counter()
     for start in range(0, len(histories), CHUNK):
         part = histories[start : start + CHUNK]
-        parts.append(ask(part))
+        parts.append(request(part))
         advance(len(part))
     seconds = time.perf_counter() - started
-    single = _single_seconds(ask, histories)
+    single = _single_seconds(request, histories)
     p50, p95 = np.percentile(single, [50, 95]) * 1000
-    return Answered(pl.concat(parts), seconds, float(p50), float(p95))
+    return TimedRecommendations(pl.concat(parts), seconds, float(p50), float(p95))
 
 
-def _single_seconds(ask: Callable[[Histories], pl.DataFrame], histories: Histories) -> list[float]:
+def _single_seconds(request: Callable[[Histories], pl.DataFrame], histories: Histories) -> list[float]:
     """Time requests for one user each, spread evenly over the fold."""
-    places = np.linspace(0, len(histories) - 1, min(TIMED_USERS, len(histories))).astype(np.int64)
+    rows = np.linspace(0, len(histories) - 1, min(TIMED_USERS, len(histories))).astype(np.int64)
     seconds = []
-    for place in [places[0], *places]:  # the first request warms up and is not counted
-        one = histories.take([int(place)])
+    for row in [rows[0], *rows]:  # the first request warms up and is not counted
+        one = histories.take([int(row)])
         started = time.perf_counter()
-        ask(one)
+        request(one)
         seconds.append(time.perf_counter() - started)
     return seconds[1:]
 
 
 @contextmanager
 def bar(total: int, *, show: bool) -> Iterator[Callable[[str], Advance]]:
-    """Draw a progress bar over all questions. Yields a function from a model's name to its Advance."""
+    """Draw a progress bar over all queries. Yields a function from a model's name to its Advance."""
     if not show:
         yield lambda name: lambda count: None
         return

@@ -1,4 +1,4 @@
-"""Protocols: how models are asked and judged, fixed in a file before anybody sees a number."""
+"""Evaluation protocols: queries, candidates, metrics and tests, fixed in a file before anybody sees a number."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from llmrec.data.splits.named import strategy_of
 from llmrec.errors import DataError, RecipeError
-from llmrec.metrics import Metric
 from llmrec.resources.shipped import folder
 
 
 class EvaluationProtocol(BaseModel):
-    """What is asked (``split``, ``k``, ``candidates``) and how answers are judged. Frozen; no other fields.
+    """What is ranked (``split``, ``k``, ``candidates``) and how lists are judged. Frozen; no other fields.
 
-    ``split``: the way of cutting it applies to, or ``any``. ``metrics``: the first is the one verdicts go by.
-    ``exclude_seen``: whether items of a history may not be recommended; ``auto`` decides by how often the
-    training data repeats items, the same way for every model. ``candidates``: ``all`` ranks the catalog,
-    ``new`` the items that were never trained on, and a number n one answer among n - 1 others, see
-    ``questions``; ``rows`` then bounds how many pairs of user and answer are asked for, by default all.
-    ``question``: the task in plain words.
+    ``split``: the strategy of the splits it applies to, or ``any``. ``metrics``: names of registered metrics;
+    verdicts go by the first. ``exclude_seen``: whether items of a history may not be recommended; ``auto``
+    decides by how often the training data repeats items, alike for every model. ``candidates``: ``all`` ranks
+    the catalog, ``new`` the items that were never trained on, and a number n one answer among n - 1 sampled
+    items, see ``build_queries``; ``rows`` then bounds how many pairs of user and answer are ranked, by default
+    all. ``question``: the task in plain words, for the report.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +29,7 @@ class EvaluationProtocol(BaseModel):
     split: str
     question: str
     k: Annotated[int, Field(gt=0)] = 10
-    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("ndcg", "recall", "mrr")
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)] = ("ndcg", "recall", "mrr")
     exclude_seen: Literal["auto"] | bool = "auto"
     candidates: Literal["all", "new"] | Annotated[int, Field(ge=2)] = "all"
     # Fewer say little, as which others were drawn is chance as well.
@@ -43,19 +42,19 @@ class EvaluationProtocol(BaseModel):
     @model_validator(mode="after")
     def _check_rows(self) -> Self:
         if self.rows is not None and not self.sampled:
-            raise ValueError("rows is for sampled candidates; without them everybody is asked")
+            raise ValueError("rows is for sampled candidates; without them every user is ranked for")
         return self
 
     @classmethod
     def for_split(cls, name: str) -> EvaluationProtocol:
-        """Load the protocol called as the way in which a split was cut. Raises DataError where there is none."""
-        way = strategy_of(name)
-        if way not in names():
+        """Load the protocol called as a split's strategy. Raises DataError where there is none."""
+        strategy = strategy_of(name)
+        if strategy not in names():
             raise DataError(
                 f"no protocol is made for '{name}' splits; there are {', '.join(names())}; pass one of your own: "
                 f"EvaluationProtocol(name=..., split='{name}', question=...)"
             )
-        return cls.load(way)
+        return cls.load(strategy)
 
     @classmethod
     def load(cls, name: str) -> EvaluationProtocol:
@@ -73,17 +72,17 @@ class EvaluationProtocol(BaseModel):
             raise RecipeError(f"{path}: {field}: {first['msg']} (got {first['input']!r})") from error
 
     def applies_to(self, split: str) -> bool:
-        """Whether splits of this name may be judged so."""
+        """Whether models may be judged so on a split of this name."""
         return self.split in ("any", split, strategy_of(split))
 
     @property
     def sampled(self) -> bool:
-        """Whether a few candidates are drawn instead of ranking all there are."""
+        """Whether a few candidates are sampled instead of ranking all items."""
         return isinstance(self.candidates, int)
 
     @property
     def columns(self) -> list[str]:
-        """Metric columns in order, e.g. ``ndcg@10``; the first is the one verdicts go by."""
+        """Metric columns in order, e.g. ``ndcg@10``; verdicts go by the first."""
         return [f"{metric}@{self.k}" for metric in self.metrics]
 
 

@@ -1,4 +1,4 @@
-"""Runs of one recipe with several seeds, as one: mean and spread, so that one lucky draw is no result."""
+"""Runs of one recipe with several seeds as one: mean and spread, so that one lucky seed is no result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llmrec.evaluation.significance import bootstrap
 from llmrec.models.base import Recommender
 
 
-def grouped(
+def group_seeds(
     models: Mapping[str, Recommender],
     results: list[Result],
     tables: Mapping[str, pl.DataFrame],
@@ -23,7 +23,7 @@ def grouped(
     """Group models whose recipes differ in nothing but the seed; a group has at least two seeds.
 
     ``tables``: each model's metrics per user. The spread is the standard deviation over seeds (n - 1): what
-    training again would change, where intervals say what asking other people would.
+    training again would change, where intervals say what other users would.
     """
     groups: dict[str, list[str]] = {}
     for name, model in models.items():

@@ -1,4 +1,4 @@
-"""How far chance alone could move a mean over users: bootstrap intervals and paired tests."""
+"""How far a mean over users could move by chance: bootstrap intervals and paired tests."""
 
 from __future__ import annotations
 
@@ -62,22 +62,22 @@ def paired_p_value(one: Float64s, other: Float64s, *, samples: int = 9999, seed:
     sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
     if not len(sizes):
         return 1.0
-    rng, found = np.random.default_rng(seed), abs(differences.sum()) - 1e-9
+    rng, observed = np.random.default_rng(seed), abs(differences.sum()) - 1e-9
     extreme = 0
     for size in _portions(samples, len(sizes)):
         sums = (2 * rng.binomial(counts, 0.5, size=(size, len(sizes))) - counts) @ sizes
-        extreme += int((np.abs(sums) >= found).sum())
+        extreme += int((np.abs(sums) >= observed).sum())
     return (extreme + 1) / (samples + 1)
 
 
 def holm(p_values: list[float]) -> list[float]:
     """Correct p-values for being several, in their order (Holm 1979).
 
-    Below 0.05 afterwards: the chance that any of the true nulls among them is called a difference is at most 0.05.
+    Called a difference below 0.05, they mistake any of the true null hypotheses for one at most 5 % of the time.
     """
     adjusted, largest = [0.0] * len(p_values), 0.0
-    for place, number in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[number]))
+    for rank, number in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[number]))
         adjusted[number] = largest
     return adjusted
 

@@ -1,4 +1,4 @@
-"""Accuracy for parts of the questions: by how long the history is and how well known the answer."""
+"""Accuracy on slices of the queries: by length of history and by popularity of the answer."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ HISTORY, ANSWER = "history length", "answer"
 KNOWN = ("a well-known item", "a middling item", "a little-known item", "an item nobody met")
 
 
-def sliced(recs: pl.DataFrame, questions: Fold, train: Dataset, rules: EvaluationProtocol) -> tuple[Slice, ...]:
-    """Judge one model's recommendations by the protocol's first metric on each part of the questions.
+def slice_metric(recs: pl.DataFrame, fold: Fold, train: Dataset, rules: EvaluationProtocol) -> tuple[Slice, ...]:
+    """Judge one model's recommendations by the protocol's first metric on each slice of the queries.
 
-    History length: the events a person is asked after. Answer: by training events, the most popular items that
+    History length: events in the query's history. Answer: by training events, the most popular items that
     hold the first third of all events, those of the second third, those of the last, and items without any;
-    a person with answers in several groups is asked in each, about those answers alone. Empty parts are left out.
+    a user with answers in several groups is in each, with those answers alone. Empty slices are left out.
     """
-    users = np.array(questions.histories.user_ids, dtype=object)
+    user_ids = np.array(fold.histories.user_ids, dtype=object)
     parts = []
-    for name, inside in _by_length(questions.histories.lengths()):
-        parts.append((HISTORY, name, questions.answers, users[inside].tolist()))
-    groups = _groups(train)[train.catalog.codes(questions.answers[ITEM])]
+    for name, mask in _by_length(fold.histories.lengths()):
+        parts.append((HISTORY, name, fold.answers, user_ids[mask].tolist()))
+    groups = _groups(train)[train.catalog.codes(fold.answers[ITEM])]
     for number, name in enumerate(KNOWN):
-        answers = questions.answers.filter(pl.Series(groups == number))
+        answers = fold.answers.filter(pl.Series(groups == number))
         parts.append((ANSWER, name, answers, answers[USER].unique(maintain_order=True).to_list()))
-    return tuple(_slice(by, name, recs, answers, asked, rules) for by, name, answers, asked in parts if len(asked))
+    return tuple(_slice(by, name, recs, answers, users, rules) for by, name, answers, users in parts if len(users))
 
 
 def _slice(
@@ -57,9 +57,9 @@ def _groups(train: Dataset) -> Int64s:
     """Number the items 0 to 3 as ``KNOWN`` names them, [n_items + 1]; the last stands for an unknown item."""
     counts = np.bincount(train.catalog.codes(train.events[ITEM]), minlength=len(train.catalog))
     order = np.argsort(-counts, kind="stable")
-    before = np.cumsum(counts[order]) - counts[order]
+    more_popular = np.cumsum(counts[order]) - counts[order]
     group = np.empty(len(counts) + 1, dtype=np.int64)
-    group[order] = np.minimum(before * 3 // max(int(counts.sum()), 1), 2)
+    group[order] = np.minimum(more_popular * 3 // max(int(counts.sum()), 1), 2)
     group[:-1][counts == 0] = 3
     group[-1] = 3
     return group

@@ -11,7 +11,7 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.splits.leaks import seeded_candidates
 from llmrec.errors import DataError, RecipeError
 from llmrec.evaluation import EvaluationProtocol, evaluate
-from llmrec.evaluation.queries import questions
+from llmrec.evaluation.queries import build_queries
 from llmrec.models.baselines.popularity import PopularityRecommender
 
 USERS, ITEMS = 300, 300
@@ -37,44 +37,44 @@ def split(data: Dataset) -> Split:
 
 
 def test_a_list_is_the_answer_and_others_answers_unseen(split: Split) -> None:
-    asked = questions(split, split.test, TWENTY, exclude_seen=True)
-    assert asked.candidates is not None
-    wanted = dict(asked.fold.answers.iter_rows())
+    queries = build_queries(split, split.test, TWENTY, exclude_seen=True)
+    assert queries.candidates is not None
+    wanted = dict(queries.fold.answers.iter_rows())
     pool = set(split.test.answers[ITEM])
-    assert asked.owners == split.test.histories.user_ids
-    for row, owner, history in zip(wanted, asked.owners, asked.fold.histories, strict=True):
-        offered = asked.candidates[row]
-        assert len(set(offered)) == len(offered) == asked.choices == 20
+    assert queries.owners == split.test.histories.user_ids
+    for row, owner, history in zip(wanted, queries.owners, queries.fold.histories, strict=True):
+        offered = queries.candidates[row]
+        assert len(set(offered)) == len(offered) == queries.choices == 20
         assert set(offered) <= pool - set(history)
         assert offered.count(wanted[row]) == 1
         assert split.test.answers.filter(pl.col(USER) == owner)[ITEM].to_list() == [wanted[row]]
 
 
 def test_the_place_of_the_answer_and_the_others_say_nothing(split: Split) -> None:
-    asked = questions(split, split.test, TWENTY, exclude_seen=True)
-    assert asked.candidates is not None
-    wanted = dict(asked.fold.answers.iter_rows())
-    places = np.bincount([asked.candidates[row].index(wanted[row]) for row in wanted], minlength=20)
+    queries = build_queries(split, split.test, TWENTY, exclude_seen=True)
+    assert queries.candidates is not None
+    wanted = dict(queries.fold.answers.iter_rows())
+    places = np.bincount([queries.candidates[row].index(wanted[row]) for row in wanted], minlength=20)
     assert places.max() < 3 * USERS / 20
     assert places.min() > 0
-    assert seeded_candidates(asked.fold, asked.candidates) is None
-    again = questions(split, split.test, TWENTY, exclude_seen=True)
-    assert again.candidates == asked.candidates
+    assert seeded_candidates(queries.fold, queries.candidates) is None
+    again = build_queries(split, split.test, TWENTY, exclude_seen=True)
+    assert again.candidates == queries.candidates
 
 
 def test_the_draw_does_not_look_at_the_answer(split: Split) -> None:
     """With another answer for one row, the others on its list stay, but for the two answers themselves."""
-    asked = questions(split, split.test, TWENTY, exclude_seen=True)
+    queries = build_queries(split, split.test, TWENTY, exclude_seen=True)
     answers = split.test.answers
     mine = answers[ITEM][0]
     other = next(n for n in range(1, USERS) if answers[ITEM][n] not in {mine, *split.test.histories.items(0)})
     swapped = answers[ITEM].to_list()
     swapped[0], swapped[other] = swapped[other], swapped[0]
     fold = type(split.test)(split.test.histories, answers.with_columns(pl.Series(ITEM, swapped)))
-    again = questions(split, fold, TWENTY, exclude_seen=True)
-    assert asked.candidates is not None
+    again = build_queries(split, fold, TWENTY, exclude_seen=True)
+    assert queries.candidates is not None
     assert again.candidates is not None
-    one, two = set(asked.candidates["0"]), set(again.candidates["0"])
+    one, two = set(queries.candidates["0"]), set(again.candidates["0"])
     assert len(one & two) >= 18
 
 
@@ -101,23 +101,23 @@ def test_rows_of_one_user_count_as_one_user(data: Dataset) -> None:
 def test_at_most_so_many_rows_are_drawn(data: Dataset) -> None:
     split = Split.leave_last_k(data, k=3)
     fewer = TWENTY.model_copy(update={"rows": 100})
-    asked = questions(split, split.test, fewer, exclude_seen=True)
-    assert len(asked.fold.histories) == asked.fold.answers.height == len(asked.candidates or ()) == 100
+    queries = build_queries(split, split.test, fewer, exclude_seen=True)
+    assert len(queries.fold.histories) == queries.fold.answers.height == len(queries.candidates or ()) == 100
 
 
 def test_too_few_others_are_named(split: Split) -> None:
     rules = TWENTY.model_copy(update={"candidates": 299})
     with pytest.raises(DataError, match=r"only \d+ other answers to draw from, candidates-20 needs 298"):
-        questions(split, split.test, rules, exclude_seen=True)
+        build_queries(split, split.test, rules, exclude_seen=True)
 
 
 def test_cold_items_are_ranked_among_new_ones_only(data: Dataset) -> None:
     split = Split.cold_items(data, share=0.2)
     report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
-    asked = questions(split, split.test, EvaluationProtocol.load("cold-items"), exclude_seen=True)
+    queries = build_queries(split, split.test, EvaluationProtocol.load("cold-items"), exclude_seen=True)
     trained = set(split.train.events[ITEM])
-    assert asked.candidates is not None
-    assert all(not set(offered) & trained for offered in asked.candidates.values())
+    assert queries.candidates is not None
+    assert all(not set(offered) & trained for offered in queries.candidates.values())
     assert report.context.protocol.name == "cold-items"
     assert report.context.among == f"{ITEMS - len(trained)} new items"
     everything = evaluate(

@@ -10,7 +10,7 @@ from llmrec import Recipe
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
 from llmrec.evaluation import EvaluationProtocol, Report, evaluate
-from llmrec.evaluation.slices import _groups, sliced
+from llmrec.evaluation.slices import _groups, slice_metric
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.baselines.popularity import PopularityRecommender
 
@@ -42,7 +42,7 @@ def test_each_part_is_judged_by_its_own_answers(train: Dataset) -> None:
     histories = Histories.of({"x": ["a"] * 5, "y": ["b"] * 6, "z": []})
     answers = pl.DataFrame({"user_id": ["x", "y", "y", "z"], "item_id": ["a", "a", "d", "new"]})
     recs = pl.DataFrame({"user_id": ["x", "y"], "item_id": ["a", "d"], "rank": [1, 1]})
-    parts = {(part.by, part.name): part for part in sliced(recs, Fold(histories, answers), train, RULES)}
+    parts = {(part.by, part.name): part for part in slice_metric(recs, Fold(histories, answers), train, RULES)}
     assert {key: (part.users, part.interval.mean) for key, part in parts.items()} == {
         ("history length", "none"): (1, 0.0),
         ("history length", "1 to 5"): (1, 1.0),

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import math
+
+from llmrec.metrics import METRICS
+
 NAMES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "map": "MAP", "precision": "Precision"}
 
 MEANINGS = {
@@ -51,13 +56,17 @@ def metric_name(column: str) -> str:
 
 
 def meaning(column: str, *, single: bool = True) -> str:
-    """Say in plain words what a metric column measures. ``single``: each person has one right answer."""
-    import math
+    """Say in plain words what a metric column measures. ``single``: each person has one right answer.
 
+    A metric of one's own is described by the first paragraph of its docstring.
+    """
     metric, _, k = column.partition("@")
     values = {"k": k, "second": 1 / math.log2(3), "last": 1 / math.log2(int(k) + 1)}
-    known = MEANINGS if single else MEANINGS_OF_SEVERAL
-    return known[metric].format(**values) if metric in known else ""
+    known = MEANINGS if single else MEANINGS | MEANINGS_OF_SEVERAL
+    if metric in known:
+        return known[metric].format(**values)
+    written = inspect.getdoc(METRICS[metric]) if metric in METRICS and metric not in NAMES else None
+    return " ".join((written or "").split("\n\n")[0].split())
 
 
 def encoding_meaning(encoding: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmrec.evaluation.report.glossary import metric_name
 from llmrec.evaluation.results import Result
+from llmrec.evaluation.significance import Interval
 from llmrec.evaluation.slices import HISTORY
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ def metric_bars(results: Sequence[Result], columns: Sequence[str]) -> str:
         panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
         names = [short(result.model) for result in results]
         for axes, column in zip(panels, columns, strict=True):
-            for place, result in enumerate(results):
-                found = result.metrics[column]
-                reach = [[max(found.mean - found.low, 0)], [max(found.high - found.mean, 0)]]
-                axes.barh(place, found.mean, height=0.62, color=colour(place), alpha=0.85)
-                axes.errorbar(found.mean, place, xerr=reach, color=INK, capsize=3, linewidth=1.1)
+            for index, result in enumerate(results):
+                interval = result.metrics[column]
+                axes.barh(index, interval.mean, height=0.62, color=colour(index), alpha=0.85)
+                axes.errorbar(
+                    interval.mean, index, xerr=_whiskers([interval]), color=INK, capsize=3, linewidth=1.1
+                )
             axes.set_title(metric_name(column), loc="left")
             axes.set_yticks(range(len(names)), names)
             axes.set_xlim(left=0)
@@ -81,26 +83,21 @@ def learning_curves(results: Sequence[Result]) -> str | None:
 
 def by_history(results: Sequence[Result]) -> str | None:
     """Draw the first metric by how long the history is, with intervals. Returns SVG, or None without slices."""
-    kept = {place: [part for part in result.slices if part.by == HISTORY] for place, result in enumerate(results)}
-    if max((len(parts) for parts in kept.values()), default=0) < 2:
+    by_model = [[part for part in result.slices if part.by == HISTORY] for result in results]
+    if max(map(len, by_model), default=0) < 2:
         return None
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        names = [f"{part.name}\n({part.users:,} people)" for part in max(kept.values(), key=len)]
-        for place, parts in kept.items():
-            at = [number + (place - len(results) / 2) * 0.06 for number in range(len(parts))]
-            means = [part.interval.mean for part in parts]
-            reach = [
-                [max(part.interval.mean - part.interval.low, 0) for part in parts],
-                [max(part.interval.high - part.interval.mean, 0) for part in parts],
-            ]
+        names = [f"{part.name}\n({part.users:,} people)" for part in max(by_model, key=len)]
+        for index, parts in enumerate(by_model):
+            intervals = [part.interval for part in parts]
             axes.errorbar(
-                at,
-                means,
-                yerr=reach,
-                color=colour(place),
-                label=short(results[place].model),
+                [number + (index - len(results) / 2) * 0.06 for number in range(len(parts))],
+                [interval.mean for interval in intervals],
+                yerr=_whiskers(intervals),
+                color=colour(index),
+                label=short(results[index].model),
                 marker="o",
                 markersize=4,
                 linewidth=1.4,
@@ -117,18 +114,23 @@ def by_history(results: Sequence[Result]) -> str | None:
 
 def against_cost(results: Sequence[Result], column: str) -> str | None:
     """Draw a metric against training time, both with names. Returns SVG, or None with fewer than two times."""
-    timed = [(place, result) for place, result in enumerate(results) if result.cost.train_seconds is not None]
+    timed = [(index, result) for index, result in enumerate(results) if result.cost.train_seconds is not None]
     if len(timed) < 2:
         return None
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for place, result in timed:
-            found, seconds = result.metrics[column], max(result.cost.train_seconds or 0.0, 0.01)
-            reach = [[max(found.mean - found.low, 0)], [max(found.high - found.mean, 0)]]
-            axes.errorbar(seconds, found.mean, yerr=reach, color=colour(place), marker="o", elinewidth=0.8)
+        for index, result in timed:
+            interval, seconds = result.metrics[column], max(result.cost.train_seconds or 0.0, 0.01)
+            axes.errorbar(
+                seconds, interval.mean, yerr=_whiskers([interval]), color=colour(index), marker="o", elinewidth=0.8
+            )
             axes.annotate(
-                short(result.model), (seconds, found.mean), xytext=(5, 4), textcoords="offset points", fontsize=9
+                short(result.model),
+                (seconds, interval.mean),
+                xytext=(5, 4),
+                textcoords="offset points",
+                fontsize=9,
             )
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
@@ -148,27 +150,27 @@ def _curve_kinds(results: Sequence[Result]) -> list[tuple[str, str]]:
 
 
 def _curves(results: Sequence[Result], key: str) -> list[tuple[int, str, list[float], list[float]]]:
-    """Collect (model's place, name, epochs, values) of the models whose log has at least one ``key``."""
-    found = []
-    for place, result in enumerate(results):
+    """Collect (model's index, name, epochs, values) of the models whose log has at least one ``key``."""
+    curves = []
+    for index, result in enumerate(results):
         rows = [row for row in result.learning if isinstance(row.get(key), int | float)]
         points = [(row.get("epoch", row.get("step")), row[key]) for row in rows]
-        kept = [(float(x), float(y)) for x, y in points if x is not None and y is not None]
-        if kept:
-            epochs, values = zip(*kept, strict=True)
-            found.append((place, result.model, list(epochs), list(values)))
-    return found
+        drawn = [(float(x), float(y)) for x, y in points if x is not None and y is not None]
+        if drawn:
+            epochs, values = zip(*drawn, strict=True)
+            curves.append((index, result.model, list(epochs), list(values)))
+    return curves
 
 
 def _curve_panel(
     axes: Axes, curves: list[tuple[int, str, list[float], list[float]]], title: str, *, marked: bool
 ) -> None:
-    for place, name, epochs, values in curves:
+    for index, name, epochs, values in curves:
         marker = "o" if marked or len(values) < 2 else None
         axes.plot(
             epochs,
             values,
-            color=colour(place),
+            color=colour(index),
             label=short(name),
             linewidth=1.6,
             marker=marker,
@@ -181,7 +183,7 @@ def _curve_panel(
 
 
 def svg(draw: Callable[[Figure], None], *, width: float, height: float, prefix: str) -> str:
-    """Draw a figure in the report's style. ``prefix`` keeps its ids apart from those of other figures."""
+    """Draw a figure in the report's style. ``prefix`` keeps its ids different from those of other figures."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -200,9 +202,17 @@ def svg(draw: Callable[[Figure], None], *, width: float, height: float, prefix: 
     return drawn
 
 
-def colour(place: int) -> str:
-    """The colour of the model at a place."""
-    return COLOURS[place % len(COLOURS)]
+def _whiskers(intervals: Sequence[Interval]) -> list[list[float]]:
+    """How far intervals reach below and above their means, as matplotlib's error bars take it."""
+    return [
+        [max(one.mean - one.low, 0) for one in intervals],
+        [max(one.high - one.mean, 0) for one in intervals],
+    ]
+
+
+def colour(index: int) -> str:
+    """The colour of the model with this index."""
+    return COLOURS[index % len(COLOURS)]
 
 
 def short(name: str) -> str:

@@ -45,18 +45,18 @@ def cost_cells(result: Result) -> list[str]:
 def markdown(results: tuple[Result, ...], columns: list[str], *, among: str | None = None) -> str:
     """Write a GitHub table; the best mean of each metric is bold. ``among`` as in ``header``."""
     best = {column: max(result.metrics[column].mean for result in results) for column in columns}
-    lines = [
+    rows = [
         _line(header(columns, among=among)),
         _line(["---", *("---:" for _ in columns), *("---:" for _ in COST)]),
     ]
     for result in results:
         cells = row(result, columns)
-        for place, column in enumerate(columns, start=1):
+        for index, column in enumerate(columns, start=1):
             interval = result.metrics[column]
             if interval.mean == best[column]:
-                cells[place] = cells[place].replace(f"{interval.mean:.3f}", f"**{interval.mean:.3f}**", 1)
-        lines.append(_line(cells))
-    return "\n".join(lines) + "\n"
+                cells[index] = cells[index].replace(f"{interval.mean:.3f}", f"**{interval.mean:.3f}**", 1)
+        rows.append(_line(cells))
+    return "\n".join(rows) + "\n"
 
 
 def terminal(results: tuple[Result, ...], columns: list[str], *, title: str) -> Group:
@@ -70,16 +70,16 @@ def terminal(results: tuple[Result, ...], columns: list[str], *, title: str) -> 
 
 def beyond_cells(result: Result) -> list[str]:
     """A model's cells beyond accuracy, as ``BEYOND`` names them; – where the data cannot say."""
-    found = result.beyond
-    if found is None:
+    beyond = result.beyond
+    if beyond is None:
         return ["–"] * len(BEYOND)
-    lift = "" if found.popularity_lift is None else f" ({found.popularity_lift:+.0%})"
+    lift = "" if beyond.popularity_lift is None else f" ({beyond.popularity_lift:+.0%})"
     novelty, diversity, calibration = (
         "–" if one is None else f"{one.mean:.{digits}f}"
-        for one, digits in ((found.novelty, 2), (found.diversity, 3), (found.miscalibration, 3))
+        for one, digits in ((beyond.novelty, 2), (beyond.diversity, 3), (beyond.miscalibration, 3))
     )
-    popularity = "–" if found.popularity is None else f"{found.popularity.mean:.1%}{lift}"
-    return [f"{found.coverage:.1%}", novelty, diversity, popularity, calibration]
+    popularity = "–" if beyond.popularity is None else f"{beyond.popularity.mean:.1%}{lift}"
+    return [f"{beyond.coverage:.1%}", novelty, diversity, popularity, calibration]
 
 
 def more(results: tuple[Result, ...], seeds: tuple[Seeds, ...], columns: list[str]) -> list[Table]:
