@@ -38,7 +38,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/data/readers/frames.py",
     "llmrec/data/readers/json_lines.py",
     "llmrec/data/readers/sql.py",
-    "llmrec/data/responses/count_features.py",
     "llmrec/data/responses/field_bins.py",
     "llmrec/data/sequences.py",
     "llmrec/data/splits/leaks.py",
@@ -72,10 +71,7 @@ DIALECT_LEFT: set[str] = {
     "llmrec/models/llm/trie.py",
     "llmrec/models/llm/warm_start.py",
     "llmrec/models/ranking.py",
-    "llmrec/models/responses/files.py",
     "llmrec/models/runs.py",
-    "llmrec/models/sequential/event_networks.py",
-    "llmrec/models/sequential/event_rnn.py",
     "llmrec/models/zero_shot.py",
     "llmrec/prompting/budget.py",
     "llmrec/prompting/prompt.py",
@@ -90,7 +86,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/resources/wheels.py",
     "llmrec/runtime.py",
     "llmrec/testing.py",
-    "llmrec/training/response_heads.py",
 }
 TYPES_LEFT: set[str] = {
     "Encoding",

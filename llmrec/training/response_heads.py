@@ -1,4 +1,4 @@
-"""Heads that predict an event's behavior, rating and more from a user's state and an item's vector."""
+"""Heads that predict the tasks of an event from a user's state and an item's vector."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from llmrec.data.responses.task_set import TaskSet
 from llmrec.training.field_embeddings import PiecewiseLinear
 from llmrec.training.losses import weighted_mean
 
-# What a batch knows of its targets besides their items, all [n, length + 1] as they are: each task's answer (NaN
-# where not known), "anchors" (which state was there strictly before, -1: none), "weights"; and, where the heads
-# read them, counted "features" [n, length + 1, n_features].
+# The labels of a batch besides the items, all [n, length + 1] as the targets are: each task's target (NaN where
+# unknown), "context_positions" (the state strictly before, -1: none), "weights"; and, where the heads read them,
+# count "features" [n, length + 1, n_features].
 Labels = Mapping[str, torch.Tensor]
 
 
 class TargetStates(NamedTuple):
-    """States [n, length, width], where each is read [n, items + 1], and (rows, places) of the targets."""
+    """States [n, length, width], the positions they are read at [n, items + 1], (rows, columns) of the targets."""
 
     hidden: torch.Tensor
     states: torch.Tensor
@@ -33,9 +33,9 @@ class ResponseHeads(nn.Module):
     """``p(y | u, i) = softmax(MLP([u; v_i; u * v_i]))``; without an item, ``p(y | u) = softmax(MLP(u))``.
 
     A number is a mean with squared loss, an ordinal a cumulative link (McCullagh 1980): ``p(y > k) =
-    sigmoid(f(u, i) - c_k)``. One hidden layer is shared by all tasks of a kind, beside a linear path, which
-    carries what an item or a user has in general. With ``count_features`` both also read features that are counted, not
-    learned (as in Wide & Deep, Cheng et al. 2016): those of the user, and given an item those of the pair.
+    sigmoid(f(u, i) - c_k)``. One hidden layer is shared by the tasks with an item, one by those without, beside a
+    linear path for the main effects of users and items. With ``count_features`` both also read these, as the wide
+    part of Wide & Deep (Cheng et al. 2016): those of the user, and with an item those of the pair.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class ResponseHeads(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.dim = dim
         self.numeric = None if count_features is None else PiecewiseLinear(torch.from_numpy(count_features.edges))
-        every = self.numeric.size(count_features.size) if self.numeric and count_features else 0
-        self.of_user = self.numeric.size(count_features.n_user) if self.numeric and count_features else 0
+        n_pair = self.numeric.size(count_features.size) if self.numeric and count_features else 0
+        self.n_user = self.numeric.size(count_features.n_user) if self.numeric and count_features else 0
         given = [spec for spec in tasks.specs if spec.task.given_item]
         alone = [spec for spec in tasks.specs if not spec.task.given_item]
-        self.given = _Head(given, 3 * dim + every, hidden, dropout)
-        self.alone = _Head(alone, dim + self.of_user, hidden, dropout)
+        self.given = _Head(given, 3 * dim + n_pair, hidden, dropout)
+        self.alone = _Head(alone, dim + self.n_user, hidden, dropout)
 
     def forward(
         self, states: torch.Tensor, vectors: torch.Tensor, features: torch.Tensor | None = None
@@ -70,38 +70,37 @@ class ResponseHeads(nn.Module):
         ordinals, and numbers [n].
         """
         raw = self._raw(states, vectors, features)
-        found: dict[str, torch.Tensor] = {}
+        predictions: dict[str, torch.Tensor] = {}
         for spec in self.tasks.specs:
             values = raw[spec.name]
             if spec.kind == "classes":
-                found[spec.name] = values.softmax(-1)
+                predictions[spec.name] = values.softmax(-1)
             elif spec.kind == "ordinal":
-                found[spec.name] = self._head(spec).steps(spec, values)
+                predictions[spec.name] = self._head(spec).steps(spec, values)
             else:
                 numbers = values[:, 0] * spec.scale + spec.mean
-                found[spec.name] = numbers.clamp(spec.low, spec.high)
-        return found
+                predictions[spec.name] = numbers.clamp(spec.low, spec.high)
+        return predictions
 
-    def loss(self, taught: TargetStates, vectors: torch.Tensor, labels: Labels) -> torch.Tensor:
-        """Mean over the tasks of each one's mean loss, over targets that have an answer and a state before them.
+    def loss(self, target_states: TargetStates, vectors: torch.Tensor, labels: Labels) -> torch.Tensor:
+        """Mean over the tasks of each one's weighted mean loss, over known targets with a state before them.
 
         A mean, so that the responses' weight beside the next item is the same for one task and for five.
-
         ``vectors`` are those of the targets' items [n_targets, dim].
         """
-        rows, places = taught.targets
-        context_positions = labels["context_positions"][rows, places]
-        there = context_positions >= 0
-        rows, places, vectors = rows[there], places[there], vectors[there]
-        at = taught.states[rows, context_positions[there]]
-        features = labels["features"][rows, places] if self.numeric else None
-        raw = self._raw(taught.hidden[rows, at], vectors, features)
-        weights = labels["weights"][rows, places]
-        total = taught.hidden.new_zeros(())
+        rows, columns = target_states.targets
+        context_positions = labels["context_positions"][rows, columns]
+        visible = context_positions >= 0
+        rows, columns, vectors = rows[visible], columns[visible], vectors[visible]
+        at = target_states.states[rows, context_positions[visible]]
+        features = labels["features"][rows, columns] if self.numeric else None
+        raw = self._raw(target_states.hidden[rows, at], vectors, features)
+        weights = labels["weights"][rows, columns]
+        total = target_states.hidden.new_zeros(())
         for spec in self.tasks.specs:
-            answers = labels[spec.name][rows, places]
-            known = ~torch.isnan(answers)
-            each = self._head(spec).each(spec, raw[spec.name][known], answers[known])
+            targets = labels[spec.name][rows, columns]
+            known = ~torch.isnan(targets)
+            each = self._head(spec).each(spec, raw[spec.name][known], targets[known])
             total = total + weighted_mean(each, weights[known])
         return total / len(self.tasks.specs)
 
@@ -114,7 +113,7 @@ class ResponseHeads(nn.Module):
         if self.numeric is not None:
             assert features is not None
             numbers = self.numeric(features)
-            pairs, alone = [*pairs, numbers], [users, numbers[:, : self.of_user]]
+            pairs, alone = [*pairs, numbers], [users, numbers[:, : self.n_user]]
         return {**self.given(torch.cat(pairs, dim=-1)), **self.alone(torch.cat(alone, dim=-1))}
 
     def _head(self, spec: TaskSpec) -> _Head:
@@ -135,10 +134,10 @@ class _Head(nn.Module):
         self.out = nn.Linear(hidden, total)
         self.linear = nn.Linear(width, total, bias=False)
         nn.init.zeros_(self.linear.weight)
-        starts = [torch.tensor(s.prior).log() if s.kind == "classes" else torch.zeros(1) for s in specs]
+        priors = [torch.tensor(s.prior).log() if s.kind == "classes" else torch.zeros(1) for s in specs]
         with torch.no_grad():
-            self.out.bias.copy_(torch.cat(starts))
-        # Distances between the cuts are kept positive by exp, so that the steps stay in order.
+            self.out.bias.copy_(torch.cat(priors))
+        # Distances between the cuts stay positive by exp, and so the steps in order.
         for spec in specs:
             if spec.kind == "ordinal":
                 above = torch.tensor(spec.prior).double().flip(0).cumsum(0).flip(0)[1:].clamp(1e-4, 1 - 1e-4)
@@ -154,7 +153,7 @@ class _Head(nn.Module):
         return {spec.name: part for spec, part in zip(self.specs, parts, strict=True)}
 
     def above(self, values: torch.Tensor) -> torch.Tensor:
-        """Logits that the answer is above each step but the last: [n, n_levels - 1]."""
+        """Logits that the target is above each step but the last: [n, n_levels - 1]."""
         cuts = torch.cat([self.cuts[:1], self.cuts[:1] + self.cuts[1:].exp().cumsum(0)])
         return values - cuts
 
@@ -164,14 +163,14 @@ class _Head(nn.Module):
         ends = torch.ones_like(above[:, :1])
         return torch.cat([ends, above], dim=1) - torch.cat([above, torch.zeros_like(ends)], dim=1)
 
-    def each(self, spec: TaskSpec, values: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
-        """Loss of each answer [n] under raw outputs [n, size]."""
+    def each(self, spec: TaskSpec, values: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Loss of each target [n] under raw outputs [n, size]."""
         if spec.kind == "classes":
-            return functional.cross_entropy(values.float(), answers.long(), reduction="none")
+            return functional.cross_entropy(values.float(), targets.long(), reduction="none")
         if spec.kind == "number":
-            return (values[:, 0] - (answers - spec.mean) / spec.scale).square()
-        # Nearest, not equal: answers are floats, and their steps may not be representable.
-        steps = torch.tensor(spec.values, device=answers.device, dtype=answers.dtype)
-        place = (answers[:, None] - steps).abs().argmin(1)
-        chances = self.steps(spec, values).gather(1, place[:, None])[:, 0]
-        return -(chances.clamp(min=1e-6)).log()
+            return (values[:, 0] - (targets - spec.mean) / spec.scale).square()
+        # Nearest, not equal: targets are float32, where the steps may not be representable.
+        steps = torch.tensor(spec.values, device=targets.device, dtype=targets.dtype)
+        level = (targets[:, None] - steps).abs().argmin(1)
+        probabilities = self.steps(spec, values).gather(1, level[:, None])[:, 0]
+        return -(probabilities.clamp(min=1e-6)).log()

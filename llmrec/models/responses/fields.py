@@ -44,7 +44,7 @@ class EventFields:
     def extended(self, n_new: int) -> EventFields:
         """Return the fields for a catalog with so many new items at its end: none counted, all of median price."""
         prices = np.concatenate([self.prices, np.full(n_new, np.median(self.prices), dtype=np.float32)])
-        counted = None if self.count_features is None else self.count_features.grown(len(prices))
+        counted = None if self.count_features is None else self.count_features.extended(len(prices))
         return replace(self, count_features=counted, prices=prices)
 
 

@@ -1,4 +1,4 @@
-"""The tasks and event levels of a model in its run directory."""
+"""The event fields and tasks of a model in its run directory."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from llmrec.errors import ArtifactError
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
 
-NAME = "responses.json"
-COUNT_FEATURES = "counted.safetensors"
+NAME = "event_fields.json"
+COUNT_FEATURES = "count_features.safetensors"
 
 
-class _Kept(BaseModel):
+class _EventFieldsFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     levels: EventLevels
     tasks: TaskSet
     prices: tuple[float, ...] | None  # None: all 1
-    count_features: tuple[str, ...] | None = None  # the columns of what is counted; None: nothing is
+    count_features: tuple[str, ...] | None = None  # the columns that are counted; None: there are none
 
 
 def write_fields(fields: EventFields, folder: Path) -> None:
-    """Write what a model knows of events, if it reads or predicts anything of them."""
+    """Write the fields, where a model reads or predicts any."""
     if not (fields.levels.fields or fields.tasks.specs):
         return
     prices = tuple(float(price) for price in fields.prices) if (fields.prices != 1).any() else None
     count_features = fields.count_features
     names = None if count_features is None else count_features.names
-    saved = _Kept(levels=fields.levels, tasks=fields.tasks, prices=prices, count_features=names)
+    saved = _EventFieldsFile(levels=fields.levels, tasks=fields.tasks, prices=prices, count_features=names)
     if count_features is not None:
         arrays: Tensors = {
             "totals": count_features.totals,
-            "usual": count_features.usual,
+            "means": count_features.means,
             "edges": count_features.edges,
         }
         write_tensors(folder / COUNT_FEATURES, arrays)
@@ -52,7 +52,7 @@ def read_fields(folder: Path, recipe: Recipe, *, n_items: int) -> EventFields:
     if not (recipe.history.events or recipe.tasks):
         return EventFields(EventLevels(fields=()), TaskSet(specs=()), None, prices)
     try:
-        saved = _Kept.model_validate_json((folder / NAME).read_text(encoding="utf-8"))
+        saved = _EventFieldsFile.model_validate_json((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise ArtifactError(f"{folder / NAME} is missing or damaged; restore it or train again") from error
     if saved.prices is not None:

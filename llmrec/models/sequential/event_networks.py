@@ -1,4 +1,4 @@
-"""Recurrent networks over whole events: the item and what else the event says, with heads for responses."""
+"""Recurrent networks over whole events, the item and its other fields, with heads for responses."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from llmrec.training.response_heads import ResponseHeads, TargetStates
 
 
 class _Events(SequenceNetwork):
-    """Adds field embeddings to what is read, and the responses' loss to what is learned."""
+    """Adds field embeddings to the inputs and the responses' loss to the next item's."""
 
     def __init__(self, *sizes: Any, **named: Any) -> None:
         super().__init__(*sizes, **named)
-        # On the instance: a module set later would be hidden behind a class's own None.
+        # On the instance: a class attribute None would hide a module that is set later.
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None
         self.response_weight = 0.0
@@ -51,10 +51,10 @@ class _Events(SequenceNetwork):
         if self.responses is None or labels is None:
             return loss
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
-        truth = targets[rows, columns]
-        places = torch.arange(hidden.shape[1], device=hidden.device).expand(hidden.shape[:2])
-        taught = TargetStates(hidden, places, (rows, columns))
-        return loss + self.response_weight * self.responses.loss(taught, self.embed(truth), labels)
+        positions = torch.arange(hidden.shape[1], device=hidden.device).expand(hidden.shape[:2])
+        target_states = TargetStates(hidden, positions, (rows, columns))
+        vectors = self.embed(targets[rows, columns])
+        return loss + self.response_weight * self.responses.loss(target_states, vectors, labels)
 
 
 class EventNetwork(_Events, RecurrentNetwork):

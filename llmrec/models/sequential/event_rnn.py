@@ -1,4 +1,4 @@
-"""GRU and LSTM over event sequences: next item and responses, the LLM's questions put to a small network."""
+"""GRU and LSTM over event sequences: the next item and responses, as the LLM predicts them."""
 
 from __future__ import annotations
 
@@ -126,32 +126,29 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
     def _states(self, sequences: Sequences) -> Float32s:
         import torch
 
-        kept = sequences.last(self.recipe.sequence.max_items)
-        found = np.empty((len(kept), self.recipe.sequence.dim), dtype=np.float32)
+        window = sequences.last(self.recipe.sequence.max_items)
+        states = np.empty((len(window), self.recipe.sequence.dim), dtype=np.float32)
         device = next(self.network.parameters()).device
         with torch.inference_mode():
-            for rows in by_length(kept.lengths() + 1, TOKENS_AT_ONCE):
-                inputs, event_codes = (
-                    torch.from_numpy(padded(kept, rows)).to(device),
-                    padded_event_codes(kept, rows),
-                )
-                levels = None if event_codes is None else torch.from_numpy(self._unpacked(event_codes)).to(device)
-                states = self.network.states(inputs, levels)
-                found[rows] = states[torch.arange(len(rows)), torch.from_numpy(kept.lengths()[rows])].cpu().numpy()
-        return found
+            for rows in by_length(window.lengths() + 1, TOKENS_AT_ONCE):
+                inputs, codes = torch.from_numpy(padded(window, rows)).to(device), padded_event_codes(window, rows)
+                levels = None if codes is None else torch.from_numpy(self._unpacked(codes)).to(device)
+                hidden, last = self.network.states(inputs, levels), torch.from_numpy(window.lengths()[rows])
+                states[rows] = hidden[torch.arange(len(rows)), last].cpu().numpy()
+        return states
 
     def _score(self, sequences: Sequences) -> Float32s:
         import torch
 
         device = next(self.network.parameters()).device
-        kept, states = sequences.last(self.recipe.sequence.max_items), self._states(sequences)
-        scores = np.empty((len(kept), len(self.catalog)), dtype=np.float32)
+        window, states = sequences.last(self.recipe.sequence.max_items), self._states(sequences)
+        scores = np.empty((len(window), len(self.catalog)), dtype=np.float32)
         with torch.inference_mode():
-            for rows in by_length(kept.lengths() + 1, TOKENS_AT_ONCE):
-                read, known = torch.from_numpy(padded(kept, rows)), torch.from_numpy(kept.lengths()[rows])
-                asked = torch.from_numpy(states[rows]), read, torch.arange(len(rows)), known
-                found = self.network.scores_after(*(values.to(device) for values in asked))
-                scores[rows] = found.float().cpu().numpy()
+            for rows in by_length(window.lengths() + 1, TOKENS_AT_ONCE):
+                inputs, lengths = torch.from_numpy(padded(window, rows)), torch.from_numpy(window.lengths()[rows])
+                arguments = torch.from_numpy(states[rows]), inputs, torch.arange(len(rows)), lengths
+                logits = self.network.scores_after(*(values.to(device) for values in arguments))
+                scores[rows] = logits.float().cpu().numpy()
         return scores
 
     def _heads(self) -> ResponseHeads | None:

@@ -57,7 +57,7 @@ def test_one_pass_teaches_what_each_moment_s_history_alone_says(model: LLMRecomm
     sequences, targets = model.sequences_of(data.histories), model._targets(data)
     assert targets is not None
     assert model.count_features is not None
-    features = model.count_features.of_events(data.histories, model.catalog, own=True)  # as a prediction counts
+    features = model.count_features.of_events(data.histories, model.catalog, out_of_fold=False)  # as in a prediction
     targets = replace(targets, features=features)
     heads, network = model._heads(), model.encoder.network
     assert heads is not None
