@@ -18,7 +18,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a run directory says of itself. ``metadata`` holds seed, fingerprints, base model and the like."""
+    """The manifest of a run directory. ``metadata`` holds seed, fingerprints, base model and the like."""
 
     kind: str
     metadata: Mapping[str, Any]
@@ -31,7 +31,7 @@ def write(folder: Path, *, kind: str, metadata: Mapping[str, Any], fill: Callabl
     Raises ArtifactError if ``folder`` exists, EnvironmentFault when it cannot be written.
     """
     if folder.exists():
-        raise ArtifactError(f"{folder} exists already; choose another place or remove it")
+        raise ArtifactError(f"{folder} exists already; choose another folder or remove it")
     with appearing(folder) as temporary:
         fill(temporary)
         files = sorted(path for path in temporary.rglob("*") if path.is_file())
@@ -57,16 +57,17 @@ def read(folder: Path, *, verify: bool = True) -> Manifest:
     if not path.is_file():
         raise ArtifactError(f"{folder} has no {MANIFEST}: an interrupted or foreign directory, not a run")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version, kind, files = int(found.pop("format")), str(found.pop("kind")), dict(found.pop("files"))
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        version, kind = int(metadata.pop("format")), str(metadata.pop("kind"))
+        files = dict(metadata.pop("files"))
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
     if version > FORMAT:
-        wanted = found.get("versions", {}).get("llmrec", "a newer version")
+        wanted = metadata.get("versions", {}).get("llmrec", "a newer version")
         raise ArtifactError(f"{folder} was written in format {version}: install llmrec=={wanted} to read it")
     if verify:
         _verify(folder, files)
-    return Manifest(kind, found, files)
+    return Manifest(kind, metadata, files)
 
 
 def _verify(folder: Path, files: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class LlmrecError(Exception):
-    """Something failed that is nobody's bad input. The command line exits with 1."""
+    """A failure that is not bad input. The command line exits with 1."""
 
     exit_code = 1
 
@@ -14,11 +14,11 @@ class EnvironmentFault(LlmrecError):
 
 
 class TrainingError(LlmrecError):
-    """Training could not go on (NaN loss, out of memory). The last good checkpoint is kept."""
+    """Training could not continue (NaN loss, out of memory). The last good checkpoint stays."""
 
 
 class InputError(LlmrecError):
-    """What was handed in is wrong. The command line exits with 2."""
+    """Bad input. The command line exits with 2."""
 
     exit_code = 2
 
@@ -28,7 +28,7 @@ class DataError(InputError):
 
 
 class LeakError(InputError):
-    """A split whose answers could be guessed without learning; the message names the option to accept it."""
+    """A split that leaks answers into training; the message names the option to accept it."""
 
 
 class RecipeError(InputError):

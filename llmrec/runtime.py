@@ -1,4 +1,4 @@
-"""What machine this is and what it used: devices, threads, memory, versions, seeds."""
+"""The machine and what a run uses of it: device, dtype, memory, time, versions, seeds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Spent:
 def measured(*, every: float = 0.1) -> Iterator[Spent]:
     """Measure a block: wall seconds, and the largest resident size of the process while it ran.
 
-    The size is sampled ``every`` seconds: the system's own peak covers all that ran before, too.
+    The size is sampled ``every`` seconds: the system's peak is that since the process began.
     """
     spent, over, process = Spent(), threading.Event(), psutil.Process()
 
@@ -99,7 +99,7 @@ def extra(module: str, name: str) -> Any:
 
 
 def machine() -> dict[str, str | int]:
-    """Describe the machine in the words a result file needs."""
+    """Describe the machine for result files and manifests."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -110,13 +110,13 @@ def machine() -> dict[str, str | int]:
 
 def versions() -> dict[str, str]:
     """Return the installed versions of llmrec and of the packages that decide its numbers."""
-    found = {}
+    installed = {}
     for name in ("llmrec", *PACKAGES):
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def seed_everything(seed: int) -> None:
@@ -128,19 +128,19 @@ def seed_everything(seed: int) -> None:
 
 @contextmanager
 def matmul_precision(name: Literal["highest", "high", "medium"]) -> Iterator[None]:
-    """Multiply float32 matrices inside as PyTorch's ``set_float32_matmul_precision`` says, and as before after."""
+    """Set PyTorch's ``set_float32_matmul_precision`` for a block, and restore it."""
     import torch
 
-    before = torch.get_float32_matmul_precision()
+    previous = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(name)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(previous)
 
 
 def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()

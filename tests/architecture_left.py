@@ -14,7 +14,6 @@ CIRCLES_LEFT: list[set[str]] = [
     },
 ]
 DIALECT_LEFT: set[str] = {
-    "llmrec/artifact.py",
     "llmrec/cli/app.py",
     "llmrec/cli/doctor.py",
     "llmrec/cli/evaluate.py",
@@ -73,18 +72,12 @@ DIALECT_LEFT: set[str] = {
     "llmrec/models/ranking.py",
     "llmrec/models/runs.py",
     "llmrec/models/zero_shot.py",
-    "llmrec/prompting/budget.py",
-    "llmrec/prompting/prompt.py",
     "llmrec/reasons/audit.py",
     "llmrec/reasons/claims.py",
     "llmrec/reasons/endpoint.py",
     "llmrec/reasons/facts.py",
     "llmrec/reasons/request.py",
     "llmrec/reasons/style.py",
-    "llmrec/resources/cache.py",
-    "llmrec/resources/shipped.py",
-    "llmrec/resources/wheels.py",
-    "llmrec/runtime.py",
     "llmrec/testing.py",
 }
 TYPES_LEFT: set[str] = {

@@ -25,13 +25,13 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_what_is_written_is_read(run: Path) -> None:
-    found = artifact.read(run)
-    assert found.kind == "test"
-    assert found.metadata["seed"] == 3
-    assert sorted(found.files) == ["a.txt", "deep/b.txt"]
-    assert all(len(digest) == 64 for digest in found.files.values())
-    assert {"llmrec", "torch"} <= set(found.metadata["versions"])
-    assert "cpus" in found.metadata["machine"]
+    manifest = artifact.read(run)
+    assert manifest.kind == "test"
+    assert manifest.metadata["seed"] == 3
+    assert sorted(manifest.files) == ["a.txt", "deep/b.txt"]
+    assert all(len(digest) == 64 for digest in manifest.files.values())
+    assert {"llmrec", "torch"} <= set(manifest.metadata["versions"])
+    assert "cpus" in manifest.metadata["machine"]
     assert [path.name for path in run.parent.iterdir()] == ["first"]
 
 

@@ -24,7 +24,7 @@ from llmrec.llm.backbone import encoder
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.serialize import Serializer
 from llmrec.llm.weights import find_base, load_causal_lm
-from llmrec.prompting.lines import item_texts
+from llmrec.prompting.item_text import item_texts
 from llmrec.prompting.prompt import Prompt
 from llmrec.runtime import machine, versions
 

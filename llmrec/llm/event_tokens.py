@@ -10,7 +10,7 @@ import numpy as np
 from llmrec.arrays import Int32s, Int64s
 from llmrec.data.histories import Histories
 from llmrec.data.responses.field_bins import EventLevels
-from llmrec.prompting.lines import one_line
+from llmrec.prompting.item_text import one_line
 from llmrec.prompting.prompt import Prompt
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def encode_catalog(catalog: Catalog, settings: TextConfig) -> tuple[Float32s, di
     Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
     """
     from llmrec.llm.texts import encode_texts
-    from llmrec.prompting.lines import item_texts
+    from llmrec.prompting.item_text import item_texts
     from llmrec.prompting.prompt import Prompt
 
     texts = item_texts(catalog, Prompt.load(settings.prompt, settings.language))

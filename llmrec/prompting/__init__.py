@@ -1,7 +1,7 @@
-"""Wording and its room: prompts from YAML, one line per item, a token budget."""
+"""Prompts from YAML, item texts of one line each, and a token budget."""
 
 from llmrec.prompting.budget import newest_that_fit, newest_that_fit_each
-from llmrec.prompting.lines import item_texts, one_line, plain_row
+from llmrec.prompting.item_text import item_texts, one_line, plain_row
 from llmrec.prompting.prompt import Language, Part, Prompt, names
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Decide how many of the newest items fit in a token budget: whole items only, newest kept."""
+"""Count how many of the newest items fit in a token budget: whole items only."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def newest_that_fit_each(lengths: Integers, offsets: Int64s, budget: int) -> Int
     ``lengths`` are tokens per item of all histories one after the other, those of history n at
     ``offsets[n]:offsets[n + 1]``, oldest first. Raises PromptError as ``newest_that_fit`` does.
     """
-    before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
+    total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
     starts, ends = offsets[:-1], offsets[1:]
-    first = np.searchsorted(before, before[ends] - budget, side="left")
-    kept = np.maximum(ends - np.maximum(first, starts), 0)
-    none = np.flatnonzero((kept == 0) & (ends > starts))
+    first = np.searchsorted(total, total[ends] - budget, side="left")
+    counts = np.maximum(ends - np.maximum(first, starts), 0)
+    none = np.flatnonzero((counts == 0) & (ends > starts))
     if len(none):
         history, newest = int(none[0]), int(lengths[ends[none[0]] - 1])
         raise PromptError(
             f"history {history}: its newest item alone takes {newest} tokens, the budget leaves {budget}; "
             "raise history.max_tokens or shorten the item prompt"
         )
-    return kept.astype(np.int64)
+    return counts.astype(np.int64)

@@ -20,7 +20,7 @@ Language = Literal["en", "zh"]
 
 _PARTS: tuple[Part, ...] = get_args(Part)
 
-# Titles are values, never template text, so what they contain is never run. Nothing is HTML-escaped: a
+# Titles are values, never template text, so code in them is never executed. Nothing is HTML-escaped: a
 # prompt is plain text, and the tokenizer's own chat template adds the markup.
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
@@ -100,7 +100,7 @@ class Prompt(BaseModel):
         return turns
 
     def to_yaml(self) -> str:
-        """Write the exact wording, to stand beside what was made with it."""
+        """Return the exact wording as YAML, to be saved with what was made with it."""
         values = self.model_dump(mode="json", exclude_none=True)
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
@@ -138,8 +138,8 @@ def names(language: Language = "en") -> list[str]:
     """Return the names of the shipped prompts of a language."""
     ending = _ending(language)
     files = (path.name for path in folder("prompts").glob("*.yaml"))
-    found = [file.removesuffix(ending) for file in files if file.endswith(ending)]
-    return sorted(name for name in found if "." not in name)
+    stems = [file.removesuffix(ending) for file in files if file.endswith(ending)]
+    return sorted(stem for stem in stems if "." not in stem)
 
 
 def _ending(language: Language) -> str:
@@ -153,6 +153,8 @@ def _find(name: str | Path, language: Language) -> Path:
             raise PromptError(f"there is no prompt file {path}")
         return path
     if str(name) not in names(language):
-        there = ", ".join(names(language)) or "none"
-        raise PromptError(f"no prompt '{name}' in language '{language}'; there are {there}, or give a .yaml file")
+        available = ", ".join(names(language)) or "none"
+        raise PromptError(
+            f"no prompt '{name}' in language '{language}'; there are {available}, or give a .yaml file"
+        )
     return folder("prompts") / f"{name}{_ending(language)}"

@@ -109,8 +109,8 @@ def _train(
     from torch.nn import functional
 
     from llmrec.llm.backbone import encoder
-    from llmrec.training.progress import Progress
     from llmrec.training.job import TrainingJob
+    from llmrec.training.progress import Progress
     from llmrec.training.trainer import train
 
     class AnswerLoss(torch.nn.Module):

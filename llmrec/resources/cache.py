@@ -1,4 +1,4 @@
-"""Where downloaded and converted files are kept, and how they get there whole or not at all."""
+"""The cache of downloaded and converted files, and writing files and folders whole or not at all."""
 
 from __future__ import annotations
 
@@ -42,28 +42,30 @@ def appearing(target: Path) -> Iterator[Path]:
         raise EnvironmentFault(f"cannot write in {target.parent}: {error.strerror}") from error
     try:
         yield temporary
-        _open_up(temporary)
+        _apply_umask(temporary)
         _sync(temporary)
         if not target.exists():
             temporary.rename(target)
     except LlmrecError:
         raise
     except Exception as error:
-        told = isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError)
-        if not told and not no_space(error, target.parent):
+        by_system = (
+            isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError)
+        )
+        if not by_system and not no_space(error, target.parent):
             raise
         reason = getattr(error, "strerror", None) or "no space left on the device"
         raise EnvironmentFault(
-            f"writing {target} failed: {reason}; free some space or choose another place"
+            f"writing {target} failed: {reason}; free some space or choose another folder"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def no_space(error: BaseException, place: Path) -> bool:
-    """Whether a write in ``place`` failed for want of space: libraries wrap the system's error, or lose it."""
+def no_space(error: BaseException, folder: Path) -> bool:
+    """Whether a write in ``folder`` failed for want of space: libraries wrap the system's error, or lose it."""
     words = ("No space left", "os error 28", "File too large", "os error 27", "quota exceeded")
-    return any(word in str(error) for word in words) or shutil.disk_usage(place).free < NEARLY_FULL
+    return any(word in str(error) for word in words) or shutil.disk_usage(folder).free < NEARLY_FULL
 
 
 def default_mode(folder: Path) -> int:
@@ -78,14 +80,14 @@ def default_mode(folder: Path) -> int:
     return mode
 
 
-def _open_up(folder: Path) -> None:
-    """Give every file and folder the modes that the user's umask says: some libraries make files private."""
+def _apply_umask(folder: Path) -> None:
+    """Give every file and folder the mode that the user's umask says: some libraries make files private."""
     mode = default_mode(folder)
-    # A folder that may be read may be entered.
-    soft_tokens = mode | (mode & 0o444) >> 2
-    folder.chmod(soft_tokens)
+    # A folder that may be read may also be searched.
+    folder_mode = mode | (mode & 0o444) >> 2
+    folder.chmod(folder_mode)
     for path in folder.rglob("*"):
-        path.chmod(soft_tokens if path.is_dir() else mode)
+        path.chmod(folder_mode if path.is_dir() else mode)
 
 
 def _sync(folder: Path) -> None:
@@ -97,7 +99,7 @@ def _sync(folder: Path) -> None:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file beside its place, flush it, and move it there. Raises EnvironmentFault."""
+    """Write a temporary sibling, flush it, and rename it to ``path``. Raises EnvironmentFault."""
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,4 +115,4 @@ def replace_file(path: Path, text: str) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         reason = f"writing {path} failed: {error.strerror}"
-        raise EnvironmentFault(f"{reason}; free some space or choose another place") from error
+        raise EnvironmentFault(f"{reason}; free some space or choose another folder") from error

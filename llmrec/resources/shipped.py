@@ -14,7 +14,7 @@ def folder(name: str) -> Path:
 
     Raises EnvironmentFault where neither holds it (a damaged installation).
     """
-    for place in (_PACKAGE / "_shipped" / name, _PACKAGE.parent / name):
-        if place.is_dir():
-            return place
+    for path in (_PACKAGE / "_shipped" / name, _PACKAGE.parent / name):
+        if path.is_dir():
+            return path
     raise EnvironmentFault(f"the folder '{name}' is not in this installation; reinstall llmrec")

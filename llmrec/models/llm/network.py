@@ -181,7 +181,7 @@ class NextItemNetwork(nn.Module):
         """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
 
         ``context_positions``: which boundary predicts each target, see ``predictions_of``. ``labels``: what else
-        is known of the target events, for the responses' loss. ``inputs`` [n, length]: the items read, for repeats.
+        is known of the target events, for their loss. ``inputs`` [n, length]: the items read, for repeats.
         """
         rows, places = torch.nonzero(targets >= 0, as_tuple=True)
         truth = targets[rows, places]

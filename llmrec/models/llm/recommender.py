@@ -23,7 +23,7 @@ from llmrec.models.llm.files import read_llm, write_llm
 from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.recommender import RespondingRecommender
-from llmrec.prompting.lines import item_texts
+from llmrec.prompting.item_text import item_texts
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.cache import appearing
 from llmrec.retrieval.index import ItemIndex

@@ -1,4 +1,4 @@
-"""Write catalog items as lines: one item, one line, whatever its title contains."""
+"""Write catalog items as texts of one line each, whatever their titles contain."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from llmrec.data import Catalog
 from llmrec.prompting.prompt import Prompt
 
-# Marks that turn the reading direction of everything after them. Other format characters are kept: emoji
-# are joined by one.
+# Marks that turn the reading direction of all text after them. Other format characters stay: emoji are joined
+# by one.
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
-    r"""Render every item through the prompt's user part. Each line ends with the only "\n" in it.
+    r"""Render every item through the prompt's user part. Each text ends with its only "\n".
 
     The prompt gets one variable, ``item``: the catalog row without empty values. Markup in a title stays
-    text here; tokenize lines with ``split_special_tokens=True`` so that it stays text there too.
+    text here; tokenize with ``split_special_tokens=True`` so that it stays text there too.
     """
     return [
         one_line(prompt.render("user", item=plain_row(row))) + "\n" for row in catalog.table.iter_rows(named=True)
@@ -33,7 +33,7 @@ def one_line(text: str) -> str:
 
 
 def plain_row(row: Mapping[str, object]) -> dict[str, object]:
-    """Return a catalog row with its texts on one line each, without the columns that say nothing."""
+    """Return a catalog row with each text on one line, without its empty values."""
     plain = {name: _plain(value) for name, value in row.items()}
     return {name: value for name, value in plain.items() if value not in (None, "", [])}
 

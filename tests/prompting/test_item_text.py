@@ -13,19 +13,19 @@ from llmrec.prompting import Prompt, item_texts, one_line, plain_row
 ITEM = Prompt.load("item")
 
 
-def lines(**columns: list[object]) -> list[str]:
+def texts_of(**columns: list[object]) -> list[str]:
     n = len(columns["title"])
     return item_texts(Catalog(pl.DataFrame({"item_id": [str(i) for i in range(n)], **columns})), ITEM)
 
 
 def test_one_line_per_item_in_catalog_order() -> None:
-    found = lines(title=["A", "B", "C"], year=[1995, None, 1996], genres=["War, Drama", "War", ""])
-    assert found == ["A (1995) | War, Drama\n", "B | War\n", "C (1996)\n"]
+    texts = texts_of(title=["A", "B", "C"], year=[1995, None, 1996], genres=["War, Drama", "War", ""])
+    assert texts == ["A (1995) | War, Drama\n", "B | War\n", "C (1996)\n"]
 
 
 def test_genres_may_be_lists_or_absent() -> None:
-    assert lines(title=["A", "B"], genres=[["War", "Drama"], []]) == ["A | War, Drama\n", "B\n"]
-    assert lines(title=["A"]) == ["A\n"]
+    assert texts_of(title=["A", "B"], genres=[["War", "Drama"], []]) == ["A | War, Drama\n", "B\n"]
+    assert texts_of(title=["A"]) == ["A\n"]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_genres_may_be_lists_or_absent() -> None:
     ],
 )
 def test_hostile_titles_stay_text_on_one_line(title: str, line: str) -> None:
-    assert lines(title=[title]) == [line]
+    assert texts_of(title=[title]) == [line]
 
 
 @given(st.text())
@@ -52,6 +52,6 @@ def test_one_line_holds_for_any_text(text: str) -> None:
     assert "  " not in line
 
 
-def test_plain_row_leaves_out_what_says_nothing() -> None:
+def test_plain_row_leaves_out_empty_values() -> None:
     row = {"a": "x\ny", "b": None, "c": " ", "d": [None, "p\nq"], "e": 0, "f": []}
     assert plain_row(row) == {"a": "x y", "d": ["p q"], "e": 0}
