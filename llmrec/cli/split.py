@@ -88,7 +88,7 @@ def _timestamp_group(text: str | None) -> int | None:
 
     if text is None:
         return None
-    micros = to_micros(pl.Series("time", [text]), where="command line")[0]
+    micros = to_micros(pl.Series("time", [text]), label="command line")[0]
     if micros is None:
         raise DataError(f"'{text}' is no time; write Unix seconds or ISO 8601, e.g. 2024-05-31T18:00Z")
     return int(micros) // MICROS

@@ -63,7 +63,7 @@ class Catalog:
         Columns that the catalog has not are left out; those that ``items`` has not are null. Raises DataError
         for an id that is missing, twice there or in the catalog already, and for an item without title.
         """
-        new = to_polars(items, name="items")
+        new = to_polars(items, label="items")
         for column in (ITEM, TITLE):
             if column not in new.columns:
                 raise DataError(f"new items: there is no column {column}; it is needed")

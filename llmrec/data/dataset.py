@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,11 +15,11 @@ import polars as pl
 
 from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning.pipeline import CleaningOptions, clean
-from llmrec.data.cleaning.steps import Step
+from llmrec.data.cleaning.table import Step, Table
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.fingerprint import hash_tables
 from llmrec.data.histories import Histories
-from llmrec.data.id_codes import Ids, coded
+from llmrec.data.id_codes import EncodedIds, encode_ids
 from llmrec.data.parquet import write_events
 from llmrec.data.readers import read
 from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
@@ -47,7 +47,7 @@ class Dataset:
     name: str = "data"
     steps: tuple[Step, ...] = ()
     order_only: bool = False
-    _coded: Ids | None = field(default=None, repr=False)
+    _encoded: tuple[EncodedIds, EncodedIds] | None = field(default=None, repr=False)
 
     @classmethod
     def from_csv(
@@ -86,19 +86,14 @@ class Dataset:
         """
         _check_options(options)
         path = Path(events)
-        found = read.find_files(path)
-        texts = Path(items) if items is not None else found.items
-        raw = read.read_raw(texts) if texts is not None else None
-        labels = path.name, texts.name if texts is not None else ""
-        # The log is named nowhere here, so that its text is gone from memory once it is coded.
-        return cls._cleaned(
-            read.read_raw_events(*found.events, columns=columns, header=header),
-            raw,
-            name or read.stem(path),
-            labels,
-            columns,
-            options,
-        )
+        files = read.find_files(path)
+        catalog = Path(items) if items is not None else files.items
+        texts = None if catalog is None else Table(read.read_raw(catalog), catalog.name)
+
+        def read_log() -> pl.DataFrame:
+            return read.read_raw_events(*files.events, columns=columns, header=header)
+
+        return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, options)
 
     @classmethod
     def from_tables(
@@ -116,9 +111,8 @@ class Dataset:
         time, or items without text.
         """
         _check_options(options)
-        log = to_polars(events, name="events")
-        texts = None if items is None else to_polars(items, name="items")
-        return cls._cleaned(log, texts, name, ("events", "items"), columns, options)
+        texts = None if items is None else Table(to_polars(items, label="items"), "items")
+        return cls._cleaned(lambda: to_polars(events, label="events"), "events", texts, name, columns, options)
 
     @classmethod
     def from_sql(
@@ -133,9 +127,8 @@ class Dataset:
     ) -> Dataset:
         """Read the events, and the items, by a query each from a database (see ``sql.read_query``)."""
         _check_options(options)
-        log = read_query(events, connection)
-        texts = None if items is None else read_query(items, connection)
-        return cls._cleaned(log, texts, name, ("events", "items"), columns, options)
+        texts = None if items is None else Table(read_query(items, connection), "items")
+        return cls._cleaned(lambda: read_query(events, connection), "events", texts, name, columns, options)
 
     @classmethod
     def load(cls, folder: str | Path) -> Dataset:
@@ -145,13 +138,13 @@ class Dataset:
         if not described.is_file():
             raise DataError(f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS")
         try:
-            facts = json.loads(described.read_text(encoding="utf-8"))
-            if facts["format"] > FORMAT:
-                raise DataError(f"{path} has format {facts['format']}, newer than {FORMAT}; upgrade llmrec")
+            metadata = json.loads(described.read_text(encoding="utf-8"))
+            if metadata["format"] > FORMAT:
+                raise DataError(f"{path} has format {metadata['format']}, newer than {FORMAT}; upgrade llmrec")
             events, items = pl.read_parquet(path / "events.parquet"), pl.read_parquet(path / "items.parquet")
-            steps = tuple(Step(**step) for step in facts["steps"])
-            data = cls(events, Catalog(items), facts["name"], steps, order_only=facts["order_only"])
-            whole = data.fingerprint == facts["fingerprint"]
+            steps = tuple(Step(**step) for step in metadata["steps"])
+            data = cls(events, Catalog(items), metadata["name"], steps, order_only=metadata["order_only"])
+            whole = data.fingerprint == metadata["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(f"{path} is damaged ({reason}); prepare it again") from error
@@ -164,11 +157,11 @@ class Dataset:
         path = Path(folder)
         if path.exists():
             raise DataError(f"{path} exists already; choose another --out or remove it")
-        with appearing(path) as temporary, ThreadPoolExecutor(1) as beside:
-            count_features = beside.submit(self._facts)
+        with appearing(path) as temporary, ThreadPoolExecutor(1) as thread:
+            metadata = thread.submit(self._metadata)  # hashes the tables meanwhile
             write_events(self.events, self.ids, temporary / "events.parquet")
             self.catalog.table.write_parquet(temporary / "items.parquet")
-            text = json.dumps(count_features.result(), indent=2, ensure_ascii=False) + "\n"
+            text = json.dumps(metadata.result(), indent=2, ensure_ascii=False) + "\n"
             (temporary / "dataset.json").write_text(text, encoding="utf-8")
 
     @cached_property
@@ -177,11 +170,11 @@ class Dataset:
         return hash_tables([self.events, self.catalog.table])
 
     @cached_property
-    def ids(self) -> Ids:
+    def ids(self) -> tuple[EncodedIds, EncodedIds]:
         """The users and the items of the events as codes into their sorted names."""
-        if self._coded is not None:
-            return self._coded
-        return coded(self.events[USER], where=self.name), coded(self.events[ITEM], where=self.name)
+        if self._encoded is not None:
+            return self._encoded
+        return encode_ids(self.events[USER], label=self.name), encode_ids(self.events[ITEM], label=self.name)
 
     @cached_property
     def n_users(self) -> int:
@@ -201,13 +194,13 @@ class Dataset:
 
     def with_events(self, events: pl.DataFrame) -> Dataset:
         """Return the same data set with other events (a part of them, say)."""
-        return replace(self, events=events, _coded=None)
+        return replace(self, events=events, _encoded=None)
 
     def __repr__(self) -> str:
         counts = f"{self.events.height:,} events, {self.n_users:,} users, {len(self.catalog):,} items"
         return f"Dataset({self.name}: {counts}{', order only' if self.order_only else ''})"
 
-    def _facts(self) -> dict[str, object]:
+    def _metadata(self) -> dict[str, object]:
         return {
             "format": FORMAT,
             "name": self.name,
@@ -222,26 +215,31 @@ class Dataset:
     @classmethod
     def _cleaned(
         cls,
-        events: pl.DataFrame,
-        items: pl.DataFrame | None,
+        read: Callable[[], pl.DataFrame],
+        label: str,
+        items: Table | None,
         name: str,
-        labels: tuple[str, str],
         columns: Columns,
         options: CleaningOptions,
     ) -> Dataset:
-        tables = {labels[0]: events.columns} | ({} if items is None else {labels[1]: items.columns})
-        check_columns(columns, tables)
-        items = None if items is None else name_items(items, where=labels[1], columns=columns)
-        log = [name_events(events, where=labels[0], columns=columns)]
-        del events
-        cleaned = clean(log.pop(), items, events_name=labels[0], items_name=labels[1], **options)
+        """Name the columns and clean. ``read`` returns the raw log, which is held nowhere here: see ``clean``."""
+        tables = {} if items is None else {items.label: items.frame.columns}
+
+        def read_events() -> pl.DataFrame:
+            raw = read()
+            check_columns(columns, {label: raw.columns} | tables)
+            return name_events(raw, label=label, columns=columns)
+
+        if items is not None:
+            items = items.with_frame(name_items(items.frame, label=items.label, columns=columns))
+        cleaned = clean(read_events, items, label=label, **options)
         return cls(
             cleaned.events,
             Catalog(cleaned.items),
             name,
             cleaned.steps,
             order_only=cleaned.order_only,
-            _coded=cleaned.ids,
+            _encoded=cleaned.ids,
         )
 
 
@@ -251,5 +249,5 @@ def _check_options(options: Iterable[str]) -> None:
     for option in options:
         if option not in known:
             close = difflib.get_close_matches(option, known, n=1)
-            guess = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
-            raise DataError(f"there is no cleaning option '{option}'; {guess}")
+            hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
+            raise DataError(f"there is no cleaning option '{option}'; {hint}")

@@ -119,7 +119,7 @@ def _audited(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Answ
 
 
 def _checked(recs: object) -> pl.DataFrame:
-    table = to_polars(recs, name="recs")
+    table = to_polars(recs, label="recs")
     for column in (USER, ITEM):
         if column not in table.columns:
             raise DataError(f"recs: no column '{column}'; pass what model.recommend returned")

@@ -165,7 +165,7 @@ def _collate(lessons: Sequence[tuple[list[int], int]], pad: int) -> dict[str, to
 
 
 def _checked(table: object, columns: Sequence[str]) -> pl.DataFrame:
-    found = to_polars(table, name="triples")
+    found = to_polars(table, label="triples")
     for column in columns:
         if column not in found.columns:
             raise DataError(f"triples: no column '{column}'; a triple has {', '.join((*GIVEN, WRITTEN))}")

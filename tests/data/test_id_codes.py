@@ -9,47 +9,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrec.data import id_codes
-from llmrec.data.id_codes import Coder, coded, order_of
+from llmrec.data.id_codes import IdEncoder, encode_ids, time_order
 
 IDS = st.lists(st.one_of(st.none(), st.text("abcé 1", max_size=3)), max_size=60)
 
 
-@pytest.mark.parametrize("room", [0, 2])
+@pytest.mark.parametrize("log2", [0, 2])
 @settings(deadline=None, max_examples=60)
 @given(IDS)
-def test_codes_stand_for_sorted_names(room: int, ids: list[str | None]) -> None:
+def test_codes_stand_for_sorted_names(log2: int, ids: list[str | None]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(id_codes, "_ROOM", room)  # in a full table most hashes have to look further
+        patch.setattr(id_codes, "_BUCKETS_LOG2", log2)  # in a full table most hashes have to look further
         patch.setattr(id_codes, "_BLOCK_ROWS", 7)
-        found = coded(pl.Series("user_id", ids, dtype=pl.String), where="log")
+        encoded = encode_ids(pl.Series("user_id", ids, dtype=pl.String), label="log")
     expected = [None if not (name or "").strip() else name for name in ids]
-    assert found.names.to_list() == sorted({name for name in expected if name is not None})
-    assert found.names.gather(found.codes).to_list() == expected
+    assert encoded.names.to_list() == sorted({name for name in expected if name is not None})
+    assert encoded.names.gather(encoded.codes).to_list() == expected
 
 
-def test_texts_with_one_hash_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_texts_of_one_hash_have_two_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pl.Series, "hash", lambda column: pl.Series(np.zeros(len(column), dtype=np.uint64)))
     monkeypatch.setattr(id_codes, "_BLOCK_ROWS", 3)
-    found = coded(pl.Series("item_id", ["b", "a", None, "b", "c", "a"]), where="log")
-    assert (found.names.to_list(), found.codes.to_list()) == (["a", "b", "c"], [1, 0, None, 1, 2, 0])
+    encoded = encode_ids(pl.Series("item_id", ["b", "a", None, "b", "c", "a"]), label="log")
+    assert (encoded.names.to_list(), encoded.codes.to_list()) == (["a", "b", "c"], [1, 0, None, 1, 2, 0])
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(IDS, max_size=5))
-def test_ids_coded_piece_by_piece_are_coded_as_a_whole(pieces: list[list[str | None]]) -> None:
-    coder = Coder("user_id")
+def test_ids_encoded_block_by_block_are_encoded_as_a_whole(pieces: list[list[str | None]]) -> None:
+    encoder = IdEncoder("user_id")
     columns = [pl.Series("user_id", ids, dtype=pl.String) for ids in [[], *pieces]]
     whole = pl.concat(columns)
-    codes = np.concatenate([coder.codes(column) for column in columns])
-    expected, found = coded(whole, where="log"), coded(coder.enum(codes), where="log")
-    assert found.codes.equals(expected.codes, null_equal=True)
-    assert found.names.equals(expected.names)
+    codes = np.concatenate([encoder.codes(column) for column in columns])
+    expected, encoded = encode_ids(whole, label="log"), encode_ids(encoder.enum(codes), label="log")
+    assert encoded.codes.equals(expected.codes, null_equal=True)
+    assert encoded.names.equals(expected.names)
 
 
 def test_names_that_no_row_has_are_left_out() -> None:
     column = pl.Series("item_id", ["c", None, "a"], dtype=pl.Enum(["c", "b\n", "a", " "]))
-    found = coded(column, where="log")
-    assert (found.names.to_list(), found.codes.to_list()) == (["a", "c"], [1, None, 0])
+    encoded = encode_ids(column, label="log")
+    assert (encoded.names.to_list(), encoded.codes.to_list()) == (["a", "c"], [1, None, 0])
 
 
 @settings(deadline=None, max_examples=60)
@@ -61,4 +61,4 @@ def test_rows_in_order_of_user_then_time_then_row(rows: list[tuple[int, int]], u
     users = pl.Series([user for user, _ in rows], dtype=pl.UInt32)
     micros = pl.Series([time * unit for _, time in rows], dtype=pl.Int64)
     expected = sorted(range(len(rows)), key=lambda n: (rows[n][0], rows[n][1]))
-    assert order_of(users, micros).to_list() == expected
+    assert time_order(users, micros).to_list() == expected

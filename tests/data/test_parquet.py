@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmrec.data import parquet
-from llmrec.data.id_codes import coded
+from llmrec.data.id_codes import encode_ids
 from llmrec.data.parquet import write_events
 
 EVENTS = pl.DataFrame(
@@ -32,7 +32,7 @@ EVENTS = pl.DataFrame(
 @pytest.mark.parametrize("rows", [1, 2, 100])
 def test_what_is_written_is_read(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "_GROUP_ROWS", rows)
-    ids = coded(EVENTS["user_id"], where="log"), coded(EVENTS["item_id"], where="log")
+    ids = encode_ids(EVENTS["user_id"], label="log"), encode_ids(EVENTS["item_id"], label="log")
     write_events(EVENTS, ids, tmp_path / "events.parquet")
     again = pl.read_parquet(tmp_path / "events.parquet")
     assert again.schema == EVENTS.schema
@@ -44,7 +44,7 @@ def test_what_is_written_is_read(rows: int, tmp_path: Path, monkeypatch: pytest.
 def test_ids_are_written_as_codes(tmp_path: Path) -> None:
     column = pl.Series("user_id", ["a long name that stands there often"] * 1000)
     events = pl.DataFrame([column, column.alias("item_id")])
-    ids = coded(events["user_id"], where="log"), coded(events["item_id"], where="log")
+    ids = encode_ids(events["user_id"], label="log"), encode_ids(events["item_id"], label="log")
     write_events(events, ids, tmp_path / "events.parquet")
     encodings = pq.ParquetFile(tmp_path / "events.parquet").metadata.row_group(0).column(0).encodings
     assert "RLE_DICTIONARY" in encodings

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from llmrec.data.cleaning.steps import Step
+from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, STRENGTH
 from llmrec.errors import DataError
 
@@ -40,50 +40,54 @@ def strengths_of(words: Iterable[str]) -> dict[str, int | None]:
     return {word: STRENGTHS.get(_plain_text(word)) for word in words}
 
 
-def with_strength(events: pl.DataFrame, more: Mapping[str, int], *, name: str, steps: list[Step]) -> pl.DataFrame:
+def with_strength(events: EventTable, more: Mapping[str, int]) -> EventTable:
     """Add ``strength`` (Int8): -1 return, 1 view, 2 like, 3 cart, 4 purchase; null for a behavior not known.
 
     ``more`` gives the strength of other names, or other strengths. Raises DataError where it cannot be used.
     """
-    if BEHAVIOR not in events.columns:
+    if BEHAVIOR not in events.frame.columns:
         if more:
-            raise DataError(f"{name}: strengths are given, but there is no behavior column; drop --strength")
+            raise DataError(
+                f"{events.label}: strengths are given, but there is no behavior column; drop --strength"
+            )
         return events
     known = {**STRENGTHS, **{_plain_text(word): strength for word, strength in more.items()}}
-    words = events.select(pl.col(BEHAVIOR).cast(pl.String).unique().drop_nulls().sort()).to_series()
-    strengths = [known.get(_plain_text(word)) for word in words]
-    unknown = [word for word, strength in zip(words, strengths, strict=True) if strength is None]
-    if unknown:
+    names = (
+        events.frame.select(pl.col(BEHAVIOR).cast(pl.String).unique().drop_nulls().sort()).to_series().to_list()
+    )
+    strengths = {name: known.get(_plain_text(name)) for name in names}
+    unknown = next((name for name, strength in strengths.items() if strength is None), None)
+    if unknown is not None:
         log.warning(
-            "%s: behavior '%s' has no known strength; give one with --strength %s=2", name, *unknown[:1] * 2
+            "%s: behavior '%s' has no known strength; give one with --strength %s=2",
+            events.label,
+            unknown,
+            unknown,
         )
-    known_words = [
-        f"{word}={strength}" for word, strength in zip(words, strengths, strict=True) if strength is not None
-    ]
-    steps.append(Step("behaviors in order of strength", "events", events.height, 0, ", ".join(known_words)))
+    note = ", ".join(f"{name}={strength}" for name, strength in strengths.items() if strength is not None)
     column = (
         pl.col(BEHAVIOR)
         .cast(pl.String)
-        .replace_strict(words.to_list(), strengths, default=None, return_dtype=pl.Int8)
+        .replace_strict(names, list(strengths.values()), default=None, return_dtype=pl.Int8)
     )
-    return events.with_columns(column.alias(STRENGTH))
+    recorded = events.record("behaviors in order of strength", note=note)
+    return recorded.with_frame(events.frame.with_columns(column.alias(STRENGTH)))
 
 
-def scaled(events: pl.DataFrame, columns: tuple[str, ...], *, name: str, steps: list[Step]) -> pl.DataFrame:
+def scale_columns(events: EventTable, columns: Sequence[str]) -> EventTable:
     """Add ``COLUMN_scaled``: less its mean, over its standard deviation; both stand in the step's note.
 
     They are taken over the whole log: a model that must not know the future's mean scales by its own.
     """
     for column in columns:
-        if column not in events.columns or not events[column].dtype.is_numeric():
-            raise DataError(f"{name}: cannot scale '{column}': there is no such column of numbers")
-        usable = events[column].cast(pl.Float64).fill_nan(None)
-        mean, deviation = _number(usable.mean()), _number(usable.std())
+        frame = events.frame
+        if column not in frame.columns or not frame[column].dtype.is_numeric():
+            raise DataError(f"{events.label}: cannot scale '{column}': there is no such column of numbers")
+        values = frame[column].cast(pl.Float64).fill_nan(None)
+        mean, deviation = _number(values.mean()), _number(values.std())
         width = deviation if deviation > 0 else 1.0
-        events = events.with_columns(((usable - mean) / width).alias(f"{column}_scaled"))
-        steps.append(
-            Step(f"{column} scaled", "events", events.height, 0, f"mean {mean:.6g}, deviation {deviation:.6g}")
-        )
+        recorded = events.record(f"{column} scaled", note=f"mean {mean:.6g}, deviation {deviation:.6g}")
+        events = recorded.with_frame(frame.with_columns(((values - mean) / width).alias(f"{column}_scaled")))
     return events
 
 

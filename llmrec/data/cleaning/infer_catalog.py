@@ -6,8 +6,9 @@ import logging
 
 import polars as pl
 
+from llmrec.data.cleaning.table import EventTable, Table
 from llmrec.data.columns import ITEM, TITLE
-from llmrec.data.readers.column_names import ITEMS, find
+from llmrec.data.readers.column_names import ITEMS, find_column
 
 log = logging.getLogger(__name__)
 
@@ -19,43 +20,47 @@ _TITLES = tuple(name for name in ITEMS[TITLE] if name != "name")
 LEAST_AGREEMENT = 0.9
 
 
-def catalog_of(events: pl.DataFrame, ids: pl.Series, *, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def infer_catalog(events: EventTable) -> tuple[EventTable, Table]:
     """Return the events without the columns that describe items, and the catalog made of these.
 
-    Events hold item codes, which stand for ``ids``. Each item gets its most frequent values. Where no column
-    is a title, the title is the id, which is logged.
+    Each item gets its most frequent values. Where no column is a title, the title is the id, which is logged.
     """
-    theirs = find(TITLE, _TITLES, events.columns)
-    if theirs is not None and not _agree(events, theirs):
-        log.warning("%s: '%s' differs between events of one item, so it is not taken for its title", name, theirs)
-        theirs = None
-    moved = [column for column in _DESCRIBE if column in events.columns and column != theirs]
-    items = events.select(pl.col(ITEM).unique().sort())
-    if theirs is None:
-        log.warning("%s: no item table, so an item's title is its id; pass items= for real text", name)
-        items = items.with_columns(ids.gather(items[ITEM]).alias(TITLE))
+    frame = events.frame
+    title = find_column(TITLE, _TITLES, frame.columns)
+    if title is not None and not _agree(frame, title):
+        log.warning(
+            "%s: '%s' differs between events of one item, so it is not taken for its title", events.label, title
+        )
+        title = None
+    moved = [column for column in _DESCRIBE if column in frame.columns and column != title]
+    items = frame.select(pl.col(ITEM).unique().sort())
+    if title is None:
+        log.warning("%s: no item table, so an item's title is its id; pass items= for real text", events.label)
+        items = items.with_columns(events.items.gather(items[ITEM]).alias(TITLE))
     else:
-        log.info("%s: the catalog is taken from its own column %s", name, theirs)
-    for column in [*([theirs] if theirs else []), *moved]:
-        items = items.join(_most_frequent(events, column), on=ITEM, how="left", maintain_order="left")
-    items = items.with_columns(ids.gather(items[ITEM]).alias(ITEM))
-    items = items.rename({theirs: TITLE}).with_columns(pl.col(TITLE).cast(pl.String)) if theirs else items
-    return events.drop(moved, *([theirs] if theirs else [])), items
+        log.info("%s: the catalog is taken from its own column %s", events.label, title)
+        moved = [title, *moved]
+    for column in moved:
+        items = items.join(_most_frequent(frame, column), on=ITEM, how="left", maintain_order="left")
+    items = items.with_columns(events.items.gather(items[ITEM]).alias(ITEM))
+    if title is not None:
+        items = items.rename({title: TITLE}).with_columns(pl.col(TITLE).cast(pl.String))
+    return events.with_frame(frame.drop(moved)), Table(items, events.label)
 
 
 def _agree(events: pl.DataFrame, column: str) -> bool:
     """Whether the events of one item mostly have the same text there."""
     text = events.select(ITEM, pl.col(column).cast(pl.String)).drop_nulls()
     counts = text.group_by(ITEM, column).len()
-    usual = counts.group_by(ITEM).agg(usual=pl.col("len").max(), all=pl.col("len").sum()).filter(pl.col("all") > 1)
-    return int(usual["usual"].sum()) >= LEAST_AGREEMENT * int(usual["all"].sum())
+    modes = counts.group_by(ITEM).agg(mode=pl.col("len").max(), all=pl.col("len").sum()).filter(pl.col("all") > 1)
+    return int(modes["mode"].sum()) >= LEAST_AGREEMENT * int(modes["all"].sum())
 
 
 def _most_frequent(events: pl.DataFrame, column: str) -> pl.DataFrame:
     """Return each item's most frequent value that is not blank; of equally frequent ones the first."""
-    said = events.select(ITEM, column).with_row_index("row").drop_nulls()
-    if said[column].dtype == pl.String:
-        said = said.filter(pl.col(column).str.strip_chars() != "")
-    counts = said.group_by(ITEM, column).agg(n=pl.len(), first=pl.col("row").min())
+    values = events.select(ITEM, column).with_row_index("row").drop_nulls()
+    if values[column].dtype == pl.String:
+        values = values.filter(pl.col(column).str.strip_chars() != "")
+    counts = values.group_by(ITEM, column).agg(n=pl.len(), first=pl.col("row").min())
     best = counts.sort(["n", "first"], descending=[True, False]).unique(ITEM, keep="first", maintain_order=True)
     return best.select(ITEM, column)

@@ -17,7 +17,7 @@ _ISO = (
 )
 
 
-def to_micros(column: pl.Series, *, where: str) -> pl.Series:
+def to_micros(column: pl.Series, *, label: str) -> pl.Series:
     """Return Unix microseconds (Int64); null where a value is missing or cannot be read.
 
     Numbers are seconds, milliseconds, microseconds or nanoseconds by their size. Text is a number or
@@ -27,28 +27,28 @@ def to_micros(column: pl.Series, *, where: str) -> pl.Series:
     if isinstance(kind, pl.Datetime | pl.Date):
         return column.dt.epoch("us")
     if kind.is_numeric():
-        return _numbers(column, where=where)
+        return _numbers(column, label=label)
     if kind == pl.String:
-        return _text(column, where=where)
-    raise DataError(f"{where}: column '{column.name}' holds {kind}; use Unix seconds or ISO 8601 text")
+        return _text(column, label=label)
+    raise DataError(f"{label}: column '{column.name}' holds {kind}; use Unix seconds or ISO 8601 text")
 
 
-def _text(column: pl.Series, *, where: str) -> pl.Series:
+def _text(column: pl.Series, *, label: str) -> pl.Series:
     """Read text as numbers or as ISO 8601, whichever more of it is."""
     numbers = column.cast(pl.Int64, strict=False)
     if numbers.null_count() == column.null_count():
-        return _numbers(numbers, where=where)
+        return _numbers(numbers, label=label)
     stripped = column.str.strip_chars()
     numbers = stripped.cast(pl.Int64, strict=False)
     if numbers.null_count() > stripped.null_count():
         numbers = stripped.cast(pl.Float64, strict=False)
     if numbers.null_count() == stripped.null_count():
-        return _numbers(numbers, where=where)
+        return _numbers(numbers, label=label)
     iso = _iso(stripped)
-    return iso if iso.null_count() <= numbers.null_count() else _numbers(numbers, where=where)
+    return iso if iso.null_count() <= numbers.null_count() else _numbers(numbers, label=label)
 
 
-def _numbers(column: pl.Series, *, where: str) -> pl.Series:
+def _numbers(column: pl.Series, *, label: str) -> pl.Series:
     size = column.cast(pl.Float64).abs()
     finite = size.is_finite() & (size < _TOO_LARGE)
     largest = float(size.filter(finite).to_numpy().max(initial=0.0))
@@ -58,7 +58,7 @@ def _numbers(column: pl.Series, *, where: str) -> pl.Series:
         small = size.filter(finite & (size > 0) & (size < least))
         if small.len():
             raise DataError(
-                f"{where}: column '{column.name}' mixes units: {largest:.0f} is in {name}, {small[0]:.0f} is "
+                f"{label}: column '{column.name}' mixes units: {largest:.0f} is in {name}, {small[0]:.0f} is "
                 "not; write all times in one unit"
             )
     usable = pl.select(pl.when(finite).then(column)).to_series()
@@ -73,7 +73,7 @@ def _iso(column: pl.Series) -> pl.Series:
     parts = column.str.extract_groups(_ISO).struct.unnest()
     clock = [pl.col("hour").fill_null("00:00"), pl.col("second").fill_null(":00")]
     written = pl.concat_str(pl.col("date"), pl.lit(" "), *clock, pl.lit("."), pl.col("part").fill_null("0"))
-    moment = written.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).dt.epoch("us")
+    unix = written.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).dt.epoch("us")
     hours, minutes = (pl.col(name).cast(pl.Int64).fill_null(0) for name in ("zone_hour", "zone_minute"))
-    ahead = (hours * 60 + minutes) * 60 * MICROS
-    return parts.select(pl.when(pl.col("sign") == "-").then(moment + ahead).otherwise(moment - ahead)).to_series()
+    offset = (hours * 60 + minutes) * 60 * MICROS
+    return parts.select(pl.when(pl.col("sign") == "-").then(unix + offset).otherwise(unix - offset)).to_series()

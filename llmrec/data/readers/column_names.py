@@ -16,7 +16,7 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 Aliases = Mapping[str, Sequence[str]]
-# Our name to theirs, for columns that are not to be guessed.
+# Our name to theirs, for columns that are given by name instead of recognised.
 Columns = Mapping[str, str]
 NONE: Columns = MappingProxyType({})
 
@@ -70,58 +70,64 @@ ITEMS: Aliases = {
 }
 
 
-def name_events(table: pl.DataFrame, *, where: str, columns: Columns = NONE) -> pl.DataFrame:
-    """Give an event table our column names: as ``columns`` says (ours to theirs), else by guess.
+def name_events(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:
+    """Give an event table our column names: as ``columns`` says (ours to theirs), else by well-known names.
 
     Raises DataError without a user or an item column.
     """
-    return _renamed(table, EVENTS, required=(USER, ITEM), where=where, columns=columns)
+    return _renamed(table, EVENTS, required=(USER, ITEM), label=label, columns=columns)
 
 
-def name_items(table: pl.DataFrame, *, where: str, columns: Columns = NONE) -> pl.DataFrame:
+def name_items(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:
     """Give an item table our column names. Raises DataError without an id or a title column."""
-    return _renamed(table, ITEMS, required=(ITEM, TITLE), where=where, columns=columns)
+    return _renamed(table, ITEMS, required=(ITEM, TITLE), label=label, columns=columns)
 
 
 def id_columns(names: Sequence[str], columns: Columns = NONE) -> list[str]:
-    """Return which columns of an event table hold its ids, by the same guess as ``name_events``."""
+    """Return which columns of an event table hold its ids, by the same rules as ``name_events``."""
     named = [
-        columns[ours] if columns.get(ours) in names else find(ours, EVENTS[ours], names) for ours in (USER, ITEM)
+        columns[ours] if columns.get(ours) in names else find_column(ours, EVENTS[ours], names)
+        for ours in (USER, ITEM)
     ]
     return [theirs for theirs in named if theirs is not None]
 
 
 def check_columns(columns: Columns, tables: Mapping[str, Sequence[str]]) -> None:
-    """Raise DataError for a column that was named but stands in no table. ``tables``: their columns by name."""
+    """Raise DataError for a named column that is in no table. ``tables``: the columns of each by its label."""
     for ours, theirs in columns.items():
-        if not any(theirs in there for there in tables.values()):
-            shown = "; ".join(f"{name} has {', '.join(there)}" for name, there in tables.items())
+        if not any(theirs in names for names in tables.values()):
+            shown = "; ".join(f"{label} has {', '.join(names)}" for label, names in tables.items())
             raise DataError(f"--column {ours}={theirs}: no table has a column '{theirs}'; {shown}")
 
 
 def _renamed(
-    table: pl.DataFrame, aliases: Aliases, *, required: Sequence[str], where: str, columns: Columns
+    table: pl.DataFrame, aliases: Aliases, *, required: Sequence[str], label: str, columns: Columns
 ) -> pl.DataFrame:
     mapping = {theirs: ours for ours, theirs in columns.items() if theirs in table.columns}
     for ours in aliases:
         if ours in mapping.values():
             continue
-        theirs = find(ours, aliases[ours], [name for name in table.columns if name not in mapping])
+        theirs = find_column(ours, aliases[ours], [name for name in table.columns if name not in mapping])
         if theirs is not None:
             mapping[theirs] = ours
     mapping = {theirs: ours for theirs, ours in mapping.items() if theirs != ours}
     if mapping:
         shown = ", ".join(f"{theirs} -> {ours}" for theirs, ours in mapping.items())
-        log.info("%s: columns %s", where, shown)
-    # A column that has our name but was passed over makes room for the one that was named.
+        log.info("%s: columns %s", label, shown)
+    # A column that has our name makes room for the one that was named instead.
     covered = [ours for ours in mapping.values() if ours in table.columns and ours not in mapping]
     renamed = table.rename({ours: _free(f"{ours}_was", table.columns) for ours in covered} | mapping)
     for ours in required:
         if ours not in renamed.columns:
             if looks_like_data(table.columns):
-                raise DataError(f"{where}: no column '{ours}'; {no_header(table.columns)}")
+                raise DataError(f"{label}: no column '{ours}'; {no_header(table.columns)}")
+            if ours in columns:
+                raise DataError(
+                    f"--column {ours}={columns[ours]}: {label} has no column '{columns[ours]}'; it has "
+                    f"{', '.join(table.columns)}"
+                )
             raise DataError(
-                f"{where}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; "
+                f"{label}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; "
                 f"name the one that holds it with --column {ours}=NAME (columns={{...}}), or use a known name: "
                 f"{', '.join(aliases[ours][:5])}"
             )
@@ -132,7 +138,7 @@ def _free(name: str, taken: Sequence[str]) -> str:
     return name if name not in taken else _free(f"{name}_", taken)
 
 
-def find(ours: str, aliases: Sequence[str], columns: Sequence[str]) -> str | None:
+def find_column(ours: str, aliases: Sequence[str], columns: Sequence[str]) -> str | None:
     """Return the column that is meant by ``ours``: the exact name, then its aliases in their order."""
     if ours in columns:
         return ours

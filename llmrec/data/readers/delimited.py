@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from llmrec.data.id_codes import Coder
+from llmrec.data.id_codes import IdEncoder
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ def _parse(
 
 def _gathered(batches: Iterable[Any], names: list[str], ids: Collection[str]) -> tuple[pl.DataFrame, str | None]:
     """Put the batches of a file together, its ids coded as they come. Returns the last cell, too."""
-    coders = {name: Coder(name) for name in names if name in ids}
+    coders = {name: IdEncoder(name) for name in names if name in ids}
     found: dict[str, list[Any]] = {name: [] for name in names}
     last = None
     for batch in batches:

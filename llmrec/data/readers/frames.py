@@ -1,4 +1,4 @@
-"""Accept any frame at the door: polars, pandas, pyarrow, a Hugging Face dataset or a dict of columns."""
+"""Turn any frame into polars: pandas, pyarrow, a LazyFrame, a Hugging Face dataset or a dict of columns."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ log = logging.getLogger(__name__)
 _STREAMED_ROWS = 1 << 16
 
 
-def to_polars(table: object, *, name: str) -> pl.DataFrame:
-    """Return ``table`` as a polars DataFrame. ``name`` is what an error calls it.
+def to_polars(table: object, *, label: str) -> pl.DataFrame:
+    """Return ``table`` as a polars DataFrame. ``label`` is what an error calls it.
 
     Raises DataError for anything that is not a table.
     """
     if isinstance(table, pl.DataFrame):
         return table
     if isinstance(table, str):
-        raise DataError(f"{name}: expected a table, got the string '{table}'; read files with from_files")
+        raise DataError(f"{label}: expected a table, got the string '{table}'; read files with from_files")
     try:
         converted = _converted(table)
     except (TypeError, ValueError, OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{name}: cannot read a table from {type(table).__name__}: {error}") from error
+        raise DataError(f"{label}: cannot read a table from {type(table).__name__}: {error}") from error
     if not isinstance(converted, pl.DataFrame):
-        raise DataError(f"{name}: expected a table, got one column; pass a frame with named columns")
+        raise DataError(f"{label}: expected a table, got one column; pass a frame with named columns")
     return converted
 
 
@@ -52,21 +52,21 @@ def _from_datasets(table: Any) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
 
 
-def flat(table: pl.DataFrame, *, name: str, ids: Collection[str] = ()) -> pl.DataFrame:
+def flat(table: pl.DataFrame, *, label: str, ids: Collection[str] = ()) -> pl.DataFrame:
     """Return ``table`` with plain columns only: text, numbers, booleans and times.
 
     Lists of plain values become text joined by ", "; other nested or binary columns are left out, which is
     logged. Columns among ``ids`` may be Enum.
     """
-    kept = []
+    columns = []
     for column in table.get_columns():
         coded = column.name in ids and isinstance(column.dtype, pl.Enum)
         plain = column if coded else _flat(column)
         if plain is None:
-            log.warning("%s: column '%s' (%s) is left out: not text or number", name, column.name, column.dtype)
+            log.warning("%s: column '%s' (%s) is left out: not text or number", label, column.name, column.dtype)
         else:
-            kept.append(plain)
-    return pl.DataFrame(kept)
+            columns.append(plain)
+    return pl.DataFrame(columns)
 
 
 def _flat(column: pl.Series) -> pl.Series | None:

@@ -32,7 +32,7 @@ def find_files(path: Path) -> Found:
 
 def read_events(path: Path, *, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
-    return name_events(read_raw(path, header=header), where=path.name, columns=columns)
+    return name_events(read_raw(path, header=header), label=path.name, columns=columns)
 
 
 def read_raw_events(*paths: Path, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
@@ -91,7 +91,7 @@ def _read_folder(path: Path) -> pl.DataFrame:
         return _read_parquet(path)
     import datasets
 
-    return to_polars(datasets.load_from_disk(str(path)), name=path.name)
+    return to_polars(datasets.load_from_disk(str(path)), label=path.name)
 
 
 def _read_parquet(path: Path) -> pl.DataFrame:

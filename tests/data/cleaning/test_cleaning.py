@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrec.data.cleaning.pipeline import Cleaned, clean
+from llmrec.data.cleaning import pipeline
+from llmrec.data.cleaning.pipeline import Cleaned
+from llmrec.data.cleaning.table import Table
 from llmrec.errors import DataError
 
 Rows = list[tuple[str | None, str | None, int]]
@@ -25,6 +27,10 @@ def log(rows: Rows) -> pl.DataFrame:
 
 def items(**titles: str | None) -> pl.DataFrame:
     return pl.DataFrame({"item_id": list(titles), "title": list(titles.values())})
+
+
+def clean(events: pl.DataFrame, items: pl.DataFrame | None, **options: Any) -> Cleaned:
+    return pipeline.clean(lambda: events, None if items is None else Table(items, "items.csv"), **options)
 
 
 def removed(cleaned: Cleaned) -> dict[str, int]:
@@ -85,7 +91,7 @@ def test_an_order_stays_an_order_when_rows_go() -> None:
 def test_a_bad_time_is_refused_or_dropped_on_demand(bad: str | None, shown: str) -> None:
     events = LOG.with_columns(timestamp=pl.Series(["2024-01-01", bad, "2024-01-02"]))
     with pytest.raises(DataError) as caught:
-        clean(events, ITEMS, events_name="log.csv")
+        clean(events, ITEMS, label="log.csv")
     assert str(caught.value) == (
         f"log.csv: 1 of 3 timestamps are unusable: data row 2 {shown}; use Unix seconds or ISO 8601 "
         "(2024-05-31T18:00Z), or pass --drop-bad-times (drop_bad_times=True)"
@@ -100,7 +106,7 @@ def test_a_bad_time_is_refused_or_dropped_on_demand(bad: str | None, shown: str)
 def test_unknown_items_are_refused_or_dropped_on_demand() -> None:
     events = log([("u", "a", 10), ("u", "1682", 20), ("v", "b", 30)])
     with pytest.raises(DataError) as caught:
-        clean(events, ITEMS, items_name="items.csv")
+        clean(events, ITEMS)
     assert str(caught.value) == (
         "1 of 3 interactions name items missing from items.csv, e.g. '1682'; add them or pass "
         "--drop-unknown-items (drop_unknown_items=True)"
@@ -115,7 +121,7 @@ def test_items_without_text_are_refused_or_dropped_on_demand(blank: str | None) 
     with pytest.raises(DataError) as caught:
         clean(LOG, texts)
     assert str(caught.value) == (
-        "items: 1 of 2 items have no title, e.g. 'b'; give them one, or pass --drop-items-without-text "
+        "items.csv: 1 of 2 items have no title, e.g. 'b'; give them one, or pass --drop-items-without-text "
         "(drop_items_without_text=True)"
     )
     cleaned = clean(LOG, texts, drop_items_without_text=True)
@@ -126,7 +132,7 @@ def test_items_without_text_are_refused_or_dropped_on_demand(blank: str | None) 
 def test_repeated_item_rows() -> None:
     cleaned = clean(LOG, pl.concat([ITEMS, ITEMS[:1]]))
     assert removed(cleaned) == {"items: exact duplicate": 1}
-    with pytest.raises(DataError, match=r"items: item_id 'a' has 2 rows that differ; keep one row per item"):
+    with pytest.raises(DataError, match=r"items.csv: item_id 'a' has 2 rows that differ; keep one row per item"):
         clean(LOG, pl.concat([ITEMS, items(a="Another")]))
 
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmrec.data.cleaning import pipeline
 from llmrec.data.cleaning.behaviors import STRENGTHS
-from llmrec.data.cleaning.pipeline import Cleaned, clean
+from llmrec.data.cleaning.pipeline import Cleaned
+from llmrec.data.cleaning.table import Table
 from llmrec.errors import DataError
 
 SHOP = pl.DataFrame(
@@ -23,6 +25,10 @@ SHOP = pl.DataFrame(
         "price": [1.0, 1.0, -2.0, 3.0, -3.0, 4.0],
     }
 )
+
+
+def clean(events: pl.DataFrame, items: pl.DataFrame | None, **options: Any) -> Cleaned:
+    return pipeline.clean(lambda: events, None if items is None else Table(items, "items.csv"), **options)
 
 
 def removed(cleaned: Cleaned) -> dict[str, int]:

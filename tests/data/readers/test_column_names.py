@@ -47,8 +47,12 @@ def test_columns_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.INFO):
         assert Dataset.from_tables(frame, items=texts, columns=columns).fingerprint == EXPECTED
     assert "who -> user_id, sku -> item_id" in caplog.text
-    with pytest.raises(DataError, match="--column title=lable: no table has a column 'lable'; events has who"):
+    with pytest.raises(DataError, match="--column title=lable: items has no column 'lable'; it has sku, label"):
         Dataset.from_tables(frame, items=texts, columns=columns | {"title": "lable"})
+    with pytest.raises(
+        DataError, match=r"--column price=cost: no table has a column 'cost'; events has who, .*; items"
+    ):
+        Dataset.from_tables(frame, items=texts, columns=columns | {"price": "cost"})
     with pytest.raises(DataError, match="with --column user_id=NAME"):
         Dataset.from_tables(frame)
     swapped = pl.DataFrame(EVENTS).with_columns(user_id=pl.lit("x"), buyer=pl.col("user_id"))
@@ -60,4 +64,4 @@ def test_columns_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
 def test_items_without_a_title_column(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("item_id,colour\n1,red\n")
     with pytest.raises(DataError, match=r"items\.csv: no column 'title' among its columns item_id, colour"):
-        name_items(read_raw(tmp_path / "items.csv"), where="items.csv")
+        name_items(read_raw(tmp_path / "items.csv"), label="items.csv")

@@ -54,7 +54,7 @@ def test_recbole_atomic_files(tmp_path: Path) -> None:
     assert read_events(tmp_path / "x.inter").to_dicts() == [
         {"user_id": "196", "item_id": "242", "rating": 3.0, "timestamp": "881250949"}
     ]
-    assert name_items(read_raw(tmp_path / "x.item"), where="x.item").to_dicts() == [
+    assert name_items(read_raw(tmp_path / "x.item"), label="x.item").to_dicts() == [
         {"item_id": "1", "title": '"Toy" Story', "year": None, "genres": "A B"}
     ]
     (tmp_path / "bad.inter").write_text(inter + "1\t2\tfine\t9\n")
