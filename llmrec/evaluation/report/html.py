@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jinja2
 
 from llmrec.evaluation.report import glossary, plots, tables
-
-if TYPE_CHECKING:
-    from llmrec.evaluation.report.report import Report
+from llmrec.evaluation.report.summary import verdicts
+from llmrec.evaluation.results import ReportData
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 
 
-def page(report: Report) -> str:
+def page(report: ReportData) -> str:
     """Render the page. Titles, prompts and names are escaped: they come from strangers."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -31,6 +29,7 @@ def page(report: Report) -> str:
     columns = report.context.protocol.columns
     return template.render(
         report=report,
+        verdicts=verdicts(report.results, report.compared, report.context),
         context=report.context,
         columns=columns,
         cost_names=tables.COST,

@@ -1,41 +1,27 @@
-"""The report: everything an evaluation found, as a value that can be shown, saved and read back."""
+"""The report: the results of an evaluation, shown as tables and as a page, saved and read back."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from rich.console import Group
 
 from llmrec.errors import DataError
 from llmrec.evaluation.report import tables
 from llmrec.evaluation.report.summary import verdicts
-from llmrec.evaluation.results import Card, Comparison, EvaluationContext, ReasonCounts, Result, Seeds
+from llmrec.evaluation.results import Card, Comparison, ReasonCounts, ReportData, Result
 from llmrec.resources.cache import replace_file
 
 JSON, HTML = "report.json", "report.html"
 
 
-class Report(BaseModel):
-    """Results in the order the models were named, comparisons, provenance, and users to look at. Frozen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[1] = 1
-    results: tuple[Result, ...]
-    compared: tuple[Comparison, ...]
-    seeds: tuple[Seeds, ...] = ()
-    seeds_compared: tuple[Comparison, ...] = ()
-    context: EvaluationContext
-    versions: dict[str, str]
-    machine: dict[str, str | int]
-    notes: tuple[str, ...] = ()
-    cards: tuple[Card, ...] = ()
-    reasons: ReasonCounts | None = None
+class Report(ReportData):
+    """What ``evaluate`` returns: tables, verdicts, a page; saved and read back. Frozen."""
 
     @property
     def table(self) -> pl.DataFrame:
@@ -86,8 +72,8 @@ class Report(BaseModel):
             "replaced_by_template": replaced_by_template,
             "written_by_template": written_by_template,
         }
-        counted = {name: count for name, count in given.items() if count is not None}
-        counts = ReasonCounts(**counted) if counted else None
+        known = {name: count for name, count in given.items() if count is not None}
+        counts = ReasonCounts(**known) if known else None
         return self.model_copy(update={"cards": shown, "reasons": counts})
 
     def to_dict(self) -> dict[str, Any]:
