@@ -27,7 +27,8 @@ from llmrec.evaluation import Report, ResponseReport
 from llmrec.resources.cache import replace_file
 from llmrec.runtime import machine, versions
 
-RESULTS = Path(__file__).resolve().parent / "results"
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "eval" / "results"
 Row = Mapping[str, Any]
 
 
@@ -129,6 +130,6 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def _command() -> str:
-    script, root = Path(sys.argv[0]).resolve(), RESULTS.parents[1]
-    named = script.relative_to(root) if script.is_relative_to(root) else script.name
+    script = Path(sys.argv[0]).resolve()
+    named = script.relative_to(ROOT) if script.is_relative_to(ROOT) else script.name
     return shlex.join(["python", str(named), *sys.argv[1:]])

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from eval.common import RESULTS, open_data, read_result, write_result
+from eval.common import RESULTS, ROOT, open_data, read_result, write_result
 from llmrec.evaluation import Report
 
-ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 FILES = {"output": "readme_api.json", "table": "quickstart.json", "fused": "fused-ml-100k.json"}
 SOURCES = {name: RESULTS / file for name, file in FILES.items()}

@@ -96,8 +96,8 @@ def markdown() -> str:
     return f"{INTRO}\n{contents}\n" + "".join(f"\n## {section.title}\n\n{body(section)}" for section in found)
 
 
-def body(section: Section) -> str:
-    """Write a section: what was measured, its tables, and what made them."""
+def body(section: Section, root: Path = HERE) -> str:
+    """Write a section: what was measured, its tables, and what made them. Links are relative to ``root``."""
     results = section.results
     parts = [section.measured, *_settings(results)]
     for values in results:
@@ -110,7 +110,7 @@ def body(section: Section) -> str:
         rows.setdefault(table["title"], []).extend(table["rows"])
     for title, table in rows.items():
         parts += [f"**{title}**"] * (len(rows) > 1) + [table_of(table)]
-    parts += [*_provenance(results, section.paths), "\n".join(f"    {line}" for line in section.commands)]
+    parts += [*_provenance(results, section.paths, root), "\n".join(f"    {line}" for line in section.commands)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -129,7 +129,27 @@ def _report(report: Report) -> Iterator[str]:
     yield report.to_markdown()
     if any(result.beyond for result in report.results):
         yield table_of(report.table.select("model", *BEYOND).to_dicts())
+    yield from _seeds(report)
     yield "\n".join(f"- {line}" for line in (*report.verdicts, *report.notes))
+
+
+def _seeds(report: Report) -> Iterator[str]:
+    if report.seeds:
+        rows = [
+            {"recipe": one.recipe, "seeds": list(one.seeds), **one.model_dump()["over_users"]}
+            for one in report.seeds
+        ]
+        yield "**Mean over seeds**"
+        yield table_of(rows)
+    if report.seeds_compared:
+        yield "**Paired tests of the means over seeds**, p by Holm"
+        names = ("model", "against", "metric", "difference", "ratio")
+        yield table_of(
+            [
+                {**{name: one.model_dump()[name] for name in names}, "p_value": one.p_adjusted}
+                for one in report.seeds_compared
+            ]
+        )
 
 
 def _responses(report: ResponseReport) -> Iterator[str]:
@@ -137,14 +157,14 @@ def _responses(report: ResponseReport) -> Iterator[str]:
     yield report.to_markdown()
 
 
-def _provenance(results: Sequence[Mapping[str, Any]], paths: Sequence[Path]) -> Iterator[str]:
+def _provenance(results: Sequence[Mapping[str, Any]], paths: Sequence[Path], root: Path) -> Iterator[str]:
     """Say where, when and with what; the same sentence once."""
     said: dict[str, list[str]] = {}
     for values, path in zip(results, paths, strict=True):
         machine, versions = values["machine"] or {}, values["versions"] or {}
         where = f"on {machine['cpus']} × {machine['processor']}" if machine else "on a machine not recorded"
         names = ", ".join(f"{name} {versions[name]}" for name in ("llmrec", "torch") if name in versions)
-        link = f"[{path.name}]({path.relative_to(HERE).as_posix()})"
+        link = f"[{path.name}]({path.relative_to(root).as_posix()})"
         said.setdefault(f"{values['date']}, {where}{', with ' * bool(names)}{names}", []).append(link)
     for sentence, links in said.items():
         yield f"Measured {sentence}. Numbers: {', '.join(links)}. Repeat with:"

@@ -1,32 +1,31 @@
 """Encoding speed: a catalog's texts by our encoder and by sentence-transformers, same model, pooling, precision.
 
 python eval/benchmarks/encoding.py [--items N] [--rounds N]. Both tokenize and encode; sentence-transformers may
-take 32 or
-128 texts a batch, the faster counts. Rounds alternate; the ratio is of the least of each, since other work on a
-machine can only add. Writes eval/results/encoding.json.
+take 32 or 128 texts a batch, the faster counts. Rounds alternate; the ratio is of the least of each, since other
+work on a machine can only add. Writes encoding.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
-from llmrec.data import Catalog, fetch
+from eval.common import arguments, open_data, write_result
+from llmrec.data import Catalog
 from llmrec.llm.backbone import encoder
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.serialize import Serializer
 from llmrec.llm.weights import find_base, load_causal_lm
 from llmrec.prompting.item_text import item_texts
 from llmrec.prompting.prompt import Prompt
-from llmrec.runtime import machine, versions
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Transformer
 
 BASE = "smollm2-135m"
 PEER = "sentence-transformers"
@@ -39,17 +38,11 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    """Measure both in turn."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch-tokens", type=int, default=1200)
-    asked = parser.parse_args()
-    catalog = Catalog(fetch("ml-100k").catalog.table.sample(asked.items, seed=0))
-    lines = item_texts(catalog, Prompt.load("item", "en"))
-    model, tokenizer = load_causal_lm(BASE, dtype="float32")
-    # By itself it writes every text as a chat where the tokenizer has a template: 2.6 times the tokens here.
+def peer() -> tuple[SentenceTransformer, Transformer]:
+    """Build the same model in sentence-transformers, without its chat template: 2.6 times the tokens here."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
     words = Transformer(
         find_base(BASE).location,
         model_kwargs={"dtype": torch.float32},
@@ -57,37 +50,53 @@ def main() -> None:
         modality_config={"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
     )
     words.tokenizer.pad_token = words.tokenizer.pad_token or words.tokenizer.eos_token
-    peer = SentenceTransformer(modules=[words, Pooling(words.get_embedding_dimension(), "mean")], device="cpu")
+    pooling = Pooling(words.get_embedding_dimension(), "mean")
+    return SentenceTransformer(modules=[words, pooling], device="cpu"), words
+
+
+def main() -> None:
+    """Measure both in turn."""
+    parser = arguments(__doc__)
+    parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-tokens", type=int, default=1200)
+    args = parser.parse_args()
+    catalog = Catalog(open_data("ml-100k").catalog.table.sample(args.items, seed=0))
+    texts = item_texts(catalog, Prompt.load("item", "en"))
+    model, tokenizer = load_causal_lm(BASE, dtype="float32")
+    theirs, words = peer()
 
     def ours() -> Serializer:
-        made = Serializer.build(tokenizer, lines, prefix="", encoding="text")
-        encode_item_texts(encoder(model), model.get_input_embeddings(), made, batch_tokens=asked.batch_tokens)
-        return made
+        serializer = Serializer.build(tokenizer, texts, prefix="", encoding="text")
+        inputs = model.get_input_embeddings()
+        encode_item_texts(encoder(model), inputs, serializer, batch_tokens=args.batch_tokens)
+        return serializer
 
     sides: dict[str, Callable[[], object]] = {"llmrec": ours}
     for size in (32, 128):
-        sides[f"{PEER}, {size} a batch"] = partial(peer.encode, lines, batch_size=size, show_progress_bar=False)
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    tokens, theirs = int(ours().offsets[-1]), int(words.preprocess(lines)["attention_mask"].sum())
-    assert theirs == tokens, "the two sides do not read the same tokens"
+        sides[f"{PEER}, {size} a batch"] = partial(theirs.encode, texts, batch_size=size, show_progress_bar=False)
+    tokens = int(ours().offsets[-1])
+    peer_tokens = int(words.preprocess(texts)["attention_mask"].sum())
+    assert peer_tokens == tokens, "the two sides do not read the same tokens"
     for work in sides.values():
         work()  # once to warm up
-    for _ in range(asked.rounds):
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(args.rounds):
         for name, work in sides.items():
             seconds[name].append(timed(work))
-    # The least of the rounds: whatever else a machine does can only add.
     speed = {name: tokens / min(values) for name, values in seconds.items()}
-    ratio = speed["llmrec"] / max(value for name, value in speed.items() if name.startswith(PEER))
-    metadata = {
-        "items": asked.items,
-        "tokens": tokens,
-        "tokens_per_second": speed,
-        "ratio": ratio,
-        "seconds": seconds,
-    }
-    text = json.dumps({**metadata, "machine": machine(), "versions": versions()}, indent=2)
-    Path("eval/results/encoding.json").write_text(text + "\n", encoding="utf-8")
-    print(f"{ratio:.2f} times {PEER}: {speed}")
+    fastest_peer = max(value for name, value in speed.items() if name.startswith(PEER))
+    rows = [
+        {
+            "encoder": name,
+            "tokens_per_second": speed[name],
+            "times_the_faster_peer": speed[name] / fastest_peer if name == "llmrec" else None,
+            "seconds_of_each_round": seconds[name],
+        }
+        for name in sides
+    ]
+    print(*rows, sep="\n")
+    write_result(args.out / "encoding.json", {"Encoding": rows}, settings={"items": args.items, "tokens": tokens})
 
 
 if __name__ == "__main__":

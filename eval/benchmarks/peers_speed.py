@@ -1,20 +1,16 @@
-"""Time an epoch of SASRec here and in other libraries: python eval/benchmarks/peers_speed.py [--python
-NAME=INTERPRETER ...].
+"""Time an epoch of SASRec here and in other libraries, one thread each, in turns.
 
-Two layers of 128, windows of 50 items, softmax over the whole catalog, one thread each, in turns. An epoch is the
-difference between training one more and one fewer (whole processes for peers), so that starting up and answering
-do not count. RecBole makes one sample of each prefix of a history; the others learn every position in one pass.
-RecTools' epoch learns the newest 51 events of each person, 128 people a batch: ours is timed on such events and
-batches (llmrec-sasrec-equal), and as its recipe has it, which learns every event.
-Writes eval/results/peers_speed.json.
+python eval/benchmarks/peers_speed.py [--data DIR] [--rounds N] [--python NAME=INTERPRETER ...] [--only NAME ...]
+Two layers of 128, windows of 50 items, softmax over the whole catalog. An epoch is the difference between training
+one more and one fewer (whole processes for peers), so that starting up and recommending do not count. RecBole
+makes one sample of each prefix of a history; the others train every position in one pass. RecTools' epoch trains
+on the newest 51 events of each user, 128 users a batch: ours is timed on such events and batches
+(llmrec-sasrec-equal), and as its recipe has it, on every event. Writes peers_speed.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -22,29 +18,26 @@ from statistics import median
 
 import torch
 
-from eval.experiments.peers import HERE, interpreters, run, write_given
+from eval.common import arguments, open_data, run_measured, write_result
+from eval.peers.launch import command, interpreters, write_split
 from llmrec import Dataset, Recipe, Split
-from llmrec.data import BUILTIN, fetch
 from llmrec.models import from_recipe
-from llmrec.runtime import machine, versions
 
-SIZES = ["--dim", "128", "--length", "50"]
+SIZES = ("--dim", "128", "--length", "50")
 PEERS = {
-    "rectools-sasrec": ["rectools_sequential.py", "--model", "sasrec", *SIZES],
-    "recbole-sasrec": ["recbole_sequential.py", "--model", "SASRec", "--unvalidated", *SIZES],
+    "rectools-sasrec": ("rectools_sequential.py", "--model", "sasrec", *SIZES),
+    "recbole-sasrec": ("recbole_sequential.py", "--model", "SASRec", "--unvalidated", *SIZES),
 }
-
-
 OURS = {"llmrec-sasrec": [], "llmrec-sasrec-equal": [f"train.batch_tokens={128 * 51}"]}
 
 
 def newest(data: Dataset, most: int) -> Dataset:
-    """Keep each person's newest events."""
+    """Take each user's newest events."""
     events = data.events.group_by("user_id", maintain_order=True).tail(most)
     return Dataset.from_tables(events, items=data.catalog.table, name=data.name)
 
 
-def own(data: Dataset, epochs: int, changes: list[str]) -> float:
+def our_seconds(data: Dataset, epochs: int, changes: list[str]) -> float:
     """Seconds that our SASRec trains so many epochs."""
     sizes = ["sequence.dim=128", "sequence.layers=2", "sequence.max_items=50", f"train.epochs={epochs}"]
     model = from_recipe(Recipe.load("sasrec", set=[*sizes, *changes]))
@@ -53,55 +46,56 @@ def own(data: Dataset, epochs: int, changes: list[str]) -> float:
     return time.perf_counter() - began
 
 
-def peer(folder: Path, words: list[str], python: str | None, epochs: int) -> float:
+def peer_seconds(folder: Path, words: tuple[str, ...], python: str | None, epochs: int) -> float:
     """Seconds of a peer's whole process."""
-    start = [python] if python else [shutil.which("uv") or "uv", "run"]
-    script, *rest = words
-    given = [str(HERE / "peers" / script), str(folder), str(folder / "recs.parquet"), "--epochs", str(epochs)]
-    seconds, _, failure = run([*start, *given, *rest], folder)
-    if failure:
-        raise SystemExit(f"{script}: {failure}")
-    return seconds
+    script, *options = words
+    recs = folder / "recs.parquet"
+    run = run_measured([*command(script, python), folder, recs, "--epochs", epochs, *options], cwd=folder)
+    if run.failure:
+        raise SystemExit(run.failure)
+    return run.seconds
 
 
 def main() -> None:
     """Train in turns, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="ml-100k")
+    parser = arguments(__doc__, data=True)
     parser.add_argument("--python", nargs="*", default=[], metavar="NAME=INTERPRETER")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(PEERS), choices=PEERS)
-    asked = parser.parse_args()
-    pythons = interpreters(asked.python)
+    args = parser.parse_args()
+    pythons = interpreters(args.python)
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
+    data = open_data(args.data)
     split = Split.leave_last_out(data)
-    seconds: dict[str, list[float]] = {name: [] for name in (*OURS, *asked.only)}
-    taught = {"llmrec-sasrec": split.train, "llmrec-sasrec-equal": newest(split.train, 51)}
+    seconds: dict[str, list[float]] = {name: [] for name in (*OURS, *args.only)}
+    trained_on = {"llmrec-sasrec": split.train, "llmrec-sasrec-equal": newest(split.train, 51)}
     with tempfile.TemporaryDirectory() as folder:
-        write_given(split, Path(folder))
-        for _ in range(asked.rounds):
+        write_split(split, Path(folder))
+        for _ in range(args.rounds):
             for name, changes in OURS.items():
-                one, three = (own(taught[name], epochs, changes) for epochs in (1, 3))
+                one, three = (our_seconds(trained_on[name], epochs, changes) for epochs in (1, 3))
                 seconds[name].append((three - one) / 2)
-            for name in asked.only:
-                one, two = (peer(Path(folder), PEERS[name], pythons.get(name), epochs) for epochs in (1, 2))
+            for name in args.only:
+                one, two = (peer_seconds(Path(folder), PEERS[name], pythons.get(name), n) for n in (1, 2))
                 seconds[name].append(two - one)
-            print({name: round(found[-1], 2) for name, found in seconds.items()}, flush=True)
-    found = {
-        "data": data.name,
-        "seconds_per_epoch": {name: [round(one, 2) for one in values] for name, values in seconds.items()},
-        "events_per_epoch": {name: data.events.height for name, data in taught.items()},
-        "times_ours": {
-            name: {ours: round(median(seconds[name]) / median(seconds[ours]), 2) for ours in OURS}
-            for name in asked.only
-        },
-        "threads": 1,
-        "machine": machine(),
-        "versions": versions(),
-    }
-    Path("eval/results/peers_speed.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            print({name: round(values[-1], 2) for name, values in seconds.items()}, flush=True)
+    epochs = [
+        {
+            "side": name,
+            "seconds_of_each_round": [round(one, 2) for one in values],
+            "events": trained_on[name].events.height if name in trained_on else None,
+        }
+        for name, values in seconds.items()
+    ]
+    medians = {name: median(values) for name, values in seconds.items()}
+    ratios = [
+        {"side": name, "against": ours, "times": round(medians[name] / medians[ours], 2)}
+        for name in args.only
+        for ours in OURS
+    ]
+    sections = {"An epoch": epochs, "Median time per epoch": ratios}
+    write_result(args.out / "peers_speed.json", sections, settings={"data": data.name, "threads": 1})
 
 
 if __name__ == "__main__":

@@ -1,90 +1,75 @@
-"""What response heads cost, in training and in the next item: python eval/benchmarks/responses_cost.py [--seeds
-3].
+"""What response heads cost, in training and in the next item.
 
-MovieLens 100K, `smollm2-135m-events`: ``heads`` predicts ratings, ``plain`` does not, neither reads them; ``told``
-does both. Time: the first users, one epoch, in turns. Accuracy: all, leave-last-out, trained to the end and kept
-in runs/responses_cost/; NDCG@10 of each user, mean over seeds, by a paired test. Writes
-eval/results/responses_cost.json.
+python eval/benchmarks/responses_cost.py [--users 150] [--pairs 3] [--seeds 3]
+MovieLens 100K, `smollm2-135m-events`: ``heads`` predicts ratings, ``plain`` does not, neither reads them; ``heads
+and fields`` does both. Time: the first users, one epoch, in turns. Accuracy: all, leave-last-out, trained to the
+end and kept in runs/responses_cost/; plain and heads are compared by each user's mean over seeds. Writes
+responses_cost.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from statistics import median
 
 import polars as pl
 
-from eval.experiments.accuracy import averaged, judged
-from llmrec import Dataset, Recipe, Split
-from llmrec.data import fetch
-from llmrec.evaluation.significance import bootstrap, paired_p_value
-from llmrec.models import LLMRecommender
+from eval.common import Row, arguments, open_data, write_result
+from llmrec import Dataset, Recipe, Split, evaluate
+from llmrec.models import LLMRecommender, Recommender
 from llmrec.models.runs import fit_run
-from llmrec.runtime import machine, versions
 
 RECIPE = "smollm2-135m-events"
-NAMED_SPLITS = {
+VARIANTS = {
     "plain": [],
     "heads": ["tasks=[rating]"],
-    "told": ["tasks=[rating]", "history.events=[rating,gap]"],
+    "heads and fields": ["tasks=[rating]", "history.events=[rating,gap]"],
 }
 
 
-def timed(data: Dataset, users: int, pairs: int) -> dict[str, object]:
-    """Train an epoch each way, in turns."""
-    some = data.events["user_id"].unique(maintain_order=True)[:users]
-    part = data.with_events(data.events.filter(pl.col("user_id").is_in(some.implode())))
-    speeds: dict[str, list[float]] = {way: [] for way in NAMED_SPLITS}
+def timed(data: Dataset, pairs: int) -> list[Row]:
+    """Train an epoch of each variant, in turns."""
+    speeds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     for _ in range(pairs):
-        for way, changes in NAMED_SPLITS.items():
+        for variant, changes in VARIANTS.items():
             recipe = Recipe.load(RECIPE, set=["train.epochs=1", *changes])
-            speeds[way].append(LLMRecommender(recipe).fit(part).metadata["cost"]["tokens_per_second"])
-        print({way: found[-1] for way, found in speeds.items()}, flush=True)
-    ratios = {
-        way: [round(plain / own, 3) for plain, own in zip(speeds["plain"], speeds[way], strict=True)]
-        for way in ("heads", "told")
-    }
-    return {
-        "events": part.events.height,
-        "positions_per_second": speeds,
-        "times_as_long": ratios,
-        "median_times_as_long": {way: median(values) for way, values in ratios.items()},
-    }
+            speeds[variant].append(LLMRecommender(recipe).fit(data).metadata["cost"]["tokens_per_second"])
+        print({variant: values[-1] for variant, values in speeds.items()}, flush=True)
+    rows: list[Row] = []
+    for variant, values in speeds.items():
+        ratios = [round(plain / value, 3) for plain, value in zip(speeds["plain"], values, strict=True)]
+        row = {"model": variant, "positions_per_second": values}
+        compared: Row = {"times_as_long": ratios, "median_times_as_long": median(ratios)}
+        rows.append(row if variant == "plain" else {**row, **compared})
+    return rows
 
 
-def ranked(data: Dataset, seeds: int) -> dict[str, object]:
-    """Train to the end with and without heads and rank the next item."""
-    split, tables = Split.leave_last_out(data), {}
-    for way in ("plain", "heads"):
-        found, changes = [], NAMED_SPLITS[way]
-        for seed in range(seeds):
-            recipe = Recipe.load(RECIPE, set=[f"seed={seed}", *changes])
-            model = fit_run(recipe, data, split, Path("runs/responses_cost") / f"{way}-{seed}", resume=True)
-            found.append(judged(model, split, split.test.histories))
-            print(way, seed, found[-1]["ndcg@10"].mean(), flush=True)
-        tables[way] = averaged(found)["ndcg@10"].to_numpy()
-    plain = tables["plain"]
-    return {
-        "seeds": seeds,
-        "ndcg@10": {way: bootstrap(values).model_dump() for way, values in tables.items()},
-        "share_of_plain": round(float(tables["heads"].mean() / plain.mean()), 4),
-        "p_value": paired_p_value(tables["heads"], plain),
-    }
+def trained(data: Dataset, split: Split, variant: str, seed: int) -> Recommender:
+    """Train to the end, or load the finished run."""
+    recipe = Recipe.load(RECIPE, set=[f"name={variant}", f"seed={seed}", *VARIANTS[variant]])
+    return fit_run(recipe, data, split, Path("runs/responses_cost") / f"{variant}-{seed}", resume=True)
 
 
 def main() -> None:
-    """Train, time, judge, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=150)
+    """Train, time, evaluate, write."""
+    parser = arguments(__doc__)
+    parser.add_argument("--users", type=int, default=150, help="of those timed")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
-    given = parser.parse_args()
-    data = fetch("ml-100k")
-    found = {"recipe": Recipe.load(RECIPE).model_dump(mode="json"), "time": timed(data, given.users, given.pairs)}
-    found |= {"next_item": ranked(data, given.seeds), "machine": machine(), "versions": versions()}
-    Path("eval/results/responses_cost.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    args = parser.parse_args()
+    data = open_data("ml-100k")
+    first = data.events["user_id"].unique(maintain_order=True)[: args.users]
+    part = data.with_events(data.events.filter(pl.col("user_id").is_in(first.implode())))
+    sections = {"Training speed of each round": timed(part, args.pairs)}
+    split = Split.leave_last_out(data)
+    models = {
+        f"{variant}, seed {seed}": trained(data, split, variant, seed)
+        for variant in ("heads", "plain")
+        for seed in range(args.seeds)
+    }
+    report = evaluate(models, split, progress=True)
+    settings = {"events timed": part.events.height}
+    write_result(args.out / "responses_cost.json", sections, settings=settings, report=report)
 
 
 if __name__ == "__main__":

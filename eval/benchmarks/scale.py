@@ -1,25 +1,22 @@
 """Prepare and split a generated log of 20 million events, and do the same with pandas: memory and speed.
 
-python eval/benchmarks/scale.py [--events N] [--items N] [--out eval/results/scale.json]. Each side runs in a
-process of
-its own, so that its peak memory is its own; both read one CSV file and write Parquet.
+python eval/benchmarks/scale.py [--events N] [--items N]. Each side runs in a process of its own, so that its peak
+memory is its own; both read one CSV file and write Parquet. Writes scale.json.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import multiprocessing
-import resource
+import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from llmrec.runtime import machine, versions
+from eval.common import arguments, run_measured, write_result
+from llmrec import Dataset, Split
 
 
 def generate(path: Path, events: int, items: int) -> None:
@@ -40,21 +37,21 @@ def generate(path: Path, events: int, items: int) -> None:
             table.with_columns(named).write_csv(file, include_header=start == 0)
 
 
-def with_llmrec(log: Path, out: Path) -> dict[str, object]:
+def with_llmrec(log: Path, out: Path) -> dict[str, float]:
     """Prepare and split as the command line does."""
-    from llmrec import Dataset, Split
-
     began = time.perf_counter()
     data = Dataset.from_files(log, min_item_events=5, min_user_events=5)
     data.save(out / "data")
     prepared = time.perf_counter()
     split = Split.leave_last_out(data)
     split.save(out / "split")
-    return {"prepare_seconds": prepared - began, "split_seconds": time.perf_counter() - prepared, **_counts(split)}
+    seconds = {"prepare_seconds": prepared - began, "split_seconds": time.perf_counter() - prepared}
+    train, valid, test = np.bincount(split.parts, minlength=3)[:3].tolist()
+    return seconds | {"train": train, "valid": valid, "test": test}
 
 
-def with_pandas(log: Path, out: Path) -> dict[str, object]:
-    """The same steps in the usual pandas way, without the checks, the catalog and the hashes."""
+def with_pandas(log: Path, out: Path) -> dict[str, float]:
+    """The same steps as pandas users write them, without the checks, the catalog and the hashes."""
     import pandas as pd
 
     began = time.perf_counter()
@@ -78,59 +75,38 @@ def with_pandas(log: Path, out: Path) -> dict[str, object]:
     return seconds | {"train": len(train), "valid": len(valid), "test": len(test)}
 
 
-def _counts(split: object) -> dict[str, object]:
-    train, valid, test = np.bincount(split.parts, minlength=3)[:3].tolist()  # type: ignore[attr-defined]
-    return {"train": train, "valid": valid, "test": test}
-
-
-def _measured(work: Callable[[Path, Path], dict[str, object]], log: Path, out: Path, queue: object) -> None:
-    found = work(log, out)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    queue.put({**found, "peak_memory_gib": round(peak, 2)})  # type: ignore[attr-defined]
-
-
-def measure(work: Callable[[Path, Path], dict[str, object]], log: Path, out: Path) -> dict[str, object]:
-    """Run one side in a fresh process. Returns seconds, peak memory and the size of each part."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    out.mkdir()
-    process = context.Process(target=_measured, args=(work, log, out, queue))
-    process.start()
-    found: dict[str, object] = queue.get()
-    process.join()
-    return found
+SIDES = {"llmrec": with_llmrec, "pandas": with_pandas}
 
 
 def main() -> None:
-    """Generate, measure both sides, write the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Generate, measure both sides in turn, write the result."""
+    parser = arguments(__doc__)
     parser.add_argument("--events", type=int, default=20_000_000)
     parser.add_argument("--items", type=int, default=200_000)
-    parser.add_argument("--only", choices=["llmrec", "pandas"])
-    parser.add_argument("--out", type=Path, default=Path("eval/results/scale.json"))
-    chosen = parser.parse_args()
-    sides = {"llmrec": with_llmrec, "pandas": with_pandas}
-    results: dict[str, dict[str, object]] = {}
-    with tempfile.TemporaryDirectory() as place:
-        log = Path(place) / "log.csv"
-        generate(log, chosen.events, chosen.items)
-        for name, work in sides.items():
-            if chosen.only in (None, name):
-                found = measure(work, log, Path(place) / name)
-                total = float(str(found["prepare_seconds"])) + float(str(found["split_seconds"]))
-                results[name] = {**found, "events_per_second": round(chosen.events / total)}
-                print(name, results[name], flush=True)
-    metadata: dict[str, object] = {"events": chosen.events, "items": chosen.items, "results": results}
-    if len(results) == len(sides):
-        ours, theirs = (float(str(results[name]["events_per_second"])) for name in sides)
-        metadata["times_pandas"] = round(ours / theirs, 2)
-        metadata["same_parts"] = all(
-            results["llmrec"][part] == results["pandas"][part] for part in ("train", "test")
-        )
-    metadata |= {"machine": machine(), "versions": versions()}
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
-    print(f"{chosen.out}: {metadata.get('times_pandas')} times pandas")
+    parser.add_argument("--side", choices=SIDES, help="do the work of one side: --log, --work")
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--work", type=Path)
+    args = parser.parse_args()
+    if args.side:
+        print(json.dumps(SIDES[args.side](args.log, args.work)))
+        return
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.csv"
+        generate(log, args.events, args.items)
+        for side in SIDES:
+            work = Path(folder) / side
+            work.mkdir()
+            run = run_measured([sys.executable, __file__, "--side", side, "--log", log, "--work", work])
+            row = run.values() | {"peak_memory_gib": round(run.peak_memory_gib, 2)}
+            row["events_per_second"] = round(args.events / (row["prepare_seconds"] + row["split_seconds"]))
+            rows.append({"side": side, **row})
+            print(rows[-1], flush=True)
+    ours, theirs = rows
+    ours["times_pandas"] = round(ours["events_per_second"] / theirs["events_per_second"], 2)
+    ours["same_parts"] = all(ours[part] == theirs[part] for part in ("train", "test"))
+    settings = {"events": args.events, "items": args.items}
+    write_result(args.out / "scale.json", {"Prepare and split": rows}, settings=settings)
 
 
 if __name__ == "__main__":

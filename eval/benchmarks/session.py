@@ -1,50 +1,35 @@
 """A live session against reading the whole history again: what one more event costs, and that answers agree.
 
-python eval/benchmarks/session.py [--out eval/results/session.json]. The default LLM at full depth, histories as
-text, real
-histories of ML-100K. The model is hardly trained: neither cost nor agreement depends on it.
+python eval/benchmarks/session.py. The default LLM at full depth, histories as text, real histories of ML-100K. The
+model is hardly trained: neither cost nor agreement depends on it. Writes session.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from eval.common import arguments, open_data, write_result
 from llmrec import Dataset, Histories, Recipe, Split
-from llmrec.data import Catalog, fetch
+from llmrec.data import Catalog
 from llmrec.models import LLMRecommender
-from llmrec.runtime import machine, versions
 
-ROUNDS = 3
+HISTORIES = 3
+LENGTHS = (50, 200)
 
 
-def main() -> None:
-    """Train a little, then measure at 50 and at 200 items."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("eval/results/session.json"))
-    out = parser.parse_args().out
-    split = Split.leave_last_out(fetch("ml-100k"))
-    every = split.test.histories
-    rows = np.flatnonzero(every.lengths() >= 200)[:ROUNDS]
-    long = [every[n : n + 1].events["item_id"].to_list() for n in rows]
-    # Only the items in use, and hardly any training: neither changes what is timed.
-    used = pl.col("item_id").is_in([item for history in long for item in history[-200:]])
-    events = split.train.events.filter(used).head(60)
-    few = Dataset(events, Catalog(split.train.catalog.table.filter(used)), "few", order_only=False)
+def hardly_trained(split: Split, items: list[str]) -> LLMRecommender:
+    """Train on a few events of the items in use: neither number changes what is timed."""
+    used = pl.col("item_id").is_in(items)
+    catalog = Catalog(split.train.catalog.table.filter(used))
+    few = Dataset(split.train.events.filter(used).head(60), catalog, "few", order_only=False)
     limits = ["history.max_items=200", "history.max_tokens=4096", "train.epochs=1", "train.title_loss=0"]
-    model = LLMRecommender(Recipe.load("smollm2-135m-lora", set=[*limits, "train.batch_tokens=2400"])).fit(few)
-    found = {str(items): measured(model, [history[-items:] for history in long]) for items in (50, 200)}
-    metadata = {"results": found, "model": "smollm2-135m", "machine": machine(), "versions": versions()}
-    out.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1))
+    return LLMRecommender(Recipe.load("smollm2-135m-lora", set=[*limits, "train.batch_tokens=2400"])).fit(few)
 
 
-def measured(model: LLMRecommender, histories: list[list[str]]) -> dict[str, float]:
+def timed(model: LLMRecommender, histories: list[list[str]]) -> dict[str, float]:
     """Time, per history, appending its last item and recommending; and one pass over all of it."""
     appended, whole, differences, same = [], [], [], 0
     for history in histories:
@@ -61,11 +46,26 @@ def measured(model: LLMRecommender, histories: list[list[str]]) -> dict[str, flo
     return {
         "append_ms": 1000 * float(np.median(appended)),
         "full_ms": 1000 * float(np.median(whole)),
-        "share": float(np.median(appended) / np.median(whole)),
+        "share_of_full": float(np.median(appended) / np.median(whole)),
         "histories": len(histories),
         "same_top_10": same,
         "largest_score_difference": max(differences),
     }
+
+
+def main() -> None:
+    """Train a little, then measure at 50 and at 200 items."""
+    args = arguments(__doc__).parse_args()
+    split = Split.leave_last_out(open_data("ml-100k"))
+    every = split.test.histories
+    long = np.flatnonzero(every.lengths() >= max(LENGTHS))[:HISTORIES]
+    histories = [every[n : n + 1].events["item_id"].to_list() for n in long]
+    model = hardly_trained(split, [item for history in histories for item in history[-max(LENGTHS) :]])
+    rows = [
+        {"items_of_the_history": items, **timed(model, [history[-items:] for history in histories])}
+        for items in LENGTHS
+    ]
+    write_result(args.out / "session.json", {"One more event": rows}, settings={"model": "smollm2-135m"})
 
 
 if __name__ == "__main__":

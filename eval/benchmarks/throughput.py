@@ -1,16 +1,11 @@
 """Training speed: one pass a history against one prompt a target (TRL), and against a plain padded Trainer.
 
-python eval/benchmarks/throughput.py [--peer-python PYTHON]. The same model, LoRA, precision and threads, in one
-run. PYTHON
-is that of an environment with the requirements of eval/peers/trl_sft.py; without it TRL is left out. Writes
-eval/results/throughput.json.
+python eval/benchmarks/throughput.py [--python trl=INTERPRETER] [--without-trl]. The same model, LoRA, precision
+and threads, in one run; TRL in an environment of its own (eval/peers/trl_sft.py). Writes throughput.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -21,15 +16,26 @@ import polars as pl
 import torch
 from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 
+from eval.common import arguments, open_data, run_measured, write_result
+from eval.peers.launch import command, interpreters
 from llmrec import Dataset, Histories, Recipe
 from llmrec.config import AdapterConfig
-from llmrec.data import Catalog, Sequences, fetch
+from llmrec.data import Catalog, Sequences
 from llmrec.llm.backbone import add_adapter
 from llmrec.llm.weights import find_base, load_causal_lm
 from llmrec.models import LLMRecommender
-from llmrec.runtime import machine, versions
 
 BASE = "smollm2-135m"
+TRL = "TRL, one prompt a target"
+PADDED = "padded Trainer, mixed lengths"
+MIXED = "one pass, mixed lengths"
+TITLES = "one pass, mixed lengths, with titles"
+# Each ratio: what, against what, in which speed.
+RATIOS = (
+    (MIXED, PADDED, "tokens_per_second"),
+    (TITLES, PADDED, "tokens_per_second"),
+    ("one pass", TRL, "targets_per_second"),
+)
 
 
 class Clock(TrainerCallback):
@@ -46,7 +52,7 @@ class Clock(TrainerCallback):
         self.seconds += time.perf_counter() - self.began
 
 
-def cut(data: Dataset, users: int, lengths: list[int]) -> Dataset:
+def first_events(data: Dataset, users: int, lengths: list[int]) -> Dataset:
     """Take the first events of some users with more than 50: as many as ``lengths`` says, in turn."""
     counts = data.events.group_by("user_id", maintain_order=True).len().filter(pl.col("len") >= 51)["user_id"]
     wanted = pl.DataFrame({"user_id": counts[:users], "n": [lengths[n % len(lengths)] for n in range(users)]})
@@ -57,39 +63,30 @@ def cut(data: Dataset, users: int, lengths: list[int]) -> Dataset:
     return Dataset(events, Catalog(used), data.name, order_only=data.order_only)
 
 
-def ours(data: Dataset, *changes: str) -> tuple[LLMRecommender, dict[str, float]]:
-    """Train an epoch. Every event is a target once."""
+def one_pass(data: Dataset, *changes: str) -> tuple[LLMRecommender, dict[str, float]]:
+    """Train an epoch of ours. Every event is a target once."""
     options = ["train.epochs=1", "train.batch_tokens=2400", "history.max_items=51", "backbone.dtype=float32"]
     model = LLMRecommender(Recipe.load("smollm2-135m-lora", set=[*options, *changes])).fit(data)
-    log = model.train_log[0]
-    return model, {
-        "targets": data.events.height,
-        "tokens": log["tokens"],
-        "seconds": log["seconds"],
-        "targets_per_second": data.events.height / log["seconds"],
-        "tokens_per_second": log["tokens"] / log["seconds"],
+    log, targets = model.train_log[0], data.events.height
+    speed = {
+        f"{name}_per_second": n / log["seconds"] for name, n in (("targets", targets), ("tokens", log["tokens"]))
     }
+    return model, {"targets": targets, "tokens": log["tokens"], "seconds": log["seconds"], **speed}
 
 
-def texts(model: LLMRecommender, data: Dataset) -> list[list[int]]:
-    """The token ids of every history, as our own training reads them."""
+def padded_trainer(model: LLMRecommender, data: Dataset) -> dict[str, float]:
+    """Train on the same tokens as most do: histories in random order, padded to the longest."""
     sequences = Sequences.encode(Histories.from_events(data.events), model.catalog)
-    return [model.encoder.written(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
-
-
-def padded_trainer(rows: list[list[int]]) -> dict[str, float]:
-    """The usual loop: histories in random order, padded to the longest, the language-model loss."""
+    rows = [model.encoder.written(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
     base, tokenizer = load_causal_lm(BASE, dtype="float32")
     base.requires_grad_(False)
-    model = add_adapter(base, AdapterConfig())
-    collate, clock = DataCollatorForLanguageModeling(tokenizer, mlm=False), Clock()
-    order = np.random.default_rng(0).permutation(len(rows))
+    clock, order = Clock(), np.random.default_rng(0).permutation(len(rows))
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            model=model,
-            data_collator=collate,
+            model=add_adapter(base, AdapterConfig()),
+            data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
             callbacks=[clock],
-            train_dataset=[{"input_ids": rows[n]} for n in order],  # type: ignore[arg-type]
+            train_dataset=[{"input_ids": rows[n]} for n in order],
             args=TrainingArguments(
                 folder,
                 num_train_epochs=1,
@@ -106,63 +103,54 @@ def padded_trainer(rows: list[list[int]]) -> dict[str, float]:
     return {"tokens": tokens, "seconds": clock.seconds, "tokens_per_second": tokens / clock.seconds}
 
 
-def trl(python: str, data: Dataset, titles: list[str], steps: int) -> dict[str, float]:
+def trl(model: LLMRecommender, data: Dataset, python: str | None, steps: int = 4) -> dict[str, float]:
     """One prompt a target: 50 titles, the next one to be completed."""
-    codes = data.catalog.codes(data.events["item_id"])
-    users = data.events["user_id"].to_list()
+    encoder, users = model.encoder, data.events["user_id"].to_list()
+    lines = [str(encoder.tokenizer.decode(encoder.serializer.line(n))).strip() for n in range(len(data.catalog))]
+    titles = [lines[code] + "\n" for code in data.catalog.codes(data.events["item_id"])]
     rows = [
-        {
-            "prompt": "The user saw, in this order:\n" + "".join(f"{titles[c]}\n" for c in codes[n - 50 : n]),
-            "completion": titles[codes[n]] + "\n",
-        }
+        {"prompt": "The user saw, in this order:\n" + "".join(titles[n - 50 : n]), "completion": titles[n]}
         for n in range(50, len(users))
         if users[n] == users[n - 50]
     ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "prompts.parquet"
         pl.DataFrame(rows).write_parquet(file)
-        script = Path(__file__).resolve().parents[1] / "peers" / "trl_sft.py"
-        place, threads = find_base(BASE).location, torch.get_num_threads()
-        command = [python, script, file, place, "--steps", steps, "--threads", threads]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return {**found, "targets_per_second": found["targets"] / found["seconds"]}
+        base, threads = find_base(BASE).location, torch.get_num_threads()
+        words = [*command("trl_sft.py", python), file, base, "--steps", steps, "--threads", threads]
+        values = run_measured(words).values()
+    row = {name: values[name] for name in ("targets", "seconds")}
+    return {**row, "targets_per_second": row["targets"] / row["seconds"]}
 
 
 def main() -> None:
     """Measure all, write the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer-python")
-    parser.add_argument("--out", type=Path, default=Path("eval/results/throughput.json"))
-    asked = parser.parse_args()
-    data = fetch("ml-100k")
-    results: dict[str, Any] = {}
-    full = cut(data, 12, [51])
-    model, results["one pass"] = ours(full, "train.title_loss=0")
-    if asked.peer_python:
-        lines = [
-            model.encoder.tokenizer.decode(model.encoder.serializer.line(n)).strip()
-            for n in range(len(full.catalog))
-        ]
-        results["TRL, one prompt a target"] = trl(asked.peer_python, full, lines, steps=4)
-    mixed = cut(data, 24, [10, 20, 35, 50])
-    model, results["one pass, mixed lengths"] = ours(mixed, "train.title_loss=0")
-    _, results["one pass, mixed lengths, with titles"] = ours(mixed, "train.title_loss=0.1")
-    results["padded Trainer, mixed lengths"] = padded_trainer(texts(model, mixed))
-    ratios = {"tokens_against_padded": _ratio(results, "one pass, mixed lengths", "padded Trainer, mixed lengths")}
-    ratios["tokens_against_padded_with_titles"] = _ratio(
-        results, "one pass, mixed lengths, with titles", "padded Trainer, mixed lengths"
-    )
-    if asked.peer_python:
-        one, peer = results["one pass"], results["TRL, one prompt a target"]
-        ratios["targets_against_trl"] = one["targets_per_second"] / peer["targets_per_second"]
-    metadata = {"results": results, "ratios": ratios, "threads": torch.get_num_threads(), "machine": machine()}
-    asked.out.write_text(json.dumps({**metadata, "versions": versions()}, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(ratios, indent=1))
-
-
-def _ratio(results: dict[str, Any], one: str, other: str) -> float:
-    return float(results[one]["tokens_per_second"] / results[other]["tokens_per_second"])
+    parser = arguments(__doc__)
+    parser.add_argument("--python", nargs="*", default=[], metavar="trl=INTERPRETER", help="instead of uv run")
+    parser.add_argument("--without-trl", action="store_true")
+    args = parser.parse_args()
+    data = open_data("ml-100k")
+    results: dict[str, dict[str, Any]] = {}
+    full = first_events(data, 12, [51])
+    model, results["one pass"] = one_pass(full, "train.title_loss=0")
+    if not args.without_trl:
+        results[TRL] = trl(model, full, interpreters(args.python).get("trl"))
+    mixed = first_events(data, 24, [10, 20, 35, 50])
+    model, results[MIXED] = one_pass(mixed, "train.title_loss=0")
+    _, results[TITLES] = one_pass(mixed, "train.title_loss=0.1")
+    results[PADDED] = padded_trainer(model, mixed)
+    ratios = [
+        {"training": one, "against": other, "in": speed.replace("_", " "),
+         "times": results[one][speed] / results[other][speed]}
+        for one, other, speed in RATIOS
+        if other in results
+    ]  # fmt: skip
+    print(*ratios, sep="\n")
+    sections = {
+        "Training": [{"training": name, **row} for name, row in results.items()],
+        "How many times as fast": ratios,
+    }
+    write_result(args.out / "throughput.json", sections, settings={"threads": torch.get_num_threads()})
 
 
 if __name__ == "__main__":

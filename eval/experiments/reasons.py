@@ -1,27 +1,39 @@
-"""Explain recommendations of a trained run and judge the reasons.
+"""Explain recommendations of a trained run and evaluate the reasons.
 
-python eval/experiments/reasons.py RUN [--recs 1000] [--base smollm2-135m] [--out eval/results/reasons.json]
-[--shown FILE]
+python eval/experiments/reasons.py RUN [--recs 1000] [--base smollm2-135m] [--shown FILE]
 Users are drawn with a fixed seed; each gets a reason for the first two items. --shown gets fifty random sentences.
+Writes reasons.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 import llmrec
+from eval.common import Row, arguments, write_result
 from llmrec.evaluation import deletion_test, judge_reasons
-from llmrec.evaluation.reasons.faithfulness import as_json
-from llmrec.reasons import LocalNarrator, counts
-from llmrec.runtime import machine, versions
+from llmrec.evaluation.significance import Interval
+from llmrec.reasons import Explanations, LocalNarrator, NarrationRequest, counts
 
 EACH = 2
+MEANINGS = {
+    "faithful": "every claim is in the evidence",
+    "without_template": "worded by the LLM, not by the template",
+    "first_try": "passed the audit at once",
+    "unique_ratio": "share of different sentences",
+    "feature_coverage": "share of the catalog's attribute values that any sentence names",
+    "feature_diversity": "attribute values that two sentences have in common, on average; fewer is more diverse",
+    "deletion_better": "leaving out the named items lowers the score more than as many random others",
+    "deletion_gap": "by how much more, in units of the score",
+    "sufficiency_better": "the named items alone keep more of the score than as many random others",
+    "sufficiency_gap": "by how much more, in units of the score",
+    "reading_ease": "Flesch reading ease; 60 to 70 is plain English",
+}
 
 
 class Timed(LocalNarrator):
@@ -29,57 +41,60 @@ class Timed(LocalNarrator):
 
     seconds, tokens = 0.0, 0
 
-    def narrate(self, tasks):  # type: ignore[no-untyped-def]
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
         """Write as LocalNarrator does."""
         began = time.perf_counter()
-        written = super().narrate(tasks)
+        written = super().narrate(requests)
         self.seconds += time.perf_counter() - began
         self.tokens += sum(len(ids) for ids in self.chat.loaded[1](written)["input_ids"]) if written else 0
         return written
 
 
+def written_out(why: Explanations) -> str:
+    """Fifty random sentences, one a line."""
+    rows = why.table.sample(min(50, len(why)), seed=0).iter_rows(named=True)
+    lines = [f"{'' if row['backend'] == 'llm' else '(template) '}{row['sentence']}" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Recommend, explain, judge, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    """Recommend, explain, evaluate, write."""
+    parser = arguments(__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--recs", type=int, default=1000)
     parser.add_argument("--base", default="smollm2-135m")
-    parser.add_argument("--out", type=Path, default=Path("eval/results/reasons.json"))
     parser.add_argument("--shown", type=Path, default=Path("reasons_shown.txt"))
-    options = parser.parse_args()
-    model, rng = llmrec.load(options.run), np.random.default_rng(0)
-    n = min(len(model.histories), -(-options.recs // EACH))
+    args = parser.parse_args()
+    model, rng = llmrec.load(args.run), np.random.default_rng(0)
+    n = min(len(model.histories), -(-args.recs // EACH))
     histories = model.histories.take(np.sort(rng.choice(len(model.histories), n, replace=False)))
-    recs = model.recommend(histories, EACH).head(options.recs)
-    narrator = Timed(options.base)
+    recs = model.recommend(histories, EACH).head(args.recs)
+    narrator = Timed(args.base)
     began = time.perf_counter()
     why = llmrec.explain(model, recs, histories, narrator=narrator)
     seconds = time.perf_counter() - began
-    tested = deletion_test(model, why, histories)
+    scores = judge_reasons(model, why, histories)
     faults = Counter(fault.split("'")[0].strip() for one in why for fault in one.faults)
-    result = {
-        "run": options.run.name,
-        "recs": len(why),
-        "judged": as_json(judge_reasons(model, why, histories)),
-        "counts": counts(why),
-        "passed_at_second_try": sum(one.backend != "template" and not one.first_try for one in why),
-        "deletion_cases": tested.height,
-        "deletion_mean_gap_over_zero": float((tested["deletion_gap"] > 0).mean() or 0.0),
+    second_try = sum(one.backend != "template" and not one.first_try for one in why)
+    speed = {
         "sentences_per_second": len(why) / seconds,
         "llm_tokens_per_second": narrator.tokens / narrator.seconds,
-        "faults": dict(faults.most_common(12)),
-        "machine": machine(),
-        "versions": versions(),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    shown = why.table.sample(min(50, len(why)), seed=0)
-    lines = [
-        f"{'' if row['backend'] == 'llm' else '(template) '}{row['sentence']}"
-        for row in shown.iter_rows(named=True)
-    ]
-    options.shown.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    values = {name: value.model_dump() if isinstance(value, Interval) else value for name, value in scores.items()}
+    sections: dict[str, Sequence[Row]] = {
+        "The sentences": [
+            {"measure": name, "value": value, "meaning": MEANINGS[name]} for name, value in values.items()
+        ],
+        "Who worded them": [{**counts(why), "passed_at_second_try": second_try}],
+        "What the audit found wrong": [{"fault": name, "times": n} for name, n in faults.most_common(12)],
+    }
+    write_result(
+        args.out / "reasons.json",
+        sections,
+        settings={"run": args.run.name, "reasons": len(why), **speed},
+        details={"deletion_cases": deletion_test(model, why, histories).height},
+    )
+    args.shown.write_text(written_out(why), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
-"""Try a recipe with other fields, at random from its search space, and judge every trial on validation only.
+"""Try a recipe with other fields, at random from its search space, and evaluate every trial on validation only.
 
-python eval/experiments/tune.py RECIPE [--data DIR | ml-100k] [--trials N] [--set field=value ...]. Trial 0 is the
-recipe as
-it is. Each finished trial is a line of eval/results/tune/DATA-RECIPE.jsonl; a recipe with the same values is
-not tried again.
+python eval/experiments/tune.py RECIPE [--data DIR] [--trials N] [--set field=value ...]. Trial 0 is the recipe as
+it is. Each finished trial is a line of tune/DATA-RECIPE.jsonl; a recipe with the same values is not tried again.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -18,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from llmrec import Dataset, Recipe, Split, evaluate
-from llmrec.data import BUILTIN, fetch
+from eval.common import ROOT, arguments, open_data
+from llmrec import Recipe, Split, evaluate
 from llmrec.models import from_recipe
 
 
-def choices(space: Path, trials: int, seed: int) -> list[list[str]]:
-    """Draw each trial's changes; the same seed draws the same, however many trials are asked for."""
+def changes_of(space: Path, trials: int, seed: int) -> list[list[str]]:
+    """Draw each trial's changes; the same seed draws the same, however many trials there are."""
     fields = yaml.safe_load(space.read_text(encoding="utf-8"))
     draw = np.random.default_rng(seed)
     drawn = [[f"{name}={draw.choice(values)}" for name, values in fields.items()] for _ in range(1, trials)]
@@ -38,42 +35,42 @@ def identity(recipe: Recipe) -> str:
 
 
 def trial(recipe: Recipe, split: Split, work: Path) -> dict[str, object]:
-    """Train once. Returns the best epoch and what all validation users say of it."""
+    """Train once. Returns the best epoch and NDCG@10 over all validation users."""
     began = time.perf_counter()
     model = from_recipe(recipe).fit(split.train, valid=split.valid, work_dir=work, progress=True)
     epochs = max(model.train_log, key=lambda row: row["valid_ndcg@10"])["epoch"] if model.train_log else 0
     table = evaluate({"model": model}, split, fold="valid").table
     seconds = round(time.perf_counter() - began, 1)
-    if work.exists():  # kept until here, so that a trial that is cut off goes on where it was
+    if work.exists():  # it stays until here, so that a trial that is cut off goes on where it was
         shutil.rmtree(work)
     return {"valid_ndcg@10": float(table["ndcg@10"][0]), "best_epoch": epochs, "seconds": seconds}
 
 
 def main() -> None:
     """Run what is missing, print the best."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, data=True)
     parser.add_argument("recipe")
-    parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--set", nargs="*", default=[])
-    asked = parser.parse_args()
-    data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
+    args = parser.parse_args()
+    data = open_data(args.data)
     split = Split.leave_last_out(data)
-    out = Path(f"eval/results/tune/{data.name}-{asked.recipe}.jsonl")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in out.read_text().splitlines()] if out.is_file() else []
-    for number, changes in enumerate(choices(Path(f"finetune/search/{asked.recipe}.yaml"), asked.trials, seed=0)):
-        changes = [*changes, *asked.set]
-        recipe = Recipe.load(asked.recipe, set=changes)
+    log = args.out / "tune" / f"{data.name}-{args.recipe}.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    space = ROOT / "finetune" / "search" / f"{args.recipe}.yaml"
+    for number, drawn in enumerate(changes_of(space, args.trials, seed=0)):
+        changes = [*drawn, *args.set]
+        recipe = Recipe.load(args.recipe, set=changes)
         known = identity(recipe)
-        if any(row.get("recipe") == known and row["split"] == split.hash for row in done):
+        if any(row.get("recipe") == known and row["split"] == split.hash for row in rows):
             continue
-        found = trial(recipe, split, Path(f"runs/tune/{data.name}-{asked.recipe}-{known}"))
-        done.append({"trial": number, "changes": changes, **found, "recipe": known, "split": split.hash})
-        with out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(done[-1]) + "\n")
-        print(done[-1], flush=True)
-    print("best:", max(done, key=lambda row: float(row["valid_ndcg@10"])))
+        result = trial(recipe, split, Path(f"runs/tune/{data.name}-{args.recipe}-{known}"))
+        rows.append({"trial": number, "changes": changes, **result, "recipe": known, "split": split.hash})
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+        print(rows[-1], flush=True)
+    print("best:", max(rows, key=lambda row: float(row["valid_ndcg@10"])))
 
 
 if __name__ == "__main__":

@@ -1,42 +1,38 @@
-"""Ask an untuned LLM by prompt to choose among twenty candidates, beside models that learned: the zero-shot way.
+"""Prompt an untuned LLM to choose among twenty candidates, beside models that were trained.
 
-python eval/experiments/zero_shot.py [--data DIR | ml-100k] [--ways letter ...] [--recipes NAME ...]. LLMRank (Hou
-et al. 2024) ranks so. All answer the same questions of candidates-20. Writes eval/results/zero-shot-DATA.json.
+python eval/experiments/zero_shot.py [--data DIR] [--modes letter ...] [--recipes NAME ...]. LLMRank (Hou et al.
+2024) ranks so. All rank the same candidates (the protocol candidates-20). Writes zero-shot-DATA.json.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 
 from rich.console import Console
 
-from llmrec import Dataset, Recipe, Split, evaluate
-from llmrec.data import BUILTIN, fetch
-from llmrec.evaluation import EvaluationProtocol
+from eval.common import arguments, open_data, write_result
+from llmrec import Recipe, Split, evaluate
 from llmrec.models import PromptRanking, Recommender
 from llmrec.models.runs import fit_run
 
 
 def main() -> None:
-    """Fit what learns, ask all, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="ml-100k")
-    parser.add_argument("--ways", nargs="*", default=["letter"], choices=["letter", "title", "order"])
+    """Fit what is trained, evaluate, write."""
+    parser = arguments(__doc__, data=True)
+    parser.add_argument("--modes", nargs="*", default=["letter"], choices=["letter", "title", "order"])
     parser.add_argument("--recipes", nargs="*", default=["popularity", "markov", "text"])
-    asked = parser.parse_args()
-    data = fetch(asked.data) if asked.data in BUILTIN else Dataset.load(asked.data)
+    args = parser.parse_args()
+    data = open_data(args.data)
     split = Split.leave_last_out(data)
-    place = Path("runs/baselines") / data.name
-    models: dict[str, Recommender] = {f"zero-shot-{mode}": PromptRanking(mode=mode) for mode in asked.ways}
+    models: dict[str, Recommender] = {f"zero-shot-{mode}": PromptRanking(mode=mode) for mode in args.modes}
     for model in models.values():
         model.fit(split.train)
-    models |= {name: fit_run(Recipe.load(name), data, split, place / name, resume=True) for name in asked.recipes}
-    report = evaluate(models, split, protocol=EvaluationProtocol.load("candidates-20"), progress=True)
+    runs = Path("runs/baselines") / data.name
+    for name in args.recipes:
+        models[name] = fit_run(Recipe.load(name), data, split, runs / name, resume=True)
+    report = evaluate(models, split, protocol="candidates-20", progress=True)
     Console().print(report)
-    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
-    Path(f"eval/results/zero-shot-{data.name}.json").write_text(text + "\n", encoding="utf-8")
+    write_result(args.out / f"zero-shot-{data.name}.json", report=report)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from eval import report
 from eval.common import read_result
 from llmrec.config import names
 
-EVAL = Path(__file__).resolve().parent.parent / "eval"
+EVAL = Path(__file__).resolve().parents[2] / "eval"
 SHAPE = ("name", "date", "command", "machine", "versions", "settings", "sections")
 
 
