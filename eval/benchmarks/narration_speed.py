@@ -1,8 +1,9 @@
 """Time batched narration against a loop of ``model.generate``, one sentence at a time, in one run.
 
-python eval/benchmarks/narration_speed.py RUN [--sentences 32] [--base smollm2-135m]. The loop gets the same
-prompts and the same limit on quoted titles. Both decode greedily; where their words differ, the result says by how much
-the scores of the two tokens did: batches round differently. Writes narration_speed.json.
+python eval/benchmarks/narration_speed.py RUN [--sentences 32] [--base smollm2-135m]
+The loop gets the same prompts and the same limit on quoted titles. Both decode greedily; where their words differ,
+the result says by how much the scores of the two tokens did: batches round differently. Writes
+narration_speed.json.
 """
 
 from __future__ import annotations
