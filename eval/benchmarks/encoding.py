@@ -16,7 +16,6 @@ import torch
 
 from eval.common import arguments, open_data, write_result
 from llmrec.data import Catalog
-from llmrec.llm.backbone import encoder
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.serialize import Serializer
 from llmrec.llm.weights import find_base, load_causal_lm
@@ -68,8 +67,7 @@ def main() -> None:
 
     def ours() -> Serializer:
         serializer = Serializer.build(tokenizer, texts, prefix="", encoding="text")
-        inputs = model.get_input_embeddings()
-        encode_item_texts(encoder(model), inputs, serializer, batch_tokens=args.batch_tokens)
+        encode_item_texts(model, serializer, batch_tokens=args.batch_tokens)
         return serializer
 
     sides: dict[str, Callable[[], object]] = {"llmrec": ours}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
+from llmrec.llm.backbone import encoder
 from llmrec.llm.serialize import Serializer
 from llmrec.training.batching import by_length
 
@@ -14,33 +15,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
-    from torch import nn
 
     # Token ids [n, length] to last hidden states [n, length, hidden].
     Read = Callable[[torch.Tensor], torch.Tensor]
 
 
-def encode_item_texts(
-    model: nn.Module, embed: nn.Module, serializer: Serializer, *, batch_tokens: int
-) -> Float32s:
-    """Mean-pool an LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
+def encode_item_texts(model: Any, serializer: Serializer, *, batch_tokens: int) -> Float32s:
+    """Mean-pool a causal LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
     import torch
 
+    blocks, embed = encoder(model), model.get_input_embeddings()
+
     def read(tokens: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = model(inputs_embeds=embed(tokens), use_cache=False).last_hidden_state
+        states: torch.Tensor = blocks(inputs_embeds=embed(tokens), use_cache=False).last_hidden_state
         return states
 
-    device = next(model.parameters()).device
-    found: Float32s | None = None
+    device = next(blocks.parameters()).device
+    vectors: Float32s | None = None
     with torch.inference_mode():
         for rows in by_length(np.diff(serializer.offsets) + 1, batch_tokens):
             tokens, lengths = laid_out(serializer, rows)
             mean = pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
-            if found is None:
-                found = np.empty((len(serializer.offsets) - 1, mean.shape[1]), dtype=np.float32)
-            found[rows] = mean.cpu().numpy()
-    assert found is not None
-    return found
+            if vectors is None:
+                vectors = np.empty((len(serializer.offsets) - 1, mean.shape[1]), dtype=np.float32)
+            vectors[rows] = mean.cpu().numpy()
+    assert vectors is not None
+    return vectors
 
 
 def laid_out(serializer: Serializer, codes: Int64s) -> tuple[Int64s, Int64s]:

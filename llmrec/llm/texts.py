@@ -56,11 +56,10 @@ def _by_sentences(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, s
 
 
 def _by_llm(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
-    from llmrec.llm.backbone import encoder as blocks
     from llmrec.llm.weights import identity_of, load_causal_lm
 
     model, tokenizer = load_causal_lm(encoder)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = Serializer.build(tokenizer, lines, prefix="", encoding="text")
-    vectors = encode_item_texts(blocks(model), model.get_input_embeddings(), serializer, batch_tokens=BATCH_TOKENS)
+    vectors = encode_item_texts(model, serializer, batch_tokens=BATCH_TOKENS)
     return vectors, {"name": encoder, "identity": identity_of(encoder, model)}

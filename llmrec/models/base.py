@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -42,6 +42,11 @@ class Recommender(ABC):
         self.exclude_seen = True
         self.metadata: dict[str, Any] = {}
         self.train_log: list[dict[str, Any]] = []
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe, *, load: Callable[[str], Recommender]) -> Self:
+        """Make an unfitted model; ``load`` reads other runs, for a model whose recipe names one to start from."""
+        return cls(recipe)
 
     def fit(
         self,

@@ -94,7 +94,7 @@ def from_recipe(recipe: Recipe) -> Recommender:
             f"{recipe.name}: no model '{recipe.model}'; there are {', '.join(kinds())}; one of another package "
             "must be installed, or registered by llmrec.models.register"
         )
-    return known(recipe)
+    return known.from_recipe(recipe, load=load)
 
 
 def load(folder: str | Path) -> Recommender:

@@ -48,7 +48,8 @@ def test_answers_and_sessions_are_by_the_same_scores(model: LLMRecommender) -> N
 
 
 def test_only_what_is_read_counts(model: LLMRecommender) -> None:
-    plain = model.embed_users(Histories.of([STEPS])) @ model.item_vectors().T * model.temperature + model.bias
+    items = model.state.items
+    plain = model.embed_users(Histories.of([STEPS])) @ items.vectors.T * items.temperature + items.biases
     differs = np.abs(model.score(Histories.of([STEPS])) - plain)[0] > 1e-3
     assert {model.catalog.ids[code] for code in np.flatnonzero(differs)} == set(STEPS[-5:])
 

@@ -41,7 +41,7 @@ def sequences_of(model: LLMRecommender, histories: Histories) -> Sequences:
 def test_exact_is_the_language_model_s_probability_of_the_line(model: LLMRecommender) -> None:
     scores = TitleGenerator(model.encoder).exact(sequences_of(model, HISTORIES))
     network, serializer = model.encoder.network, model.encoder.serializer
-    window = model.encoder.window(sequences_of(model, HISTORIES))
+    window = model.encoder.windows(sequences_of(model, HISTORIES)).sequences
     for row in (0, 1, 2):
         for code in (0, 7, 11):
             written = serializer.write(np.append(window[row], code)[None].astype(np.int64))

@@ -44,17 +44,18 @@ def test_their_vector_is_that_of_their_text(model: LLMRecommender) -> None:
     """An item with the text of a known one stands where that one's text stands."""
     twin = model.catalog.titles[5]
     model.add_items(pd.DataFrame({"item_id": ["twin"], "title": [twin]}))
-    np.testing.assert_allclose(model.texts[-1], model.texts[5], atol=1e-4)
+    np.testing.assert_allclose(model.state.encodings.texts[-1], model.state.encodings.texts[5], atol=1e-4)
     assert not model.encoder.network.items.known[-1]
-    known = model.bias[:-1]
-    assert model.bias[-1] == pytest.approx(float(np.quantile(known, 0.5)), abs=1e-5)
+    known = model.state.items.biases[:-1]
+    assert model.state.items.biases[-1] == pytest.approx(float(np.quantile(known, 0.5)), abs=1e-5)
 
 
 def test_their_bias_can_be_set(model: LLMRecommender) -> None:
     model.add_items(NEW)
     for quantile in (0.0, 1.0):
         model.set_cold_bias(quantile)
-        assert model.bias[-1] == pytest.approx(float(np.quantile(model.bias[:12], quantile)), abs=1e-6)
+        biases = model.state.items.biases
+        assert biases[-1] == pytest.approx(float(np.quantile(biases[:12], quantile)), abs=1e-6)
         assert model.recipe.head.cold_bias == quantile
     with pytest.raises(RecipeError, match="cold_bias"):
         model.set_cold_bias(1.5)

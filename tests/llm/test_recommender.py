@@ -85,7 +85,7 @@ def test_only_the_newest_items_are_read(model: LLMRecommender) -> None:
 def test_the_token_budget_drops_whole_old_items(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     model = LLMRecommender(tiny_recipe("text", "train.epochs=1", "history.max_tokens=80")).fit(toy_split.train)
     sequences = sequences_of(model, [str(n) for n in range(8)])
-    kept = model.encoder.window(sequences)[0].tolist()
+    kept = model.encoder.windows(sequences).sequences[0].tolist()
     assert kept
     assert kept == sequences[0].tolist()[-len(kept) :]
     room = 80 - len(model.encoder.serializer.prefix)

@@ -50,8 +50,8 @@ def test_it_can_begin_with_a_history(model: LLMRecommender) -> None:
 
 def test_forgetting_reads_anew_rarely(model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
     anew = []
-    plain = UserSession._read_anew
-    monkeypatch.setattr(UserSession, "_read_anew", lambda self: (anew.append(1), plain(self)))
+    plain = UserSession._read_window
+    monkeypatch.setattr(UserSession, "_read_window", lambda self: (anew.append(1), plain(self)))
     session = model.session(forget=0.6)
     for item in STEPS:
         session.append(item)
@@ -60,6 +60,17 @@ def test_forgetting_reads_anew_rarely(model: LLMRecommender, monkeypatch: pytest
     assert session.history == STEPS
     np.testing.assert_allclose(session.state, model.embed_users(Histories.of([STEPS[-3:]]))[0], atol=1e-4)
     assert not set(session.recommend(5)["item_id"]) & set(STEPS)
+
+
+def test_item_vectors_are_computed_once(model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    tower = type(model.encoder.network.items)
+    plain = tower.forward
+    monkeypatch.setattr(tower, "forward", lambda self, *rest: (calls.append(1), plain(self, *rest))[1])
+    session = model.session(STEPS[:2])
+    session.append(STEPS[2])
+    assert session.history == STEPS[:3]
+    assert len(calls) == 1
 
 
 def test_a_session_goes_on_with_items_that_came_later(

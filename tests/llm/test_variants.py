@@ -14,6 +14,7 @@ import torch
 from llmrec import Histories, Recipe, Split
 from llmrec.errors import RecipeError
 from llmrec.llm.backbone import plain
+from llmrec.llm.encode import encode_item_texts
 from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.fit_network import ndcg_on
 from llmrec.models.llm.item_encoder import ItemEncoder
@@ -128,10 +129,11 @@ def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, toy_spl
         LLMRecommender(tiny_recipe("soft", "train.epochs=2", f"head.item_encoder={tower}")).fit(toy_split.train)
         for tower in ("frozen", "finetuned")
     )
-    assert np.abs(tuned.texts - frozen.texts).max() > 0.01
+    assert np.abs(tuned.state.encodings.texts - frozen.state.encodings.texts).max() > 0.01
     with plain(tuned.encoder.network.model):
-        untuned = tuned.encode_item_texts(tuned.encoder.network.model, tuned.encoder.serializer)
-    np.testing.assert_allclose((untuned - tuned.text_mean) / tuned.text_scale, frozen.texts, atol=1e-4)
+        untuned = encode_item_texts(tuned.encoder.network.model, tuned.encoder.serializer, batch_tokens=1200)
+    mean, scale = tuned.state.encodings.mean, tuned.state.encodings.scale
+    np.testing.assert_allclose((untuned - mean) / scale, frozen.state.encodings.texts, atol=1e-4)
 
 
 def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
@@ -143,8 +145,8 @@ def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, toy_spli
     network.train()
     network.item_encoder = ItemEncoder(
         model.encoder.serializer,
-        mean=torch.from_numpy(model.text_mean),
-        scale=model.text_scale,
+        mean=torch.from_numpy(model.state.encodings.mean),
+        scale=model.state.encodings.scale,
         budget=200,
         every=1,
     )
@@ -163,10 +165,18 @@ def test_warm_start_begins_at_the_other_model(tiny_recipe: MakeRecipe, toy_split
     other = from_recipe(Recipe.of(values)).fit(toy_split.train)
     other.save(tmp_path / "sasrec")
     rates = ("train.epochs=1", "train.learning_rate=1e-12", "train.head_learning_rate=1e-12")
-    model = LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'sasrec'}", *rates))
-    model.fit(toy_split.train)
-    ids = model.encoder.network.items.ids.weight.detach().numpy()
-    np.testing.assert_allclose(ids, other.item_vectors(), atol=1e-6)
+    recipe = tiny_recipe("soft", f"head.warm_start={tmp_path / 'sasrec'}", *rates)
+    for model in (from_recipe(recipe), LLMRecommender(recipe, warm_start=other)):
+        assert isinstance(model, LLMRecommender)
+        ids = model.fit(toy_split.train).encoder.network.items.ids.weight.detach().numpy()
+        np.testing.assert_allclose(ids, other.item_vectors(), atol=1e-6)
+
+
+def test_a_warm_start_is_named_and_loaded(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
+    with pytest.raises(RecipeError, match=r"head\.warm_start=run is not loaded; make the model by .*from_recipe"):
+        LLMRecommender(tiny_recipe("soft", "head.warm_start=run")).fit(toy_split.train)
+    with pytest.raises(RecipeError, match=r"head\.warm_start names no run"):
+        LLMRecommender(tiny_recipe("soft"), warm_start=from_recipe(Recipe(model="sasrec")))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +192,7 @@ def test_a_warm_start_that_does_not_fit_is_refused(
     recipe = Recipe.of({**other, "train": {"epochs": 1}})
     from_recipe(recipe).fit(toy_split.train).save(tmp_path / "run")
     with pytest.raises(RecipeError, match=said):
-        LLMRecommender(tiny_recipe("soft", f"head.warm_start={tmp_path / 'run'}")).fit(toy_split.train)
+        from_recipe(tiny_recipe("soft", f"head.warm_start={tmp_path / 'run'}")).fit(toy_split.train)
 
 
 @pytest.mark.parametrize(

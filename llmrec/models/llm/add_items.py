@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from llmrec.config import Recipe
 from llmrec.data import Catalog
 from llmrec.models.llm.build import build_encoder
-from llmrec.models.llm.files import head_parameters, put_head
+from llmrec.models.llm.files import head_arrays, put_head
+from llmrec.models.llm.prepare import tokenized
+from llmrec.models.llm.state import LLMState
 
-if TYPE_CHECKING:
-    from llmrec.models.llm.recommender import LLMRecommender
 
-
-def add_rows(model: LLMRecommender, added: pl.DataFrame) -> None:
-    """Encode new catalog rows as the first ones were, and put them behind these everywhere."""
+def with_items(state: LLMState, added: pl.DataFrame, recipe: Recipe) -> LLMState:
+    """Encode new catalog rows as the first ones were, and append them to everything that is known of items."""
     from llmrec.llm.backbone import plain
+    from llmrec.llm.encode import encode_item_texts
+    from llmrec.training.advice import memory_advice
 
-    network, tokenizer = model.encoder.network, model.encoder.tokenizer
-    lines = model.serializer_of(tokenizer, Catalog(added))
-    with plain(network.model) if model.recipe.head.item_encoder == "frozen" else nullcontext():
-        raw = model.encode_item_texts(network.model, lines)
-    model.texts = np.concatenate([model.texts, (raw - model.text_mean) / model.text_scale]).astype(np.float32)
-    model.counts = np.concatenate([model.counts, np.zeros(added.height, dtype=np.float32)])
-    trained = {name: value.detach().cpu().numpy() for name, value in head_parameters(model)}
-    model.catalog = Catalog(pl.concat([model.catalog.table, added]))
-    model.fields = model.fields.extended(added.height)
-    both = model.encoder.serializer.followed_by(lines)
-    model.encoder = build_encoder(model, network.model, tokenizer=tokenizer, serializer=both)
-    put_head(model, trained)
-    model.encoder.network.eval()
-    model.take_vectors()
-    model.metadata["added_items"] = model.metadata.get("added_items", 0) + added.height
+    network, tokenizer, serializer = state.encoder.network, state.encoder.tokenizer, state.encoder.serializer
+    lines = tokenized(Catalog(added), state.prompts, tokenizer, encoding=serializer.encoding)
+    without_adapter = plain(network.model) if recipe.head.item_encoder == "frozen" else nullcontext()
+    with without_adapter, memory_advice(recipe.train):
+        vectors = encode_item_texts(network.model, lines, batch_tokens=recipe.train.batch_tokens)
+    encodings = state.encodings.extended(vectors)
+    counts = np.concatenate([state.counts, np.zeros(added.height, dtype=np.float32)])
+    fields = state.fields.extended(added.height)
+    encoder = build_encoder(
+        recipe,
+        network.model,
+        tokenizer=tokenizer,
+        serializer=serializer.followed_by(lines),
+        encodings=encodings,
+        counts=counts,
+        fields=fields,
+    )
+    put_head(encoder.network, head_arrays(network))
+    encoder.network.eval()
+    catalog = Catalog(pl.concat([state.catalog.table, added]))
+    extended = replace(state, catalog=catalog, fields=fields, encodings=encodings, counts=counts, encoder=encoder)
+    return extended.refreshed()

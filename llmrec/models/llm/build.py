@@ -1,84 +1,62 @@
-"""Build an LLM recommender's network and reader around an adapted base model, as its recipe says."""
+"""Build an LLM recommender's network and history encoder around an adapted base model, as its recipe says."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from llmrec.arrays import Float32s
+from llmrec.config import Recipe
 from llmrec.llm.serialize import Serializer
-from llmrec.models.llm.warm_start import warm_vectors
+from llmrec.models.responses.fields import EventFields
+from llmrec.models.text_encodings import TextEncodings
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
     from llmrec.models.llm.history_encoder import HistoryEncoder
-    from llmrec.models.llm.recommender import LLMRecommender
+    from llmrec.models.llm.network import Losses, NextItemNetwork
 
 
 def build_encoder(
-    model: LLMRecommender,
-    adapted: Any,
+    recipe: Recipe,
+    adapted: PeftModel,
     *,
     tokenizer: PreTrainedTokenizerBase,
     serializer: Serializer,
+    encodings: TextEncodings,
+    counts: Float32s,
+    fields: EventFields,
     training: bool = False,
 ) -> HistoryEncoder:
-    """Return a reader with a fresh head; ``training`` adds what only training needs."""
+    """Return an encoder with a fresh head. ``training`` adds what re-encodes item texts that are finetuned."""
     import torch
 
     from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.models.llm.item_encoder import ItemEncoder
-    from llmrec.models.llm.item_tower import HeadShape
-    from llmrec.models.llm.network import Losses, NextItemNetwork
+    from llmrec.models.llm.network import NextItemNetwork
     from llmrec.runtime import device_name
-    from llmrec.training.field_embeddings import FieldEmbeddings
-    from llmrec.training.losses import negatives_of
-    from llmrec.training.repeat_bias import RepeatBias
-    from llmrec.training.response_heads import ResponseHeads
 
-    head, history, settings = model.recipe.head, model.recipe.history, model.recipe.train
-    shape = HeadShape(**head.model_dump(exclude={"warm_start"}))
-    texts, counts = torch.from_numpy(model.texts), torch.from_numpy(model.counts)
-    tuned = training and head.item_encoder == "finetuned"
-    network = NextItemNetwork(
-        adapted,
-        texts,
-        counts,
-        shape,
-        pack=settings.pack,
-        losses=Losses(
-            settings.item_loss,
-            settings.title_loss,
-            model.recipe.responses.weight,
-            negatives_of(counts, settings.negatives),
-        ),
-        item_encoder=ItemEncoder(
+    head, history, settings = recipe.head, recipe.history, recipe.train
+    item_encoder = None
+    if training and head.item_encoder == "finetuned":
+        item_encoder = ItemEncoder(
             serializer,
-            mean=torch.from_numpy(model.text_mean),
-            scale=model.text_scale,
+            mean=torch.from_numpy(encodings.mean),
+            scale=encodings.scale,
             budget=settings.batch_tokens,
             every=head.refresh_every,
         )
-        if tuned
-        else None,
+    network = NextItemNetwork(
+        adapted,
+        torch.from_numpy(encodings.texts),
+        torch.from_numpy(counts),
+        head,
+        pack=settings.pack,
+        losses=_losses(recipe, counts),
+        item_encoder=item_encoder,
     )
-    width, responses = network.user.in_features, model.recipe.responses
-    if model.levels.fields and history.encoding == "soft":
-        network.events = FieldEmbeddings(model.levels.sizes, width)
-    if model.tasks.specs:
-        network.responses = ResponseHeads(
-            model.tasks,
-            width=width,
-            dim=head.dim,
-            hidden=responses.dim,
-            dropout=responses.dropout,
-            count_features=model.count_features,
-        )
-    if history.repeat_bias:
-        network.repeat_bias = RepeatBias(len(model.catalog), head.dim)
-    if settings.targets == "both":
-        network.in_basket = torch.nn.Linear(width, head.dim)
-    if training and head.warm_start is not None:
-        network.items.warm_start(torch.from_numpy(warm_vectors(head.warm_start, model.catalog, head.dim)))
+    _add_parts(network, recipe, fields)
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
     return HistoryEncoder(
         network.to(device_name()),
@@ -88,3 +66,40 @@ def build_encoder(
         min(history.max_tokens, limit),
         settings.batch_tokens,
     )
+
+
+def _losses(recipe: Recipe, counts: Float32s) -> Losses:
+    import torch
+
+    from llmrec.models.llm.network import Losses
+    from llmrec.training.losses import negatives_of
+
+    settings = recipe.train
+    negatives = negatives_of(torch.from_numpy(counts), settings.negatives)
+    return Losses(settings.item_loss, settings.title_loss, recipe.responses.weight, negatives)
+
+
+def _add_parts(network: NextItemNetwork, recipe: Recipe, fields: EventFields) -> None:
+    """Add what only some recipes have, after everything else: the other weights begin as they would without."""
+    import torch
+
+    from llmrec.training.field_embeddings import FieldEmbeddings
+    from llmrec.training.repeat_bias import RepeatBias
+    from llmrec.training.response_heads import ResponseHeads
+
+    dim, width, responses = recipe.head.dim, network.user.in_features, recipe.responses
+    if fields.levels.fields and recipe.history.encoding == "soft":
+        network.events = FieldEmbeddings(fields.levels.sizes, width)
+    if fields.tasks.specs:
+        network.responses = ResponseHeads(
+            fields.tasks,
+            width=width,
+            dim=dim,
+            hidden=responses.dim,
+            dropout=responses.dropout,
+            count_features=fields.count_features,
+        )
+    if recipe.history.repeat_bias:
+        network.repeat_bias = RepeatBias(len(network.bias), dim)
+    if recipe.train.targets == "both":
+        network.in_basket = torch.nn.Linear(width, dim)

@@ -1,88 +1,115 @@
-"""An LLM recommender's own files in a run directory: adapter, head, embeddings, index, wording."""
+"""An LLM recommender's state in a run directory: adapter, head, embeddings, index, wording."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
+from llmrec.config import Recipe
+from llmrec.data import Catalog
 from llmrec.errors import ArtifactError
-from llmrec.models.fit_network import read_log, write_log
 from llmrec.models.llm.build import build_encoder
+from llmrec.models.llm.prepare import event_tokens_of, tokenized
+from llmrec.models.llm.state import HistoryPrompts, LLMState
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.tensors import Tensors, read_tensors, write_tensors
+from llmrec.models.text_encodings import TextEncodings
 from llmrec.prompting.prompt import Prompt
 from llmrec.retrieval.index import ItemIndex
 
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.llm.recommender import LLMRecommender
+    from llmrec.models.llm.network import NextItemNetwork
 
 
-def write_llm(model: LLMRecommender, folder: Path) -> None:
-    """Write everything that ``read_llm`` needs."""
+def write_llm(state: LLMState, folder: Path, *, base: str) -> None:
+    """Write everything that ``read_llm`` needs; ``base`` is what the recipe calls the base model."""
     from llmrec.llm.backbone import save_adapter
 
-    save_adapter(model.encoder.network.model, folder / "adapter", base=model.recipe.backbone.base)
+    network, encodings = state.encoder.network, state.encodings
+    save_adapter(network.model, folder / "adapter", base=base)
     statistics: Tensors = {
-        "text_mean": model.text_mean,
-        "text_scale": np.array([model.text_scale], dtype=np.float32),
-        "counts": model.counts,
+        "text_mean": encodings.mean,
+        "text_scale": np.array([encodings.scale], dtype=np.float32),
+        "counts": state.counts,
     }
-    arrays: Tensors = {name: value.detach().cpu().numpy() for name, value in head_parameters(model)}
-    write_tensors(folder / "head.safetensors", arrays | statistics)
-    write_tensors(folder / "embeddings.safetensors", {"texts": model.texts, "items": model.item_vectors()})
-    model.index.save(folder / "index.faiss")
-    text = "---\n".join(prompt.to_yaml() for prompt in model.prompts)
-    (folder / "prompt.yaml").write_text(text, encoding="utf-8")
-    write_fields(model.fields, folder)
-    write_log(folder, model.train_log)
+    write_tensors(folder / "head.safetensors", head_arrays(network) | statistics)
+    vectors: Tensors = {"texts": encodings.texts, "items": state.items.vectors}
+    write_tensors(folder / "embeddings.safetensors", vectors)
+    state.items.index.save(folder / "index.faiss")
+    _write_prompts(folder / "prompt.yaml", state.prompts)
+    write_fields(state.fields, folder)
 
 
-def read_llm(model: LLMRecommender, folder: Path) -> None:
-    """Fill a model, whose recipe and catalog are set, from its files. Raises ArtifactError."""
-    from llmrec.llm.backbone import load_adapter, load_backbone
+def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base_identity: str) -> LLMState:
+    """Read what ``write_llm`` wrote.
+
+    Raises ArtifactError for files of another version, and for a base model whose weights are not those that the
+    run was trained on, ``base_identity``.
+    """
+    from llmrec.llm.backbone import load_adapter, load_backbone, merge
     from llmrec.llm.weights import identity_of
+    from llmrec.models.llm.indexed_items import IndexedItems
 
-    documents = yaml.safe_load_all((folder / "prompt.yaml").read_text(encoding="utf-8"))
-    model.prompts = tuple(Prompt.of(document, source=str(folder / "prompt.yaml")) for document in documents)
-    model.fields = read_fields(folder, model.recipe, n_items=len(model.catalog))
+    prompts = _read_prompts(folder / "prompt.yaml")
+    fields = read_fields(folder, recipe, n_items=len(catalog))
     head = read_tensors(folder / "head.safetensors")
-    model.text_mean, model.text_scale = head.pop("text_mean"), float(head.pop("text_scale")[0])
-    model.texts, model.counts = read_tensors(folder / "embeddings.safetensors")["texts"], head.pop("counts")
-    base, tokenizer = load_backbone(model.recipe.backbone)
-    name, said = model.recipe.backbone.base, model.metadata["base"]["identity"]
-    found = identity_of(name, base)
-    if found != said:
-        raise ArtifactError(f"{folder} was trained on another '{name}': {said}, here it is {found}")
-    model.read_events(tokenizer)
-    adapted = load_adapter(base, folder / "adapter")
-    serializer = model.serializer_of(tokenizer, model.catalog)
-    model.encoder = build_encoder(model, adapted, tokenizer=tokenizer, serializer=serializer)
-    put_head(model, head)
-    model.freeze()
-    model.index = ItemIndex.load(folder / "index.faiss")
-    model.train_log = read_log(folder)
+    mean, scale, counts = head.pop("text_mean"), float(head.pop("text_scale")[0]), head.pop("counts")
+    encodings = TextEncodings(read_tensors(folder / "embeddings.safetensors")["texts"], mean, scale)
+    base, tokenizer = load_backbone(recipe.backbone)
+    name = recipe.backbone.base
+    identity = identity_of(name, base)
+    if identity != base_identity:
+        raise ArtifactError(f"{folder} was trained on another '{name}': {base_identity}, here it is {identity}")
+    serializer = tokenized(catalog, prompts, tokenizer, encoding=recipe.history.encoding)
+    encoder = build_encoder(
+        recipe,
+        load_adapter(base, folder / "adapter"),
+        tokenizer=tokenizer,
+        serializer=replace(serializer, events=event_tokens_of(prompts, fields, tokenizer)),
+        encodings=encodings,
+        counts=counts,
+        fields=fields,
+    )
+    put_head(encoder.network, head)
+    merge(encoder.network.eval().model)
+    items = replace(IndexedItems.of(encoder.network), index=ItemIndex.load(folder / "index.faiss"))
+    return LLMState(identity, catalog, prompts, fields, encodings, counts, encoder, items)
 
 
-def head_parameters(model: LLMRecommender) -> list[tuple[str, torch.nn.Parameter]]:
-    """Return what is trained besides the adapter, by name."""
-    named = model.encoder.network.named_parameters()
-    return [(name, value) for name, value in named if not name.startswith("model.")]
+def head_arrays(network: NextItemNetwork) -> Tensors:
+    """Return the trained values besides the adapter's, by name."""
+    return {name: value.detach().cpu().numpy() for name, value in _head_parameters(network).items()}
 
 
-def put_head(model: LLMRecommender, arrays: Tensors) -> None:
-    """Copy trained values in; rows of items that came later keep what they have."""
+def put_head(network: NextItemNetwork, arrays: Tensors) -> None:
+    """Copy trained values in; rows of items that came later stay as they are."""
     import torch
 
-    own = dict(head_parameters(model))
+    parameters = _head_parameters(network)
     with torch.no_grad():
         for name, array in arrays.items():
             values = torch.from_numpy(array)
             if values.ndim:
-                own[name][: len(values)] = values
+                parameters[name][: len(values)] = values
             else:
-                own[name].copy_(values)
+                parameters[name].copy_(values)
+
+
+def _head_parameters(network: NextItemNetwork) -> dict[str, torch.nn.Parameter]:
+    return {name: value for name, value in network.named_parameters() if not name.startswith("model.")}
+
+
+def _write_prompts(path: Path, prompts: HistoryPrompts) -> None:
+    used = [prompts.history, prompts.item, *([prompts.event] if prompts.event else [])]
+    path.write_text("---\n".join(prompt.to_yaml() for prompt in used), encoding="utf-8")
+
+
+def _read_prompts(path: Path) -> HistoryPrompts:
+    documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    return HistoryPrompts(*(Prompt.of(document, source=str(path)) for document in documents))

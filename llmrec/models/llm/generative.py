@@ -13,10 +13,10 @@ from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.models.composite import Wrapped
+from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.ranking import rank_candidates, table_of
 
 if TYPE_CHECKING:
-    from llmrec.models.llm.recommender import LLMRecommender
     from llmrec.models.llm.title_generation import TitleGenerator
 
 
@@ -31,7 +31,7 @@ class GenerativeRanking(Wrapped):
 
     kind = "generative"
 
-    def __init__(self, model: LLMRecommender, *, beams: int | None = 20) -> None:
+    def __init__(self, model: LLMRanker, *, beams: int | None = 20) -> None:
         if beams is not None and beams < 1:
             raise DataError(f"beams must be at least 1, got {beams}; None ranks every title exactly")
         super().__init__(model, name="generative")

@@ -1,13 +1,14 @@
-"""A trained network with its catalog's lines: histories in, user vectors or training tensors out."""
+"""A trained network with its tokenized catalog: histories in, user vectors or training tensors out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llmrec.arrays import Float32s
+from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Sequences
 from llmrec.errors import PromptError
 from llmrec.llm.serialize import Serializer, Written
@@ -31,9 +32,17 @@ if TYPE_CHECKING:
 HISTORIES_AT_ONCE = 256
 
 
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The part of each history that fits, and how many positions it takes with the prefix, int64 [n]."""
+
+    sequences: Sequences
+    n_positions: Int64s
+
+
 @dataclass(eq=False)
 class HistoryEncoder:
-    """Reads histories with one network. A window holds the newest ``max_items`` items that fit ``max_tokens``.
+    """Encodes histories by one network. A window holds the newest ``max_items`` items that fit ``max_tokens``.
 
     Raises PromptError where not even the longest item would fit.
     """
@@ -46,7 +55,13 @@ class HistoryEncoder:
     batch_tokens: int
 
     def __post_init__(self) -> None:
-        # Here, before any training, and not when the first history that does not fit is met.
+        self.check_room()
+
+    def check_room(self) -> None:
+        """Raise PromptError where the longest item, with the longest event met so far, does not fit.
+
+        Before any training, and not when the first history that does not fit is met.
+        """
         prefix, longest = len(self.serializer.prefix), self.serializer.longest()
         if prefix + longest > self.max_tokens:
             raise PromptError(
@@ -55,29 +70,53 @@ class HistoryEncoder:
                 "prompts or raise history.max_tokens"
             )
 
-    def window(self, sequences: Sequences) -> Sequences:
-        """Keep what fits: whole items, the newest."""
+    def windows(self, sequences: Sequences) -> Windows:
+        """Cut histories to what fits: whole items, the newest."""
         recent = sequences.last(self.max_items)
-        room = self.max_tokens - len(self.serializer.prefix)
-        return recent.newest(newest_that_fit_each(self.serializer.sizes(recent), recent.offsets, room))
+        prefix, sizes = len(self.serializer.prefix), self.serializer.sizes(recent)
+        lengths = newest_that_fit_each(sizes, recent.offsets, self.max_tokens - prefix)
+        totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+        ends = recent.offsets[1:]
+        return Windows(recent.newest(lengths), prefix + totals[ends] - totals[ends - lengths])
 
-    def users(self, sequences: Sequences, *, raw: bool = False) -> Float32s:
-        """Return unit user vectors, float32 [n, dim]; ``raw``: the LLM's states [n, hidden]."""
-        window = self.window(sequences)
-        return encode_users(self.network, self.serializer, window, batch_tokens=self.batch_tokens, raw=raw)
+    def users(self, windows: Windows) -> Float32s:
+        """Return each history's user vector ``W u``, unit length, float32 [n, dim]."""
+        return self._encode(windows, self.network.users, width=self.network.user.out_features)
 
-    def add_repeat_bias(self, scores: Float32s, users: Float32s, read: Sequences) -> None:
+    def states(self, windows: Windows) -> Float32s:
+        """Return the LLM's own state ``u`` at the end of each history, float32 [n, hidden]."""
+        return self._encode(windows, lambda states: states, width=self.network.user.in_features)
+
+    def _encode(self, windows: Windows, head: Callable[[torch.Tensor], torch.Tensor], *, width: int) -> Float32s:
+        import torch
+
+        network, sequences = self.network, windows.sequences
+        device = network.bias.device
+        encoded = np.empty((len(sequences), width), dtype=np.float32)
+        with torch.inference_mode():
+            vectors = network.items()
+            for rows in by_length(windows.n_positions, self.batch_tokens):
+                written = self.serializer.write(padded(sequences, rows), padded_event_codes(sequences, rows))
+                tokens, placeholders = torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders)
+                levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
+                hidden = network.hidden(tokens.to(device), placeholders.to(device), vectors, levels)
+                last = torch.from_numpy(written.states[:, -1]).to(device)
+                states = hidden[torch.arange(len(rows), device=device), last]
+                encoded[rows] = head(states).cpu().numpy()
+        return encoded
+
+    def add_repeat_bias(self, scores: Float32s, users: Float32s, windows: Sequences) -> None:
         """Add what repeats add, if the network has them, to scores [n, n_items] of user vectors [n, dim]."""
         import torch
 
         repeat_bias = self.network.repeat_bias
-        for start in range(0, len(read) if repeat_bias else 0, HISTORIES_AT_ONCE):
+        for start in range(0, len(windows) if repeat_bias else 0, HISTORIES_AT_ONCE):
             assert repeat_bias is not None
-            rows = np.arange(start, min(start + HISTORIES_AT_ONCE, len(read)))
-            told = users[rows], padded(read, rows), np.arange(len(rows)), read.lengths()[rows]
+            rows = np.arange(start, min(start + HISTORIES_AT_ONCE, len(windows)))
+            arrays = users[rows], padded(windows, rows), np.arange(len(rows)), windows.lengths()[rows]
             with torch.inference_mode():
                 codes, values = repeat_bias(
-                    *(torch.from_numpy(one).to(repeat_bias.of_item.weight.device) for one in told)
+                    *(torch.from_numpy(array).to(repeat_bias.of_item.weight.device) for array in arrays)
                 )
             np.add.at(scores, (rows[:, None], codes.cpu().numpy()), values.cpu().numpy())
 
@@ -110,42 +149,15 @@ class HistoryEncoder:
 
     def written(self, sequences: Sequences, n: int) -> Written:
         """Serialize one history's window."""
-        kept = self.window(sequences)
-        return self.serializer.write(padded(kept, np.array([n])), padded_event_codes(kept, np.array([n])))
+        window = self.windows(sequences).sequences
+        return self.serializer.write(padded(window, np.array([n])), padded_event_codes(window, np.array([n])))
 
     def shown(self, written: Written, titles: list[str]) -> str:
-        """Turn a serialized history back into text; an item slot is shown as ``[title]``."""
+        """Turn a serialized history back into text; an item's vector is shown as ``[title]``."""
         text, run = "", list[int]()
-        for token, soft_token in zip(written.tokens[0].tolist(), written.placeholders[0].tolist(), strict=True):
-            if soft_token >= 0:
-                text, run = f"{text}{self.tokenizer.decode(run)}[{titles[soft_token]}] ", []
+        for token, item in zip(written.tokens[0].tolist(), written.placeholders[0].tolist(), strict=True):
+            if item >= 0:
+                text, run = f"{text}{self.tokenizer.decode(run)}[{titles[item]}] ", []
             elif token >= 0:
                 run.append(token)
         return text + str(self.tokenizer.decode(run))
-
-
-def encode_users(
-    network: NextItemNetwork, serializer: Serializer, sequences: Sequences, *, batch_tokens: int, raw: bool = False
-) -> Float32s:
-    """Return each history's unit user vector ``W u``, float32 [n, dim]. Histories must fit the window.
-
-    ``raw``: the LLM's own state ``u`` instead, float32 [n, hidden].
-    """
-    import torch
-
-    totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(serializer.sizes(sequences))])
-    sizes = len(serializer.prefix) + totals[sequences.offsets[1:]] - totals[sequences.offsets[:-1]]
-    device = network.bias.device
-    width = network.user.in_features if raw else network.user.out_features
-    found = np.empty((len(sequences), width), dtype=np.float32)
-    with torch.inference_mode():
-        vectors = network.items()
-        for rows in by_length(sizes, batch_tokens):
-            written = serializer.write(padded(sequences, rows), padded_event_codes(sequences, rows))
-            tokens, placeholders = torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders)
-            levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
-            hidden = network.hidden(tokens.to(device), placeholders.to(device), vectors, levels)
-            last = torch.from_numpy(written.states[:, -1]).to(device)
-            states = hidden[torch.arange(len(rows), device=device), last]
-            found[rows] = (states if raw else network.users(states)).cpu().numpy()
-    return found

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import nn
 
-
-@dataclass(frozen=True)
-class HeadShape:
-    """The sizes and switches of the head (see ``config.Head``)."""
-
-    dim: int
-    temperature: float
-    item_dropout: float
-    id_residual: bool
-    dropout: float
-    soft_token_scale: float
-    cold_bias: float
-    item_encoder: Literal["frozen", "finetuned"]
-    refresh_every: int
+from llmrec.config import HeadConfig
 
 
 class ItemTower(nn.Module):
@@ -33,18 +17,18 @@ class ItemTower(nn.Module):
     texts: torch.Tensor
     known: torch.Tensor
 
-    def __init__(self, texts: torch.Tensor, known: torch.Tensor, shape: HeadShape) -> None:
+    def __init__(self, texts: torch.Tensor, known: torch.Tensor, head: HeadConfig) -> None:
         super().__init__()
         self.register_buffer("texts", texts)
         # As a mere negative an item would only ever be pushed away: without an event it has no residual.
         self.register_buffer("known", known)
         width = texts.shape[1]
-        self.text = nn.Sequential(nn.Linear(width, shape.dim), nn.GELU(), nn.Linear(shape.dim, shape.dim))
-        self.ids = nn.Embedding(len(texts), shape.dim) if shape.id_residual else None
+        self.text = nn.Sequential(nn.Linear(width, head.dim), nn.GELU(), nn.Linear(head.dim, head.dim))
+        self.ids = nn.Embedding(len(texts), head.dim) if head.id_residual else None
         self.gate = nn.Parameter(torch.ones(()))
-        self.dropout = shape.item_dropout
+        self.dropout = head.item_dropout
         if self.ids is not None:
-            nn.init.normal_(self.ids.weight, std=shape.dim**-0.5)
+            nn.init.normal_(self.ids.weight, std=head.dim**-0.5)
 
     def forward(
         self, codes: torch.Tensor | None = None, fresh: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -68,7 +52,7 @@ class ItemTower(nn.Module):
             residual = residual * kept
         return vectors + residual
 
-    def warm_start(self, vectors: torch.Tensor) -> None:
+    def initialize_ids(self, vectors: torch.Tensor) -> None:
         """Begin the id residuals at another model's item vectors, [n_items, dim]."""
         assert self.ids is not None
         with torch.no_grad():

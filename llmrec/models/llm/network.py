@@ -10,10 +10,10 @@ from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 
-from llmrec.config import TrainConfig
+from llmrec.config import HeadConfig, TrainConfig
 from llmrec.llm.backbone import encoder, language_logits, token_size
 from llmrec.models.llm.item_encoder import ItemEncoder
-from llmrec.models.llm.item_tower import HeadShape, ItemTower
+from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.packing import packed, unpacked
 from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.chunked import sum_in_parts
@@ -47,7 +47,7 @@ class NextItemNetwork(nn.Module):
         model: PeftModel,
         texts: torch.Tensor,
         counts: torch.Tensor,
-        shape: HeadShape,
+        head: HeadConfig,
         *,
         losses: Losses = Losses(),
         item_encoder: ItemEncoder | None = None,
@@ -55,20 +55,20 @@ class NextItemNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        self.losses, self.pack, self.cold_bias = losses, pack, shape.cold_bias
+        self.losses, self.pack, self.cold_bias = losses, pack, head.cold_bias
         # Only the LLM computes in half precision: logits of +-16 would be rounded to 0.06, and ties would abound.
         self.bf16 = model.dtype == torch.bfloat16
         tokens = model.get_input_embeddings().weight
         hidden = tokens.shape[1]
-        self.items = ItemTower(texts, counts > 0, shape)
-        self.user = nn.Linear(hidden, shape.dim)
-        self.soft_token = nn.Linear(shape.dim, hidden)
-        self.dropout = nn.Dropout(shape.dropout)
-        self.log_temperature = nn.Parameter(torch.tensor(shape.temperature).log())
+        self.items = ItemTower(texts, counts > 0, head)
+        self.user = nn.Linear(hidden, head.dim)
+        self.soft_token = nn.Linear(head.dim, hidden)
+        self.dropout = nn.Dropout(head.dropout)
+        self.log_temperature = nn.Parameter(torch.tensor(head.temperature).log())
         self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
         # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
         # much of the item the residual stream carries to the readout: at token size the blocks drown it.
-        self.soft_token_size = shape.soft_token_scale * token_size(model)
+        self.soft_token_size = head.soft_token_scale * token_size(model)
         # Set by who builds the network, after everything else: the other weights begin as they would without.
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None

@@ -102,13 +102,11 @@ class TitleGenerator:
         import torch
 
         longest = int(np.diff(self.encoder.serializer.offsets).max(initial=0))
-        window = self._encoder(longest).window(sequences)
-        network, serializer = self.encoder.network, self.encoder.serializer
-        costs = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(serializer.costs()[window.codes])])
-        sizes = len(serializer.prefix) + costs[window.offsets[1:]] - costs[window.offsets[:-1]]
+        windows = self._encoder(longest).windows(sequences)
+        network, serializer, sizes = self.encoder.network, self.encoder.serializer, windows.n_positions
         for rows in by_length((sizes + longest) * min(rows_each, len(self.trie)), budget):
             with torch.inference_mode():
-                written = serializer.write(padded(window, rows))
+                written = serializer.write(padded(windows.sequences, rows))
                 length = written.tokens.shape[1]
                 # From padding on the right, as in training, to padding on the left.
                 turned = (np.arange(length)[None] - (length - sizes[rows])[:, None]) % length

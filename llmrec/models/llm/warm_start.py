@@ -7,17 +7,14 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog
 from llmrec.errors import RecipeError
+from llmrec.models.base import Recommender
 
 
-def warm_vectors(run: str, catalog: Catalog, dim: int) -> Float32s:
-    """Return float32 [n_items, dim]; an item that the run does not know gets zeros.
+def vectors_for(catalog: Catalog, model: Recommender, *, dim: int, run: str) -> Float32s:
+    """Return float32 [n_items, dim] by a fitted model of ``run``; an item that it does not know gets zeros.
 
-    Raises RecipeError if the run's model has no item vectors or they have another width, ArtifactError if
-    it is not a run.
+    Raises RecipeError if the model has no item vectors or they have another width.
     """
-    from llmrec.models.registry import load
-
-    model = load(run)
     vectors = model.item_vectors()
     if vectors is None:
         raise RecipeError(f"head.warm_start={run}: a {model.kind} model has no item vectors; name a sasrec run")
@@ -27,5 +24,4 @@ def warm_vectors(run: str, catalog: Catalog, dim: int) -> Float32s:
             "make them equal"
         )
     codes = model.catalog.codes(catalog.ids)
-    found: Float32s = np.where((codes >= 0)[:, None], vectors[codes], 0).astype(np.float32)
-    return found
+    return np.asarray(np.where((codes >= 0)[:, None], vectors[codes], 0), dtype=np.float32)

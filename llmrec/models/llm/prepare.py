@@ -1,0 +1,101 @@
+"""Everything of an LLM recommender that stands before its first training step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from llmrec.arrays import Float32s
+from llmrec.config import Encoding, Recipe
+from llmrec.data import Catalog, Dataset, Sequences
+from llmrec.llm.event_tokens import EventTokens
+from llmrec.llm.serialize import Serializer
+from llmrec.models.llm.build import build_encoder
+from llmrec.models.llm.state import HistoryPrompts, LLMState
+from llmrec.models.responses.fields import EventFields
+from llmrec.models.text_encodings import TextEncodings
+from llmrec.prompting.item_text import item_texts
+from llmrec.resources.cache import appearing
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def untrained_state(
+    recipe: Recipe, data: Dataset, fields: EventFields, *, id_vectors: Float32s | None, work_dir: Path | None
+) -> LLMState:
+    """Load the base model, tokenize and encode the catalog, and put an adapter and a fresh head on.
+
+    ``id_vectors`` [n_items, dim]: what the items' id residuals begin at, instead of random vectors. With
+    ``work_dir`` the tokenized catalog is cached there.
+    """
+    import torch
+
+    from llmrec.llm.backbone import add_adapter, load_backbone
+    from llmrec.llm.encode import encode_item_texts
+    from llmrec.llm.weights import identity_of
+    from llmrec.models.llm.indexed_items import IndexedItems
+    from llmrec.runtime import device_name
+    from llmrec.training.advice import memory_advice
+
+    prompts = HistoryPrompts.load(recipe.history)
+    model, tokenizer = load_backbone(recipe.backbone)
+    identity = identity_of(recipe.backbone.base, model)
+    model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
+    serializer = _cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
+    serializer = replace(serializer, events=event_tokens_of(prompts, fields, tokenizer))
+    with memory_advice(recipe.train):
+        vectors = encode_item_texts(model, serializer, batch_tokens=recipe.train.batch_tokens)
+    encodings = TextEncodings.standardized(vectors)
+    codes = Sequences.encode(data.histories, data.catalog).codes
+    counts = np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)
+    encoder = build_encoder(
+        recipe,
+        add_adapter(model, recipe.lora),
+        tokenizer=tokenizer,
+        serializer=serializer,
+        encodings=encodings,
+        counts=counts,
+        fields=fields,
+        training=True,
+    )
+    if id_vectors is not None:
+        encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
+    items = IndexedItems.of(encoder.network.eval())
+    return LLMState(identity, data.catalog, prompts, fields, encodings, counts, encoder, items)
+
+
+def tokenized(
+    catalog: Catalog, prompts: HistoryPrompts, tokenizer: PreTrainedTokenizerBase, *, encoding: Encoding
+) -> Serializer:
+    """Write every item by a model's prompts and tokenize it."""
+    texts = item_texts(catalog, prompts.item)
+    return Serializer.build(tokenizer, texts, prefix=prompts.history.render("user"), encoding=encoding)
+
+
+def event_tokens_of(
+    prompts: HistoryPrompts, fields: EventFields, tokenizer: PreTrainedTokenizerBase
+) -> EventTokens | None:
+    """Return what writes events, None where they are not read."""
+    return None if prompts.event is None else EventTokens(fields.levels, prompts.event, tokenizer)
+
+
+def _cached_serializer(
+    recipe: Recipe,
+    catalog: Catalog,
+    prompts: HistoryPrompts,
+    tokenizer: PreTrainedTokenizerBase,
+    work_dir: Path | None,
+) -> Serializer:
+    """Tokenize the catalog; with ``work_dir`` once and for all, saved there and memory-mapped."""
+    encoding = recipe.history.encoding
+    if work_dir is None:
+        return tokenized(catalog, prompts, tokenizer, encoding=encoding)
+    path = work_dir / "tokens"
+    if not path.is_dir():
+        with appearing(path) as temporary:
+            tokenized(catalog, prompts, tokenizer, encoding=encoding).save(temporary)
+    return Serializer.load(path, encoding)

@@ -1,0 +1,80 @@
+"""Score, rank and embed with the state of a fitted LLM recommender, however it came to be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llmrec.arrays import Float32s, Int32s, Int64s
+from llmrec.data import Histories, Sequences
+from llmrec.errors import DataError
+from llmrec.models.llm.state import LLMState
+from llmrec.models.responses.recommender import RespondingRecommender
+
+if TYPE_CHECKING:
+    from llmrec.models.llm.history_encoder import HistoryEncoder
+    from llmrec.training.response_heads import ResponseHeads
+
+
+class LLMRanker(RespondingRecommender):
+    """``s(u, i) = tau * cos(W u, v_i) + b_i`` for every catalog item after every history."""
+
+    state: LLMState
+
+    @property
+    def encoder(self) -> HistoryEncoder:
+        """What turns histories into user vectors."""
+        return self.state.encoder
+
+    def embed_users(self, histories: Histories) -> Float32s:
+        """Return each history's user vector, unit length, float32 [n, dim]."""
+        return self.encoder.users(self.encoder.windows(self.sequences_of(histories)))
+
+    def item_vectors(self) -> Float32s:
+        """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
+        return self.state.items.vectors
+
+    def prompt_example(self, histories: Histories) -> dict[str, Any]:
+        """Show how the first of ``histories`` is written for the model.
+
+        Returns ``text`` (an item's vector stands as ``[title]``), ``tokens`` (positions, those of vectors
+        included) and ``encoding``. Raises DataError without a history.
+        """
+        if not len(histories):
+            raise DataError("there is no history to show")
+        self._fitted_catalog()
+        written = self.encoder.written(self.sequences_of(histories[:1]), 0)
+        text = self.encoder.shown(written, self.catalog.titles)
+        return {"text": text, "tokens": written.n_tokens, "encoding": self.recipe.history.encoding}
+
+    def _hold(self, state: LLMState) -> None:
+        """Take a state over."""
+        self.state, self.catalog, self.fields = state, state.catalog, state.fields
+
+    def _score(self, sequences: Sequences) -> Float32s:
+        windows = self.encoder.windows(sequences)
+        return self.state.scores(self.encoder.users(windows), windows.sequences)
+
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
+        if self.recipe.responses.rank_by != "relevance":
+            return super()._ranked(histories, k, exclude_seen=exclude_seen)
+        sequences = self.sequences_of(histories)
+        windows = self.encoder.windows(sequences)
+        users = self.encoder.users(windows)
+        return self.state.best(users, sequences, k, exclude_seen=exclude_seen, window=windows.sequences)
+
+    def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
+        return self.state.items.nearest(codes, k, tie_order=self.catalog.tie_order)
+
+    def _states(self, sequences: Sequences) -> Float32s:
+        return self.encoder.states(self.encoder.windows(sequences))
+
+    def _heads(self) -> ResponseHeads | None:
+        return self.encoder.network.responses
+
+    def _raw_vectors(self) -> Float32s:
+        return self.state.items.unnormalized
+
+    def _event_codes(self, histories: Histories) -> Int32s:
+        events = self.encoder.serializer.events
+        assert events is not None
+        return events.codes(histories)

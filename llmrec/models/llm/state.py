@@ -1,0 +1,86 @@
+"""What a fitted LLM recommender holds, as one value: files, new items and sessions take it or return it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from llmrec.arrays import Float32s, Int64s
+from llmrec.config import HistoryConfig
+from llmrec.data import Catalog, Sequences
+from llmrec.models.ranking import rank_candidates, top_k
+from llmrec.models.responses.fields import EventFields
+from llmrec.models.text_encodings import TextEncodings
+from llmrec.prompting.prompt import Prompt
+
+if TYPE_CHECKING:
+    from llmrec.models.llm.history_encoder import HistoryEncoder
+    from llmrec.models.llm.indexed_items import IndexedItems
+
+
+@dataclass(frozen=True)
+class HistoryPrompts:
+    """The wording of a history, of an item's line and, where events are read, of an event."""
+
+    history: Prompt
+    item: Prompt
+    event: Prompt | None = None
+
+    @classmethod
+    def load(cls, settings: HistoryConfig) -> Self:
+        """Load the prompts that a recipe names. Raises PromptError."""
+        names = [settings.prompt, settings.item_prompt, *([settings.event_prompt] if settings.events else [])]
+        return cls(*(Prompt.load(name, settings.language) for name in names))
+
+
+@dataclass(frozen=True, eq=False)
+class LLMState:
+    """Everything that is fitted or was there when it was; new items make another state of it.
+
+    ``base_identity`` says which weights the base model has, ``counts`` [n_items] are the training events of each
+    item, ``items`` are the vectors by the network's weights when the state was made.
+    """
+
+    base_identity: str
+    catalog: Catalog
+    prompts: HistoryPrompts
+    fields: EventFields
+    encodings: TextEncodings
+    counts: Float32s
+    encoder: HistoryEncoder
+    items: IndexedItems
+
+    def refreshed(self) -> Self:
+        """Return the state by the network's weights as they are now: text encodings, item vectors, index."""
+        from llmrec.models.llm.indexed_items import IndexedItems
+
+        network = self.encoder.network
+        network.refresh()
+        encodings = replace(self.encodings, texts=network.items.texts.cpu().numpy())
+        return replace(self, encodings=encodings, items=IndexedItems.of(network))
+
+    def scores(self, users: Float32s, window: Sequences) -> Float32s:
+        """Score every item for unit user vectors [n, dim], read from ``window``: float32 [n, n_items]."""
+        scores = self.items.scores(users)
+        self.encoder.add_repeat_bias(scores, users, window)
+        return scores
+
+    def best(
+        self, users: Float32s, histories: Sequences, k: int, *, window: Sequences, exclude_seen: bool
+    ) -> tuple[Int64s, Float32s]:
+        """Rank the catalog for unit user vectors [n, dim] of ``histories``: codes and scores [n, k].
+
+        The index is asked for k items more than the longest history holds; dense scores are not needed.
+        ``window``: the part of the histories that was read.
+        """
+        if self.encoder.network.repeat_bias is not None and not exclude_seen:  # the index knows no histories
+            return top_k(self.scores(users, window), k, self.catalog.tie_order)
+        extra = int(histories.lengths().max(initial=0)) if exclude_seen else 0
+        codes, values = self.items.index.search(users, min(k + extra, len(self.catalog)))
+        seen = np.zeros(codes.shape, dtype=bool)
+        if exclude_seen:
+            for row in range(len(codes)):
+                seen[row] = np.isin(codes[row], histories[row])
+        return rank_candidates(codes, values, k, self.catalog.tie_order, without=seen)
