@@ -16,8 +16,8 @@ TASKS = ["behavior", "purchase", "rating"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Views and purchases in turn, and a GRU that was told."""
-    place = tmp_path_factory.mktemp("predict")
+    """Views and purchases in turn, and a GRU with tasks."""
+    path = tmp_path_factory.mktemp("predict")
     kinds = ("pv", "buy")
     rows = [
         (f"u{user}", f"i{(user * 5 + step * 7) % 11}", 86400 * (step + user % 3), kinds[step % 2], 1 + step % 5)
@@ -25,26 +25,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for step in range(8)
     ]
     names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
-    pl.DataFrame(rows, schema=names, orient="row").write_csv(place / "events.csv")
+    pl.DataFrame(rows, schema=names, orient="row").write_csv(path / "events.csv")
     recipe = {
-        "name": "told",
+        "name": "tasks",
         "model": "gru-events",
         "tasks": TASKS,
         "history": {"events": ["behavior"]},
         "sequence": {"dim": 16},
         "train": {"epochs": 20, "learning_rate": 0.02, "batch_tokens": 200},
     }
-    (place / "told.yaml").write_text(Recipe.of(recipe).to_yaml(), encoding="utf-8")
-    (place / "plain.yaml").write_text(Recipe.of({"model": "markov"}).to_yaml(), encoding="utf-8")
-    assert run(["data", "prepare", str(place / "events.csv"), "--out", str(place / "data")]) == 0
-    for name in ("told", "plain"):
-        words = [str(place / f"{name}.yaml"), "--data", str(place / "data"), "--out", str(place / name)]
+    (path / "tasks.yaml").write_text(Recipe.of(recipe).to_yaml(), encoding="utf-8")
+    (path / "plain.yaml").write_text(Recipe.of({"model": "markov"}).to_yaml(), encoding="utf-8")
+    assert run(["data", "prepare", str(path / "events.csv"), "--out", str(path / "data")]) == 0
+    for name in ("tasks", "plain"):
+        words = [str(path / f"{name}.yaml"), "--data", str(path / "data"), "--out", str(path / name)]
         assert run(["fit", *words, "--split", "global-time"]) == 0
-    return place
+    return path
 
 
-def test_it_says_how_a_user_would_respond(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["predict", str(folder / "told"), "--user", "u7", "--item", "i3", "--item", "i4"]
+def test_predict_prints_a_row_for_each_item(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["predict", str(folder / "tasks"), "--user", "u7", "--item", "i3", "--item", "i4"]
     assert run([*words, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["item_id"] for row in rows] == ["i3", "i4"]
@@ -52,39 +52,39 @@ def test_it_says_how_a_user_would_respond(folder: Path, capsys: pytest.CaptureFi
     assert rows[0]["behavior_pv"] > 0.8  # the last event, that of the run's own histories, was a purchase
     assert 1 <= rows[0]["rating"] <= 5
     assert run(words) == 0
-    shown = capsys.readouterr().out
-    assert "i3: i3" in shown
-    assert "behavior_pv" in shown
+    printed = capsys.readouterr().out
+    assert "i3: i3" in printed
+    assert "behavior_pv" in printed
 
 
 @pytest.mark.parametrize(
     ("run_name", "words", "says"),
     [
-        ("told", ["--user", "u7", "--item", "nothing"], "nothing"),
-        ("told", ["--item", "i3"], "either --user ID or --history"),
+        ("tasks", ["--user", "u7", "--item", "nothing"], "nothing"),
+        ("tasks", ["--item", "i3"], "either --user ID or --history"),
         ("plain", ["--user", "u7", "--item", "i3"], "a markov model predicts no responses"),
     ],
 )
-def test_bad_questions_get_one_line(
+def test_a_bad_query_gets_one_line(
     run_name: str, words: list[str], says: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["predict", str(folder / run_name), *words]) == 2
-    told = capsys.readouterr().err
-    assert says in told
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert says in message
+    assert message.count("\n") == 1
 
 
-def test_evaluate_judges_responses_beside_baselines(
+def test_evaluate_reports_responses_beside_baselines(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("llmrec.evaluation.responses.metrics.SAMPLES", 3)
     out = folder / "report"
-    words = [str(folder / "told"), str(folder / "plain"), "--data", str(folder / "data"), "--out", str(out)]
+    words = [str(folder / "tasks"), str(folder / "plain"), "--data", str(folder / "data"), "--out", str(out)]
     assert run(["evaluate", *words]) == 0
     assert "responses.html" in capsys.readouterr().out
-    found = json.loads((out / "responses.json").read_text(encoding="utf-8"))
-    assert {result["model"] for result in found["results"]} == {"told", "prior", "markov"}
-    assert {result["task"] for result in found["results"]} == set(TASKS)
+    report = json.loads((out / "responses.json").read_text(encoding="utf-8"))
+    assert {result["model"] for result in report["results"]} == {"tasks", "prior", "markov"}
+    assert {result["task"] for result in report["results"]} == set(TASKS)
     plain = folder / "plain-report"
     assert run(["evaluate", str(folder / "plain"), "--data", str(folder / "data"), "--out", str(plain)]) == 0
     assert not (plain / "responses.json").exists()

@@ -1,4 +1,4 @@
-"""Baskets: with train.targets=strictly_before their events are all guessed from what was there before them."""
+"""Baskets: with train.targets=strictly_before their events are all predicted from strictly earlier ones."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 @pytest.mark.parametrize("targets", ["event", "strictly_before", "both"])
 @pytest.mark.parametrize("repeat_bias", [False, True])
 def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recipe: Callable[..., Recipe]) -> None:
-    """Every item under the scores after what is strictly earlier, or after all that stands before it."""
+    """Cross-entropy of every item under the scores after its strictly earlier events, or all earlier ones."""
     data = baskets()
     recipe = recipe_of(kind, tiny_recipe, targets=targets).with_values({"history.repeat_bias": repeat_bias})
     model = from_recipe(recipe).fit(data)
     if repeat_bias:
-        stir(model)
+        randomize_repeat_bias(model)
     if targets == "both":
-        read_nothing(model)
+        zero_in_basket(model)
     sequences = model._training_sequences(data)
     assert (sequences.n_visible is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
@@ -58,56 +58,56 @@ def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recip
         loss = float(network_of(model)(**collate(sequences, batch)))
     each = []
     for user in range(len(data.histories)):
-        own = data.histories.take([user]).events
-        for place, (item, time) in enumerate(own.select("item_id", "timestamp").iter_rows()):
-            ways = {"event": own[:place], "strictly_before": own.filter(pl.col("timestamp") < time)}
+        events = data.histories.take([user]).events
+        for position, (item, time) in enumerate(events.select("item_id", "timestamp").iter_rows()):
+            visible = {"event": events[:position], "strictly_before": events.filter(pl.col("timestamp") < time)}
             earlier = Histories.of(
-                [ways["strictly_before" if targets == "both" else targets]["item_id"].to_list()]
+                [visible["strictly_before" if targets == "both" else targets]["item_id"].to_list()]
             )
-            asked = [model.score(earlier)[0].astype(np.float64)]
-            if targets == "both" and len(ways["event"]) > len(ways["strictly_before"]):
-                asked.append(unread_scores(model, earlier))
-            for scores in asked:
+            predictions = [model.score(earlier)[0].astype(np.float64)]
+            if targets == "both" and len(visible["event"]) > len(visible["strictly_before"]):
+                predictions.append(in_basket_scores(model, earlier))
+            for scores in predictions:
                 each.append(np.log(np.exp(scores).sum()) - scores[model.catalog.code(item)])
     assert loss == pytest.approx(np.mean(each), abs=1e-4)
 
 
 def network_of(model: Recommender) -> torch.nn.Module:
-    found = model.encoder.network if model.kind == "llm" else model.network  # type: ignore[attr-defined]
-    assert isinstance(found, torch.nn.Module)
-    return found
+    network = model.encoder.network if model.kind == "llm" else model.network  # type: ignore[attr-defined]
+    assert isinstance(network, torch.nn.Module)
+    return network
 
 
-def stir(model: Recommender) -> None:
-    """Give what repeats add some size: training has hardly begun."""
+def randomize_repeat_bias(model: Recommender) -> None:
+    """Give the repeat bias weights of some size: training has hardly begun."""
     torch.manual_seed(1)
     with torch.no_grad():
         for weight in network_of(model).get_submodule("repeat_bias").parameters():
             weight.normal_()
 
 
-def read_nothing(model: Recommender) -> None:
-    """Let guesses within a moment know nothing of their states: such a guess is told from all others."""
+def zero_in_basket(model: Recommender) -> None:
+    """Let in-basket predictions know nothing of their states, so that they differ from all others."""
     with torch.no_grad():
         for weight in network_of(model).get_submodule("in_basket").parameters():
             weight.zero_()
 
 
-def unread_scores(model: Recommender, earlier: Histories) -> np.ndarray:
-    """The scores of such a guess: the biases, and what repeats of what is strictly earlier add for no one."""
+def in_basket_scores(model: Recommender, earlier: Histories) -> np.ndarray:
+    """The scores of such a prediction: item biases, and the repeat bias of a user vector of zeros."""
     network = network_of(model)
     scores = network.get_parameter("bias").detach()[None].clone()
     if network.repeat_bias is not None:
         repeat_bias, codes = network.get_submodule("repeat_bias"), model.sequences_of(earlier).codes
         inputs = torch.from_numpy(codes.astype(np.int64))[None]
-        nobody = torch.zeros((1, repeat_bias.of_user.in_features))  # type: ignore[union-attr]
+        user = torch.zeros((1, repeat_bias.of_user.in_features))  # type: ignore[union-attr]
         with torch.no_grad():
-            scores.scatter_add_(1, *repeat_bias(nobody, inputs, torch.tensor([0]), torch.tensor([len(codes)])))
-    found: np.ndarray = scores[0].numpy().astype(np.float64)
-    return found
+            scores.scatter_add_(1, *repeat_bias(user, inputs, torch.tensor([0]), torch.tensor([len(codes)])))
+    exact: np.ndarray = scores[0].numpy().astype(np.float64)
+    return exact
 
 
-def test_a_window_amid_one_basket_teaches_nothing() -> None:
+def test_a_window_inside_one_basket_has_no_loss() -> None:
     data = baskets(1)
     model = from_recipe(Recipe.of({"model": "gru", "train": {"epochs": 1, "targets": "strictly_before"}})).fit(
         data
@@ -124,17 +124,17 @@ def test_a_window_amid_one_basket_teaches_nothing() -> None:
 def test_unknown_items_do_not_count_as_earlier() -> None:
     data = baskets(2)
     catalog = type(data.catalog)(data.catalog.table.filter(pl.col("item_id") != "3"))
-    found = Sequences.strictly_before(Sequences.encode(data.histories, catalog), data.histories, catalog)
-    assert found.n_visible is not None
-    kept = data.events.filter(pl.col("item_id") != "3")
+    sequences = Sequences.strictly_before(Sequences.encode(data.histories, catalog), data.histories, catalog)
+    assert sequences.n_visible is not None
+    known = data.events.filter(pl.col("item_id") != "3")
     by_hand = [
-        kept.filter(pl.col("user_id") == user, pl.col("timestamp") < time).height
-        for user, time in kept.select("user_id", "timestamp").iter_rows()
+        known.filter(pl.col("user_id") == user, pl.col("timestamp") < time).height
+        for user, time in known.select("user_id", "timestamp").iter_rows()
     ]
-    assert found.n_visible[:, 0].tolist() == by_hand
+    assert sequences.n_visible[:, 0].tolist() == by_hand
 
 
-def test_a_model_that_looks_both_ways_is_refused() -> None:
+def test_a_bidirectional_model_is_refused() -> None:
     with pytest.raises(RecipeError, match="must be event"):
         Recipe.of({"model": "bert4rec", "train": {"targets": "strictly_before"}})
     for kind in ("bert4rec", "als"):
@@ -146,7 +146,7 @@ def test_a_model_that_looks_both_ways_is_refused() -> None:
 def test_a_saved_network_scores_the_same(kind: str, tmp_path: Path, tiny_recipe: Callable[..., Recipe]) -> None:
     recipe = recipe_of(kind, tiny_recipe, targets="both").with_values({"history.repeat_bias": True})
     model = from_recipe(recipe).fit(baskets())
-    stir(model)
+    randomize_repeat_bias(model)
     model.save(tmp_path / "run")
     histories = Histories.of([["1", "2", "1"], []])
     np.testing.assert_allclose(load(tmp_path / "run").score(histories), model.score(histories), atol=1e-6)

@@ -21,16 +21,16 @@ PROBABILITIES = np.array([[0.9, 0.1], [0.4, 0.6], [0.35, 0.65], [0.2, 0.8]])
 
 
 def test_class_metrics_by_hand() -> None:
-    found = metrics.class_metrics(TARGETS, PROBABILITIES)
-    assert found["accuracy"] == 0.75
-    assert found["precision"] == pytest.approx((1 + 2 / 3) / 2)
-    assert found["recall"] == pytest.approx((0.5 + 1) / 2)
-    assert found["f1"] == pytest.approx((2 / 3 + 0.8) / 2)
-    assert found["roc_auc"] == 1
-    assert found["pr_auc"] == 1
-    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.65, 0.8]).mean())
+    values = metrics.class_metrics(TARGETS, PROBABILITIES)
+    assert values["accuracy"] == 0.75
+    assert values["precision"] == pytest.approx((1 + 2 / 3) / 2)
+    assert values["recall"] == pytest.approx((0.5 + 1) / 2)
+    assert values["f1"] == pytest.approx((2 / 3 + 0.8) / 2)
+    assert values["roc_auc"] == 1
+    assert values["pr_auc"] == 1
+    assert values["log_loss"] == pytest.approx(-np.log([0.9, 0.4, 0.65, 0.8]).mean())
     # Bins of a tenth: 0.1 was 0 of 1; 0.6 and 0.65 were 1 of 2; 0.8 was 1 of 1.
-    assert found["calibration_error"] == pytest.approx((0.1 + abs(1 - 1.25) + 0.2) / 4)
+    assert values["calibration_error"] == pytest.approx((0.1 + abs(1 - 1.25) + 0.2) / 4)
     assert metrics.confusion(TARGETS, PROBABILITIES) == [[1, 1], [0, 2]]
     rows = metrics.per_class(TARGETS, PROBABILITIES, ("no", "yes"))
     assert [row["support"] for row in rows] == [2, 2]
@@ -39,17 +39,17 @@ def test_class_metrics_by_hand() -> None:
 
 def test_three_classes_of_which_one_never_occurs() -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
-    found = metrics.class_metrics(np.array([0, 1, 1]), probabilities)
-    assert found["accuracy"] == pytest.approx(2 / 3)
-    assert found["recall"] == pytest.approx(0.75)  # of the two that occur
-    assert found["roc_auc"] == 1
+    values = metrics.class_metrics(np.array([0, 1, 1]), probabilities)
+    assert values["accuracy"] == pytest.approx(2 / 3)
+    assert values["recall"] == pytest.approx(0.75)  # of the two that occur
+    assert values["roc_auc"] == 1
     single = metrics.class_metrics(np.array([1, 1]), probabilities[:2])
     assert np.isnan(single["roc_auc"])
 
 
 def test_number_metrics_by_hand() -> None:
-    found = metrics.number_metrics(np.array([1.0, 3.0]), np.array([2.0, 5.0]))
-    assert found == pytest.approx({"mae": 1.5, "rmse": np.sqrt(2.5)})
+    values = metrics.number_metrics(np.array([1.0, 3.0]), np.array([2.0, 5.0]))
+    assert values == pytest.approx({"mae": 1.5, "rmse": np.sqrt(2.5)})
 
 
 def test_intervals_resample_users_not_events() -> None:
@@ -68,9 +68,11 @@ def test_intervals_resample_users_not_events() -> None:
 def shop() -> Dataset:
     draw, rows = np.random.default_rng(0), []
     for user in range(40):
-        for place in range(8):
-            kind = "buy" if (place + user) % 2 else "pv"
-            rows.append((f"u{user}", str(draw.integers(6)), 86400 * (place + user % 4), kind, 1.0 + place % 5))
+        for position in range(8):
+            kind = "buy" if (position + user) % 2 else "pv"
+            rows.append(
+                (f"u{user}", str(draw.integers(6)), 86400 * (position + user % 4), kind, 1.0 + position % 5)
+            )
     names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
     items = {"item_id": [str(n) for n in range(6)], "title": [f"Film {n}" for n in range(6)]}
     return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="shop <1>")
@@ -84,21 +86,21 @@ def report() -> ResponseReport:
         "markov": MarkovResponses().fit(split.train, tasks),
         "prior": PriorResponses().fit(split.train, tasks),
     }
-    response_queries = response_questions(split, tasks)
-    return judge_responses(models, response_queries, tasks, about="shop <1>", split=split.name, samples=20)
+    queries = response_questions(split, tasks)
+    return judge_responses(models, queries, tasks, about="shop <1>", split=split.name, samples=20)
 
 
 def test_queries_are_the_fold_s_events_after_all_strictly_earlier() -> None:
     split = Split.global_time(shop())
     tasks = TaskSet.fit(split.train, ["behavior"])
-    response_queries = response_questions(split, tasks)
-    assert response_queries.targets.height == split.held_out.height
-    assert response_queries.targets["owner"].to_list() == split.held_out["user_id"].to_list()
-    assert response_queries.targets["item_id"].to_list() == split.held_out["item_id"].to_list()
-    for n, name in enumerate(response_queries.histories.user_ids):
+    queries = response_questions(split, tasks)
+    assert queries.targets.height == split.held_out.height
+    assert queries.targets["owner"].to_list() == split.held_out["user_id"].to_list()
+    assert queries.targets["item_id"].to_list() == split.held_out["item_id"].to_list()
+    for n, name in enumerate(queries.histories.user_ids):
         owner, length = name.split("@")
         whole = split.data.histories.of_user(owner).events
-        assert response_queries.histories.take([n]).events.equals(whole[: int(length)])
+        assert queries.histories.take([n]).events.equals(whole[: int(length)])
     few = response_questions(split, tasks, most=5, window=2)
     assert few.targets.height == 5
     assert few.histories.lengths().max() <= 2
@@ -131,7 +133,7 @@ def test_a_model_that_predicts_nan_is_refused() -> None:
 
     class Silent:
         def predict_response(self, histories: object, items: dict[str, list[str]]) -> pl.DataFrame:
-            rows = [(user, item) for user, own in items.items() for item in own]
+            rows = [(user, item) for user, wanted in items.items() for item in wanted]
             table = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
             return table.with_columns(rating=pl.lit(float("nan")))
 

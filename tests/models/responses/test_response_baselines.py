@@ -1,4 +1,4 @@
-"""Baselines of responses on worlds whose answers are known."""
+"""Baselines of responses on toy data whose best predictions are known."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def turns(n_users: int = 60, length: int = 10, *, seed: int = 0) -> Dataset:
     """Views and purchases in turn, one a day; ratings are 3, plus one for even items, less one for odd users."""
     draw, rows = np.random.default_rng(seed), []
     for user in range(n_users):
-        for place in range(length):
+        for position in range(length):
             item = int(draw.integers(10))
-            kind = "buy" if (place + user) % 2 else "pv"
+            kind = "buy" if (position + user) % 2 else "pv"
             rating = 3.0 + (item % 2 == 0) - (user % 2)
-            rows.append((f"u{user}", str(item), DAY * (place + user % 5), kind, rating))
+            rows.append((f"u{user}", str(item), DAY * (position + user % 5), kind, rating))
     names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
     items = {"item_id": [str(n) for n in range(10)], "title": [f"Film {n}" for n in range(10)]}
     return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="turns")
@@ -44,18 +44,18 @@ def tasks(split: Split) -> TaskSet:
 def value(models: dict[str, ResponseModel], split: Split, tasks: TaskSet, task: str, metric: str) -> list[float]:
     report = judge_responses(models, response_questions(split, tasks), tasks, samples=5)
     table = report.table.filter(pl.col("task") == task, pl.col("metric") == metric)
-    found = dict(table.select("model", "value").iter_rows())
-    return [found[name] for name in models]
+    values = dict(table.select("model", "value").iter_rows())
+    return [values[name] for name in models]
 
 
-def test_the_prior_says_what_was_usual(split: Split, tasks: TaskSet) -> None:
+def test_the_prior_is_the_training_frequency(split: Split, tasks: TaskSet) -> None:
     table = PriorResponses().fit(split.train, tasks).predict_response(Histories.of({"a": [], "b": ["1"]}), ["2"])
     share = split.train.events["behavior"].eq("buy").sum() + 1
     assert table["behavior_buy"].to_list() == pytest.approx([share / (split.train.events.height + 2)] * 2)
     assert table["rating"][0] == pytest.approx(split.train.events["rating"].mean())
 
 
-def test_chains_know_what_follows_what(split: Split, tasks: TaskSet) -> None:
+def test_a_markov_chain_predicts_what_follows(split: Split, tasks: TaskSet) -> None:
     prior, markov = (kind().fit(split.train, tasks) for kind in (PriorResponses, MarkovResponses))
     low, high = value({"prior": prior, "markov": markov}, split, tasks, "behavior", "accuracy")
     assert high == 1
@@ -64,8 +64,8 @@ def test_chains_know_what_follows_what(split: Split, tasks: TaskSet) -> None:
     assert best < 0.1 < worst
 
 
-def test_a_chain_by_hand() -> None:
-    """Two users: view, view, buy and view, buy; strength 0 leaves the counts alone."""
+def test_a_markov_chain_by_hand() -> None:
+    """Two users: view, view, buy and view, buy; strength 0 does not smooth the counts."""
     events = {
         "user_id": ["a", "a", "a", "b", "b"],
         "item_id": ["1"] * 5,
@@ -82,7 +82,7 @@ def test_a_chain_by_hand() -> None:
     assert table.columns == ["user_id", "item_id", "behavior_buy", "behavior_pv"]
 
 
-def test_a_hidden_chain_finds_the_turns(split: Split, tasks: TaskSet) -> None:
+def test_a_hidden_markov_model_learns_the_turns(split: Split, tasks: TaskSet) -> None:
     pytest.importorskip("hmmlearn")
     model = HiddenMarkovResponses(states=2).fit(split.train, TaskSet(specs=(tasks["behavior"],)))
     assert value({"hmm": model}, split, model.tasks, "behavior", "accuracy")[0] > 0.95
@@ -91,33 +91,33 @@ def test_a_hidden_chain_finds_the_turns(split: Split, tasks: TaskSet) -> None:
 
 
 @pytest.mark.parametrize("kind", [LogisticResponses, BoostedResponses])
-def test_features_know_the_last_behavior_and_the_item(
+def test_count_features_hold_the_last_behavior_and_the_item(
     kind: type[ResponseModel], split: Split, tasks: TaskSet
 ) -> None:
     model, prior = kind().fit(split.train, tasks), PriorResponses().fit(split.train, tasks)
     assert value({"model": model}, split, tasks, "behavior", "accuracy")[0] > 0.95
-    own, usual = value({"model": model, "prior": prior}, split, tasks, "rating", "rmse")
-    assert own < 0.5 * usual
+    rmse, prior_rmse = value({"model": model, "prior": prior}, split, tasks, "rating", "rmse")
+    assert rmse < 0.5 * prior_rmse
 
 
 def test_boosting_stops_by_users_or_by_rows(split: Split, tasks: TaskSet) -> None:
     histories = split.train.histories
     owners = np.repeat(np.arange(len(histories)), histories.lengths())
-    for way in ("users", "rows"):
-        model = BoostedResponses(held_out=way).fit(split.train, tasks)  # type: ignore[arg-type]
-        apart = model._held_out(histories)
-        whole = [len(set(apart[owners == owner])) == 1 for owner in range(len(histories))]
-        assert all(whole) == (way == "users")
-        assert 0 < apart.mean() < 0.3
-        assert value({way: model}, split, tasks, "behavior", "accuracy")[0] > 0.95
-    # Where the users apart answer otherwise than the others, nothing stops it early.
-    alone = model._fitted(
+    for unit in ("users", "rows"):
+        model = BoostedResponses(held_out=unit).fit(split.train, tasks)  # type: ignore[arg-type]
+        held_out = model._held_out(histories)
+        whole = [len(set(held_out[owners == owner])) == 1 for owner in range(len(histories))]
+        assert all(whole) == (unit == "users")
+        assert 0 < held_out.mean() < 0.3
+        assert value({unit: model}, split, tasks, "behavior", "accuracy")[0] > 0.95
+    # Where the held-out users have other classes than the others, nothing stops it early.
+    one_class = model._fitted(
         np.zeros((60, 1), np.float32), np.arange(60) % 2.0, np.arange(60) % 2 == 1, numbers=False
     )
-    assert not alone.early_stopping
+    assert not one_class.early_stopping
 
 
-def test_ratings_are_biases_and_more(split: Split, tasks: TaskSet) -> None:
+def test_biases_and_factors_beat_the_prior(split: Split, tasks: TaskSet) -> None:
     models = {
         "bias": BiasRatings(shrink_items=1, shrink_users=1).fit(split.train, tasks),
         "factors": FactorRatings(factors=2).fit(split.train, tasks),
@@ -129,8 +129,8 @@ def test_ratings_are_biases_and_more(split: Split, tasks: TaskSet) -> None:
     assert "purchase" not in models["bias"].predict_response(split.test.histories[:1], ["1"]).columns
 
 
-def test_factors_find_what_biases_cannot() -> None:
-    """Even users like even items, odd users odd ones: no bias says that."""
+def test_factors_learn_interactions() -> None:
+    """Even users like even items, odd users odd ones: no bias holds that."""
     draw = np.random.default_rng(0)
     rows = [
         (f"u{u}", str(i), int(draw.integers(1000)), 5.0 if u % 2 == i % 2 else 1.0)
