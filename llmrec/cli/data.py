@@ -17,7 +17,9 @@ app = typer.Typer(help="Prepare, describe and split event logs.", no_args_is_hel
 Out = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 app.command("prepare")(prepare)
 app.command("split")(split)
-Folder = Annotated[Path, typer.Argument(help="A folder made by `llmrec data prepare`.")]
+Folder = Annotated[
+    Path, typer.Argument(help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
+]
 
 
 @app.command("list")
@@ -32,9 +34,9 @@ def list_sets(as_json: Json = False) -> None:
 @app.command()
 def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data list`.")], out: Out) -> None:
     """Fetch a data set and prepare it."""
-    from llmrec.data.builtin import fetch as fetch_builtin
+    from llmrec.data import Dataset
 
-    data = fetch_builtin(name)
+    data = Dataset.fetch(name)
     data.save(out)
     print(f"{out}: {data!r}")
 

@@ -13,7 +13,7 @@ from llmrec.cli.output import Json, show
 
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
-    data: Annotated[Path, typer.Option("--data", help="The folder of prepared data they were trained on.")],
+    data: Annotated[Path, typer.Option("--data", help="The data they were trained on, as for `llmrec fit`.")],
     out: Annotated[Path, typer.Option("--out", help="Where report.json and report.html go.")],
     split: Annotated[
         str | None,

@@ -10,7 +10,9 @@ import typer
 from llmrec.data.splits.named import HELD_OUT
 
 Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
-Data = Annotated[Path, typer.Option("--data", help="A folder made by `llmrec data prepare`.")]
+Data = Annotated[
+    Path, typer.Option("--data", help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
+]
 Out = Annotated[Path, typer.Option("--out", help="The run directory to write.")]
 Set = Annotated[
     list[str] | None,

@@ -32,7 +32,6 @@ def quickstart(
     from rich.console import Console
 
     import llmrec
-    from llmrec.data.builtin import fetch
     from llmrec.evaluation.report.showcase import with_showcase
     from llmrec.models.runs import fit_run
     from llmrec.runtime import peak_memory_gib
@@ -43,7 +42,7 @@ def quickstart(
     recipes["llm"] = llmrec.Recipe.load("quickstart", set=changes)
     folders = {name: name for name in recipes} | ({"llm": f"llm-{encoding}"} if encoding else {})
     _say("1/4 data: MovieLens 100K")
-    data = fetch("ml-100k")
+    data = llmrec.Dataset.fetch("ml-100k")
     split = llmrec.Split.leave_last_out(data)
     _say(f"    {data!r}")
     _say(f"2/4 training: {', '.join(recipes)}")

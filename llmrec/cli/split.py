@@ -30,7 +30,9 @@ class Name(StrEnum):
 
 
 def split(
-    folder: Annotated[Path, typer.Argument(help="A folder made by `llmrec data prepare`.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
+    ],
     how: Annotated[Name, typer.Option("--split", help="How to cut.")] = Name.leave_last_out,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the split there; else it is only shown.")

@@ -13,6 +13,7 @@ from typing import Unpack
 
 import polars as pl
 
+from llmrec.data.builtin import BUILTIN, builtin
 from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning.pipeline import CleaningOptions, clean
 from llmrec.data.cleaning.table import Step, Table
@@ -27,6 +28,7 @@ from llmrec.data.readers.frames import to_polars
 from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
+from llmrec.resources.wheels import unpack_wheel
 
 FORMAT = 1
 
@@ -131,12 +133,28 @@ class Dataset:
         return cls._cleaned(lambda: read_query(events, connection), "events", texts, name, columns, options)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Dataset:
-        """Read what ``save`` wrote. Raises DataError if it is not a whole, unchanged prepared data set."""
-        path = Path(folder)
+    def fetch(cls, name: str) -> Dataset:
+        """Read a built-in data set (``llmrec data list``), downloading it once into the cache.
+
+        Raises DataError for an unknown name, EnvironmentFault without network and cache.
+        """
+        source, folder = builtin(name), unpack_wheel(name)
+        items = Table(source.read_items(folder), name)
+        return cls._cleaned(lambda: read.read_raw(folder / source.events), source.events, items, name, NONE, {})
+
+    @classmethod
+    def load(cls, source: str | Path) -> Dataset:
+        """Read the folder that ``save`` wrote, or a built-in data set by its name (see ``fetch``).
+
+        Where both are there, the folder is read. Raises DataError if it is not a whole, unchanged prepared data
+        set, and for a name that is neither.
+        """
+        path = Path(source)
+        if not path.exists() and str(source) in BUILTIN:
+            return cls.fetch(str(source))
         described = path / "dataset.json"
         if not described.is_file():
-            raise DataError(f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS")
+            raise DataError(_not_prepared(path))
         try:
             metadata = json.loads(described.read_text(encoding="utf-8"))
             if metadata["format"] > FORMAT:
@@ -241,6 +259,17 @@ class Dataset:
             order_only=cleaned.order_only,
             _encoded=cleaned.ids,
         )
+
+
+def _not_prepared(path: Path) -> str:
+    names = ", ".join(BUILTIN)
+    if not path.exists():
+        return (
+            f"there is no folder {path} and no built-in data set of this name; the built-in ones are: {names}; "
+            "prepare others with: llmrec data prepare EVENTS --out DIR"
+        )
+    built_in = "" if str(path) not in BUILTIN else f"; the built-in {path} is read where no folder is called so"
+    return f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS --out DIR{built_in}"
 
 
 def _check_options(options: Iterable[str]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from llmrec.data import BUILTIN, Dataset, Split, fetch
+from llmrec.cli.app import run
+from llmrec.data import BUILTIN, Dataset, Split, fetch, toy_films
 from llmrec.errors import DataError
 
 
@@ -17,6 +20,36 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     assert "ml-100k" in BUILTIN
     with pytest.raises(DataError, match="no built-in data set 'ml-1b'; choose from: ml-100k"):
         fetch("ml-1b")
+
+
+def test_a_name_that_is_neither_built_in_nor_a_folder_lists_the_built_in_ones() -> None:
+    with pytest.raises(
+        DataError, match=r"no folder ml-1b and no built-in data set .*; the built-in ones are: ml-100k"
+    ):
+        Dataset.load("ml-1b")
+
+
+def test_a_folder_is_read_where_it_is_called_as_a_built_in_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = toy_films()
+    data.save("ml-100k")
+    assert Dataset.load("ml-100k").fingerprint == data.fingerprint
+    (tmp_path / "ml-100k" / "dataset.json").unlink()
+    with pytest.raises(DataError, match=r"not a prepared data set.*; the built-in ml-100k is read where no"):
+        Dataset.load("ml-100k")
+
+
+@pytest.mark.wheel
+def test_a_built_in_name_goes_wherever_a_folder_goes(
+    ml_100k: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Dataset.load("ml-100k").fingerprint == ml_100k.fingerprint
+    assert run(["fit", "popularity", "--data", "ml-100k", "--out", "run"]) == 0
+    assert run(["evaluate", "run", "--data", "ml-100k", "--out", "report"]) == 0
+    assert run(["data", "split", "ml-100k"]) == 0
 
 
 @pytest.mark.wheel
