@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= runs/quickstart
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint report clean
 
 $(BIN)/llmrec: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,5 +29,9 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/deptry llmrec
 
+report: $(VENV)/.dev  ## eval/REPORT.md from eval/results/, and its pages with figures: eval/html/index.html
+	$(BIN)/python eval/report.py write
+	$(BIN)/python eval/report.py html
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist eval/html .pytest_cache .mypy_cache .ruff_cache

@@ -166,15 +166,15 @@ def _provenance(results: Sequence[Mapping[str, Any]], paths: Sequence[Path], roo
         names = ", ".join(f"{name} {versions[name]}" for name in ("llmrec", "torch") if name in versions)
         link = f"[{path.name}]({path.relative_to(root).as_posix()})"
         said.setdefault(f"{values['date']}, {where}{', with ' * bool(names)}{names}", []).append(link)
-    for sentence, links in said.items():
-        yield f"Measured {sentence}. Numbers: {', '.join(links)}. Repeat with:"
+    yield "\n".join(f"Measured {sentence}. Numbers: {', '.join(links)}." for sentence, links in said.items())
+    yield "Repeat with:"
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write rows as a Markdown table; a column for each name that has a value in a row."""
     names = list(dict.fromkeys(name for row in rows for name, value in row.items() if value is not None))
-    numeric = [all(not isinstance(row.get(name), str) for row in rows) for name in names]
-    lines = [[header(name) for name in names], ["---:" if right else "---" for right in numeric]]
+    texts = {name for name in names if any(_is_text(row.get(name)) for row in rows)}
+    lines = [[header(name) for name in names], ["---" if name in texts else "---:" for name in names]]
     lines += [[cell(row.get(name)) for name in names] for row in rows]
     return "\n".join(f"| {' | '.join(part.replace('|', '/') for part in line)} |" for line in lines)
 
@@ -206,6 +206,10 @@ def cell(value: Any) -> str:
     return f"`{value[:12]}`" if re.fullmatch("[0-9a-f]{64}", str(value)) else str(value)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and any(isinstance(one, str) for one in value))
+
+
 def _digits(value: float) -> int:
     """Digits after the point, so that three or four say something."""
     size = abs(value)
@@ -230,7 +234,7 @@ def index(names: Collection[str]) -> str:
     def link(match: re.Match[str]) -> str:
         return f"({match[2]}.html)" if match[2] in names else f"(../{match[1]})"
 
-    text = re.sub(r"\((results/(?:peers/)?([^)]*)\.json)\)", link, markdown())
+    text = re.sub(r"\((results/(?:\w+/)?([^)/]*)\.json)\)", link, markdown())
     style = "body{font:16px system-ui;max-width:1100px;margin:2rem auto;padding:0 1rem}td,th{padding:.2rem .6rem}"
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Results</title><style>{style}</style>'
     return f"{head}\n{MarkdownIt().enable('table').render(text)}</html>\n"

@@ -1,7 +1,7 @@
 """Try a recipe with other fields, at random from its search space, and evaluate every trial on validation only.
 
 python eval/experiments/tune.py RECIPE [--data DIR] [--trials N] [--set field=value ...]. Trial 0 is the recipe as
-it is. Each finished trial is a line of tune/DATA-RECIPE.jsonl; a recipe with the same values is not tried again.
+it is. Finished trials stand in tune/DATA-RECIPE.json; a recipe with the same values is not tried again.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
-from eval.common import ROOT, arguments, open_data
+from eval.common import ROOT, arguments, open_data, read_result, write_result
 from llmrec import Recipe, Split, evaluate
 from llmrec.models import from_recipe
 
@@ -46,6 +47,14 @@ def trial(recipe: Recipe, split: Split, work: Path) -> dict[str, object]:
     return {"valid_ndcg@10": float(table["ndcg@10"][0]), "best_epoch": epochs, "seconds": seconds}
 
 
+def best(recipe: str, trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sum up the trials of a recipe."""
+    column = "valid_ndcg@10"
+    first, highest = trials[0], max(trials, key=lambda row: float(row[column]))
+    means = {f"{column}_of_the_first": first[column], f"{column}_of_the_best": highest[column]}
+    return {"recipe": recipe, "trials": len(trials), **means, "changes": highest["changes"]}
+
+
 def main() -> None:
     """Run what is missing, print the best."""
     parser = arguments(__doc__, data=True)
@@ -55,22 +64,21 @@ def main() -> None:
     args = parser.parse_args()
     data = open_data(args.data)
     split = Split.leave_last_out(data)
-    log = args.out / "tune" / f"{data.name}-{args.recipe}.jsonl"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    path = args.out / "tune" / f"{data.name}-{args.recipe}.json"
+    trials = read_result(path)["details"]["trials"] if path.is_file() else []
     space = ROOT / "finetune" / "search" / f"{args.recipe}.yaml"
     for number, drawn in enumerate(changes_of(space, args.trials, seed=0)):
         changes = [*drawn, *args.set]
         recipe = Recipe.load(args.recipe, set=changes)
         known = identity(recipe)
-        if any(row.get("recipe") == known and row["split"] == split.hash for row in rows):
+        if any(row.get("recipe") == known and row["split"] == split.hash for row in trials):
             continue
         result = trial(recipe, split, Path(f"runs/tune/{data.name}-{args.recipe}-{known}"))
-        rows.append({"trial": number, "changes": changes, **result, "recipe": known, "split": split.hash})
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(rows[-1]) + "\n")
-        print(rows[-1], flush=True)
-    print("best:", max(rows, key=lambda row: float(row["valid_ndcg@10"])))
+        trials.append({"trial": number, "changes": changes, **result, "recipe": known, "split": split.hash})
+        print(trials[-1], flush=True)
+        sections = {"The best of the trials": [best(args.recipe, trials)]}
+        write_result(path, sections, settings={"data": data.name}, details={"trials": trials})
+    print("best:", best(args.recipe, trials))
 
 
 if __name__ == "__main__":

@@ -28,18 +28,18 @@ def matrix(table: pl.DataFrame, users: list[str]) -> csr_matrix:
     """Who met what, one row a user."""
     rows = {user: row for row, user in enumerate(users)}
     known = table.filter(pl.col("item_id").is_in(items.implode()))
-    places = ([rows[user] for user in known["user_id"]], [codes[item] for item in known["item_id"]])
-    return csr_matrix((np.ones(known.height, dtype=np.float32), places), shape=(len(users), len(codes)))
+    indices = ([rows[user] for user in known["user_id"]], [codes[item] for item in known["item_id"]])
+    return csr_matrix((np.ones(known.height, dtype=np.float32), indices), shape=(len(users), len(codes)))
 
 
 model = AlternatingLeastSquares(random_state=0)
 model.fit(matrix(train, train["user_id"].unique().sort().to_list()), show_progress=False)
-asked = histories["user_id"].unique(maintain_order=True).to_list()
-rows = matrix(histories, asked)
-found, _ = model.recommend(
-    np.arange(len(asked)), rows, N=10, recalculate_user=True, filter_already_liked_items=True
+users = histories["user_id"].unique(maintain_order=True).to_list()
+rows = matrix(histories, users)
+best, _ = model.recommend(
+    np.arange(len(users)), rows, N=10, recalculate_user=True, filter_already_liked_items=True
 )
-recs = pl.DataFrame(
-    {"user_id": np.repeat(asked, 10), "item_id": items.to_numpy()[found.reshape(-1)]}
-).with_columns(rank=pl.Series(np.tile(np.arange(1, 11), len(asked))))
+recs = pl.DataFrame({"user_id": np.repeat(users, 10), "item_id": items.to_numpy()[best.reshape(-1)]}).with_columns(
+    rank=pl.Series(np.tile(np.arange(1, 11), len(users)))
+)
 recs.write_parquet(out)

@@ -26,13 +26,13 @@ parser.add_argument("--model", choices=["sasrec", "bert4rec"], default="sasrec")
 parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--dim", type=int, default=256)
 parser.add_argument("--length", type=int, default=100)
-asked = parser.parse_args()
+args = parser.parse_args()
 torch.manual_seed(0)
 
 
 def dataset(name: str) -> Dataset:
     """Read a table; its order within each user stands for time."""
-    table = pd.read_parquet(asked.folder / f"{name}.parquet")[["user_id", "item_id"]]
+    table = pd.read_parquet(args.folder / f"{name}.parquet")[["user_id", "item_id"]]
     table[Columns.Datetime] = pd.Timestamp("2020-01-01") + pd.to_timedelta(
         table.groupby("user_id").cumcount(), unit="min"
     )
@@ -40,12 +40,12 @@ def dataset(name: str) -> Dataset:
     return Dataset.construct(table)
 
 
-kind = SASRecModel if asked.model == "sasrec" else BERT4RecModel
+kind = SASRecModel if args.model == "sasrec" else BERT4RecModel
 model = kind(
     loss="softmax",
-    session_max_len=asked.length,
-    n_factors=asked.dim,
-    epochs=asked.epochs,
+    session_max_len=args.length,
+    n_factors=args.dim,
+    epochs=args.epochs,
     lr=1e-3,
     batch_size=128,
     verbose=0,
@@ -54,4 +54,4 @@ model.fit(dataset("train"))
 histories = dataset("histories")
 users = histories.user_id_map.external_ids
 recs = model.recommend(users=users, dataset=histories, k=10, filter_viewed=True)
-recs[["user_id", "item_id", "rank"]].to_parquet(asked.out, index=False)
+recs[["user_id", "item_id", "rank"]].to_parquet(args.out, index=False)

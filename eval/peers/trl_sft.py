@@ -52,12 +52,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    table = pl.read_parquet(asked.prompts)
-    model = AutoModelForCausalLM.from_pretrained(asked.base, dtype=torch.bfloat16 if asked.bf16 else torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(asked.base)
-    clock = Clock(60 * asked.minutes)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    table = pl.read_parquet(args.prompts)
+    model = AutoModelForCausalLM.from_pretrained(args.base, dtype=torch.bfloat16 if args.bf16 else torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(args.base)
+    clock = Clock(60 * args.minutes)
     with tempfile.TemporaryDirectory() as folder:
         trainer = SFTTrainer(
             model=model,
@@ -65,15 +65,15 @@ def main() -> None:
             processing_class=tokenizer,
             args=SFTConfig(
                 output_dir=folder,
-                max_steps=asked.steps,
+                max_steps=args.steps,
                 num_train_epochs=1,
                 seed=0,
-                per_device_train_batch_size=asked.batch,
+                per_device_train_batch_size=args.batch,
                 learning_rate=2e-4,  # ten times the default, as for LoRA
                 lr_scheduler_type="constant_with_warmup",
                 warmup_steps=10,
                 use_cpu=not torch.cuda.is_available(),
-                bf16=asked.bf16,
+                bf16=args.bf16,
                 max_length=None,
                 report_to="none",
                 save_strategy="no",
@@ -85,10 +85,10 @@ def main() -> None:
             callbacks=[clock],
         )
         trainer.train()
-    if asked.out is not None:
-        trainer.model.to(torch.float32).merge_and_unload().save_pretrained(asked.out)
-        tokenizer.save_pretrained(asked.out)
-    timed = {"targets": asked.batch * (len(clock.times) - 1), "seconds": clock.times[-1] - clock.times[0]}
+    if args.out is not None:
+        trainer.model.to(torch.float32).merge_and_unload().save_pretrained(args.out)
+        tokenizer.save_pretrained(args.out)
+    timed = {"targets": args.batch * (len(clock.times) - 1), "seconds": clock.times[-1] - clock.times[0]}
     spent = clock.times[-1] - clock.began
     print(json.dumps({"steps": len(clock.times), **timed, "train_seconds": spent, "device": model.device.type}))
 

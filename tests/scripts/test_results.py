@@ -102,6 +102,7 @@ def test_the_built_page_links_to_a_page_for_each_report() -> None:
     page = report.index(names)
     assert "<table>" in page
     assert set(re.findall(r'href="([\w.-]+)\.html"', page)) == names
+    assert 'href="results' not in page
     files = re.findall(r'href="\.\./(results/[^"]+)"', page)
     assert files
     assert all((EVAL / file).is_file() for file in files)

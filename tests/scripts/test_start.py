@@ -113,11 +113,13 @@ def test_accuracy(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_tune(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["markov-3", "--trials", "3", "--data", films, "--out", tmp_path]
     run("experiments/tune", *words, monkeypatch=monkeypatch)
-    (path,) = (tmp_path / "tune").glob("*.jsonl")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert 2 <= len(lines) <= 3
+    (path,) = (tmp_path / "tune").glob("*.json")
+    trials = read_result(path)["details"]["trials"]
+    assert 2 <= len(trials) <= 3
+    (row,) = read_result(path)["sections"][0]["rows"]
+    assert row["valid_ndcg@10_of_the_best"] == max(trial["valid_ndcg@10"] for trial in trials)
     run("experiments/tune", *words, monkeypatch=monkeypatch)
-    assert path.read_text(encoding="utf-8").splitlines() == lines
+    assert read_result(path)["details"]["trials"] == trials
 
 
 def test_peers(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
