@@ -1,4 +1,4 @@
-"""Popularity: the items with most events, of all time, lately, or after those of the history."""
+"""Popularity of all time or lately, and the items of the history before the popular ones."""
 
 from __future__ import annotations
 
