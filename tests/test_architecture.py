@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from architecture_left import CIRCLES_LEFT, DIALECT_LEFT, LONG_FILES_LEFT, LONG_FUNCTIONS_LEFT, TYPES_LEFT
-from syntax import (
+from support.architecture_left import CIRCLES_LEFT, DIALECT_LEFT, LONG_FILES_LEFT, LONG_FUNCTIONS_LEFT, TYPES_LEFT
+from support.syntax import (
     ROOT,
     circles,
     depth,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from golden_cases import CASES, scores_of
+from support.golden_cases import CASES, scores_of
 
 from llmrec.arrays import Float32s
 from llmrec.runtime import machine, versions

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import planted
+from support.splits import planted
 
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films

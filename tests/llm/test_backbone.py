@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import build_tiny_base
+from support.tiny_base import build_tiny_base
 
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.errors import EnvironmentFault, ModelError

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from conftest import build_tiny_base
+from support.tiny_base import build_tiny_base
 
 from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import Sequences, toy_films

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interruptions import Stop, assert_same_model, poison, stop_at
+from support.interruptions import Stop, assert_same_model, poison, stop_at
 
 import llmrec.models.sequential.base
 from llmrec import Recipe, Split

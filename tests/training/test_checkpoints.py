@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from interruptions import Stop, assert_same_model, poison, stop_at
+from support.interruptions import Stop, assert_same_model, poison, stop_at
 
 import llmrec.models.fit_network
 import llmrec.models.sequential.base

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from conftest import planted
+from support.splits import planted
 
 from llmrec.data import Catalog, Dataset, Split, toy_films
 from llmrec.data.splits.leaks import GUARDS, NAMES, Finding, check, guard, seeded_candidates
