@@ -67,10 +67,3 @@ LONG_FUNCTIONS_LEFT: set[str] = {
     "llmrec/cli/prepare.py:prepare",
     "llmrec/models/llm/network.py:forward",
 }
-<<<<<<< HEAD:tests/architecture_left.py
-LONG_FILES_LEFT = set[str]()
-=======
-LONG_FILES_LEFT: set[str] = {
-    "tests/models/responses/test_llm_responses.py",
-}
->>>>>>> d2e5e3b (tests/support: what tests share, imported by name instead of from conftest):tests/support/architecture_left.py
