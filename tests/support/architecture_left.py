@@ -67,3 +67,4 @@ LONG_FUNCTIONS_LEFT: set[str] = {
     "llmrec/cli/prepare.py:prepare",
     "llmrec/models/llm/network.py:forward",
 }
+LONG_FILES_LEFT: set[str] = set()
