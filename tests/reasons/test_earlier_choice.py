@@ -13,7 +13,7 @@ from llmrec.data import Histories
 from llmrec.reasons import NarrationRequest
 
 if TYPE_CHECKING:
-    from conftest import Linear
+    from support.linear import Linear
 
 
 class Unasked:

@@ -20,7 +20,7 @@ from llmrec.errors import ModelError
 from llmrec.reasons import Cited, EndpointNarrator, Evidence, Item, NarrationRequest, counts
 
 if TYPE_CHECKING:
-    from conftest import Linear
+    from support.linear import Linear
 
 GOOD = 'We suggest "Final Waltz" because you chose "Amber Gate".'
 TASK = NarrationRequest(Evidence("u", Item("f", "Final Waltz"), (Cited("a", "Amber Gate", {}, 1.0),)))

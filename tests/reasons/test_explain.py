@@ -18,7 +18,7 @@ from llmrec.reasons.request import facts
 from llmrec.reasons.wording import spoken
 
 if TYPE_CHECKING:
-    from conftest import Linear
+    from support.linear import Linear
 
 HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"], "w": []})
 RECS = pl.DataFrame({"user_id": ["u", "v", "w"], "item_id": ["f", "e", "f"], "rank": [3, 1, 1]})

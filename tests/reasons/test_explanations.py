@@ -9,7 +9,7 @@ from llmrec.data import Histories
 from llmrec.reasons import Explanation, Explanations, add_facts, occlusion
 
 if TYPE_CHECKING:
-    from conftest import Linear
+    from support.linear import Linear
 
 HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"]})
 

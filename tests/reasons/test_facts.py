@@ -10,7 +10,7 @@ from llmrec.data import Catalog, Histories
 from llmrec.reasons import Together, add_facts, occlusion
 
 if TYPE_CHECKING:
-    from conftest import Linear
+    from support.linear import Linear
 
 
 def test_attributes_in_common_and_people_who_chose_both(model: Linear) -> None:

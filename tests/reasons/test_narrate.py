@@ -24,7 +24,7 @@ from llmrec.reasons import (
 from llmrec.reasons.wording import spoken
 
 if TYPE_CHECKING:
-    from conftest import Linear
+    from support.linear import Linear
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -14,7 +14,7 @@ from llmrec.errors import DataError
 from llmrec.reasons import Item, occlusion
 
 if TYPE_CHECKING:
-    from conftest import Linear
+    from support.linear import Linear
 
 
 def recs(*rows: tuple[str, str]) -> pl.DataFrame:
