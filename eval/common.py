@@ -22,7 +22,6 @@ import polars as pl
 import psutil
 
 from llmrec import Dataset
-from llmrec.data import BUILTIN, fetch
 from llmrec.evaluation import Report, ResponseReport
 from llmrec.resources.cache import replace_file
 from llmrec.runtime import machine, versions
@@ -45,7 +44,7 @@ def arguments(description: str | None, *, data: bool = False) -> argparse.Argume
 
 def open_data(name_or_folder: str, *, users: float = 1.0) -> Dataset:
     """Open a built-in data set or a folder. ``users``: a share of them, the same ones every time."""
-    data = fetch(name_or_folder) if name_or_folder in BUILTIN else Dataset.load(name_or_folder)
+    data = Dataset.load(name_or_folder)
     if users == 1:
         return data
     sampled = data.events["user_id"].unique(maintain_order=True).sample(fraction=users, seed=0).implode()

@@ -23,10 +23,10 @@ from eval.common import arguments, run_measured, write_result
 from eval.peers.launch import command, interpreters
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Histories, Sequences
+from llmrec.evaluation import bootstrap
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
-from llmrec.evaluation.significance import bootstrap
 from llmrec.metrics import METRICS, per_user
-from llmrec.models.baselines.popularity import PopularityRecommender
+from llmrec.models import PopularityRecommender
 
 K, DIM, LENGTH, CHUNK = 10, 32, 20, 512
 

@@ -16,8 +16,7 @@ import polars as pl
 from eval.common import arguments, open_data, run_measured, write_result
 from eval.peers.launch import command, interpreters, write_split
 from llmrec import Split
-from llmrec.evaluation import EvaluationProtocol
-from llmrec.evaluation.significance import bootstrap
+from llmrec.evaluation import EvaluationProtocol, bootstrap
 from llmrec.metrics import per_user
 
 PEERS = {

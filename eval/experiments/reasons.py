@@ -16,8 +16,7 @@ import numpy as np
 
 import llmrec
 from eval.common import Row, arguments, write_result
-from llmrec.evaluation import deletion_test, judge_reasons
-from llmrec.evaluation.significance import Interval
+from llmrec.evaluation import Interval, deletion_test, judge_reasons
 from llmrec.reasons import Explanations, LocalNarrator, NarrationRequest, counts
 
 EACH = 2

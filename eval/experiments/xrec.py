@@ -17,9 +17,9 @@ import polars as pl
 
 from eval.common import arguments, write_result
 from llmrec import Recipe, artifact
+from llmrec.evaluation import bootstrap
 from llmrec.evaluation.reasons.text_metrics import bleu, rouge_l, similarity, unique_ratio
-from llmrec.evaluation.significance import bootstrap
-from llmrec.reasons.style import StyleWriter, fit_style
+from llmrec.reasons import StyleWriter, fit_style
 
 HELD_OUT = 200
 NAMES = {"user_summary": "profile", "item_summary": "item"}
