@@ -33,9 +33,9 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask every run about what its split held out; the first run is compared with the others.
+    """Judge every run on what its split held out; the first run is compared with the others.
 
-    Where runs predict responses (tasks in their recipe), these are judged, too, beside the class prior and a
+    Where runs predict responses (tasks in their recipe), these are judged too, with the class prior and a
     Markov chain, in responses.html. Runs of different splits, and runs that were trained on other events than this
     split's, are refused.
     """
@@ -47,20 +47,21 @@ def evaluate(
 
     runs = list(dict.fromkeys(runs))
     models = {str(run): load_run(run) for run in runs}
-    held = run_split(models, llmrec.Dataset.load(data), given=split)
+    held_out = run_split(models, llmrec.Dataset.load(data), given=split)
     named = dict(zip(_names(runs), models.values(), strict=True))
     report = llmrec.evaluate(
-        named, held, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
+        named, held_out, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
     )
     report.save(out)
-    told = responses_of(named, held)
-    if told is not None:
-        told.save(out)
+    responses = responses_of(named, held_out)
+    if responses is not None:
+        responses.save(out)
     if as_json:
         show(report.table, as_json=True)
         return
     Console().print(report)
-    print(out / "report.html", *(() if told is None else (told.to_markdown(), out / "responses.html")), sep="\n")
+    more = [] if responses is None else [responses.to_markdown(), out / "responses.html"]
+    print(out / "report.html", *more, sep="\n")
 
 
 def _names(runs: list[Path]) -> list[str]:

@@ -20,7 +20,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _HAN_RUN = re.compile("[\u4e00-\u9fff]+")
 _PLAIN_MARKS = frozenset(" ,.;:!?'’-–—()、，。；：！？（）")
 _ENDS = re.compile(r"[.!?。！？]+")
-# "the war and sci-fi item X", "1995的X": facts that belong to the title behind them.
+# "the war and sci-fi item X", "1995的X": facts that belong to the title right of them.
 _ATTRIBUTE = re.compile(
     f"(?:\\b(?:the|an?) (?:[{FACTS}](?:,| and)? )*[{FACTS}] (?:items? )?|[{FACTS}]的)(?=[{TITLES}])"
 )
@@ -59,8 +59,8 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
 def _audit_sentence(reading: Reading, evidence: Evidence, language: Language) -> list[str]:
     lexicon = LEXICONS[language]
     compared, uncompared = _comparison(reading, evidence, lexicon)
-    told, miscounted = _people(compared, evidence, lexicon)
-    rest, misused = _phrases(told, evidence, lexicon)
+    uncounted, miscounted = _people(compared, evidence, lexicon)
+    rest, misused = _phrases(uncounted, evidence, lexicon)
     return [
         *_length(reading.text, lexicon, language),
         *_one_sentence(reading.text),
@@ -68,16 +68,16 @@ def _audit_sentence(reading: Reading, evidence: Evidence, language: Language) ->
         *_titles(reading, evidence),
         *uncompared,
         *miscounted,
-        *_roles(told, lexicon),
-        *_genres(told, lexicon),
-        *_facts(told, lexicon),
+        *_roles(uncounted, lexicon),
+        *_genres(uncounted, lexicon),
+        *_facts(uncounted, lexicon),
         *misused,
         *_strangers(rest, lexicon, language),
     ]
 
 
 def _sentences(text: str) -> list[str]:
-    """Cut marked text behind each end of a sentence; titles are marks here and hold none."""
+    """Cut marked text after each end of a sentence; titles are marks here and hold none."""
     return [part for part in re.split(r"(?<=[.!?])\s+|(?<=[。！？])\s*", text) if part]
 
 
@@ -98,38 +98,38 @@ def _one_sentence(read: str) -> Iterator[str]:
 
 
 def _markup(read: str) -> Iterator[str]:
-    found = _MARKUP.search(read)
-    if found:
-        yield f"it contains markup: {found.group()!r}"
+    markup = _MARKUP.search(read)
+    if markup:
+        yield f"it contains markup: {markup.group()!r}"
 
 
 def _titles(reading: Reading, evidence: Evidence) -> Iterator[str]:
     if not reading.titles:
         yield "it names neither the suggested item nor a cited one"
     for mark in sorted(reading.titles):
-        places = reading.named[mark]
-        # An item chosen before and suggested again has two places; so has a rival of the same title.
-        rival = evidence.rival is not None and len(evidence.cited) + 1 in places
-        roles = (0 in places) + any(0 < place <= len(evidence.cited) for place in places) + rival
+        items = reading.named[mark]
+        # An item chosen earlier and suggested again has two roles; so has a rival of the same title.
+        rival = evidence.rival is not None and len(evidence.cited) + 1 in items
+        roles = (0 in items) + any(0 < item <= len(evidence.cited) for item in items) + rival
         if reading.text.count(mark) > roles:
-            yield f"it names {spoken(reading.items[min(places)].title)!r} more than once"
+            yield f"it names {spoken(reading.items[min(items)].title)!r} more than once"
 
 
 def _comparison(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[Reading, list[str]]:
     """Take "rather than B" out. Returns the reading without it, and what is wrong with the comparison."""
     if evidence.rival is None:
         return reading, []
-    place, faults = len(evidence.cited) + 1, []
-    clauses = [one for one in lexicon.rather.finditer(reading.text) if place in reading.named[one.group("rival")]]
+    rival, faults = len(evidence.cited) + 1, []
+    clauses = [one for one in lexicon.rather.finditer(reading.text) if rival in reading.named[one.group("rival")]]
     if len(clauses) != 1:
         faults.append(f"it does not say once that it is rather than {spoken(evidence.rival.title)!r}")
     text = reading.text
     for clause in reversed(clauses):
         text = text[: clause.start()] + text[clause.end() :]
-    if any(reading.named.get(mark) == frozenset({place}) for mark in text):
+    if any(reading.named.get(mark) == frozenset({rival}) for mark in text):
         faults.append(f"it speaks of {spoken(evidence.rival.title)!r}, which is not suggested")
     # From here on the rival lends its title to nobody.
-    named = {mark: (places - {place}) or places for mark, places in reading.named.items()}
+    named = {mark: (items - {rival}) or items for mark, items in reading.named.items()}
     return replace(reading, text=text, named=named), faults
 
 
@@ -138,11 +138,11 @@ def _roles(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
     text = reading.text
     for run in LISTED.finditer(text):
         named = [reading.named[mark] for mark in run.group() if mark in reading.named]
-        before, after = text[: run.start()].rstrip('"“《「'), text[run.end() :]
-        own, cited = {0} in named, any(0 not in places for places in named)
-        if own and (lexicon.chosen.search(before) or lexicon.chosen_after.match(after)):
+        left, right = text[: run.start()].rstrip('"“《「'), text[run.end() :]
+        suggested, cited = {0} in named, any(0 not in items for items in named)
+        if suggested and (lexicon.chosen_left.search(left) or lexicon.chosen_right.match(right)):
             yield "it says that the suggested item was chosen before"
-        if cited and (lexicon.suggested.search(before) or lexicon.suggested_after.match(after)):
+        if cited and (lexicon.suggested_left.search(left) or lexicon.suggested_right.match(right)):
             yield "it says that a chosen item is suggested"
     if lexicon.swapped.search(text):
         yield "it lets the wrong one choose or suggest"
@@ -153,7 +153,7 @@ def _genres(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
     known = {genre.lower(): genre for item in reading.items for genre in item.genres}
     said = {reading.values[mark] for mark in reading.values if mark in reading.text}
     item, compared = reading.items[0], lexicon.alike.search(reading.text) is not None
-    mentioned = [reading.items[place] for place in sorted(reading.mentioned - {0})] if compared else []
+    mentioned = [reading.items[index] for index in sorted(reading.mentioned - {0})] if compared else []
     for genre in (known[value] for value in sorted(said & known.keys())):
         if genre not in item.genres:
             yield f"it names the genre {genre!r}, which the suggested item lacks"
@@ -168,26 +168,26 @@ def _genres(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
 
 def _facts(reading: Reading, lexicon: Lexicon) -> Iterator[str]:
     """A fact must be true of the titles it is said of."""
-    for place, mark in enumerate(reading.text):
+    for position, mark in enumerate(reading.text):
         if mark not in reading.holders:
             continue
-        for title in _said_of(reading, place, lexicon):
+        for title in _said_of(reading, position, lexicon):
             lacking = sorted(reading.named[title] - reading.holders[mark])
             if lacking:
                 yield f"it says {reading.values[mark]!r} of {reading.items[lacking[0]].title!r}, which lacks it"
 
 
-def _said_of(reading: Reading, place: int, lexicon: Lexicon) -> list[str]:
-    """Return the titles that a fact is said of: all of them where it is not clear which."""
+def _said_of(reading: Reading, position: int, lexicon: Lexicon) -> list[str]:
+    """Return the titles that the fact at a position is said of: all of them where it is not clear which."""
     text = reading.text
     for attribute in _ATTRIBUTE.finditer(text):
-        if attribute.start() <= place < attribute.end():
+        if attribute.start() <= position < attribute.end():
             return [text[attribute.end()]]
-    before = [run for run in LISTED.finditer(text) if run.end() <= place]
-    between = text[before[-1].end() : place] if before else ""
-    if not before or lexicon.pronoun.search(between) or lexicon.alike.search(between):
+    lists = [run for run in LISTED.finditer(text) if run.end() <= position]
+    between = text[lists[-1].end() : position] if lists else ""
+    if not lists or lexicon.pronoun.search(between) or lexicon.alike.search(between):
         return sorted(reading.titles)
-    return sorted(reading.titles & set(before[-1].group()))
+    return sorted(reading.titles & set(lists[-1].group()))
 
 
 def _phrases(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[str, list[str]]:
@@ -197,31 +197,31 @@ def _phrases(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[st
     for phrase in lexicon.strongest.finditer(text):
         titles = by_end.get(phrase.start(), "")
         named = frozenset().union(*(reading.named.get(mark, frozenset()) for mark in titles))
-        told = named & frozenset(range(1, len(evidence.cited) + 1))
+        cited = named & frozenset(range(1, len(evidence.cited) + 1))
         weights = [one.contribution for one in evidence.cited]
-        left = [weight for place, weight in enumerate(weights, start=1) if place not in told]
-        if not told or max(left, default=0.0) > min(weights[place - 1] for place in told):
+        others = [weight for index, weight in enumerate(weights, start=1) if index not in cited]
+        if not cited or max(others, default=0.0) > min(weights[index - 1] for index in cited):
             faults.append("it says that an item weighs most, which does not")
     if lexicon.unmoved.search(text) and evidence.cited:
         faults.append("it says that no item raised the score, and one did")
     for pattern in (lexicon.strongest, lexicon.unmoved, lexicon.harmless):
-        # A mark of its own: what stood around the phrase stays apart.
+        # A comma: what stood left and right of the phrase is not joined.
         text = pattern.sub(" ,", text)
     return text, faults
 
 
 def _people(reading: Reading, evidence: Evidence, lexicon: Lexicon) -> tuple[Reading, list[str]]:
     """Take counts of people out. Returns the reading without them, and those that are not true."""
-    wrong = [one for one in lexicon.people.finditer(reading.text) if not _is_counted(one, reading, evidence)]
+    wrong = [one for one in lexicon.people.finditer(reading.text) if not _is_true_count(one, reading, evidence)]
     faults = ["it gives a count of people that is not in the evidence"] if wrong else []
     return replace(reading, text=lexicon.people.sub(" ,", reading.text)), faults
 
 
-def _is_counted(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:
+def _is_true_count(phrase: re.Match[str], reading: Reading, evidence: Evidence) -> bool:
     """Whether "of the 93 people who chose A, 54 also chose B" is what the data say."""
     # A number that is also a fact of an item (a year) has been read as one.
     chose, both = (reading.values.get(number, number) for number in phrase.group("chose", "both"))
-    cited = {evidence.cited[place - 1].item_id for place in reading.named[phrase.group("cited")] if place}
+    cited = {evidence.cited[index - 1].item_id for index in reading.named[phrase.group("cited")] if index}
     known = {(fact.item_id, str(fact.chose), str(fact.both)) for fact in evidence.together}
     return 0 in reading.named[phrase.group("item")] and any((item, chose, both) in known for item in cited)
 
@@ -247,11 +247,11 @@ def _strangers(rest: str, lexicon: Lexicon, language: Language) -> Iterator[str]
     rest = _NUMBER.sub(" ", rest)
     if language == "zh":
         rest = _HAN_RUN.sub(lambda run: _unread(run.group(), lexicon.words), rest)
-    for found in _WORD.finditer(rest):
-        word = found.group()
+    for match in _WORD.finditer(rest):
+        word = match.group()
         if word.lower() not in lexicon.words:
             yield f"it says {word!r}, which is not in the evidence"
-        elif word[0].isupper() and rest[: found.start()].strip():
+        elif word[0].isupper() and rest[: match.start()].strip():
             yield f"it names {word!r}, which is not in the evidence"
     rest = _WORD.sub("", rest)
     odd = sorted({mark for mark in rest if mark not in _PLAIN_MARKS and not PRIVATE.match(mark)})

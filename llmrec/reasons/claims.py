@@ -11,7 +11,7 @@ from llmrec.reasons.evidence import Evidence, Item
 from llmrec.reasons.lexicon import LEXICONS, TITLES, Lexicon
 from llmrec.reasons.wording import QUOTES, spoken
 
-# Private-use characters stand in the place of titles and facts while the rest is read: no text has them.
+# Private-use characters stand for titles and facts while the rest is read: no text has them.
 PRIVATE = re.compile("[\ue000-\uf8ff]")
 LISTED = re.compile(f"[{TITLES}](?:[,、\\s]*(?:and|和|与|以及)?\\s*[{TITLES}])*")
 
@@ -21,8 +21,8 @@ _LONGEST_FACT = 60
 
 @dataclass(frozen=True)
 class Reading:
-    """A sentence with marks. ``named`` and ``holders``: the places in ``items`` that a title mark may name,
-    and that a fact mark is true of. The suggested item has place 0, the cited ones follow, then the rival.
+    """A sentence with marks. ``named`` and ``holders``: the indices into ``items`` that a title mark may name,
+    and that a fact mark is true of. The suggested item has index 0, the cited ones follow, then the rival.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Reading:
 
     @property
     def mentioned(self) -> frozenset[int]:
-        """The places of the items that the sentence names."""
+        """The indices of the items that the sentence names."""
         return frozenset().union(*(self.named[mark] for mark in self.titles))
 
 
@@ -49,7 +49,7 @@ def read(sentence: str, evidence: Evidence, language: Language) -> Reading:
     # Of the rival only its title may be said.
     titled = items if evidence.rival is None else (*items, evidence.rival)
     text, named = _read_titles(sentence, titled, lexicon)
-    text, holders, values = _read_facts(text, items, lexicon)
+    text, holders, values = _read_values(text, items, lexicon)
     return Reading(text, titled, named, holders, values)
 
 
@@ -65,7 +65,7 @@ def _borders(word: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def _forms(item: Item) -> set[str]:
-    """Return the ways an item's title may be written."""
+    """Return the forms in which an item's title may be written."""
     whole = {item.title, one_line(item.title), spoken(item.title)}
     # "When Harry Met Sally..." may end without its dots.
     return {form for title in whole for form in (title, title.rstrip(" .!?…")) if form}
@@ -75,15 +75,15 @@ def _read_titles(
     sentence: str, items: tuple[Item, ...], lexicon: Lexicon
 ) -> tuple[str, dict[str, frozenset[int]]]:
     """Put a mark where a title of the evidence stands, the longest first."""
-    places: dict[str, set[int]] = {}
-    for place, item in enumerate(items):
+    indices: dict[str, set[int]] = {}
+    for index, item in enumerate(items):
         for form in _forms(item):
-            places.setdefault(form, set()).add(place)
+            indices.setdefault(form, set()).add(index)
     named: dict[str, frozenset[int]] = {}
     marks: dict[frozenset[int], str] = {}
-    for form in sorted(places, key=lambda form: (-len(form), form)):
-        mark = marks.setdefault(frozenset(places[form]), chr(0xE100 + len(marks)))
-        named[mark] = frozenset(places[form])
+    for form in sorted(indices, key=lambda form: (-len(form), form)):
+        mark = marks.setdefault(frozenset(indices[form]), chr(0xE100 + len(marks)))
+        named[mark] = frozenset(indices[form])
         for opening, closing in QUOTES.values():
             sentence = sentence.replace(f"{opening}{form}{closing}", mark)
         # A comma or a full stop may stand inside the closing quote.
@@ -93,24 +93,24 @@ def _read_titles(
     return sentence, named
 
 
-def _read_facts(
+def _read_values(
     text: str, items: tuple[Item, ...], lexicon: Lexicon
 ) -> tuple[str, dict[str, frozenset[int]], dict[str, str]]:
     """Put a mark where a metadata value of the evidence stands, the longest first."""
-    places: dict[str, set[int]] = {}
-    for place, item in enumerate(items):
-        for value in _facts(item):
-            places.setdefault(value.lower(), set()).add(place)
+    indices: dict[str, set[int]] = {}
+    for index, item in enumerate(items):
+        for value in _metadata_values(item):
+            indices.setdefault(value.lower(), set()).add(index)
     holders: dict[str, frozenset[int]] = {}
     values: dict[str, str] = {}
-    for value in sorted(places.keys() - lexicon.guarded, key=lambda value: (-len(value), value)):
+    for value in sorted(indices.keys() - lexicon.guarded, key=lambda value: (-len(value), value)):
         mark = chr(0xE800 + len(holders))
-        holders[mark], values[mark] = frozenset(places[value]), value
+        holders[mark], values[mark] = frozenset(indices[value]), value
         text = replace_word(text, value, mark, ignore_case=True)
     return text, holders, values
 
 
-def _facts(item: Item) -> Iterator[str]:
+def _metadata_values(item: Item) -> Iterator[str]:
     for value in (*item.metadata.values(), item.genres):
         parts: Iterable[object] = value if isinstance(value, list | tuple) else (value,)
         for part in parts:

@@ -46,7 +46,7 @@ class EndpointNarrator:
     """Words evidence by a chat model behind ``url`` (such as ``http://localhost:8000/v1``).
 
     ``timeout`` seconds bound one reason with all its ``retries``; at most ``concurrency`` requests run at a
-    time. After as many failures in a row as could run at once, the rest is not asked any more. Where nothing
+    time. After as many failures in a row as could run at once, the rest is not requested any more. Where nothing
     usable comes back the reason is None, which ``explain`` replaces, and one warning is logged. Chat markup in
     a title is up to the server's tokenizer; each reason is asked for by itself, and audited as any other.
     Raises ModelError for an address that is not http or https.
@@ -125,11 +125,11 @@ class EndpointNarrator:
         headers = {"Content-Type": "application/json"}
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        asked = urllib.request.Request(
+        http_request = urllib.request.Request(
             f"{self.url}/chat/completions", data=json.dumps(body).encode(), headers=headers, method="POST"
         )
         try:
-            with self._opener.open(asked, timeout=max(0.01, deadline - time.monotonic())) as answer:
+            with self._opener.open(http_request, timeout=max(0.01, deadline - time.monotonic())) as answer:
                 raw = b"".join(_read(answer, deadline))
         except urllib.error.HTTPError as error:
             error.close()

@@ -38,7 +38,7 @@ def add_facts(evidence: list[Evidence], model: Recommender) -> list[Evidence]:
 def _shared(one: Evidence, bands: Mapping[str, str]) -> Iterator[Shared]:
     others = [(other.item_id, set(attributes(other, bands))) for other in one.cited]
     for name, value in attributes(one.item, bands):
-        having = tuple(item for item, own in others if (name, value) in own)
+        having = tuple(item for item, pairs in others if (name, value) in pairs)
         if having:
             yield Shared(name, value, having)
 
@@ -76,25 +76,25 @@ def _price_bands(catalog: Catalog) -> dict[str, str]:
     if priced.is_empty():
         return {}
     cuts = np.quantile(priced["price"].to_numpy(), [1 / 3, 2 / 3])
-    places = np.searchsorted(cuts, priced["price"].to_numpy(), side="left")
-    return {item: _BANDS[place] for item, place in zip(priced[ITEM].to_list(), places, strict=True)}
+    bands = np.searchsorted(cuts, priced["price"].to_numpy(), side="left")
+    return {item: _BANDS[band] for item, band in zip(priced[ITEM].to_list(), bands, strict=True)}
 
 
 def _people(histories: Histories, items: set[str]) -> dict[str, Int64s]:
-    """Return who chose each of some items, as sorted distinct places."""
+    """Return who chose each of the ``items``, as sorted distinct indices of histories."""
     who = np.repeat(np.arange(len(histories)), histories.lengths())
     events = pl.DataFrame({ITEM: histories.events[ITEM], "who": who})
     chosen = events.filter(pl.col(ITEM).is_in(list(items))).unique()
     grouped = chosen.group_by(ITEM).agg(pl.col("who").sort())
-    return {item: np.asarray(places, dtype=np.int64) for item, places in grouped.iter_rows()}
+    return {item: np.asarray(rows, dtype=np.int64) for item, rows in grouped.iter_rows()}
 
 
 def _together(one: Evidence, people: Mapping[str, Int64s]) -> Iterator[Together]:
-    own = people.get(one.item.item_id)
+    recommended = people.get(one.item.item_id)
     for other in one.cited:
         chose = people.get(other.item_id)
-        if own is None or chose is None or other.item_id == one.item.item_id:
+        if recommended is None or chose is None or other.item_id == one.item.item_id:
             continue
-        both = len(np.intersect1d(own, chose, assume_unique=True))
+        both = len(np.intersect1d(recommended, chose, assume_unique=True))
         if both >= LEAST_PEOPLE:
             yield Together(other.item_id, both, len(chose))

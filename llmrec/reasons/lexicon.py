@@ -21,11 +21,11 @@ class Lexicon:
     """One language's plain words and phrases, and the patterns that say which role a title has.
 
     ``guarded`` words are never read as a bare title or fact. ``harmless``, ``strongest`` and ``unmoved`` are
-    phrases: one claims nothing, one that the titles before it moved the score most, one that no item did.
-    ``chosen`` and ``suggested`` are looked for before a title, ``chosen_after`` and ``suggested_after``
-    behind it; ``swapped`` lets the wrong one choose. ``rather`` sets a rival back and ``people`` counts who
-    chose both. ``alike`` compares, ``genre`` speaks of genres
-    and ``pronoun`` leaves open which title is meant.
+    phrases: one claims nothing, one that the titles left of it moved the score most, one that no item did.
+    ``chosen_left`` and ``suggested_left`` are looked for left of a title, ``chosen_right`` and
+    ``suggested_right`` right of it; ``swapped`` lets the wrong one choose. ``rather`` sets a rival back and
+    ``people`` counts who chose both. ``alike`` compares, ``genre`` speaks of genres and ``pronoun`` leaves
+    open which title is meant.
     ``shortest`` and ``longest`` are in words, or in characters for a language written without spaces.
     """
 
@@ -34,10 +34,10 @@ class Lexicon:
     harmless: re.Pattern[str]
     strongest: re.Pattern[str]
     unmoved: re.Pattern[str]
-    chosen: re.Pattern[str]
-    suggested: re.Pattern[str]
-    chosen_after: re.Pattern[str]
-    suggested_after: re.Pattern[str]
+    chosen_left: re.Pattern[str]
+    suggested_left: re.Pattern[str]
+    chosen_right: re.Pattern[str]
+    suggested_right: re.Pattern[str]
     swapped: re.Pattern[str]
     rather: re.Pattern[str]
     people: re.Pattern[str]
@@ -83,14 +83,16 @@ LEXICONS: Mapping[Language, Lexicon] = {
             r"\bis a general suggestion, as no single item in your history raised its score(?=\.)"
             r"|\b[Nn]o single item in your history speaks for\b"
         ),
-        chosen=re.compile(rf"\b(?:chose|choosing|choices?(?: of)?|picked|picks?(?: of)?){_BETWEEN}$"),
-        suggested=re.compile(rf"\b(?:suggest|recommend|try|(?:may|might|could|will) (?:also )?like){_BETWEEN}$"),
-        chosen_after=re.compile(_SAID + r"\b(?:chosen?|choices?|picked|picks?)\b"),
-        suggested_after=re.compile(_SAID + r"\b(?:suggest|recommend)"),
+        chosen_left=re.compile(rf"\b(?:chose|choosing|choices?(?: of)?|picked|picks?(?: of)?){_BETWEEN}$"),
+        suggested_left=re.compile(
+            rf"\b(?:suggest|recommend|try|(?:may|might|could|will) (?:also )?like){_BETWEEN}$"
+        ),
+        chosen_right=re.compile(_SAID + r"\b(?:chosen?|choices?|picked|picks?)\b"),
+        suggested_right=re.compile(_SAID + r"\b(?:suggest|recommend)"),
         swapped=re.compile(
             r"\bwe (?:\w+ )?(?:chosen?|picked|picks?)\b|\byou (?:\w+ )?(?:suggest|recommend)", re.IGNORECASE
         ),
-        # Behind a comma it would not be clear of which of the two something is said.
+        # After a comma it would not be clear of which of the two something is said.
         rather=re.compile(rf" (?:rather than|instead of) (?P<rival>[{TITLES}])(?=[.!?]|,? (?:as|because|since) )"),
         people=re.compile(
             rf"\b[Oo]f the (?P<chose>{_NUMBER}) people who chose (?P<cited>[{TITLES}]), "
@@ -110,10 +112,10 @@ LEXICONS: Mapping[Language, Lexicon] = {
         unmoved=re.compile(
             "是一项通用推荐，您的历史记录中没有哪一项提高它的得分(?=。)|您的历史记录中没有哪一项支持推荐"
         ),
-        chosen=re.compile(r"选择?(?:过|了)*(?:的)?[、，和与以及\s]*$"),
-        suggested=re.compile(r"(?:推荐|建议|试试|喜欢)[、，和与以及\s]*$"),
-        chosen_after=re.compile(r"》?(?:也|都|曾|曾经|之前)*(?:是|您|你)[\u4e00-\u9fff]*选"),
-        suggested_after=re.compile(r"》?(?:也|都)*是[\u4e00-\u9fff]*(?:推荐|建议)"),
+        chosen_left=re.compile(r"选择?(?:过|了)*(?:的)?[、，和与以及\s]*$"),
+        suggested_left=re.compile(r"(?:推荐|建议|试试|喜欢)[、，和与以及\s]*$"),
+        chosen_right=re.compile(r"》?(?:也|都|曾|曾经|之前)*(?:是|您|你)[\u4e00-\u9fff]*选"),
+        suggested_right=re.compile(r"》?(?:也|都)*是[\u4e00-\u9fff]*(?:推荐|建议)"),
         swapped=re.compile("我们(?:曾|曾经|之前)*选|[您你](?:曾|曾经|之前)*(?:推荐|建议)(?=[^，。]*过)"),
         rather=re.compile(rf"而不是(?P<rival>[{TITLES}])"),
         people=re.compile(

@@ -19,7 +19,7 @@ NAMED = 2
 
 @dataclass(frozen=True)
 class NarrationRequest:
-    """What a narrator gets. ``said`` and ``faults``: its first try and what the audit found, else empty."""
+    """What a narrator gets. ``said`` and ``faults``: its first try and what the audit objected to, else empty."""
 
     evidence: Evidence
     language: Language = "en"
@@ -29,13 +29,13 @@ class NarrationRequest:
     faults: tuple[str, ...] = ()
 
     def messages(self) -> list[dict[str, str]]:
-        """Write the question for a chat LLM, as ``role, content``."""
-        values = facts(self, named=NAMED)
+        """Write the request for a chat LLM, as ``role, content``."""
+        values = prompt_values(self, named=NAMED)
         turns = _prompt(self._prompt_name(values), self.language).messages(**values)
         if not self.faults:
             return turns
-        asked = _prompt("explain-retry", self.language).render("user", faults=list(self.faults))
-        return [*turns, {"role": "assistant", "content": self.said}, {"role": "user", "content": asked}]
+        retry = _prompt("explain-retry", self.language).render("user", faults=list(self.faults))
+        return [*turns, {"role": "assistant", "content": self.said}, {"role": "user", "content": retry}]
 
     def quotes(self) -> Quotes:
         """Say which titles may stand in quotation marks."""
@@ -47,7 +47,7 @@ class NarrationRequest:
 
     def plain(self) -> str:
         """Write the reason without an LLM."""
-        return _prompt("reason", self.language).render("answer", **facts(self))
+        return _prompt("reason", self.language).render("answer", **prompt_values(self))
 
     def _prompt_name(self, values: dict[str, object]) -> str:
         if self.evidence.rival is not None:
@@ -57,7 +57,7 @@ class NarrationRequest:
         return "explain-shared" if values["shared"] else "explain"
 
 
-def facts(request: NarrationRequest, *, named: int | None = None) -> dict[str, object]:
+def prompt_values(request: NarrationRequest, *, named: int | None = None) -> dict[str, object]:
     """Return what a prompt may say.
 
     ``item``, ``chosen`` (the ``named`` strongest), ``count`` of them, ``shared`` genre, ``rival``, ``tone``, and

@@ -64,19 +64,19 @@ def fit_style(
     from llmrec.llm.weights import identity_of
     from llmrec.runtime import device_name, measured, seed_everything
 
-    place = Path(out)
-    if place.exists():
-        raise ArtifactError(f"{place} exists already; choose another place or remove it")
+    path = Path(out)
+    if path.exists():
+        raise ArtifactError(f"{path} exists already; choose another folder or remove it")
     writer = StyleWriter(recipe.backbone.base, prompt=prompt)
     table = _checked(triples, (*GIVEN, WRITTEN))
     seed_everything(recipe.seed)
     model, tokenizer = load_backbone(recipe.backbone)
-    rows = [_lesson(writer, row, tokenizer) for row in table.iter_rows(named=True)]
+    rows = [_example(writer, row, tokenizer) for row in table.iter_rows(named=True)]
     short = [row for row in rows if len(row[0]) <= recipe.history.max_tokens]
     if not short:
         raise DataError(f"none of {len(rows)} triples fits history.max_tokens={recipe.history.max_tokens}")
-    placed: Any = model
-    adapted = add_adapter(placed.to(device_name()), recipe.lora)
+    module: Any = model
+    adapted = add_adapter(module.to(device_name()), recipe.lora)
     with measured() as spent:
         cost = _train(adapted, short, recipe, pad=int(tokenizer.pad_token_id), progress=progress)
     metadata = {
@@ -85,21 +85,21 @@ def fit_style(
         "cost": {"train_seconds": round(spent.seconds, 1), **cost},
     }
 
-    def fill(path: Path) -> None:
-        (path / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
-        (path / "prompt.yaml").write_text(writer.prompt.to_yaml(), encoding="utf-8")
-        save_adapter(adapted, path / "adapter", base=recipe.backbone.base)
+    def fill(folder: Path) -> None:
+        (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+        (folder / "prompt.yaml").write_text(writer.prompt.to_yaml(), encoding="utf-8")
+        save_adapter(adapted, folder / "adapter", base=recipe.backbone.base)
 
-    artifact.write(place, kind=KIND, metadata=metadata, fill=fill)
-    return StyleWriter.load(place)
+    artifact.write(path, kind=KIND, metadata=metadata, fill=fill)
+    return StyleWriter.load(path)
 
 
-def _lesson(writer: StyleWriter, row: dict[str, Any], tokenizer: Any) -> tuple[list[int], int]:
-    """Return a triple's tokens and how many of them are the question."""
-    question = writer.chat.encode(writer.prompt.messages(**{name: row[name] for name in GIVEN}))
+def _example(writer: StyleWriter, row: dict[str, Any], tokenizer: Any) -> tuple[list[int], int]:
+    """Return a triple's tokens and how many of them are the prompt."""
+    prompt = writer.chat.encode(writer.prompt.messages(**{name: row[name] for name in GIVEN}))
     text = writer.prompt.render("answer", explanation=one_line(str(row[WRITTEN])))
     answer = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-    return [*question, *answer, tokenizer.eos_token_id], len(question)
+    return [*prompt, *answer, tokenizer.eos_token_id], len(prompt)
 
 
 def _train(
@@ -122,10 +122,10 @@ def _train(
 
         def forward(self, ids: torch.Tensor, labels: torch.Tensor, n_tokens: torch.Tensor) -> torch.Tensor:
             hidden = encoder(self.model)(input_ids=ids).last_hidden_state[:, :-1]
-            wanted = labels[:, 1:]
+            targets = labels[:, 1:]
             # Only where something is to be learned: the vocabulary is a quarter of a small model's work.
-            logits = self.model.get_output_embeddings()(hidden[wanted != IGNORE])
-            return functional.cross_entropy(logits.float(), wanted[wanted != IGNORE])
+            logits = self.model.get_output_embeddings()(hidden[targets != IGNORE])
+            return functional.cross_entropy(logits.float(), targets[targets != IGNORE])
 
     def collate(batch: Batch) -> dict[str, torch.Tensor]:
         return _collate([rows[n] for n in batch.windows[:, 0]], pad)
@@ -151,22 +151,22 @@ def _train(
         return train(network, job, settings=settings, groups=groups, seed=recipe.seed, bf16=bf16)
 
 
-def _collate(lessons: Sequence[tuple[list[int], int]], pad: int) -> dict[str, torch.Tensor]:
-    """Lay out lessons side by side, padded on the right, where causal attention never looks."""
+def _collate(examples: Sequence[tuple[list[int], int]], pad: int) -> dict[str, torch.Tensor]:
+    """Stack examples, padded on the right, where causal attention never looks. Prompts have no labels."""
     import torch
 
-    width = max(len(ids) for ids, _ in lessons)
-    ids = torch.full((len(lessons), width), pad, dtype=torch.long)
-    labels = torch.full((len(lessons), width), IGNORE, dtype=torch.long)
-    for n, (tokens, asked) in enumerate(lessons):
+    width = max(len(ids) for ids, _ in examples)
+    ids = torch.full((len(examples), width), pad, dtype=torch.long)
+    labels = torch.full((len(examples), width), IGNORE, dtype=torch.long)
+    for n, (tokens, n_prompt) in enumerate(examples):
         ids[n, : len(tokens)] = torch.tensor(tokens)
-        labels[n, asked : len(tokens)] = torch.tensor(tokens[asked:])
-    return {"ids": ids, "labels": labels, "n_tokens": torch.tensor(sum(len(tokens) for tokens, _ in lessons))}
+        labels[n, n_prompt : len(tokens)] = torch.tensor(tokens[n_prompt:])
+    return {"ids": ids, "labels": labels, "n_tokens": torch.tensor(sum(len(tokens) for tokens, _ in examples))}
 
 
 def _checked(table: object, columns: Sequence[str]) -> pl.DataFrame:
-    found = to_polars(table, label="triples")
+    triples = to_polars(table, label="triples")
     for column in columns:
-        if column not in found.columns:
+        if column not in triples.columns:
             raise DataError(f"triples: no column '{column}'; a triple has {', '.join((*GIVEN, WRITTEN))}")
-    return found
+    return triples

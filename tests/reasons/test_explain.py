@@ -14,7 +14,7 @@ from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.prompting import Language
 from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, NarrationRequest, audit, counts
-from llmrec.reasons.request import facts
+from llmrec.reasons.request import prompt_values
 from llmrec.reasons.wording import spoken
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def test_hostile_titles_change_no_other_sentence(catalog: Catalog, model: Linear
     assert llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list() == before
 
 
-def test_facts_are_the_strongest_distinct_titles_and_what_they_share() -> None:
+def test_prompt_values_are_the_strongest_distinct_titles_and_what_they_share() -> None:
     item = Item("1", "Sting, The", {"genres": ["Crime", "Drama"]})
     cited = (
         Cited("2", "A", {"genres": ["Drama"]}, 3.0),
@@ -265,7 +265,7 @@ def test_facts_are_the_strongest_distinct_titles_and_what_they_share() -> None:
         Cited("4", "B", {"genres": ["Drama"]}, 1.0),
         Cited("5", "C", {}, 0.5),
     )
-    assert facts(NarrationRequest(Evidence("u", item, cited)), named=2) == {
+    assert prompt_values(NarrationRequest(Evidence("u", item, cited)), named=2) == {
         "item": '"The Sting"',
         "chosen": '"A" and "B"',
         "count": 2,
@@ -274,8 +274,8 @@ def test_facts_are_the_strongest_distinct_titles_and_what_they_share() -> None:
         "people": "",
         "tone": "plain",
     }
-    assert facts(NarrationRequest(Evidence("u", item, cited), "zh"))["chosen"] == "《A》、《B》、《C》"
-    assert facts(NarrationRequest(Evidence("u", item, cited)))["shared"] == ""
+    assert prompt_values(NarrationRequest(Evidence("u", item, cited), "zh"))["chosen"] == "《A》、《B》、《C》"
+    assert prompt_values(NarrationRequest(Evidence("u", item, cited)))["shared"] == ""
 
 
 @pytest.mark.parametrize(

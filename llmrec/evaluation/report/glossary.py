@@ -96,7 +96,7 @@ def amount(value: float | None, unit: str = "") -> str:
     return f"{text} {unit}".strip()
 
 
-def chance(p_value: float) -> str:
+def format_p_value(p_value: float) -> str:
     """Write a p-value."""
     if p_value < 0.001:
         return "p < 0.001"

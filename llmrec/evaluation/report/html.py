@@ -23,7 +23,7 @@ def page(report: ReportData) -> str:
         "meaning": glossary.meaning,
         "encoding": glossary.encoding_meaning,
         "duration": glossary.duration,
-        "chance": glossary.chance,
+        "p_value": glossary.format_p_value,
     }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     columns = report.context.protocol.columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmrec.evaluation.report.glossary import chance, metric_name
+from llmrec.evaluation.report.glossary import format_p_value, metric_name
 from llmrec.evaluation.results import Comparison, EvaluationContext, Result
 
 # Above this p-value a difference is called not distinguishable from chance.
@@ -60,7 +60,9 @@ def _against(row: Comparison, results: tuple[Result, ...]) -> str:
     overlap = "the intervals overlap" if row.intervals_overlap else "the intervals do not overlap"
     # A difference is one only if it stands up to how many models were compared.
     p_value = row.p_value if row.p_adjusted is None else row.p_adjusted
-    p_text = chance(p_value) + (f" for {row.comparisons} comparisons by Holm" if row.comparisons > 1 else "")
+    p_text = format_p_value(p_value) + (
+        f" for {row.comparisons} comparisons by Holm" if row.comparisons > 1 else ""
+    )
     if p_value >= ALPHA:
         return f"{start}: the two are not distinguishable ({p_text}; {overlap})."
     side = "higher" if row.difference.mean > 0 else "lower"
