@@ -35,9 +35,8 @@ def evaluate(
 ) -> None:
     """Judge every run on what its split held out; the first run is compared with the others.
 
-    Where runs predict responses (tasks in their recipe), these are judged too, with the class prior and a
-    Markov chain, in responses.html. Runs of different splits, and runs that were trained on other events than this
-    split's, are refused.
+    Where runs predict responses (tasks in their recipe), these are judged too, with the class prior and a Markov
+    chain, in responses.html. Runs of different splits, or trained on other events than this split's, are refused.
     """
     from rich.console import Console
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html.parser
 
 import pytest
-from report_examples import build, card, no_figures  # noqa: F401
+from support.report_examples import build, card, no_figures  # noqa: F401
 
 from llmrec.evaluation import Report
 

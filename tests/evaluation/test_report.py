@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from report_examples import build, card, no_figures, result  # noqa: F401
+from support.report_examples import build, card, no_figures, result  # noqa: F401
 
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.evaluation import Report

@@ -8,7 +8,6 @@ CIRCLES_LEFT: list[set[str]] = [
 DIALECT_LEFT: set[str] = {
     "llmrec/cli/app.py",
     "llmrec/cli/doctor.py",
-    "llmrec/cli/evaluate.py",
     "llmrec/cli/fit.py",
     "llmrec/cli/split.py",
     "llmrec/data/catalog.py",
@@ -49,12 +48,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/models/ranking.py",
     "llmrec/models/runs.py",
     "llmrec/models/zero_shot.py",
-    "llmrec/reasons/audit.py",
-    "llmrec/reasons/claims.py",
-    "llmrec/reasons/endpoint.py",
-    "llmrec/reasons/facts.py",
-    "llmrec/reasons/request.py",
-    "llmrec/reasons/style.py",
     "llmrec/testing.py",
 }
 TYPES_LEFT: set[str] = {
