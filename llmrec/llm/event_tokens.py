@@ -9,7 +9,7 @@ import numpy as np
 
 from llmrec.arrays import Int32s, Int64s
 from llmrec.data.histories import Histories
-from llmrec.data.responses.field_bins import EventLevels
+from llmrec.data.responses.field_bins import EventBins
 from llmrec.prompting.item_text import one_line
 from llmrec.prompting.prompt import Prompt
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 class EventTokens:
     """What can stand before an item's line. A run's code is its place here; 0 says nothing.
 
-    Grows as histories with new combinations are read: a cache, bounded by the product of the fields' levels.
+    Grows as histories with new combinations are read: a cache, bounded by the product of the fields' bins.
     """
 
-    def __init__(self, levels: EventLevels, prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.levels, self._prompt, self._tokenizer = levels, prompt, tokenizer
+    def __init__(self, bins: EventBins, prompt: Prompt, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.bins, self._prompt, self._tokenizer = bins, prompt, tokenizer
         self._known: dict[tuple[int, ...], int] = {}
         self._combinations: list[tuple[int, ...]] = []
         self._tokens: list[Int64s] = []
-        self._add((0,) * len(levels.fields))
+        self._add((0,) * len(bins.fields))
 
     @property
     def combinations(self) -> Int64s:
-        """The levels of every run, int64 [n_runs, n_fields]."""
+        """The bins of every run, int64 [n_runs, n_fields]."""
         return np.array(self._combinations, dtype=np.int64)
 
     def lengths(self) -> Int64s:
@@ -43,14 +43,14 @@ class EventTokens:
         """Token ids of a run: the event's words and a space."""
         return self._tokens[run]
 
-    def text(self, levels: Sequence[int]) -> str:
-        """The words of an event of these levels, by the prompt's user part; "" where nothing is known."""
-        said = self.levels.said(levels)
+    def text(self, bins: Sequence[int]) -> str:
+        """The words of an event of these bins, by the prompt's user part; "" where nothing is known."""
+        said = self.bins.decoded(bins)
         return one_line(self._prompt.render("user", event=said)) if said else ""
 
     def codes(self, histories: Histories) -> Int32s:
         """Return the run of every event of some histories, int32 [n_events]."""
-        distinct, places = np.unique(self.levels.codes(histories), axis=0, return_inverse=True)
+        distinct, places = np.unique(self.bins.codes(histories), axis=0, return_inverse=True)
         runs = [self._code(tuple(int(level) for level in row)) for row in distinct]
         return np.array(runs, dtype=np.int32)[places.reshape(-1)]
 

@@ -32,14 +32,14 @@ class Written:
 
     ``tokens`` [n, length]: token id, EMPTY at padding and where only a slot stands. ``placeholders`` [n, length]: the
     item code whose vector is read there instead of a token, else EMPTY. ``states`` [n, items + 1]: where the
-    user's state after the first t items is read; places beyond a row's items repeat its last. ``levels``
+    user's state after the first t items is read; places beyond a row's items repeat its last. ``bins``
     [n, length, n_fields]: what is added to a slot for its event, where slots stand alone and events are read.
     """
 
     tokens: Int64s
     placeholders: Int64s
     states: Int64s
-    levels: Int64s | None = None
+    bins: Int64s | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -163,9 +163,9 @@ class Serializer:
         if self.events is None or event_codes is None or self.encoding != "soft":
             return None
         combinations = self.events.combinations
-        levels = np.zeros((*placeholders.shape, combinations.shape[1]), dtype=np.int64)
-        levels[at] = combinations[event_codes[events]]
-        return levels
+        bins = np.zeros((*placeholders.shape, combinations.shape[1]), dtype=np.int64)
+        bins[at] = combinations[event_codes[events]]
+        return bins
 
 
 def newline_token(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -1,5 +1,7 @@
 """What users do with items besides choosing them: tasks, count features, binned event fields."""
 
+from llmrec.data.responses.count_features import CountFeatures
+from llmrec.data.responses.field_bins import EventBins, FieldBins
 from llmrec.data.responses.queries import ResponseQueries, response_queries
 from llmrec.data.responses.task import TASKS, ClassTask, EventLog, NumberTask, Task, TaskSpec, register_task
 from llmrec.data.responses.task_set import Targets, TaskSet
@@ -10,7 +12,10 @@ __all__ = [
     "ActionTask",
     "BehaviorTask",
     "ClassTask",
+    "CountFeatures",
+    "EventBins",
     "EventLog",
+    "FieldBins",
     "GapTask",
     "NumberTask",
     "PurchaseTask",

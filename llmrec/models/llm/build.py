@@ -88,8 +88,8 @@ def _add_parts(network: NextItemNetwork, recipe: Recipe, fields: EventFields) ->
     from llmrec.training.response_heads import ResponseHeads
 
     dim, width, responses = recipe.head.dim, network.user.in_features, recipe.responses
-    if fields.levels.fields and recipe.history.encoding == "soft":
-        network.events = FieldEmbeddings(fields.levels.sizes, width)
+    if fields.bins.fields and recipe.history.encoding == "soft":
+        network.events = FieldEmbeddings(fields.bins.sizes, width)
     if fields.tasks.specs:
         network.responses = ResponseHeads(
             fields.tasks,

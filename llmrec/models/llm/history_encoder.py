@@ -98,8 +98,8 @@ class HistoryEncoder:
             for rows in by_length(windows.n_positions, self.batch_tokens):
                 written = self.serializer.write(padded(sequences, rows), padded_event_codes(sequences, rows))
                 tokens, placeholders = torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders)
-                levels = None if written.levels is None else torch.from_numpy(written.levels).to(device)
-                hidden = network.hidden(tokens.to(device), placeholders.to(device), vectors, levels)
+                bins = None if written.bins is None else torch.from_numpy(written.bins).to(device)
+                hidden = network.hidden(tokens.to(device), placeholders.to(device), vectors, bins)
                 last = torch.from_numpy(written.states[:, -1]).to(device)
                 states = hidden[torch.arange(len(rows), device=device), last]
                 encoded[rows] = head(states).cpu().numpy()
@@ -137,8 +137,8 @@ class HistoryEncoder:
         fits = slice(self.max_tokens)
         written = replace(written, tokens=written.tokens[:, fits], placeholders=written.placeholders[:, fits])
         arrays = {"tokens": written.tokens, "placeholders": written.placeholders, "states": written.states}
-        if written.levels is not None:
-            arrays["levels"] = written.levels
+        if written.bins is not None:
+            arrays["bins"] = written.bins
         if self.network.repeat_bias is not None:
             arrays["inputs"] = inputs
         if sequences.n_visible is not None:

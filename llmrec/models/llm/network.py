@@ -121,7 +121,7 @@ class NextItemNetwork(nn.Module):
         tokens: torch.Tensor,
         placeholders: torch.Tensor,
         vectors: torch.Tensor,
-        levels: torch.Tensor | None = None,
+        bins: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return what the LLM's first block reads: [n, length, hidden]."""
         words: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0))
@@ -130,8 +130,8 @@ class NextItemNetwork(nn.Module):
         # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
         # Looked up first, entered then: a batch holds a thousand items, a catalog many thousands.
         chosen = self.soft_tokens(functional.embedding(placeholders.clamp(min=0), vectors)).to(words.dtype)
-        if levels is not None and self.events is not None:
-            chosen = self.events(chosen, levels, self.soft_token_size)
+        if bins is not None and self.events is not None:
+            chosen = self.events(chosen, bins, self.soft_token_size)
         return torch.where((placeholders >= 0)[..., None], self.dropout(chosen), words)
 
     def hidden(
@@ -139,15 +139,15 @@ class NextItemNetwork(nn.Module):
         tokens: torch.Tensor,
         placeholders: torch.Tensor,
         vectors: torch.Tensor,
-        levels: torch.Tensor | None = None,
+        bins: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run the LLM over serialized histories. Returns [n, length, hidden] in float32.
 
-        ``placeholders`` are rows of ``vectors``, item vectors before normalization; ``levels`` [n, length, n_fields]
+        ``placeholders`` are rows of ``vectors``, item vectors before normalization; ``bins`` [n, length, n_fields]
         what their events say. Padding stands right of everything, where causal attention never looks back
         from: no mask is needed.
         """
-        embedded = self.embedded(tokens, placeholders, vectors, levels)
+        embedded = self.embedded(tokens, placeholders, vectors, bins)
         if not self.pack:
             return self._read(embedded).float()
         row, options = packed(embedded, (tokens >= 0) | (placeholders >= 0), encoder(self.model))
@@ -173,7 +173,7 @@ class NextItemNetwork(nn.Module):
         targets: torch.Tensor,
         n_tokens: torch.Tensor,
         prefix: torch.Tensor,
-        levels: torch.Tensor | None = None,
+        bins: torch.Tensor | None = None,
         context_positions: torch.Tensor | None = None,
         labels: Labels | None = None,
         inputs: torch.Tensor | None = None,
@@ -200,7 +200,7 @@ class NextItemNetwork(nn.Module):
             if codes is None
             else torch.where(placeholders >= 0, torch.searchsorted(codes, placeholders), placeholders)
         )
-        hidden = self.hidden(tokens, read, raw, levels)
+        hidden = self.hidden(tokens, read, raw, bins)
         loss = hidden.new_zeros(())
         if self.losses.item:
             predictions = predictions_of(targets, context_positions)

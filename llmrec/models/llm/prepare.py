@@ -80,7 +80,7 @@ def event_tokens_of(
     prompts: HistoryPrompts, fields: EventFields, tokenizer: PreTrainedTokenizerBase
 ) -> EventTokens | None:
     """Return what writes events, None where they are not read."""
-    return None if prompts.event is None else EventTokens(fields.levels, prompts.event, tokenizer)
+    return None if prompts.event is None else EventTokens(fields.bins, prompts.event, tokenizer)
 
 
 def _cached_serializer(

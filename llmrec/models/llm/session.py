@@ -175,8 +175,8 @@ class UserSession:
         with torch.inference_mode():
             tokens = torch.from_numpy(written.tokens[:, start:]).to(device)
             placeholders = torch.from_numpy(written.placeholders[:, start:]).to(device)
-            levels = None if written.levels is None else torch.from_numpy(written.levels[:, start:]).to(device)
-            embedded = network.embedded(tokens, placeholders, self._vectors, levels)
+            bins = None if written.bins is None else torch.from_numpy(written.bins[:, start:]).to(device)
+            embedded = network.embedded(tokens, placeholders, self._vectors, bins)
             blocks = encoder(network.model)
             out = blocks(inputs_embeds=embedded, use_cache=True, **cache_option(blocks, self._cache))
             self._cache = getattr(out, "cache", None) or out.past_key_values

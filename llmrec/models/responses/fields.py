@@ -12,7 +12,7 @@ from llmrec.config import Recipe
 from llmrec.data import Dataset
 from llmrec.data.columns import ITEM
 from llmrec.data.responses.count_features import CountFeatures
-from llmrec.data.responses.field_bins import EventLevels
+from llmrec.data.responses.field_bins import EventBins
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import RecipeError
 
@@ -25,7 +25,7 @@ class EventFields:
     price in training where ``responses.rank_by`` is value, else 1.
     """
 
-    levels: EventLevels
+    bins: EventBins
     tasks: TaskSet
     count_features: CountFeatures | None
     prices: Float32s
@@ -33,13 +33,13 @@ class EventFields:
     @classmethod
     def fit(cls, data: Dataset, recipe: Recipe) -> EventFields:
         """Find all that a recipe asks for in training data. Raises DataError where the data lacks something."""
-        levels = EventLevels.fit(data.histories, recipe.history.events, order_only=data.order_only)
+        bins = EventBins.fit(data.histories, recipe.history.events, order_only=data.order_only)
         tasks = TaskSet.fit(data, recipe.tasks, recipe.responses)
         counted = recipe.tasks and recipe.responses.count_features
         count_features = CountFeatures.fit(data, tasks) if counted else None
         valued = recipe.responses.rank_by == "value"
         prices = _median_prices(data) if valued else np.ones(len(data.catalog), dtype=np.float32)
-        return cls(levels, tasks, count_features, prices)
+        return cls(bins, tasks, count_features, prices)
 
     def extended(self, n_new: int) -> EventFields:
         """Return the fields for a catalog with so many new items at its end: none counted, all of median price."""

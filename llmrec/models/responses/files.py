@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llmrec.config import Recipe
 from llmrec.data.responses.count_features import CountFeatures
-from llmrec.data.responses.field_bins import EventLevels
+from llmrec.data.responses.field_bins import EventBins
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import ArtifactError
 from llmrec.models.responses.fields import EventFields
@@ -22,7 +22,7 @@ COUNT_FEATURES = "count_features.safetensors"
 class _EventFieldsFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    levels: EventLevels
+    bins: EventBins
     tasks: TaskSet
     prices: tuple[float, ...] | None  # None: all 1
     count_features: tuple[str, ...] | None = None  # the columns that are counted; None: there are none
@@ -30,12 +30,12 @@ class _EventFieldsFile(BaseModel):
 
 def write_fields(fields: EventFields, folder: Path) -> None:
     """Write the fields, where a model reads or predicts any."""
-    if not (fields.levels.fields or fields.tasks.specs):
+    if not (fields.bins.fields or fields.tasks.specs):
         return
     prices = tuple(float(price) for price in fields.prices) if (fields.prices != 1).any() else None
     count_features = fields.count_features
     names = None if count_features is None else count_features.names
-    saved = _EventFieldsFile(levels=fields.levels, tasks=fields.tasks, prices=prices, count_features=names)
+    saved = _EventFieldsFile(bins=fields.bins, tasks=fields.tasks, prices=prices, count_features=names)
     if count_features is not None:
         arrays: Tensors = {
             "totals": count_features.totals,
@@ -50,7 +50,7 @@ def read_fields(folder: Path, recipe: Recipe, *, n_items: int) -> EventFields:
     """Read what ``write_fields`` wrote. Raises ArtifactError for a file that is missing or damaged."""
     prices = np.ones(n_items, dtype=np.float32)
     if not (recipe.history.events or recipe.tasks):
-        return EventFields(EventLevels(fields=()), TaskSet(specs=()), None, prices)
+        return EventFields(EventBins(fields=()), TaskSet(specs=()), None, prices)
     try:
         saved = _EventFieldsFile.model_validate_json((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
@@ -60,4 +60,4 @@ def read_fields(folder: Path, recipe: Recipe, *, n_items: int) -> EventFields:
     count_features = None
     if saved.count_features is not None:
         count_features = CountFeatures(saved.count_features, **read_tensors(folder / COUNT_FEATURES))
-    return EventFields(saved.levels, saved.tasks, count_features, prices)
+    return EventFields(saved.bins, saved.tasks, count_features, prices)

@@ -15,7 +15,7 @@ from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.responses.count_features import WINDOW, CountFeatures
-from llmrec.data.responses.field_bins import EventLevels
+from llmrec.data.responses.field_bins import EventBins
 from llmrec.data.responses.queries import response_queries
 from llmrec.data.responses.task import task_named
 from llmrec.data.responses.task_set import Targets, TaskSet
@@ -61,9 +61,9 @@ class RespondingRecommender(Recommender):
         return self.fields.tasks
 
     @property
-    def levels(self) -> EventLevels:
+    def bins(self) -> EventBins:
         """What is read of events."""
-        return self.fields.levels
+        return self.fields.bins
 
     @property
     def count_features(self) -> CountFeatures | None:
@@ -120,7 +120,7 @@ class RespondingRecommender(Recommender):
         if not (self.recipe.history.events or self.recipe.tasks):
             return []
         counted = self.count_features.columns if self.count_features else []
-        wanted = dict.fromkeys([*self.levels.columns, *counted, TIME, BEHAVIOR])
+        wanted = dict.fromkeys([*self.bins.columns, *counted, TIME, BEHAVIOR])
         return [name for name in wanted if name in self.histories.events.columns]
 
     def _targets(self, data: Dataset) -> Targets | None:

@@ -24,13 +24,13 @@ class _Events(SequenceNetwork):
         self.responses: ResponseHeads | None = None
         self.response_weight = 0.0
 
-    def states(self, inputs: torch.Tensor, levels: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the state after each of the first t events: [n, length + 1, dim]; ``levels`` of their fields."""
+    def states(self, inputs: torch.Tensor, bins: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the state after each of the first t events: [n, length + 1, dim]; ``bins`` of their fields."""
         start = len(self.bias)
         codes = functional.pad(torch.where(inputs < 0, start, inputs), (1, 0), value=start)
         embedded = self.embed(codes)
-        if levels is not None and self.events is not None:
-            embedded = torch.cat([embedded[:, :1], self.events(embedded[:, 1:], levels)], dim=1)
+        if bins is not None and self.events is not None:
+            embedded = torch.cat([embedded[:, :1], self.events(embedded[:, 1:], bins)], dim=1)
         states: torch.Tensor = self.out(self.dropout(self.read(embedded)))
         return states
 
@@ -40,11 +40,11 @@ class _Events(SequenceNetwork):
         targets: torch.Tensor,
         n_tokens: torch.Tensor,
         context_positions: torch.Tensor | None = None,
-        levels: torch.Tensor | None = None,
+        bins: torch.Tensor | None = None,
         labels: Mapping[str, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Return the loss over all positions with a target."""
-        hidden = self.states(inputs, levels)
+        hidden = self.states(inputs, bins)
         predictions = predictions_of(targets, context_positions)
         weights = None if labels is None else labels["weights"][predictions.rows, predictions.positions]
         loss = self.loss_of(hidden, inputs, targets, predictions, weights)

@@ -57,8 +57,8 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
             network = EventTextNetwork(self.cell, torch.from_numpy(self._texts), dropout=shape.dropout, **sizes)
         else:
             network = EventNetwork(self.cell, len(self.catalog), dropout=shape.dropout, **sizes)
-        if self.levels.fields:
-            network.events = FieldEmbeddings(self.levels.sizes, shape.dim)
+        if self.bins.fields:
+            network.events = FieldEmbeddings(self.bins.sizes, shape.dim)
         if self.tasks.specs:
             network.responses = ResponseHeads(
                 self.tasks,
@@ -120,7 +120,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
             )
         if sequences.event_codes is not None:
             event_codes = inputs_of(sequences.event_codes, sequences, batch.windows, inputs.shape[1], empty=0)
-            tensors["levels"] = torch.from_numpy(self._unpacked(event_codes))
+            tensors["bins"] = torch.from_numpy(self._unpacked(event_codes))
         return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
 
     def _states(self, sequences: Sequences) -> Float32s:
@@ -132,8 +132,8 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         with torch.inference_mode():
             for rows in by_length(window.lengths() + 1, TOKENS_AT_ONCE):
                 inputs, codes = torch.from_numpy(padded(window, rows)).to(device), padded_event_codes(window, rows)
-                levels = None if codes is None else torch.from_numpy(self._unpacked(codes)).to(device)
-                hidden, last = self.network.states(inputs, levels), torch.from_numpy(window.lengths()[rows])
+                bins = None if codes is None else torch.from_numpy(self._unpacked(codes)).to(device)
+                hidden, last = self.network.states(inputs, bins), torch.from_numpy(window.lengths()[rows])
                 states[rows] = hidden[torch.arange(len(rows)), last].cpu().numpy()
         return states
 
@@ -159,11 +159,11 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
     def _event_codes(self, histories: Histories) -> Int32s:
         """Levels as one number, the first field's in the highest place."""
-        levels = self.levels.codes(histories).astype(np.int64)
-        return np.asarray(np.ravel_multi_index(tuple(levels.T), self.levels.sizes), dtype=np.int32)
+        bins = self.bins.codes(histories).astype(np.int64)
+        return np.asarray(np.ravel_multi_index(tuple(bins.T), self.bins.sizes), dtype=np.int32)
 
     def _unpacked(self, event_codes: Int64s) -> Int64s:
-        return np.stack(np.unravel_index(event_codes, self.levels.sizes), axis=-1).astype(np.int64)
+        return np.stack(np.unravel_index(event_codes, self.bins.sizes), axis=-1).astype(np.int64)
 
     def _save(self, folder: Path) -> None:
         write_fields(self.fields, folder)

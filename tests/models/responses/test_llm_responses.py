@@ -67,7 +67,7 @@ def test_the_loss_of_one_pass_is_that_of_one_history_at_a_time(model: LLMRecomme
     tensors, labels = model.encoder.collate(sequences, batch), model._labels(targets, sequences, batch)
     with torch.no_grad():
         raw = network.items()
-        hidden = network.hidden(tensors["tokens"], tensors["placeholders"], raw, tensors.get("levels"))
+        hidden = network.hidden(tensors["tokens"], tensors["placeholders"], raw, tensors.get("bins"))
         where = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
         target_states = TargetStates(hidden, tensors["states"], where)
         loss = float(heads.loss(target_states, raw[tensors["targets"][where]], labels))
