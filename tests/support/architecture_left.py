@@ -19,7 +19,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/data/readers/discover.py",
     "llmrec/data/readers/json_lines.py",
     "llmrec/data/readers/sql.py",
-    "llmrec/data/responses/field_bins.py",
     "llmrec/data/sequences.py",
     "llmrec/data/splits/leaks.py",
     "llmrec/data/splits/split.py",
