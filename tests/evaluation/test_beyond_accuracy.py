@@ -99,7 +99,7 @@ def test_genres_are_read_as_they_are_written(genres: list[object]) -> None:
     catalog = Catalog(ITEMS.with_columns(genres=pl.Series(genres, strict=False)))
     weights = genre_weights(catalog)
     assert weights is not None
-    np.testing.assert_allclose(weights, [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0], [0.5, 0, 0.5]])
+    np.testing.assert_allclose(weights, np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0], [0.5, 0, 0.5]]))
 
 
 def test_portions_change_nothing(train: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

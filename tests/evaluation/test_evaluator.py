@@ -35,7 +35,9 @@ class NextFilm(Recommender):
 
     def _score(self, sequences: Sequences) -> Float32s:
         last = np.array([sequences[n][-1] if len(sequences[n]) else 0 for n in range(len(sequences))])
-        return -((np.arange(len(self.catalog)) - last[:, None] - 1) % len(self.catalog)).astype(np.float32)
+        steps = (np.arange(len(self.catalog)) - last[:, None] - 1) % len(self.catalog)
+        scores: Float32s = (-steps).astype(np.float32)
+        return scores
 
     def prompt_example(self, histories: Histories) -> dict[str, object]:
         return {"text": " -> ".join(histories.items(0)), "tokens": 12, "encoding": "text"}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from llmrec.arrays import Float64s
 from llmrec.evaluation import significance
 from llmrec.evaluation.significance import Interval, bootstrap, holm, paired_p_value
 
@@ -28,9 +29,7 @@ def test_interval_agrees_with_scipy() -> None:
 
 
 @pytest.mark.parametrize("values", [np.random.default_rng(3).random(50), np.arange(60) % 3 / 2])
-def test_same_seed_same_interval_whatever_the_chunks(
-    values: significance.Values, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_seed_same_interval_whatever_the_chunks(values: Float64s, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = bootstrap(values, samples=500, seed=7)
     assert bootstrap(values, samples=500, seed=7) == whole != bootstrap(values, samples=500, seed=8)
     monkeypatch.setattr(significance, "CELLS", 1000)

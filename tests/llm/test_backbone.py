@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -22,14 +22,14 @@ def settings(tiny_base: Path) -> BackboneConfig:
     return BackboneConfig(base=str(tiny_base), dtype="float32")
 
 
-def run(model: object) -> torch.Tensor:
+def run(model: Any) -> torch.Tensor:
     ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
     with torch.inference_mode():
-        states: torch.Tensor = encoder(model)(input_ids=ids, use_cache=False).last_hidden_state  # type: ignore[arg-type]
+        states: torch.Tensor = encoder(model)(input_ids=ids, use_cache=False).last_hidden_state
     return states
 
 
-def random_adapter(settings: BackboneConfig, **lora: object) -> torch.nn.Module:
+def random_adapter(settings: BackboneConfig, **lora: object) -> Any:
     model, _ = load_backbone(settings)
     adapted = add_adapter(model, AdapterConfig(r=4, alpha=8, **lora))  # type: ignore[arg-type]
     torch.manual_seed(0)
@@ -44,7 +44,7 @@ def test_merged_equals_unmerged_and_leaves_no_trace(settings: BackboneConfig) ->
     adapted = random_adapter(settings)
     n_visible = {name: value.clone() for name, value in adapted.state_dict().items()}
     apart = run(adapted)
-    with merged(adapted):  # type: ignore[arg-type]
+    with merged(adapted):
         together = run(adapted)
         weight = "base_model.model.model.layers.0.self_attn.q_proj.base_layer.weight"
         assert not torch.equal(adapted.state_dict()[weight], n_visible[weight])
@@ -58,21 +58,21 @@ def test_merged_equals_unmerged_and_leaves_no_trace(settings: BackboneConfig) ->
 def test_merging_is_undone_after_a_failure(settings: BackboneConfig) -> None:
     adapted = random_adapter(settings)
     apart = run(adapted)
-    with pytest.raises(KeyError), merged(adapted):  # type: ignore[arg-type]
+    with pytest.raises(KeyError), merged(adapted):
         raise KeyError
     assert torch.equal(run(adapted), apart)
 
 
 def test_cut_to_depth_is_the_first_blocks(settings: BackboneConfig) -> None:
-    shallow, _ = load_backbone(settings.model_copy(update={"layers": 1}))
-    whole, _ = load_backbone(settings)
+    shallow, whole = load_backbone(settings.model_copy(update={"layers": 1}))[0], load_backbone(settings)[0]
+    cut, blocks = (cast("Any", encoder(model)) for model in (shallow, whole))
     assert shallow.config.num_hidden_layers == 1
-    assert len(encoder(shallow).layers) == 1
+    assert len(cut.layers) == 1
     seen: list[torch.Tensor] = []
-    encoder(whole).layers[1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    encoder(whole).norm.register_forward_pre_hook(lambda _, args: None)
+    blocks.layers[1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    blocks.norm.register_forward_pre_hook(lambda _, args: None)
     run(whole)
-    assert torch.allclose(encoder(shallow).norm(seen[0]), run(shallow), atol=1e-6)
+    assert torch.allclose(cut.norm(seen[0]), run(shallow), atol=1e-6)
 
 
 def test_too_deep_is_refused(settings: BackboneConfig) -> None:
@@ -88,7 +88,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(settings: BackboneConfi
         adapted.train()
         assert adapted.get_base_model().is_gradient_checkpointing is switched
         embedded = adapted.get_input_embeddings()(torch.tensor([[5, 6, 7]]))
-        encoder(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state.square().sum().backward()  # type: ignore[arg-type]
+        encoder(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state.square().sum().backward()
         gradients.append([v.grad for v in adapted.parameters() if v.requires_grad])
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*gradients, strict=True))
     assert any(g.abs().sum() > 0 for g in gradients[1])

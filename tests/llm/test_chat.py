@@ -95,7 +95,7 @@ def test_a_random_writer_can_quote_nothing_else(tiny_base: Path, vocabulary: Voc
     tokenizer: Any = Chat(str(tiny_base)).loaded[1]
     opening = tokenizer.encode(quotes.opening, add_special_tokens=False)
     draw = torch.Generator().manual_seed(0)
-    processor = allowed_only(tokenizer, [quotes] * 4, 1)
+    processor: Any = allowed_only(tokenizer, [quotes] * 4, 1)
     rows = torch.zeros((4, 1), dtype=torch.long)
     for _ in range(150):
         scores = torch.randn((4, len(tokenizer)), generator=draw)

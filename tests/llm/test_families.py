@@ -60,7 +60,7 @@ def base(request: pytest.FixtureRequest, tiny_base: Path, tmp_path_factory: pyte
     """A base model of the family with the tiny tokenizer, as it would lie in a folder."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    folder = shutil.copytree(tiny_base, tmp_path_factory.mktemp("base") / request.param)
+    folder: Path = shutil.copytree(tiny_base, tmp_path_factory.mktemp("base") / request.param)
     (folder / "model.safetensors").unlink()
     torch.manual_seed(0)
     ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -87,7 +87,7 @@ def test_every_encoding_learns(encoding: str, model: LLMRecommender, toy_data: D
     encoder = replace(model.encoder, serializer=replace(model.encoder.serializer, encoding=encoding))  # type: ignore[arg-type]
     sequences = Sequences.encode(toy_data.histories, model.catalog)
     batch = encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
-    network = copy.deepcopy(model.encoder.network)
+    network: Any = copy.deepcopy(model.encoder.network)
     network.model.base_model.unmerge_adapter()
     network.train()
     loss = network(**batch)
@@ -172,10 +172,12 @@ def test_saved_loaded_and_generated_with(model: LLMRecommender, tmp_path: Path) 
 def test_what_is_no_causal_lm_is_refused(tiny_base: Path, tmp_path: Path) -> None:
     from transformers import BertConfig, BertModel, T5Config, T5ForConditionalGeneration
 
-    small = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
+    bert = BertConfig(
+        vocab_size=320, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=32
+    )
     t5 = T5Config(vocab_size=320, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=4)
     for name, made in {
-        "bert": BertModel(BertConfig(**small, intermediate_size=32)),
+        "bert": BertModel(bert),
         "t5": T5ForConditionalGeneration(t5),
     }.items():
         folder = shutil.copytree(tiny_base, tmp_path / name)

@@ -123,7 +123,7 @@ def test_no_beams_are_refused(model: LLMRecommender) -> None:
 
 
 def test_a_head_that_does_more_is_refused(model: LLMRecommender) -> None:
-    causal = model.encoder.network.model.get_base_model()
+    causal: Any = model.encoder.network.model.get_base_model()
     with altered(causal.lm_head), pytest.raises(ModelError, match="a llama model's head is not one"):
         check_head(model.encoder.network.model)
     check_head(model.encoder.network.model)

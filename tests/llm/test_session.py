@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from llmrec import Histories, Recipe, Split
 from llmrec.errors import DataError
@@ -49,9 +51,14 @@ def test_it_can_begin_with_a_history(model: LLMRecommender) -> None:
 
 
 def test_forgetting_reads_anew_rarely(model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
-    anew = []
+    anew: list[int] = []
     plain = UserSession._read_window
-    monkeypatch.setattr(UserSession, "_read_window", lambda self: (anew.append(1), plain(self)))
+
+    def counted(self: UserSession) -> None:
+        anew.append(1)
+        plain(self)
+
+    monkeypatch.setattr(UserSession, "_read_window", counted)
     session = model.session(forget=0.6)
     for item in STEPS:
         session.append(item)
@@ -66,7 +73,12 @@ def test_item_vectors_are_computed_once(model: LLMRecommender, monkeypatch: pyte
     calls: list[int] = []
     tower = type(model.encoder.network.items)
     plain = tower.forward
-    monkeypatch.setattr(tower, "forward", lambda self, *rest: (calls.append(1), plain(self, *rest))[1])
+
+    def counted(self: Any, *rest: Any) -> torch.Tensor:
+        calls.append(1)
+        return plain(self, *rest)
+
+    monkeypatch.setattr(tower, "forward", counted)
     session = model.session(STEPS[:2])
     session.append(STEPS[2])
     assert session.history == STEPS[:3]
@@ -90,7 +102,7 @@ def test_what_is_wrong_is_refused_and_changes_nothing(model: LLMRecommender) -> 
     n_visible = session.state.copy()
     for event in ("no such item", {"item": "3"}, {"item_id": 3}):
         with pytest.raises(DataError, match="item"):
-            session.append(event)  # type: ignore[arg-type]
+            session.append(event)
     with pytest.raises(DataError, match="k must"):
         session.recommend(0)
     with pytest.raises(DataError, match="forget"):

@@ -18,14 +18,14 @@ from llmrec.models.sequential.bert4rec import masked
 from llmrec.training.batching import IGNORE
 
 
-def dataset(histories: list[str], times: list[int] | None = None, **more: bool) -> Dataset:
+def dataset(histories: list[str], times: list[int] | None = None, *, order_only: bool = False) -> Dataset:
     """One user per text, one item per letter."""
     rows = [(str(user), item) for user, items in enumerate(histories) for item in items]
     items = sorted({item for _, item in rows})
     events = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
     events = events.with_columns(timestamp=pl.Series(times or list(range(len(rows)))))
     catalog = Catalog(pl.DataFrame({"item_id": items, "title": [item.upper() for item in items]}))
-    return Dataset(events, catalog, **more)
+    return Dataset(events, catalog, order_only=order_only)
 
 
 def fitted(model: str, data: Dataset, **sections: dict[str, object]) -> Recommender:

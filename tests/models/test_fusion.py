@@ -48,7 +48,8 @@ def test_at_its_ends_it_ranks_as_its_parts(
 def test_neither_the_unit_nor_the_origin_of_a_score_counts(toy_split: Split) -> None:
     class Scaled(type(of("markov"))):  # type: ignore[misc]
         def _score(self, sequences: object) -> Float32s:
-            return super()._score(sequences) * 1000 - 7
+            scores: Float32s = super()._score(sequences) * 1000 - 7
+            return scores
 
     histories = toy_split.test.histories
     plain, other = of("markov").fit(toy_split.train), Scaled(Recipe(model="markov")).fit(toy_split.train)

@@ -37,10 +37,11 @@ class NextFilm(Recommender):
         same_user = np.diff(sequences.users()) == 0
         self._followed = np.zeros((n, n), dtype=np.float32)
         np.add.at(self._followed, (sequences.codes[:-1][same_user], sequences.codes[1:][same_user]), 1)
-        self._share = np.bincount(sequences.codes, minlength=n).astype(np.float32) / len(sequences.codes)
+        counts = np.bincount(sequences.codes, minlength=n)
+        self._share: Float32s = (counts / len(sequences.codes)).astype(np.float32)
 
     def _score(self, sequences: Sequences) -> Float32s:
-        scores = np.tile(self._share, (len(sequences), 1))
+        scores: Float32s = np.tile(self._share, (len(sequences), 1))
         filled = np.flatnonzero(sequences.lengths())
         scores[filled] += self._followed[sequences.codes[sequences.offsets[1:][filled] - 1]]
         return scores

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 from support.interruptions import Stop, assert_same_model, poison, stop_at
 
 import llmrec.models.sequential.base
@@ -117,9 +119,9 @@ def test_a_failure_before_the_first_checkpoint_leaves_nothing(
 def test_a_full_disk_keeps_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_split: Split, quick_gru: Recipe
 ) -> None:
-    out, plain, calls = tmp_path / "run", checkpoints.save_file, [0]
+    out, plain, calls = tmp_path / "run", save_file, [0]
 
-    def full(tensors: object, path: Path) -> None:
+    def full(tensors: dict[str, torch.Tensor], path: Path) -> None:
         calls[0] += 1
         if calls[0] > 8:
             raise OSError(28, "No space left on device", str(path))

@@ -100,7 +100,7 @@ def in_basket_scores(model: Recommender, earlier: Histories) -> np.ndarray:
     if network.repeat_bias is not None:
         repeat_bias, codes = network.get_submodule("repeat_bias"), model.sequences_of(earlier).codes
         inputs = torch.from_numpy(codes.astype(np.int64))[None]
-        user = torch.zeros((1, repeat_bias.of_user.in_features))  # type: ignore[union-attr]
+        user = torch.zeros((1, repeat_bias.of_user.in_features))  # type: ignore[arg-type, union-attr]
         with torch.no_grad():
             scores.scatter_add_(1, *repeat_bias(user, inputs, torch.tensor([0]), torch.tensor([len(codes)])))
     exact: np.ndarray = scores[0].numpy().astype(np.float64)

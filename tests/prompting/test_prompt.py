@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -39,7 +40,7 @@ RANK = {
     "history": ["Fellowship", "Towers"],
     "candidates": [{"letter": "A", "title": "Hobbit"}, {"letter": "B", "title": "King"}],
 }
-VALUES = {
+VALUES: dict[str, dict[str, Any]] = {
     "item": {"item": {"item_id": "1", "title": "Ring", "year": 1954, "genres": "Fantasy, War"}},
     "history": {},
     "event": {"event": {"gap": 7300, "behavior": "buy", "rating": 4.5, "price": 2.5, "new_session": True}},
@@ -140,7 +141,7 @@ def test_to_yaml_repeats_the_wording(tmp_path: Path) -> None:
 
 def test_prompts_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Prompt.of(GOOD).user = "other"  # type: ignore[misc]
+        Prompt.of(GOOD).user = "other"
 
 
 @pytest.mark.parametrize(

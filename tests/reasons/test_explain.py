@@ -215,7 +215,7 @@ def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch
     monkeypatch.setattr("llmrec.llm.chat.device_name", device)
     model.narration_base = str(tiny_base)  # type: ignore[attr-defined]
     for language in ("en", "en", "zh"):
-        reasons = llmrec.explain(model, RECS[:1], HISTORIES, language=language)  # type: ignore[arg-type]
+        reasons = llmrec.explain(model, RECS[:1], HISTORIES, language=language)
         assert counts(reasons)["replaced_by_template"] == 1
     assert loaded == [str(tiny_base)]
     assert placed == ["cpu"]

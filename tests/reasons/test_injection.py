@@ -129,7 +129,7 @@ def test_nothing_in_a_title_is_run_and_each_is_quoted_as_it_is(hostile: Linear) 
     # All but one are cited for another: the oldest is beyond the newest fifty.
     assert len({one.cited[0].item_id for one in evidence} - {"a"}) == 49
     for language in ("en", "zh"):
-        why = llmrec.explain(hostile, EVIL, HISTORIES, language=language)  # type: ignore[arg-type]
+        why = llmrec.explain(hostile, EVIL, HISTORIES, language=language)
         for one, sentence in zip(evidence, why["sentence"], strict=True):
             assert spoken(one.item.title) in sentence
             assert one_line(sentence) == sentence

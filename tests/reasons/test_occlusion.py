@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ def recs(*rows: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema={"user_id": pl.String, "item_id": pl.String}, orient="row")
 
 
-def cited(model: Linear, history: list[str], item: str = "f", **options: int) -> list[tuple[str, float]]:
+def cited(model: Linear, history: list[str], item: str = "f", **options: Any) -> list[tuple[str, float]]:
     found = occlusion(model, Histories.of({"u": history}), recs(("u", item)), **options)
     return [(one.item_id, one.contribution) for one in found[0].cited]
 

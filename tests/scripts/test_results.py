@@ -6,6 +6,7 @@ import re
 import runpy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -92,7 +93,7 @@ def test_a_column_is_named_with_its_unit(name: str, shown: str) -> None:
 
 
 def test_a_column_without_values_is_left_out() -> None:
-    rows = [{"model": "a", "failure": None}, {"model": "b", "seconds": 1.0}]
+    rows: list[dict[str, Any]] = [{"model": "a", "failure": None}, {"model": "b", "seconds": 1.0}]
     assert report.table_of(rows) == "| model | seconds |\n| --- | ---: |\n| a | – |\n| b | 1.00 |"
 
 

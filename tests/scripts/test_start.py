@@ -80,7 +80,7 @@ def test_every_peer_names_what_it_needs(path: Path) -> None:
         str(one).split("=")[0].split(">")[0].split("[")[0].split("<")[0] for one in ast.literal_eval(line[17:])
     }
     imported = {
-        (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name or "").partition(".")[0]
+        (node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name).partition(".")[0]
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Import | ast.ImportFrom)
     }

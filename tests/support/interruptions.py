@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -32,9 +34,9 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a step leave a NaN weight although its loss is finite."""
     plain = trainer._JobTrainer.compute_loss
 
-    def poisoned(self: object, model: torch.nn.Module, *rest: object, **named: object) -> torch.Tensor:
-        loss = plain(self, model, *rest, **named)
-        model.bias.data[0] = float("nan")
+    def poisoned(self: trainer._JobTrainer, model: torch.nn.Module, *rest: Any) -> torch.Tensor:
+        loss = plain(self, model, *rest)
+        model.get_parameter("bias").data[0] = float("nan")
         return loss
 
     monkeypatch.setattr(trainer._JobTrainer, "compute_loss", poisoned)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -34,7 +36,7 @@ def by_epoch(batches: list[Batch]) -> dict[int, list[Batch]]:
 
 @settings(max_examples=60, deadline=None)
 @given(lengths=LENGTHS, budgets=BUDGETS)
-def test_every_event_is_a_target_once_an_epoch(lengths: list[int], budgets: dict[str, int]) -> None:
+def test_every_event_is_a_target_once_an_epoch(lengths: list[int], budgets: dict[str, Any]) -> None:
     sequences = sequences_of(lengths)
     epochs = by_epoch(plan(sequences, epochs=3, **budgets))
     assert list(epochs) == [0, 1, 2]
@@ -47,7 +49,7 @@ def test_every_event_is_a_target_once_an_epoch(lengths: list[int], budgets: dict
 @settings(max_examples=60, deadline=None)
 @given(lengths=LENGTHS, budgets=BUDGETS, data=st.data())
 def test_windows_and_batches_keep_their_budgets(
-    lengths: list[int], budgets: dict[str, int], data: st.DataObject
+    lengths: list[int], budgets: dict[str, Any], data: st.DataObject
 ) -> None:
     sequences = sequences_of(lengths)
     costs = np.array(data.draw(st.lists(st.integers(1, 9), min_size=sum(lengths), max_size=sum(lengths))))
@@ -65,7 +67,7 @@ def test_windows_and_batches_keep_their_budgets(
 @settings(max_examples=40, deadline=None)
 @given(lengths=LENGTHS, budgets=BUDGETS, data=st.data())
 def test_there_is_room_for_the_event_after_a_window(
-    lengths: list[int], budgets: dict[str, int], data: st.DataObject
+    lengths: list[int], budgets: dict[str, Any], data: st.DataObject
 ) -> None:
     sequences = sequences_of(lengths)
     costs = np.array(data.draw(st.lists(st.integers(1, 9), min_size=sum(lengths), max_size=sum(lengths))))
@@ -82,7 +84,7 @@ def test_there_is_room_for_the_event_after_a_window(
 
 @settings(max_examples=20, deadline=None)
 @given(lengths=LENGTHS, budgets=BUDGETS)
-def test_the_same_arguments_give_the_same_plan(lengths: list[int], budgets: dict[str, int]) -> None:
+def test_the_same_arguments_give_the_same_plan(lengths: list[int], budgets: dict[str, Any]) -> None:
     one, two = (plan(sequences_of(lengths), epochs=2, **budgets) for _ in range(2))
     assert len(one) == len(two)
     for a, b in zip(one, two, strict=True):
@@ -98,7 +100,7 @@ def test_windows_start_elsewhere_in_each_epoch() -> None:
 
 
 def test_a_plan_of_fewer_epochs_is_the_beginning_of_a_longer_one() -> None:
-    arguments = {"max_items": 5, "max_tokens": 9, "batch_tokens": 20, "seed": 3}
+    arguments: dict[str, Any] = {"max_items": 5, "max_tokens": 9, "batch_tokens": 20, "seed": 3}
     short, long = (plan(sequences_of([9, 4, 17]), epochs=n, **arguments) for n in (2, 4))
     for a, b in zip(short, long[: len(short)], strict=True):
         np.testing.assert_array_equal(a.windows, b.windows)

@@ -28,8 +28,8 @@ def test_fields_scale_and_shift_an_item() -> None:
     bins = torch.tensor([[[1, 0], [2, 1]]])
     assert torch.equal(fields(items, bins), items)  # at first no field has an effect
     with torch.no_grad():
-        fields.scales[0].weight[1] = -2.0
-        fields.shifts[1].weight[1] = 0.5
+        fields.get_parameter("scales.0.weight")[1] = -2.0
+        fields.get_parameter("shifts.1.weight")[1] = 0.5
     events = fields(items, bins, 10.0)
     assert torch.equal(events[0, 0], -items[0, 0])
     assert torch.equal(events[0, 1], items[0, 1] + 5)

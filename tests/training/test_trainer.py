@@ -86,7 +86,7 @@ def test_too_little_memory_names_the_fields_to_change(
 
 
 def test_several_gpus_do_not_change_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = TrainingArguments.__post_init__
+    plain: Callable[[TrainingArguments], None] = TrainingArguments.__post_init__
 
     def two(self: TrainingArguments) -> None:
         plain(self)

@@ -15,7 +15,7 @@ from llmrec.data.readers import json_lines
 from llmrec.data.readers.json_lines import read_json_lines
 from llmrec.errors import DataError
 
-EVENTS = {"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "timestamp": [10, 20, 30]}
+EVENTS: dict[str, list[Any]] = {"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "timestamp": [10, 20, 30]}
 ITEMS = {"item_id": ["a", "b"], "title": ["Film A", "Film B"]}
 EXPECTED = Dataset.from_tables(EVENTS, items=ITEMS).fingerprint
 
@@ -38,7 +38,7 @@ def test_json_lines(tmp_path: Path, ending: str) -> None:
 
 
 def test_json_values_of_every_kind(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"a": 1, "tags": ["x", "y"], "more": {"k": 1}, "pictures": [{"url": "p"}]},
         {"a": "é", "tags": [], "b": True, "mixed": [1]},
         {"a": None, "tags": None, "mixed": "text"},

@@ -46,7 +46,7 @@ def out_of_fold_mean(data: Dataset, item: str, column: str) -> float:
     rest = data.events.filter(pl.col("user_id").is_in(others))
     more, events = data.events.height / rest.height, rest.filter(pl.col("item_id") == item)[column].drop_nulls()
     prior = float(data.events[column].mean())  # type: ignore[arg-type]
-    return (more * events.sum() + SHRINK * prior) / (more * len(events) + SHRINK)
+    return (more * float(events.sum()) + SHRINK * prior) / (more * len(events) + SHRINK)
 
 
 def test_a_row_by_hand(data: Dataset, count_features: CountFeatures) -> None:
@@ -68,7 +68,7 @@ def test_a_row_by_hand(data: Dataset, count_features: CountFeatures) -> None:
     # The user's bias: prices seen, less the items' means, shrunk towards 0.
     means = [out_of_fold_mean(data, other, "price") for other in visible["item_id"]]
     residuals = (visible["price"] - pl.Series(means)).drop_nulls()
-    assert row[count_features.n_user - 6] == pytest.approx(residuals.sum() / (len(residuals) + SHRINK))
+    assert row[count_features.n_user - 6] == pytest.approx(float(residuals.sum()) / (len(residuals) + SHRINK))
     at = count_features.n_user + 1
     assert row[at + 2] == pytest.approx(out_of_fold_mean(data, item, "price"))
     assert row[at + 4 + 2] == pytest.approx(row[at + 2] + row[count_features.n_user - 6])

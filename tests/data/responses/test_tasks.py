@@ -48,7 +48,7 @@ def test_a_fit_holds_the_prior_and_the_range(data: Dataset) -> None:
     assert tasks["purchase"].prior == pytest.approx((2 / 6, 4 / 6))
     rating = tasks["rating"]
     assert (rating.kind, rating.levels, rating.values) == ("number", ("2", "4"), (2.0, 4.0))
-    assert (rating.low, rating.high, rating.mean) == (2, 4, pytest.approx(10 / 3))
+    assert (rating.low, rating.high, rating.mean) == pytest.approx((2, 4, 10 / 3))
     assert rating.prior == pytest.approx((1 / 3, 2 / 3))
     assert rating.level_indices(np.array([2.0, 3.9, np.nan])).tolist() == [0, 1, -1]
     assert tasks["gap"].level_indices(np.array([5.0, np.nan])).tolist() == [5, -1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_a_model_that_predicts_nan_is_refused() -> None:
     tasks = TaskSet.fit(split.train, ["rating"])
 
     class Silent:
-        def predict_response(self, histories: object, items: dict[str, list[str]]) -> pl.DataFrame:
+        def predict_response(self, histories: object, items: Mapping[str, list[str]]) -> pl.DataFrame:
             rows = [(user, item) for user, wanted in items.items() for item in wanted]
             table = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
             return table.with_columns(rating=pl.lit(float("nan")))

@@ -68,9 +68,9 @@ def test_the_loss_of_one_pass_is_that_of_one_history_at_a_time(model: LLMRecomme
     with torch.no_grad():
         raw = network.items()
         hidden = network.hidden(tensors["tokens"], tensors["placeholders"], raw, tensors.get("bins"))
-        where = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
-        target_states = TargetStates(hidden, tensors["states"], where)
-        loss = float(heads.loss(target_states, raw[tensors["targets"][where]], labels))
+        rows, positions = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
+        target_states = TargetStates(hidden, tensors["states"], (rows, positions))
+        loss = float(heads.loss(target_states, raw[tensors["targets"][rows, positions]], labels))
     queries = response_queries(data.histories, np.ones(data.events.height, dtype=bool), model.tasks)
     by_hand = 0.0
     bounded, unbounded = heads.tasks, {"low": -np.inf, "high": np.inf}
@@ -150,7 +150,7 @@ def test_the_columns_of_the_table(model: LLMRecommender) -> None:
     )
     for wrong in (["no such item"], "12"):
         with pytest.raises(DataError):
-            model.predict_response(histories, wrong)  # type: ignore[arg-type]
+            model.predict_response(histories, wrong)
 
 
 def test_a_saved_run_predicts_the_same(model: LLMRecommender, tmp_path: Path) -> None:

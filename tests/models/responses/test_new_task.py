@@ -14,6 +14,7 @@ from llmrec.arrays import Float64s
 from llmrec.data.responses import TASKS, EventLog, NumberTask, TaskSet, TaskSpec, register_task
 from llmrec.errors import DataError, RecipeError
 from llmrec.evaluation import judge_responses, response_questions
+from llmrec.evaluation.responses.judge import Responds
 from llmrec.models import from_recipe
 from llmrec.models.responses.baselines import PriorResponses
 from llmrec.models.responses.recommender import RespondingRecommender
@@ -76,7 +77,7 @@ def test_a_new_task_is_trained_predicted_saved_and_evaluated(tmp_path: Path) -> 
     again = load(tmp_path / "run")
     assert isinstance(again, RespondingRecommender)
     assert again.predict_response(split.test.histories[:3], ["2", "3"]).equals(table)
-    models = {"gru": model, "prior": PriorResponses().fit(split.train, model.tasks)}
+    models: dict[str, Responds] = {"gru": model, "prior": PriorResponses().fit(split.train, model.tasks)}
     report = judge_responses(models, response_questions(split, model.tasks), model.tasks, samples=5)
     errors = dict(report.table.filter(task="dwell", metric="mae").select("model", "value").iter_rows())
     assert errors["gru"] < 0.5 * errors["prior"]

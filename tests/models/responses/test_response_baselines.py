@@ -104,16 +104,15 @@ def test_boosting_stops_by_users_or_by_rows(split: Split, tasks: TaskSet) -> Non
     histories = split.train.histories
     owners = np.repeat(np.arange(len(histories)), histories.lengths())
     for unit in ("users", "rows"):
-        model = BoostedResponses(held_out=unit).fit(split.train, tasks)  # type: ignore[arg-type]
+        model = BoostedResponses(held_out=unit).fit(split.train, tasks)
         held_out = model._held_out(histories)
         whole = [len(set(held_out[owners == owner])) == 1 for owner in range(len(histories))]
         assert all(whole) == (unit == "users")
         assert 0 < held_out.mean() < 0.3
         assert value({unit: model}, split, tasks, "behavior", "accuracy")[0] > 0.95
     # Where the held-out users have other classes than the others, nothing stops it early.
-    one_class = model._fitted(
-        np.zeros((60, 1), np.float32), np.arange(60) % 2.0, np.arange(60) % 2 == 1, numbers=False
-    )
+    labels = (np.arange(60) % 2).astype(np.float64)
+    one_class = model._fitted(np.zeros((60, 1), np.float32), labels, np.arange(60) % 2 == 1, numbers=False)
     assert not one_class.early_stopping
 
 
