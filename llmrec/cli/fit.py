@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmrec.data.splits.named import HELD_OUT
+from llmrec.data.splits.named import held_out_by_name
 
 Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
 Data = Annotated[
@@ -23,8 +23,8 @@ How = Annotated[
     typer.Option(
         "--split",
         metavar="NAME|DIR",
-        help=f"What is held out for test and for validation: {HELD_OUT}; or a folder written by `llmrec data "
-        "split --out`.",
+        help=f"What is held out for test and for validation: {held_out_by_name()}; or a folder "
+        "written by `llmrec data split --out`.",
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
@@ -49,14 +49,13 @@ def fit(
     The run keeps its split, so that `llmrec evaluate` judges it on the events held out.
     """
     import llmrec
-    from llmrec.data.splits import named
     from llmrec.models import from_recipe
     from llmrec.models.runs import fit_run
 
     chosen = llmrec.Recipe.load(recipe, set=set)
     from_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
-    held = named.find(split, table)
+    held = llmrec.Split.open(split, table)
     model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
     cost = model.metadata.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""

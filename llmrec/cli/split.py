@@ -1,96 +1,70 @@
-"""``llmrec data split``: cut prepared data, and keep the cut."""
+"""``llmrec data split``: hold events out, and keep the split."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
 import typer
 
 from llmrec.cli.output import Json, show
-from llmrec.errors import DataError
+from llmrec.data.splits.named import NAMED_SPLITS, SplitOption
 
-if TYPE_CHECKING:
-    from llmrec.data import Dataset, Split
-
-
-class Name(StrEnum):
-    """The ways to cut."""
-
-    leave_last_out = "leave-last-out"
-    leave_last_k = "leave-last-k"
-    global_time = "global-time"
-    rolling = "rolling"
-    user_disjoint = "user-disjoint"
-    cold_items = "cold-items"
-    per_session = "per-session"
+HELD_OUT = ", ".join(f"{name} ({strategy.held_out})" for name, strategy in NAMED_SPLITS.items())
 
 
 def split(
     folder: Annotated[
         Path, typer.Argument(help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
     ],
-    how: Annotated[Name, typer.Option("--split", help="How to cut.")] = Name.leave_last_out,
+    strategy: Annotated[
+        str,
+        typer.Option("--split", metavar="NAME", help=f"What is held out for test and for validation: {HELD_OUT}."),
+    ] = "leave-last-out",
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the split there; else it is only shown.")
     ] = None,
-    k: Annotated[int, typer.Option(help="leave-last-k: how many events.")] = 5,
-    valid_from: Annotated[
-        str | None, typer.Option(help="global-time: start of validation, e.g. 2024-05-31.")
-    ] = None,
-    test_from: Annotated[str | None, typer.Option(help="global-time: start of the test.")] = None,
-    windows: Annotated[int, typer.Option(help="rolling: how many cuts.")] = 3,
-    share: Annotated[float, typer.Option(help="user-disjoint, cold-items: part of them in test.")] = 0.1,
-    gap: Annotated[int | None, typer.Option(help="per-session: seconds of pause between sessions.")] = None,
-    seed: Annotated[int, typer.Option(help="user-disjoint, cold-items: the choice.")] = 0,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
-    """Cut prepared data into train, validation and test; show the counts and the hash that results name."""
+    """Split prepared data into train, validation and test; show the counts and the hash that results name."""
     from llmrec.data import Dataset, Split
 
-    data = Dataset.load(folder)
-    if how is Name.rolling:
-        found = Split.rolling(data, windows=windows)
-    elif how is Name.global_time:
-        found = [
-            Split.global_time(data, valid_from=_timestamp_group(valid_from), test_from=_timestamp_group(test_from))
-        ]
-    else:
-        found = [_cut(data, how, k=k, share=share, seed=seed, gap=gap)]
+    given = {name: value for name, value in options.items() if value is not None}
+    splits = Split.all_by_name(strategy, Dataset.load(folder), **given)
     rows = []
-    for one in found:
+    for one in splits:
         if out is not None:
-            one.save(out / one.name if len(found) > 1 else out)
+            one.save(out / one.name if len(splits) > 1 else out)
         counts = np.bincount(one.parts, minlength=4).tolist()
         rows.append((one.name, *counts, len(one.test.histories), one.hash[:16]))
-    names = ["split", "train", "valid", "test", "aside", "test users", "hash"]
+    names = ["split", "train", "valid", "test", "context only", "test users", "hash"]
     show(pl.DataFrame(rows, schema=names, orient="row"), as_json=as_json)
 
 
-def _cut(data: Dataset, how: Name, *, k: int, share: float, seed: int, gap: int | None) -> Split:
-    from llmrec.data import Split
-
-    if how is Name.leave_last_k:
-        return Split.leave_last_k(data, k=k)
-    if how is Name.user_disjoint:
-        return Split.user_disjoint(data, share=share, seed=seed)
-    if how is Name.cold_items:
-        return Split.cold_items(data, share=share, seed=seed)
-    if how is Name.per_session:
-        return Split.per_session(data, gap=gap)
-    return Split.leave_last_out(data)
+def _with_options_of_strategies() -> inspect.Signature:
+    """Give the command every option that a strategy declares, each saying whose it is."""
+    options: dict[str, dict[str, SplitOption]] = {}
+    for strategy in NAMED_SPLITS.values():
+        for option in strategy.options.values():
+            options.setdefault(option.name, {})[strategy.name] = option
+    signature = inspect.signature(split, eval_str=True)
+    fixed = [parameter for parameter in signature.parameters.values() if parameter.name != "options"]
+    return signature.replace(parameters=[*fixed, *(_parameter(name, of) for name, of in options.items())])
 
 
-def _timestamp_group(text: str | None) -> int | None:
-    """Read a moment from the command line, in any form that a log may have."""
-    from llmrec.data.cleaning.timestamps import MICROS, to_micros
+def _parameter(name: str, of_strategies: dict[str, SplitOption]) -> inspect.Parameter:
+    by_help: dict[str, list[str]] = {}
+    for strategy, option in of_strategies.items():
+        default = "" if option.default is None else f" ({option.default})"
+        by_help.setdefault(f"{option.help}{default}", []).append(strategy)
+    text = "; ".join(f"{', '.join(strategies)}: {help}" for help, strategies in by_help.items())
+    kind = next(iter(of_strategies.values())).type
+    annotation = Annotated[kind | None, typer.Option(help=f"{text}.")]  # type: ignore[valid-type]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
-    if text is None:
-        return None
-    micros = to_micros(pl.Series("time", [text]), label="command line")[0]
-    if micros is None:
-        raise DataError(f"'{text}' is no time; write Unix seconds or ISO 8601, e.g. 2024-05-31T18:00Z")
-    return int(micros) // MICROS
+
+split.__signature__ = _with_options_of_strategies()  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from llmrec.data.splits.named import strategy_of
+from llmrec.data.splits.named import NAMED_SPLITS, strategy_of
 from llmrec.errors import DataError, RecipeError
 from llmrec.resources.shipped import folder
 
@@ -47,8 +47,15 @@ class EvaluationProtocol(BaseModel):
 
     @classmethod
     def for_split(cls, name: str) -> EvaluationProtocol:
-        """Load the protocol called as a split's strategy. Raises DataError where there is none."""
+        """Load the protocol called as a split's strategy; a strategy without one is judged as all are by default.
+
+        Raises DataError for a split that no strategy made.
+        """
         strategy = strategy_of(name)
+        if strategy in NAMED_SPLITS and strategy not in names():
+            held_out = NAMED_SPLITS[strategy].held_out
+            question = f"Held out: {held_out}. A model saw what came before, and ranked every item of the catalog."
+            return cls(name=strategy, split=strategy, question=question)
         if strategy not in names():
             raise DataError(
                 f"no protocol is made for '{name}' splits; there are {', '.join(names())}; pass one of your own: "

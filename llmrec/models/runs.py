@@ -11,7 +11,6 @@ from pathlib import Path
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
-from llmrec.data.splits import named
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, TrainingError
 from llmrec.models.base import SPLIT, Recommender
@@ -81,7 +80,7 @@ def load_run(folder: str | Path) -> Recommender:
 def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | None = None) -> Split:
     """Cut ``data`` as it was for the runs ``models``, by their folders, that are to be judged on it.
 
-    ``given``: a name or a folder (see ``ways.find``); by default the split that the runs were trained on, and
+    ``given``: a name or a folder (see ``Split.open``); by default the split that the runs were trained on, and
     leave-last-out where none says so. Raises DataError for runs of different splits, and for a run that was
     trained on another split than this or on other data: it may have seen the answers.
     """
@@ -94,11 +93,11 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
                 "cannot be compared; evaluate runs of one split"
             )
     if given is not None:
-        split = named.find(given, data)
+        split = Split.open(given, data)
     elif run is not None and (Path(run) / SPLIT).is_dir():
         split = Split.load(Path(run) / SPLIT, data)
     else:
-        split = named.cut(first["name"] if first else "leave-last-out", data)
+        split = Split.by_name(first["name"] if first else "leave-last-out", data)
     for name, model in models.items():
         _check_trained_on(split, name, model)
     return split

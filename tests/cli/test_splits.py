@@ -56,7 +56,7 @@ def test_other_splits_than_the_run_s_are_refused(
         ("own", "--split", "cold-items"): "it may have seen the answers",
         ("last", "--split", str(folder / "cut")): "it may have seen the answers",
         ("cold", "--protocol", "leave-last-out"): "judges 'leave-last-out' splits",
-        ("cold", "--split", "cold"): "no way to cut is called 'cold'",
+        ("cold", "--split", "cold"): "no split strategy named 'cold'",
     }.items():
         capsys.readouterr()
         assert evaluate(folder, tmp_path / "out", runs, *words) == 2

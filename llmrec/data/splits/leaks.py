@@ -1,7 +1,7 @@
-"""Find what would let a model guess answers without having learnt anything, before anything is trained.
+"""Look for leaks: what would let a model predict answers without having learned anything, before training.
 
-A finding's share is compared with a bound above which it is an error: a benchmark made so cannot be trusted.
-Below it is a warning, which stands in the report. The bounds are set so that the public data sets as they are
+A finding's share is compared with a bound above which it is an error: a benchmark with it cannot be trusted.
+Below it is a warning, which the report shows. The bounds are set so that the public data sets as they are
 handed out pass (ML-100K has 2.6 % of films that share a title and half of its answers tied in time), while
 what is wrong by construction, such as an answer that is also trained on, is an error from the first on.
 """
@@ -17,13 +17,14 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
+from llmrec.data.splits.named import NAMED_SPLITS, strategy_of
 from llmrec.data.splits.split import Fold, Split
 from llmrec.errors import DataError, LeakError
 
 log = logging.getLogger(__name__)
 
 Candidates = Mapping[str, Sequence[str]]
-# The fold whose users or rows the lists are for, and the lists.
+# The fold that the lists are for, and the lists.
 Lists = tuple[Fold, Candidates]
 
 # Above this share of consecutive steps n to n + 1 that only one user took, ids were given out along histories.
@@ -32,11 +33,11 @@ NUMBERED = 0.05
 LEAST_STEPS = 100
 # Above this share of answers equal to the history's last item, repeating it is a winning strategy.
 REPEATED = 0.05
-# Above this share of items that are called like another, a title does not name an item.
+# Above this share of items that have the title of another, a title does not name an item.
 SAME_TITLE = 0.2
-# Above this share of answers that are also trained on. A few are: a product may stand on an invoice twice.
+# Above this share of answers that are also trained on. A few are: a product may be on an invoice twice.
 TRAINED_ON = 0.05
-# What a split promises to keep apart may not meet at all.
+# What a strategy promises to keep out of train may not be there at all.
 NEVER = 0.0
 # Fewer candidate lists than this say nothing about how they were made.
 LEAST_LISTS = 20
@@ -58,10 +59,10 @@ class Finding:
 
 def check(split: Split, *, candidates: Lists | None = None) -> list[Finding]:
     """Run every guard on a split, and on candidate lists where they are given."""
-    found = [find(split) for find in GUARDS.values()]
+    findings = [look(split) for look in GUARDS.values()]
     if candidates is not None:
-        found.append(seeded_candidates(*candidates))
-    return [finding for finding in found if finding is not None]
+        findings.append(seeded_candidates(*candidates))
+    return [finding for finding in findings if finding is not None]
 
 
 def guard(split: Split, *, allow: Iterable[str] = (), candidates: Lists | None = None) -> list[dict[str, object]]:
@@ -111,7 +112,7 @@ def consecutive_ids(split: Split) -> Finding | None:
 
 
 def repeated_last_item(split: Split) -> Finding | None:
-    """Answers that are the last item of their history. In a shop that is a habit, elsewhere a broken log."""
+    """Answers that are the last item of their history: normal in a shop, a broken log elsewhere."""
     first = split.test.answers.unique(USER, keep="first", maintain_order=True).select(USER, answer=ITEM)
     share = _share(_last_events(split.test).join(first, on=USER), pl.col(ITEM) == pl.col("answer"))
     normal = split.train.repeats_are_normal
@@ -142,8 +143,8 @@ def tied_timestamps(split: Split) -> Finding | None:
     """
     if split.train.order_only or split.held_out.is_empty():
         return None
-    times = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("asked"))
-    share = _share(_last_events(split.test).join(times, on=USER), pl.col(TIME) == pl.col("asked"))
+    times = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("answer"))
+    share = _share(_last_events(split.test).join(times, on=USER), pl.col(TIME) == pl.col("answer"))
     return _finding(
         "tied-timestamps",
         share,
@@ -156,10 +157,11 @@ def tied_timestamps(split: Split) -> Finding | None:
 def answers_in_train(split: Split) -> Finding | None:
     """Answers that are trained on: the same event, or the same user and item where users do not come back.
 
-    With a split by new users any answer's user in train counts, with one by cold items any answer's item.
+    Where the strategy keeps users or items out of train, any answer's user or item in train counts.
     """
-    usual = [USER, ITEM, TIME] if split.train.repeats_are_normal else [USER, ITEM]
-    keys = _APART.get(split.name, usual)
+    strategy = NAMED_SPLITS.get(strategy_of(split.name))
+    disjoint = None if strategy is None else strategy.disjoint
+    keys = [USER, ITEM, *([TIME] if split.train.repeats_are_normal else [])] if disjoint is None else [disjoint]
     if split.held_out.is_empty() or (split.train.order_only and TIME in keys):
         return None
     train = split.train.events.select(keys).unique()
@@ -169,60 +171,60 @@ def answers_in_train(split: Split) -> Finding | None:
     return _finding(
         "test-in-train",
         share,
-        bound=NEVER if split.name in _APART else TRAINED_ON,
+        bound=TRAINED_ON if disjoint is None else NEVER,
         message=f"{share:.1%} of answers ({' and '.join(keys)}) are trained on as well; remove repeated events "
         "before splitting",
     )
 
 
 def future_in_train(split: Split) -> Finding | None:
-    """Training events of a user that are later than the user's answer; with global-time, of anybody."""
-    if split.train.order_only or split.held_out.is_empty() or split.name == "cold-items":
+    """Training events that are later than the user's answer, or than any, as the strategy promises."""
+    strategy = NAMED_SPLITS.get(strategy_of(split.name))
+    time_order = "per_user" if strategy is None else strategy.time_order
+    if split.train.order_only or split.held_out.is_empty() or time_order == "none":
         return None
-    asked = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("asked"))
+    answers = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("answer"))
     latest = split.train.events.group_by(USER).agg(pl.col(TIME).max().alias("latest"))
-    share = _share(asked.join(latest, on=USER), pl.col("latest") > pl.col("asked"))
-    if split.name == "global-time" and asked.height:
-        newest, first = split.train.events[TIME].max(), asked["asked"].min()
+    share = _share(answers.join(latest, on=USER), pl.col("latest") > pl.col("answer"))
+    if time_order == "global" and answers.height:
+        newest, first = split.train.events[TIME].max(), answers["answer"].min()
         share = max(share, float(newest >= first))  # type: ignore[operator]
     return _finding(
         "future-in-train",
         share,
         bound=NEVER,
-        message=f"{share:.1%} of asked users have training events later than their answer; split again by time",
+        message=f"{share:.1%} of test users have training events later than their answer; split again by time",
     )
 
 
 def seeded_candidates(fold: Fold, candidates: Candidates) -> Finding | None:
-    """Candidate lists that give the answer away: it has a fixed place, or the others follow from it.
+    """Candidate lists that give the answer away: it has a fixed position, or the others follow from it.
 
     Lists whose other items are the same for all users with one answer, but differ between answers, were drawn
     with a generator seeded by the answer.
     """
     answers = dict(fold.answers.group_by(USER).agg(pl.col(ITEM).first()).iter_rows())
     lists = [(answers[user], list(items)) for user, items in candidates.items() if user in answers]
-    places = [items.index(answer) for answer, items in lists if answer in items and len(items) > 1]
-    fixed = max(places.count(place) for place in set(places)) / len(places) if len(places) >= LEAST_LISTS else 0.0
+    positions = [items.index(answer) for answer, items in lists if answer in items and len(items) > 1]
+    enough = len(positions) >= LEAST_LISTS
+    fixed = max(positions.count(position) for position in set(positions)) / len(positions) if enough else 0.0
     chance = 3 / min((len(items) for _, items in lists if items), default=1)
     others: dict[str, list[frozenset[str]]] = {}
     for answer, items in lists:
         others.setdefault(answer, []).append(frozenset(items) - {answer})
-    several = [found for found in others.values() if len(found) > 1]
-    same = sum(len(set(found)) == 1 for found in several) / len(several) if several else 0.0
-    distinct = len({found for group in others.values() for found in group})
+    several = [sets for sets in others.values() if len(sets) > 1]
+    same = sum(len(set(sets)) == 1 for sets in several) / len(several) if several else 0.0
+    distinct = len({negatives for sets in others.values() for negatives in sets})
     seeded = same if distinct > 1 else 0.0
     share = max(fixed if fixed > max(chance, 0.2) else 0.0, seeded)
     return _finding(
         "seeded-candidates",
         share,
         bound=0.5,
-        message=f"{share:.0%} of candidate lists give their answer away by its place or by the items beside it; "
+        message=f"{share:.0%} of candidate lists give their answer away by its position or by the other items; "
         "draw them without looking at the answer",
     )
 
-
-# What some splits keep out of train altogether.
-_APART = {"user-disjoint": [USER], "cold-items": [ITEM]}
 
 GUARDS: Mapping[str, Callable[[Split], Finding | None]] = {
     "consecutive-ids": consecutive_ids,

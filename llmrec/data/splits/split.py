@@ -1,4 +1,4 @@
-"""Cut a dataset into what a model may see and what it must guess."""
+"""Cut a dataset into what a model is trained on and what it is to predict."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,8 +16,8 @@ from llmrec.arrays import Bools, Int8s, Int64s
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
-from llmrec.data.splits import strategies
-from llmrec.data.splits.strategies import TEST, TRAIN, VALID, user_starts
+from llmrec.data.splits.named import NAMED_SPLITS, SplitStrategy, names_of_splits, window_of
+from llmrec.data.splits.parts import CONTEXT_ONLY, TEST, TRAIN, VALID, user_starts
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
@@ -25,7 +26,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Questions and answers: the histories a model is given, and what really came next.
+    """Queries and answers: the histories a model is given, and what really came next.
 
     ``answers`` has the columns ``user_id, item_id``; a user may have several, or none. ``events``, where the fold
     was cut out of a log, are the same with all their fields.
@@ -35,14 +36,16 @@ class Fold:
     answers: pl.DataFrame
     events: pl.DataFrame | None = None
 
-    def take(self, places: Int64s) -> Fold:
-        """Return the fold of the users at ``places`` alone."""
-        histories = self.histories.take(places)
-        own = pl.col(USER).is_in(list(histories.user_ids))
-        return Fold(histories, self.answers.filter(own), None if self.events is None else self.events.filter(own))
+    def take(self, positions: Int64s) -> Fold:
+        """Return the fold of the users at ``positions`` alone."""
+        histories = self.histories.take(positions)
+        mask = pl.col(USER).is_in(list(histories.user_ids))
+        return Fold(
+            histories, self.answers.filter(mask), None if self.events is None else self.events.filter(mask)
+        )
 
     def followed(self) -> tuple[Histories, Bools]:
-        """Put the answers' events behind the histories. Returns these, and which of their events are answers.
+        """Append the answers' events to the histories. Returns these, and which of their events are answers.
 
         Raises DataError for a fold without events.
         """
@@ -59,12 +62,12 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A training set and two folds of ``data``. ``name`` says how it was cut.
+    """A training set and two folds of ``data``. ``name`` is that of its strategy.
 
-    ``parts`` says for each event of the data, in its order, which it is: int8, 0 train, 1 validation, 2 test,
-    3 aside (it may stand in a history, but is neither trained on nor asked for). A fold's history is all that
-    its user did before the first answer. The three are taken out of the data when they are first asked for:
-    cutting and saving copies no event.
+    ``parts`` has each event's part, in the order of the data: int8, 0 train, 1 validation, 2 test, 3 context only
+    (it may be in a history, but is neither trained on nor a target). A fold's history is all that its user did
+    before the first answer. The three are taken out of the data when they are first used: cutting and saving
+    copies no event.
     """
 
     name: str
@@ -72,10 +75,46 @@ class Split:
     parts: Int8s
 
     def __post_init__(self) -> None:
-        if len(self.parts) != self.data.events.height:
+        n = self.data.events.height
+        if len(self.parts) != n:
+            raise DataError(f"{self.name}: {len(self.parts)} parts for {n} events; give one each")
+        if n and not TRAIN <= self.parts.min() <= self.parts.max() <= CONTEXT_ONLY:
+            raise DataError(f"{self.name}: a part is not {TRAIN} to {CONTEXT_ONLY}; see llmrec.data.splits.parts")
+
+    @classmethod
+    def by_name(cls, name: str, data: Dataset, **options: Any) -> Split:
+        """Split by a strategy's name (``leave-last-k``; ``rolling-1-of-3`` for the first of three windows).
+
+        ``options`` are those of the strategy. Raises DataError for an unknown name or option.
+        """
+        window = window_of(name)
+        if window is not None and 1 <= window[1] <= window[2]:
+            return cls.all_by_name(window[0], data, **options | {"windows": window[2]})[window[1] - 1]
+        if _strategy(name).several:
             raise DataError(
-                f"{self.name}: {len(self.parts)} parts for {self.data.events.height} events; give one each"
+                f"{name} gives several splits; name one of them, such as {name}-1-of-3 (first of three)"
             )
+        return cls.all_by_name(name, data, **options)[0]
+
+    @classmethod
+    def all_by_name(cls, name: str, data: Dataset, **options: Any) -> list[Split]:
+        """Return every split of a strategy: one, or for ``rolling`` one for each window."""
+        if window_of(name) is not None:
+            return [cls.by_name(name, data, **options)]
+        strategy = _strategy(name)
+        strategy.check_options(options)
+        parts = strategy.assign(data, **options)
+        if not isinstance(parts, list):
+            return [cls(name, data, parts)]
+        return [cls(f"{name}-{n}-of-{len(parts)}", data, part) for n, part in enumerate(parts, start=1)]
+
+    @classmethod
+    def open(cls, name_or_folder: str, data: Dataset) -> Split:
+        """Split by a strategy's name with its defaults, or as a folder written by ``save`` says."""
+        folder = Path(name_or_folder)
+        if name_or_folder not in NAMED_SPLITS and folder.is_dir():
+            return cls.load(folder, data)
+        return cls.by_name(name_or_folder, data)
 
     @classmethod
     def leave_last_out(cls, data: Dataset) -> Split:
@@ -84,7 +123,7 @@ class Split:
         Users with fewer than three events stay in train whole. Ties in time keep the log's order. The test
         histories contain the validation event. Raises DataError if no user has three events.
         """
-        return cls("leave-last-out", data, strategies.last_k(data, 1))
+        return cls.by_name("leave-last-out", data)
 
     @classmethod
     def leave_last_k(cls, data: Dataset, *, k: int = 5) -> Split:
@@ -92,61 +131,56 @@ class Split:
 
         Users with fewer than 2k + 1 events stay in train whole.
         """
-        return cls("leave-last-k", data, strategies.last_k(data, k))
+        return cls.by_name("leave-last-k", data, k=k)
 
     @classmethod
-    def global_time(cls, data: Dataset, *, valid_from: int | None = None, test_from: int | None = None) -> Split:
-        """Train before one moment for all users, validate up to another, test from there on.
+    def global_time(
+        cls, data: Dataset, *, valid_from: int | str | None = None, test_from: int | str | None = None
+    ) -> Split:
+        """Train before one time for all users, validate up to another, test from there on.
 
-        Times are Unix seconds; by default the last tenth of the events is test and the tenth before validation.
-        No training event is later than any answer. Raises DataError for a log that only has an order.
+        Times are Unix seconds or ISO 8601; by default the last tenth of the events is test and the tenth before
+        validation. No training event is later than any answer. Raises DataError for a log that only has an order.
         """
-        first = strategies.time_quantile(data, 0.8) if valid_from is None else valid_from
-        second = strategies.time_quantile(data, 0.9) if test_from is None else test_from
-        return cls("global-time", data, strategies.by_time(data, valid_from=first, test_from=second))
+        return cls.by_name("global-time", data, valid_from=valid_from, test_from=test_from)
 
     @classmethod
     def rolling(cls, data: Dataset, *, windows: int = 3, share: float = 0.4) -> list[Split]:
-        """Cut by time again and again, each cut a window later: cross-validation for time series.
+        """Split by time again and again, each time a window later: cross-validation for time series.
 
-        The last ``share`` of the log's time is divided into windows + 1 pieces. Cut n validates on piece n,
-        tests on piece n + 1 and trains on all before; what comes later stands aside.
+        The last ``share`` of the log's time is divided into windows + 1 pieces. Split n validates on piece n,
+        tests on piece n + 1 and trains on all before; what comes later is context only.
         """
-        bounds = strategies.window_bounds(data, windows, share=share)
-        parts = [
-            strategies.by_time(data, valid_from=first, test_from=second, until=None if n == windows - 1 else third)
-            for n, (first, second, third) in enumerate(zip(bounds, bounds[1:], bounds[2:], strict=False))
-        ]
-        return [cls(f"rolling-{n + 1}-of-{windows}", data, part) for n, part in enumerate(parts)]
+        return cls.all_by_name("rolling", data, windows=windows, share=share)
 
     @classmethod
     def user_disjoint(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
-        """Ask about users who are never trained on; see ``cuts.new_users``."""
-        return cls("user-disjoint", data, strategies.new_users(data, share, seed))
+        """Hold out users who are never trained on; see ``strategies.user_disjoint``."""
+        return cls.by_name("user-disjoint", data, share=share, seed=seed)
 
     @classmethod
     def cold_items(cls, data: Dataset, *, share: float = 0.1, seed: int = 0) -> Split:
-        """Ask for items that are never trained on; see ``cuts.new_items``."""
-        return cls("cold-items", data, strategies.new_items(data, share, seed))
+        """Hold out items that are never trained on; see ``strategies.cold_items``."""
+        return cls.by_name("cold-items", data, share=share, seed=seed)
 
     @classmethod
     def per_session(cls, data: Dataset, *, gap: int | None = None) -> Split:
-        """Hold out each user's last session for test, the one before for validation; see ``cuts.last_session``."""
-        return cls("per-session", data, strategies.last_session(data, gap))
+        """Hold out each user's last session, and the one before; see ``strategies.per_session``."""
+        return cls.by_name("per-session", data, gap=gap)
 
     @cached_property
     def train(self) -> Dataset:
-        """What a model may learn from."""
+        """The events that a model is trained on."""
         return self.data.with_events(self.data.events.filter(self.parts == TRAIN))
 
     @cached_property
     def valid(self) -> Fold:
-        """What settings are chosen by."""
+        """The fold that settings are chosen on."""
         return _fold(self.data.events, user_starts(self.data), self.parts == VALID)
 
     @cached_property
     def test(self) -> Fold:
-        """What a model is judged by."""
+        """The fold that models are evaluated on."""
         return _fold(self.data.events, user_starts(self.data), self.parts == TEST)
 
     @cached_property
@@ -185,26 +219,31 @@ class Split:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error
         if newest > FORMAT:
             raise DataError(f"{path} has format {newest}, newer than {FORMAT}; upgrade llmrec")
-        if len(parts) and (parts.min() < TRAIN or parts.max() > strategies.CONTEXT_ONLY):
-            raise DataError(
-                f"{path} is damaged (a part is not 0 to {strategies.CONTEXT_ONLY}); split the data again"
-            )
+        if len(parts) and not TRAIN <= parts.min() <= parts.max() <= CONTEXT_ONLY:
+            raise DataError(f"{path} is damaged (a part is not {TRAIN} to {CONTEXT_ONLY}); split the data again")
         split = cls(name, data, parts) if len(parts) == data.events.height else None
         if split is None or split.hash != expected:
             raise DataError(f"{path} was made from other data than '{data.name}'; split it again")
         return split
 
 
-def _fold(events: pl.DataFrame, of_users: tuple[Int64s, Int64s], asked: Bools) -> Fold:
-    """Take the events asked for as answers; the questions are their users' events up to the first of them."""
+def _strategy(name: str) -> SplitStrategy:
+    if name not in NAMED_SPLITS:
+        known = ", ".join(names_of_splits())
+        raise DataError(f"no split strategy named '{name}', and no folder of that name; there are {known}")
+    return NAMED_SPLITS[name]
+
+
+def _fold(events: pl.DataFrame, of_users: tuple[Int64s, Int64s], held_out: Bools) -> Fold:
+    """Take the held-out events as answers; the histories are their users' events up to the first of them."""
     starts, lengths = of_users
-    so_far = offsets_of(asked)
+    so_far = offsets_of(held_out)
     answers_of_user = np.diff(so_far[starts])
-    before = so_far[1:] == np.repeat(so_far[starts[:-1]], lengths)
-    kept = before & np.repeat(answers_of_user > 0, lengths)
+    before_first = so_far[1:] == np.repeat(so_far[starts[:-1]], lengths)
+    mask = before_first & np.repeat(answers_of_user > 0, lengths)
     chosen = np.flatnonzero(answers_of_user)
     users = events[USER].gather(starts[chosen])
-    counts = np.diff(offsets_of(kept)[starts])[chosen]
-    histories = Histories(tuple(users.to_list()), events.drop(USER).filter(kept), offsets_of(counts))
-    answers = events.filter(asked)
+    counts = np.diff(offsets_of(mask)[starts])[chosen]
+    histories = Histories(tuple(users.to_list()), events.drop(USER).filter(mask), offsets_of(counts))
+    answers = events.filter(held_out)
     return Fold(histories, answers.select(USER, ITEM), answers)

@@ -1,46 +1,159 @@
-"""Ways to cut a data set: each says for every event whether it is trained on, asked for, or neither."""
+"""The shipped split strategies: each says for every event whether it is trained on, held out, or context only."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Annotated
 
-from llmrec.arrays import Int8s, Int64s
-from llmrec.data.columns import ITEM, TIME
+import numpy as np
+import polars as pl
+
+from llmrec.arrays import Bools, Int8s, Int64s
+from llmrec.data.cleaning.timestamps import MICROS, to_micros
+from llmrec.data.columns import ITEM, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.sessions import session_numbers
+from llmrec.data.splits.named import split_strategy
+from llmrec.data.splits.parts import (
+    CONTEXT_ONLY,
+    TEST,
+    TRAIN,
+    VALID,
+    random_parts,
+    require_train_and_test,
+    times_of,
+    user_starts,
+)
 from llmrec.errors import DataError
 
-# What an event is in a split. ASIDE: may stand in a history, but is neither trained on nor asked for.
-TRAIN, VALID, TEST, CONTEXT_ONLY = 0, 1, 2, 3
+# Users with fewer sessions stay in train whole.
+LEAST_SESSIONS = 3
 
-# Shorter histories stay in train whole.
-LEAST_EVENTS = 3
+HoldOutShare = Annotated[float, "share of them in test, and as much in validation"]
+Seed = Annotated[int, "seed of the choice"]
+# Unix seconds, or text that a log may have.
+Time = int | str | None
 
 
-def last_k(data: Dataset, k: int) -> Int8s:
+@split_strategy("leave-last-out", held_out="each user's last event, and the one before for validation")
+def leave_last_out(data: Dataset) -> Int8s:
+    """Each user's last event is test and the one before validation; users with fewer than three stay in train."""
+    return _last(data, 1)
+
+
+@split_strategy("leave-last-k", held_out="the last 5, and 5 before")
+def leave_last_k(data: Dataset, *, k: Annotated[int, "how many events"] = 5) -> Int8s:
     """Each user's last k events are test, the k before validation; users with fewer than 2k + 1 stay in train."""
+    return _last(data, k)
+
+
+@split_strategy("global-time", held_out="the last tenth of all events, and a tenth before", time_order="global")
+def global_time(
+    data: Dataset,
+    *,
+    valid_from: Annotated[Time, "start of validation, e.g. 2024-05-31"] = None,
+    test_from: Annotated[Time, "start of the test"] = None,
+) -> Int8s:
+    """Train before ``valid_from``, validation before ``test_from``, test from there on."""
+    first = _quantile(data, 0.8) if valid_from is None else _seconds(valid_from)
+    second = _quantile(data, 0.9) if test_from is None else _seconds(test_from)
+    return _by_time(data, first, second)
+
+
+@split_strategy("rolling", held_out="a window of time, and the one before", several=True, time_order="global")
+def rolling(
+    data: Dataset,
+    *,
+    windows: Annotated[int, "how many splits"] = 3,
+    share: Annotated[float, "share of the log's time that the windows cover"] = 0.4,
+) -> list[Int8s]:
+    """Split n trains on all before its window, validates on that and tests on the next; the rest is context only.
+
+    The last ``share`` of the log's time is divided into windows + 1 equal pieces.
+    """
+    times = times_of(data, "rolling windows")
+    start, end = int(times.min()), int(times.max()) + 1
+    if windows < 1 or not 0 < share < 1:
+        raise DataError(
+            f"rolling windows need at least 1 window and a share between 0 and 1, got {windows}, {share}"
+        )
+    first = end - (end - start) * share
+    bounds = [round(first + (end - first) * n / (windows + 1)) for n in range(windows + 2)]
+    return [
+        _by_time(data, *bounds[n : n + 2], until=None if n == windows - 1 else bounds[n + 2])
+        for n in range(windows)
+    ]
+
+
+@split_strategy("user-disjoint", held_out="a tenth of the users, and a tenth more", disjoint=USER)
+def user_disjoint(data: Dataset, *, share: HoldOutShare = 0.1, seed: Seed = 0) -> Int8s:
+    """Test users, and as many validation users, are never trained on.
+
+    Of such a user the last event is held out and the others are context only, its history. Users with a single
+    event are always trained on.
+    """
+    starts, lengths = user_starts(data)
+    users = random_parts(len(lengths), share, seed)
+    users[lengths < 2] = TRAIN
+    parts = np.repeat(np.where(users == TRAIN, TRAIN, CONTEXT_ONLY), lengths).astype(np.int8)
+    parts[starts[1:] - 1] = users
+    return require_train_and_test(parts, data, "user-disjoint")
+
+
+@split_strategy("cold-items", held_out="a tenth of the items, and a tenth more", disjoint=ITEM, time_order="none")
+def cold_items(data: Dataset, *, share: HoldOutShare = 0.1, seed: Seed = 0) -> Int8s:
+    """Events of test items, and of as many validation items, are never trained on, all others are.
+
+    Training events may be later than an answer here: the question is what a model knows of an item it never
+    saw, not what it knows of the future.
+    """
+    items = random_parts(len(data.catalog), share, seed)
+    return require_train_and_test(items[data.catalog.codes(data.events[ITEM])], data, "cold-items")
+
+
+@split_strategy("per-session", held_out="each user's last session, and the one before")
+def per_session(data: Dataset, *, gap: Annotated[int | None, "seconds of pause between sessions"] = None) -> Int8s:
+    """Each user's last session is test and the one before validation; with fewer than 3 sessions all is train.
+
+    Sessions are those of ``sessions.session_numbers``.
+    """
+    numbers = session_numbers(data, gap=gap)
+    starts, lengths = user_starts(data)
+    if not len(lengths):
+        raise DataError(f"{data.name}: no event to split")
+    sessions = numbers[starts[1:] - 1] + 1
+    from_end = np.repeat(sessions, lengths) - 1 - numbers
+    long = np.repeat(sessions >= LEAST_SESSIONS, lengths)
+    if not long.any():
+        raise DataError(f"{data.name}: no user has {LEAST_SESSIONS} sessions, so there is nothing to hold out")
+    return _from_end(from_end, long, 1)
+
+
+def _last(data: Dataset, k: int) -> Int8s:
     if k < 1:
         raise DataError(f"k is {k}; hold out at least 1 event")
     starts, lengths = user_starts(data)
-    held = np.repeat(lengths >= 2 * k + 1, lengths)
-    if not held.any():
+    long = np.repeat(lengths >= 2 * k + 1, lengths)
+    if not long.any():
         raise DataError(
             f"{data.name}: no user has {2 * k + 1} events, so there is nothing to hold out; add events"
         )
-    from_end = np.repeat(starts[1:], lengths) - 1 - np.arange(data.events.height)
-    parts = np.full(data.events.height, TRAIN, dtype=np.int8)
-    parts[held & (from_end < 2 * k)] = VALID
-    parts[held & (from_end < k)] = TEST
+    return _from_end(np.repeat(starts[1:], lengths) - 1 - np.arange(data.events.height), long, k)
+
+
+def _from_end(from_end: Int64s, long: Bools, k: int) -> Int8s:
+    """Make the last k of each long history test and the k before validation. ``from_end``: 0 is the last."""
+    parts = np.full(len(from_end), TRAIN, dtype=np.int8)
+    parts[long & (from_end < 2 * k)] = VALID
+    parts[long & (from_end < k)] = TEST
     return parts
 
 
-def by_time(data: Dataset, *, valid_from: int, test_from: int, until: int | None = None) -> Int8s:
-    """Train before ``valid_from``, validation before ``test_from``, test after; from ``until`` on, aside.
+def _by_time(data: Dataset, valid_from: int, test_from: int, *, until: int | None = None) -> Int8s:
+    """Cut at two times; an event at a bound belongs to the later part, and from ``until`` on to none.
 
-    Times are Unix seconds; an event at a bound belongs to the later part. Raises DataError for a log without
-    times and where a part would be empty.
+    Raises DataError for a log without times and where a part would be empty.
     """
-    times = _times(data, "a split by time")
+    times = times_of(data, "a split by time")
     if not valid_from < test_from or (until is not None and not test_from < until):
         raise DataError(f"split times must rise, got {valid_from}, {test_from}, {until}")
     parts = np.digitize(times, [valid_from, test_from]).astype(np.int8)
@@ -55,111 +168,17 @@ def by_time(data: Dataset, *, valid_from: int, test_from: int, until: int | None
     return parts
 
 
-def time_quantile(data: Dataset, share: float) -> int:
+def _quantile(data: Dataset, share: float) -> int:
     """Return the time before which about ``share`` of all events lie."""
-    times = np.sort(_times(data, "a split by time"))
+    times = np.sort(times_of(data, "a split by time"))
     return int(times[min(int(len(times) * share), len(times) - 1)])
 
 
-def window_bounds(data: Dataset, windows: int, *, share: float) -> list[int]:
-    """Return windows + 2 times: each window's validation runs from one to the next, its test one further.
-
-    Together they cover the last ``share`` of the log's time, in equal pieces.
-    """
-    times = _times(data, "rolling windows")
-    first, last = int(times.min()), int(times.max()) + 1
-    if windows < 1 or not 0 < share < 1:
-        raise DataError(
-            f"rolling windows need at least 1 window and a share between 0 and 1, got {windows}, {share}"
-        )
-    start = last - (last - first) * share
-    return [round(start + (last - start) * n / (windows + 1)) for n in range(windows + 2)]
-
-
-def new_users(data: Dataset, share: float, seed: int) -> Int8s:
-    """Test users and as many validation users (a ``share`` of all each) are never trained on.
-
-    Of such a user the last event is asked for and the others stand aside, as its history. Users with a
-    single event are always trained on.
-    """
-    starts, lengths = user_starts(data)
-    group = _groups(len(lengths), share, seed)
-    group[lengths < 2] = TRAIN
-    parts = np.repeat(np.where(group == TRAIN, TRAIN, CONTEXT_ONLY), lengths).astype(np.int8)
-    parts[starts[1:] - 1] = group
-    return _filled(parts, data, "user-disjoint")
-
-
-def new_items(data: Dataset, share: float, seed: int) -> Int8s:
-    """Events of test items and validation items (a ``share`` of all each) are never trained on, all others are.
-
-    Training events may be later than an answer here: the question is what a model knows of an item it never
-    saw, not what it knows of the future.
-    """
-    codes = data.catalog.codes(data.events[ITEM])
-    return _filled(_groups(len(data.catalog), share, seed)[codes], data, "cold-items")
-
-
-def last_session(data: Dataset, gap: int | None) -> Int8s:
-    """Each user's last session is test and the one before validation; with fewer than 3 sessions all is train.
-
-    Sessions are told as ``sessions.session_numbers`` does.
-    """
-    numbers = session_numbers(data, gap=gap)
-    starts, lengths = user_starts(data)
-    if not len(lengths):
-        raise DataError(f"{data.name}: no event to split")
-    sessions = numbers[starts[1:] - 1] + 1
-    from_end = np.repeat(sessions, lengths) - 1 - numbers
-    held = np.repeat(sessions >= LEAST_EVENTS, lengths)
-    if not held.any():
-        raise DataError(f"{data.name}: no user has {LEAST_EVENTS} sessions, so there is nothing to hold out")
-    parts = np.full(data.events.height, TRAIN, dtype=np.int8)
-    parts[held & (from_end == 1)] = VALID
-    parts[held & (from_end == 0)] = TEST
-    return parts
-
-
-def user_starts(data: Dataset) -> tuple[Int64s, Int64s]:
-    """Return where each user's events begin, and the end; and their number. Raises DataError if scattered."""
-    users = data.ids[0]
-    codes = users.codes.to_numpy()
-    last = np.ones(len(codes), dtype=bool)
-    np.not_equal(codes[1:], codes[:-1], out=last[:-1])
-    ends = np.flatnonzero(last) + 1
-    if len(ends) != len(users.names):
-        raise DataError("the events of a user are not together; build the data with Dataset.from_tables")
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends])
-    return starts, np.diff(starts)
-
-
-def _times(data: Dataset, what: str) -> Int64s:
-    if data.order_only:
-        raise DataError(
-            f"{data.name}: {what} needs times, and this log only has an order; use leave-last-out, leave-last-k, "
-            "user-disjoint or cold-items"
-        )
-    if data.events.is_empty():
-        raise DataError(f"{data.name}: no event to split")
-    return data.events[TIME].to_numpy()
-
-
-def _groups(n: int, share: float, seed: int) -> Int8s:
-    """Put ``share`` of n things into test and as many into validation, by a seed that is the same everywhere."""
-    if not 0 < share < 0.5:
-        raise DataError(f"share is {share}; test and validation take as much each, so it must be in (0, 0.5)")
-    groups = np.full(n, TRAIN, dtype=np.int8)
-    order = np.argsort(np.random.Generator(np.random.PCG64(seed)).random(n), kind="stable")
-    held = max(round(n * share), 1)
-    groups[order[:held]] = TEST
-    groups[order[held : 2 * held]] = VALID
-    return groups
-
-
-def _filled(parts: Int8s, data: Dataset, name: str) -> Int8s:
-    """Raise DataError unless there is something to learn from and something to ask."""
-    if not ((parts == TRAIN).any() and (parts == TEST).any()):
-        raise DataError(
-            f"{data.name}: too few events for {name}: train or test would be empty; use leave-last-out"
-        )
-    return parts
+def _seconds(time: int | str) -> int:
+    """Read a time in any form that a log may have."""
+    if isinstance(time, int):
+        return time
+    micros = to_micros(pl.Series("time", [time]), label="split")[0]
+    if micros is None:
+        raise DataError(f"'{time}' is no time; write Unix seconds or ISO 8601, e.g. 2024-05-31T18:00Z")
+    return int(micros) // MICROS

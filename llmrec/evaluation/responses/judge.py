@@ -12,7 +12,7 @@ from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Histories, Split
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.responses import ResponseQueries, TaskSet, TaskSpec, response_queries
-from llmrec.data.splits.strategies import TEST, VALID
+from llmrec.data.splits.parts import TEST, VALID
 from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics
 from llmrec.evaluation.responses.report import ResponseReport

@@ -1,15 +1,23 @@
-"""Ways to cut by name: the same split as the constructor's, or one line that lists the names."""
+"""Split strategies by name: the shipped ones with their options, and one that is written here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
+import numpy as np
 import polars as pl
 import pytest
+from support.splits import planted
 
+from llmrec.arrays import Int8s
+from llmrec.cli.app import run
 from llmrec.data import Dataset, Split
-from llmrec.data.splits import named
+from llmrec.data.splits import NAMED_SPLITS, TEST, TRAIN, VALID, split_strategy, strategy_of
+from llmrec.data.splits.leaks import check
 from llmrec.errors import DataError
+from llmrec.evaluation.protocol import EvaluationProtocol
 
 DAY = 86_400
 
@@ -20,28 +28,110 @@ def data() -> Dataset:
     return Dataset.from_tables(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
 
 
-@pytest.mark.parametrize("name", [*named.NAMED_SPLITS, "rolling-2-of-3"])
-def test_the_split_carries_the_name_it_was_asked_for_by(name: str, data: Dataset) -> None:
-    split = named.cut(name, data)
+SINGLE = [name for name, strategy in NAMED_SPLITS.items() if not strategy.several]
+
+
+@pytest.mark.parametrize("name", [*SINGLE, "rolling-2-of-3"])
+def test_a_split_carries_the_name_it_is_made_by(name: str, data: Dataset) -> None:
+    split = Split.by_name(name, data)
     assert split.name == name
-    assert split.hash == named.find(name, data).hash
-    assert named.strategy_of(name) == ("rolling" if "rolling" in name else name)
+    assert split.hash == Split.open(name, data).hash
+    assert [again.hash for again in Split.all_by_name(name, data)] == [split.hash]
+    assert strategy_of(name) == ("rolling" if "rolling" in name else name)
 
 
 def test_windows_are_those_of_rolling(data: Dataset) -> None:
     wanted = [split.hash for split in Split.rolling(data, windows=4)]
-    assert [named.cut(f"rolling-{n}-of-4", data).hash for n in range(1, 5)] == wanted
+    assert [Split.by_name(f"rolling-{n}-of-4", data).hash for n in range(1, 5)] == wanted
+    assert [split.hash for split in Split.all_by_name("rolling", data, windows=4)] == wanted
+    with pytest.raises(DataError, match="rolling gives several splits; name one of them, such as rolling-1-of-3"):
+        Split.by_name("rolling", data)
 
 
-@pytest.mark.parametrize(
-    "name", ["rolling", "rolling-4-of-3", "rolling-0-of-3", "leave-one-out", "no/such/folder"]
-)
+@pytest.mark.parametrize("name", ["rolling-4-of-3", "rolling-0-of-3", "leave-one-out", "no/such/folder"])
 def test_another_name_is_refused_with_the_known_ones(name: str, data: Dataset) -> None:
-    with pytest.raises(DataError, match=r"leave-last-out, .* rolling-1-of-3"):
-        named.find(name, data)
+    with pytest.raises(DataError, match=rf"no split strategy named '{name}'.* leave-last-out, .* rolling-1-of-3"):
+        Split.open(name, data)
 
 
-def test_a_folder_is_what_was_saved(tmp_path: Path, data: Dataset) -> None:
+def test_options_are_those_of_the_strategy(data: Dataset) -> None:
+    assert Split.by_name("leave-last-k", data, k=2).hash == Split.leave_last_k(data, k=2).hash
+    with pytest.raises(DataError, match="leave-last-out has no option 'k'; its options: none"):
+        Split.by_name("leave-last-out", data, k=2)
+    with pytest.raises(DataError, match="cold-items has no option 'gap'; its options: share, seed"):
+        Split.by_name("cold-items", data, gap=2)
+    options = NAMED_SPLITS["global-time"].options | NAMED_SPLITS["per-session"].options
+    assert {name: option.type for name, option in options.items()} == {
+        "valid_from": str,
+        "test_from": str,
+        "gap": int,
+    }
+    assert NAMED_SPLITS["rolling"].options["share"].default == 0.4
+
+
+def test_times_are_seconds_or_text(data: Dataset) -> None:
+    by_text = Split.global_time(data, valid_from="1970-03-01", test_from="1970-04-01T00:00Z")
+    assert by_text.hash == Split.global_time(data, valid_from=59 * DAY, test_from=90 * DAY).hash
+    with pytest.raises(DataError, match="'soon' is no time; write Unix seconds or ISO 8601"):
+        Split.global_time(data, valid_from="soon")
+
+
+@pytest.fixture
+def hashed_users() -> Iterator[str]:
+    """A strategy that stands in this file alone."""
+
+    @split_strategy("hashed-users", held_out="users by their number", disjoint="user_id")
+    def by_number(data: Dataset, *, modulo: Annotated[int, "how many groups of users"] = 4) -> Int8s:
+        numbers = data.events["user_id"].str.slice(1).cast(pl.Int64).to_numpy() % modulo
+        return np.select([numbers == 0, numbers == 1], [TEST, VALID], TRAIN).astype(np.int8)
+
+    yield "hashed-users"
+    del NAMED_SPLITS["hashed-users"]
+
+
+def test_a_strategy_written_elsewhere_is_used_by_name(hashed_users: str, data: Dataset, tmp_path: Path) -> None:
+    split = Split.open(hashed_users, data)
+    assert set(split.test.answers["user_id"]) == {"u0", "u4", "u8"}
+    assert set(Split.by_name(hashed_users, data, modulo=6).test.answers["user_id"]) == {"u0", "u6"}
+    split.save(tmp_path / "split")
+    assert Split.load(tmp_path / "split", data).hash == split.hash
+    with pytest.raises(DataError, match=r"there are leave-last-out, .*, hashed-users"):
+        Split.by_name("hashed-user", data)
+    with pytest.raises(DataError, match="the split strategy 'hashed-users' is there already"):
+        split_strategy(hashed_users, held_out="")(lambda data: split.parts)
+
+
+def test_leak_guards_hold_a_strategy_to_what_it_declares(hashed_users: str, data: Dataset) -> None:
+    split = Split.by_name(hashed_users, data)
+    assert "test-in-train" not in {finding.name for finding in check(split)}
+    leaked = split.train.with_events(pl.concat([split.train.events, split.held_out[:1]]))
+    (finding,) = [one for one in check(planted(split, train=leaked)) if one.name == "test-in-train"]
+    assert finding.severity == "error"
+    assert "of answers (user_id) are trained on" in finding.message
+
+
+def test_a_strategy_without_a_protocol_file_is_judged_by_the_defaults(hashed_users: str) -> None:
+    protocol = EvaluationProtocol.for_split(hashed_users)
+    assert (protocol.name, protocol.candidates) == ("hashed-users", "all")
+    assert "users by their number" in protocol.question
+
+
+def test_the_command_line_splits_fits_and_evaluates_by_its_name(
+    hashed_users: str, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data.save("data")
+    assert run(["data", "split", "data", "--split", hashed_users, "--out", "split"]) == 0
+    assert run(["fit", "popularity", "--data", "data", "--split", hashed_users, "--out", "run"]) == 0
+    assert run(["evaluate", "run", "--data", "data", "--split", "split", "--out", "report"]) == 0
+
+
+def test_a_part_that_there_is_not_is_refused(data: Dataset) -> None:
+    with pytest.raises(DataError, match="by hand: a part is not 0 to 3"):
+        Split("by hand", data, np.full(data.events.height, 4, dtype=np.int8))
+
+
+def test_a_folder_gives_the_split_that_was_saved(tmp_path: Path, data: Dataset) -> None:
     split = Split.leave_last_k(data, k=3)
     split.save(tmp_path / "cut")
-    assert named.find(str(tmp_path / "cut"), data).hash == split.hash
+    assert Split.open(str(tmp_path / "cut"), data).hash == split.hash
