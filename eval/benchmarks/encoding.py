@@ -17,7 +17,8 @@ import torch
 from eval.common import arguments, open_data, write_result
 from llmrec.data import Catalog
 from llmrec.llm.encode import encode_item_texts
-from llmrec.llm.serialize import Serializer
+from llmrec.llm.ragged import RaggedTokens
+from llmrec.llm.serialize import tokenized_lines
 from llmrec.llm.weights import find_base, load_causal_lm
 from llmrec.prompting.item_text import item_texts
 from llmrec.prompting.prompt import Prompt
@@ -65,10 +66,10 @@ def main() -> None:
     model, tokenizer = load_causal_lm(BASE, dtype="float32")
     theirs, words = peer()
 
-    def ours() -> Serializer:
-        serializer = Serializer.build(tokenizer, texts, prefix="", encoding="text")
-        encode_item_texts(model, serializer, batch_tokens=args.batch_tokens)
-        return serializer
+    def ours() -> RaggedTokens:
+        lines = tokenized_lines(tokenizer, texts)
+        encode_item_texts(model, lines, batch_tokens=args.batch_tokens)
+        return lines
 
     sides: dict[str, Callable[[], object]] = {"llmrec": ours}
     for size in (32, 128):

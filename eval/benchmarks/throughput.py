@@ -106,7 +106,7 @@ def padded_trainer(model: LLMRecommender, data: Dataset) -> dict[str, float]:
 def trl(model: LLMRecommender, data: Dataset, python: str | None, steps: int = 4) -> dict[str, float]:
     """One prompt a target: 50 titles, the next one to be completed."""
     encoder, users = model.encoder, data.events["user_id"].to_list()
-    lines = [str(encoder.tokenizer.decode(encoder.serializer.line(n))).strip() for n in range(len(data.catalog))]
+    lines = [str(encoder.tokenizer.decode(encoder.serializer.lines[n])).strip() for n in range(len(data.catalog))]
     titles = [lines[code] + "\n" for code in data.catalog.codes(data.events["item_id"])]
     rows = [
         {"prompt": "The user saw, in this order:\n" + "".join(titles[n - 50 : n]), "completion": titles[n]}

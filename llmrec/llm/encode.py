@@ -1,4 +1,4 @@
-"""Read vectors off the LLM: item texts by the frozen model, users by the trained one."""
+"""Item texts as vectors: the mean of an LLM's last hidden states over each text's tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
 from llmrec.llm.backbone import encoder
-from llmrec.llm.serialize import Serializer
+from llmrec.llm.ragged import RaggedTokens, ranges
 from llmrec.training.batching import by_length
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import torch
 
     # Token ids [n, length] to last hidden states [n, length, hidden].
-    Read = Callable[[torch.Tensor], torch.Tensor]
+    ReadTokens = Callable[[torch.Tensor], torch.Tensor]
 
 
-def encode_item_texts(model: Any, serializer: Serializer, *, batch_tokens: int) -> Float32s:
-    """Mean-pool a causal LLM's last hidden states over each item's line: float32 [n_items, hidden]."""
+def encode_item_texts(model: Any, lines: RaggedTokens, *, batch_tokens: int) -> Float32s:
+    """Encode tokenized item texts by a causal LLM, adapted or not: float32 [n_items, hidden]."""
     import torch
 
     blocks, embed = encoder(model), model.get_input_embeddings()
@@ -33,33 +33,32 @@ def encode_item_texts(model: Any, serializer: Serializer, *, batch_tokens: int) 
     device = next(blocks.parameters()).device
     vectors: Float32s | None = None
     with torch.inference_mode():
-        for rows in by_length(np.diff(serializer.offsets) + 1, batch_tokens):
-            tokens, lengths = laid_out(serializer, rows)
-            mean = pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
+        for rows in by_length(lines.lengths() + 1, batch_tokens):
+            tokens, lengths = padded_lines(lines, rows)
+            means = mean_pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
             if vectors is None:
-                vectors = np.empty((len(serializer.offsets) - 1, mean.shape[1]), dtype=np.float32)
-            vectors[rows] = mean.cpu().numpy()
+                vectors = np.empty((len(lines), means.shape[1]), dtype=np.float32)
+            vectors[rows] = means.cpu().numpy()
     assert vectors is not None
     return vectors
 
 
-def laid_out(serializer: Serializer, codes: Int64s) -> tuple[Int64s, Int64s]:
-    """Return some items' lines, right-padded behind a leading newline [n, 1 + longest], and their lengths [n].
+def padded_lines(lines: RaggedTokens, rows: Int64s) -> tuple[Int64s, Int64s]:
+    """Return some lines, padded on the right [n, 1 + longest], and their lengths [n].
 
-    The newline is read first and not pooled: the first position's state is an outlier in many models.
+    Each begins with a newline that is read, not pooled: the first position's state is an outlier in many models.
     """
-    lengths = np.diff(serializer.offsets)[codes]
-    newline = serializer.tokens[serializer.offsets[1] - 1]
-    tokens = np.full((len(codes), 1 + int(lengths.max())), newline, dtype=np.int64)
-    for place, code in enumerate(codes):
-        tokens[place, 1 : lengths[place] + 1] = serializer.line(int(code))
+    chosen = lines.take(rows)
+    lengths = chosen.lengths()
+    tokens = np.full((len(rows), 1 + int(lengths.max())), lines[0][-1], dtype=np.int64)
+    tokens[np.repeat(np.arange(len(rows)), lengths), ranges(np.ones_like(lengths), lengths)] = chosen.tokens
     return tokens, lengths
 
 
-def pooled(read: Read, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Mean of a line's last hidden states, float32 [n, hidden]. Takes what ``laid_out`` returns."""
+def mean_pooled(read: ReadTokens, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Mean of each line's last hidden states, float32 [n, hidden]. Takes what ``padded_lines`` returns."""
     import torch
 
     hidden = read(tokens)[:, 1:].float()
-    inside = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
-    return (hidden * inside[..., None]).sum(1) / inside.sum(1, keepdim=True)
+    mask = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+    return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

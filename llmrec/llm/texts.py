@@ -11,7 +11,7 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.errors import ModelError
 from llmrec.llm.encode import encode_item_texts
-from llmrec.llm.serialize import Serializer
+from llmrec.llm.serialize import tokenized_lines
 from llmrec.resources.wheels import WHEELS, unpack_wheel
 from llmrec.runtime import device_name, extra
 
@@ -60,6 +60,5 @@ def _by_llm(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
 
     model, tokenizer = load_causal_lm(encoder)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
-    serializer = Serializer.build(tokenizer, lines, prefix="", encoding="text")
-    vectors = encode_item_texts(model, serializer, batch_tokens=BATCH_TOKENS)
+    vectors = encode_item_texts(model, tokenized_lines(tokenizer, lines), batch_tokens=BATCH_TOKENS)
     return vectors, {"name": encoder, "identity": identity_of(encoder, model)}

@@ -19,6 +19,7 @@ from llmrec.data import Dataset, Sequences, toy_films
 from llmrec.errors import ArtifactError, ModelError
 from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged
 from llmrec.llm.decode import Decoder, check_head
+from llmrec.llm.encodings import encoding_named
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
 from llmrec.training.batching import Batch
@@ -84,7 +85,9 @@ def model(base: Path, tiny_recipe: Callable[..., Recipe], toy_data: Dataset) -> 
 @pytest.mark.parametrize("encoding", ["text", "soft", "hybrid"])
 def test_every_encoding_learns(encoding: str, model: LLMRecommender, toy_data: Dataset) -> None:
     """The losses are finite, and every adapted layer of the network gets a gradient."""
-    encoder = replace(model.encoder, serializer=replace(model.encoder.serializer, encoding=encoding))  # type: ignore[arg-type]
+    encoder = replace(
+        model.encoder, serializer=replace(model.encoder.serializer, encoding=encoding_named(encoding))
+    )
     sequences = Sequences.encode(toy_data.histories, model.catalog)
     batch = encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
     network: Any = copy.deepcopy(model.encoder.network)

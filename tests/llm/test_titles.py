@@ -48,21 +48,21 @@ def test_every_title_is_learned_once(model: LLMRecommender) -> None:
     """The last of a window, too; not the first of one that goes on: nothing was read that tells it."""
     sequences = sequences_of(model, ["3", "4", "9", "1"])
     batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 2], [0, 2, 3]])))
-    network, line = model.encoder.network, model.encoder.serializer.line
+    network, lines = model.encoder.network, model.encoder.serializer.lines
     n_visible, after = sequences[0][:3], sequences[0][2:]
     losses, network.losses = network.losses, Losses(item=0, title=1.0)
     sums, n = 0.0, 0
     with torch.no_grad():
         found = float(network(**batch))
-        for items, untaught in ((n_visible, 0), (after, len(line(int(after[0]))))):
-            ids = np.concatenate([model.encoder.serializer.prefix, *(line(int(code)) for code in items)])
+        for items, untaught in ((n_visible, 0), (after, len(lines[int(after[0])]))):
+            ids = np.concatenate([model.encoder.serializer.prefix, *(lines[int(code)] for code in items)])
             start = len(model.encoder.serializer.prefix) + untaught
             read, truth = torch.from_numpy(ids)[None], torch.from_numpy(ids[start:])
             logits = network.model.get_base_model()(input_ids=read).logits[0, start - 1 : -1].double()
             sums += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))
             n += len(truth)
     network.losses = losses
-    assert n == sum(len(line(int(code))) for code in sequences[0])
+    assert n == sum(len(lines[int(code)]) for code in sequences[0])
     assert found == pytest.approx(sums / n, abs=1e-3)
 
 

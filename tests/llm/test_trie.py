@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrec.data.histories import offsets_of
+from llmrec.llm.ragged import RaggedTokens
 from llmrec.models.llm.trie import ROOT, TitleTrie
 
 END = 9
@@ -16,8 +16,7 @@ some_lines = st.lists(
 
 
 def build(lines: list[list[int]]) -> TitleTrie:
-    flat = np.array([token for line in lines for token in line], dtype=np.int64)
-    return TitleTrie.build(flat, offsets_of([len(line) for line in lines]))
+    return TitleTrie.build(RaggedTokens.of(lines))
 
 
 def ways(trie: TitleTrie, node: int = ROOT) -> list[tuple[list[int], int]]:

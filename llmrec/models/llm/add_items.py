@@ -23,10 +23,10 @@ def with_items(state: LLMState, added: pl.DataFrame, recipe: Recipe) -> LLMState
     from llmrec.training.advice import memory_advice
 
     network, tokenizer, serializer = state.encoder.network, state.encoder.tokenizer, state.encoder.serializer
-    lines = tokenized(Catalog(added), state.prompts, tokenizer, encoding=serializer.encoding)
+    new = tokenized(Catalog(added), state.prompts, tokenizer, encoding=serializer.encoding)
     without_adapter = plain(network.model) if recipe.head.item_encoder == "frozen" else nullcontext()
     with without_adapter, memory_advice(recipe.train):
-        vectors = encode_item_texts(network.model, lines, batch_tokens=recipe.train.batch_tokens)
+        vectors = encode_item_texts(network.model, new.lines, batch_tokens=recipe.train.batch_tokens)
     encodings = state.encodings.extended(vectors)
     counts = np.concatenate([state.counts, np.zeros(added.height, dtype=np.float32)])
     fields = state.fields.extended(added.height)
@@ -34,7 +34,7 @@ def with_items(state: LLMState, added: pl.DataFrame, recipe: Recipe) -> LLMState
         recipe,
         network.model,
         tokenizer=tokenizer,
-        serializer=serializer.followed_by(lines),
+        serializer=serializer.followed_by(new),
         encodings=encodings,
         counts=counts,
         fields=fields,

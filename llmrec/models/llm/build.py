@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
+from llmrec.llm.encodings import HistoryEncoding
 from llmrec.llm.serialize import Serializer
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.text_encodings import TextEncodings
@@ -41,7 +42,7 @@ def build_encoder(
     item_encoder = None
     if training and head.item_encoder == "finetuned":
         item_encoder = ItemEncoder(
-            serializer,
+            serializer.lines,
             mean=torch.from_numpy(encodings.mean),
             scale=encodings.scale,
             budget=settings.batch_tokens,
@@ -56,7 +57,7 @@ def build_encoder(
         losses=_losses(recipe, counts),
         item_encoder=item_encoder,
     )
-    _add_parts(network, recipe, fields)
+    _add_parts(network, recipe, fields, serializer.encoding)
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
     return HistoryEncoder(
         network.to(device_name()),
@@ -79,7 +80,7 @@ def _losses(recipe: Recipe, counts: Float32s) -> Losses:
     return Losses(settings.item_loss, settings.title_loss, recipe.responses.weight, negatives)
 
 
-def _add_parts(network: NextItemNetwork, recipe: Recipe, fields: EventFields) -> None:
+def _add_parts(network: NextItemNetwork, recipe: Recipe, fields: EventFields, encoding: HistoryEncoding) -> None:
     """Add what only some recipes have, after everything else: the other weights begin as they would without."""
     import torch
 
@@ -88,7 +89,7 @@ def _add_parts(network: NextItemNetwork, recipe: Recipe, fields: EventFields) ->
     from llmrec.training.response_heads import ResponseHeads
 
     dim, width, responses = recipe.head.dim, network.user.in_features, recipe.responses
-    if fields.bins.fields and recipe.history.encoding == "soft":
+    if fields.bins.fields and encoding.embeds_fields:
         network.events = FieldEmbeddings(fields.bins.sizes, width)
     if fields.tasks.specs:
         network.responses = ResponseHeads(

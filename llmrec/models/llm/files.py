@@ -12,6 +12,7 @@ import yaml
 from llmrec.config import Recipe
 from llmrec.data import Catalog
 from llmrec.errors import ArtifactError
+from llmrec.llm.encodings import encoding_named
 from llmrec.models.llm.build import build_encoder
 from llmrec.models.llm.prepare import event_tokens_of, tokenized
 from llmrec.models.llm.state import HistoryPrompts, LLMState
@@ -66,7 +67,7 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base_identity: s
     identity = identity_of(name, base)
     if identity != base_identity:
         raise ArtifactError(f"{folder} was trained on another '{name}': {base_identity}, here it is {identity}")
-    serializer = tokenized(catalog, prompts, tokenizer, encoding=recipe.history.encoding)
+    serializer = tokenized(catalog, prompts, tokenizer, encoding=encoding_named(recipe.history.encoding))
     encoder = build_encoder(
         recipe,
         load_adapter(base, folder / "adapter"),

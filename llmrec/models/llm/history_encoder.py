@@ -11,7 +11,7 @@ import numpy as np
 from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Sequences
 from llmrec.errors import PromptError
-from llmrec.llm.serialize import Serializer, Written
+from llmrec.llm.serialize import SerializedHistories, Serializer
 from llmrec.prompting.budget import newest_that_fit_each
 from llmrec.training.batching import (
     Batch,
@@ -147,12 +147,12 @@ class HistoryEncoder:
         tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}
         return {**tensors, **{name: torch.tensor(value) for name, value in numbers.items()}}
 
-    def written(self, sequences: Sequences, n: int) -> Written:
+    def written(self, sequences: Sequences, n: int) -> SerializedHistories:
         """Serialize one history's window."""
         window = self.windows(sequences).sequences
         return self.serializer.write(padded(window, np.array([n])), padded_event_codes(window, np.array([n])))
 
-    def shown(self, written: Written, titles: list[str]) -> str:
+    def shown(self, written: SerializedHistories, titles: list[str]) -> str:
         """Turn a serialized history back into text; an item's vector is shown as ``[title]``."""
         text, run = "", list[int]()
         for token, item in zip(written.tokens[0].tolist(), written.placeholders[0].tolist(), strict=True):

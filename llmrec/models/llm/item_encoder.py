@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from llmrec.llm.encode import laid_out, pooled
-from llmrec.llm.serialize import Serializer
+from llmrec.llm.encode import mean_pooled, padded_lines
+from llmrec.llm.ragged import RaggedTokens
 
 if TYPE_CHECKING:
-    from llmrec.llm.encode import Read
+    from llmrec.llm.encode import ReadTokens
     from llmrec.models.llm.item_tower import ItemTower
 
 
@@ -28,11 +28,9 @@ class ItemEncoder(nn.Module):
     mean: torch.Tensor
     step: torch.Tensor
 
-    def __init__(
-        self, serializer: Serializer, *, mean: torch.Tensor, scale: float, budget: int, every: int
-    ) -> None:
+    def __init__(self, lines: RaggedTokens, *, mean: torch.Tensor, scale: float, budget: int, every: int) -> None:
         super().__init__()
-        tokens, lengths = laid_out(serializer, np.arange(len(serializer.offsets) - 1))
+        tokens, lengths = padded_lines(lines, np.arange(len(lines)))
         self.register_buffer("tokens", torch.from_numpy(tokens))
         self.register_buffer("lengths", torch.from_numpy(lengths))
         self.register_buffer("mean", mean)
@@ -46,19 +44,19 @@ class ItemEncoder(nn.Module):
         fits[0] = True
         return mixed[fits]
 
-    def encode(self, codes: torch.Tensor, read: Read) -> torch.Tensor:
+    def encode(self, codes: torch.Tensor, read: ReadTokens) -> torch.Tensor:
         """Encode lines as the frozen ones were standardized, float32 [n, hidden]."""
         lengths = self.lengths[codes]
         tokens = self.tokens[codes, : int(lengths.max()) + 1]
-        return (pooled(read, tokens, lengths) - self.mean) / self.scale
+        return (mean_pooled(read, tokens, lengths) - self.mean) / self.scale
 
-    def refresh_if_due(self, tower: ItemTower, read: Read) -> None:
+    def refresh_if_due(self, tower: ItemTower, read: ReadTokens) -> None:
         """Count a step; where it is time, make all encodings anew."""
         if int(self.step) % self.every == 0 and int(self.step):
             self.refresh(tower, read)
         self.step += 1
 
-    def refresh(self, tower: ItemTower, read: Read) -> None:
+    def refresh(self, tower: ItemTower, read: ReadTokens) -> None:
         """Make all encodings anew, without gradient."""
         with torch.no_grad():
             order = torch.argsort(self.lengths, stable=True)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmrec.arrays import Float32s
-from llmrec.config import Encoding, Recipe
+from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Sequences
+from llmrec.llm.encodings import HistoryEncoding, encoding_named
 from llmrec.llm.event_tokens import EventTokens
 from llmrec.llm.serialize import Serializer
 from llmrec.models.llm.build import build_encoder
@@ -48,7 +49,7 @@ def untrained_state(
     serializer = _cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
     serializer = replace(serializer, events=event_tokens_of(prompts, fields, tokenizer))
     with memory_advice(recipe.train):
-        vectors = encode_item_texts(model, serializer, batch_tokens=recipe.train.batch_tokens)
+        vectors = encode_item_texts(model, serializer.lines, batch_tokens=recipe.train.batch_tokens)
     encodings = TextEncodings.standardized(vectors)
     codes = Sequences.encode(data.histories, data.catalog).codes
     counts = np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)
@@ -69,7 +70,7 @@ def untrained_state(
 
 
 def tokenized(
-    catalog: Catalog, prompts: HistoryPrompts, tokenizer: PreTrainedTokenizerBase, *, encoding: Encoding
+    catalog: Catalog, prompts: HistoryPrompts, tokenizer: PreTrainedTokenizerBase, *, encoding: HistoryEncoding
 ) -> Serializer:
     """Write every item by a model's prompts and tokenize it."""
     texts = item_texts(catalog, prompts.item)
@@ -91,7 +92,7 @@ def _cached_serializer(
     work_dir: Path | None,
 ) -> Serializer:
     """Tokenize the catalog; with ``work_dir`` once and for all, saved there and memory-mapped."""
-    encoding = recipe.history.encoding
+    encoding = encoding_named(recipe.history.encoding)
     if work_dir is None:
         return tokenized(catalog, prompts, tokenizer, encoding=encoding)
     path = work_dir / "tokens"

@@ -80,7 +80,7 @@ class UserSession:
         """
         self._take([event])
         if self._fits():
-            self._feed(slice(-1, None), cached=True)
+            self._feed(cached=True)
         else:
             self._drop()
             self._read_window()
@@ -160,17 +160,20 @@ class UserSession:
 
     def _read_window(self) -> None:
         self._cache: Any = None
-        self._feed(slice(self._first, None), cached=False)
+        self._feed(cached=False)
 
-    def _feed(self, part: slice, *, cached: bool) -> None:
-        """Read a part of the events: after what is ``cached``, else after the prefix."""
+    def _feed(self, *, cached: bool) -> None:
+        """Read the window, or the newest event alone where all before it is ``cached``."""
         import torch
 
         network, serializer = self._encoder.network, self._encoder.serializer
-        inputs = np.array([self._codes[part]], dtype=np.int64)
-        event_codes = None if serializer.events is None else np.array([self._event_codes[part]], dtype=np.int64)
+        window = slice(self._first, None)
+        inputs = np.array([self._codes[window]], dtype=np.int64)
+        event_codes = None
+        if serializer.events is not None:
+            event_codes = np.array([self._event_codes[window]], dtype=np.int64)
         written = serializer.write(inputs, event_codes)
-        start = len(serializer.prefix) if cached else 0
+        start = int(written.states[0, -2]) + 1 if cached else 0
         device = network.bias.device
         with torch.inference_mode():
             tokens = torch.from_numpy(written.tokens[:, start:]).to(device)

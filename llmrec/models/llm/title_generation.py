@@ -40,7 +40,7 @@ class TitleGenerator:
     taught to write them."""
 
     def __init__(self, encoder: HistoryEncoder) -> None:
-        if encoder.serializer.encoding == "soft" or not encoder.network.losses.title:
+        if not encoder.serializer.encoding.writes_titles or not encoder.network.losses.title:
             raise ModelError(
                 "this model was not taught to write titles, so it cannot generate them; train with "
                 "history.encoding text or hybrid and train.title_loss above 0"
@@ -52,14 +52,14 @@ class TitleGenerator:
     @cached_property
     def trie(self) -> TitleTrie:
         """The tree of the catalog's lines."""
-        return TitleTrie.build(self.encoder.serializer.tokens, self.encoder.serializer.offsets)
+        return TitleTrie.build(self.encoder.serializer.lines)
 
     def exact(self, sequences: Sequences) -> Float32s:
         """Score every item for every sequence by teacher forcing: float32 [n, n_items]."""
         import torch
 
         leaves, first = np.unique(self.trie.leaves, return_index=True)
-        lines = [self.encoder.serializer.line(int(code)) for code in first]
+        lines = [self.encoder.serializer.lines[int(code)] for code in first]
         at = np.searchsorted(leaves, self.trie.leaves)
         scores = np.empty((len(sequences), len(self.trie.leaves)), dtype=np.float32)
         with torch.inference_mode():
@@ -101,20 +101,21 @@ class TitleGenerator:
         """Read the histories in groups of like length whose caches, each ``rows_each`` times, hold ``budget``."""
         import torch
 
-        longest = int(np.diff(self.encoder.serializer.offsets).max(initial=0))
+        longest = int(self.encoder.serializer.lines.lengths().max(initial=0))
         windows = self._encoder(longest).windows(sequences)
-        network, serializer, sizes = self.encoder.network, self.encoder.serializer, windows.n_positions
-        for rows in by_length((sizes + longest) * min(rows_each, len(self.trie)), budget):
+        network, serializer = self.encoder.network, self.encoder.serializer
+        for rows in by_length((windows.n_positions + longest) * min(rows_each, len(self.trie)), budget):
             with torch.inference_mode():
                 written = serializer.write(padded(windows.sequences, rows))
                 length = written.tokens.shape[1]
                 # From padding on the right, as in training, to padding on the left.
-                turned = (np.arange(length)[None] - (length - sizes[rows])[:, None]) % length
+                n_padding = length - 1 - written.states[:, -1:]
+                turned = (np.arange(length)[None] - n_padding) % length
                 tokens, placeholders = (
                     torch.from_numpy(np.take_along_axis(one, turned, axis=1)).to(self.decoder.device)
                     for one in (written.tokens, written.placeholders)
                 )
-                inside = np.arange(length)[None] >= (length - sizes[rows])[:, None]
+                inside = np.arange(length)[None] >= n_padding
                 embedded = network.embedded(tokens, placeholders, network.items())
                 yield rows, self.decoder.read(embedded, torch.from_numpy(inside))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrec.arrays import Bools, Int64s
+from llmrec.llm.ragged import RaggedTokens
 
 ROOT = 0
 
@@ -29,19 +30,19 @@ class TitleTrie:
     offsets: Int64s
 
     @classmethod
-    def build(cls, tokens: Int64s, offsets: Int64s) -> TitleTrie:
-        """Build from the flat token ids of all lines. A line must end with a token found nowhere else in it."""
-        lengths = np.diff(offsets)
+    def build(cls, lines: RaggedTokens) -> TitleTrie:
+        """Build from the token ids of all lines. A line must end with a token found nowhere else in it."""
+        tokens, offsets, lengths = lines.tokens, lines.offsets, lines.lengths()
         paths = np.empty(len(tokens), dtype=np.int64)
         parents = np.zeros(len(lengths), dtype=np.int64)
         led, above = [np.array([-1])], [np.array([-1])]
         size = 1
         for depth in range(int(lengths.max(initial=0))):
-            lines = np.flatnonzero(lengths > depth)
-            places = offsets[lines] + depth
+            longer = np.flatnonzero(lengths > depth)
+            places = offsets[longer] + depth
             # Sorted by parent first: the children of a node get consecutive numbers.
-            steps, node = np.unique(np.stack([parents[lines], tokens[places]]), axis=1, return_inverse=True)
-            paths[places] = parents[lines] = size + node.reshape(-1)
+            steps, node = np.unique(np.stack([parents[longer], tokens[places]]), axis=1, return_inverse=True)
+            paths[places] = parents[longer] = size + node.reshape(-1)
             above.append(steps[0])
             led.append(steps[1])
             size += steps.shape[1]

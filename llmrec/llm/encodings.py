@@ -1,0 +1,141 @@
+"""How an item stands in a history for the LLM: one class for each encoding, registered by its name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+import numpy as np
+
+from llmrec.arrays import Int64s
+from llmrec.errors import RecipeError
+from llmrec.llm.ragged import RaggedTokens, ranges
+
+
+@dataclass(frozen=True, eq=False)
+class EventSpans:
+    """Where the events of a batch are written: event n at positions ``starts[n]`` to ``ends[n]`` of ``rows[n]``.
+
+    ``items`` are the events' item codes, ``lines`` the tokens of their items' texts, ``words`` those of what else
+    they say. The user's state after an event is read at its end.
+    """
+
+    rows: Int64s
+    starts: Int64s
+    ends: Int64s
+    items: Int64s
+    lines: RaggedTokens
+    words: RaggedTokens
+
+    def write(self, texts: RaggedTokens, starts: Int64s, tokens: Int64s) -> None:
+        """Write a text for each event into ``tokens`` [n, length], from position ``starts[n]`` on."""
+        lengths = texts.lengths()
+        tokens[np.repeat(self.rows, lengths), ranges(starts, lengths)] = texts.tokens
+
+
+class HistoryEncoding(ABC):
+    """How the events of a history are written as tokens and item vectors.
+
+    What is written of an event may depend on earlier events of its row, never on later ones: every position is
+    trained in one pass. A subclass has ``name``, ``meaning`` (a sentence for reports), ``writes_titles``,
+    ``costs`` and ``write``; add ``@register_encoding``.
+    """
+
+    name: ClassVar[str]
+    meaning: ClassVar[str]
+    writes_titles: ClassVar[bool]  # False: no title can be learned or generated
+    embeds_fields: ClassVar[bool] = False  # what an event says is added to its item's vector, instead of words
+
+    @abstractmethod
+    def costs(self, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+        """Return how many positions events take at most.
+
+        ``line_lengths`` and ``word_lengths``, of one shape: the tokens of their items' texts, and of what else
+        they say.
+        """
+
+    def sizes(self, inputs: Int64s, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+        """Return how many positions events take in rows of item codes [n, items], -1 at padding: their costs."""
+        return self.costs(line_lengths, word_lengths)
+
+    @abstractmethod
+    def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
+        """Fill in token ids, and item codes where vectors are read, both [n, length] and negative so far."""
+
+
+ENCODINGS: dict[str, HistoryEncoding] = {}
+EncodingClass = TypeVar("EncodingClass", bound=type[HistoryEncoding])
+
+
+def register_encoding(encoding: EncodingClass) -> EncodingClass:
+    """Let recipes name an encoding. Raises RecipeError where another class has its name already."""
+    other = type(ENCODINGS.get(encoding.name, encoding()))
+    if (other.__module__, other.__qualname__) != (encoding.__module__, encoding.__qualname__):
+        raise RecipeError(
+            f"the encoding '{encoding.name}' is {other.__module__}.{other.__qualname__} already; rename one"
+        )
+    ENCODINGS[encoding.name] = encoding()
+    return encoding
+
+
+def encoding_named(name: str) -> HistoryEncoding:
+    """Return a registered encoding. Raises RecipeError for another name."""
+    if name not in ENCODINGS:
+        raise RecipeError(f"history.encoding: no encoding '{name}'; there are {', '.join(ENCODINGS)}")
+    return ENCODINGS[name]
+
+
+@register_encoding
+class TextEncoding(HistoryEncoding):
+    """What an event says, and its item's text, ended by the newline token."""
+
+    name = "text"
+    meaning = "Every item is written out in words; the model reads the titles as a person would."
+    writes_titles = True
+
+    def costs(self, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+        """See ``HistoryEncoding.costs``."""
+        return line_lengths + word_lengths
+
+    def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
+        """See ``HistoryEncoding.write``."""
+        spans.write(spans.words, spans.starts, tokens)
+        spans.write(spans.lines, spans.ends + 1 - spans.lines.lengths(), tokens)
+
+
+@register_encoding
+class SoftEncoding(HistoryEncoding):
+    """One vector an item, changed by what the event says."""
+
+    name = "soft"
+    meaning = (
+        "Every item is handed over as one learned vector in place of its words, which makes the prompt many times "
+        "shorter; the text below names the item that each vector stands for."
+    )
+    writes_titles = False
+    embeds_fields = True
+
+    def costs(self, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+        """See ``HistoryEncoding.costs``."""
+        return np.ones_like(line_lengths)
+
+    def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
+        """See ``HistoryEncoding.write``."""
+        placeholders[spans.rows, spans.ends] = spans.items
+
+
+@register_encoding
+class HybridEncoding(TextEncoding):
+    """The text, whose newline is not read, but the item's vector in its place.
+
+    As a target the newline stays, so that a generated title ends.
+    """
+
+    name = "hybrid"
+    meaning = "Every item is written out in words and followed by one learned vector of its own."
+
+    def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
+        """See ``HistoryEncoding.write``."""
+        super().write(spans, tokens, placeholders)
+        placeholders[spans.rows, spans.ends] = spans.items
