@@ -91,9 +91,9 @@ def _section(title: str, steps: Sequence[Mapping[str, Any]]) -> Section:
 
 def markdown() -> str:
     """Return REPORT.md."""
-    found = sections()
-    contents = "\n".join(f"- [{section.title}](#{_anchor(section.title)})" for section in found)
-    return f"{INTRO}\n{contents}\n" + "".join(f"\n## {section.title}\n\n{body(section)}" for section in found)
+    shown = sections()
+    contents = "\n".join(f"- [{section.title}](#{_anchor(section.title)})" for section in shown)
+    return f"{INTRO}\n{contents}\n" + "".join(f"\n## {section.title}\n\n{body(section)}" for section in shown)
 
 
 def body(section: Section, root: Path = HERE) -> str:
@@ -223,9 +223,9 @@ def _anchor(title: str) -> str:
 def reports() -> dict[str, Report | ResponseReport]:
     """Return the reports that have a page of their own, by the name of their result."""
     results = [values for section in sections() for values in section.results]
-    found = {values["name"]: Report.from_dict(values["report"]) for values in results if "report" in values}
-    more = {v["name"]: ResponseReport.from_dict(v["responses"]) for v in results if "responses" in v}
-    return {**found, **more}
+    ranked = {values["name"]: Report.from_dict(values["report"]) for values in results if "report" in values}
+    predicted = {v["name"]: ResponseReport.from_dict(v["responses"]) for v in results if "responses" in v}
+    return {**ranked, **predicted}
 
 
 def index(names: Collection[str]) -> str:

@@ -118,7 +118,8 @@ def test_length_and_depth_are_measured() -> None:
 
 
 def test_identifiers_are_the_field_s_words() -> None:
-    named = {file.as_posix(): identifiers(tree) | {file.stem} for file, tree in PACKAGE.items()}
+    files = PACKAGE | trees("eval")
+    named = {file.as_posix(): identifiers(tree) | {file.stem} for file, tree in files.items()}
     assert sum(map(len, named.values())) > 3000
     dialect = {file: {name for name in names if words(name) & DIALECT} for file, names in named.items()}
     assert {file: names for file, names in dialect.items() if names and file not in DIALECT_LEFT} == {}

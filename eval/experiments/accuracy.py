@@ -41,9 +41,9 @@ def without_order(recipe: str, models: list[Recommender], split: Split) -> dict[
 
 def trained(recipe: str, data: Dataset, split: Split, *, seed: int, changes: list[str]) -> Recommender:
     """Train a recipe with a seed, or load the finished run. ``changes`` are RECIPE:KEY=VALUE."""
-    own = [change.removeprefix(f"{recipe}:") for change in changes if change.startswith(f"{recipe}:")]
+    fields = [change.removeprefix(f"{recipe}:") for change in changes if change.startswith(f"{recipe}:")]
     run = Path("runs/accuracy") / f"{data.name}-{recipe}-{seed}"
-    return fit_run(Recipe.load(recipe, set=[f"seed={seed}", *own]), data, split, run, resume=True)
+    return fit_run(Recipe.load(recipe, set=[f"seed={seed}", *fields]), data, split, run, resume=True)
 
 
 def main() -> None:

@@ -55,8 +55,8 @@ def main() -> None:
         if result.is_file():
             continue
         script, *options = PEERS[name]
-        with tempfile.TemporaryDirectory() as place:
-            folder, recs = Path(place), Path(place) / "recs.parquet"
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, recs = Path(scratch), Path(scratch) / "recs.parquet"
             write_split(split, folder)
             run = run_measured([*command(script, pythons.get(name)), folder, recs, *options], cwd=folder)
             row = {"peer": name, "data": data.name}
