@@ -82,7 +82,7 @@ class HeadConfig(Section):
 
 
 class ResponsesConfig(Section):
-    """What is predicted of an event besides its item; the recipe's ``tasks`` say which.
+    """How responses are predicted: what an event has besides its item. The recipe's ``tasks`` name them.
 
     ``behavior_weights`` weigh events in both losses, by behavior: a purchase more than a view, say.
     """
@@ -90,10 +90,10 @@ class ResponsesConfig(Section):
     weight: Annotated[float, Field(ge=0)] = 0.3  # of their loss, a mean over tasks, beside the next item's
     dim: Positive = 128  # hidden units of the heads
     dropout: Share = 0.1
-    count_features: bool = True  # the heads also read what was usual so far: of the user, the item and the pair
+    count_features: bool = True  # the heads also read shrunken means of the user's, the item's and the pair's events
     rating: Literal["regression", "ordinal"] = "regression"
-    # What says which epoch is best: NDCG@10 of the next item, the share of the prior's loss that the heads avoid
-    # (mean over tasks), or the sum of the two.
+    # The best epoch is that of the highest NDCG@10 of the next item, skill of the heads (1 - loss / loss of the prior,
+    # mean over tasks), or the sum of the two.
     early_stopping_metric: Literal["next_item", "responses", "both"] = "both"
     positive: list[str] = []  # behaviors that count as a purchase; by default those with such a name
     behavior_weights: dict[str, Annotated[float, Field(ge=0)]] = {}

@@ -19,9 +19,9 @@ def predict(
     history: History = None,
     as_json: Json = False,
 ) -> None:
-    """What a user would do with an item: the probability of each behavior, of a purchase, the expected rating.
+    """Predict how a user responds to an item: the probability of each behavior, of a purchase, the expected rating.
 
-    The run's recipe says what is predicted (tasks). With --json one object an item, with a field for everything.
+    The tasks in the run's recipe are predicted. With --json one object an item, with a field for each column.
     """
     from llmrec.models.responses.recommender import RespondingRecommender
     from llmrec.models.runs import load_run

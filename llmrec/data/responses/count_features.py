@@ -1,4 +1,4 @@
-"""Count features of a user, an item and the pair: shrunken means of what events say, from strictly before.
+"""Count features of a user, an item and the pair: shrunken means of events that are strictly earlier.
 
 The features of a user and of a pair are from the user's events strictly before the one predicted. Those of an item
 are target encodings (Micci-Barreca 2001) from the whole training log, ``(sum + SHRINK * mean) / (n + SHRINK)``:
@@ -29,7 +29,7 @@ SHRINK = 5.0  # weight of the prior mean in an item's or a user's mean, in event
 DAY = 86400.0
 BINS = 8
 MOST_FOR_EDGES = 200_000
-CLOSE = 1e-5  # of the range: nearer values are the same, rounded another way
+CLOSE = 1e-5  # of the range: nearer values differ by rounding only
 NUMBERS = ("rating", "price", "quantity")
 
 

@@ -109,7 +109,7 @@ class Task(ABC):
 
     @abstractmethod
     def fit(self, spec: TaskSpec, targets: Float64s) -> TaskSpec:
-        """Return ``spec`` with all that the known ``targets`` [n] of training events say, n > 0."""
+        """Return ``spec`` fitted to the known ``targets`` [n] of training events, n > 0."""
 
     def to_table(self, spec: TaskSpec, predictions: Floatings) -> dict[str, Floatings]:
         """Return the columns of the table: of numbers [n] one, of probabilities [n, n_levels] one a level.

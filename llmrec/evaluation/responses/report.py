@@ -152,7 +152,7 @@ class ResponseReport(BaseModel):
 
 
 def _meaning(task: str) -> str:
-    """The sentence that says what is predicted; empty for a task of another package that is not imported."""
+    """The sentence on what is predicted; empty for a task of another package that is not imported."""
     return html.escape(TASKS[task].meaning) if task in TASKS else ""
 
 

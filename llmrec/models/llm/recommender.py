@@ -21,6 +21,7 @@ from llmrec.models.llm.prepare import untrained_state
 from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.llm.warm_start import vectors_for
 from llmrec.models.responses.fields import EventFields
+from llmrec.models.responses.labels import batch_labels
 from llmrec.training.batching import Batch, plan
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class LLMRecommender(LLMRanker):
         fields = EventFields.fit(data, self.recipe)
         self._hold(untrained_state(self.recipe, data, fields, id_vectors=vectors, work_dir=work_dir))
         self.metadata["base"] = {"name": self.recipe.backbone.base, "identity": self.state.base_identity}
-        sequences, targets = self._training_sequences(data), self._targets(data)
+        sequences, targets = self._training_sequences(data), self.fields.targets(data)
         settings, encoder = self.recipe.train, self.encoder
         encoder.check_room()  # all that training events say has been met by now
         batches = plan(
@@ -129,7 +130,7 @@ class LLMRecommender(LLMRanker):
 
         def collate(batch: Batch) -> dict[str, Any]:
             tensors: dict[str, Any] = encoder.collate(sequences, batch)
-            return tensors if targets is None else {**tensors, "labels": self._labels(targets, sequences, batch)}
+            return tensors if targets is None else {**tensors, "labels": batch_labels(targets, sequences, batch)}
 
         fit_network(
             self,

@@ -1,4 +1,4 @@
-"""What a model knows of events besides their items, as it was in its training data."""
+"""What a model reads and predicts of events besides their items, as fitted to its training data."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from llmrec.data import Dataset
 from llmrec.data.columns import ITEM
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.field_bins import EventBins
-from llmrec.data.responses.task_set import TaskSet
+from llmrec.data.responses.task_set import Targets, TaskSet
 from llmrec.errors import RecipeError
 
 
 @dataclass(frozen=True, eq=False)
 class EventFields:
-    """The fields that are read of events, the tasks that are predicted, and what is known of items for these.
+    """The bins of the fields that are read, the tasks that are predicted, and what their heads read of items.
 
-    ``count_features``: what the heads read besides states, None: nothing. ``prices`` [n_items]: each item's median
+    ``count_features``: what the heads read besides states, or None. ``prices`` [n_items]: each item's median
     price in training where ``responses.rank_by`` is value, else 1.
     """
 
@@ -32,7 +32,7 @@ class EventFields:
 
     @classmethod
     def fit(cls, data: Dataset, recipe: Recipe) -> EventFields:
-        """Find all that a recipe asks for in training data. Raises DataError where the data lacks something."""
+        """Fit what a recipe reads and predicts to training data. Raises DataError for a missing column."""
         bins = EventBins.fit(data.histories, recipe.history.events, order_only=data.order_only)
         tasks = TaskSet.fit(data, recipe.tasks, recipe.responses)
         counted = recipe.tasks and recipe.responses.count_features
@@ -40,6 +40,15 @@ class EventFields:
         valued = recipe.responses.rank_by == "value"
         prices = _median_prices(data) if valued else np.ones(len(data.catalog), dtype=np.float32)
         return cls(bins, tasks, count_features, prices)
+
+    def targets(self, data: Dataset) -> Targets | None:
+        """Read the targets of training events whose items are known; None without tasks and behavior weights."""
+        if not self.tasks.specs and not self.tasks.weights:
+            return None
+        targets = self.tasks.targets(data.histories)
+        if self.count_features is not None:
+            targets = replace(targets, features=self.count_features.of_events(data.histories, data.catalog))
+        return targets.of_known(data.histories.offsets, data.catalog.codes(data.histories.events[ITEM]) >= 0)
 
     def extended(self, n_new: int) -> EventFields:
         """Return the fields for a catalog with so many new items at its end: none counted, all of median price."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,24 +11,21 @@ import polars as pl
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.config import Recipe
-from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.data import Fold, Histories, Sequences
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.responses.count_features import WINDOW, CountFeatures
 from llmrec.data.responses.field_bins import EventBins
 from llmrec.data.responses.queries import response_queries
 from llmrec.data.responses.task import task_named
-from llmrec.data.responses.task_set import Targets, TaskSet
+from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, sample_of
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.simulate import simulate
 from llmrec.models.responses.table import TaskPredictions, pairs_of, response_table, skill
-from llmrec.training.batching import Batch, context_positions_of, targets_of
 
 if TYPE_CHECKING:
-    import torch
-
     from llmrec.training.response_heads import ResponseHeads
 
 PAIRS_AT_ONCE = 65536
@@ -122,32 +118,6 @@ class RespondingRecommender(Recommender):
         counted = self.count_features.columns if self.count_features else []
         wanted = dict.fromkeys([*self.bins.columns, *counted, TIME, BEHAVIOR])
         return [name for name in wanted if name in self.histories.events.columns]
-
-    def _targets(self, data: Dataset) -> Targets | None:
-        """Read the targets off training data, aligned with its sequences; None where the recipe needs none."""
-        if not self.recipe.tasks and not self.recipe.responses.behavior_weights:
-            return None
-        known = self.catalog.codes(data.histories.events[ITEM]) >= 0
-        targets = self.tasks.targets(data.histories)
-        if self.count_features is not None:
-            targets = replace(targets, features=self.count_features.of_events(data.histories, self.catalog))
-        return targets.of_known(data.histories.offsets, known)
-
-    def _labels(self, targets: Targets, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
-        """Lay out a batch's targets as ``ResponseHeads.loss`` takes them."""
-        import torch
-
-        arrays = {name: targets_of(values, sequences, batch.windows) for name, values in targets.values.items()}
-        weights = np.nan_to_num(targets_of(targets.weights, sequences, batch.windows))
-        tensors = {name: torch.from_numpy(values.astype(np.float32)) for name, values in arrays.items()}
-        tensors["context_positions"] = torch.from_numpy(
-            context_positions_of(targets.n_visible, sequences, batch.windows)
-        )
-        tensors["weights"] = torch.from_numpy(weights.astype(np.float32))
-        if targets.features is not None:
-            features = targets_of(targets.features, sequences, batch.windows)
-            tensors["features"] = torch.from_numpy(features.astype(np.float32))
-        return tensors
 
     def _validation(self, valid: Fold | None) -> Validation | None:
         """Return how the heads are validated; None without heads, or without any known target in the fold."""

@@ -17,7 +17,7 @@ from llmrec.models.responses.table import TaskPredictions
 class FeatureResponses(ResponseModel):
     """A model on count features, trained on at most ``most`` events, drawn at random.
 
-    Boosting stops early by a held-out tenth of the users, or of the rows, as ``held_out`` says.
+    Boosting stops early by a held-out tenth of the users, or of the rows, by ``held_out``.
     """
 
     learner: ClassVar[Literal["logistic", "boosting"]]

@@ -12,6 +12,7 @@ from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.fit_network import fit_network
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields, write_fields
+from llmrec.models.responses.labels import batch_labels
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import read_tensors
@@ -37,7 +38,7 @@ TOKENS_AT_ONCE = 8192
 
 
 class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
-    """A recurrent network over events; ``cell`` says of which kind, ``over`` what an item is to it."""
+    """A recurrent network over events, of item ids or of item texts as ``over`` has it."""
 
     cell: ClassVar[Literal["gru", "lstm"]]
     over: ClassVar[Literal["ids", "texts"]] = "ids"
@@ -82,7 +83,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         self.network = self._network()
         self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences, targets = self._training_sequences(data), self._targets(data)
+        sequences, targets = self._training_sequences(data), self.fields.targets(data)
         batches = plan(
             sequences,
             epochs=settings.epochs,
@@ -94,7 +95,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
         def collate(batch: Batch) -> dict[str, Any]:
             tensors: dict[str, Any] = self._collate(sequences, batch)
-            return tensors if targets is None else {**tensors, "labels": self._labels(targets, sequences, batch)}
+            return tensors if targets is None else {**tensors, "labels": batch_labels(targets, sequences, batch)}
 
         rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
         fit_network(
@@ -158,7 +159,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         return np.asarray(self.item_vectors())
 
     def _event_codes(self, histories: Histories) -> Int32s:
-        """Levels as one number, the first field's in the highest place."""
+        """Return an event's bins as one number, the first field's the most significant."""
         bins = self.bins.codes(histories).astype(np.int64)
         return np.asarray(np.ravel_multi_index(tuple(bins.T), self.bins.sizes), dtype=np.int32)
 
@@ -191,7 +192,7 @@ class LSTMEventRecommender(EventRecurrentRecommender):
 
 
 class GRUTextEventRecommender(EventRecurrentRecommender):
-    """GRU over events by item text, read by MiniLM or what ``text`` in the recipe says."""
+    """GRU over events by item text, encoded by MiniLM or the recipe's ``text.encoder``."""
 
     kind = "gru-text-events"
     cell = "gru"

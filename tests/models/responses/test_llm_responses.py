@@ -15,6 +15,7 @@ from llmrec import Dataset, Histories, Recipe, load
 from llmrec.data.responses import ResponseQueries, TaskSet, response_queries
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import Fusion, LLMRecommender, from_recipe
+from llmrec.models.responses.labels import batch_labels
 from llmrec.training.batching import Batch
 from llmrec.training.response_heads import TargetStates
 
@@ -54,7 +55,7 @@ def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe]) ->
 def test_the_loss_of_one_pass_is_that_of_one_history_at_a_time(model: LLMRecommender) -> None:
     """The loss by hand: every event's target under the prediction from strictly earlier events."""
     data = shop(3)
-    sequences, targets = model.sequences_of(data.histories), model._targets(data)
+    sequences, targets = model.sequences_of(data.histories), model.fields.targets(data)
     assert targets is not None
     assert model.count_features is not None
     features = model.count_features.of_events(
@@ -64,7 +65,7 @@ def test_the_loss_of_one_pass_is_that_of_one_history_at_a_time(model: LLMRecomme
     heads, network = model._heads(), model.encoder.network
     assert heads is not None
     batch = Batch(0, np.array([[user, 0, 7] for user in range(3)]))
-    tensors, labels = model.encoder.collate(sequences, batch), model._labels(targets, sequences, batch)
+    tensors, labels = model.encoder.collate(sequences, batch), batch_labels(targets, sequences, batch)
     with torch.no_grad():
         raw = network.items()
         hidden = network.hidden(tensors["tokens"], tensors["placeholders"], raw, tensors.get("bins"))
@@ -122,12 +123,12 @@ def test_the_events_of_a_basket_are_not_visible_to_each_other() -> None:
 
 def test_a_target_without_its_context_in_the_window_has_no_loss(model: LLMRecommender) -> None:
     data = shop(1)
-    sequences, targets = model.sequences_of(data.histories), model._targets(data)
+    sequences, targets = model.sequences_of(data.histories), model.fields.targets(data)
     assert targets is not None
-    labels = model._labels(targets, sequences, Batch(0, np.array([[0, 3, 7]])))
+    labels = batch_labels(targets, sequences, Batch(0, np.array([[0, 3, 7]])))
     # Target t is event 3 + t; events 4 and 5 are one basket, before which the window has event 3 alone.
     assert labels["context_positions"].tolist() == [[-1, 1, 1, 3, 3]]
-    assert model._labels(targets, sequences, Batch(0, np.array([[0, 0, 3]])))["context_positions"].tolist() == [
+    assert batch_labels(targets, sequences, Batch(0, np.array([[0, 0, 3]])))["context_positions"].tolist() == [
         [0, 0, 2, 2]
     ]
 
@@ -236,12 +237,12 @@ def test_weights_move_the_loss(tiny_recipe: Callable[..., Recipe]) -> None:
     """With views at weight 0 only the purchases' items are trained."""
     recipe = tiny_recipe("soft", "train.epochs=1", "responses.behavior_weights={pv: 0.0, buy: 2.0}")
     model, data = LLMRecommender(recipe).fit(shop()), shop(2)
-    sequences, targets = model.sequences_of(data.histories), model._targets(data)
+    sequences, targets = model.sequences_of(data.histories), model.fields.targets(data)
     assert targets is not None
     batch = Batch(0, np.array([[user, 0, 7] for user in range(2)]))
     tensors = model.encoder.collate(sequences, batch)
     with torch.no_grad():
-        loss = float(model.encoder.network(**tensors, labels=model._labels(targets, sequences, batch)))
+        loss = float(model.encoder.network(**tensors, labels=batch_labels(targets, sequences, batch)))
     each = []
     for user, items in enumerate(data.histories):
         for position, item in enumerate(items):
