@@ -15,8 +15,8 @@ from llmrec.data import toy_films
 
 # Before torch is imported: toy networks are several times slower on two threads than on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Before the contract suite is imported: its plain asserts should say what they compared.
-pytest.register_assert_rewrite("llmrec.testing")
+# Before these are imported: their plain asserts should say what they compared.
+pytest.register_assert_rewrite("llmrec.testing", "support.interruptions")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -34,8 +34,8 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a step leave a NaN weight although its loss is finite."""
     plain = trainer._JobTrainer.compute_loss
 
-    def poisoned(self: trainer._JobTrainer, model: torch.nn.Module, *rest: Any) -> torch.Tensor:
-        loss = plain(self, model, *rest)
+    def poisoned(self: trainer._JobTrainer, model: torch.nn.Module, *rest: Any, **named: Any) -> torch.Tensor:
+        loss = plain(self, model, *rest, **named)
         model.get_parameter("bias").data[0] = float("nan")
         return loss
 
