@@ -90,10 +90,10 @@ class ResponsesConfig(Section):
     weight: Annotated[float, Field(ge=0)] = 0.3  # of their loss, a mean over tasks, beside the next item's
     dim: Positive = 128  # hidden units of the heads
     dropout: Share = 0.1
-    count_features: bool = True  # the heads also read shrunken means of the user's, the item's and the pair's events
+    count_features: bool = True  # the heads also read shrunken means of user, item and pair
     rating: Literal["regression", "ordinal"] = "regression"
-    # The best epoch is that of the highest NDCG@10 of the next item, skill of the heads (1 - loss / loss of the prior,
-    # mean over tasks), or the sum of the two.
+    # The best epoch has the highest NDCG@10 of the next item, skill of the heads (1 - loss / loss of the prior, mean
+    # over tasks), or sum of the two.
     early_stopping_metric: Literal["next_item", "responses", "both"] = "both"
     positive: list[str] = []  # behaviors that count as a purchase; by default those with such a name
     behavior_weights: dict[str, Annotated[float, Field(ge=0)]] = {}

@@ -19,7 +19,7 @@ def predict(
     history: History = None,
     as_json: Json = False,
 ) -> None:
-    """Predict how a user responds to an item: the probability of each behavior, of a purchase, the expected rating.
+    """Predict how a user responds to an item: probabilities of each behavior and of a purchase, expected rating.
 
     The tasks in the run's recipe are predicted. With --json one object an item, with a field for each column.
     """
