@@ -34,7 +34,7 @@ Tone = Annotated[str, typer.Option("--tone", help="A word or two for an LLM, suc
 
 
 def narrator_of(model: Recommender, backend: str, name: str | None, timeout: float) -> Narrator | None:
-    """Return the narrator that was asked for; None leaves the choice to ``explain``. Raises DataError."""
+    """Return the narrator of these options; None leaves the choice to ``explain``. Raises DataError."""
     from llmrec.reasons import EndpointNarrator, LocalNarrator, TemplateNarrator
 
     if backend.startswith(("http://", "https://")):
@@ -42,7 +42,7 @@ def narrator_of(model: Recommender, backend: str, name: str | None, timeout: flo
             raise DataError(f"--backend {backend}: say which of its models with --model NAME")
         return EndpointNarrator(backend, name, api_key=os.environ.get(KEY), timeout=timeout)
     if backend == "llm":
-        return LocalNarrator(name or getattr(model, "narration_base", None) or "smollm2-135m")
+        return LocalNarrator(name or model.narration_base or "smollm2-135m")
     if name is not None:
         raise DataError(f"--model {name} needs --backend llm or the address of a server")
     if backend == "template":

@@ -142,11 +142,9 @@ def _result(
 
 def _prompt(model: Recommender, histories: Histories) -> PromptExample | None:
     """Show one real prompt, of the user whose history is of middling length."""
-    write = getattr(model, "prompt_example", None)
-    if write is None:
-        return None
     middle = int(np.argsort(histories.lengths(), kind="stable")[len(histories) // 2])
-    return PromptExample.model_validate(write(histories.take([middle])))
+    example = model.prompt_example(histories.take([middle]))
+    return None if example is None else PromptExample.model_validate(example)
 
 
 def _context(

@@ -39,6 +39,7 @@ class Recommender(ABC):
 
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe(name=self.kind, model=self.kind)
+        self.histories = Histories.of({})
         self.exclude_seen = True
         self.metadata: dict[str, Any] = {}
         self.train_log: list[dict[str, Any]] = []
@@ -139,6 +140,15 @@ class Recommender(ABC):
 
     def item_vectors(self) -> Float32s | None:
         """Return float32 [n_items, dim], or None for a model without item vectors."""
+        return None
+
+    @property
+    def narration_base(self) -> str | None:
+        """The base LLM that words reasons for this model's recommendations; None for a model without one."""
+        return None
+
+    def prompt_example(self, histories: Histories) -> dict[str, Any] | None:
+        """Show how the first of ``histories`` is written for an LLM; None for a model that reads no text."""
         return None
 
     def save(self, folder: str | Path, *, split: Split | None = None) -> None:

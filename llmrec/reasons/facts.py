@@ -24,12 +24,11 @@ def add_facts(evidence: list[Evidence], model: Recommender) -> list[Evidence]:
     """Return the evidence with the attributes shared and the people who chose both.
 
     Attributes are the catalog's columns of text or lists, the year, and the price by thirds of the catalog.
-    People are those of ``model.histories``; a model without them gives no such fact.
+    People are those of ``model.histories``.
     """
     bands = _price_bands(model.catalog)
-    known: Histories | None = getattr(model, "histories", None)
     items = {other.item_id for one in evidence for other in (one.item, *one.cited)}
-    people = {} if known is None else _people(known, items)
+    people = _people(model.histories, items)
     return [
         replace(one, shared=tuple(_shared(one, bands)), together=tuple(_together(one, people))) for one in evidence
     ]

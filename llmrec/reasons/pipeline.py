@@ -144,8 +144,8 @@ def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Reas
 
 def _base_narrator(model: Recommender) -> Narrator | None:
     """Return the narrator of a model's base LLM, loaded at its first use; None for a model without one."""
-    base = getattr(model, "narration_base", None)
-    if not isinstance(base, str):
+    base = model.narration_base
+    if base is None:
         return None
     narrator = _NARRATORS.get(model)
     if narrator is None or narrator.chat.base != base:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 import pytest
+from support.linear import Linear
 
 import llmrec
 from llmrec.data import Histories
 from llmrec.reasons import NarrationRequest
-
-if TYPE_CHECKING:
-    from support.linear import Linear
 
 
 class Unasked:

@@ -9,18 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pytest
+from support.linear import Linear
 
 import llmrec
 from llmrec.data import Histories
 from llmrec.errors import ModelError
 from llmrec.reasons import Cited, EndpointNarrator, Evidence, Item, NarrationRequest, counts
-
-if TYPE_CHECKING:
-    from support.linear import Linear
 
 GOOD = 'We suggest "Final Waltz" because you chose "Amber Gate".'
 TASK = NarrationRequest(Evidence("u", Item("f", "Final Waltz"), (Cited("a", "Amber Gate", {}, 1.0),)))

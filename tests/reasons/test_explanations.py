@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from support.linear import Linear
 
 import llmrec
 from llmrec.data import Histories
 from llmrec.reasons import Explanation, Explanations, add_facts, occlusion
-
-if TYPE_CHECKING:
-    from support.linear import Linear
 
 HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"]})
 

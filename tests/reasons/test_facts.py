@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
+from support.linear import Linear
 
 from llmrec.data import Catalog, Histories
 from llmrec.reasons import Together, add_facts, occlusion
-
-if TYPE_CHECKING:
-    from support.linear import Linear
 
 
 def test_attributes_in_common_and_people_who_chose_both(model: Linear) -> None:

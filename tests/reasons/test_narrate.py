@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from support.linear import Linear
 
 import llmrec
 from llmrec.data import Histories
@@ -22,9 +23,6 @@ from llmrec.reasons import (
     counts,
 )
 from llmrec.reasons.wording import spoken
-
-if TYPE_CHECKING:
-    from support.linear import Linear
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

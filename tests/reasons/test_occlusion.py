@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from support.linear import Linear
 
 from llmrec.arrays import Float32s
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.reasons import Item, occlusion
-
-if TYPE_CHECKING:
-    from support.linear import Linear
 
 
 def recs(*rows: tuple[str, str]) -> pl.DataFrame:
