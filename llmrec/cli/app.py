@@ -80,8 +80,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _usage(error: TyperException) -> str:
-    told = getattr(error, "format_message", lambda: str(error))()
-    return f"{told} (llmrec --help lists commands and options)"
+    message = getattr(error, "format_message", lambda: str(error))()
+    return f"{message} (llmrec --help lists commands and options)"
 
 
 def _failed(error: BaseException | None, text: str, code: int, debug: bool) -> int:

@@ -9,17 +9,14 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from llmrec.cli.arguments import OutFolder, PreparedData
 from llmrec.cli.output import Json, show
 from llmrec.cli.prepare import prepare
 from llmrec.cli.split import split
 
 app = typer.Typer(help="Prepare, describe and split event logs.", no_args_is_help=True)
-Out = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 app.command("prepare")(prepare)
 app.command("split")(split)
-Folder = Annotated[
-    Path, typer.Argument(help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
-]
 
 
 @app.command("list")
@@ -32,7 +29,7 @@ def list_sets(as_json: Json = False) -> None:
 
 
 @app.command()
-def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data list`.")], out: Out) -> None:
+def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data list`.")], out: OutFolder) -> None:
     """Fetch a data set and prepare it."""
     from llmrec.data import Dataset
 
@@ -43,7 +40,7 @@ def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data lis
 
 @app.command()
 def describe(
-    folder: Folder,
+    folder: PreparedData,
     out: Annotated[Path | None, typer.Option("--out", help="Also draw: describe.html and .png go there.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -30,7 +30,7 @@ def doctor(as_json: Json = False) -> None:
     for name, wheel in WHEELS.items():
         state = "in the cache" if cached_wheel(name) else f"fetched on first use ({wheel.requirement})"
         rows.append((name, state))
-    for name, way in OPTIONAL.items():
-        found = importlib.util.find_spec(name) is not None
-        rows.append((name, "installed" if found else f"not installed; {way}"))
+    for name, use in OPTIONAL.items():
+        installed = importlib.util.find_spec(name) is not None
+        rows.append((name, "installed" if installed else f"not installed; {use}"))
     show(pl.DataFrame(rows, schema=["what", "value"], orient="row"), as_json=as_json)

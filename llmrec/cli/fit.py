@@ -60,5 +60,5 @@ def fit(
     cost = model.metadata.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""
     print(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
-    asked = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
-    print(f"held out for test by {held.name} ({held.hash[:12]}): {asked}")
+    queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
+    print(f"held out for test by {held.name} ({held.hash[:12]}): {queries}")

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from llmrec.cli.arguments import OutFolder, declare_options, given_options
 from llmrec.errors import DataError
 
-_CLEANING = "Cleaning"
-_REFUSED = "Where data is refused"
-
-
-def _flag(help: str, panel: str = _CLEANING) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(help=help, rich_help_panel=panel)
-    return option
-
+if TYPE_CHECKING:
+    from llmrec.data.cleaning.pipeline import CleaningOptions
 
 Events = Annotated[str, typer.Argument(help="The event log: a file, a folder, or a query with --sql.")]
-Out = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 Items = Annotated[
     str | None, typer.Option("--items", help="The catalog: item_id, title, ...; a query with --sql.")
 ]
@@ -30,7 +23,9 @@ Sql = Annotated[
 ]
 Column = Annotated[
     list[str] | None,
-    typer.Option("--column", metavar="OURS=THEIRS", help="Name a column instead of guessing: user_id=customer."),
+    typer.Option(
+        "--column", metavar="OURS=THEIRS", help="Name a column that is not recognised: user_id=customer."
+    ),
 ]
 Header = Annotated[
     str | None,
@@ -38,89 +33,77 @@ Header = Annotated[
         "--header", metavar="NAME,NAME,...", help="Names of the columns of a CSV log that has no header."
     ),
 ]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--drop-where", metavar="SQL", help='Drop events that meet it: "price > 1000".', rich_help_panel=_CLEANING
-    ),
-]
-Strength = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--strength",
-        metavar="BEHAVIOR=N",
-        help="How strong a behavior is: 1 view to 4 purchase.",
-        rich_help_panel=_CLEANING,
-    ),
-]
-Scale = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--scale", metavar="COLUMN", help="Add COLUMN_scaled: mean 0, deviation 1.", rich_help_panel=_CLEANING
-    ),
-]
+
+
+def _option(help: str, *, metavar: str | None = None, panel: str = "Cleaning") -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(help=help, metavar=metavar, rich_help_panel=panel)
+    return option
+
+
+def _refused(help: str) -> typer.models.OptionInfo:
+    return _option(help, panel="Where data is refused")
+
+
+# By the names of CleaningOptions.
+_CLEANING = {
+    "drop_unknown_items": Annotated[bool, _refused("Drop events whose item is not in the catalog.")],
+    "drop_items_without_text": Annotated[bool, _refused("Drop items that have no title.")],
+    "drop_bad_times": Annotated[bool, _refused("Drop events whose time cannot be read.")],
+    "drop_further_item_rows": Annotated[bool, _refused("Keep the first of an item's rows that differ.")],
+    "keep_unseen_items": Annotated[bool, _option("Keep items that no event names.")],
+    "drop_impossible": Annotated[bool, _option("Drop future times and negative prices that are no return.")],
+    "drop_repeats": Annotated[bool, _option("Drop an event that equals the user's event before it.")],
+    "drop_where": Annotated[list[str] | None, _option('Drop events that meet it: "price > 1000".', metavar="SQL")],
+    "max_events_per_hour": Annotated[int | None, _option("Drop users who were ever faster: bots.")],
+    "min_user_events": Annotated[
+        int | None, _option("Drop users with fewer events; with --min-item-events a k-core.")
+    ],
+    "min_item_events": Annotated[int | None, _option("Drop items with fewer events.")],
+    "scale": Annotated[list[str] | None, _option("Add COLUMN_scaled: mean 0, deviation 1.", metavar="COLUMN")],
+    "strength": Annotated[
+        list[str] | None, _option("How strong a behavior is: 1 view to 4 purchase.", metavar="BEHAVIOR=N")
+    ],
+}
 
 
 def prepare(
     events: Events,
-    out: Out,
+    out: OutFolder,
     items: Items = None,
     sql: Sql = None,
     column: Column = None,
     header: Header = None,
-    drop_unknown_items: Annotated[bool, _flag("Drop events whose item is not in the catalog.", _REFUSED)] = False,
-    drop_items_without_text: Annotated[bool, _flag("Drop items that have no title.", _REFUSED)] = False,
-    drop_bad_times: Annotated[bool, _flag("Drop events whose time cannot be read.", _REFUSED)] = False,
-    drop_further_item_rows: Annotated[
-        bool, _flag("Keep the first of an item's rows that differ.", _REFUSED)
-    ] = False,
-    keep_unseen_items: Annotated[bool, _flag("Keep items that no event names.")] = False,
-    drop_impossible: Annotated[bool, _flag("Drop future times and negative prices that are no return.")] = False,
-    drop_repeats: Annotated[bool, _flag("Drop an event that equals the user's event before it.")] = False,
-    drop_where: Where = None,
-    max_events_per_hour: Annotated[int | None, _flag("Drop users who were ever faster: bots.")] = None,
-    min_user_events: Annotated[int, _flag("Drop users with fewer events; with --min-item-events a k-core.")] = 0,
-    min_item_events: Annotated[int, _flag("Drop items with fewer events.")] = 0,
-    scale: Scale = None,
-    strength: Strength = None,
+    **options: Any,
 ) -> None:
     """Check and clean an event log; every step says what it removed.
 
     Reads CSV, TSV, JSON lines, Parquet files and folders, MovieLens, Amazon Reviews and RecBole files, also
-    packed (.gz, .zst). Columns are found by well-known names, and the mapping is printed. Without --items the
+    packed (.gz, .zst). Columns are recognised by well-known names, and the mapping is printed. Without --items the
     catalog comes from the folder or from the log itself.
     """
     from llmrec.data import Dataset
-    from llmrec.data.cleaning.pipeline import CleaningOptions
 
-    options = CleaningOptions(
-        drop_unknown_items=drop_unknown_items,
-        drop_items_without_text=drop_items_without_text,
-        drop_bad_times=drop_bad_times,
-        drop_further_item_rows=drop_further_item_rows,
-        keep_unseen_items=keep_unseen_items,
-        drop_impossible=drop_impossible,
-        drop_repeats=drop_repeats,
-        drop_where=drop_where or [],
-        max_events_per_hour=max_events_per_hour,
-        min_user_events=min_user_events,
-        min_item_events=min_item_events,
-        scale=scale or [],
-        strengths=_numbers(strength or []),
-    )
+    cleaning = _cleaning(**given_options(options))
     columns = _pairs("--column", column or [])
     if sql is None:
-        data = Dataset.from_files(events, items=items, columns=columns, header=_listed(header), **options)
+        data = Dataset.from_files(events, items=items, columns=columns, header=_listed(header), **cleaning)
     elif header is not None:
         raise DataError("--header is for CSV files; name a query's columns in the query")
     else:
-        data = Dataset.from_sql(events, connection=sql, items=items, name=out.name, columns=columns, **options)
+        data = Dataset.from_sql(events, connection=sql, items=items, name=out.name, columns=columns, **cleaning)
     data.save(out)
     for step in data.steps:
         if step.removed or step.note:
             note = f" ({step.note})" if step.note else ""
             print(f"{step.name}: {step.removed:,} of {step.rows_in:,} {step.table} removed{note}")
     print(f"{out}: {data!r}")
+
+
+declare_options(prepare, _CLEANING)
+
+
+def _cleaning(*, strength: Sequence[str] = (), **options: Any) -> CleaningOptions:
+    return cast("CleaningOptions", options | ({"strengths": _numbers(strength)} if strength else {}))
 
 
 def _listed(header: str | None) -> list[str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from llmrec.config import Encoding
 
 if TYPE_CHECKING:
     from llmrec.models import Recommender
 
 BASELINES = ("popularity", "markov", "gru", "lstm")
-Encoding = Literal["text", "soft", "hybrid"]
 
 
 def quickstart(

@@ -4,8 +4,9 @@ from llmrec.data.builtin import BUILTIN
 from llmrec.data.catalog import Catalog
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories
+from llmrec.data.readers import register_reader
 from llmrec.data.sequences import Sequences
-from llmrec.data.splits.split import Fold, Split
+from llmrec.data.splits import Fold, Split, split_strategy
 from llmrec.data.toy import toy_films
 
 fetch = Dataset.fetch
@@ -19,5 +20,7 @@ __all__ = [
     "Sequences",
     "Split",
     "fetch",
+    "register_reader",
+    "split_strategy",
     "toy_films",
 ]

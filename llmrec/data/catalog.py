@@ -24,8 +24,8 @@ class Catalog:
 
     def __post_init__(self) -> None:
         if self.table[ITEM].n_unique() != self.table.height:
-            twice = self.table.filter(pl.col(ITEM).is_duplicated())[ITEM][0]
-            raise DataError(f"items: item_id '{twice}' stands there more than once; keep one row per item")
+            item = self.table.filter(pl.col(ITEM).is_duplicated())[ITEM][0]
+            raise DataError(f"items: item_id '{item}' has several rows; keep one row per item")
 
     def __len__(self) -> int:
         return self.table.height
@@ -42,9 +42,9 @@ class Catalog:
 
     def codes(self, ids: pl.Series | Iterable[str]) -> Int32s:
         """Return the code of each id, int32; -1 for ids that are not in the catalog."""
-        wanted = pl.Series(ITEM, ids, dtype=pl.String).to_frame()
-        found = wanted.join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
-        return found.fill_null(-1).to_numpy().astype(np.int32)
+        queries = pl.Series(ITEM, ids, dtype=pl.String).to_frame()
+        codes = queries.join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
+        return codes.fill_null(-1).to_numpy().astype(np.int32)
 
     def without(self, ids: pl.Series) -> list[str]:
         """Return the ids of the items that are not among ``ids``, in code order."""
@@ -60,8 +60,8 @@ class Catalog:
     def rows_of(self, items: object) -> pl.DataFrame:
         """Return new items, a table of any frame library, as rows of this catalog.
 
-        Columns that the catalog has not are left out; those that ``items`` has not are null. Raises DataError
-        for an id that is missing, twice there or in the catalog already, and for an item without title.
+        Columns that the catalog does not have are left out; those that ``items`` does not have are null. Raises
+        DataError for an id that is missing, duplicated or in the catalog already, and for an item without title.
         """
         new = to_polars(items, label="items")
         for column in (ITEM, TITLE):
@@ -71,9 +71,9 @@ class Catalog:
         bare = new.filter(pl.col(ITEM).is_null() | (pl.col(TITLE).str.strip_chars().fill_null("") == ""))
         if bare.height:
             raise DataError(f"new items: {bare.height} of {new.height} have no id or no title; give them one")
-        there = new.filter(self.codes(new[ITEM]) >= 0)[ITEM]
-        if there.len():
-            raise DataError(f"new items: '{there[0]}' is in the catalog already; give it another id")
+        present = new.filter(self.codes(new[ITEM]) >= 0)[ITEM]
+        if present.len():
+            raise DataError(f"new items: '{present[0]}' is in the catalog already; give it another id")
         try:
             rows = [
                 (pl.col(name) if name in new.columns else pl.lit(None)).cast(dtype).alias(name)
@@ -87,15 +87,15 @@ class Catalog:
 
     @cached_property
     def tie_order(self) -> Int64s:
-        """Each item's place in a fixed pseudo-random order, int64 [n_items].
+        """Each item's rank in a fixed pseudo-random order, int64 [n_items].
 
         Ties in score are broken by it: catalog order would favour old, popular ids.
         """
         digests = [hashlib.blake2b(item.encode(), digest_size=8).digest() for item in self.ids]
         keys = np.frombuffer(b"".join(digests), dtype=np.uint64)
-        places = np.empty(len(self), dtype=np.int64)
-        places[np.argsort(keys, kind="stable")] = np.arange(len(self))
-        return places
+        ranks = np.empty(len(self), dtype=np.int64)
+        ranks[np.argsort(keys, kind="stable")] = np.arange(len(self))
+        return ranks
 
     @cached_property
     def _codes(self) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Say what a data set holds."""
+"""Describe a data set: counts, lengths, times, behaviors, text, warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOSTLY = 0.5
 
 
 def describe(data: Dataset) -> pl.DataFrame:
-    """Return the facts one looks at first, as rows ``what, value``."""
+    """Return what one looks at first, as rows ``what, value``."""
     lengths = data.histories.lengths()
     counts = popularity(data)
     tenth = max(len(counts) // 10, 1)
@@ -47,15 +47,15 @@ def describe(data: Dataset) -> pl.DataFrame:
 
 
 def warnings(data: Dataset) -> list[str]:
-    """Say what could spoil a result: what the leak guards find under leave-last-out, and items without text."""
-    told = []
+    """Return what could spoil a result: leaks under leave-last-out, and items without text."""
+    messages = []
     if _with_text(data) < MOSTLY:
-        told.append("most items have no text but their id: a language model has nothing to read")
+        messages.append("most items have no text but their id: a language model has nothing to read")
     try:
         split = Split.leave_last_out(data)
     except DataError as error:
-        return [*told, str(error)]
-    return [*told, *(f"{finding.name} ({finding.severity}): {finding.message}" for finding in check(split))]
+        return [*messages, str(error)]
+    return [*messages, *(f"{finding.name} ({finding.severity}): {finding.message}" for finding in check(split))]
 
 
 def gaps(data: Dataset) -> Int64s:

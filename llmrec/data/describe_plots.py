@@ -1,4 +1,4 @@
-"""Draw what a data set holds: one picture, and one page that needs nothing beside it."""
+"""Draw a data set: one picture, and one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def draw(data: Dataset, folder: str | Path) -> list[Path]:
     return [path / "describe.html", path / "describe.png"]
 
 
-def _rows(facts: pl.DataFrame) -> str:
+def _rows(described: pl.DataFrame) -> str:
     cells = []
-    for what, value in facts.iter_rows():
+    for what, value in described.iter_rows():
         mark = ' class="warning"' if what.startswith("warning") else ""
         cells.append(f"<tr{mark}><th>{html.escape(what)}</th><td>{html.escape(str(value))}</td></tr>")
     return "\n".join(cells)
@@ -66,11 +66,11 @@ def _figure(data: Dataset) -> Figure:
     panels = _panels(data)
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(10, 3.2 * ((len(panels) + 1) // 2)), layout="constrained")
-        places = figure.subplots((len(panels) + 1) // 2, 2, squeeze=False).flat
-        for (title, fill), axes in zip(panels, places, strict=False):
+        grid = figure.subplots((len(panels) + 1) // 2, 2, squeeze=False).flat
+        for (title, fill), axes in zip(panels, grid, strict=False):
             fill(axes)
             axes.set_title(title, loc="left")
-        for axes in places:  # what is left of the last row
+        for axes in grid:  # what is left of the last row
             axes.set_axis_off()
     return figure
 
@@ -104,10 +104,10 @@ def _histogram(axes: Axes, values: Int64s, across: str, up: str) -> None:
 
 
 def _curve(axes: Axes, counts: Int64s) -> None:
-    places = np.arange(1, len(counts) + 1)
+    ranks = np.arange(1, len(counts) + 1)
     # A million points draw like a thousand.
-    shown = np.unique(np.geomspace(1, max(len(counts), 1), 1000).astype(int)) - 1 if len(counts) else places
-    axes.plot(places[shown], counts[shown], color=_COLOUR)
+    shown = np.unique(np.geomspace(1, max(len(counts), 1), 1000).astype(int)) - 1 if len(counts) else ranks
+    axes.plot(ranks[shown], counts[shown], color=_COLOUR)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("item")

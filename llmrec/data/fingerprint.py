@@ -52,8 +52,8 @@ def _raw(column: pl.Series) -> list[Buffer]:
     if column.dtype == pl.String:
         # Arrow's older text type has the characters of all rows one after the other.
         text = (column.fill_null("") if missing else column).to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, places, characters = text.buffers()
-        offsets = np.frombuffer(places, dtype="<i8")[text.offset : text.offset + len(text) + 1]
+        _, positions, characters = text.buffers()
+        offsets = np.frombuffer(positions, dtype="<i8")[text.offset : text.offset + len(text) + 1]
         first, last = int(offsets[0]), int(offsets[-1])
         written = memoryview(characters)[first:last] if last > first else b""
         return [nulls, np.diff(offsets).astype("<u4").tobytes(), written]

@@ -15,7 +15,7 @@ from llmrec.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Event lists of n users, oldest event first.
+    """Event lists of n users, oldest event first: the query of every recommender.
 
     ``events`` holds the lists one after the other (``item_id`` plus whatever fields the data has, without
     the user); the events of user n are rows ``offsets[n]:offsets[n + 1]``. A list may be empty.
@@ -44,13 +44,13 @@ class Histories:
         history); by default every user, in order of first appearance.
         """
         names = list(users) if users is not None else events[USER].unique(maintain_order=True).to_list()
-        order = pl.DataFrame({USER: pl.Series(names, dtype=pl.String), "place": np.arange(len(names))})
-        places = events.select(USER).join(order, on=USER, how="left", maintain_order="left")["place"]
-        known = places.is_not_null()
-        theirs, place = events.drop(USER).filter(known), places.filter(known).to_numpy()
-        if (np.diff(place) < 0).any():
-            theirs = theirs[np.argsort(place, kind="stable")]
-        return cls(tuple(names), theirs, offsets_of(np.bincount(place, minlength=len(names))))
+        order = pl.DataFrame({USER: pl.Series(names, dtype=pl.String), "position": np.arange(len(names))})
+        joined = events.select(USER).join(order, on=USER, how="left", maintain_order="left")["position"]
+        known = joined.is_not_null()
+        theirs, users_of_events = events.drop(USER).filter(known), joined.filter(known).to_numpy()
+        if (np.diff(users_of_events) < 0).any():
+            theirs = theirs[np.argsort(users_of_events, kind="stable")]
+        return cls(tuple(names), theirs, offsets_of(np.bincount(users_of_events, minlength=len(names))))
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -66,9 +66,9 @@ class Histories:
         """Number of events of each user, int64 [n]."""
         return np.diff(self.offsets)
 
-    def take(self, places: Sequence[int] | Int64s) -> Histories:
-        """Return the histories at ``places`` (positions, repeats allowed)."""
-        chosen = np.asarray(places, dtype=np.int64)
+    def take(self, positions: Sequence[int] | Int64s) -> Histories:
+        """Return the histories at ``positions`` (repeats allowed)."""
+        chosen = np.asarray(positions, dtype=np.int64)
         starts, lengths = self.offsets[chosen], self.lengths()[chosen]
         rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
         return Histories(tuple(self.user_ids[n] for n in chosen), self.events[rows], offsets_of(lengths))
@@ -91,20 +91,23 @@ def offsets_of(
 
 
 def n_strictly_earlier(histories: Histories) -> Int64s:
-    """Count for every event how many of its user's are strictly earlier; without times, how many come before."""
+    """Count the strictly earlier events of each event's user, int64 [n_events]; without times, all before it."""
     lengths = histories.lengths()
-    places = np.arange(histories.events.height) - np.repeat(histories.offsets[:-1], lengths)
-    if TIME not in histories.events.columns or not len(places):
-        return places
+    positions = np.arange(histories.events.height) - np.repeat(histories.offsets[:-1], lengths)
+    if TIME not in histories.events.columns or not len(positions):
+        return positions
     times = histories.events[TIME].to_numpy()
     new = np.diff(times, prepend=times[0]) != 0
     new[histories.offsets[:-1][lengths > 0]] = True
-    firsts = np.maximum.accumulate(np.where(new, np.arange(len(places)), 0))
-    return np.asarray(places[firsts], dtype=np.int64)
+    firsts = np.maximum.accumulate(np.where(new, np.arange(len(positions)), 0))
+    return np.asarray(positions[firsts], dtype=np.int64)
 
 
 def visible_among(n_visible: Int64s, offsets: Int64s, known: Bools) -> Int64s:
-    """Say of the ``known`` [n] events what ``n_strictly_earlier`` would if there were no others."""
+    """Count visible events among the ``known`` [n_events] only, int64 [n_known].
+
+    ``n_visible`` [n_events] counts each event's visible events, the first ones of its user, among all.
+    """
     total = offsets_of(known)
     starts = np.repeat(offsets[:-1], np.diff(offsets))
     return np.asarray((total[starts + n_visible] - total[starts])[known], dtype=np.int64)

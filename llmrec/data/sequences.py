@@ -18,35 +18,36 @@ class Sequences:
 
     codes: Int32s
     offsets: Int64s
-    event_codes: Int32s | None = None  # what each event says besides its item, for models that read it
-    # How many of the user's codes each is guessed from, [n_codes, ways], -1: not in this way; None: all before it.
+    event_codes: Int32s | None = None  # the event's other fields as one code, for models that read them
+    # How many of the user's events each target sees, [n_codes, n_contexts]; -1: it is no target of this context.
+    # None: one context, all events before it.
     n_visible: Int64s | None = None
 
     @classmethod
     def encode(cls, histories: Histories, catalog: Catalog, *, event_codes: Int32s | None = None) -> Sequences:
         """Look every item up. Items that are not in the catalog are left out: no model can know them.
 
-        ``event_codes`` [n_events] go with the events.
+        ``event_codes``: int32 [n_events], kept with the events.
         """
         codes = catalog.codes(histories.events[ITEM])
         known = codes >= 0
-        n_visible = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(known)])
-        return cls(codes[known], n_visible[histories.offsets], None if event_codes is None else event_codes[known])
+        offsets = offsets_of(known)[histories.offsets]
+        return cls(codes[known], offsets, None if event_codes is None else event_codes[known])
 
     @classmethod
     def strictly_before(
         cls, encoded: Sequences, histories: Histories, catalog: Catalog, *, both: bool = False
     ) -> Sequences:
-        """Have what was encoded of histories guessed from strictly earlier events.
+        """Let each target of the encoded histories see strictly earlier events only, none of its own basket.
 
-        ``both``: also from all before it, where its own moment has some; -1 where it has none.
+        ``both``: a second context sees the basket's earlier events, too; -1 where the basket has none.
         """
         known = catalog.codes(histories.events[ITEM]) >= 0
-        ways = [visible_among(n_strictly_earlier(histories), histories.offsets, known)]
+        contexts = [visible_among(n_strictly_earlier(histories), histories.offsets, known)]
         if both:
             all_earlier = np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths())
-            ways.append(np.where(all_earlier > ways[0], all_earlier, -1))
-        return replace(encoded, n_visible=np.stack(ways, axis=1))
+            contexts.append(np.where(all_earlier > contexts[0], all_earlier, -1))
+        return replace(encoded, n_visible=np.stack(contexts, axis=1))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -71,5 +72,5 @@ class Sequences:
         )
 
     def users(self) -> Int64s:
-        """Return the user's number for every code, int64 [n_codes]."""
+        """Return the user of every code, by position, int64 [n_codes]."""
         return np.repeat(np.arange(len(self)), self.lengths())

@@ -6,19 +6,6 @@ CIRCLES_LEFT: list[set[str]] = [
     {"llmrec.models.base", "llmrec.models.card"},
 ]
 DIALECT_LEFT: set[str] = {
-    "llmrec/cli/app.py",
-    "llmrec/cli/doctor.py",
-    "llmrec/cli/fit.py",
-    "llmrec/data/catalog.py",
-    "llmrec/data/describe.py",
-    "llmrec/data/describe_plots.py",
-    "llmrec/data/fingerprint.py",
-    "llmrec/data/histories.py",
-    "llmrec/data/readers/delimited.py",
-    "llmrec/data/readers/discover.py",
-    "llmrec/data/readers/json_lines.py",
-    "llmrec/data/readers/sql.py",
-    "llmrec/data/sequences.py",
     "llmrec/llm/backbone.py",
     "llmrec/llm/candidate_scoring.py",
     "llmrec/llm/chat.py",
@@ -44,13 +31,9 @@ DIALECT_LEFT: set[str] = {
     "llmrec/testing.py",
 }
 TYPES_LEFT: set[str] = {
-    "Encoding",
-    "Found",
-    "Out",
     "Recipe",
 }
 LONG_FUNCTIONS_LEFT: set[str] = {
-    "llmrec/cli/prepare.py:prepare",
     "llmrec/models/llm/network.py:forward",
 }
 LONG_FILES_LEFT: set[str] = set()

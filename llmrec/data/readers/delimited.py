@@ -1,4 +1,4 @@
-"""Read text tables strictly: every line has the header's number of cells, or its place is named."""
+"""Read delimited text strictly: every line has the header's number of cells, or its row is named."""
 
 from __future__ import annotations
 
@@ -165,22 +165,22 @@ def _parse(
 
 
 def _gathered(batches: Iterable[Any], names: list[str], ids: Collection[str]) -> tuple[pl.DataFrame, str | None]:
-    """Put the batches of a file together, its ids coded as they come. Returns the last cell, too."""
-    coders = {name: IdEncoder(name) for name in names if name in ids}
-    found: dict[str, list[Any]] = {name: [] for name in names}
+    """Put the batches of a file together, its ids encoded as they come. Returns the last cell, too."""
+    encoders = {name: IdEncoder(name) for name in names if name in ids}
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     last = None
     for batch in batches:
         frame = pl.DataFrame(pl.from_arrow(batch))
-        for name, pieces in found.items():
-            pieces.append(coders[name].codes(frame[name]) if name in coders else frame[name])
+        for name, pieces in columns.items():
+            pieces.append(encoders[name].codes(frame[name]) if name in encoders else frame[name])
         last = frame.row(-1)[-1] if frame.height else last
-    columns = [
-        coders[name].enum(np.concatenate([np.zeros(0, dtype=np.uint32), *pieces]))
-        if name in coders
+    joined = [
+        encoders[name].enum(np.concatenate([np.zeros(0, dtype=np.uint32), *pieces]))
+        if name in encoders
         else pl.concat([pl.Series(name, [], dtype=pl.String), *pieces])
-        for name, pieces in found.items()
+        for name, pieces in columns.items()
     ]
-    return pl.DataFrame(columns), last
+    return pl.DataFrame(joined), last
 
 
 def _opened(path: Path, content: bytes | None) -> AbstractContextManager[Any]:
@@ -196,10 +196,10 @@ def _explained(path: Path, error: Exception, *, skipped: int) -> DataError:
     said = " ".join(str(error).splitlines())
     ragged = _RAGGED.search(said)
     if ragged is not None:
-        row, expected, found, cells = ragged.groups()
+        row, expected, actual, cells = ragged.groups()
         shown = cells if len(cells) <= _SHOWN else f"{cells[:_SHOWN]}…"
         return DataError(
-            f"{path.name}: data row {int(row) - skipped} has {found} cells, the header has {expected}: "
+            f"{path.name}: data row {int(row) - skipped} has {actual} cells, the header has {expected}: "
             f"'{shown}'; correct it, or quote cells that hold the delimiter"
         )
     if "UTF8" in said:

@@ -1,4 +1,4 @@
-"""Find the event log and the catalog in a folder as data sets are handed out."""
+"""Tell the event log and the catalog in a folder, as data sets are handed out."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _SKIPPED = ("readme", "license", "_success")
 
 
 @dataclass(frozen=True)
-class Found:
+class LogFiles:
     """The files of a folder: one event log, or several of the same kind, and at most one catalog."""
 
     events: tuple[Path, ...]
     items: Path | None
 
 
-def look_into(folder: Path, *, endings: tuple[str, ...]) -> Found:
+def files_of_folder(folder: Path, *, endings: tuple[str, ...]) -> LogFiles:
     """Tell the event log and the catalog by their names. ``endings``: those of the formats that can be read.
 
     Where no name says which it is, every readable file is an event log. Raises DataError for a folder with
     two candidates, or none.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
-    readable = [path for path in files if _plain(path) in ("u.data", "u.item") or _ending(path) in endings]
+    present = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
+    readable = [path for path in present if _plain(path) in ("u.data", "u.item") or _ending(path) in endings]
     items = [path for path in readable if _named(path, _ITEMS)]
     events = [path for path in readable if _named(path, _EVENTS)]
-    for kind, found in (("event logs", events), ("catalogs", items)):
-        if len(found) > 1:
+    for kind, files in (("event logs", events), ("catalogs", items)):
+        if len(files) > 1:
             raise DataError(
-                f"{folder} holds {len(found)} {kind}, {found[0].name} and {found[1].name}; name one file"
+                f"{folder} holds {len(files)} {kind}, {files[0].name} and {files[1].name}; name one file"
             )
     others = [path for path in readable if path not in items]
     chosen = tuple(events or others)
@@ -49,20 +49,20 @@ def look_into(folder: Path, *, endings: tuple[str, ...]) -> Found:
         )
     if items:
         log.info("%s: events from %s, items from %s", folder, ", ".join(p.name for p in chosen), items[0].name)
-    return Found(chosen, items[0] if items else None)
+    return LogFiles(chosen, items[0] if items else None)
 
 
 def stacked(tables: dict[Path, pl.DataFrame]) -> pl.DataFrame:
     """Put the tables of several files together.
 
-    Files whose names differ only in digits are parts of one log. Others are logs of their own, whose ids
-    mean nothing to each other: ids are written ``amazon:17``, and a column ``source`` names the file.
+    Files whose names differ only in digits are parts of one log. Others are separate logs, whose ids mean nothing
+    to each other: ids are written ``amazon:17``, and a column ``source`` names the file.
     """
     names = {path: path.name.split(".")[0] for path in tables}
     if len({re.sub(r"\d+", "0", name) for name in names.values()}) == 1:
         return pl.concat(list(tables.values()), how="diagonal_relaxed")
     log.info(
-        "logs with ids of their own: %s; ids are written %s:ID",
+        "separate logs, each with its ids: %s; ids are written %s:ID",
         ", ".join(names.values()),
         next(iter(names.values())),
     )
@@ -76,8 +76,8 @@ def stacked(tables: dict[Path, pl.DataFrame]) -> pl.DataFrame:
 
 def _prefixed(column: str, name: str) -> pl.Expr:
     text = pl.col(column).cast(pl.String)
-    told = pl.when(text.str.strip_chars() != "").then(text)  # a blank id stays missing
-    return pl.concat_str(pl.lit(f"{name}:"), told).alias(column)
+    present = pl.when(text.str.strip_chars() != "").then(text)  # a blank id stays missing
+    return pl.concat_str(pl.lit(f"{name}:"), present).alias(column)
 
 
 def _plain(path: Path) -> str:

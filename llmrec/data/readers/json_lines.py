@@ -1,4 +1,4 @@
-"""Read JSON lines strictly: every line is one object and becomes one row, or its place is named."""
+"""Read JSON lines strictly: every line is one object and becomes one row, or its number is named."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 25
-# Names are collected from this many lines of each block, and the others looked through only where counting says
-# that they hold more: reading all of them twice would double the time.
+# Names are collected from this many lines of each block, and from the others only where counting says that they
+# hold more: reading all of them twice would double the time.
 _SAMPLED_LINES = 5000
 # A name may be followed by blanks, which counting does not see.
 _SPACED = re.compile(rb'"[ \t\r]+:')
@@ -33,7 +33,7 @@ def read_json_lines(path: Path) -> pl.DataFrame:
     """
     tables, lines = [], 0
     for block in _blocks(path):
-        table = _parse(path, block, lines)
+        table = _parse(path, block, lines + 1)
         filled = sum(1 for line in block.split(b"\n") if line.strip())
         if table.height != filled:
             raise DataError(
@@ -63,19 +63,19 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield rest + b"\n"
 
 
-def _parse(path: Path, block: bytes, before: int) -> pl.DataFrame:
+def _parse(path: Path, block: bytes, first_line: int) -> pl.DataFrame:
     names: dict[str, None] = {}
-    for number, line in enumerate(block.split(b"\n", _SAMPLED_LINES)[:_SAMPLED_LINES], start=before + 1):
+    for number, line in enumerate(block.split(b"\n", _SAMPLED_LINES)[:_SAMPLED_LINES], start=first_line):
         if line.strip():
             names.update(dict.fromkeys(_object(path, line, number)))
     if not names:
         raise DataError(f"{path.name}: its first objects are empty; export it again with its data")
     if _has_further_names(block, names):
-        names.update(dict.fromkeys(_all_names(path, block, before)))
+        names.update(dict.fromkeys(_all_names(path, block, first_line)))
     try:
         return pl.read_ndjson(block, schema=dict.fromkeys(names, pl.String()))
     except pl.exceptions.PolarsError as error:
-        for number, line in enumerate(block.split(b"\n"), start=before + 1):
+        for number, line in enumerate(block.split(b"\n"), start=first_line):
             if line.strip():
                 _object(path, line, number)
         raise DataError(f"{path.name}: {str(error).splitlines()[0]}; write one plain object a line") from error
@@ -91,19 +91,19 @@ def _has_further_names(block: bytes, names: Iterable[str]) -> bool:
     return block.count(b'":') != known or (blanks and _SPACED.search(block) is not None)
 
 
-def _all_names(path: Path, block: bytes, before: int) -> list[str]:
+def _all_names(path: Path, block: bytes, first_line: int) -> list[str]:
     """Return the names of all objects of a block."""
     try:
         return pl.scan_ndjson(io.BytesIO(block), infer_schema_length=None).collect_schema().names()
     except pl.exceptions.PolarsError:  # values too different for one type, or a line that is no object
-        lines = enumerate(block.split(b"\n"), start=before + 1)
+        lines = enumerate(block.split(b"\n"), start=first_line)
         return [name for number, line in lines if line.strip() for name in _object(path, line, number)]
 
 
 def _object(path: Path, line: bytes, number: int) -> dict[str, object]:
     """Read one line. Raises DataError unless it is an object of standard JSON."""
     try:
-        found = json.loads(line, parse_constant=_refuse)
+        values = json.loads(line, parse_constant=_refuse)
     except UnicodeDecodeError:
         raise DataError(
             f"{path.name}: line {number} is not UTF-8 text; convert the file, for example with: "
@@ -114,9 +114,9 @@ def _object(path: Path, line: bytes, number: int) -> dict[str, object]:
         raise DataError(
             f"{path.name}: line {number} is not JSON ({error}): {shown!r}; correct or remove it"
         ) from None
-    if not isinstance(found, dict):
+    if not isinstance(values, dict):
         raise DataError(f"{path.name}: line {number} is not an object: {line[:_SHOWN].decode()!r}; write {{...}}")
-    return found
+    return values
 
 
 def _refuse(constant: str) -> object:
@@ -125,16 +125,16 @@ def _refuse(constant: str) -> object:
 
 def _plain(table: pl.DataFrame, name: str) -> pl.DataFrame:
     """Turn columns of JSON lists into text and leave columns that hold JSON objects out."""
-    kept = []
+    columns: list[pl.Series | None] = []
     for column in table.get_columns():
         text = column.drop_nulls()
         if text.len() and text.str.contains(_OBJECTS).all():
             log.warning("%s: column '%s' is left out: it holds objects, not text", name, column.name)
         elif text.len() and text.str.starts_with("[").all():
-            kept.append(_joined(column, name))
+            columns.append(_joined(column, name))
         else:
-            kept.append(column)
-    return pl.DataFrame([column for column in kept if column is not None])
+            columns.append(column)
+    return pl.DataFrame([column for column in columns if column is not None])
 
 
 def _joined(column: pl.Series, name: str) -> pl.Series | None:

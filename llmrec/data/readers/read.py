@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,24 +11,44 @@ import polars as pl
 
 from llmrec.data.readers.column_names import NONE, Columns, id_columns, name_events
 from llmrec.data.readers.delimited import read_atomic, read_delimited
-from llmrec.data.readers.discover import Found, look_into, stacked
+from llmrec.data.readers.discover import LogFiles, files_of_folder, stacked
 from llmrec.data.readers.frames import to_polars
 from llmrec.data.readers.json_lines import read_json_lines
 from llmrec.data.readers.movielens import read_dat, read_u_data, read_u_item
 from llmrec.errors import DataError
 
+# A format is a function from a path to a table of raw columns.
+Reader = Callable[[Path], pl.DataFrame]
+
 _PACKED = (".gz", ".zst", ".bz2")
 
 
-def find_files(path: Path) -> Found:
-    """Return the event log and the catalog that ``path`` stands for: a file, or a folder with both."""
+def register_reader(ending: str, reader: Reader) -> None:
+    """Read files whose names end so (``.xlsx``, say) by a function from a path to a table of raw columns.
+
+    Column names, ids, times and all cleaning are as for every other format. Raises DataError for something else
+    than an ending, and for one that another reader has.
+    """
+    ending = ending.lower()
+    if not re.fullmatch(r"\.\w+", ending) or ending in _PACKED:
+        raise DataError(f"'{ending}' is no ending of a file format; write it with its dot, such as .xlsx")
+    present = _READERS.get(ending, reader)
+    if present is not reader:
+        raise DataError(
+            f"files that end in {ending} are read by {present.__name__} already; choose another ending"
+        )
+    _READERS[ending] = reader
+
+
+def find_files(path: Path) -> LogFiles:
+    """Return the event log and the catalog at ``path``: a file, or a folder with both."""
     if not path.is_dir() or _is_saved_by_datasets(path):
-        return Found((path,), None)
+        return LogFiles((path,), None)
     # A folder of Parquet files is one table, unless its files are named for what they hold.
     named = {_words(file) for file in path.glob("*.parquet")} & {"items", "events", "interactions"}
     if not named and any(path.rglob("*.parquet")):
-        return Found((path,), None)
-    return look_into(path, endings=tuple(name for name in _READERS if name.startswith(".")))
+        return LogFiles((path,), None)
+    return files_of_folder(path, endings=tuple(name for name in _READERS if name.startswith(".")))
 
 
 def read_events(path: Path, *, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
@@ -36,7 +57,7 @@ def read_events(path: Path, *, columns: Columns = NONE, header: Sequence[str] = 
 
 
 def read_raw_events(*paths: Path, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
-    """Read one log as it stands, or several with our column names, put together as ``folders.stacked`` does."""
+    """Read one log with its raw columns, or several with our column names, put together as by ``stacked``."""
     if len(paths) == 1:
         return read_raw(paths[0], header=header, ids=partial(id_columns, columns=columns))
     return stacked({path: read_events(path, columns=columns, header=header) for path in paths})
@@ -57,7 +78,7 @@ def read_raw(
     header: Sequence[str] = (),
     ids: Callable[[list[str]], Collection[str]] = lambda names: (),
 ) -> pl.DataFrame:
-    """Read a table as it stands. ``header``: its columns' names, for a CSV file that has none.
+    """Read a table with its raw columns. ``header``: their names, for a CSV file that has none.
 
     ``ids`` as in ``delimited.read_delimited``; other formats are read as text first. Raises DataError for a
     missing, unknown, empty or broken file.
@@ -105,8 +126,8 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise DataError(f"{path} cannot be read as Parquet: {reason}; write it again") from error
 
 
-# A format is a function from a path to a table of raw columns; the ending of the name picks it.
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+# The ending of a file's name picks the reader.
+_READERS: dict[str, Reader] = {
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".tab": read_delimited,
@@ -123,4 +144,4 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     "folder": _read_folder,
 }
 # MovieLens 100K names its files so; their endings say nothing.
-_NAMES: dict[str, Callable[[Path], pl.DataFrame]] = {"u.data": read_u_data, "u.item": read_u_item}
+_NAMES: dict[str, Reader] = {"u.data": read_u_data, "u.item": read_u_item}

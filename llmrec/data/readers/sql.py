@@ -42,8 +42,8 @@ def read_query(query: str, connection: str) -> pl.DataFrame:
 
 def _read_duckdb(query: str, connection: str) -> pl.DataFrame:
     duckdb = importlib.import_module("duckdb")
-    place = _file(connection)
-    database = duckdb.connect(place) if place == MEMORY else duckdb.connect(place, read_only=True)
+    file = _file(connection)
+    database = duckdb.connect(file) if file == MEMORY else duckdb.connect(file, read_only=True)
     return _fetched(database, lambda: pl.DataFrame(pl.from_arrow(database.sql(query).to_arrow_table())))
 
 
@@ -66,12 +66,12 @@ def _fetched(database: Any, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
 
 def _file(connection: str) -> str:
     """Return the file that a connection names: ``///shop.db`` is in this folder, ``////shop.db`` at the root."""
-    place = connection.partition("://")[2].removeprefix("/")
-    if not place or place == MEMORY:
+    file = connection.partition("://")[2].removeprefix("/")
+    if not file or file == MEMORY:
         return MEMORY
-    if not Path(place).is_file():
-        raise DataError(f"{connection}: there is no file {place}; check the path (an absolute one has 4 slashes)")
-    return place
+    if not Path(file).is_file():
+        raise DataError(f"{connection}: there is no file {file}; check the path (an absolute one has 4 slashes)")
+    return file
 
 
 def _shown(connection: str) -> str:

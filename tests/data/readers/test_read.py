@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from llmrec.data import Dataset, register_reader
+from llmrec.data.readers import read
 from llmrec.data.readers.read import read_events, stem
 from llmrec.errors import DataError
 
@@ -52,3 +55,22 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_stem() -> None:
     assert stem(Path("a/events.csv.gz")) == "events"
+
+
+def read_triples(path: Path) -> pl.DataFrame:
+    """A format of one's own: user>item@time, one a line."""
+    cells = [re.split("[>@]", line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return pl.DataFrame(cells, schema=["customer", "sku", "ts"], orient="row")
+
+
+def test_a_format_written_elsewhere_is_read_by_its_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "_READERS", dict(read._READERS))
+    register_reader(".triples", read_triples)
+    (tmp_path / "log.triples").write_text("u1>007@10\nu1>8@20\nu2>8@30\n", encoding="utf-8")
+    for path in (tmp_path / "log.triples", tmp_path):
+        data = Dataset.from_files(path)
+        assert data.events.rows() == [("u1", "007", 10), ("u1", "8", 20), ("u2", "8", 30)]
+    with pytest.raises(DataError, match=r"no ending of a file format; write it with its dot"):
+        register_reader("triples", read_triples)
+    with pytest.raises(DataError, match=r"files that end in \.csv are read by read_delimited already"):
+        register_reader(".CSV", read_triples)
