@@ -92,8 +92,8 @@ class ResponsesConfig(Section):
     dropout: Share = 0.1
     count_features: bool = True  # the heads also read shrunken means of user, item and pair
     rating: Literal["regression", "ordinal"] = "regression"
-    # The best epoch has the highest NDCG@10 of the next item, skill of the heads (1 - loss / loss of the prior, mean
-    # over tasks), or sum of the two.
+    # The best epoch has the highest NDCG@10 of the next item, skill of the heads (1 - loss / loss of the prior, a
+    # mean over tasks), or sum of the two.
     early_stopping_metric: Literal["next_item", "responses", "both"] = "both"
     positive: list[str] = []  # behaviors that count as a purchase; by default those with such a name
     behavior_weights: dict[str, Annotated[float, Field(ge=0)]] = {}

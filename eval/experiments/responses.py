@@ -17,7 +17,7 @@ from eval.common import arguments, open_data, write_result
 from llmrec import Dataset, Recipe, Split, evaluate
 from llmrec.data.responses import TaskSet
 from llmrec.errors import InputError
-from llmrec.evaluation import judge_responses, response_questions
+from llmrec.evaluation import judge_responses, response_queries
 from llmrec.models import Fusion, Recommender
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.responses.ratings import BiasRatings, FactorRatings
@@ -51,9 +51,9 @@ class Case:
 
 def factors(split: Split, tasks: TaskSet) -> FactorRatings:
     """Matrix factorization with the penalty that is best on validation."""
-    questions = response_questions(split, tasks, fold="valid")
+    queries = response_queries(split, tasks, fold="valid")
     tried = {str(p): FactorRatings(regularization=p).fit(split.train, tasks) for p in PENALTIES}
-    table = judge_responses(tried, questions, tasks, samples=2).table.filter(metric="rmse").sort("value")
+    table = judge_responses(tried, queries, tasks, samples=2).table.filter(metric="rmse").sort("value")
     return tried[table["model"][0]]
 
 
@@ -106,9 +106,9 @@ def main() -> None:
         return {recipe.name: fit_run(recipe, data, split, runs / recipe.name, resume=True) for recipe in recipes}
 
     models, ranked = trained(predicting), trained(ranking)
-    questions = response_questions(split, tasks)
+    queries = response_queries(split, tasks)
     predictors: dict[str, Any] = {**models, **baselines(split, tasks)}
-    report = judge_responses(predictors, questions, tasks, about=case.data, split=split.name)
+    report = judge_responses(predictors, queries, tasks, about=case.data, split=split.name)
     print(report.to_markdown())
     report.save(runs / "report")
     write_result(args.out / f"responses-{args.case}.json", responses=report)

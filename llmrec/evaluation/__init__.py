@@ -4,7 +4,7 @@ from llmrec.evaluation.evaluator import evaluate
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.reasons.faithfulness import deletion_test, faithfulness, judge_reasons
 from llmrec.evaluation.report.report import Report
-from llmrec.evaluation.responses.judge import judge_responses, response_questions
+from llmrec.evaluation.responses.judge import judge_responses, response_queries
 from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.evaluation.significance import Interval, bootstrap, paired_p_value
 from llmrec.metrics import Hits, register_metric
@@ -23,5 +23,5 @@ __all__ = [
     "judge_responses",
     "paired_p_value",
     "register_metric",
-    "response_questions",
+    "response_queries",
 ]

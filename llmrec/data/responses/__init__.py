@@ -2,7 +2,7 @@
 
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.field_bins import EventBins, FieldBins
-from llmrec.data.responses.queries import ResponseQueries, response_queries
+from llmrec.data.responses.queries import ResponseQueries
 from llmrec.data.responses.task import TASKS, ClassTask, EventLog, NumberTask, Task, TaskSpec, register_task
 from llmrec.data.responses.task_set import Targets, TaskSet
 from llmrec.data.responses.tasks import ActionTask, BehaviorTask, GapTask, PurchaseTask, RatingTask, ValueTask
@@ -27,5 +27,4 @@ __all__ = [
     "TaskSpec",
     "ValueTask",
     "register_task",
-    "response_queries",
 ]

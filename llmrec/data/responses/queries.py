@@ -24,37 +24,39 @@ class ResponseQueries:
     histories: Histories
     targets: pl.DataFrame
 
+    @classmethod
+    def of(
+        cls,
+        histories: Histories,
+        chosen: Bools,
+        tasks: TaskSet,
+        *,
+        most: int | None = None,
+        window: int | None = None,
+        seed: int = 0,
+    ) -> ResponseQueries:
+        """Make queries of the ``chosen`` events [n_events], or of a random sample of ``most`` of them.
 
-def response_queries(
-    histories: Histories,
-    chosen: Bools,
-    tasks: TaskSet,
-    *,
-    most: int | None = None,
-    window: int | None = None,
-    seed: int = 0,
-) -> ResponseQueries:
-    """Make queries of the ``chosen`` ones of these events [n_events], or of a random sample of ``most`` of them.
-
-    The events of a basket have one timestamp, and none of them may leak the others: a history ends before it.
-    With ``window`` a history holds only its newest so many events.
-    """
-    rows = np.flatnonzero(chosen)
-    if most is not None and len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    targets = tasks.targets(histories)
-    owners = np.repeat(np.arange(len(histories)), histories.lengths())[rows]
-    ends = histories.offsets[owners] + targets.n_visible[rows]
-    distinct, history_of = np.unique(np.stack([owners, ends], axis=1), axis=0, return_inverse=True)
-    n_visible = distinct[:, 1] - histories.offsets[distinct[:, 0]]
-    lengths = n_visible if window is None else np.minimum(n_visible, window)
-    visible = np.repeat(distinct[:, 1] - lengths - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
-    users = [histories.user_ids[owner] for owner in distinct[:, 0]]
-    names = [f"{user}@{n}" for user, n in zip(users, n_visible, strict=True)]
-    table = {
-        USER: pl.Series(names, dtype=pl.String).gather(history_of.reshape(-1)),
-        "owner": pl.Series(histories.user_ids, dtype=pl.String).gather(owners),
-        ITEM: histories.events[ITEM].gather(rows),
-    } | {name: pl.Series(values[rows]) for name, values in targets.values.items()}
-    visible_histories = Histories(tuple(names), histories.events[visible], offsets_of(lengths))
-    return ResponseQueries(visible_histories, pl.DataFrame(table))
+        The events of a basket have one timestamp, and none of them may leak the others: a history ends before it.
+        With ``window`` a history holds only its newest so many events.
+        """
+        rows = np.flatnonzero(chosen)
+        if most is not None and len(rows) > most:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+        targets = tasks.targets(histories)
+        owners = np.repeat(np.arange(len(histories)), histories.lengths())[rows]
+        ends = histories.offsets[owners] + targets.n_visible[rows]
+        distinct, history_of = np.unique(np.stack([owners, ends], axis=1), axis=0, return_inverse=True)
+        n_visible = distinct[:, 1] - histories.offsets[distinct[:, 0]]
+        lengths = n_visible if window is None else np.minimum(n_visible, window)
+        offsets = offsets_of(lengths)
+        visible = np.repeat(distinct[:, 1] - lengths - offsets[:-1], lengths) + np.arange(lengths.sum())
+        users = [histories.user_ids[owner] for owner in distinct[:, 0]]
+        names = [f"{user}@{n}" for user, n in zip(users, n_visible, strict=True)]
+        table = {
+            USER: pl.Series(names, dtype=pl.String).gather(history_of.reshape(-1)),
+            "owner": pl.Series(histories.user_ids, dtype=pl.String).gather(owners),
+            ITEM: histories.events[ITEM].gather(rows),
+        } | {name: pl.Series(values[rows]) for name, values in targets.values.items()}
+        visible_histories = Histories(tuple(names), histories.events[visible], offsets)
+        return cls(visible_histories, pl.DataFrame(table))

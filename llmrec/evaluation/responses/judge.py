@@ -11,7 +11,7 @@ import polars as pl
 from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Histories, Split
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.responses import ResponseQueries, TaskSet, TaskSpec, response_queries
+from llmrec.data.responses import ResponseQueries, TaskSet, TaskSpec
 from llmrec.data.splits.parts import TEST, VALID
 from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics
@@ -23,13 +23,13 @@ MOST = 10_000  # events to be predicted: a fixed random sample of more
 WINDOW = 200  # the newest events of a history that any model reads
 
 
-class Responds(Protocol):
+class ResponsePredictor(Protocol):
     """Whatever predicts responses."""
 
     def predict_response(self, histories: Histories, items: Mapping[str, list[str]]) -> pl.DataFrame: ...
 
 
-def response_questions(
+def response_queries(
     split: Split,
     tasks: TaskSet,
     *,
@@ -43,11 +43,11 @@ def response_questions(
     Of more than ``most`` events a random sample of them; a history holds at most the ``window`` newest events.
     """
     chosen = split.parts == (TEST if fold == "test" else VALID)
-    return response_queries(split.data.histories, chosen, tasks, most=most, window=window, seed=seed)
+    return ResponseQueries.of(split.data.histories, chosen, tasks, most=most, window=window, seed=seed)
 
 
 def judge_responses(
-    models: Mapping[str, Responds],
+    models: Mapping[str, ResponsePredictor],
     queries: ResponseQueries,
     tasks: TaskSet,
     *,

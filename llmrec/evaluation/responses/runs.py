@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from llmrec.data import Split
 from llmrec.data.responses import TaskSet, TaskSpec
-from llmrec.evaluation.responses.judge import Responds, judge_responses, response_questions
+from llmrec.evaluation.responses.judge import ResponsePredictor, judge_responses, response_queries
 from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.models.base import Recommender
 from llmrec.models.responses.baselines import MarkovResponses, PriorResponses
@@ -18,7 +18,7 @@ def responses_of(models: Mapping[str, Recommender], split: Split) -> ResponseRep
 
     The tasks are those of all the models together; a model is evaluated on those it predicts.
     """
-    predicting: dict[str, Responds] = {}
+    predicting: dict[str, ResponsePredictor] = {}
     specs: dict[str, TaskSpec] = {}
     positive: tuple[str, ...] = ()
     for name, model in models.items():
@@ -30,5 +30,5 @@ def responses_of(models: Mapping[str, Recommender], split: Split) -> ResponseRep
         return None
     tasks = TaskSet(specs=tuple(specs.values()), positive=positive)
     baselines = {kind.name: kind().fit(split.train, tasks) for kind in (PriorResponses, MarkovResponses)}
-    queries = response_questions(split, tasks)
+    queries = response_queries(split, tasks)
     return judge_responses(predicting | baselines, queries, tasks, about=split.data.name, split=split.name)

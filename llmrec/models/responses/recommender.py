@@ -15,7 +15,7 @@ from llmrec.data import Fold, Histories, Sequences
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.responses.count_features import WINDOW, CountFeatures
 from llmrec.data.responses.field_bins import EventBins
-from llmrec.data.responses.queries import response_queries
+from llmrec.data.responses.queries import ResponseQueries
 from llmrec.data.responses.task import task_named
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
@@ -125,7 +125,7 @@ class RespondingRecommender(Recommender):
             return None
         both, held_out = sample_of(valid, self.recipe.train.valid_users, seed=self.recipe.seed).followed()
         held_out &= self.catalog.codes(both.events[ITEM]) >= 0
-        queries = response_queries(
+        queries = ResponseQueries.of(
             both, held_out, self.tasks, most=VALID_EVENTS, window=WINDOW, seed=self.recipe.seed
         )
         row_of = {name: row for row, name in enumerate(queries.histories.user_ids)}

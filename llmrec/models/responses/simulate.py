@@ -17,7 +17,7 @@ from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
 
 
-class PredictsEvents(Protocol):
+class EventPredictor(Protocol):
     """What is needed of a model: scores of the next item, and responses to it."""
 
     catalog: Catalog
@@ -33,7 +33,7 @@ class PredictsEvents(Protocol):
     ) -> pl.DataFrame: ...
 
 
-def simulate(model: PredictsEvents, history: Histories, steps: int, *, seed: int = 0) -> pl.DataFrame:
+def simulate(model: EventPredictor, history: Histories, steps: int, *, seed: int = 0) -> pl.DataFrame:
     """Continue one history by drawing events: the item by the softmax of its scores, then what the tasks predict.
 
     Returns ``step, item_id`` and a column for each event field that a task predicts: ``behavior`` (drawn, given
@@ -51,7 +51,7 @@ def simulate(model: PredictsEvents, history: Histories, steps: int, *, seed: int
     return pl.DataFrame(rows)
 
 
-def _next_event(model: PredictsEvents, history: Histories, draw: np.random.Generator) -> dict[str, Any]:
+def _next_event(model: EventPredictor, history: Histories, draw: np.random.Generator) -> dict[str, Any]:
     scores = model.score(history)[0].astype(np.float64)
     if model.exclude_seen:
         codes = model.catalog.codes(history.events[ITEM])

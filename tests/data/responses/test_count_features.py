@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset
-from llmrec.data.responses import TaskSet, response_queries
+from llmrec.data.responses import ResponseQueries, TaskSet
 from llmrec.data.responses.count_features import FOLDS, SHRINK, CountFeatures, edges_of
 from llmrec.errors import DataError
 
@@ -82,7 +82,7 @@ def test_a_row_by_hand(data: Dataset, count_features: CountFeatures) -> None:
 def test_features_of_a_prediction_are_those_of_training(data: Dataset, count_features: CountFeatures) -> None:
     """One pass over the log gives what the history before each timestamp gives by itself."""
     trained = count_features.of_events(data.histories, data.catalog, out_of_fold=False)
-    queries = response_queries(data.histories, np.ones(72, dtype=bool), TaskSet.fit(data, ["behavior"]))
+    queries = ResponseQueries.of(data.histories, np.ones(72, dtype=bool), TaskSet.fit(data, ["behavior"]))
     row_of = {name: row for row, name in enumerate(queries.histories.user_ids)}
     rows = np.array([row_of[name] for name in queries.targets["user_id"]])
     codes = data.catalog.codes(queries.targets["item_id"]).astype(np.int64)

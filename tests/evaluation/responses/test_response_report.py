@@ -13,7 +13,7 @@ from llmrec import Dataset, Split
 from llmrec.data.responses import TaskSet
 from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics
-from llmrec.evaluation.responses.judge import judge_responses, response_questions
+from llmrec.evaluation.responses.judge import judge_responses, response_queries
 from llmrec.evaluation.responses.report import ResponseReport
 from llmrec.models.responses.baselines import MarkovResponses, PriorResponses
 
@@ -87,14 +87,14 @@ def report() -> ResponseReport:
         "markov": MarkovResponses().fit(split.train, tasks),
         "prior": PriorResponses().fit(split.train, tasks),
     }
-    queries = response_questions(split, tasks)
+    queries = response_queries(split, tasks)
     return judge_responses(models, queries, tasks, about="shop <1>", split=split.name, samples=20)
 
 
 def test_queries_are_the_fold_s_events_after_all_strictly_earlier() -> None:
     split = Split.global_time(shop())
     tasks = TaskSet.fit(split.train, ["behavior"])
-    queries = response_questions(split, tasks)
+    queries = response_queries(split, tasks)
     assert queries.targets.height == split.held_out.height
     assert queries.targets["owner"].to_list() == split.held_out["user_id"].to_list()
     assert queries.targets["item_id"].to_list() == split.held_out["item_id"].to_list()
@@ -102,7 +102,7 @@ def test_queries_are_the_fold_s_events_after_all_strictly_earlier() -> None:
         owner, length = name.split("@")
         whole = split.data.histories.of_user(owner).events
         assert queries.histories.take([n]).events.equals(whole[: int(length)])
-    few = response_questions(split, tasks, most=5, window=2)
+    few = response_queries(split, tasks, most=5, window=2)
     assert few.targets.height == 5
     assert few.histories.lengths().max() <= 2
 
@@ -139,4 +139,4 @@ def test_a_model_that_predicts_nan_is_refused() -> None:
             return table.with_columns(rating=pl.lit(float("nan")))
 
     with pytest.raises(DataError, match="predicts NaN"):
-        judge_responses({"silent": Silent()}, response_questions(split, tasks), tasks)
+        judge_responses({"silent": Silent()}, response_queries(split, tasks), tasks)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from llmrec import Dataset, Histories, Recipe, load
-from llmrec.data.responses import ResponseQueries, TaskSet, response_queries
+from llmrec.data.responses import ResponseQueries, TaskSet
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import Fusion, LLMRecommender, from_recipe
 from llmrec.models.responses.labels import batch_labels
@@ -72,7 +72,7 @@ def test_the_loss_of_one_pass_is_that_of_one_history_at_a_time(model: LLMRecomme
         rows, positions = torch.nonzero(tensors["targets"] >= 0, as_tuple=True)
         target_states = TargetStates(hidden, tensors["states"], (rows, positions))
         loss = float(heads.loss(target_states, raw[tensors["targets"][rows, positions]], labels))
-    queries = response_queries(data.histories, np.ones(data.events.height, dtype=bool), model.tasks)
+    queries = ResponseQueries.of(data.histories, np.ones(data.events.height, dtype=bool), model.tasks)
     by_hand = 0.0
     bounded, unbounded = heads.tasks, {"low": -np.inf, "high": np.inf}
     # Predictions are clamped to the range of training, outputs in the loss are not.
@@ -115,7 +115,7 @@ def test_the_events_of_a_basket_are_not_visible_to_each_other() -> None:
     data = shop(2)
     tasks = TaskSet.fit(data, ["behavior", "gap"])
     second = np.arange(data.events.height) % 2 == 1  # of each basket
-    queries = response_queries(data.histories, second, tasks)
+    queries = ResponseQueries.of(data.histories, second, tasks)
     assert queries.histories.lengths().tolist() == [0, 2, 4, 6] * 2
     assert queries.targets["gap"].to_list()[1] == 5  # three days: from 3 days to under a week
     assert np.isnan(queries.targets["gap"][0])
@@ -209,7 +209,7 @@ def test_heads_learn_the_rules_of_the_shop(tiny_recipe: Callable[..., Recipe]) -
         "soft", "tasks=[action,rating]", "history.events=[behavior]", "train.epochs=12", "responses.weight=1.0"
     )
     model, fresh = LLMRecommender(recipe).fit(shop(80)), shop(30, seed=7)
-    queries = response_queries(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
+    queries = ResponseQueries.of(fresh.histories, np.arange(fresh.events.height) % 8 >= 2, model.tasks)
     pairs = dict(queries.targets.group_by("user_id").agg("item_id").iter_rows())
     table = queries.targets.join(model.predict_response(queries.histories, pairs), on=["user_id", "item_id"])
     right = (table["action_pv"] > 0.5).cast(pl.Float64) == table["action"]

@@ -13,8 +13,8 @@ from llmrec import Dataset, Recipe, Split, load
 from llmrec.arrays import Float64s
 from llmrec.data.responses import TASKS, EventLog, NumberTask, TaskSet, TaskSpec, register_task
 from llmrec.errors import DataError, RecipeError
-from llmrec.evaluation import judge_responses, response_questions
-from llmrec.evaluation.responses.judge import Responds
+from llmrec.evaluation import judge_responses, response_queries
+from llmrec.evaluation.responses.judge import ResponsePredictor
 from llmrec.models import from_recipe
 from llmrec.models.responses.baselines import PriorResponses
 from llmrec.models.responses.recommender import RespondingRecommender
@@ -77,8 +77,8 @@ def test_a_new_task_is_trained_predicted_saved_and_evaluated(tmp_path: Path) -> 
     again = load(tmp_path / "run")
     assert isinstance(again, RespondingRecommender)
     assert again.predict_response(split.test.histories[:3], ["2", "3"]).equals(table)
-    models: dict[str, Responds] = {"gru": model, "prior": PriorResponses().fit(split.train, model.tasks)}
-    report = judge_responses(models, response_questions(split, model.tasks), model.tasks, samples=5)
+    models: dict[str, ResponsePredictor] = {"gru": model, "prior": PriorResponses().fit(split.train, model.tasks)}
+    report = judge_responses(models, response_queries(split, model.tasks), model.tasks, samples=5)
     errors = dict(report.table.filter(task="dwell", metric="mae").select("model", "value").iter_rows())
     assert errors["gru"] < 0.5 * errors["prior"]
     assert DwellTask.meaning in report.to_html()

@@ -9,7 +9,7 @@ import pytest
 from llmrec import Dataset, Histories, Split
 from llmrec.data.responses import TaskSet
 from llmrec.errors import DataError
-from llmrec.evaluation.responses.judge import judge_responses, response_questions
+from llmrec.evaluation.responses.judge import judge_responses, response_queries
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.responses.ratings import BiasRatings, FactorRatings
 from llmrec.models.responses.tabular import BoostedResponses, LogisticResponses
@@ -42,7 +42,7 @@ def tasks(split: Split) -> TaskSet:
 
 
 def value(models: dict[str, ResponseModel], split: Split, tasks: TaskSet, task: str, metric: str) -> list[float]:
-    report = judge_responses(models, response_questions(split, tasks), tasks, samples=5)
+    report = judge_responses(models, response_queries(split, tasks), tasks, samples=5)
     table = report.table.filter(pl.col("task") == task, pl.col("metric") == metric)
     values = dict(table.select("model", "value").iter_rows())
     return [values[name] for name in models]
