@@ -44,7 +44,7 @@ Metric = Callable[[Hits], Float64s]
 
 def ndcg(hits: Hits) -> Float64s:
     """Binary gains over those of the ideal list of min(k, number of answers). Järvelin & Kekäläinen 2002."""
-    # Not log2, which rounds the last digit otherwise: equal lists have had these numbers from the start.
+    # ln(x) / ln(2) may differ from log2(x) in the last digit: it stays, so that earlier results stay equal.
     gains = _sums(np.where(hits.at, 1 / (np.log(hits.ranks + 1) / np.log(2)), 0.0))
     ideal = np.cumsum(1 / np.log2(hits.ranks + 1))[np.minimum(hits.n_answers, hits.k) - 1]
     return np.asarray(gains / ideal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ir_measures
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -90,6 +91,17 @@ def test_keeps_the_order_of_users_and_counts_silence_as_zero() -> None:
 def test_no_recommendation_at_all_is_zero_for_everyone() -> None:
     found = per_user(recommended({}), answered({"ann": {"a"}}), users=["ann", "bob"])
     assert found.drop("user_id").to_numpy().tolist() == [[0.0] * 5] * 2
+
+
+def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    users = [f"u{n}" for n in range(23)]
+    recs = recommended({user: rng.permutation(ITEMS)[: rng.integers(8)].tolist() for user in users})
+    answers = answered({user: set(rng.permutation(ITEMS)[:3]) for user in users})
+    whole = per_user(recs, answers, users=users, k=5)
+    assert whole["ndcg@5"].n_unique() > 5
+    monkeypatch.setattr("llmrec.metrics.CELLS", 20)  # four users at a time
+    assert per_user(recs, answers, users=users, k=5).equals(whole)
 
 
 def test_no_users_give_an_empty_table() -> None:

@@ -28,8 +28,8 @@ Model = Annotated[
     typer.Option("--model", help=f"The server's model, or a base for --backend llm. A server's key: {KEY}."),
 ]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for a server.", min=0.1)]
-Speak = Annotated[str, typer.Option("--language", help="en or zh.")]
-Shape = Annotated[str, typer.Option("--form", help="sentence or paragraph.")]
+LanguageName = Annotated[str, typer.Option("--language", help="en or zh.")]
+FormName = Annotated[str, typer.Option("--form", help="sentence or paragraph.")]
 Tone = Annotated[str, typer.Option("--tone", help="A word or two for an LLM, such as warm.")]
 
 

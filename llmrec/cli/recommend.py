@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import polars as pl
 import typer
 
-from llmrec.cli.narrators import Backend, Model, Shape, Speak, Timeout, Tone, narrator_of
+from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
 from llmrec.cli.output import Json, show
 from llmrec.errors import DataError
 
@@ -32,8 +32,8 @@ def recommend(
     backend: Backend = "auto",
     name: Model = None,
     timeout: Timeout = 30.0,
-    language: Speak = "en",
-    form: Shape = "sentence",
+    language: LanguageName = "en",
+    form: FormName = "sentence",
     tone: Tone = "plain",
     as_json: Json = False,
 ) -> None:
@@ -86,8 +86,8 @@ def explain(
     backend: Backend = "auto",
     name: Model = None,
     timeout: Timeout = 30.0,
-    language: Speak = "en",
-    form: Shape = "sentence",
+    language: LanguageName = "en",
+    form: FormName = "sentence",
     tone: Tone = "plain",
     as_json: Json = False,
 ) -> None:
