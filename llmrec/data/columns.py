@@ -1,4 +1,4 @@
-"""The column names of the two tables, in the one place where they are spelled."""
+"""The column names of the two tables, spelled here only."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from llmrec.resources.wheels import unpack_wheel
 
 FORMAT = 1
 
-# A log where the same user meets the same item again this often is one where that is normal (a shop).
+# Above this share of repeated pairs of user and item, repeats are normal (as in a shop).
 REPEATS_ARE_NORMAL = 0.01
 
 
@@ -80,8 +80,8 @@ class Dataset:
 
         Formats: CSV and TSV, JSON lines (Amazon Reviews too), Parquet files and folders, MovieLens (``u.data``,
         ``.dat``), RecBole atomic files, folders saved by Hugging Face ``datasets``; .gz and .zst as well.
-        ``columns`` names columns that are not to be guessed, ours to theirs: ``{"user_id": "customer"}``; the
-        others are mapped by well-known names, which is logged. ``header`` names the columns, in their order, of an
+        ``columns`` names columns that are not recognised, ours to theirs: ``{"user_id": "customer"}``; the others
+        are mapped by well-known names, which is logged. ``header`` names the columns, in their order, of an
         event file whose first line is data already. Without ``items`` the catalog is taken from the
         folder, or from the log itself. ``options`` are those of ``cleaning.clean``. Raises DataError naming
         file, line or column.
@@ -268,7 +268,7 @@ def _not_prepared(path: Path) -> str:
             f"there is no folder {path} and no built-in data set of this name; the built-in ones are: {names}; "
             "prepare others with: llmrec data prepare EVENTS --out DIR"
         )
-    built_in = "" if str(path) not in BUILTIN else f"; the built-in {path} is read where no folder is called so"
+    built_in = "" if str(path) not in BUILTIN else f"; the built-in {path} is read where there is no such folder"
     return f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS --out DIR{built_in}"
 
 

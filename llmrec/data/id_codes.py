@@ -186,7 +186,7 @@ def time_order(users: pl.Series, micros: pl.Series) -> pl.Series:
     if not len(users):
         return pl.Series(dtype=pl.UInt32)
     times = micros.to_numpy()
-    # Most logs have whole seconds, or milliseconds: smaller numbers make room for the user beside the time.
+    # Most logs have whole seconds, or milliseconds: smaller numbers leave bits for the user.
     unit = next(unit for unit in (1_000_000, 1_000, 1) if not (times % unit).any())
     earliest, latest = int(times.min()) // unit, int(times.max()) // unit
     span = latest - earliest + 1

@@ -14,19 +14,17 @@ from llmrec.data import Dataset
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prepared data with times, a split of its own, and a run on each of three splits."""
-    place = tmp_path_factory.mktemp("splits")
+    """Prepared data with times, a saved split, and a run on each of three splits."""
+    root = tmp_path_factory.mktemp("splits")
     rows = [(f"u{n % 30}", f"i{(11 * n + n // 30) % 60}", 1000 + 40 * n) for n in range(900)]
     Dataset.from_tables(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")).save(
-        place / "data"
+        root / "data"
     )
-    data = str(place / "data")
-    assert (
-        run(["data", "split", data, "--split", "cold-items", "--share", "0.3", "--out", str(place / "cut")]) == 0
-    )
-    for name, split in {"last": "leave-last-out", "cold": "cold-items", "own": str(place / "cut")}.items():
-        assert run(["fit", "popularity", "--data", data, "--split", split, "--out", str(place / name)]) == 0
-    return place
+    data = str(root / "data")
+    assert run(["data", "split", data, "--split", "cold-items", "--share", "0.3", "--out", str(root / "cut")]) == 0
+    for name, split in {"last": "leave-last-out", "cold": "cold-items", "saved": str(root / "cut")}.items():
+        assert run(["fit", "popularity", "--data", data, "--split", split, "--out", str(root / name)]) == 0
+    return root
 
 
 def evaluate(folder: Path, out: Path, runs: str, *words: str) -> int:
@@ -36,24 +34,24 @@ def evaluate(folder: Path, out: Path, runs: str, *words: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "split"), [("last", "leave-last-out"), ("cold", "cold-items"), ("own", "cold-items")]
+    ("name", "split"), [("last", "leave-last-out"), ("cold", "cold-items"), ("saved", "cold-items")]
 )
 def test_a_run_is_judged_on_the_split_it_keeps(folder: Path, tmp_path: Path, name: str, split: str) -> None:
     assert evaluate(folder, tmp_path, name) == 0
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    told = json.loads((folder / name / "manifest.json").read_text(encoding="utf-8"))["split"]
-    assert told["name"] == report["context"]["split"] == report["context"]["protocol"]["split"] == split
-    assert told["hash"] == report["context"]["split_hash"]
+    recorded = json.loads((folder / name / "manifest.json").read_text(encoding="utf-8"))["split"]
+    assert recorded["name"] == report["context"]["split"] == report["context"]["protocol"]["split"] == split
+    assert recorded["hash"] == report["context"]["split_hash"]
     assert report["notes"] == [] or "trained on" not in report["notes"][0]
 
 
 def test_other_splits_than_the_run_s_are_refused(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for (runs, *words), told in {
+    for (runs, *words), message in {
         ("last cold",): "their numbers cannot be compared",
-        ("own cold",): "their numbers cannot be compared",
-        ("own", "--split", "cold-items"): "it may have seen the answers",
+        ("saved cold",): "their numbers cannot be compared",
+        ("saved", "--split", "cold-items"): "it may have seen the answers",
         ("last", "--split", str(folder / "cut")): "it may have seen the answers",
         ("cold", "--protocol", "leave-last-out"): "judges 'leave-last-out' splits",
         ("cold", "--split", "cold"): "no split strategy named 'cold'",
@@ -61,16 +59,16 @@ def test_other_splits_than_the_run_s_are_refused(
         capsys.readouterr()
         assert evaluate(folder, tmp_path / "out", runs, *words) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert told in line
+        assert message in line
     assert not (tmp_path / "out").exists()
 
 
 def test_the_split_may_be_given_again(folder: Path, tmp_path: Path) -> None:
-    assert evaluate(folder, tmp_path / "a", "own", "--split", str(folder / "cut")) == 0
+    assert evaluate(folder, tmp_path / "a", "saved", "--split", str(folder / "cut")) == 0
     assert evaluate(folder, tmp_path / "b", "cold", "--split", "cold-items") == 0
 
 
-def test_a_run_without_a_kept_split_is_judged_by_its_name(folder: Path, tmp_path: Path) -> None:
+def test_a_run_without_a_saved_split_is_judged_by_its_name(folder: Path, tmp_path: Path) -> None:
     """As runs are that were made with the library, or copied."""
     from llmrec.models import load
 
@@ -89,10 +87,10 @@ def test_resume_knows_the_split(folder: Path, capsys: pytest.CaptureFixture[str]
 
 def test_help_says_what_is_held_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fit", "--help"]) == 0
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for words in (
         "all but each user's last two events",
         "global-time (the last tenth of all events",
         "llmrec data split",
     ):
-        assert words in told
+        assert words in text

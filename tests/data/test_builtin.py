@@ -37,7 +37,7 @@ def test_a_folder_is_read_where_it_is_called_as_a_built_in_data_set(
     data.save("ml-100k")
     assert Dataset.load("ml-100k").fingerprint == data.fingerprint
     (tmp_path / "ml-100k" / "dataset.json").unlink()
-    with pytest.raises(DataError, match=r"not a prepared data set.*; the built-in ml-100k is read where no"):
+    with pytest.raises(DataError, match=r"not a prepared data set.*; the built-in ml-100k is read where there"):
         Dataset.load("ml-100k")
 
 

@@ -1,4 +1,4 @@
-"""The data set: its doors, its fingerprint, and the round trip through a folder."""
+"""The data set: its constructors, its fingerprint, and the round trip through a folder."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ EVENTS = pl.DataFrame(
         "note": ["x", None, "", "y", "z"],
         "small": pl.Series([1, None, 3, -4, 5], dtype=pl.Int8),
         "large": pl.Series([1, 2, 3, 4, 2**64 - 1], dtype=pl.UInt64),
-        "told": [True, None, False, True, False],
+        "flag": [True, None, False, True, False],
         "day": [date(2020, 1, 1)] * 5,
-        "moment": [datetime(2020, 1, 1, tzinfo=UTC)] * 5,
+        "time": [datetime(2020, 1, 1, tzinfo=UTC)] * 5,
         "pause": [timedelta(microseconds=7)] * 5,
     }
 )

@@ -1,4 +1,4 @@
-"""What people do with items, in order of strength, under the names that logs have for it."""
+"""Behaviors in order of strength, under the names that logs have for them; scaled columns."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def with_strength(events: EventTable, more: Mapping[str, int]) -> EventTable:
 
 
 def scale_columns(events: EventTable, columns: Sequence[str]) -> EventTable:
-    """Add ``COLUMN_scaled``: less its mean, over its standard deviation; both stand in the step's note.
+    """Add ``COLUMN_scaled``: less its mean, over its standard deviation; the step's note has both.
 
-    They are taken over the whole log: a model that must not know the future's mean scales by its own.
+    They are those of the whole log: a model that must not use the mean of future events scales by itself.
     """
     for column in columns:
         frame = events.frame

@@ -1,4 +1,4 @@
-"""Cleaning on demand: impossible values, repeats, bots, spam, rare users and items; until nothing more goes."""
+"""Filters on demand: impossible values, conditions, repeats, bots, rare users and items; until nothing goes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FilterOptions:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> FilterOptions:
-        """Take those of the filters out of cleaning options. A single condition may stand by itself."""
+        """Take those of the filters out of cleaning options. A single condition needs no list."""
         mine = {field.name: options[field.name] for field in fields(cls) if field.name in options}
         where = mine.get("drop_where", ())
         return cls(**{**mine, "drop_where": (where,) if isinstance(where, str | pl.Expr) else tuple(where)})
@@ -52,7 +52,7 @@ Mask = Callable[[EventTable], pl.Series]
 
 
 def apply_filters(events: EventTable, options: FilterOptions) -> EventTable:
-    """Remove what ``options`` say, again and again: an item that goes may bring two equal events together.
+    """Remove what ``options`` say, until nothing more goes: a removed item may leave two equal events in a row.
 
     Raises DataError for a condition that cannot be used and for rates of a log without times.
     """

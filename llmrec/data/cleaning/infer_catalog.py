@@ -1,4 +1,4 @@
-"""Take the catalog from the event log itself, where the log says what its items are."""
+"""Take the catalog from the event log itself, where its columns describe the items."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from llmrec.data.readers.column_names import ITEMS, find_column
 
 log = logging.getLogger(__name__)
 
-# Columns that describe an item, not an event, wherever they stand in a log.
+# Columns that describe an item, not an event, in any log.
 _DESCRIBE = ("genres", "category", "categories", "brand", "author", "year", "item_summary")
-# A log's "name" may be its user's, so only these say what an item is called.
+# A log's "name" may be its user's, so only these are titles.
 _TITLES = tuple(name for name in ITEMS[TITLE] if name != "name")
-# An item's rows must agree this often: a review's own title stands under the same name in some logs.
+# An item's rows must agree this often: in some logs the column of that name is the review's title.
 LEAST_AGREEMENT = 0.9
 
 
@@ -38,7 +38,7 @@ def infer_catalog(events: EventTable) -> tuple[EventTable, Table]:
         log.warning("%s: no item table, so an item's title is its id; pass items= for real text", events.label)
         items = items.with_columns(events.items.gather(items[ITEM]).alias(TITLE))
     else:
-        log.info("%s: the catalog is taken from its own column %s", events.label, title)
+        log.info("%s: the catalog is taken from its column %s", events.label, title)
         moved = [title, *moved]
     for column in moved:
         items = items.join(_most_frequent(frame, column), on=ITEM, how="left", maintain_order="left")

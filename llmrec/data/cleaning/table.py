@@ -57,9 +57,9 @@ class Table:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EventTable(Table):
-    """Events with ids as codes: ``users`` and ``items`` are the names behind them, sorted and distinct.
+    """Events with ids as codes: ``users`` and ``items`` are the ids they stand for, sorted, distinct.
 
-    With ``order_only`` times are an order that somebody wrote as times, or none at all.
+    With ``order_only`` the log has no times, or an order that somebody wrote as times.
     """
 
     content = "events"

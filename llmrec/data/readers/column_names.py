@@ -1,4 +1,4 @@
-"""Map the column names that logs and catalogs really have onto ours, and say so in the log."""
+"""Map the column names of logs and catalogs onto ours, and log the mapping."""
 
 from __future__ import annotations
 

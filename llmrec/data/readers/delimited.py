@@ -33,7 +33,7 @@ def read_delimited(
     header: Sequence[str] = (),
     ids: Callable[[list[str]], Collection[str]] = lambda names: (),
 ) -> pl.DataFrame:
-    """Read CSV, TSV and their kind as text columns; empty cells are null. The first line tells the delimiter.
+    """Read CSV, TSV and their kind as text columns; empty cells are null. The first line decides the delimiter.
 
     ``header`` names the columns of a file whose first line is data already. Of the column names ``ids`` picks
     those that hold ids: they become Enum columns while they are read, so that their text is never in memory
@@ -77,7 +77,7 @@ def looks_like_data(names: Iterable[str]) -> bool:
 
 
 def no_header(names: Iterable[str]) -> str:
-    """Say that the first line names no columns, and the way out."""
+    """Return what is wrong with a first line that names no columns, and the way out."""
     return (
         f"its first line looks like data, not like names of columns: {', '.join(names)}; name them in their "
         "order, for example with --header user_id,item_id,rating,timestamp (header=[...])"
@@ -192,9 +192,9 @@ def _opened(path: Path, content: bytes | None) -> AbstractContextManager[Any]:
 
 
 def _explained(path: Path, error: Exception, *, skipped: int) -> DataError:
-    """Turn what the parser said into the row and the way out."""
-    said = " ".join(str(error).splitlines())
-    ragged = _RAGGED.search(said)
+    """Turn the parser's message into one with the row and the way out."""
+    message = " ".join(str(error).splitlines())
+    ragged = _RAGGED.search(message)
     if ragged is not None:
         row, expected, actual, cells = ragged.groups()
         shown = cells if len(cells) <= _SHOWN else f"{cells[:_SHOWN]}…"
@@ -202,9 +202,9 @@ def _explained(path: Path, error: Exception, *, skipped: int) -> DataError:
             f"{path.name}: data row {int(row) - skipped} has {actual} cells, the header has {expected}: "
             f"'{shown}'; correct it, or quote cells that hold the delimiter"
         )
-    if "UTF8" in said:
+    if "UTF8" in message:
         return _encoding_error(path, _undecodable_line(path))
-    return DataError(f"{path.name} cannot be read: {said}; look for a quote that is never closed")
+    return DataError(f"{path.name} cannot be read: {message}; look for a quote that is never closed")
 
 
 def _undecodable_line(path: Path) -> int:

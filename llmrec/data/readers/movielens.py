@@ -34,7 +34,7 @@ _GENRES = (
     "Western",
 )
 _U_ITEM = [ITEM, TITLE, "release_date", "video_release_date", "imdb_url", *_GENRES]
-# One byte that stands in no film title takes the place of the two of "::".
+# One byte that is in no film title replaces the two of "::".
 _SEPARATOR = "\x1f"
 
 

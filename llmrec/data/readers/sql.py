@@ -81,10 +81,10 @@ def _shown(connection: str) -> str:
 
 
 def _reason(error: Exception, connection: str) -> str:
-    """Return the first line of what the driver said, without the connection string, which may hold a password."""
-    said = str(error).strip().splitlines() or [type(error).__name__]
+    """Return the first line of the driver's message, without the connection string: it may hold a password."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
     secret = urlsplit(connection).password
-    first = said[0].replace(connection, _shown(connection))
+    first = lines[0].replace(connection, _shown(connection))
     return first.replace(secret, "***") if secret else first
 
 

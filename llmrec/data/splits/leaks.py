@@ -1,4 +1,4 @@
-"""Look for leaks: what would let a model predict answers without having learned anything, before training.
+"""Look for leaks: what would let a model predict answers without having learned anything.
 
 A finding's share is compared with a bound above which it is an error: a benchmark with it cannot be trusted.
 Below it is a warning, which the report shows. The bounds are set so that the public data sets as they are
@@ -29,7 +29,7 @@ Lists = tuple[Fold, Candidates]
 
 # Above this share of consecutive steps n to n + 1 that only one user took, ids were given out along histories.
 NUMBERED = 0.05
-# Fewer such steps than this may be chance.
+# Fewer such steps than this may be coincidence.
 LEAST_STEPS = 100
 # Above this share of answers equal to the history's last item, repeating it is a winning strategy.
 REPEATED = 0.05
@@ -208,7 +208,7 @@ def seeded_candidates(fold: Fold, candidates: Candidates) -> Finding | None:
     positions = [items.index(answer) for answer, items in lists if answer in items and len(items) > 1]
     enough = len(positions) >= LEAST_LISTS
     fixed = max(positions.count(position) for position in set(positions)) / len(positions) if enough else 0.0
-    chance = 3 / min((len(items) for _, items in lists if items), default=1)
+    by_chance = 3 / min((len(items) for _, items in lists if items), default=1)
     others: dict[str, list[frozenset[str]]] = {}
     for answer, items in lists:
         others.setdefault(answer, []).append(frozenset(items) - {answer})
@@ -216,7 +216,7 @@ def seeded_candidates(fold: Fold, candidates: Candidates) -> Finding | None:
     same = sum(len(set(sets)) == 1 for sets in several) / len(several) if several else 0.0
     distinct = len({negatives for sets in others.values() for negatives in sets})
     seeded = same if distinct > 1 else 0.0
-    share = max(fixed if fixed > max(chance, 0.2) else 0.0, seeded)
+    share = max(fixed if fixed > max(by_chance, 0.2) else 0.0, seeded)
     return _finding(
         "seeded-candidates",
         share,

@@ -19,7 +19,7 @@ _WINDOW = re.compile(r"(.+)-(\d+)-of-(\d+)")
 
 @dataclass(frozen=True)
 class SplitOption:
-    """An option of a strategy: its type on the command line, its default, and what it says."""
+    """An option of a strategy: its type on the command line, its default and its help."""
 
     name: str
     type: type
@@ -98,7 +98,7 @@ def strategy_of(split: str) -> str:
 
 
 def window_of(split: str) -> tuple[str, int, int] | None:
-    """Take ``rolling-1-of-3`` apart: its strategy, the window and how many there are; None for other names."""
+    """Return of ``rolling-1-of-3`` its strategy, the window and how many there are; None for other names."""
     window = _WINDOW.fullmatch(split)
     if window is None:
         return None

@@ -110,7 +110,7 @@ class Split:
 
     @classmethod
     def open(cls, name_or_folder: str, data: Dataset) -> Split:
-        """Split by a strategy's name with its defaults, or as a folder written by ``save`` says."""
+        """Split by a strategy's name with its defaults, or as saved in a folder by ``save``."""
         folder = Path(name_or_folder)
         if name_or_folder not in NAMED_SPLITS and folder.is_dir():
             return cls.load(folder, data)
@@ -207,7 +207,7 @@ class Split:
 
     @classmethod
     def load(cls, folder: str | Path, data: Dataset) -> Split:
-        """Cut ``data`` as a saved split says. Raises DataError if the split was made from other data."""
+        """Give ``data`` the parts of a saved split. Raises DataError if it was made from other data."""
         path = Path(folder)
         if not (path / "split.json").is_file():
             raise DataError(f"{path} is not a saved split; make one with: llmrec data split DIR")

@@ -136,11 +136,11 @@ def test_repeated_item_rows() -> None:
         clean(LOG, pl.concat([ITEMS, items(a="Another")]))
 
 
-def test_unseen_items_are_left_out_unless_kept() -> None:
+def test_unseen_items_are_left_out_unless_wanted() -> None:
     texts = items(z="Never seen", a="Film A", b="Film B", y=None)
     assert removed(clean(LOG, texts)) == {"items: no event names it": 2}
-    kept = clean(LOG, texts, keep_unseen_items=True, drop_items_without_text=True)
-    assert kept.items["item_id"].to_list() == ["z", "a", "b"]
+    cleaned = clean(LOG, texts, keep_unseen_items=True, drop_items_without_text=True)
+    assert cleaned.items["item_id"].to_list() == ["z", "a", "b"]
 
 
 def test_without_items_the_id_is_the_title(caplog: pytest.LogCaptureFixture) -> None:

@@ -35,7 +35,7 @@ def removed(cleaned: Cleaned) -> dict[str, int]:
     return {step.name: step.removed for step in cleaned.steps if step.removed and step.table == "events"}
 
 
-def test_impossible_values_are_told_and_dropped_on_demand(caplog: pytest.LogCaptureFixture) -> None:
+def test_impossible_values_are_logged_and_dropped_on_demand(caplog: pytest.LogCaptureFixture) -> None:
     assert removed(clean(SHOP, None)) == {}
     assert "2 events have impossible values; drop them with --drop-impossible" in caplog.text
     assert removed(clean(SHOP, None, drop_impossible=True)) == {

@@ -22,7 +22,7 @@ def test_the_catalog_from_the_log_itself(caplog: pytest.LogCaptureFixture) -> No
         data = Dataset.from_tables(log.with_columns(user_id=pl.lit("u"), timestamp=pl.col("timestamp") * 9))
     assert data.events.columns == ["user_id", "item_id", "timestamp"]
     assert data.catalog.table.rows() == [("a", "Film A", "x"), ("b", "Film B", None)]
-    assert "the catalog is taken from its own column Product Name" in caplog.text
+    assert "the catalog is taken from its column Product Name" in caplog.text
     with pytest.raises(DataError, match="1 of 2 items have no title"):
         Dataset.from_tables(
             log[:20]

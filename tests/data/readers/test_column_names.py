@@ -32,7 +32,7 @@ def test_known_names_are_mapped_and_the_mapping_is_logged(
     assert f"{header.split(',')[0]} -> user_id" in caplog.text
 
 
-def test_our_own_name_wins_over_an_alias(tmp_path: Path) -> None:
+def test_our_column_name_wins_over_an_alias(tmp_path: Path) -> None:
     file = tmp_path / "log.csv"
     file.write_text("asin,parent_asin,user_id,date,timestamp\na,p,u,2020,5\n")
     assert read_events(file).to_dicts() == [

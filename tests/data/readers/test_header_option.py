@@ -35,7 +35,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [TAOBAO, AMAZON, "1,1,5,100\n1,2,4,101\n"])
-def test_without_names_the_way_out_is_told(tmp_path: Path, text: str) -> None:
+def test_without_names_the_message_names_the_option(tmp_path: Path, text: str) -> None:
     with pytest.raises(
         DataError, match=r"UserBehavior.csv: .*first line looks like data.* --header user_id,item_id"
     ):
@@ -43,7 +43,7 @@ def test_without_names_the_way_out_is_told(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "header", "told"),
+    ("text", "header", "message"),
     [
         (TAOBAO, NAMES[:4], "--header names 4 columns, the first line has 5 cells"),
         ("user_id,item_id\n1,2\n", ["user_id", "item_id"], "first line names columns already"),
@@ -51,8 +51,8 @@ def test_without_names_the_way_out_is_told(tmp_path: Path, text: str) -> None:
         (TAOBAO, ["a", "b", "c", "d", "e"], "no column 'user_id'"),
     ],
 )
-def test_names_that_do_not_fit(tmp_path: Path, text: str, header: list[str], told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_names_that_do_not_fit(tmp_path: Path, text: str, header: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
         Dataset.from_files(written(tmp_path, text), header=header)
 
 

@@ -58,7 +58,7 @@ def test_stem() -> None:
 
 
 def read_triples(path: Path) -> pl.DataFrame:
-    """A format of one's own: user>item@time, one a line."""
+    """A format that llmrec does not ship: user>item@time, one a line."""
     cells = [re.split("[>@]", line) for line in path.read_text(encoding="utf-8").splitlines()]
     return pl.DataFrame(cells, schema=["customer", "sku", "ts"], orient="row")
 

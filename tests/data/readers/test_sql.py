@@ -51,7 +51,7 @@ def test_connections_that_do_not_work(tmp_path: Path) -> None:
         read_query("select 1", f"sqlite:///{tmp_path}/none.db")
 
 
-def test_what_a_driver_says_is_told_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_s_message_is_shown_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(query: str, uri: str, *, engine: str) -> pl.DataFrame:
         raise RuntimeError(f"cannot reach {uri} with hunter2\nat line 7")
 

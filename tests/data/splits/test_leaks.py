@@ -43,20 +43,20 @@ def test_ids_given_out_along_the_histories() -> None:
     split = Split.leave_last_out(
         Dataset.from_tables({"user_id": np.repeat(np.arange(60), 8), "item_id": items, "timestamp": items * 70})
     )
-    found = only(split)
-    assert (found.name, found.severity, found.share) == ("consecutive-ids", "error", 1.0)
+    finding = only(split)
+    assert (finding.name, finding.severity, finding.share) == ("consecutive-ids", "error", 1.0)
 
 
 def test_the_last_item_repeated() -> None:
     events = shop().events
     last = events.group_by("user_id", maintain_order=True).last().with_columns(pl.col("timestamp") + 5)
     data = shop().with_events(pl.concat([events, last]).sort("user_id", "timestamp"))
-    found = {finding.name: finding for finding in check(Split.leave_last_out(data))}
-    assert (found["repeated-last-item"].severity, found["repeated-last-item"].share) == ("error", 1.0)
+    findings = {finding.name: finding for finding in check(Split.leave_last_out(data))}
+    assert (findings["repeated-last-item"].severity, findings["repeated-last-item"].share) == ("error", 1.0)
     habit = toy_films(n_items=4, length=8)
     same = habit.with_events(habit.events.with_columns(pl.col("item_id").first().over("user_id")))
-    found = {finding.name: finding for finding in check(Split.leave_last_out(same))}
-    assert found["repeated-last-item"].severity == "warning"  # a log where it is usual is a shop's
+    findings = {finding.name: finding for finding in check(Split.leave_last_out(same))}
+    assert findings["repeated-last-item"].severity == "warning"  # a log where it is normal is a shop's
 
 
 def test_items_of_one_title() -> None:
@@ -83,19 +83,19 @@ def test_answers_that_are_trained_on() -> None:
 
 
 @pytest.mark.parametrize("cut", [Split.user_disjoint, Split.cold_items])
-def test_what_a_split_keeps_apart_may_not_meet_once(cut: object) -> None:
+def test_what_a_strategy_keeps_out_of_train_may_not_be_there_once(cut: object) -> None:
     split = cut(shop())  # type: ignore[operator]
     leaked = split.train.with_events(pl.concat([split.train.events, split.held_out[:1]]))
-    found = [finding for finding in check(planted(split, train=leaked)) if finding.name == "test-in-train"]
-    assert [finding.severity for finding in found] == ["error"]
+    findings = [finding for finding in check(planted(split, train=leaked)) if finding.name == "test-in-train"]
+    assert [finding.severity for finding in findings] == ["error"]
 
 
 def test_training_on_the_future() -> None:
     data = shop()
     parts = np.zeros(data.events.height, dtype=np.int8)
     parts[::8] = 2
-    found = only(Split("by hand", data, parts))
-    assert (found.name, found.severity, found.share) == ("future-in-train", "error", 1.0)
+    finding = only(Split("by hand", data, parts))
+    assert (finding.name, finding.severity, finding.share) == ("future-in-train", "error", 1.0)
     late = Split.global_time(data)
     other = late.held_out[-1:].with_columns(user_id=pl.lit("somebody else"))
     moved = planted(late, train=data.with_events(pl.concat([late.train.events, other])))
@@ -107,15 +107,15 @@ def test_candidate_lists_that_give_the_answer_away() -> None:
     answers = dict(split.test.answers.iter_rows())
     rng = np.random.default_rng(1)
 
-    def drawn(answer: str, generator: np.random.Generator, place: int) -> list[str]:
+    def drawn(answer: str, generator: np.random.Generator, position: int) -> list[str]:
         others = [str(n) for n in generator.permutation(500)[:20] if str(n) != answer][:19]
-        return [*others[:place], answer, *others[place:]]
+        return [*others[:position], answer, *others[position:]]
 
     fair = {user: drawn(item, rng, int(rng.integers(20))) for user, item in answers.items()}
     assert seeded_candidates(split.test, fair) is None
     first = {user: drawn(item, rng, 0) for user, item in answers.items()}
-    found = check(split, candidates=(split.test, first))
-    assert [(f.name, f.severity, f.share) for f in found] == [("seeded-candidates", "error", 1.0)]
+    findings = check(split, candidates=(split.test, first))
+    assert [(f.name, f.severity, f.share) for f in findings] == [("seeded-candidates", "error", 1.0)]
     common = replace(split.test, answers=split.test.answers.with_columns(item_id=pl.Series(["7", "9"] * 30)))
     seeded = {
         user: drawn(item, np.random.default_rng(int(item)), int(rng.integers(20)))

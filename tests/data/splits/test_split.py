@@ -18,7 +18,7 @@ LOGS = st.lists(st.tuples(st.sampled_from("uvwx"), st.sampled_from("abc"), st.in
 
 
 def numbered(rows: list[tuple[str, str, int]]) -> Dataset:
-    """Number the events, so that each can be told from every other."""
+    """Number the events, so that no two are equal."""
     assume(any(sum(user == row[0] for row in rows) >= 3 for user in "uvwx"))
     table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row").with_row_index("number")
     return Dataset.from_tables(table)
@@ -67,7 +67,7 @@ def test_several_answers_and_users_without_one() -> None:
     assert split.test.answers.is_empty()
 
 
-def test_the_hash_sees_what_is_asked_and_what_is_answered() -> None:
+def test_the_hash_depends_on_name_parts_and_data() -> None:
     data = toy_films()
     parts = Split.leave_last_out(data).parts
     other = parts.copy()

@@ -144,10 +144,10 @@ def test_new_users_and_new_items_stay_out_of_train() -> None:
     rows = [(f"u{n % 40}", f"i{rng.integers(60)}", 1000 + n) for n in range(800)]
     data = numbered(rows)
     people = Split.user_disjoint(data, share=0.2)
-    asked = set(people.test.answers["user_id"])
-    assert len(asked) == 8
-    assert not asked & set(people.train.events["user_id"])
-    assert not asked & set(people.valid.answers["user_id"])
+    test_users = set(people.test.answers["user_id"])
+    assert len(test_users) == 8
+    assert not test_users & set(people.train.events["user_id"])
+    assert not test_users & set(people.valid.answers["user_id"])
     assert people.test.histories.lengths().min() == 19
     things = Split.cold_items(data, share=0.2)
     cold = set(things.test.answers["item_id"])
