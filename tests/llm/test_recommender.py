@@ -19,6 +19,8 @@ from llmrec.models.base import Recommender
 from llmrec.models.fit_network import ndcg_on
 from llmrec.models.llm.network import Losses
 from llmrec.models.ranking import table_of
+from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.resources.cache import sha256_of
 from llmrec.training.batching import IGNORE, Batch, inputs_and_targets
 
 ENCODINGS = ("text", "soft", "hybrid")
@@ -221,6 +223,17 @@ def test_a_damaged_file_is_named(soft: LLMRecommender, tmp_path: Path, file: str
     else:
         path.write_bytes(whole[:-9] if damage == "cut" else whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(ArtifactError, match=rf"{Path(file).name} is (damaged|missing)"):
+        load(tmp_path / "run")
+
+
+def test_a_head_of_another_version_is_refused(soft: LLMRecommender, tmp_path: Path) -> None:
+    soft.save(tmp_path / "run")
+    path, manifest = tmp_path / "run" / "head.safetensors", tmp_path / "run" / "manifest.json"
+    head, digest = read_tensors(path), sha256_of(path)
+    head["user.weight"] = head.pop("user_projection.weight")
+    write_tensors(path, head)
+    manifest.write_text(manifest.read_text("utf-8").replace(digest, sha256_of(path)), "utf-8")
+    with pytest.raises(ArtifactError, match=r"head.safetensors was written by another version .*; fit it again"):
         load(tmp_path / "run")
 
 

@@ -12,6 +12,7 @@ from llmrec import Histories, Recipe, Split
 from llmrec.data import Sequences
 from llmrec.models import LLMRecommender
 from llmrec.models.llm.network import Losses
+from llmrec.models.llm.title_loss import title_loss
 from llmrec.training.batching import Batch
 
 
@@ -88,7 +89,7 @@ def test_the_title_loss_trains(tiny_recipe: Callable[..., Recipe], toy_split: Sp
         batch = batch_of(model, sequences_of(model, ["3", "4", "5"], ["8", "9"]))
         with torch.no_grad():
             hidden = network.hidden(batch["tokens"], batch["placeholders"], network.items())
-            losses[weight] = float(network._titles(hidden, batch["tokens"], batch["prefix"].expand(2)))
+            losses[weight] = float(title_loss(network.model, hidden, batch["tokens"], batch["prefix"].expand(2)))
     assert losses[1.0] < losses[0.0] - 0.1
 
 

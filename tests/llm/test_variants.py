@@ -91,7 +91,7 @@ def test_packed_gives_the_loss_and_gradients_of_padded(tiny_recipe: MakeRecipe, 
         network.pack = pack
         sequences = model_sequences(model)
         loss = network(**model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 4], [1, 0, 1], [2, 1, 4]]))))
-        weights = [network.user.weight, network.get_parameter("items.ids.weight")]
+        weights = [network.user_projection.weight, network.get_parameter("items.ids.weight")]
         found[pack] = loss, *torch.autograd.grad(loss, weights)
     for padded, together in zip(found[False], found[True], strict=True):
         torch.testing.assert_close(padded, together, atol=1e-5, rtol=1e-4)
@@ -152,10 +152,9 @@ def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, toy_spli
         every=1,
     )
     batch = model.encoder.collate(model_sequences(model), Batch(0, np.array([[0, 0, 4]])))
-    found = network._fresh(None, batch["placeholders"], batch["targets"][batch["targets"] >= 0])
-    assert found is not None
-    inside, encodings = found
-    assert set(inside.tolist()) <= set(model_sequences(model)[0].tolist())
+    read, targets = (batch[name][batch[name] >= 0] for name in ("placeholders", "targets"))
+    codes, encodings = network._finetuned_texts(read, targets)
+    assert set(codes.tolist()) <= set(model_sequences(model)[0].tolist())
     adapter = [value for name, value in network.named_parameters() if "lora_B" in name]
     gradients = torch.autograd.grad(encodings.pow(3).sum(), adapter)
     assert all(float(gradient.abs().max()) > 0 for gradient in gradients)
@@ -219,4 +218,4 @@ def test_titles_alone_can_be_learned(tiny_recipe: MakeRecipe, toy_split: Split) 
     short, model = (LLMRecommender(recipe).fit(toy_split.train) for recipe in recipes)
     assert model.train_log[1]["loss"] < model.train_log[0]["loss"] - 0.2
     # Nothing of the items' softmax reached the head: it is as it was drawn, however long the training.
-    assert torch.equal(short.encoder.network.user.weight, model.encoder.network.user.weight)
+    assert torch.equal(short.encoder.network.user_projection.weight, model.encoder.network.user_projection.weight)

@@ -88,7 +88,7 @@ def _add_parts(network: NextItemNetwork, recipe: Recipe, fields: EventFields, en
     from llmrec.training.repeat_bias import RepeatBias
     from llmrec.training.response_heads import ResponseHeads
 
-    dim, width, responses = recipe.head.dim, network.user.in_features, recipe.responses
+    dim, width, responses = recipe.head.dim, network.user_projection.in_features, recipe.responses
     if fields.bins.fields and encoding.embeds_fields:
         network.events = FieldEmbeddings(fields.bins.sizes, width)
     if fields.tasks.specs:

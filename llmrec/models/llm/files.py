@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from llmrec.models.llm.network import NextItemNetwork
 
+STATISTICS = ("text_mean", "text_scale", "counts")  # beside the trained values in head.safetensors
+
 
 def write_llm(state: LLMState, folder: Path, *, base: str) -> None:
     """Write everything that ``read_llm`` needs; ``base`` is what the recipe calls the base model."""
@@ -34,11 +36,8 @@ def write_llm(state: LLMState, folder: Path, *, base: str) -> None:
 
     network, encodings = state.encoder.network, state.encodings
     save_adapter(network.model, folder / "adapter", base=base)
-    statistics: Tensors = {
-        "text_mean": encodings.mean,
-        "text_scale": np.array([encodings.scale], dtype=np.float32),
-        "counts": state.counts,
-    }
+    scale = np.array([encodings.scale], dtype=np.float32)
+    statistics: Tensors = dict(zip(STATISTICS, (encodings.mean, scale, state.counts), strict=True))
     write_tensors(folder / "head.safetensors", head_arrays(network) | statistics)
     vectors: Tensors = {"texts": encodings.texts, "items": state.items.vectors}
     write_tensors(folder / "embeddings.safetensors", vectors)
@@ -60,8 +59,9 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base_identity: s
     prompts = _read_prompts(folder / "prompt.yaml")
     fields = read_fields(folder, recipe, n_items=len(catalog))
     head = read_tensors(folder / "head.safetensors")
-    mean, scale, counts = head.pop("text_mean"), float(head.pop("text_scale")[0]), head.pop("counts")
-    encodings = TextEncodings(read_tensors(folder / "embeddings.safetensors")["texts"], mean, scale)
+    mean, scale, counts = (head.pop(name) for name in STATISTICS)
+    texts = read_tensors(folder / "embeddings.safetensors")["texts"]
+    encodings = TextEncodings(texts, mean, float(scale[0]))
     base, tokenizer = load_backbone(recipe.backbone)
     name = recipe.backbone.base
     identity = identity_of(name, base)
@@ -77,6 +77,7 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base_identity: s
         counts=counts,
         fields=fields,
     )
+    _check_names(head, encoder.network, folder / "head.safetensors")
     put_head(encoder.network, head)
     merge(encoder.network.eval().model)
     items = replace(IndexedItems.of(encoder.network), index=ItemIndex.load(folder / "index.faiss"))
@@ -100,6 +101,14 @@ def put_head(network: NextItemNetwork, arrays: Tensors) -> None:
                 parameters[name][: len(values)] = values
             else:
                 parameters[name].copy_(values)
+
+
+def _check_names(arrays: Tensors, network: NextItemNetwork, path: Path) -> None:
+    differ = arrays.keys() ^ _head_parameters(network).keys()
+    if differ:
+        raise ArtifactError(
+            f"{path} was written by another version of llmrec: only one has {min(differ)}; fit it again"
+        )
 
 
 def _head_parameters(network: NextItemNetwork) -> dict[str, torch.nn.Parameter]:

@@ -81,11 +81,11 @@ class HistoryEncoder:
 
     def users(self, windows: Windows) -> Float32s:
         """Return each history's user vector ``W u``, unit length, float32 [n, dim]."""
-        return self._encode(windows, self.network.users, width=self.network.user.out_features)
+        return self._encode(windows, self.network.users, width=self.network.user_projection.out_features)
 
     def states(self, windows: Windows) -> Float32s:
         """Return the LLM's own state ``u`` at the end of each history, float32 [n, hidden]."""
-        return self._encode(windows, lambda states: states, width=self.network.user.in_features)
+        return self._encode(windows, lambda states: states, width=self.network.user_projection.in_features)
 
     def _encode(self, windows: Windows, head: Callable[[torch.Tensor], torch.Tensor], *, width: int) -> Float32s:
         import torch

@@ -1,4 +1,4 @@
-"""Items' lines through the LLM: one vector a line, and a table of lines that a tuned tower encodes anew."""
+"""Finetuned item texts: encoded with gradient in part every step, all of them anew every so many steps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class ItemEncoder(nn.Module):
-    """All lines of a catalog, for a tower whose text encodings are tuned.
+    """The tokenized texts of a catalog whose encodings are finetuned.
 
     A step encodes as many items of its batch as ``budget`` tokens hold, with gradient; every ``every`` steps
-    all encodings are made anew without.
+    all encodings are computed anew without.
     """
 
     tokens: torch.Tensor
@@ -38,26 +38,26 @@ class ItemEncoder(nn.Module):
         self.scale, self.budget, self.every = scale, budget, every
 
     def sample(self, codes: torch.Tensor) -> torch.Tensor:
-        """Choose at random as many of ``codes`` as the budget holds, at least one."""
-        mixed = codes[torch.randperm(len(codes), device=codes.device)]
-        fits = torch.cumsum(self.lengths[mixed] + 1, 0) <= self.budget
+        """Draw as many of ``codes`` as the budget holds, at least one."""
+        shuffled = codes[torch.randperm(len(codes), device=codes.device)]
+        fits = torch.cumsum(self.lengths[shuffled] + 1, 0) <= self.budget
         fits[0] = True
-        return mixed[fits]
+        return shuffled[fits]
 
     def encode(self, codes: torch.Tensor, read: ReadTokens) -> torch.Tensor:
-        """Encode lines as the frozen ones were standardized, float32 [n, hidden]."""
+        """Encode items' texts, standardized as the frozen ones were: float32 [n, hidden]."""
         lengths = self.lengths[codes]
         tokens = self.tokens[codes, : int(lengths.max()) + 1]
         return (mean_pooled(read, tokens, lengths) - self.mean) / self.scale
 
     def refresh_if_due(self, tower: ItemTower, read: ReadTokens) -> None:
-        """Count a step; where it is time, make all encodings anew."""
+        """Count a step; after every ``every`` of them, compute all encodings anew."""
         if int(self.step) % self.every == 0 and int(self.step):
             self.refresh(tower, read)
         self.step += 1
 
     def refresh(self, tower: ItemTower, read: ReadTokens) -> None:
-        """Make all encodings anew, without gradient."""
+        """Compute all encodings anew, without gradient."""
         with torch.no_grad():
             order = torch.argsort(self.lengths, stable=True)
             size = max(self.budget // (int(self.lengths.max()) + 1), 1)

@@ -1,4 +1,4 @@
-"""The items' side of the network: a vector for each, of its text and of what people did with it."""
+"""The item tower: a vector for each item, of its text and of what people did with it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from llmrec.config import HeadConfig
 
 
 class ItemTower(nn.Module):
-    """``v_i = normalize(MLP(text_i) + g * id_i)``: text gives every item a place, the id what text misses.
+    """``v_i = normalize(MLP(text_i) + g * id_i)``: text generalizes to new items, the id holds what text misses.
 
     In training the id of whole items is dropped at random, so that an item never seen is scored by its text.
+    ``texts`` [n_items, width] are standardized text encodings, ``known`` [n_items] whether training has the item.
     """
 
     texts: torch.Tensor
@@ -31,29 +32,29 @@ class ItemTower(nn.Module):
             nn.init.normal_(self.ids.weight, std=head.dim**-0.5)
 
     def forward(
-        self, codes: torch.Tensor | None = None, fresh: tuple[torch.Tensor, torch.Tensor] | None = None
+        self, codes: torch.Tensor | None = None, finetuned: tuple[torch.Tensor, torch.Tensor] | None = None
     ) -> torch.Tensor:
-        """Return items' vectors before normalization: [n_items, dim], or [n, dim] of some ``codes``.
+        """Return item vectors before normalization: [n_items, dim], or [n, dim] of ``codes``.
 
-        ``fresh`` are places among the rows returned, and the text encodings [., width] to take there instead
-        of the kept ones: gradients flow through them.
+        ``finetuned``: rows of what is returned [m], and the text encodings [m, width] to use there instead of
+        ``texts``: the gradient flows through them.
         """
         rows = slice(None) if codes is None else codes
         texts = self.texts[rows]
-        if fresh is not None:
-            texts = texts.index_copy(0, fresh[0], fresh[1])
+        if finetuned is not None:
+            texts = texts.index_copy(0, finetuned[0], finetuned[1])
         vectors: torch.Tensor = self.text(texts)
         if self.ids is None:
             return vectors
         ids = self.ids.weight if codes is None else self.ids(codes)
         residual = self.gate * ids * self.known[rows, None]
         if self.training and self.dropout:
-            kept = torch.rand(len(residual), 1, device=residual.device) >= self.dropout
-            residual = residual * kept
+            mask = torch.rand(len(residual), 1, device=residual.device) >= self.dropout
+            residual = residual * mask
         return vectors + residual
 
     def initialize_ids(self, vectors: torch.Tensor) -> None:
-        """Begin the id residuals at another model's item vectors, [n_items, dim]."""
+        """Start the id residuals at another model's item vectors, [n_items, dim]."""
         assert self.ids is not None
         with torch.no_grad():
             self.ids.weight.copy_(vectors)

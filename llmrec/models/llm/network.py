@@ -1,9 +1,9 @@
-"""The trained network: an adapted LLM reads a history once, every position guesses the next item."""
+"""The trained network: an adapted LLM reads a history once, every position predicts the next item."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
@@ -11,24 +11,27 @@ from torch import nn
 from torch.nn import functional
 
 from llmrec.config import HeadConfig, TrainConfig
-from llmrec.llm.backbone import encoder, language_logits, token_size
+from llmrec.llm.backbone import encoder, token_size
 from llmrec.models.llm.item_encoder import ItemEncoder
 from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.packing import packed, unpacked
-from llmrec.training.catalog_softmax import catalog_loss
-from llmrec.training.chunked import sum_in_parts
+from llmrec.models.llm.title_loss import title_loss
+from llmrec.training.catalog_softmax import Added, catalog_loss
 from llmrec.training.field_embeddings import FieldEmbeddings
-from llmrec.training.losses import log_expected, negative_weights, predictions_of, sampled_cross_entropy
+from llmrec.training.losses import (
+    Predictions,
+    log_expected,
+    negative_weights,
+    predictions_of,
+    sampled_cross_entropy,
+)
 from llmrec.training.repeat_bias import RepeatBias
 from llmrec.training.response_heads import Labels, ResponseHeads, TargetStates
-
-# A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
-TITLES_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What is learned: the weights of the three losses, and how many negatives (None: the whole catalog)."""
+    """The weights of the three losses, and how many negatives are sampled (None: exact softmax)."""
 
     item: float = 1.0
     title: float = 0.0
@@ -36,11 +39,24 @@ class Losses:
     negatives: int | None = None
 
 
+class BatchItems(NamedTuple):
+    """Item vectors before normalization [n, dim]: of ``codes`` [n], sorted, or of the whole catalog if None."""
+
+    vectors: torch.Tensor
+    codes: torch.Tensor | None
+
+    def rows(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the rows of ``vectors`` that hold some item codes; negative ones, at padding, stay negative."""
+        if self.codes is None:
+            return codes
+        return torch.where(codes >= 0, torch.searchsorted(self.codes, codes), codes)
+
+
 class NextItemNetwork(nn.Module):
     """Scores ``s(u, i) = tau * cos(W u, v_i) + b_i`` with ``u`` the LLM's hidden state after an item."""
 
     log_q: torch.Tensor
-    weights: torch.Tensor
+    negative_weights: torch.Tensor
 
     def __init__(
         self,
@@ -61,25 +77,25 @@ class NextItemNetwork(nn.Module):
         tokens = model.get_input_embeddings().weight
         hidden = tokens.shape[1]
         self.items = ItemTower(texts, counts > 0, head)
-        self.user = nn.Linear(hidden, head.dim)
-        self.soft_token = nn.Linear(head.dim, hidden)
+        self.user_projection = nn.Linear(hidden, head.dim)
+        self.soft_token_projection = nn.Linear(head.dim, hidden)
         self.dropout = nn.Dropout(head.dropout)
         self.log_temperature = nn.Parameter(torch.tensor(head.temperature).log())
         self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
-        # Blocks normalize what they read, so a slot's size does not change what they see of it. It changes how
-        # much of the item the residual stream carries to the readout: at token size the blocks drown it.
+        # Blocks normalize what they read, so the size of a soft token does not change what they see of it. It
+        # changes how much of the item the residual stream carries to the last state: at token size too little.
         self.soft_token_size = head.soft_token_scale * token_size(model)
         # Set by who builds the network, after everything else: the other weights begin as they would without.
         self.events: FieldEmbeddings | None = None
         self.responses: ResponseHeads | None = None
         self.repeat_bias: RepeatBias | None = None
         self.in_basket: nn.Linear | None = None
-        self.item_encoder = item_encoder  # of a tuned tower
+        self.item_encoder = item_encoder  # where item texts are finetuned
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
         self.checkpoint_buffers = () if item_encoder is None else ("items.texts", "item_encoder.step")
         if losses.negatives is not None:
             weights = negative_weights(counts)
-            self.register_buffer("weights", weights, persistent=False)
+            self.register_buffer("negative_weights", weights, persistent=False)
             self.register_buffer("log_q", log_expected(weights, losses.negatives), persistent=False)
 
     def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
@@ -95,7 +111,7 @@ class NextItemNetwork(nn.Module):
         ]
 
     def refresh(self) -> None:
-        """Encode the catalog with the weights of the moment, for a tuned tower in training."""
+        """Encode the catalog by the present weights, where item texts are being finetuned."""
         if self.item_encoder is not None:
             self.item_encoder.refresh(self.items, self._encode_tokens)
 
@@ -111,10 +127,10 @@ class NextItemNetwork(nn.Module):
         return torch.where(known, self.bias, torch.quantile(self.bias[known], self.cold_bias))
 
     def soft_tokens(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Turn item vectors before normalization [..., dim] into what stands in an item slot, [..., hidden]."""
-        placeholders: torch.Tensor = self.soft_token(vectors)
-        rms = placeholders.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
-        return placeholders * rms * self.soft_token_size
+        """Turn item vectors before normalization [..., dim] into what is read as tokens are, [..., hidden]."""
+        projected: torch.Tensor = self.soft_token_projection(vectors)
+        scale = projected.pow(2).mean(-1, keepdim=True).add(1e-8).rsqrt()
+        return projected * scale * self.soft_token_size
 
     def embedded(
         self,
@@ -128,11 +144,11 @@ class NextItemNetwork(nn.Module):
         if not bool((placeholders >= 0).any()):
             return words
         # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
-        # Looked up first, entered then: a batch holds a thousand items, a catalog many thousands.
-        chosen = self.soft_tokens(functional.embedding(placeholders.clamp(min=0), vectors)).to(words.dtype)
+        # Looked up first, projected then: a batch holds a thousand items, a catalog many thousands.
+        items = self.soft_tokens(functional.embedding(placeholders.clamp(min=0), vectors)).to(words.dtype)
         if bins is not None and self.events is not None:
-            chosen = self.events(chosen, bins, self.soft_token_size)
-        return torch.where((placeholders >= 0)[..., None], self.dropout(chosen), words)
+            items = self.events(items, bins, self.soft_token_size)
+        return torch.where((placeholders >= 0)[..., None], self.dropout(items), words)
 
     def hidden(
         self,
@@ -144,26 +160,19 @@ class NextItemNetwork(nn.Module):
         """Run the LLM over serialized histories. Returns [n, length, hidden] in float32.
 
         ``placeholders`` are rows of ``vectors``, item vectors before normalization; ``bins`` [n, length, n_fields]
-        what their events say. Padding stands right of everything, where causal attention never looks back
-        from: no mask is needed.
+        are those of their events. Padding is right of everything, and causal attention looks left: no mask is
+        needed.
         """
         embedded = self.embedded(tokens, placeholders, vectors, bins)
         if not self.pack:
-            return self._read(embedded).float()
-        row, options = packed(embedded, (tokens >= 0) | (placeholders >= 0), encoder(self.model))
-        return unpacked(self._read(row, **options), (tokens >= 0) | (placeholders >= 0)).float()
-
-    def _read(self, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
-        # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
-        with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16):
-            states: torch.Tensor = encoder(self.model)(
-                inputs_embeds=embedded, use_cache=False, **options
-            ).last_hidden_state
-        return states
+            return self._run_blocks(embedded).float()
+        mask = (tokens >= 0) | (placeholders >= 0)
+        row, options = packed(embedded, mask, encoder(self.model))
+        return unpacked(self._run_blocks(row, **options), mask).float()
 
     def users(self, states: torch.Tensor) -> torch.Tensor:
         """Project hidden states to unit user vectors, [..., dim]."""
-        return functional.normalize(self.user(states), dim=-1)
+        return functional.normalize(self.user_projection(states), dim=-1)
 
     def forward(
         self,
@@ -178,120 +187,113 @@ class NextItemNetwork(nn.Module):
         labels: Labels | None = None,
         inputs: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return the loss of a batch: catalog softmax at every item boundary, plus the title loss.
+        """Return the loss of a batch: the weighted sum of next-item, response and title loss.
 
         ``context_positions``: which boundary predicts each target, see ``predictions_of``. ``labels``: what else
         is known of the target events, for their loss. ``inputs`` [n, length]: the items read, for repeats.
         """
-        rows, places = torch.nonzero(targets >= 0, as_tuple=True)
-        truth = targets[rows, places]
-        negatives = self._negatives()
-        # Only items that take part are computed: all of them, or with sampling those of this batch.
-        codes = (
-            None
-            if negatives is None
-            else torch.unique(torch.cat([placeholders[placeholders >= 0], truth, negatives]))
-        )
+        rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
+        target_items = targets[rows, columns]
+        negatives = self._draw_negatives()
         if self.item_encoder is not None and self.training:
             self.item_encoder.refresh_if_due(self.items, self._encode_tokens)
-        raw = self.items(codes, self._fresh(codes, placeholders, truth))
-        read = (
-            placeholders
-            if codes is None
-            else torch.where(placeholders >= 0, torch.searchsorted(codes, placeholders), placeholders)
-        )
-        hidden = self.hidden(tokens, read, raw, bins)
+        items = self._batch_items(placeholders, target_items, negatives)
+        hidden = self.hidden(tokens, items.rows(placeholders), items.vectors, bins)
         loss = hidden.new_zeros(())
         if self.losses.item:
             predictions = predictions_of(targets, context_positions)
-            own = predictions.rows
-            weights = (
-                None
-                if labels is None or "weights" not in labels
-                else labels["weights"][own, predictions.positions]
-            )
-            asked = self.dropout(hidden[own, states[own, predictions.context_positions]])
-            users = self.users(asked)
-            if self.in_basket is not None:
-                aside = functional.normalize(self.in_basket(asked), dim=-1)
-                users = torch.where(predictions.in_basket[:, None], aside, users)
-            again = None
-            if self.repeat_bias is not None and inputs is not None:
-                again = self.repeat_bias(users, inputs, own, predictions.n_visible)
-            loss = loss + self.losses.item * self._next_item(
-                users, raw, targets[own, predictions.positions], codes, negatives, weights, again
-            )
+            users, repeats = self._predicting_users(hidden, states, predictions, inputs)
+            of_predictions = predictions.rows, predictions.positions
+            weights = labels["weights"][of_predictions] if labels and "weights" in labels else None
+            item_loss = self._item_loss(users, targets[of_predictions], items, negatives, weights, repeats)
+            loss = loss + self.losses.item * item_loss
         if self.losses.response and self.responses is not None and labels is not None:
-            here = truth if codes is None else torch.searchsorted(codes, truth)
-            vectors = functional.embedding(here, raw)
-            taught = TargetStates(hidden, states, (rows, places))
-            loss = loss + self.losses.response * self.responses.loss(taught, vectors, labels)
+            vectors = functional.embedding(items.rows(target_items), items.vectors)
+            target_states = TargetStates(hidden, states, (rows, columns))
+            loss = loss + self.losses.response * self.responses.loss(target_states, vectors, labels)
         if self.losses.title:
             # Nothing says what a window that goes on with a history begins with: its first title is no target.
-            begin = torch.where(targets[:, 0] >= 0, prefix, states[:, 1] + 1)
-            loss = loss + self.losses.title * self._titles(hidden, tokens, begin)
+            starts = torch.where(targets[:, 0] >= 0, prefix, states[:, 1] + 1)
+            loss = loss + self.losses.title * title_loss(self.model, hidden, tokens, starts)
         return loss
 
-    def _negatives(self) -> torch.Tensor | None:
-        if self.losses.negatives is None:
-            return None
-        return torch.multinomial(self.weights, self.losses.negatives, replacement=False)
-
-    def _next_item(
-        self,
-        users: torch.Tensor,
-        raw: torch.Tensor,
-        truth: torch.Tensor,
-        codes: torch.Tensor | None,
-        negatives: torch.Tensor | None,
-        weights: torch.Tensor | None,
-        again: tuple[torch.Tensor, torch.Tensor] | None,
-    ) -> torch.Tensor:
-        vectors, scale = functional.normalize(raw, dim=-1), self.log_temperature.exp()
-        if codes is None or negatives is None:
-            # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
-            bias = self.bias.masked_fill(~self.items.known, -torch.inf)
-            return catalog_loss(scale * users, vectors, bias, truth, weights=weights, added=again)
-        places = torch.searchsorted(codes, truth), torch.searchsorted(codes, negatives)
-        own = scale * (users * functional.embedding(places[0], vectors)).sum(-1) + self.bias[truth]
-        others = scale * users @ vectors[places[1]].T + self.bias[negatives]
-        if again is not None:
-            held, values = again
-            own = own + (values * (held == truth[:, None])).sum(-1)
-            drawn = torch.full_like(self.bias, -1, dtype=torch.long)
-            drawn[negatives] = torch.arange(len(negatives), device=drawn.device)
-            others = others.scatter_add(1, drawn[held].clamp(min=0), values * (drawn[held] >= 0))
-        return sampled_cross_entropy(own, others, truth, negatives=negatives, log_q=self.log_q, weights=weights)
-
-    def _fresh(
-        self, codes: torch.Tensor | None, placeholders: torch.Tensor, truth: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Encode items of this batch with gradient, for a tuned tower: their rows, and their encodings."""
-        if self.item_encoder is None or not self.training:
-            return None
-        inside = self.item_encoder.sample(torch.unique(torch.cat([placeholders[placeholders >= 0], truth])))
-        encodings = self.item_encoder.encode(inside, self._encode_tokens)
-        return (inside if codes is None else torch.searchsorted(codes, inside)), encodings
+    def _run_blocks(self, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
+        # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
+        with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16):
+            states: torch.Tensor = encoder(self.model)(
+                inputs_embeds=embedded, use_cache=False, **options
+            ).last_hidden_state
+        return states
 
     def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self._read(self.model.get_input_embeddings()(tokens))
+        return self._run_blocks(self.model.get_input_embeddings()(tokens))
 
-    def _titles(self, hidden: torch.Tensor, tokens: torch.Tensor, begin: torch.Tensor) -> torch.Tensor:
-        """Next-token loss on the items' lines: in a serialized history the next title is the next text.
+    def _draw_negatives(self) -> torch.Tensor | None:
+        """Draw item codes without replacement; None for the exact softmax."""
+        if self.losses.negatives is None:
+            return None
+        return torch.multinomial(self.negative_weights, self.losses.negatives, replacement=False)
 
-        ``begin`` [n]: the position of each row's first target.
-        """
-        behind = torch.arange(tokens.shape[1], device=tokens.device) >= begin[:, None]
-        rows, places = torch.nonzero((tokens >= 0) & behind, as_tuple=True)
-        if not len(rows):
-            return hidden.new_zeros(())
-        states, truth = hidden[rows, places - 1], tokens[rows, places]
-        # An adapter on the language model's own head learns from the logits, too: then they are kept.
-        learns = any(value.requires_grad for value in self.model.get_output_embeddings().parameters())
-        if learns:
-            return self._title_sum(states, truth) / len(truth)
-        return sum_in_parts(self._title_sum, states, truth, at_once=TITLES_AT_ONCE) / len(truth)
+    def _batch_items(
+        self, placeholders: torch.Tensor, targets: torch.Tensor, negatives: torch.Tensor | None
+    ) -> BatchItems:
+        """Compute the vectors of the items that take part: of all, or with sampling of those of this batch."""
+        read = placeholders[placeholders >= 0]
+        codes = None if negatives is None else torch.unique(torch.cat([read, targets, negatives]))
+        if self.item_encoder is None or not self.training:
+            return BatchItems(self.items(codes), codes)
+        sample, texts = self._finetuned_texts(read, targets)
+        rows = sample if codes is None else torch.searchsorted(codes, sample)
+        return BatchItems(self.items(codes, (rows, texts)), codes)
 
-    def _title_sum(self, states: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        logits = language_logits(self.model, states)
-        return functional.cross_entropy(logits, truth, reduction="sum")
+    def _finetuned_texts(self, read: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode the texts of some items of a batch with gradient: their codes, and their encodings."""
+        assert self.item_encoder is not None
+        codes = self.item_encoder.sample(torch.unique(torch.cat([read, targets])))
+        return codes, self.item_encoder.encode(codes, self._encode_tokens)
+
+    def _predicting_users(
+        self,
+        hidden: torch.Tensor,
+        states: torch.Tensor,
+        predictions: Predictions,
+        inputs: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, Added | None]:
+        """Return the unit user vector of every prediction [n, dim], and what repeats add to its scores."""
+        contexts = self.dropout(hidden[predictions.rows, states[predictions.rows, predictions.context_positions]])
+        users = self.users(contexts)
+        if self.in_basket is not None:
+            in_basket_users = functional.normalize(self.in_basket(contexts), dim=-1)
+            users = torch.where(predictions.in_basket[:, None], in_basket_users, users)
+        if self.repeat_bias is None or inputs is None:
+            return users, None
+        return users, self.repeat_bias(users, inputs, predictions.rows, predictions.n_visible)
+
+    def _item_loss(
+        self,
+        users: torch.Tensor,
+        targets: torch.Tensor,
+        items: BatchItems,
+        negatives: torch.Tensor | None,
+        weights: torch.Tensor | None,
+        repeats: Added | None,
+    ) -> torch.Tensor:
+        """Cross-entropy of target items under unit user vectors, exact or sampled, weighted by prediction."""
+        vectors, scale = functional.normalize(items.vectors, dim=-1), self.log_temperature.exp()
+        if negatives is None:
+            # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
+            bias = self.bias.masked_fill(~self.items.known, -torch.inf)
+            return catalog_loss(scale * users, vectors, bias, targets, weights=weights, added=repeats)
+        target_vectors = functional.embedding(items.rows(targets), vectors)
+        target_scores = scale * (users * target_vectors).sum(-1) + self.bias[targets]
+        negative_scores = scale * users @ vectors[items.rows(negatives)].T + self.bias[negatives]
+        if repeats is not None:
+            repeated, values = repeats
+            target_scores = target_scores + (values * (repeated == targets[:, None])).sum(-1)
+            columns = torch.full_like(self.bias, -1, dtype=torch.long)
+            columns[negatives] = torch.arange(len(negatives), device=columns.device)
+            columns = columns[repeated]
+            negative_scores = negative_scores.scatter_add(1, columns.clamp(min=0), values * (columns >= 0))
+        return sampled_cross_entropy(
+            target_scores, negative_scores, targets, negatives=negatives, log_q=self.log_q, weights=weights
+        )

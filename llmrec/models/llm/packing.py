@@ -1,4 +1,4 @@
-"""Lay a padded batch end to end in one row, so that no position is wasted and no history sees another."""
+"""Pack a padded batch end to end into one row, so that no position is wasted and no history sees another."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from torch import nn
 from llmrec.errors import ModelError
 
 
-def packed(embedded: torch.Tensor, inside: torch.Tensor, blocks: nn.Module) -> tuple[torch.Tensor, dict[str, Any]]:
-    """Return the positions ``inside`` [n, length] of a batch [n, length, hidden] as one row, and what to pass on.
+def packed(embedded: torch.Tensor, mask: torch.Tensor, blocks: nn.Module) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Return the positions of a batch [n, length, hidden] that ``mask`` has as one row, and the blocks' options.
 
     Positions count from each history's start. Attention stays within a history: by the positions for flash
-    attention and for models that look back a limited way, by a mask for the others. Raises ModelError for a model
-    that takes no positions.
+    attention and for models with a sliding window, by a mask for the others. Raises ModelError for a model that
+    takes no positions.
     """
     if "position_ids" not in inspect.signature(blocks.forward).parameters:
         raise ModelError("train.pack: this base model takes no positions; set train.pack=false")
-    n, length = inside.shape
-    places = torch.arange(length, device=inside.device).expand(n, length)[inside]
-    history = torch.arange(n, device=inside.device)[:, None].expand(n, length)[inside]
-    options: dict[str, Any] = {"position_ids": places[None]}
+    n, length = mask.shape
+    positions = torch.arange(length, device=mask.device).expand(n, length)[mask]
+    history = torch.arange(n, device=mask.device)[:, None].expand(n, length)[mask]
+    options: dict[str, Any] = {"position_ids": positions[None]}
     attention = str(getattr(blocks.config, "_attn_implementation", "eager"))
     # A mask of ours would stand for all blocks; those with a sliding window need another, made from the positions.
     sliding = getattr(blocks.config, "sliding_window", None) is not None
     if "flash" not in attention and not sliding:
-        order = torch.arange(len(history), device=inside.device)
-        seen = (history[:, None] == history) & (order[:, None] >= order)
-        hides = torch.zeros(seen.shape, dtype=embedded.dtype, device=inside.device).masked_fill(
-            ~seen, torch.finfo(embedded.dtype).min
+        order = torch.arange(len(history), device=mask.device)
+        attends = (history[:, None] == history) & (order[:, None] >= order)
+        added = torch.zeros(attends.shape, dtype=embedded.dtype, device=mask.device).masked_fill(
+            ~attends, torch.finfo(embedded.dtype).min
         )
-        options["attention_mask"] = hides[None, None]
-    return embedded[inside][None], options
+        options["attention_mask"] = added[None, None]
+    return embedded[mask][None], options
 
 
-def unpacked(states: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """Lay the states of one row [1, total, hidden] out as they were, zeros for padding."""
-    out = states.new_zeros((*inside.shape, states.shape[-1]))
-    out[inside] = states[0]
-    return out
+def unpacked(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Put the states of one row [1, total, hidden] back into their batch, zeros at padding."""
+    batch = states.new_zeros((*mask.shape, states.shape[-1]))
+    batch[mask] = states[0]
+    return batch
