@@ -20,9 +20,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/models/fit_network.py",
     "llmrec/models/fusion.py",
     "llmrec/models/llm/generative.py",
-    "llmrec/models/llm/item_tower.py",
-    "llmrec/models/llm/network.py",
-    "llmrec/models/llm/packing.py",
     "llmrec/models/llm/title_generation.py",
     "llmrec/models/llm/trie.py",
     "llmrec/models/ranking.py",
@@ -33,7 +30,5 @@ DIALECT_LEFT: set[str] = {
 TYPES_LEFT: set[str] = {
     "Recipe",
 }
-LONG_FUNCTIONS_LEFT: set[str] = {
-    "llmrec/models/llm/network.py:forward",
-}
+LONG_FUNCTIONS_LEFT = set[str]()
 LONG_FILES_LEFT: set[str] = set()
