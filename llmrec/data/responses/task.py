@@ -88,7 +88,17 @@ class Task(ABC):
     """What is predicted of an event: its targets, its columns in the table of predictions, its words in a report.
 
     A subclass has ``name``, ``meaning`` (a sentence for reports), ``columns`` (of the events, without which there
-    are no targets) and ``read``; derive it from ``ClassTask`` or ``NumberTask`` and add ``@register_task``.
+    are no targets) and ``read``. Once it is registered, recipes can name it, and it is trained, predicted and
+    evaluated::
+
+        @register_task
+        class DwellTask(NumberTask):
+            name = "dwell"
+            meaning = "How many seconds the item was looked at."
+            columns = ("seconds",)
+
+            def read(self, log, spec):
+                return log.numbers("seconds")
     """
 
     name: ClassVar[str]

@@ -35,8 +35,8 @@ class EventFields:
         """Fit what a recipe reads and predicts to training data. Raises DataError for a missing column."""
         bins = EventBins.fit(data.histories, recipe.history.events, order_only=data.order_only)
         tasks = TaskSet.fit(data, recipe.tasks, recipe.responses)
-        counted = recipe.tasks and recipe.responses.count_features
-        count_features = CountFeatures.fit(data, tasks) if counted else None
+        wanted = recipe.tasks and recipe.responses.count_features
+        count_features = CountFeatures.fit(data, tasks) if wanted else None
         valued = recipe.responses.rank_by == "value"
         prices = _median_prices(data) if valued else np.ones(len(data.catalog), dtype=np.float32)
         return cls(bins, tasks, count_features, prices)
@@ -51,10 +51,10 @@ class EventFields:
         return targets.of_known(data.histories.offsets, data.catalog.codes(data.histories.events[ITEM]) >= 0)
 
     def extended(self, n_new: int) -> EventFields:
-        """Return the fields for a catalog with so many new items at its end: none counted, all of median price."""
+        """Return the fields for a catalog with ``n_new`` more items: without events, of median price."""
         prices = np.concatenate([self.prices, np.full(n_new, np.median(self.prices), dtype=np.float32)])
-        counted = None if self.count_features is None else self.count_features.extended(len(prices))
-        return replace(self, count_features=counted, prices=prices)
+        count_features = self.count_features and self.count_features.extended(len(prices))
+        return replace(self, count_features=count_features, prices=prices)
 
 
 def _median_prices(data: Dataset) -> Float32s:

@@ -53,12 +53,12 @@ class RespondingRecommender(Recommender):
 
     @property
     def tasks(self) -> TaskSet:
-        """What is predicted of events."""
+        """The tasks that are predicted, as fitted to the training data."""
         return self.fields.tasks
 
     @property
     def bins(self) -> EventBins:
-        """What is read of events."""
+        """The bins of the event fields that are read."""
         return self.fields.bins
 
     @property
@@ -115,8 +115,8 @@ class RespondingRecommender(Recommender):
     def _extra_columns(self) -> list[str]:
         if not (self.recipe.history.events or self.recipe.tasks):
             return []
-        counted = self.count_features.columns if self.count_features else []
-        wanted = dict.fromkeys([*self.bins.columns, *counted, TIME, BEHAVIOR])
+        for_features = self.count_features.columns if self.count_features else []
+        wanted = dict.fromkeys([*self.bins.columns, *for_features, TIME, BEHAVIOR])
         return [name for name in wanted if name in self.histories.events.columns]
 
     def _validation(self, valid: Fold | None) -> Validation | None:
