@@ -12,7 +12,7 @@ from llmrec.errors import ArtifactError
 from llmrec.resources.cache import appearing, sha256_of
 from llmrec.runtime import machine, versions
 
-FORMAT = 1
+FORMAT = 2  # 1: recipes had other sections and fields
 MANIFEST = "manifest.json"
 
 
@@ -49,7 +49,7 @@ def write(folder: Path, *, kind: str, metadata: Mapping[str, Any], fill: Callabl
 def read(folder: Path, *, verify: bool = True) -> Manifest:
     """Read and check a run directory.
 
-    Raises ArtifactError for a missing or interrupted run, a damaged file or a newer format.
+    Raises ArtifactError for a missing or interrupted run, a damaged file or another format.
     """
     path = folder / MANIFEST
     if not folder.is_dir():
@@ -65,6 +65,11 @@ def read(folder: Path, *, verify: bool = True) -> Manifest:
     if version > FORMAT:
         wanted = metadata.get("versions", {}).get("llmrec", "a newer version")
         raise ArtifactError(f"{folder} was written in format {version}: install llmrec=={wanted} to read it")
+    if version < FORMAT:
+        raise ArtifactError(
+            f"{folder} was written in format {version}, by an earlier version of llmrec; fit it again: llmrec fit "
+            "RECIPE --data DIR --out RUN"
+        )
     if verify:
         _verify(folder, files)
     return Manifest(kind, metadata, files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,8 +20,52 @@ def test_a_recipe_survives_its_own_yaml(tmp_path: Path) -> None:
         recipe = Recipe.load(name)
         (tmp_path / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
         assert Recipe.load(tmp_path / "recipe.yaml") == recipe
-        # Every field is written, the defaults too.
-        assert set(yaml.safe_load(recipe.to_yaml())["train"]) == set(type(recipe.train).model_fields)
+        assert Recipe.of(recipe.model_dump()) == recipe
+
+
+def test_a_complete_recipe_holds_all_that_is_read_and_nothing_else() -> None:
+    recipe = Recipe.of({"name": "mine", "model": "m", "train": {"epochs": 3}, "options": {"depth": 2}})
+    complete = recipe.complete(("train", "history.events", "tasks"), {"depth": 1, "wide": False})
+    written = yaml.safe_load(complete.to_yaml())
+    assert set(written) == {"name", "model", "seed", "train", "history", "tasks", "options"}
+    assert set(written["train"]) == set(type(recipe.train).model_fields)
+    assert written["train"]["epochs"] == 3
+    assert written["history"] == {"events": []}
+    assert written["options"] == {"depth": 2, "wide": False}
+    assert Recipe.of(written) == complete
+    assert complete.complete(("train", "history.events", "tasks"), {"depth": 1, "wide": False}) == complete
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"lora": {"r": 4}}, "m reads no section lora; it reads sequence, history.events, options: leave it out"),
+        ({"lora": {"r": 16}}, "m reads no section lora"),  # also where the value is the default
+        ({"lora": {}}, "m reads no section lora"),
+        ({"tasks": []}, "m reads no section tasks"),
+        ({"history": {"events": [], "max_items": 3}}, r"m reads no field history\.max_items; it reads sequence"),
+        ({"options": {"width": 3}}, "m has no option 'width'; it has depth, rate, fast, names"),
+        ({"options": {"depth": 2.5}}, "options.depth: 2.5 is no value like 1, the default of m"),
+        ({"options": {"depth": True}}, "options.depth: True is no value like 1"),
+        ({"options": {"depth": None}}, "options.depth: None is no value like 1"),
+        ({"options": {"rate": "high"}}, "options.rate: 'high' is no value like 0.5"),
+        ({"options": {"fast": 1}}, "options.fast: 1 is no value like False"),
+    ],
+)
+def test_what_a_model_does_not_read_is_refused(values: dict[str, Any], message: str) -> None:
+    defaults: dict[str, Any] = {"depth": 1, "rate": 0.5, "fast": False, "names": None}
+    with pytest.raises(RecipeError, match=message):
+        Recipe.of({"model": "m", **values}).complete(("sequence", "history.events"), defaults)
+
+
+def test_options_take_values_like_their_defaults() -> None:
+    defaults: dict[str, Any] = {"rate": 0.5, "names": None, "sizes": [1]}
+    options = {"rate": 2, "names": ["a"], "sizes": [3, 4]}
+    assert Recipe.of({"model": "m", "options": options}).complete((), defaults).options == options
+    with pytest.raises(RecipeError, match="m reads no section options; it reads none"):
+        Recipe.of({"model": "m", "options": options}).complete(())
+    with pytest.raises(RecipeError, match=r"options\.rate"):  # values are scalars and lists of them
+        Recipe.of({"options": {"rate": {"a": 1}}})
 
 
 def test_values_do_not_change() -> None:

@@ -103,7 +103,6 @@ def test_every_shipped_recipe_loads() -> None:
         recipe = Recipe.load(name)
         assert from_recipe(recipe).kind == recipe.model
         assert recipe.name == name
-        assert Recipe.of(recipe.model_dump()) == recipe
         if recipe.model == "llm":
             assert Prompt.load(recipe.history.prompt).render("user").strip()
             item = {"title": "Alien", "year": 1979, "genres": ["Horror", "Sci-Fi"]}

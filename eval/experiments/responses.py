@@ -19,6 +19,7 @@ from llmrec.data.responses import TaskSet
 from llmrec.errors import InputError
 from llmrec.evaluation import judge_responses, response_queries
 from llmrec.models import Fusion, Recommender
+from llmrec.models.registry import class_of
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.responses.ratings import BiasRatings, FactorRatings
 from llmrec.models.responses.tabular import BoostedResponses, LogisticResponses
@@ -45,8 +46,12 @@ class Case:
         """Load a shipped recipe as this case has it; ``changes`` have the last word."""
         name, *fields = words.split()
         tasks = [f"history.events=[{','.join(self.events)}]", f"tasks=[{','.join(self.tasks)}]", *self.predicting]
-        sizes = () if Recipe.load(name).model == "llm" else self.network
-        return Recipe.load(name, set=[*(tasks if predicts else ()), *self.changes, *sizes, *fields, *changes])
+        kind = Recipe.load(name).model
+        known = class_of(kind)
+        read = {path.partition(".")[0] for path in known.sections} if known else set()
+        common = [change for change in self.changes if change.partition(".")[0] in read]
+        sizes = () if kind == "llm" else self.network
+        return Recipe.load(name, set=[*(tasks if predicts else ()), *common, *sizes, *fields, *changes])
 
 
 def factors(split: Split, tasks: TaskSet) -> FactorRatings:

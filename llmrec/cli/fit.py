@@ -9,7 +9,7 @@ import typer
 
 from llmrec.data.splits.named import held_out_by_name
 
-Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
+RecipeName = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
 Data = Annotated[
     Path, typer.Option("--data", help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
 ]
@@ -36,7 +36,7 @@ AllowLeak = Annotated[
 
 
 def fit(
-    recipe: Recipe,
+    recipe: RecipeName,
     data: Data,
     out: Out,
     split: How = "leave-last-out",
@@ -49,11 +49,11 @@ def fit(
     The run keeps its split, so that `llmrec evaluate` judges it on the events held out.
     """
     import llmrec
-    from llmrec.models import from_recipe
+    from llmrec.models.registry import complete_recipe
     from llmrec.models.runs import fit_run
 
     chosen = llmrec.Recipe.load(recipe, set=set)
-    from_recipe(chosen)  # refuses a bad recipe before the data is read
+    complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
     model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())

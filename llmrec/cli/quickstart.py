@@ -34,6 +34,7 @@ def quickstart(
 
     import llmrec
     from llmrec.evaluation.report.showcase import with_showcase
+    from llmrec.models.registry import complete_recipe
     from llmrec.models.runs import fit_run
     from llmrec.runtime import peak_memory_gib
 
@@ -41,6 +42,7 @@ def quickstart(
     changes = [*(set or []), *([f"history.encoding={encoding}"] if encoding else [])]
     recipes = {name: llmrec.Recipe.load(name) for name in BASELINES}
     recipes["llm"] = llmrec.Recipe.load("quickstart", set=changes)
+    complete_recipe(recipes["llm"])  # refuses a bad recipe before anything is fetched
     folders = {name: name for name in recipes} | ({"llm": f"llm-{encoding}"} if encoding else {})
     _say("1/4 data: MovieLens 100K")
     data = llmrec.Dataset.fetch("ml-100k")

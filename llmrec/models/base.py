@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,10 +13,10 @@ import polars as pl
 
 from llmrec import artifact
 from llmrec.arrays import Float32s, Int64s
-from llmrec.config import Recipe
+from llmrec.config import Option, Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM, USER
-from llmrec.errors import ArtifactError, DataError
+from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models.card import model_card
 from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.runtime import measured
@@ -29,16 +30,20 @@ SPLIT = "split"
 class Recommender(ABC):
     """A model of what comes next.
 
-    A subclass sets ``kind`` and writes ``_fit``, ``_score``, ``_save`` and ``_load``. Histories, not users,
-    are the argument: new users and what-if edits need no retraining.
+    A subclass sets ``kind``, says what it reads of a recipe, and writes ``_fit``, ``_score``, ``_save`` and
+    ``_load``. Histories, not users, are the argument: new users and what-if edits need no retraining.
     """
 
     kind: ClassVar[str]
+    # What it reads of a recipe: sections ("train") or single fields of one ("history.events").
+    sections: ClassVar[tuple[str, ...]] = ()
+    # What it reads of the recipe's ``options``, with the defaults: for recommenders of other packages.
+    options: ClassVar[Mapping[str, Option]] = {}
     catalog: Catalog
     histories: Histories  # what is known of each user, for answers by user id
 
     def __init__(self, recipe: Recipe | None = None) -> None:
-        self.recipe = recipe or Recipe(name=self.kind, model=self.kind)
+        self.recipe = self.complete_recipe(recipe or Recipe(name=self.kind, model=self.kind))
         self.histories = Histories.of({})
         self.exclude_seen = True
         self.metadata: dict[str, Any] = {}
@@ -48,6 +53,21 @@ class Recommender(ABC):
     def from_recipe(cls, recipe: Recipe, *, load: Callable[[str], Recommender]) -> Self:
         """Make an unfitted model; ``load`` reads other runs, for a model whose recipe names one to start from."""
         return cls(recipe)
+
+    @classmethod
+    def complete_recipe(cls, recipe: Recipe) -> Recipe:
+        """Return a recipe with every field that the model reads. Raises RecipeError for others that are set."""
+        cls.check_recipe(recipe)
+        return recipe.complete(cls.sections, cls.options)
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raise RecipeError for a recipe of another model, or for values that do not go together."""
+        if recipe.model != cls.kind:
+            raise RecipeError(
+                f"the recipe {recipe.name} is of model={recipe.model}, not {cls.kind}; llmrec.models.from_recipe "
+                "makes the model that a recipe names"
+            )
 
     def fit(
         self,
@@ -176,12 +196,13 @@ class Recommender(ABC):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a run directory. Raises ArtifactError if it is not a complete run of this kind."""
+        """Read a run directory. Raises ArtifactError if it is not a complete run of this kind and version."""
         path = Path(folder)
         manifest = artifact.read(path)
         if manifest.kind != cls.kind:
             raise ArtifactError(f"{path} holds a {manifest.kind} model, not {cls.kind}; use llmrec.load")
-        model = cls(Recipe.load(path / "recipe.yaml"))
+        with fitted_before(path):
+            model = cls(Recipe.load(path / "recipe.yaml"))
         model.catalog = Catalog(pl.read_parquet(path / "items.parquet").drop("row"))
         model.histories = Histories.from_events(pl.read_parquet(path / "histories.parquet"))
         model.exclude_seen = bool(manifest.metadata["exclude_seen"])
@@ -256,6 +277,18 @@ class Recommender(ABC):
             values[row, ~np.isin(ranked[row], allowed)] = -np.inf
         best, values = rank_candidates(ranked, values, k, self.catalog.tie_order, without=np.isneginf(values))
         return table_of(list(histories.user_ids), self.catalog, best, values)
+
+
+@contextmanager
+def fitted_before(run: Path) -> Iterator[None]:
+    """Turn a RecipeError about the recipe that a run holds into one line about the run. Raises ArtifactError."""
+    try:
+        yield
+    except RecipeError as error:
+        raise ArtifactError(
+            f"{run} was fitted by an earlier version of llmrec, whose recipes differ ({error}); fit it again: "
+            "llmrec fit RECIPE --data DIR --out RUN"
+        ) from error
 
 
 def _chunks(histories: Histories) -> Iterator[Histories]:

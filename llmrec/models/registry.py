@@ -86,15 +86,19 @@ def class_of(kind: str) -> type[Recommender] | None:
 def from_recipe(recipe: Recipe) -> Recommender:
     """Make the unfitted recommender that a recipe describes.
 
-    Raises RecipeError for an unknown model, RegistryError for one of another package that cannot be used.
+    Raises RecipeError for an unknown model and for what it does not read, RegistryError for one of another package
+    that cannot be used.
     """
-    known = class_of(recipe.model)
-    if known is None:
-        raise RecipeError(
-            f"{recipe.name}: no model '{recipe.model}'; there are {', '.join(kinds())}; one of another package "
-            "must be installed, or registered by llmrec.models.register"
-        )
-    return known.from_recipe(recipe, load=load)
+    known = _class_for(recipe)
+    return known.from_recipe(known.complete_recipe(recipe), load=load)
+
+
+def complete_recipe(recipe: Recipe) -> Recipe:
+    """Return a recipe with every field that its model reads, and no others: what a run writes.
+
+    Raises RecipeError and RegistryError as ``from_recipe`` does.
+    """
+    return _class_for(recipe).complete_recipe(recipe)
 
 
 def load(folder: str | Path) -> Recommender:
@@ -111,6 +115,16 @@ def load(folder: str | Path) -> Recommender:
             f"it, or call llmrec.models.register('{kind}', 'package.module:Class') first"
         )
     return known.load(folder)
+
+
+def _class_for(recipe: Recipe) -> type[Recommender]:
+    known = class_of(recipe.model)
+    if known is None:
+        raise RecipeError(
+            f"{recipe.name}: no model '{recipe.model}'; there are {', '.join(kinds())}; one of another package "
+            "must be installed, or registered by llmrec.models.register"
+        )
+    return known
 
 
 def _paths(kind: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, TrainingError
-from llmrec.models.base import SPLIT, Recommender
-from llmrec.models.registry import from_recipe, load
+from llmrec.models.base import SPLIT, Recommender, fitted_before
+from llmrec.models.registry import complete_recipe, from_recipe, load
 
 
 def fit_run(
@@ -40,7 +40,7 @@ def fit_run(
         raise TrainingError("training runs in one process so far: accelerate launch --num_processes 1")
     place = Path(out)
     work = work_dir(place)
-    mark = {"recipe": recipe.to_yaml(), "split": split.hash}
+    mark = {"recipe": complete_recipe(recipe).to_yaml(), "split": split.hash}
     if place.exists():
         return _finished(place, mark, resume=resume)
     leaks = guard(split, allow=allow_leaks)
@@ -126,10 +126,9 @@ def _finished(place: Path, mark: dict[str, str], *, resume: bool) -> Recommender
     if not resume:
         raise ArtifactError(f"{place} exists already; choose another --out, remove it, or pass --resume")
     manifest = artifact.read(place)
-    made = {
-        "recipe": Recipe.load(place / "recipe.yaml").to_yaml(),  # fields that came later have their defaults
-        "split": manifest.metadata.get("split", {}).get("hash"),
-    }
+    with fitted_before(place):
+        written = complete_recipe(Recipe.load(place / "recipe.yaml"))  # fields that came later have their defaults
+    made = {"recipe": written.to_yaml(), "split": manifest.metadata.get("split", {}).get("hash")}
     _same(made, mark, place)
     shutil.rmtree(work_dir(place), ignore_errors=True)
     return load(place)

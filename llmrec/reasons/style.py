@@ -21,6 +21,8 @@ from llmrec.training.batching import IGNORE, Batch, pack
 if TYPE_CHECKING:
     import torch
 
+# What it reads of a recipe.
+SECTIONS = ("backbone", "lora", "history.max_tokens", "train")
 KIND = "style"
 GIVEN = ("profile", "title", "item")
 WRITTEN = "explanation"
@@ -64,6 +66,7 @@ def fit_style(
     from llmrec.llm.weights import identity_of
     from llmrec.runtime import device_name, measured, seed_everything
 
+    recipe = recipe.complete(SECTIONS)
     path = Path(out)
     if path.exists():
         raise ArtifactError(f"{path} exists already; choose another folder or remove it")

@@ -12,7 +12,7 @@ from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy
 from llmrec.evaluation import EvaluationProtocol, Report, evaluate
 from llmrec.evaluation.slices import _groups, slice_metric
 from llmrec.models import Recommender, from_recipe
-from llmrec.models.baselines.popularity import PopularityRecommender
+from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender
 
 RULES = EvaluationProtocol.load("leave-last-out")
 
@@ -68,12 +68,15 @@ def test_parts_add_up_to_the_whole() -> None:
 def test_runs_of_one_recipe_with_several_seeds_are_one_row() -> None:
     split = Split.leave_last_out(toy_films(n_items=12, n_users=30))
 
-    def recipe(seed: int, dim: int = 8) -> Recipe:
-        return Recipe.of({"name": "mine", "model": "popularity", "seed": seed, "sequence": {"dim": dim}})
+    def recipe(seed: int, share: float = 0.1) -> Recipe:
+        return Recipe.of({"name": "mine", "model": "recent", "seed": seed, "counting": {"recent_share": share}})
 
-    recipes = {"one": recipe(1), "two": recipe(2), "again": recipe(1), "wide": recipe(3, 16)}
+    class Better(RecentRecommender):
+        _score = NextFilm._score
+
+    recipes = {"one": recipe(1), "two": recipe(2), "again": recipe(1), "wide": recipe(3, 0.5)}
     models = {name: from_recipe(recipe).fit(split.train) for name, recipe in recipes.items()}
-    models["two"] = NextFilm(recipe(2)).fit(split.train)  # stands for a run that came out better
+    models["two"] = Better(recipe(2)).fit(split.train)  # stands for a run that came out better
     report = evaluate(models, split)
     (group,) = report.seeds
     assert (group.recipe, group.models, group.seeds) == ("mine", ("one", "two", "again"), (1, 2, 1))

@@ -184,15 +184,14 @@ def test_a_warm_start_is_named_and_loaded(tiny_recipe: MakeRecipe, toy_split: Sp
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"model": "sasrec", "sequence": {"dim": 16}}, "16 dimensions, head.dim is 32"),
+        ({"model": "sasrec", "sequence": {"dim": 16}, "train": {"epochs": 1}}, "16 dimensions, head.dim is 32"),
         ({"model": "markov"}, "no item vectors"),
     ],
 )
 def test_a_warm_start_that_does_not_fit_is_refused(
     other: dict[str, object], said: str, tiny_recipe: MakeRecipe, toy_split: Split, tmp_path: Path
 ) -> None:
-    recipe = Recipe.of({**other, "train": {"epochs": 1}})
-    from_recipe(recipe).fit(toy_split.train).save(tmp_path / "run")
+    from_recipe(Recipe.of(other)).fit(toy_split.train).save(tmp_path / "run")
     with pytest.raises(RecipeError, match=said):
         from_recipe(tiny_recipe("soft", f"head.warm_start={tmp_path / 'run'}")).fit(toy_split.train)
 
@@ -209,7 +208,7 @@ def test_parts_that_do_not_go_together_are_refused(
     changes: tuple[str, ...], said: str, tiny_recipe: MakeRecipe
 ) -> None:
     with pytest.raises(RecipeError, match=said):
-        tiny_recipe("soft", *changes)
+        from_recipe(tiny_recipe("soft", *changes))
 
 
 def test_titles_alone_can_be_learned(tiny_recipe: MakeRecipe, toy_split: Split) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import llmrec
 from llmrec import Recipe, Split
 from llmrec.arrays import Float32s
 from llmrec.cli.app import run
+from llmrec.config import Option
 from llmrec.data import Dataset, Sequences, toy_films
 from llmrec.errors import ArtifactError, RecipeError, RegistryError
 from llmrec.models import Recommender, from_recipe, register
@@ -30,13 +32,15 @@ class NextFilm(Recommender):
     """Counts what follows each film; popularity answers the rest."""
 
     kind = "next-film"
+    options: ClassVar[dict[str, Option]] = {"weight": 1.0}  # of what followed, beside popularity
 
     def _fit(self, data: Dataset, **_: object) -> None:
         n = len(self.catalog)
         sequences = Sequences.encode(data.histories, self.catalog)
         same_user = np.diff(sequences.users()) == 0
+        weight = self.recipe.options["weight"]
         self._followed = np.zeros((n, n), dtype=np.float32)
-        np.add.at(self._followed, (sequences.codes[:-1][same_user], sequences.codes[1:][same_user]), 1)
+        np.add.at(self._followed, (sequences.codes[:-1][same_user], sequences.codes[1:][same_user]), weight)
         counts = np.bincount(sequences.codes, minlength=n)
         self._share: Float32s = (counts / len(sequences.codes)).astype(np.float32)
 
@@ -80,17 +84,20 @@ def test_a_registered_recommender_is_fitted_saved_and_loaded_as_a_run(tmp_path: 
 
 
 MINE = '''
-    """Recommend the items that come first in the catalog."""
+    """Recommend items in the order of the catalog, from the item ``options.first`` on."""
     import numpy as np
     from llmrec.models import Recommender
 
     class Mine(Recommender):
         kind = "mine"
+        options = {"first": 0}
 
         def _fit(self, data, **_): pass
 
         def _score(self, sequences):
-            return np.tile(-np.arange(len(self.catalog), dtype=np.float32), (len(sequences), 1))
+            n = len(self.catalog)
+            order = (np.arange(n) - self.recipe.options["first"]) % n
+            return np.tile(-order.astype(np.float32), (len(sequences), 1))
 
         def _save(self, folder): pass
 
@@ -142,9 +149,11 @@ def test_a_package_s_recommender_by_the_command_line(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "run: mine trained on" in llmrec_command("fit", "mine.yaml", "--data", "data", "--out", "run")
-    table = json.loads(llmrec_command("recommend", "run", "--history", "0,1", "-k", "3", "--json"))
-    assert [row["item_id"] for row in table] == ["2", "3", "4"]
+    told = llmrec_command("fit", "mine.yaml", "--set", "options.first=5", "--data", "data", "--out", "run")
+    assert "run: mine trained on" in told
+    table = json.loads(llmrec_command("recommend", "run", "--history", "5,6", "-k", "3", "--json"))
+    assert [row["item_id"] for row in table] == ["7", "8", "9"]
+    assert "options:\n  first: 5\n" in (tmp_path / "run" / "recipe.yaml").read_text(encoding="utf-8")
 
 
 BAD = {
@@ -180,6 +189,20 @@ def refused_fit(kind: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     [line] = capsys.readouterr().err.splitlines()
     assert "not a prepared data set" not in line
     return line
+
+
+def test_options_that_a_recommender_does_not_have_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "shelf", {"mine": "shelf:Mine"})
+    monkeypatch.syspath_prepend(tmp_path)
+    assert from_recipe(Recipe.of({"model": "mine", "options": {"first": 2}})).recipe.options == {"first": 2}
+    for name, value, message in (
+        ("frist", 2, "no option 'frist'; it has first"),
+        ("first", "a", "'a' is no value"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            from_recipe(Recipe.of({"model": "mine", "options": {name: value}}))
 
 
 def test_two_packages_that_register_one_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

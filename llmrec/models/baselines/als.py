@@ -21,6 +21,7 @@ class ALSRecommender(Recommender):
     """
 
     kind = "als"
+    sections = ("als",)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from scipy.sparse import csr_matrix

@@ -28,6 +28,7 @@ class ItemKNNRecommender(Recommender):
     """
 
     kind = "item-knn"
+    sections = ("counting.neighbors", "counting.shrink", "counting.half_life")
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from scipy.sparse import csr_array

@@ -34,6 +34,7 @@ class MarkovRecommender(Recommender):
     """
 
     kind = "markov"
+    sections = ("counting.order",)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         sequences = Sequences.encode(data.histories, self.catalog)

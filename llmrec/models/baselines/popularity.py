@@ -41,6 +41,7 @@ class RecentRecommender(PopularityRecommender):
     """
 
     kind = "recent"
+    sections = ("counting.recent_share",)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         if data.order_only:

@@ -22,6 +22,7 @@ class TextRecommender(Recommender):
     """
 
     kind = "text"
+    sections = ("text", "counting.half_life")
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)

@@ -19,6 +19,7 @@ from llmrec.models.llm.add_items import with_items
 from llmrec.models.llm.files import read_llm, write_llm
 from llmrec.models.llm.prepare import untrained_state
 from llmrec.models.llm.ranker import LLMRanker
+from llmrec.models.llm.recipe import check_llm_recipe
 from llmrec.models.llm.warm_start import vectors_for
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.labels import batch_labels
@@ -37,6 +38,7 @@ class LLMRecommender(LLMRanker):
     """
 
     kind = "llm"
+    sections = ("backbone", "lora", "history", "head", "tasks", "responses", "train")
 
     def __init__(self, recipe: Recipe | None = None, *, warm_start: Recommender | None = None) -> None:
         super().__init__(recipe)
@@ -49,6 +51,12 @@ class LLMRecommender(LLMRanker):
         """Make an unfitted model; ``load`` reads the run that ``head.warm_start`` names."""
         run = recipe.head.warm_start
         return cls(recipe, warm_start=None if run is None else load(run))
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raise RecipeError for values that do not go together."""
+        super().check_recipe(recipe)
+        check_llm_recipe(recipe)
 
     @property
     def narration_base(self) -> str:

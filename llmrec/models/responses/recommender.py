@@ -18,7 +18,7 @@ from llmrec.data.responses.field_bins import EventBins
 from llmrec.data.responses.queries import ResponseQueries
 from llmrec.data.responses.task import task_named
 from llmrec.data.responses.task_set import TaskSet
-from llmrec.errors import DataError
+from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, sample_of
 from llmrec.models.responses.fields import EventFields
@@ -65,6 +65,13 @@ class RespondingRecommender(Recommender):
     def count_features(self) -> CountFeatures | None:
         """What the heads read besides states, where the recipe has ``responses.count_features``."""
         return self.fields.count_features
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raise RecipeError for values that do not go together."""
+        super().check_recipe(recipe)
+        if recipe.responses.rank_by != "relevance" and "purchase" not in recipe.tasks:
+            raise RecipeError(f"responses.rank_by={recipe.responses.rank_by} needs purchase among the tasks")
 
     @abstractmethod
     def _states(self, sequences: Sequences) -> Float32s:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ SCORED_AT_ONCE = 128
 class SequentialRecommender(Recommender):
     """A network over item ids; a subclass builds it."""
 
+    sections: ClassVar[tuple[str, ...]] = ("sequence", "train", "history.repeat_bias")
     network: SequenceNetwork
 
     @abstractmethod

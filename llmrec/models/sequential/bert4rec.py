@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmrec.arrays import Bools, Int64s
+from llmrec.config import Recipe
 from llmrec.data import Sequences
+from llmrec.errors import RecipeError
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.sequential.sasrec import attention_shape
 from llmrec.training.batching import IGNORE, Batch
@@ -29,6 +31,18 @@ class BERT4RecRecommender(SequentialRecommender):
     """
 
     kind = "bert4rec"
+    sections = ("sequence", "train")
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raise RecipeError for heads that do not divide the width, and for other targets than masked events."""
+        super().check_recipe(recipe)
+        attention_shape(recipe.sequence)
+        if recipe.train.targets != "event":
+            raise RecipeError(
+                "bert4rec reads the events right of a masked one, too: train.targets must be event, not "
+                f"{recipe.train.targets}"
+            )
 
     def _network(self) -> SequenceNetwork:
         from llmrec.models.sequential.networks import MaskedNetwork

@@ -40,6 +40,7 @@ TOKENS_AT_ONCE = 8192
 class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
     """A recurrent network over events, of item ids or of item texts as ``over`` has it."""
 
+    sections = (*SequentialRecommender.sections, "history.events", "tasks", "responses")
     cell: ClassVar[Literal["gru", "lstm"]]
     over: ClassVar[Literal["ids", "texts"]] = "ids"
     network: EventNetwork | EventTextNetwork
@@ -195,5 +196,6 @@ class GRUTextEventRecommender(EventRecurrentRecommender):
     """GRU over events by item text, encoded by MiniLM or the recipe's ``text.encoder``."""
 
     kind = "gru-text-events"
+    sections = (*EventRecurrentRecommender.sections, "text")
     cell = "gru"
     over = "texts"

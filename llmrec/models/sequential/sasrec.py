@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from llmrec.config import SequenceConfig
+from llmrec.config import Recipe, SequenceConfig
 from llmrec.errors import RecipeError
 from llmrec.models.sequential.base import SequentialRecommender
 
@@ -29,6 +29,12 @@ class SASRecRecommender(SequentialRecommender):
     """
 
     kind = "sasrec"
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raise RecipeError for heads that do not divide the width."""
+        super().check_recipe(recipe)
+        attention_shape(recipe.sequence)
 
     def _network(self) -> SequenceNetwork:
         from llmrec.models.sequential.networks import AttentionNetwork

@@ -21,6 +21,7 @@ class TextSequentialRecommender(SequentialRecommender):
     without events is scored by its text.
     """
 
+    sections = (*SequentialRecommender.sections, "text")
     cell: ClassVar[Literal["gru", "lstm"]]
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:

@@ -1,33 +1,30 @@
-"""Recipes: every choice that makes a model, checked, frozen, and written beside what it made."""
+"""The sections of a recipe: fields, their ranges and their defaults."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from llmrec.errors import RecipeError
-from llmrec.resources.shipped import folder
 from llmrec.runtime import Dtype
 
 Encoding = Literal["text", "soft", "hybrid"]
 EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
-# The models that predict more of an event than its item.
-RESPONDING = ("llm", "gru-events", "lstm-events", "gru-text-events")
-# Those that read history.repeat_bias: every one that is trained and causal.
-REPEATING = (*RESPONDING, "gru", "lstm", "sasrec", "gru-text", "lstm-text")
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown fields are refused, values do not change."""
+    """A part of a recipe: unknown fields are refused, values do not change.
+
+    Only fields that are set are dumped, so that a recipe does not name sections which its model does not read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_serializer(mode="wrap")
+    def _fields_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
 
 
 class BackboneConfig(Section):
@@ -131,10 +128,11 @@ class ALSConfig(Section):
 
 
 class TextConfig(Section):
-    """Item texts as vectors, for text, gru-text and lstm-text.
+    """Item texts as vectors, for models that read texts and train no LLM.
 
-    ``encoder_type``: ``sentence`` for a sentence-transformers model (``minilm-l6``, a folder or a hub id), ``causal``
-    for an LLM whose last states are averaged (``smollm2-135m``, a folder or a hub id). ``prompt`` writes an item.
+    ``encoder_type``: ``sentence`` for a sentence-transformers model (``minilm-l6``, a folder or a hub id),
+    ``causal`` for an LLM whose last states are averaged (``smollm2-135m``, a folder or a hub id). ``prompt``
+    writes an item.
     """
 
     encoder: str = "minilm-l6"
@@ -168,121 +166,3 @@ class TrainConfig(Section):
     # What float32 matrices are multiplied in, None: as PyTorch is set; high: TF32 on a GPU, medium: bfloat16, on a
     # CPU that has it, too.
     float32_matmul_precision: Literal["highest", "high", "medium"] | None = None
-
-
-class Recipe(Section):
-    """All of a model's choices. Which sections matter depends on ``model``."""
-
-    name: str = "unnamed"
-    model: str = "llm"
-    seed: int = 0
-    backbone: BackboneConfig = BackboneConfig()
-    lora: AdapterConfig = AdapterConfig()
-    history: HistoryConfig = HistoryConfig()
-    head: HeadConfig = HeadConfig()
-    sequence: SequenceConfig = SequenceConfig()
-    counting: CountingConfig = CountingConfig()
-    als: ALSConfig = ALSConfig()
-    text: TextConfig = TextConfig()
-    tasks: list[str] = []  # by name, see llmrec.data.responses
-    responses: ResponsesConfig = ResponsesConfig()
-    train: TrainConfig = TrainConfig()
-
-    @model_validator(mode="after")
-    def _goes_together(self) -> Recipe:
-        if self.responses.rank_by != "relevance" and "purchase" not in self.tasks:
-            raise ValueError(f"responses.rank_by={self.responses.rank_by} needs purchase among the tasks")
-        if self.tasks and self.model not in RESPONDING:
-            raise ValueError(f"model={self.model} has no tasks; those that have are {', '.join(RESPONDING)}")
-        if self.model == "bert4rec" and self.train.targets != "event":
-            raise ValueError("bert4rec reads what stands behind an item, too: train.targets must be event")
-        if self.history.repeat_bias and self.model not in REPEATING:
-            raise ValueError(
-                f"model={self.model} has no history.repeat_bias; those that have are {', '.join(REPEATING)}"
-            )
-        if self.model != "llm":
-            return self
-        if self.history.events and self.train.title_loss:
-            raise ValueError("history.events and train.title_loss do not go together yet; set one of them to none")
-        if not (self.train.item_loss or self.train.title_loss):
-            raise ValueError("train.item_loss and train.title_loss are both 0: nothing to learn")
-        if self.train.title_loss and self.history.encoding == "soft":
-            raise ValueError(
-                f"train.title_loss={self.train.title_loss}, but history.encoding=soft writes no titles to learn; "
-                "choose text or hybrid, or set train.title_loss=0"
-            )
-        if self.head.warm_start is not None and not self.head.id_residual:
-            raise ValueError("head.warm_start needs head.id_residual=true")
-        return self
-
-    @classmethod
-    def load(cls, name: str | Path, *, set: list[str] | None = None) -> Recipe:
-        """Load a shipped recipe by name or any by path; ``set`` holds overrides such as "train.epochs=3".
-
-        Raises RecipeError naming the file and the field.
-        """
-        path = _find(name)
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(values, dict):
-            raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
-        return cls.of(_override(values, set or []), source=str(path))
-
-    @classmethod
-    def of(cls, values: dict[str, Any], *, source: str = "recipe") -> Recipe:
-        """Check a mapping. Raises RecipeError."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            if not field:
-                raise RecipeError(f"{source}: {first['msg'].removeprefix('Value error, ')}") from error
-            problem = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
-            raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r})") from error
-
-    def with_values(self, values: Mapping[str, Any]) -> Recipe:
-        """Return the recipe with other values, e.g. ``{"train.epochs": 3}``. Raises RecipeError."""
-        changes = [f"{field}={json.dumps(value)}" for field, value in values.items()]
-        return Recipe.of(_override(self.model_dump(mode="json"), changes), source=self.name)
-
-    def to_yaml(self) -> str:
-        """Write every field, defaults too, so that the run can be repeated when defaults have changed."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def names() -> list[str]:
-    """Return the names of the shipped recipes."""
-    return sorted(path.stem for path in folder("finetune").glob("*.yaml"))
-
-
-def _find(name: str | Path) -> Path:
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise RecipeError(f"there is no recipe file {path}")
-        return path
-    shipped = folder("finetune") / f"{name}.yaml"
-    if not shipped.is_file():
-        raise RecipeError(f"no recipe '{name}'; there are {', '.join(names())}, or give a .yaml file")
-    return shipped
-
-
-def _override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
-    """Merge ``key.sub=value`` assignments, values read as YAML."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    for assignment in assignments:
-        if "=" not in assignment:
-            raise RecipeError(f"--set {assignment}: write it as field=value, e.g. train.epochs=3")
-    try:
-        merged = OmegaConf.merge(OmegaConf.create(values), OmegaConf.from_dotlist(assignments))
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
-        raise RecipeError(f"--set {' '.join(assignments)}: {str(error).splitlines()[0]}") from error
-    # Unresolved: with resolve=True a secret named in ${oc.env:...} would land in the saved recipe.
-    container = OmegaConf.to_container(merged, resolve=False)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}

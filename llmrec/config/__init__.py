@@ -1,0 +1,37 @@
+"""Recipes and their sections: every choice that makes a model, in one checked value."""
+
+from llmrec.config.recipe import Option, Recipe, names
+from llmrec.config.sections import (
+    AdapterConfig,
+    ALSConfig,
+    BackboneConfig,
+    CountingConfig,
+    Encoding,
+    EventField,
+    HeadConfig,
+    HistoryConfig,
+    ResponsesConfig,
+    Section,
+    SequenceConfig,
+    TextConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "ALSConfig",
+    "AdapterConfig",
+    "BackboneConfig",
+    "CountingConfig",
+    "Encoding",
+    "EventField",
+    "HeadConfig",
+    "HistoryConfig",
+    "Option",
+    "Recipe",
+    "ResponsesConfig",
+    "Section",
+    "SequenceConfig",
+    "TextConfig",
+    "TrainConfig",
+    "names",
+]

@@ -1,0 +1,185 @@
+"""Recipes: every choice that makes a model, checked, frozen, and written beside what it made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, PlainValidator, ValidationError
+
+from llmrec.config.sections import (
+    AdapterConfig,
+    ALSConfig,
+    BackboneConfig,
+    CountingConfig,
+    HeadConfig,
+    HistoryConfig,
+    ResponsesConfig,
+    Section,
+    SequenceConfig,
+    TextConfig,
+    TrainConfig,
+)
+from llmrec.errors import RecipeError
+from llmrec.resources.shipped import folder
+
+# A scalar or a list of scalars; whoever reads an option knows of which type its default is.
+Option = Annotated[Any, PlainValidator(lambda value: _checked_option(value))]
+# Every model reads these.
+ALWAYS_READ = ("name", "model", "seed")
+
+
+class Recipe(Section):
+    """All of a model's choices. Its class says which sections it reads; others are refused.
+
+    ``options`` are the settings of a recommender that another package defines.
+    """
+
+    name: str = "unnamed"
+    model: str = "llm"
+    seed: int = 0
+    backbone: BackboneConfig = BackboneConfig()
+    lora: AdapterConfig = AdapterConfig()
+    history: HistoryConfig = HistoryConfig()
+    head: HeadConfig = HeadConfig()
+    sequence: SequenceConfig = SequenceConfig()
+    counting: CountingConfig = CountingConfig()
+    als: ALSConfig = ALSConfig()
+    text: TextConfig = TextConfig()
+    tasks: list[str] = Field(default_factory=list)  # by name, see llmrec.data.responses
+    responses: ResponsesConfig = ResponsesConfig()
+    train: TrainConfig = TrainConfig()
+    options: dict[str, Option] = Field(default_factory=dict)
+
+    def complete(self, sections: Sequence[str], options: Mapping[str, Option] | None = None) -> Recipe:
+        """Return the recipe with all fields set that a model reads, and no others: what a run writes.
+
+        ``sections`` are whole ones ("train") or single fields ("history.events"); ``options`` are the model's own
+        settings with their defaults. Raises RecipeError for what is set and not read: it would do nothing.
+        """
+        values: dict[str, Any] = {name: getattr(self, name) for name in ALWAYS_READ}
+        for section, _, field in (path.partition(".") for path in sections):
+            value = getattr(self, section)
+            if isinstance(value, Section):
+                fields = dict(value)
+                values.setdefault(section, {}).update({field: fields[field]} if field else fields)
+            else:
+                values[section] = value
+        if options:
+            values["options"] = dict(options) | self.options
+        unread = _first_unread(self, values)
+        if unread is not None:
+            reads = ", ".join([*sections, *(["options"] if options else [])]) or "none"
+            raise RecipeError(f"{self.model} reads no {unread}; it reads {reads}: leave it out")
+        for name, value in self.options.items():
+            _check_option(self.model, name, value, options or {})
+        return Recipe.of(values, source=self.name)
+
+    @classmethod
+    def load(cls, name: str | Path, *, set: list[str] | None = None) -> Recipe:
+        """Load a shipped recipe by name or any by path; ``set`` holds overrides such as "train.epochs=3".
+
+        Raises RecipeError naming the file and the field.
+        """
+        path = _find(name)
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(values, dict):
+            raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
+        return cls.of(_override(values, set or []), source=str(path))
+
+    @classmethod
+    def of(cls, values: dict[str, Any], *, source: str = "recipe") -> Recipe:
+        """Check a mapping. Raises RecipeError."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            message = first["msg"].removeprefix("Value error, ")
+            if not field:
+                raise RecipeError(f"{source}: {message}") from error
+            problem = "no such field" if first["type"] == "extra_forbidden" else message
+            raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r})") from error
+
+    def with_values(self, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with other values, e.g. ``{"train.epochs": 3}``. Raises RecipeError."""
+        changes = [f"{field}={json.dumps(value)}" for field, value in values.items()]
+        return Recipe.of(_override(self.model_dump(mode="json"), changes), source=self.name)
+
+    def to_yaml(self) -> str:
+        """Write every field that is set.
+
+        In the recipe of a model that is all that it reads, defaults too: a run can be repeated when they change.
+        """
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _first_unread(recipe: Recipe, read: Mapping[str, Any]) -> str | None:
+    """Name the first section or field that a recipe sets and ``read`` lacks."""
+    for section, value in recipe:
+        if section not in recipe.model_fields_set:
+            continue
+        if section not in read:
+            return f"section {section}"
+        if isinstance(value, Section) and value.model_fields_set - set(read[section]):
+            return f"field {section}.{min(value.model_fields_set - set(read[section]))}"
+    return None
+
+
+def _checked_option(value: object) -> object:
+    parts = value if isinstance(value, list) else [value]
+    if not all(part is None or isinstance(part, str | bool | int | float) for part in parts):
+        raise ValueError("an option is text, a number, true, false, null or a list of these")
+    return value
+
+
+def _check_option(model: str, name: str, value: Option, defaults: Mapping[str, Option]) -> None:
+    """Raise RecipeError for an option that the model lacks, and for a value of another type than its default."""
+    if name not in defaults:
+        raise RecipeError(f"{model} has no option '{name}'; it has {', '.join(defaults)}")
+    default = defaults[name]
+    wanted = (int, float) if isinstance(default, float) else type(default)
+    fits = isinstance(value, wanted) and isinstance(value, bool) == isinstance(default, bool)
+    if default is not None and not fits:
+        raise RecipeError(f"options.{name}: {value!r} is no value like {default!r}, the default of {model}")
+
+
+def names() -> list[str]:
+    """Return the names of the shipped recipes."""
+    return sorted(path.stem for path in folder("finetune").glob("*.yaml"))
+
+
+def _find(name: str | Path) -> Path:
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise RecipeError(f"there is no recipe file {path}")
+        return path
+    shipped = folder("finetune") / f"{name}.yaml"
+    if not shipped.is_file():
+        raise RecipeError(f"no recipe '{name}'; there are {', '.join(names())}, or give a .yaml file")
+    return shipped
+
+
+def _override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+    """Merge ``key.sub=value`` assignments, values read as YAML."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for assignment in assignments:
+        if "=" not in assignment:
+            raise RecipeError(f"--set {assignment}: write it as field=value, e.g. train.epochs=3")
+    try:
+        merged = OmegaConf.merge(OmegaConf.create(values), OmegaConf.from_dotlist(assignments))
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        raise RecipeError(f"--set {' '.join(assignments)}: {str(error).splitlines()[0]}") from error
+    # Unresolved: with resolve=True a secret named in ${oc.env:...} would land in the saved recipe.
+    container = OmegaConf.to_container(merged, resolve=False)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
