@@ -7,6 +7,7 @@ evaluated on the next item, too. Writes responses-CASE.json and next-item-CASE.j
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,7 @@ from llmrec import Dataset, Recipe, Split, evaluate
 from llmrec.data.responses import TaskSet
 from llmrec.errors import InputError
 from llmrec.evaluation import judge_responses, response_queries
-from llmrec.models import Fusion, Recommender
-from llmrec.models.registry import class_of
+from llmrec.models import Fusion, Recommender, from_recipe
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.responses.ratings import BiasRatings, FactorRatings
 from llmrec.models.responses.tabular import BoostedResponses, LogisticResponses
@@ -39,19 +39,17 @@ class Case:
     recipes: list[str]
     ranked: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
-    network: tuple[str, ...] = ()
-    predicting: tuple[str, ...] = ()
 
-    def recipe(self, words: str, changes: list[str], *, predicts: bool) -> Recipe:
-        """Load a shipped recipe as this case has it; ``changes`` have the last word."""
-        name, *fields = words.split()
-        tasks = [f"history.events=[{','.join(self.events)}]", f"tasks=[{','.join(self.tasks)}]", *self.predicting]
-        kind = Recipe.load(name).model
-        known = class_of(kind)
-        read = {path.partition(".")[0] for path in known.sections} if known else set()
-        common = [change for change in self.changes if change.partition(".")[0] in read]
-        sizes = () if kind == "llm" else self.network
-        return Recipe.load(name, set=[*(tasks if predicts else ()), *common, *sizes, *fields, *changes])
+    def with_tasks(self, words: str, changes: list[str]) -> Recipe:
+        """Load a recipe that predicts this case's tasks; ``changes`` have the last word."""
+        tasks = [f"history.events=[{','.join(self.events)}]", f"tasks=[{','.join(self.tasks)}]"]
+        return checked(words, *tasks, *self.changes, changes=changes)
+
+
+def checked(words: str, *fields: str, changes: Sequence[str] = ()) -> Recipe:
+    """Load "NAME FIELD=VALUE ...", other ``fields`` before those. Raises RecipeError for one that is not read."""
+    name, *given = words.split()
+    return from_recipe(Recipe.load(name, set=[*fields, *given, *changes])).recipe
 
 
 def factors(split: Split, tasks: TaskSet) -> FactorRatings:
@@ -91,13 +89,13 @@ def main() -> None:
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--data", help="a folder with interactions.csv.gz and items.csv.gz")
     parser.add_argument("--recipes", nargs="*", help="instead of all with tasks; fields may follow a name")
-    parser.add_argument("--set", nargs="*", default=[], help="fields changed in every recipe")
+    parser.add_argument("--set", nargs="*", default=[], help="fields of every recipe with tasks")
     args = parser.parse_args()
     case, runs = Case(**CASES[args.case]), Path("runs/responses") / args.case
     recipes = case.recipes if args.recipes is None else args.recipes
     try:
-        predicting = [case.recipe(words, args.set, predicts=True) for words in recipes]
-        ranking = [case.recipe(words, args.set, predicts=False) for words in case.ranked]
+        predicting = [case.with_tasks(words, args.set) for words in recipes]
+        ranking = [checked(words) for words in case.ranked]
     except InputError as error:
         parser.error(str(error))
     names = [recipe.name for recipe in (*predicting, *ranking)]

@@ -13,7 +13,11 @@ import yaml
 
 from eval import report
 from eval.common import read_result
+from eval.experiments.responses import CASES, Case, checked
+from llmrec import Recipe
 from llmrec.config import names
+from llmrec.errors import RecipeError
+from llmrec.models import from_recipe
 
 EVAL = Path(__file__).resolve().parents[2] / "eval"
 SHAPE = ("name", "date", "command", "machine", "versions", "settings", "sections")
@@ -126,14 +130,26 @@ def test_suites_name_scripts_and_recipes_that_exist() -> None:
             assert recipes <= {*names(), *runs}
 
 
+def test_fields_that_suites_and_cases_change_are_read_by_their_models() -> None:
+    suites = yaml.safe_load((EVAL / "suites.yaml").read_text(encoding="utf-8"))
+    lines = [line.split() for suite in suites.values() for step in suite for line in step["commands"]]
+    changes = [words[n + 1] for words in lines for n, word in enumerate(words) if word == "--set"]
+    assert len(changes) >= 10
+    for recipe, _, change in (change.partition(":") for change in changes):
+        from_recipe(Recipe.load(recipe, set=[change]))
+    for case in (Case(**values) for values in CASES.values()):
+        assert [case.with_tasks(words, []) for words in case.recipes]
+        assert len({checked(words).name for words in case.ranked}) == len(case.ranked)
+    with pytest.raises(RecipeError, match="lora"):
+        checked("popularity lora.r=4")
+
+
 def test_an_unknown_suite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["run.py", "--suite", "nothing"])
     assert runpy.run_path(str(EVAL / "run.py"))["main"]() == 2
 
 
 def test_every_search_space_is_of_a_recipe_and_its_fields() -> None:
-    from llmrec import Recipe
-
     spaces = sorted((EVAL.parent / "finetune" / "search").glob("*.yaml"))
     assert len(spaces) >= 6
     for space in spaces:
