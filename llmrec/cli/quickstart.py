@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmrec.config import Encoding
-
 if TYPE_CHECKING:
     from llmrec.models import Recommender
 
@@ -20,7 +18,8 @@ BASELINES = ("popularity", "markov", "gru", "lstm")
 def quickstart(
     out: Annotated[Path, typer.Option("--out", help="Where everything goes.")] = Path("runs/quickstart"),
     encoding: Annotated[
-        Encoding | None, typer.Option("--encoding", help="How histories are written for the LLM.")
+        str | None,
+        typer.Option("--encoding", help="How histories are written for the LLM: the recipe's history.encoding."),
     ] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change the LLM's recipe.")

@@ -167,6 +167,7 @@ def test_bad_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--help" in refused(capsys, ["recommend", "run", "-k", "ten"])
     assert "no built-in data set 'ml-1m'" in refused(capsys, ["data", "fetch", "ml-1m", "--out", "x"])
     assert "--help" in refused(capsys, ["--no-such-option"])
+    assert "history.encoding: " in refused(capsys, ["quickstart", "--encoding", "audio"])
 
 
 def test_no_network_and_an_empty_cache(tmp_path: Path) -> None:
