@@ -1,4 +1,4 @@
-"""What every trained recommender does around its network: train, validate, note the cost."""
+"""Train a recommender's network: validate, keep log and cost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Validation:
-    """``skill``: how well the responses are predicted; ``early_stopping_metric``: the log's columns that decide."""
+    """How well the responses are predicted, and the log's columns whose sum says which epoch is best."""
 
     skill: Callable[[], float]
     early_stopping_metric: tuple[str, ...]
@@ -43,38 +43,36 @@ def fit_network(
     valid: Fold | None,
     work_dir: Path | None,
     progress: bool,
-    judging: Callable[[], AbstractContextManager[None]] = nullcontext,
+    validation_context: Callable[[], AbstractContextManager[None]] = nullcontext,
     responses: Validation | None = None,
 ) -> None:
     """Train ``network``; leave the log in ``model.train_log`` and the cost in ``model.metadata``.
 
-    ``judging`` is soft_tokens around each validation; ``responses`` says what else is validated.
+    ``validation_context`` is entered for each validation; ``responses`` says what else is validated.
     """
     from llmrec.training.checkpoints import NEXT_ITEM
     from llmrec.training.job import TrainingJob
     from llmrec.training.trainer import train
 
     settings = model.recipe.train
-    asked = valid is not None and len(valid.histories) > 0  # a split may leave nobody to validate on
-    sample = sample_of(valid, settings.valid_users, seed=model.recipe.seed) if valid and asked else None
+    sample = None
+    if valid is not None and len(valid.histories):  # a split may leave nobody to validate on
+        sample = sample_of(valid, settings.valid_users, seed=model.recipe.seed)
     bar = Progress(model.recipe.name, shown=progress)
     with tempfile.TemporaryDirectory() as temporary:
-        place = work_dir or Path(temporary)
-        place.mkdir(parents=True, exist_ok=True)
+        folder = work_dir or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
 
         def validate() -> dict[str, float]:
             assert sample is not None
-            with judging():
-                found = {"valid_ndcg@10": ndcg_on(model, sample)}
-                return found if responses is None else found | {"valid_responses": responses.skill()}
+            with validation_context():
+                row = {"valid_ndcg@10": ndcg_on(model, sample)}
+                return row if responses is None else row | {"valid_responses": responses.skill()}
 
         early_stopping_metric = NEXT_ITEM if responses is None else responses.early_stopping_metric
-        job = TrainingJob(batches, collate, validate if sample else None, place, bar, early_stopping_metric)
-        with (
-            matmul_precision(settings.float32_matmul_precision)
-            if settings.float32_matmul_precision
-            else nullcontext()
-        ):
+        job = TrainingJob(batches, collate, validate if sample else None, folder, bar, early_stopping_metric)
+        precision = settings.float32_matmul_precision
+        with matmul_precision(precision) if precision else nullcontext():
             cost = train(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = job.log
     model.metadata["cost"] = {**cost, "device": device_name()}
@@ -91,8 +89,8 @@ def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:
 def ndcg_on(model: Recommender, fold: Fold) -> float:
     """Mean NDCG@10 of a model on a fold, as in the final evaluation.
 
-    Where a fold asks only for items that were never trained on, only such items are ranked: among all items
-    they are found too rarely to tell a good epoch from a bad one.
+    Where all answers of a fold are items that were never trained on, only such items are ranked: among all items
+    they are in the top 10 too rarely to distinguish a good epoch from a bad one.
     """
     users = list(fold.histories.user_ids)
     new = _new_items(model, fold)
@@ -102,7 +100,7 @@ def ndcg_on(model: Recommender, fold: Fold) -> float:
 
 
 def _new_items(model: Recommender, fold: Fold) -> list[str] | None:
-    """Return the items that the training histories lack, if a fold asks for no others."""
+    """Return the items that the training histories lack, if a fold has no other answers."""
     new = model.catalog.without(model.histories.events[ITEM])
     return new if set(fold.answers[ITEM]) <= set(new) else None
 

@@ -17,7 +17,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/models/baselines/als.py",
     "llmrec/models/card.py",
     "llmrec/models/composite.py",
-    "llmrec/models/fit_network.py",
     "llmrec/models/fusion.py",
     "llmrec/models/llm/generative.py",
     "llmrec/models/llm/title_generation.py",

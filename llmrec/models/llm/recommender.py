@@ -149,7 +149,7 @@ class LLMRecommender(LLMRanker):
             valid=valid,
             work_dir=work_dir,
             progress=progress,
-            judging=self._as_finished,
+            validation_context=self._as_finished,
             responses=self._validation(valid),
         )
         # For good: the adapter's own weights stay, to be saved.
