@@ -79,7 +79,8 @@ class Dataset:
         """Read files or a folder that holds them.
 
         Formats: CSV and TSV, JSON lines (Amazon Reviews too), Parquet files and folders, MovieLens (``u.data``,
-        ``.dat``), RecBole atomic files, folders saved by Hugging Face ``datasets``; .gz and .zst as well.
+        ``.dat``), RecBole atomic files, folders saved by Hugging Face ``datasets``, and what ``register_reader``
+        adds; .gz and .zst as well.
         ``columns`` names columns that are not recognised, ours to theirs: ``{"user_id": "customer"}``; the others
         are mapped by well-known names, which is logged. ``header`` names the columns, in their order, of an
         event file whose first line is data already. Without ``items`` the catalog is taken from the
@@ -233,18 +234,18 @@ class Dataset:
     @classmethod
     def _cleaned(
         cls,
-        read: Callable[[], pl.DataFrame],
+        read_log: Callable[[], pl.DataFrame],
         label: str,
         items: Table | None,
         name: str,
         columns: Columns,
         options: CleaningOptions,
     ) -> Dataset:
-        """Name the columns and clean. ``read`` returns the raw log, which is held nowhere here: see ``clean``."""
+        """Name the columns and clean. ``read_log`` returns the raw log, held nowhere here: see ``clean``."""
         tables = {} if items is None else {items.label: items.frame.columns}
 
         def read_events() -> pl.DataFrame:
-            raw = read()
+            raw = read_log()
             check_columns(columns, {label: raw.columns} | tables)
             return name_events(raw, label=label, columns=columns)
 
