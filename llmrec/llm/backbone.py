@@ -42,17 +42,19 @@ def truncate(model: PreTrainedModel, layers: int) -> None:
     depth = int(config.num_hidden_layers)
     if layers > depth:
         raise ModelError(f"backbone.layers={layers}, but this base model has {depth} blocks")
-    everything: list[nn.Module] = list(cast("nn.Module", model).modules())
-    found = ((module, *one) for module in everything for one in module.named_children())
+    modules: list[nn.Module] = list(cast("nn.Module", model).modules())
+    children = ((parent, *child) for parent in modules for child in parent.named_children())
     # The outermost list of that length: a block's experts may happen to be as many.
-    owner, name, blocks = next(one for one in found if isinstance(one[2], nn.ModuleList) and len(one[2]) == depth)
-    setattr(owner, name, nn.ModuleList(list(blocks.children())[:layers]))
+    parent, name, blocks = next(
+        child for child in children if isinstance(child[2], nn.ModuleList) and len(child[2]) == depth
+    )
+    setattr(parent, name, nn.ModuleList(list(blocks.children())[:layers]))
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
 
 
-def encoder(model: PreTrainedModel | PeftModel) -> nn.Module:
+def transformer_blocks(model: PreTrainedModel | PeftModel) -> nn.Module:
     """Return the blocks below the language-model head (adapted ones, if there is an adapter)."""
     causal: Any = model
     if hasattr(model, "peft_config"):
@@ -78,9 +80,9 @@ def token_size(model: PreTrainedModel | PeftModel) -> float:
 
     embed: Any = model.get_input_embeddings()
     weight = embed.weight.detach().float()
-    some = torch.arange(min(64, len(weight)), device=weight.device)
+    sample = torch.arange(min(64, len(weight)), device=weight.device)
     with torch.no_grad():
-        scale = embed(some).float().norm() / weight[some].norm()
+        scale = embed(sample).float().norm() / weight[sample].norm()
     return float(weight.pow(2).mean().sqrt() * scale)
 
 
@@ -106,7 +108,7 @@ def add_adapter(model: PreTrainedModel, settings: AdapterConfig) -> PeftModel:
     from peft import LoraConfig, TaskType, get_peft_model
     from transformers.pytorch_utils import Conv1D
 
-    everything: list[Any] = list(cast("Any", model).modules())
+    modules: list[Any] = list(cast("Any", model).modules())
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=settings.r,
@@ -114,7 +116,7 @@ def add_adapter(model: PreTrainedModel, settings: AdapterConfig) -> PeftModel:
         lora_dropout=settings.dropout,
         use_rslora=settings.rslora,
         use_dora=settings.dora,
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in everything),  # GPT-2 keeps weights transposed
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in modules),  # GPT-2 keeps weights transposed
         **_adapted(model, settings),
     )
     try:
@@ -134,7 +136,7 @@ def _adapted(model: PreTrainedModel, settings: AdapterConfig) -> dict[str, Any]:
     if last > depth:
         raise ModelError(f"lora.last_layers={last}, but this base model has {depth} blocks")
     if targets == "all-linear":  # peft chooses blocks only among modules that are listed
-        inner = encoder(model).named_modules()
+        inner = transformer_blocks(model).named_modules()
         targets = sorted({name.rsplit(".", 1)[-1] for name, module in inner if isinstance(module, nn.Linear)})
     elif isinstance(targets, str):
         raise ModelError(f"lora.targets={targets}: with lora.last_layers list the modules, or use all-linear")
@@ -168,12 +170,12 @@ def _quantized(model: PeftModel) -> bool:
 def _lora_layers(model: PeftModel) -> list[Any]:
     from peft.tuners.lora import LoraLayer
 
-    everything: list[Any] = list(cast("Any", model).modules())
-    return [module for module in everything if isinstance(module, LoraLayer)]
+    modules: list[Any] = list(cast("Any", model).modules())
+    return [module for module in modules if isinstance(module, LoraLayer)]
 
 
 @contextmanager
-def plain(model: PeftModel) -> Iterator[None]:
+def without_adapter(model: PeftModel) -> Iterator[None]:
     """Take the adapter out for the length of the block; merged weights are put back bit for bit."""
     layers = [layer for layer in _lora_layers(model) if layer.merged]
     merged_weights = [layer.get_base_layer().weight.data for layer in layers]

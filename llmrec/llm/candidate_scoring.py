@@ -1,4 +1,4 @@
-"""Ask an untuned chat LLM which candidate comes next: answers are read off its probabilities, never parsed."""
+"""Score candidates by prompting an untuned chat LLM: by its probabilities, never by parsing what it writes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import numpy as np
 from llmrec.arrays import Float64s, Int64s
 from llmrec.errors import ModelError, PromptError
 from llmrec.llm.chat import encode_chat
+from llmrec.llm.ragged import RaggedTokens
 from llmrec.prompting.prompt import Language, Prompt
 from llmrec.training.batching import by_length
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from llmrec.llm.decode import Decoder, Read
+    from llmrec.llm.decode import Decoder, DecodingState
 
 PromptMode = Literal["order", "letter", "title"]
 
@@ -38,7 +39,7 @@ class Question:
 class PromptScorer:
     """A base model with a chat template, loaded at the first use, that scores candidates in one of three ways.
 
-    ``order``: it writes all letters, best first, each chosen among those left; a score is minus the place.
+    ``order``: it writes all letters, best first, each chosen among those left; a score is minus the rank.
     ``letter``: one forward pass; a score is the log-probability of the candidate's letter as the answer.
     ``title``: a score is the mean log-probability of a token of the candidate's title as the answer: an
     untuned model has no idea of titles as a whole, and by their sum the short ones would win.
@@ -57,68 +58,68 @@ class PromptScorer:
 
         rows = [self._fitting(question) for question in questions]
         sizes = np.array([len(row) for row in rows], dtype=np.int64)
-        found: list[Float64s] = [np.empty(0)] * len(rows)
+        scores: list[Float64s] = [np.empty(0)] * len(rows)
         with torch.inference_mode():
             # Titles repeat the cache of a question for each candidate: one question at a time.
-            for places in by_length(sizes, 0 if self.mode == "title" else self.batch_tokens):
-                some = [questions[place] for place in places]
-                for place, scores in zip(places, self._answers(some, [rows[p] for p in places]), strict=True):
-                    found[place] = scores
-        return found
+            for batch in by_length(sizes, 0 if self.mode == "title" else self.batch_tokens):
+                of_batch = self._scores([questions[n] for n in batch], [rows[n] for n in batch])
+                for n, values in zip(batch, of_batch, strict=True):
+                    scores[n] = values
+        return scores
 
     def messages(self, question: Question, start: int = 0) -> list[dict[str, str]]:
-        """Write the question for a chat template, its history from place ``start`` on."""
-        marked = [
+        """Write the question for a chat template, its history from index ``start`` on."""
+        lettered = [
             {"letter": letter, "title": title} for letter, title in zip(LETTERS, question.candidates, strict=False)
         ]
-        listed = {} if self.mode == "title" else {"candidates": marked}
-        return self.prompt.messages(history=question.history[start:], **listed)
+        candidates = {} if self.mode == "title" else {"candidates": lettered}
+        return self.prompt.messages(history=question.history[start:], **candidates)
 
-    def _answers(self, questions: list[Question], rows: list[list[int]]) -> list[Float64s]:
-        read = self._read(rows)
+    def _scores(self, questions: list[Question], rows: list[list[int]]) -> list[Float64s]:
+        state = self._read(rows)
         if self.mode == "title":
-            return [self._titles(read, questions[0])]
+            return [self._by_title(state, questions[0])]
         counts = np.array([len(question.candidates) for question in questions])
         if self.mode == "letter":
-            return list(self._letters(read, counts))
-        return self._order(read, counts)
+            return list(self._by_letter(state, counts))
+        return self._by_order(state, counts)
 
-    def _titles(self, read: Read, question: Question) -> Float64s:
+    def _by_title(self, state: DecodingState, question: Question) -> Float64s:
         decoder, tokenizer = self._loaded
         plain = {"add_special_tokens": False, "split_special_tokens": True}
-        ids = (tokenizer(title, **plain)["input_ids"] or [self._newline] for title in question.candidates)
-        lines = [np.array(one, dtype=np.int64) for one in ids]
-        sums = decoder.likelihoods(read, lines, budget=self.batch_tokens)
-        return sums / [len(line) for line in lines]
+        ids = [tokenizer(title, **plain)["input_ids"] or [self._newline] for title in question.candidates]
+        titles = RaggedTokens.of(ids)
+        return decoder.log_likelihoods(state, titles, budget=self.batch_tokens) / titles.lengths()
 
-    def _letters(self, read: Read, counts: Int64s) -> Iterator[Float64s]:
+    def _by_letter(self, state: DecodingState, counts: Int64s) -> Iterator[Float64s]:
         rows = np.repeat(np.arange(len(counts)), counts)
-        tokens = np.concatenate([self._marks[:count] for count in counts])
-        flat = self._loaded[0].log_probabilities(read.last, rows, tokens)
+        tokens = np.concatenate([self._letter_tokens[:count] for count in counts])
+        flat = self._loaded[0].log_probabilities(state.last, rows, tokens)
         yield from np.split(flat, np.cumsum(counts)[:-1])
 
-    def _order(self, read: Read, counts: Int64s) -> list[Float64s]:
+    def _by_order(self, state: DecodingState, counts: Int64s) -> list[Float64s]:
         """Let each row write one letter a line, each letter once."""
+        decoder, tokens = self._loaded[0], self._letter_tokens
         left = np.arange(int(counts.max()))[None] < counts[:, None]
-        found = [np.zeros(count) for count in counts]
+        scores = [np.zeros(count) for count in counts]
         active = np.arange(len(counts))
         for step in range(int(counts.max())):
             rows, letters = np.nonzero(left[active])
             values = np.full((len(active), left.shape[1]), -np.inf)
-            values[rows, letters] = self._loaded[0].log_probabilities(read.last, rows, self._marks[letters])
+            values[rows, letters] = decoder.log_probabilities(state.last, rows, tokens[letters])
             chosen = values.argmax(axis=1)
             for row, letter in zip(active, chosen, strict=True):
-                found[row][letter] = -step
+                scores[row][letter] = -step
             left[active, chosen] = False
             on = left[active].any(axis=1)
             active, chosen = active[on], chosen[on]
             if not len(active):
                 break
-            written = np.stack([self._marks[chosen], np.full(len(chosen), self._newline)], axis=1)
-            read = self._loaded[0].go_on(read, np.flatnonzero(on), written)
-        return found
+            written = np.stack([tokens[chosen], np.full(len(chosen), self._newline)], axis=1)
+            state = decoder.append(state, np.flatnonzero(on), written)
+        return scores
 
-    def _read(self, rows: list[list[int]]) -> Read:
+    def _read(self, rows: list[list[int]]) -> DecodingState:
         import torch
 
         tokens = torch.full((len(rows), max(map(len, rows))), -1, dtype=torch.long)
@@ -143,7 +144,7 @@ class PromptScorer:
 
     def _answer_tokens(self, question: Question) -> int:
         if self.mode == "title":
-            return max(len(one) for one in self._loaded[1](list(question.candidates))["input_ids"])
+            return max(map(len, self._loaded[1](list(question.candidates))["input_ids"]))
         return 2 * len(question.candidates)
 
     @cached_property
@@ -155,20 +156,20 @@ class PromptScorer:
         model, tokenizer = load_causal_lm(self.base)
         if not tokenizer.chat_template:
             raise ModelError(f"base model '{self.base}' has no chat template; use an instruct model")
-        placed: Any = model
-        check_head(placed.to(device_name()))
-        return Decoder(placed), tokenizer
+        on_device: Any = model
+        check_head(on_device.to(device_name()))
+        return Decoder(on_device), tokenizer
 
     @cached_property
-    def _marks(self) -> Int64s:
+    def _letter_tokens(self) -> Int64s:
         """The token of each letter. Raises ModelError for a tokenizer that needs several for one."""
         ids = [self._loaded[1](letter, add_special_tokens=False)["input_ids"] for letter in LETTERS]
-        if any(len(one) != 1 for one in ids) or len({one[0] for one in ids}) != len(ids):
+        if any(len(tokens) != 1 for tokens in ids) or len({tokens[0] for tokens in ids}) != len(ids):
             raise ModelError(
-                f"the tokenizer of base model '{self.base}' has no single token for each letter; ask for titles "
-                "instead (way='title')"
+                f"the tokenizer of base model '{self.base}' has no single token for each letter; score titles "
+                "instead (mode='title')"
             )
-        return np.array([one[0] for one in ids], dtype=np.int64)
+        return np.array([tokens[0] for tokens in ids], dtype=np.int64)
 
     @cached_property
     def _newline(self) -> int:

@@ -1,4 +1,4 @@
-"""Answer chats with a causal LLM on this machine: greedy, batched, what chats have in common read once."""
+"""Answer chats with a causal LLM on this machine: greedy, batched, their common prefix read once."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Chat:
         """
         rows = [self.encode(chat) for chat in chats]
         written = [""] * len(rows)
-        for places in groups(rows, self.batch):
-            for place, text in zip(places, self._answer_group(rows, places, quotes), strict=True):
-                written[place] = text
+        for group in prefix_groups(rows, self.batch):
+            for n, text in zip(group, self._answer_group(rows, group, quotes), strict=True):
+                written[n] = text
         return written
 
     def encode(self, messages: Messages) -> list[int]:
@@ -57,26 +57,26 @@ class Chat:
         model, tokenizer = load_causal_lm(self.base)
         if not tokenizer.chat_template:
             raise ModelError(f"base model '{self.base}' has no chat template; use an instruct model")
-        placed: Any = model
+        loaded: Any = model
         if self.adapter is not None:
-            placed = load_adapter(model, self.adapter).merge_and_unload()
-        return placed.to(device_name()), tokenizer
+            loaded = load_adapter(model, self.adapter).merge_and_unload()
+        return loaded.to(device_name()), tokenizer
 
     def _answer_group(
-        self, rows: list[list[int]], places: list[int], quotes: Sequence[Quotes] | None
+        self, rows: list[list[int]], group: list[int], quotes: Sequence[Quotes] | None
     ) -> Iterator[str]:
-        """Answer chats that begin alike. The start is read once, then copied for every batch."""
-        begin = common_start([rows[place] for place in places])
-        start = _read(self.loaded[0], rows[places[0]][:begin])
-        for first in range(0, len(places), self.batch):
-            part = places[first : first + self.batch]
-            inside = None if quotes is None else [quotes[place] for place in part]
-            yield from self._continue([rows[place] for place in part], begin, _copies(start, len(part)), inside)
+        """Answer chats with a common prefix. It is read once, its cache copied for every batch."""
+        n_common = common_prefix([rows[n] for n in group])
+        cache = _prefix_cache(self.loaded[0], rows[group[0]][:n_common])
+        for first in range(0, len(group), self.batch):
+            batch = group[first : first + self.batch]
+            of_batch = None if quotes is None else [quotes[n] for n in batch]
+            yield from self._continue([rows[n] for n in batch], n_common, _copies(cache, len(batch)), of_batch)
 
     def _continue(
-        self, rows: list[list[int]], begin: int, cache: Any, quotes: Sequence[Quotes] | None
+        self, rows: list[list[int]], n_common: int, cache: Any, quotes: Sequence[Quotes] | None
     ) -> list[str]:
-        """Generate behind rows whose first ``begin`` tokens are in ``cache``; the rest is padded on the left."""
+        """Generate after rows whose first ``n_common`` tokens are in ``cache``; the rest is padded on the left."""
         import torch
 
         model: Any
@@ -86,9 +86,9 @@ class Chat:
         ids = torch.full((len(rows), width), tokenizer.pad_token_id, dtype=torch.long)
         mask = torch.zeros_like(ids)
         for n, row in enumerate(rows):
-            rest = len(row) - begin
-            ids[n, :begin], ids[n, width - rest :] = torch.tensor(row[:begin]), torch.tensor(row[begin:])
-            mask[n, :begin], mask[n, width - rest :] = 1, 1
+            rest = len(row) - n_common
+            ids[n, :n_common], ids[n, width - rest :] = torch.tensor(row[:n_common]), torch.tensor(row[n_common:])
+            mask[n, :n_common], mask[n, width - rest :] = 1, 1
         with torch.inference_mode():
             out = model.generate(
                 input_ids=ids.to(model.device),
@@ -108,50 +108,51 @@ def encode_chat(tokenizer: Any, messages: Messages) -> list[int]:
     marked = [{"role": turn["role"], "content": f"\ue010{n}\ue011"} for n, turn in enumerate(messages)]
     frame = tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
     ids: list[int] = []
-    for place, piece in enumerate(re.split("\ue010([0-9]+)\ue011", frame)):
-        content = place % 2 == 1
+    for n, piece in enumerate(re.split("\ue010([0-9]+)\ue011", frame)):
+        content = n % 2 == 1
         text = messages[int(piece)]["content"] if content else piece
         ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=content)
     return ids
 
 
-def groups(rows: list[list[int]], batch: int) -> Iterator[list[int]]:
-    """Group rows that have at least half their tokens in common at the start; within a group by length.
+def prefix_groups(rows: list[list[int]], batch: int) -> Iterator[list[int]]:
+    """Group rows whose common prefix is at least half of their tokens, as indices; within a group by length.
 
     Rows of about the same length go together: padding is work. What would not fill a batch goes into one group
-    with its like, as a batch saves more than a common start does.
+    with its like, as a batch saves more than a common prefix does.
     """
-    order = sorted(range(len(rows)), key=lambda place: rows[place])
+    order = sorted(range(len(rows)), key=lambda n: rows[n])
     cuts = [
-        n
-        for n in range(1, len(order))
-        if 2 * common_start([rows[order[n - 1]], rows[order[n]]]) < min(len(rows[p]) for p in order[n - 1 : n + 1])
+        end
+        for end in range(1, len(order))
+        if 2 * common_prefix([rows[order[end - 1]], rows[order[end]]])
+        < min(len(rows[n]) for n in order[end - 1 : end + 1])
     ]
     alike = [order[first:last] for first, last in zip([0, *cuts], [*cuts, len(order)], strict=True)]
-    few = [place for group in alike if len(group) < batch for place in group]
+    few = [n for group in alike if len(group) < batch for n in group]
     for group in (*(group for group in alike if len(group) >= batch), few):
         if group:
-            yield sorted(group, key=lambda place: (len(rows[place]), place))
+            yield sorted(group, key=lambda n: (len(rows[n]), n))
 
 
-def common_start(rows: list[list[int]]) -> int:
-    """Count the tokens that all rows begin with, leaving every row at least one of its own."""
+def common_prefix(rows: list[list[int]]) -> int:
+    """Count the tokens that all rows begin with, leaving each row at least one token after them."""
     shortest = min(map(len, rows)) - 1
-    # What the first and the last in sorted order have in common, all between them have too.
+    # The prefix of the first and the last in sorted order is that of all between them, too.
     low, high = min(rows), max(rows)
     return next((n for n in range(shortest) if low[n] != high[n]), shortest)
 
 
-def _read(model: Any, start: list[int]) -> Any:
-    """Return the key-value cache of a common start; None for a start of nothing."""
+def _prefix_cache(model: Any, prefix: list[int]) -> Any:
+    """Return the key-value cache of a common prefix; None for one of no tokens."""
     import torch
     from transformers import DynamicCache
 
-    if not start:
+    if not prefix:
         return None
     cache = DynamicCache(config=model.config)
     with torch.inference_mode():
-        model(input_ids=torch.tensor([start]).to(model.device), use_cache=True, **cache_option(model, cache))
+        model(input_ids=torch.tensor([prefix]).to(model.device), use_cache=True, **cache_option(model, cache))
     return cache
 
 

@@ -30,20 +30,19 @@ class Quotes:
 
 
 class Vocabulary:
-    """The bytes of each token; ``by_bytes`` finds a token by them."""
+    """The bytes of each token that is not special, and the tokens of given bytes."""
 
     def __init__(self, tokenizer: Any) -> None:
         special = set(tokenizer.all_special_ids)
         pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        plain = _byte_level() if _is_byte_level(tokenizer) else None
-        known = {n: _bytes_of(piece, plain) for n, piece in enumerate(pieces) if n not in special and piece}
-        self.size = len(pieces)
+        byte_of = _byte_level() if _is_byte_level(tokenizer) else None
+        self.bytes_of = {
+            n: _bytes_of(piece, byte_of) for n, piece in enumerate(pieces) if n not in special and piece
+        }
         self.by_bytes: dict[bytes, list[int]] = {}
-        for token, text in known.items():
+        for token, text in self.bytes_of.items():
             self.by_bytes.setdefault(text, []).append(token)
-        self.bytes_of = known
         self.longest = max(map(len, self.by_bytes), default=0)
-
         self._completing: dict[bytes, dict[int, bytes]] = {}
 
     def completing(self, mark: bytes, begun: bytes = b"") -> dict[int, bytes]:
@@ -56,106 +55,103 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class _State:
-    """``said``: what stands in the open quote; outside of quotes, the start of an opening mark at the end.
+    """``written``: the text of the open quote so far; outside of quotes, the start of an opening mark at the end.
 
     ``left``: what may still be quoted, each with its closing mark.
     """
 
     left: tuple[bytes, ...]
-    inside: bool = False
-    said: bytes = b""
+    in_quote: bool = False
+    written: bytes = b""
 
 
-class Follower:
+class QuoteConstraint:
     """Follows one answer token by token and says which tokens may come next."""
 
     def __init__(self, vocabulary: Vocabulary, quotes: Quotes) -> None:
         self.vocabulary, self.quotes = vocabulary, quotes
         self.opening, self.closing = quotes.opening.encode(), quotes.closing.encode()
         self.state = self.start = _State(quotes.endings)
-        self._banned: dict[_State, list[int]] = {}
+        self._forbidden: dict[_State, list[int]] = {}
 
     @property
-    def inside(self) -> bool:
+    def in_quote(self) -> bool:
         """Whether a quote is open."""
-        return self.state.inside
+        return self.state.in_quote
 
     def read(self, token: int) -> None:
         """Take note of the token that was chosen."""
-        self.state = self.after(self.state, self.vocabulary.bytes_of.get(token, b"")) or self.start
+        self.state = self.next_state(self.state, self.vocabulary.bytes_of.get(token, b"")) or self.start
 
-    def accepts(self, text: str | bytes) -> bool:
-        """Whether a text from its start quotes nothing else."""
-        return self.after(self.start, text if isinstance(text, bytes) else text.encode()) is not None
-
-    def after(self, state: _State, text: bytes) -> _State | None:
-        """Return the state behind ``text``, None if it quotes what is not allowed."""
+    def next_state(self, state: _State, text: bytes) -> _State | None:
+        """Return the state after ``text``, None if it quotes what is not allowed."""
         while text:
-            if not state.inside:
-                before, mark, text = (state.said + text).partition(self.opening)
-                state = replace(state, inside=bool(mark), said=b"" if mark else _begun(before, self.opening))
+            if not state.in_quote:
+                outside, mark, text = (state.written + text).partition(self.opening)
+                written = b"" if mark else _mark_prefix(outside, self.opening)
+                state = replace(state, in_quote=bool(mark), written=written)
                 continue
-            said = state.said + text
-            closed = max((end for end in state.left if said.startswith(end)), key=len, default=None)
+            written = state.written + text
+            closed = max((end for end in state.left if written.startswith(end)), key=len, default=None)
             if closed is not None:
                 left = tuple(end for end in state.left if end != closed) if self.quotes.once else state.left
-                state, text = _State(left), said[len(closed) :]
+                state, text = _State(left), written[len(closed) :]
                 continue
-            return replace(state, said=said) if any(end.startswith(said) for end in state.left) else None
+            return replace(state, written=written) if any(end.startswith(written) for end in state.left) else None
         return state
 
-    def banned(self) -> list[int]:
+    def forbidden(self) -> list[int]:
         """Return the tokens that may not come next outside of quotes: they open one wrongly."""
-        if self.state not in self._banned:
-            opening = self.vocabulary.completing(self.opening, self.state.said)
+        if self.state not in self._forbidden:
+            opening = self.vocabulary.completing(self.opening, self.state.written)
             # With nothing left to quote the mark itself would lead nowhere.
             over = not self.state.left
-            wrong = (token for token, text in opening.items() if over or self.after(self.state, text) is None)
-            self._banned[self.state] = list(wrong)
-        return self._banned[self.state]
+            wrong = (token for token, text in opening.items() if over or not self.next_state(self.state, text))
+            self._forbidden[self.state] = list(wrong)
+        return self._forbidden[self.state]
 
     def allowed(self) -> list[int]:
         """Return the tokens that may continue the open quote."""
-        found: list[int] = []
+        tokens: list[int] = []
         closing = self.vocabulary.completing(self.closing)
         for ending in self.state.left:
-            if not ending.startswith(self.state.said):
+            if not ending.startswith(self.state.written):
                 continue
-            left = ending[len(self.state.said) :]
-            for length in range(1, min(len(left), self.vocabulary.longest) + 1):
-                found += self.vocabulary.by_bytes.get(left[:length], [])
-            if len(left) < self.vocabulary.longest:  # a token may close the quote and go on: '",' or '".'
-                beyond = (token for token, text in closing.items() if text.startswith(left))
-                found += [token for token in beyond if self.after(self.state, closing[token]) is not None]
-        return found
+            rest = ending[len(self.state.written) :]
+            for length in range(1, min(len(rest), self.vocabulary.longest) + 1):
+                tokens += self.vocabulary.by_bytes.get(rest[:length], [])
+            if len(rest) < self.vocabulary.longest:  # a token may close the quote and go on: '",' or '".'
+                longer = (token for token, text in closing.items() if text.startswith(rest))
+                tokens += [token for token in longer if self.next_state(self.state, closing[token])]
+        return tokens
 
 
-def _begun(text: bytes, mark: bytes) -> bytes:
+def _mark_prefix(text: bytes, mark: bytes) -> bytes:
     """Return the longest end of a text that a mark begins with: a mark may be spread over several tokens."""
     return next((mark[:n] for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), b"")
 
 
 def allowed_only(tokenizer: Any, quotes: Sequence[Quotes], width: int) -> LogitsProcessorList:
-    """Return the processor that keeps each row to its quotes. Answers begin behind ``width`` tokens."""
+    """Return the processor that holds each row to its quotes. Answers begin after ``width`` tokens."""
     import torch
     from transformers import LogitsProcessor, LogitsProcessorList
 
     vocabulary = _vocabulary(tokenizer)
-    followers = [Follower(vocabulary, one) for one in quotes]
+    constraints = [QuoteConstraint(vocabulary, one) for one in quotes]
 
     class InQuotes(LogitsProcessor):  # type: ignore[misc, unused-ignore]
         def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
             chosen = input_ids[:, -1].tolist() if input_ids.shape[1] > width else None
-            for row, follower in enumerate(followers):
+            for row, constraint in enumerate(constraints):
                 if chosen is not None:
-                    follower.read(chosen[row])
-                if not follower.inside:
-                    scores[row, follower.banned()] = -torch.inf
+                    constraint.read(chosen[row])
+                if not constraint.in_quote:
+                    scores[row, constraint.forbidden()] = -torch.inf
                     continue
-                allowed = follower.allowed()
-                kept = scores[row, allowed].clone()
+                allowed = constraint.allowed()
+                allowed_scores = scores[row, allowed].clone()
                 scores[row] = -torch.inf
-                scores[row, allowed] = kept
+                scores[row, allowed] = allowed_scores
             return scores
 
     return LogitsProcessorList([InQuotes()])
@@ -177,9 +173,9 @@ def _byte_level() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(other)}
 
 
-def _bytes_of(piece: str, plain: dict[str, int] | None) -> bytes:
-    if plain is not None and all(letter in plain for letter in piece):
-        return bytes(plain[letter] for letter in piece)
+def _bytes_of(piece: str, byte_of: dict[str, int] | None) -> bytes:
+    if byte_of is not None and all(letter in byte_of for letter in piece):
+        return bytes(byte_of[letter] for letter in piece)
     if piece.startswith("<0x") and piece.endswith(">"):
         return bytes([int(piece[3:-1], 16)])
     return piece.replace("▁", " ").encode()

@@ -1,4 +1,4 @@
-"""Go on writing where a causal LM stopped reading: one key-value cache, rows picked and repeated at will."""
+"""Decode with a causal LM: one key-value cache for many rows, which are picked, repeated and continued."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from llmrec.arrays import Float64s, Int64s
 from llmrec.errors import ModelError
-from llmrec.llm.backbone import cache_option, encoder, language_logits
+from llmrec.llm.backbone import cache_option, language_logits, transformer_blocks
+from llmrec.llm.ragged import RaggedTokens
 
 if TYPE_CHECKING:
     import torch
@@ -22,11 +23,11 @@ LOGITS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """Rows that were read: their cache, which of its positions are padding (False), each row's last state."""
+class DecodingState:
+    """Rows that were read: their key-value cache, its mask [n, length] (False: padding), their last states."""
 
     cache: Any
-    inside: torch.Tensor
+    mask: torch.Tensor
     last: torch.Tensor
 
     def __len__(self) -> int:
@@ -38,9 +39,9 @@ class Decoder:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.blocks: Any = encoder(model)
+        self.blocks: Any = transformer_blocks(model)
         self.config: Any = self.blocks.config
-        self._positions = "position_ids" in inspect.signature(self.blocks.forward).parameters
+        self._takes_positions = "position_ids" in inspect.signature(self.blocks.forward).parameters
 
     @property
     def device(self) -> torch.device:
@@ -58,90 +59,87 @@ class Decoder:
         embedded: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0).to(self.device))
         return embedded
 
-    def read(self, embedded: torch.Tensor, inside: torch.Tensor) -> Read:
-        """Read rows [n, length, hidden]; padding (``inside`` False) stands on the left."""
+    def read(self, embedded: torch.Tensor, mask: torch.Tensor) -> DecodingState:
+        """Read rows [n, length, hidden]; padding (False in ``mask``) is on the left."""
         from transformers import DynamicCache
 
         cache = DynamicCache(config=self.config)
-        return self._run(cache, embedded, inside.to(self.device))[0]
+        return self._run(cache, embedded, mask.to(self.device))[0]
 
-    def go_on(self, read: Read, rows: Int64s, tokens: Int64s) -> Read:
-        """Pick rows of what was read and append tokens [len(rows), m] to them. Uses ``read`` up."""
+    def append(self, state: DecodingState, rows: Int64s, tokens: Int64s) -> DecodingState:
+        """Pick rows of a state and append tokens [len(rows), m] to them. ``state`` cannot be used again."""
         import torch
 
         chosen = torch.from_numpy(rows).to(self.device)
-        read.cache.batch_select_indices(chosen)
+        state.cache.batch_select_indices(chosen)
         added = torch.from_numpy(tokens).to(self.device)
-        inside = torch.cat([read.inside[chosen], torch.ones_like(added, dtype=torch.bool)], dim=1)
-        return self._run(read.cache, self.embed(added), inside)[0]
+        mask = torch.cat([state.mask[chosen], torch.ones_like(added, dtype=torch.bool)], dim=1)
+        return self._run(state.cache, self.embed(added), mask)[0]
 
     def log_probabilities(self, states: torch.Tensor, rows: Int64s, tokens: Int64s) -> Float64s:
         """Return log p(token | states[row]) for pairs of row and token, over the whole vocabulary: [n_pairs]."""
         import torch
 
-        found = np.empty(len(rows), dtype=np.float64)
+        values = np.empty(len(rows), dtype=np.float64)
         for start in range(0, len(states), LOGITS_AT_ONCE):
             part = np.flatnonzero((rows >= start) & (rows < start + LOGITS_AT_ONCE))
             logits = language_logits(self.model, states[start : start + LOGITS_AT_ONCE])
             at = torch.from_numpy(rows[part] - start).to(logits.device)
-            wanted = logits[at, torch.from_numpy(tokens[part]).to(logits.device)]
-            found[part] = (wanted - logits.logsumexp(dim=-1)[at]).double().cpu().numpy()
-        return found
+            of_tokens = logits[at, torch.from_numpy(tokens[part]).to(logits.device)]
+            values[part] = (of_tokens - logits.logsumexp(dim=-1)[at]).double().cpu().numpy()
+        return values
 
-    def likelihoods(self, read: Read, lines: list[Int64s], *, budget: int) -> Float64s:
-        """Return each line's log-likelihood behind the one row that was read, by teacher forcing: [n_lines].
+    def log_likelihoods(self, state: DecodingState, lines: RaggedTokens, *, budget: int) -> Float64s:
+        """Return each line's log-likelihood after the one row that was read, by teacher forcing: [n_lines].
 
-        The row is read once; its cache is repeated for as many lines as ``budget`` positions allow. ``read``
-        can be used again.
+        The row's cache is repeated for as many lines as ``budget`` positions allow. ``state`` can be used again.
         """
-        found = np.empty(len(lines), dtype=np.float64)
-        order = np.argsort([len(line) for line in lines], kind="stable")
-        width = read.inside.shape[1]
+        lengths = lines.lengths()
+        values = np.empty(len(lines), dtype=np.float64)
+        order = np.argsort(lengths, kind="stable")
+        width = state.mask.shape[1]
         start = 0
         while start < len(order):
             # The longest line of a chunk is its last; the cache is repeated for each.
             stop = start + 1
-            while stop < len(order) and (stop - start + 1) * (width + len(lines[order[stop]])) <= budget:
+            while stop < len(order) and (stop - start + 1) * (width + lengths[order[stop]]) <= budget:
                 stop += 1
-            part = order[start:stop]
-            found[part] = self._forced(read, [lines[place] for place in part])
+            values[order[start:stop]] = self._teacher_forced(state, lines.take(order[start:stop]))
             start = stop
-        return found
+        return values
 
-    def _forced(self, read: Read, lines: list[Int64s]) -> Float64s:
+    def _teacher_forced(self, state: DecodingState, lines: RaggedTokens) -> Float64s:
         import torch
 
-        lengths = np.array([len(line) for line in lines])
-        tokens = np.full((len(lines), int(lengths.max())), -1, dtype=np.int64)
-        for row, line in enumerate(lines):
-            tokens[row, : len(line)] = line
-        states = read.last.expand(len(lines), -1)[:, None]
+        tokens = lines.padded(-1)
+        states = state.last.expand(len(lines), -1)[:, None]
         if tokens.shape[1] > 1:
-            cache = copy.deepcopy(read.cache)
+            cache = copy.deepcopy(state.cache)
             cache.batch_repeat_interleave(len(lines))
             inputs = torch.from_numpy(tokens[:, :-1])
-            # Padding stands on the right here: no position that counts looks at it.
-            inside = torch.cat([read.inside.expand(len(lines), -1), torch.ones_like(inputs).bool()], dim=1)
-            states = torch.cat([states, self._run(cache, self.embed(inputs), inside)[1]], dim=1)
-        rows, places = np.nonzero(tokens >= 0)
-        flat = states[torch.from_numpy(rows), torch.from_numpy(places)]
-        each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, places])
+            # Padding is on the right here: no position that counts looks at it.
+            mask = torch.cat([state.mask.expand(len(lines), -1), torch.ones_like(inputs).bool()], dim=1)
+            states = torch.cat([states, self._run(cache, self.embed(inputs), mask)[1]], dim=1)
+        rows, positions = np.nonzero(tokens >= 0)
+        flat = states[torch.from_numpy(rows), torch.from_numpy(positions)]
+        each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, positions])
         sums: Float64s = np.bincount(rows, weights=each, minlength=len(lines)).astype(np.float64)
         return sums
 
-    def _run(self, cache: Any, embedded: torch.Tensor, inside: torch.Tensor) -> tuple[Read, torch.Tensor]:
+    def _run(self, cache: Any, embedded: torch.Tensor, mask: torch.Tensor) -> tuple[DecodingState, torch.Tensor]:
+        """Return the state after all positions, and the states of those that are new."""
         options: dict[str, Any] = {}
-        if self._positions:
-            positions = (inside.long().cumsum(dim=1) - 1).clamp(min=0)
+        if self._takes_positions:
+            positions = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
             options["position_ids"] = positions[:, -embedded.shape[1] :]
         states = self.blocks(
             inputs_embeds=embedded,
-            attention_mask=inside.long(),
+            attention_mask=mask.long(),
             use_cache=True,
             **cache_option(self.blocks, cache),
             **options,
         ).last_hidden_state
-        return Read(cache, inside, states[:, -1]), states
+        return DecodingState(cache, mask, states[:, -1]), states
 
 
 def context_of(config: Any) -> int | None:
@@ -157,9 +155,9 @@ def check_head(model: Any) -> None:
     causal = model.get_base_model() if hasattr(model, "peft_config") else model
     ids = torch.arange(4, device=next(causal.parameters()).device)[None]
     with torch.inference_mode():
-        truth = causal(input_ids=ids, use_cache=False).logits.float()
-        ours = language_logits(model, encoder(model)(input_ids=ids, use_cache=False).last_hidden_state)
-    if not torch.allclose(ours, truth, atol=1e-2, rtol=1e-2):
+        expected = causal(input_ids=ids, use_cache=False).logits.float()
+        ours = language_logits(model, transformer_blocks(model)(input_ids=ids, use_cache=False).last_hidden_state)
+    if not torch.allclose(ours, expected, atol=1e-2, rtol=1e-2):
         raise ModelError(
             f"a {causal.config.model_type} model's head is not one that titles can be generated with; "
             "rank with recommend, or choose another base model"

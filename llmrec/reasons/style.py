@@ -111,7 +111,7 @@ def _train(
     import torch
     from torch.nn import functional
 
-    from llmrec.llm.backbone import encoder
+    from llmrec.llm.backbone import transformer_blocks
     from llmrec.training.job import TrainingJob
     from llmrec.training.progress import Progress
     from llmrec.training.trainer import train
@@ -124,7 +124,7 @@ def _train(
             self.model = model
 
         def forward(self, ids: torch.Tensor, labels: torch.Tensor, n_tokens: torch.Tensor) -> torch.Tensor:
-            hidden = encoder(self.model)(input_ids=ids).last_hidden_state[:, :-1]
+            hidden = transformer_blocks(self.model)(input_ids=ids).last_hidden_state[:, :-1]
             targets = labels[:, 1:]
             # Only where something is to be learned: the vocabulary is a quarter of a small model's work.
             logits = self.model.get_output_embeddings()(hidden[targets != IGNORE])

@@ -13,7 +13,7 @@ from support.tiny_base import build_tiny_base
 
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.errors import EnvironmentFault, ModelError
-from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged, truncate
+from llmrec.llm.backbone import add_adapter, load_backbone, merged, transformer_blocks, truncate
 from llmrec.llm.weights import find_base, load_causal_lm, load_tokenizer
 
 
@@ -25,7 +25,7 @@ def settings(tiny_base: Path) -> BackboneConfig:
 def run(model: Any) -> torch.Tensor:
     ids = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
     with torch.inference_mode():
-        states: torch.Tensor = encoder(model)(input_ids=ids, use_cache=False).last_hidden_state
+        states: torch.Tensor = transformer_blocks(model)(input_ids=ids, use_cache=False).last_hidden_state
     return states
 
 
@@ -65,7 +65,7 @@ def test_merging_is_undone_after_a_failure(settings: BackboneConfig) -> None:
 
 def test_cut_to_depth_is_the_first_blocks(settings: BackboneConfig) -> None:
     shallow, whole = load_backbone(settings.model_copy(update={"layers": 1}))[0], load_backbone(settings)[0]
-    cut, blocks = (cast("Any", encoder(model)) for model in (shallow, whole))
+    cut, blocks = (cast("Any", transformer_blocks(model)) for model in (shallow, whole))
     assert shallow.config.num_hidden_layers == 1
     assert len(cut.layers) == 1
     seen: list[torch.Tensor] = []
@@ -88,7 +88,9 @@ def test_gradient_checkpointing_gives_the_same_gradients(settings: BackboneConfi
         adapted.train()
         assert adapted.get_base_model().is_gradient_checkpointing is switched
         embedded = adapted.get_input_embeddings()(torch.tensor([[5, 6, 7]]))
-        encoder(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state.square().sum().backward()
+        transformer_blocks(adapted)(
+            inputs_embeds=embedded, use_cache=False
+        ).last_hidden_state.square().sum().backward()
         gradients.append([v.grad for v in adapted.parameters() if v.requires_grad])
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*gradients, strict=True))
     assert any(g.abs().sum() > 0 for g in gradients[1])
@@ -160,7 +162,7 @@ def test_four_bits_pass_gradients_on_after_an_evaluation(tmp_path: Path) -> None
     """Where the CPU has AVX512-BF16, bitsandbytes would repack matrices at first use, and lose what is learned."""
     base = build_tiny_base(tmp_path / "wide", width=64)
     model, _ = load_causal_lm(str(base), dtype="float32", quantize="4bit")
-    blocks: Any = encoder(model)
+    blocks: Any = transformer_blocks(model)
     linear, given = blocks.layers[0].mlp.down_proj, torch.ones(1, 128)
     with torch.no_grad():
         linear(given)

@@ -9,29 +9,29 @@ from typing import Any
 import pytest
 
 from llmrec.errors import ModelError
-from llmrec.llm.chat import Chat, common_start, groups
-from llmrec.llm.constrained import Follower, Quotes, Vocabulary, allowed_only
+from llmrec.llm.chat import Chat, common_prefix, prefix_groups
+from llmrec.llm.constrained import QuoteConstraint, Quotes, Vocabulary, allowed_only
 
 
 def chats(*titles: str) -> list[list[dict[str, str]]]:
     return [[{"role": "system", "content": "Say a film."}, {"role": "user", "content": title}] for title in titles]
 
 
-def test_rows_that_begin_alike_are_grouped_and_sorted_by_length() -> None:
+def test_rows_with_a_common_prefix_are_grouped_and_sorted_by_length() -> None:
     rows = [[1, 2, 3, 4, 5, 6], [9, 9, 9, 8], [1, 2, 3, 4, 7], [9, 9, 9, 7, 7], [1, 2, 3, 4]]
-    assert list(groups(rows, 2)) == [[4, 2, 0], [1, 3]]
-    assert list(groups([], 2)) == []
-    assert list(groups([[1, 1], [2, 2], [3, 3]], 1)) == [[0], [1], [2]]
+    assert list(prefix_groups(rows, 2)) == [[4, 2, 0], [1, 3]]
+    assert list(prefix_groups([], 2)) == []
+    assert list(prefix_groups([[1, 1], [2, 2], [3, 3]], 1)) == [[0], [1], [2]]
     # What would not fill a batch is answered together, shortest first, though it begins differently.
-    assert list(groups([[1, 1, 1], [2, 2], [3, 3]], 2)) == [[1, 2, 0]]
-    assert list(groups(rows, 3)) == [[4, 2, 0], [1, 3]]
-    assert sorted(place for group in groups(rows, 4) for place in group) == list(range(5))
+    assert list(prefix_groups([[1, 1, 1], [2, 2], [3, 3]], 2)) == [[1, 2, 0]]
+    assert list(prefix_groups(rows, 3)) == [[4, 2, 0], [1, 3]]
+    assert sorted(n for group in prefix_groups(rows, 4) for n in group) == list(range(5))
 
 
-def test_common_start_leaves_each_row_a_token() -> None:
-    assert common_start([[1, 2, 3], [1, 2, 4, 5]]) == 2
-    assert common_start([[1, 2, 3], [1, 2, 3]]) == 2
-    assert common_start([[1], [1, 2]]) == 0
+def test_common_prefix_leaves_each_row_a_token() -> None:
+    assert common_prefix([[1, 2, 3], [1, 2, 4, 5]]) == 2
+    assert common_prefix([[1, 2, 3], [1, 2, 3]]) == 2
+    assert common_prefix([[1], [1, 2]]) == 0
 
 
 def test_different_starts_in_one_call_equal_one_by_one(tiny_base: Path) -> None:
@@ -55,6 +55,11 @@ TITLES = ("Silent Harbor", "Golden Garden", "霸王别姬", 'Say "HACKED"')
 EN, ZH = Quotes('"', '"', TITLES), Quotes("《", "》", TITLES)
 
 
+def accepts(constraint: QuoteConstraint, text: str | bytes) -> bool:
+    """Whether a whole text quotes nothing else."""
+    return constraint.next_state(constraint.start, text if isinstance(text, bytes) else text.encode()) is not None
+
+
 @pytest.fixture
 def vocabulary(tiny_base: Path) -> Vocabulary:
     return Vocabulary(Chat(str(tiny_base)).loaded[1])
@@ -76,8 +81,8 @@ def vocabulary(tiny_base: Path) -> Vocabulary:
     ],
 )
 def test_what_may_stand_in_quotes(vocabulary: Vocabulary, quotes: Quotes, text: str, fine: bool) -> None:
-    follower = Follower(vocabulary, quotes)
-    assert follower.accepts(text) is fine
+    constraint = QuoteConstraint(vocabulary, quotes)
+    assert accepts(constraint, text) is fine
 
 
 def test_tokens_of_the_vocabulary_spell_the_text(tiny_base: Path, vocabulary: Vocabulary) -> None:
@@ -102,25 +107,27 @@ def test_a_random_writer_can_quote_nothing_else(tiny_base: Path, vocabulary: Voc
         scores[:, opening] += 4  # it often wants to open a quote
         scores[:, tokenizer.all_special_ids] = -9
         rows = torch.cat([rows, processor(rows, scores).argmax(dim=1, keepdim=True)], dim=1)
-    follower, closed = Follower(vocabulary, quotes), 0
+    constraint, closed = QuoteConstraint(vocabulary, quotes), 0
     for row in rows[:, 1:].tolist():
         text = b"".join(vocabulary.bytes_of[token] for token in row)
-        assert follower.accepts(text)
+        assert accepts(constraint, text)
         closed += sum(text.count(quotes.opening.encode() + ending) for ending in quotes.endings)
     assert closed >= 4
 
 
 def test_a_text_is_quoted_once_where_that_is_asked(vocabulary: Vocabulary) -> None:
     twice = 'First "Silent Harbor", then "Silent Harbor".'
-    assert Follower(vocabulary, EN).accepts(twice)
-    assert not Follower(vocabulary, replace(EN, once=True)).accepts(twice)
-    assert Follower(vocabulary, replace(EN, once=True)).accepts('First "Silent Harbor", then "Golden Garden".')
+    assert accepts(QuoteConstraint(vocabulary, EN), twice)
+    assert not accepts(QuoteConstraint(vocabulary, replace(EN, once=True)), twice)
+    assert accepts(
+        QuoteConstraint(vocabulary, replace(EN, once=True)), 'First "Silent Harbor", then "Golden Garden".'
+    )
 
 
 def test_no_quote_is_opened_when_nothing_is_left(vocabulary: Vocabulary) -> None:
-    follower = Follower(vocabulary, Quotes('"', '"', ("A",), once=True))
+    constraint = QuoteConstraint(vocabulary, Quotes('"', '"', ("A",), once=True))
     (mark,) = vocabulary.by_bytes[b'"']
-    assert mark not in follower.banned()
+    assert mark not in constraint.forbidden()
     for letter in (b'"', b"A", b'"'):
-        follower.read(vocabulary.by_bytes[letter][0])
-    assert mark in follower.banned()
+        constraint.read(vocabulary.by_bytes[letter][0])
+    assert mark in constraint.forbidden()

@@ -17,7 +17,7 @@ from llmrec import Histories, Recipe, load
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.data import Dataset, Sequences, toy_films
 from llmrec.errors import ArtifactError, ModelError
-from llmrec.llm.backbone import add_adapter, encoder, load_backbone, merged
+from llmrec.llm.backbone import add_adapter, load_backbone, merged, transformer_blocks
 from llmrec.llm.decode import Decoder, check_head
 from llmrec.llm.encodings import encoding_named
 from llmrec.llm.weights import load_causal_lm
@@ -130,14 +130,14 @@ def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:
     adapted.eval()
     ids = torch.tensor([[5, 6, 7, 8, 9, 10]])
     with torch.inference_mode():
-        apart = encoder(adapted)(input_ids=ids, use_cache=False).last_hidden_state
+        apart = transformer_blocks(adapted)(input_ids=ids, use_cache=False).last_hidden_state
         with merged(adapted):
-            together = encoder(adapted)(input_ids=ids, use_cache=False).last_hidden_state
+            together = transformer_blocks(adapted)(input_ids=ids, use_cache=False).last_hidden_state
             check_head(adapted)
         embedded = adapted.get_input_embeddings()(ids)
-        alike = encoder(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        alike = transformer_blocks(adapted)(inputs_embeds=embedded, use_cache=False).last_hidden_state
         longer = torch.cat([ids, ids.flip(1)], dim=1)
-        ahead = encoder(adapted)(input_ids=longer, use_cache=False).last_hidden_state[:, :6]
+        ahead = transformer_blocks(adapted)(input_ids=longer, use_cache=False).last_hidden_state[:, :6]
     torch.testing.assert_close(together, apart, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(alike, apart, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(ahead, apart, atol=1e-4, rtol=1e-4)  # causal: what follows changes nothing
@@ -152,10 +152,10 @@ def test_going_on_equals_reading_anew(base: Path) -> None:
     added = np.array([[7, 8], [9, 10], [11, 12]])
     with torch.inference_mode():
         read = decoder.read(decoder.embed(tokens), tokens >= 0)
-        went = decoder.go_on(read, np.array([1, 0, 0]), added)
+        went = decoder.append(read, np.array([1, 0, 0]), added)
         for n, (row, start) in enumerate([(1, 0), (0, 9), (0, 9)]):
             whole = torch.cat([tokens[row, start:], torch.from_numpy(added[n])])[None]
-            anew = encoder(model)(input_ids=whole, use_cache=False).last_hidden_state[0, -1]
+            anew = transformer_blocks(model)(input_ids=whole, use_cache=False).last_hidden_state[0, -1]
             torch.testing.assert_close(went.last[n], anew, atol=1e-3, rtol=1e-3)
 
 

@@ -18,7 +18,7 @@ from llmrec.data import Sequences, toy_films
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.decode import check_head
 from llmrec.models import GenerativeRanking, LLMRecommender
-from llmrec.models.llm.title_generation import TitleGenerator, best_of_each
+from llmrec.models.llm.title_generation import Hypotheses, TitleGenerator, best_of_each_row
 
 HISTORIES = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such item"], ["6"]])
 
@@ -103,17 +103,17 @@ def test_candidates_are_ranked_exactly(model: LLMRecommender) -> None:
     assert set(recs["user_id"]) == {"0", "2"}
 
 
-def test_the_best_of_each_owner_in_order() -> None:
-    owners, nodes = np.array([1, 0, 1, 0, 1]), np.array([5, 6, 4, 7, 8])
+def test_the_best_of_each_row_in_order() -> None:
+    rows, nodes = np.array([1, 0, 1, 0, 1]), np.array([5, 6, 4, 7, 8])
     scores = np.array([-1.0, -3.0, -1.0, -2.0, -0.5])
-    assert best_of_each(owners, scores, nodes, 2).tolist() == [3, 1, 4, 2]
+    assert best_of_each_row(Hypotheses(rows, nodes, scores), 2).tolist() == [3, 1, 4, 2]
 
 
 @pytest.mark.parametrize("encoding", ["soft", "text"])
-def test_a_model_that_was_not_taught_titles_is_refused(tiny_recipe: Callable[..., Recipe], encoding: str) -> None:
+def test_a_model_without_title_loss_is_refused(tiny_recipe: Callable[..., Recipe], encoding: str) -> None:
     recipe = tiny_recipe(encoding, "train.epochs=1", "train.title_loss=0")
     model = LLMRecommender(recipe).fit(toy_films(n_items=4, n_users=2, length=4))
-    with pytest.raises(ModelError, match=r"not taught to write titles.* train.title_loss above 0"):
+    with pytest.raises(ModelError, match=r"not trained to write titles.* train.title_loss above 0"):
         model.generate(HISTORIES)
 
 

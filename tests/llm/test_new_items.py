@@ -72,7 +72,7 @@ def test_no_new_items_change_nothing(model: LLMRecommender) -> None:
     ("rows", "said"),
     [
         ({"item_id": ["3"], "title": ["again"]}, "in the catalog already"),
-        ({"item_id": ["n", "n"], "title": ["one", "two"]}, "more than once"),
+        ({"item_id": ["n", "n"], "title": ["one", "two"]}, "several rows"),
         ({"item_id": ["n"], "title": [" "]}, "no title"),
         ({"item_id": ["n"]}, "no column title"),
     ],

@@ -1,4 +1,4 @@
-"""The tree of the catalog's lines: every line is a way to a leaf, and nothing else is."""
+"""The prefix tree of the catalog's lines: every line is a path to a leaf, and nothing else is."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ def build(lines: list[list[int]]) -> TitleTrie:
     return TitleTrie.build(RaggedTokens.of(lines))
 
 
-def ways(trie: TitleTrie, node: int = ROOT) -> list[tuple[list[int], int]]:
-    """All token ways from a node to leaves."""
-    _, children = trie.steps(np.array([node]))
+def paths(trie: TitleTrie, node: int = ROOT) -> list[tuple[list[int], int]]:
+    """All token paths from a node to leaves."""
+    _, children = trie.children_of(np.array([node]))
     if not len(children):
         return [([], node)]
-    return [([int(trie.tokens[c]), *rest], leaf) for c in children for rest, leaf in ways(trie, int(c))]
+    return [([int(trie.tokens[c]), *rest], leaf) for c in children for rest, leaf in paths(trie, int(c))]
 
 
 @settings(deadline=None)
 @given(some_lines)
-def test_the_ways_down_are_the_lines(lines: list[list[int]]) -> None:
+def test_the_paths_are_the_lines(lines: list[list[int]]) -> None:
     trie = build(lines)
-    found = ways(trie)
-    assert sorted(way for way, _ in found) == sorted({tuple(line): line for line in lines}.values())
-    for way, leaf in found:
+    found = paths(trie)
+    assert sorted(path for path, _ in found) == sorted({tuple(line): line for line in lines}.values())
+    for path, leaf in found:
         which, codes = trie.items_at(np.array([leaf]))
-        assert sorted(codes) == [n for n, line in enumerate(lines) if line == way]
+        assert sorted(codes) == [n for n, line in enumerate(lines) if line == path]
         assert (which == 0).all()
-        assert trie.below[leaf] == len(codes)
-    assert trie.below[ROOT] == len(lines)
+        assert trie.n_children[leaf] == 0
+    assert len(trie.leaves) == len(lines)
     assert (trie.tokens[trie.leaves] == END).all()
 
 
 @settings(deadline=None)
 @given(some_lines, st.data())
-def test_only_ways_to_allowed_items_are_alive(lines: list[list[int]], data: st.DataObject) -> None:
+def test_only_paths_to_allowed_items_lead_to_them(lines: list[list[int]], data: st.DataObject) -> None:
     allowed = np.array(data.draw(st.lists(st.booleans(), min_size=len(lines), max_size=len(lines))))
-    alive = build(lines).leading_to(allowed)
+    alive = build(lines).leads_to(allowed)
     some = build([line for line, kept in zip(lines, allowed, strict=True) if kept] or [[END]])
     assert alive.sum() == (len(some) if allowed.any() else 0)
 
 
 def test_children_of_several_nodes_at_once() -> None:
     trie = build([[0, 1, END], [0, 2, END], [3, END]])
-    which, children = trie.steps(np.array([ROOT, int(trie.steps(np.array([ROOT]))[1][0])]))
+    which, children = trie.children_of(np.array([ROOT, int(trie.children_of(np.array([ROOT]))[1][0])]))
     assert which.tolist() == [0, 0, 1, 1]
     assert trie.tokens[children].tolist() == [0, 3, 1, 2]

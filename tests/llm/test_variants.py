@@ -13,7 +13,7 @@ import torch
 
 from llmrec import Histories, Recipe, Split
 from llmrec.errors import RecipeError
-from llmrec.llm.backbone import plain
+from llmrec.llm.backbone import without_adapter
 from llmrec.llm.encode import encode_item_texts
 from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.fit_network import ndcg_on
@@ -131,7 +131,7 @@ def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, toy_spl
         for tower in ("frozen", "finetuned")
     )
     assert np.abs(tuned.state.encodings.texts - frozen.state.encodings.texts).max() > 0.01
-    with plain(tuned.encoder.network.model):
+    with without_adapter(tuned.encoder.network.model):
         untuned = encode_item_texts(tuned.encoder.network.model, tuned.encoder.serializer.lines, batch_tokens=1200)
     mean, scale = tuned.state.encodings.mean, tuned.state.encodings.scale
     np.testing.assert_allclose((untuned - mean) / scale, frozen.state.encodings.texts, atol=1e-4)

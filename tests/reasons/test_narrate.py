@@ -83,7 +83,7 @@ def test_a_batch_equals_one_by_one_and_a_second_run(narrator: LocalNarrator) -> 
 def test_prefix_read_once_equals_everything_read(narrator: LocalNarrator, monkeypatch: pytest.MonkeyPatch) -> None:
     several = requests("A", "A much longer title", "Bee")
     shared = narrator.narrate(several)
-    monkeypatch.setattr("llmrec.llm.chat.common_start", lambda rows: 0)
+    monkeypatch.setattr("llmrec.llm.chat.common_prefix", lambda rows: 0)
     assert narrator.narrate(several) == shared
 
 

@@ -18,14 +18,14 @@ from llmrec.models.llm.state import LLMState
 
 def with_items(state: LLMState, added: pl.DataFrame, recipe: Recipe) -> LLMState:
     """Encode new catalog rows as the first ones were, and append them to everything that is known of items."""
-    from llmrec.llm.backbone import plain
+    from llmrec.llm.backbone import without_adapter
     from llmrec.llm.encode import encode_item_texts
     from llmrec.training.advice import memory_advice
 
     network, tokenizer, serializer = state.encoder.network, state.encoder.tokenizer, state.encoder.serializer
     new = tokenized(Catalog(added), state.prompts, tokenizer, encoding=serializer.encoding)
-    without_adapter = plain(network.model) if recipe.head.item_encoder == "frozen" else nullcontext()
-    with without_adapter, memory_advice(recipe.train):
+    adapter_off = without_adapter(network.model) if recipe.head.item_encoder == "frozen" else nullcontext()
+    with adapter_off, memory_advice(recipe.train):
         vectors = encode_item_texts(network.model, new.lines, batch_tokens=recipe.train.batch_tokens)
     encodings = state.encodings.extended(vectors)
     counts = np.concatenate([state.counts, np.zeros(added.height, dtype=np.float32)])

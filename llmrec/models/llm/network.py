@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from llmrec.config import HeadConfig, TrainConfig
-from llmrec.llm.backbone import encoder, token_size
+from llmrec.llm.backbone import token_size, transformer_blocks
 from llmrec.models.llm.item_encoder import ItemEncoder
 from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.packing import packed, unpacked
@@ -167,7 +167,7 @@ class NextItemNetwork(nn.Module):
         if not self.pack:
             return self._run_blocks(embedded).float()
         mask = (tokens >= 0) | (placeholders >= 0)
-        row, options = packed(embedded, mask, encoder(self.model))
+        row, options = packed(embedded, mask, transformer_blocks(self.model))
         return unpacked(self._run_blocks(row, **options), mask).float()
 
     def users(self, states: torch.Tensor) -> torch.Tensor:
@@ -220,7 +220,7 @@ class NextItemNetwork(nn.Module):
     def _run_blocks(self, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
         # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
         with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16):
-            states: torch.Tensor = encoder(self.model)(
+            states: torch.Tensor = transformer_blocks(self.model)(
                 inputs_embeds=embedded, use_cache=False, **options
             ).last_hidden_state
         return states

@@ -12,7 +12,7 @@ from llmrec.arrays import Float32s
 from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
-from llmrec.llm.backbone import cache_option, encoder
+from llmrec.llm.backbone import cache_option, transformer_blocks
 from llmrec.models.ranking import table_of
 from llmrec.prompting.budget import newest_that_fit
 
@@ -180,7 +180,7 @@ class UserSession:
             placeholders = torch.from_numpy(written.placeholders[:, start:]).to(device)
             bins = None if written.bins is None else torch.from_numpy(written.bins[:, start:]).to(device)
             embedded = network.embedded(tokens, placeholders, self._vectors, bins)
-            blocks = encoder(network.model)
+            blocks = transformer_blocks(network.model)
             out = blocks(inputs_embeds=embedded, use_cache=True, **cache_option(blocks, self._cache))
             self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()
