@@ -88,7 +88,6 @@ def test_set_overrides_with_yaml_values() -> None:
         ("trian.epochs=3", "trian: no such field"),
         ("train.epochs=0", "train.epochs: Input should be greater than 0"),
         ("train.epochs=x", r"train.epochs: .* \(got 'x'\)"),
-        ("history.encoding=hybird", "history.encoding: Input should be 'text', 'soft' or 'hybrid'"),
         ("backbone.dtype=float16", "backbone.dtype"),
         ("train.epochs", "write it as field=value"),
         ("train=3", "train: "),

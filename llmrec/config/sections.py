@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from llmrec.runtime import Dtype
 
-Encoding = Literal["text", "soft", "hybrid"]
 EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -52,7 +51,7 @@ class AdapterConfig(Section):
 class HistoryConfig(Section):
     """How a history is written for the LLM: as text, as one vector an item, or both."""
 
-    encoding: Encoding = "text"
+    encoding: str = "text"  # by name, see llmrec.llm.encodings
     max_items: Positive = 50
     max_tokens: Positive = 1024
     prompt: str = "history"

@@ -86,6 +86,11 @@ def encoding_named(name: str) -> HistoryEncoding:
     return ENCODINGS[name]
 
 
+def title_encodings() -> str:
+    """Name the encodings that write titles, for messages: ``text or hybrid``."""
+    return " or ".join(name for name, encoding in ENCODINGS.items() if encoding.writes_titles)
+
+
 @register_encoding
 class TextEncoding(HistoryEncoding):
     """What an event says, and its item's text, ended by the newline token."""

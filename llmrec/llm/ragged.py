@@ -26,7 +26,7 @@ class RaggedTokens:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, row: int) -> Int64s:
+    def __getitem__(self, row: int | np.integer) -> Int64s:
         return self.tokens[self.offsets[row] : self.offsets[row + 1]]
 
     def lengths(self) -> Int64s:

@@ -55,6 +55,7 @@ def test_tasks_and_repeat_bias_are_the_class_s_to_declare() -> None:
         ("markov", "options.order=2", "markov reads no section options; it reads counting.order"),
         ("sasrec", "sequence.heads=3", "sequence.dim=128 does not divide by sequence.heads=3"),
         ("quickstart", "train.title_loss=1", "history.encoding=soft writes no titles to learn"),
+        ("quickstart", "history.encoding=hybird", "no encoding 'hybird'; there are text, soft, hybrid"),
         ("gru-events", "responses.rank_by=purchase", "responses.rank_by=purchase needs purchase among the tasks"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 
+from llmrec.llm.encodings import ENCODINGS
 from llmrec.metrics import METRICS
 
 NAMES = {"ndcg": "NDCG", "recall": "Recall", "mrr": "MRR", "map": "MAP", "precision": "Precision"}
@@ -41,13 +42,6 @@ MEANINGS_OF_SEVERAL = {
     "mrr": "One divided by the place of the first right answer: 1 in first, 1/2 in second, 0 if none is there.",
 }
 
-ENCODINGS = {
-    "text": "Every item is written out in words; the model reads the titles as a person would.",
-    "soft": "Every item is handed over as one learned vector in place of its words, which makes the prompt "
-    "many times shorter; the text below names the item that each vector stands for.",
-    "hybrid": "Every item is written out in words and followed by one learned vector of its own.",
-}
-
 
 def metric_name(column: str) -> str:
     """Name a metric column for readers: ``ndcg@10`` is ``NDCG@10``."""
@@ -71,7 +65,7 @@ def meaning(column: str, *, single: bool = True) -> str:
 
 def encoding_meaning(encoding: str) -> str:
     """Say in plain words how a history is handed to the LLM."""
-    return ENCODINGS.get(encoding, f"Encoding: {encoding}.")
+    return ENCODINGS[encoding].meaning if encoding in ENCODINGS else f"Encoding: {encoding}."
 
 
 def duration(seconds: float | None) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from llmrec.config import Recipe
 from llmrec.errors import RecipeError
+from llmrec.llm.encodings import encoding_named, title_encodings
 
 
 def check_llm_recipe(recipe: Recipe) -> None:
-    """Raise RecipeError for values that do not go together."""
+    """Raise RecipeError for an unknown encoding, and for values that do not go together."""
     history, head, settings = recipe.history, recipe.head, recipe.train
+    encoding = encoding_named(history.encoding)
     if history.events and settings.title_loss:
         raise RecipeError("history.events and train.title_loss do not go together yet; set one of them to none")
     if not (settings.item_loss or settings.title_loss):
         raise RecipeError("train.item_loss and train.title_loss are both 0: nothing to learn")
-    if settings.title_loss and history.encoding == "soft":
+    if settings.title_loss and not encoding.writes_titles:
         raise RecipeError(
-            f"train.title_loss={settings.title_loss}, but history.encoding=soft writes no titles to learn; choose "
-            "text or hybrid, or set train.title_loss=0"
+            f"train.title_loss={settings.title_loss}, but history.encoding={history.encoding} writes no titles to "
+            f"learn; choose {title_encodings()}, or set train.title_loss=0"
         )
     if head.warm_start is not None and not head.id_residual:
         raise RecipeError("head.warm_start needs head.id_residual=true")

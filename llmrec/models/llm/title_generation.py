@@ -19,6 +19,7 @@ from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.data import Sequences
 from llmrec.errors import ModelError
 from llmrec.llm.decode import Decoder, DecodingState, check_head
+from llmrec.llm.encodings import title_encodings
 from llmrec.llm.ragged import ranges
 from llmrec.models.llm.history_encoder import HistoryEncoder
 from llmrec.models.llm.trie import ROOT, TitleTrie
@@ -51,7 +52,7 @@ class TitleGenerator:
         if not encoder.serializer.encoding.writes_titles or not encoder.network.losses.title:
             raise ModelError(
                 "this model was not trained to write titles, so it cannot generate them; train with "
-                "history.encoding text or hybrid and train.title_loss above 0"
+                f"history.encoding {title_encodings()} and train.title_loss above 0"
             )
         check_head(encoder.network.model)
         self.encoder = encoder
