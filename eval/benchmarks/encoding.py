@@ -18,7 +18,7 @@ from eval.common import arguments, open_data, write_result
 from llmrec.data import Catalog
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.ragged import RaggedTokens
-from llmrec.llm.serialize import tokenized_lines
+from llmrec.llm.serialize import tokenized_items
 from llmrec.llm.weights import find_base, load_causal_lm
 from llmrec.prompting.item_text import item_texts
 from llmrec.prompting.prompt import Prompt
@@ -67,7 +67,7 @@ def main() -> None:
     theirs, words = peer()
 
     def ours() -> RaggedTokens:
-        lines = tokenized_lines(tokenizer, texts)
+        lines = tokenized_items(tokenizer, texts)
         encode_item_texts(model, lines, batch_tokens=args.batch_tokens)
         return lines
 

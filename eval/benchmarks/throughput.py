@@ -77,7 +77,7 @@ def one_pass(data: Dataset, *changes: str) -> tuple[LLMRecommender, dict[str, fl
 def padded_trainer(model: LLMRecommender, data: Dataset) -> dict[str, float]:
     """Train on the same tokens as most do: histories in random order, padded to the longest."""
     sequences = Sequences.encode(Histories.from_events(data.events), model.catalog)
-    rows = [model.encoder.written(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
+    rows = [model.encoder.serialized(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
     base, tokenizer = load_causal_lm(BASE, dtype="float32")
     base.requires_grad_(False)
     clock, order = Clock(), np.random.default_rng(0).permutation(len(rows))
@@ -106,7 +106,9 @@ def padded_trainer(model: LLMRecommender, data: Dataset) -> dict[str, float]:
 def trl(model: LLMRecommender, data: Dataset, python: str | None, steps: int = 4) -> dict[str, float]:
     """One prompt a target: 50 titles, the next one to be completed."""
     encoder, users = model.encoder, data.events["user_id"].to_list()
-    lines = [str(encoder.tokenizer.decode(encoder.serializer.lines[n])).strip() for n in range(len(data.catalog))]
+    lines = [
+        str(encoder.tokenizer.decode(encoder.serializer.item_tokens[n])).strip() for n in range(len(data.catalog))
+    ]
     titles = [lines[code] + "\n" for code in data.catalog.codes(data.events["item_id"])]
     rows = [
         {"prompt": "The user saw, in this order:\n" + "".join(titles[n - 50 : n]), "completion": titles[n]}

@@ -89,41 +89,42 @@ class Decoder:
             values[part] = (of_tokens - logits.logsumexp(dim=-1)[at]).double().cpu().numpy()
         return values
 
-    def log_likelihoods(self, state: DecodingState, lines: RaggedTokens, *, budget: int) -> Float64s:
-        """Return each line's log-likelihood after the one row that was read, by teacher forcing: [n_lines].
+    def log_likelihoods(self, state: DecodingState, texts: RaggedTokens, *, budget: int) -> Float64s:
+        """Return each tokenized text's log-likelihood after the one row that was read: [n_texts].
 
-        The row's cache is repeated for as many lines as ``budget`` positions allow. ``state`` can be used again.
+        By teacher forcing; the row's cache is repeated for as many texts as ``budget`` positions allow. ``state``
+        can be used again.
         """
-        lengths = lines.lengths()
-        values = np.empty(len(lines), dtype=np.float64)
+        lengths = texts.lengths()
+        values = np.empty(len(texts), dtype=np.float64)
         order = np.argsort(lengths, kind="stable")
         width = state.mask.shape[1]
         start = 0
         while start < len(order):
-            # The longest line of a chunk is its last; the cache is repeated for each.
+            # The longest text of a chunk is its last; the cache is repeated for each.
             stop = start + 1
             while stop < len(order) and (stop - start + 1) * (width + lengths[order[stop]]) <= budget:
                 stop += 1
-            values[order[start:stop]] = self._teacher_forced(state, lines.take(order[start:stop]))
+            values[order[start:stop]] = self._teacher_forced(state, texts.take(order[start:stop]))
             start = stop
         return values
 
-    def _teacher_forced(self, state: DecodingState, lines: RaggedTokens) -> Float64s:
+    def _teacher_forced(self, state: DecodingState, texts: RaggedTokens) -> Float64s:
         import torch
 
-        tokens = lines.padded(-1)
-        states = state.last.expand(len(lines), -1)[:, None]
+        tokens = texts.padded(-1)
+        states = state.last.expand(len(texts), -1)[:, None]
         if tokens.shape[1] > 1:
             cache = copy.deepcopy(state.cache)
-            cache.batch_repeat_interleave(len(lines))
+            cache.batch_repeat_interleave(len(texts))
             inputs = torch.from_numpy(tokens[:, :-1])
             # Padding is on the right here: no position that counts looks at it.
-            mask = torch.cat([state.mask.expand(len(lines), -1), torch.ones_like(inputs).bool()], dim=1)
+            mask = torch.cat([state.mask.expand(len(texts), -1), torch.ones_like(inputs).bool()], dim=1)
             states = torch.cat([states, self._run(cache, self.embed(inputs), mask)[1]], dim=1)
         rows, positions = np.nonzero(tokens >= 0)
         flat = states[torch.from_numpy(rows), torch.from_numpy(positions)]
         each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, positions])
-        sums: Float64s = np.bincount(rows, weights=each, minlength=len(lines)).astype(np.float64)
+        sums: Float64s = np.bincount(rows, weights=each, minlength=len(texts)).astype(np.float64)
         return sums
 
     def _run(self, cache: Any, embedded: torch.Tensor, mask: torch.Tensor) -> tuple[DecodingState, torch.Tensor]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     ReadTokens = Callable[[torch.Tensor], torch.Tensor]
 
 
-def encode_item_texts(model: Any, lines: RaggedTokens, *, batch_tokens: int) -> Float32s:
+def encode_item_texts(model: Any, texts: RaggedTokens, *, batch_tokens: int) -> Float32s:
     """Encode tokenized item texts by a causal LLM, adapted or not: float32 [n_items, hidden]."""
     import torch
 
@@ -33,27 +33,27 @@ def encode_item_texts(model: Any, lines: RaggedTokens, *, batch_tokens: int) -> 
     device = next(blocks.parameters()).device
     vectors: Float32s | None = None
     with torch.inference_mode():
-        for rows in by_length(lines.lengths() + 1, batch_tokens):
-            tokens, lengths = padded_lines(lines, rows)
+        for rows in by_length(texts.lengths() + 1, batch_tokens):
+            tokens, lengths = padded_texts(texts, rows)
             means = mean_pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
             if vectors is None:
-                vectors = np.empty((len(lines), means.shape[1]), dtype=np.float32)
+                vectors = np.empty((len(texts), means.shape[1]), dtype=np.float32)
             vectors[rows] = means.cpu().numpy()
     assert vectors is not None
     return vectors
 
 
-def padded_lines(lines: RaggedTokens, rows: Int64s) -> tuple[Int64s, Int64s]:
-    """Return some lines, padded on the right [n, 1 + longest], and their lengths [n].
+def padded_texts(texts: RaggedTokens, rows: Int64s) -> tuple[Int64s, Int64s]:
+    """Return some tokenized texts, padded on the right [n, 1 + longest], and their lengths [n].
 
     Each begins with a newline that is read, not pooled: the first position's state is an outlier in many models.
     """
-    newline, chosen = int(lines[0][-1]), lines.take(rows)
+    newline, chosen = int(texts[0][-1]), texts.take(rows)
     return np.pad(chosen.padded(newline), ((0, 0), (1, 0)), constant_values=newline), chosen.lengths()
 
 
 def mean_pooled(read: ReadTokens, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Mean of each line's last hidden states, float32 [n, hidden]. Takes what ``padded_lines`` returns."""
+    """Mean of each text's last hidden states, float32 [n, hidden]. Takes what ``padded_texts`` returns."""
     import torch
 
     hidden = read(tokens)[:, 1:].float()

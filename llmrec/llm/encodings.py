@@ -17,19 +17,19 @@ from llmrec.llm.ragged import RaggedTokens, ranges
 class EventSpans:
     """Where the events of a batch are written: event n at positions ``starts[n]`` to ``ends[n]`` of ``rows[n]``.
 
-    ``items`` are the events' item codes, ``lines`` the tokens of their items' texts, ``words`` those of what else
-    they say. The user's state after an event is read at its end.
+    ``items`` are the events' item codes, ``item_tokens`` the tokens of their items' texts, ``field_tokens`` those
+    of their other fields. The user's state after an event is read at its end.
     """
 
     rows: Int64s
     starts: Int64s
     ends: Int64s
     items: Int64s
-    lines: RaggedTokens
-    words: RaggedTokens
+    item_tokens: RaggedTokens
+    field_tokens: RaggedTokens
 
     def write(self, texts: RaggedTokens, starts: Int64s, tokens: Int64s) -> None:
-        """Write a text for each event into ``tokens`` [n, length], from position ``starts[n]`` on."""
+        """Write one text an event into ``tokens`` [n, length], from position ``starts[n]`` on."""
         lengths = texts.lengths()
         tokens[np.repeat(self.rows, lengths), ranges(starts, lengths)] = texts.tokens
 
@@ -45,19 +45,19 @@ class HistoryEncoding(ABC):
     name: ClassVar[str]
     meaning: ClassVar[str]
     writes_titles: ClassVar[bool]  # False: no title can be learned or generated
-    embeds_fields: ClassVar[bool] = False  # what an event says is added to its item's vector, instead of words
+    embeds_fields: ClassVar[bool] = False  # event fields are added to the item's vector instead of written
 
     @abstractmethod
-    def costs(self, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+    def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
         """Return how many positions events take at most.
 
-        ``line_lengths`` and ``word_lengths``, of one shape: the tokens of their items' texts, and of what else
-        they say.
+        ``item_lengths`` and ``field_lengths``, of one shape, count the tokens of their items' texts and of their
+        other fields.
         """
 
-    def sizes(self, inputs: Int64s, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+    def sizes(self, inputs: Int64s, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
         """Return how many positions events take in rows of item codes [n, items], -1 at padding: their costs."""
-        return self.costs(line_lengths, word_lengths)
+        return self.costs(item_lengths, field_lengths)
 
     @abstractmethod
     def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
@@ -93,25 +93,25 @@ def title_encodings() -> str:
 
 @register_encoding
 class TextEncoding(HistoryEncoding):
-    """What an event says, and its item's text, ended by the newline token."""
+    """An event's fields and its item's text, ended by the newline token."""
 
     name = "text"
     meaning = "Every item is written out in words; the model reads the titles as a person would."
     writes_titles = True
 
-    def costs(self, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+    def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
         """See ``HistoryEncoding.costs``."""
-        return line_lengths + word_lengths
+        return item_lengths + field_lengths
 
     def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
         """See ``HistoryEncoding.write``."""
-        spans.write(spans.words, spans.starts, tokens)
-        spans.write(spans.lines, spans.ends + 1 - spans.lines.lengths(), tokens)
+        spans.write(spans.field_tokens, spans.starts, tokens)
+        spans.write(spans.item_tokens, spans.ends + 1 - spans.item_tokens.lengths(), tokens)
 
 
 @register_encoding
 class SoftEncoding(HistoryEncoding):
-    """One vector an item, changed by what the event says."""
+    """One vector an item, changed by its event's fields."""
 
     name = "soft"
     meaning = (
@@ -121,9 +121,9 @@ class SoftEncoding(HistoryEncoding):
     writes_titles = False
     embeds_fields = True
 
-    def costs(self, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+    def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
         """See ``HistoryEncoding.costs``."""
-        return np.ones_like(line_lengths)
+        return np.ones_like(item_lengths)
 
     def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
         """See ``HistoryEncoding.write``."""

@@ -56,7 +56,7 @@ class Serializer:
 
     encoding: HistoryEncoding
     prefix: Int64s
-    lines: RaggedTokens
+    item_tokens: RaggedTokens
     events: EventTokens | None = None
 
     @classmethod
@@ -65,11 +65,11 @@ class Serializer:
     ) -> Serializer:
         """Tokenize a prefix and one text an item. Raises ModelError for a tokenizer without a newline token."""
         start = tokenizer(prefix)["input_ids"] or [newline_token(tokenizer)]
-        return cls(encoding, np.array(start, dtype=np.int64), tokenized_lines(tokenizer, texts))
+        return cls(encoding, np.array(start, dtype=np.int64), tokenized_items(tokenizer, texts))
 
     def save(self, folder: Path) -> None:
         """Write what is tokenized, for ``load``."""
-        arrays = {"prefix": self.prefix, "tokens": self.lines.tokens, "offsets": self.lines.offsets}
+        arrays = {"prefix": self.prefix, "tokens": self.item_tokens.tokens, "offsets": self.item_tokens.offsets}
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
 
@@ -84,16 +84,16 @@ class Serializer:
 
     def followed_by(self, more: Serializer) -> Serializer:
         """Return a serializer of this catalog's items and then those of ``more``."""
-        return replace(self, lines=self.lines.followed_by(more.lines))
+        return replace(self, item_tokens=self.item_tokens.followed_by(more.item_tokens))
 
     def costs(self) -> Int64s:
         """Number of positions that each item takes at most, int64 [n_items]."""
-        lengths = self.lines.lengths()
+        lengths = self.item_tokens.lengths()
         return self.encoding.costs(lengths, np.zeros_like(lengths))
 
     def longest(self) -> int:
         """Positions that the longest item takes, with the longest event met so far."""
-        lengths = self.lines.lengths()
+        lengths = self.item_tokens.lengths()
         longest = 0 if self.events is None else int(self.events.tokens.lengths().max())
         return int(self.encoding.costs(lengths, np.full_like(lengths, longest)).max(initial=0))
 
@@ -120,22 +120,22 @@ class Serializer:
 
     def _lengths(self, codes: Integers, event_codes: Integers | None) -> tuple[Int64s, Int64s]:
         """Return the tokens of events' items and of their words, both of the shape of ``codes``."""
-        lines = self.lines.lengths()[codes]
+        item_lengths = self.item_tokens.lengths()[codes]
         if event_codes is None or self.events is None:
-            return lines, np.zeros_like(lines)
-        return lines, self.events.tokens.lengths()[event_codes]
+            return item_lengths, np.zeros_like(item_lengths)
+        return item_lengths, self.events.tokens.lengths()[event_codes]
 
     def _spans(self, inputs: Int64s, ends: Int64s, event_codes: Int64s | None) -> EventSpans:
         rows, columns = np.nonzero(inputs >= 0)
         items = inputs[rows, columns]
-        words = RaggedTokens(np.empty(0, dtype=np.int64), np.zeros(len(rows) + 1, dtype=np.int64))
+        field_tokens = RaggedTokens(np.empty(0, dtype=np.int64), np.zeros(len(rows) + 1, dtype=np.int64))
         if self.events is not None and event_codes is not None:
-            words = self.events.tokens.take(event_codes[rows, columns])
-        lines = self.lines.take(items)
-        return EventSpans(rows, ends[rows, columns] + 1, ends[rows, columns + 1], items, lines, words)
+            field_tokens = self.events.tokens.take(event_codes[rows, columns])
+        item_tokens = self.item_tokens.take(items)
+        return EventSpans(rows, ends[rows, columns] + 1, ends[rows, columns + 1], items, item_tokens, field_tokens)
 
 
-def tokenized_lines(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> RaggedTokens:
+def tokenized_items(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> RaggedTokens:
     """Tokenize one text an item, each ended by a newline. Raises ModelError for a tokenizer without that token."""
     newline = newline_token(tokenizer)
     plain = [text.rstrip("\n") for text in texts]
@@ -153,6 +153,6 @@ def newline_token(tokenizer: PreTrainedTokenizerBase) -> int:
     ids = tokenizer("\n", add_special_tokens=False)["input_ids"]
     if not ids or tokenizer.decode(ids[-1:]) != "\n":
         raise ModelError(
-            "this base model's tokenizer has no newline token, which ends every item's line; choose another base"
+            "this base model's tokenizer has no newline token, which ends every item text; choose another base"
         )
     return int(ids[-1])

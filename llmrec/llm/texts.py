@@ -11,7 +11,7 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.errors import ModelError
 from llmrec.llm.encode import encode_item_texts
-from llmrec.llm.serialize import tokenized_lines
+from llmrec.llm.serialize import tokenized_items
 from llmrec.resources.wheels import WHEELS, unpack_wheel
 from llmrec.runtime import device_name, extra
 
@@ -23,16 +23,16 @@ BATCH_TOKENS = 8192
 
 
 def encode_texts(
-    lines: list[str], encoder: str, *, encoder_type: Literal["sentence", "causal"]
+    texts: list[str], encoder: str, *, encoder_type: Literal["sentence", "causal"]
 ) -> tuple[Float32s, dict[str, str]]:
-    """Encode one line an item: float32 [n, width], and the encoder's name and identity.
+    """Encode one text an item: float32 [n, width], and the encoder's name and identity.
 
     Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
     """
-    return _by_sentences(lines, encoder) if encoder_type == "sentence" else _by_llm(lines, encoder)
+    return _by_sentences(texts, encoder) if encoder_type == "sentence" else _by_llm(texts, encoder)
 
 
-def _by_sentences(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
+def _by_sentences(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
     from transformers.utils import logging as progress
 
     library = extra("sentence_transformers", "baselines")
@@ -50,15 +50,15 @@ def _by_sentences(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, s
             f"text encoder '{encoder}' cannot be loaded by sentence-transformers: {reason[:200]}; "
             f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
         ) from error
-    vectors = model.encode([line.rstrip("\n") for line in lines], batch_size=64, show_progress_bar=False)
+    vectors = model.encode([text.rstrip("\n") for text in texts], batch_size=64, show_progress_bar=False)
     identity = f"wheel {WHEELS[encoder].requirement} sha256:{WHEELS[encoder].sha256}" if pinned else location
     return np.asarray(vectors, dtype=np.float32), {"name": encoder, "identity": identity}
 
 
-def _by_llm(lines: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
+def _by_llm(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
     from llmrec.llm.weights import identity_of, load_causal_lm
 
     model, tokenizer = load_causal_lm(encoder)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
-    vectors = encode_item_texts(model, tokenized_lines(tokenizer, lines), batch_tokens=BATCH_TOKENS)
+    vectors = encode_item_texts(model, tokenized_items(tokenizer, texts), batch_tokens=BATCH_TOKENS)
     return vectors, {"name": encoder, "identity": identity_of(encoder, model)}

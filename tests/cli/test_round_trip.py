@@ -151,7 +151,7 @@ def test_hostile_titles_through_the_llm(
     assert isinstance(model, LLMRecommender)
     tokenizer, serializer = model.encoder.tokenizer, model.encoder.serializer
     for code, title in enumerate(model.catalog.titles):
-        tokens = serializer.lines[code].tolist()
+        tokens = serializer.item_tokens[code].tolist()
         assert not set(tokens) & set(tokenizer.all_special_ids), title
         assert str(tokenizer.decode(tokens)).startswith(title)
 

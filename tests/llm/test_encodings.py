@@ -31,18 +31,18 @@ class TitleOnceEncoding(HistoryEncoding):
     meaning = "Every item is written out in words once, and afterwards handed over as one learned vector."
     writes_titles = True
 
-    def costs(self, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
-        return line_lengths
+    def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
+        return item_lengths
 
-    def sizes(self, inputs: Int64s, line_lengths: Int64s, word_lengths: Int64s) -> Int64s:
+    def sizes(self, inputs: Int64s, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
         earlier = np.tri(inputs.shape[1], k=-1, dtype=bool)
         again = ((inputs[:, :, None] == inputs[:, None, :]) & earlier).any(axis=-1)
-        return np.where(again, 1, line_lengths)
+        return np.where(again, 1, item_lengths)
 
     def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
         placeholders[spans.rows, spans.ends] = spans.items
         for n in np.flatnonzero(spans.ends > spans.starts):
-            tokens[spans.rows[n], spans.starts[n] : spans.ends[n] + 1] = spans.lines[n]
+            tokens[spans.rows[n], spans.starts[n] : spans.ends[n] + 1] = spans.item_tokens[n]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,10 +63,10 @@ def test_a_title_is_written_once(tiny_base: Path) -> None:
     one = Serializer.build(tokenizer, ["One\n", "Two two\n"], prefix="", encoding=encoding_named("title-once"))
     written = one.write(np.array([[1, 0, 1], [0, 0, -1]]))
     start = len(one.prefix)
-    first = np.concatenate([one.prefix, one.lines[1], one.lines[0], [EMPTY]])
+    first = np.concatenate([one.prefix, one.item_tokens[1], one.item_tokens[0], [EMPTY]])
     assert written.tokens[0].tolist() == first.tolist()
     assert written.placeholders[0][written.states[0, 1:]].tolist() == [1, 0, 1]
-    once = start + len(one.lines[0])
+    once = start + len(one.item_tokens[0])
     assert written.states[1].tolist() == [start - 1, once - 1, once, once]
 
 

@@ -51,7 +51,7 @@ def test_exact_is_the_language_model_s_probability_of_the_line(model: LLMRecomme
                     torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders), network.items()
                 )[0, start - 1 : -1]
                 logits = network.model.get_output_embeddings()(states).double()
-            line = torch.from_numpy(serializer.lines[code])
+            line = torch.from_numpy(serializer.item_tokens[code])
             by_hand = -torch.nn.functional.cross_entropy(logits, line, reduction="sum")
             assert scores[row, code] == pytest.approx(float(by_hand), abs=1e-2)
     np.testing.assert_array_equal(scores[:, 9], scores[:, 11])  # one title, one probability
@@ -146,7 +146,7 @@ def altered(head: torch.nn.Module) -> Iterator[None]:
 
 def test_a_title_has_room_in_a_short_context(tiny_recipe: Callable[..., Recipe], model: LLMRecommender) -> None:
     generator = TitleGenerator(model.encoder)
-    longest = int(model.encoder.serializer.lines.lengths().max())
+    longest = int(model.encoder.serializer.item_tokens.lengths().max())
     prefix = len(model.encoder.serializer.prefix)
     config, context = generator.decoder.config, generator.decoder.config.max_position_embeddings
     try:

@@ -133,7 +133,7 @@ def test_the_prompt_can_be_shown(model: LLMRecommender) -> None:
     shown = model.prompt_example(Histories.of([["3", "4"]]))
     assert shown["encoding"] == model.recipe.history.encoding
     assert all(title in shown["text"] for title in model.catalog.titles[3:5])
-    assert shown["tokens"] == model.encoder.written(sequences_of(model, ["3", "4"]), 0).n_tokens
+    assert shown["tokens"] == model.encoder.serialized(sequences_of(model, ["3", "4"]), 0).n_tokens
     with pytest.raises(DataError, match="no history"):
         model.prompt_example(Histories.of([]))
 

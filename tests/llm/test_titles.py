@@ -49,7 +49,7 @@ def test_every_title_is_learned_once(model: LLMRecommender) -> None:
     """The last of a window, too; not the first of one that goes on: nothing was read that tells it."""
     sequences = sequences_of(model, ["3", "4", "9", "1"])
     batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 2], [0, 2, 3]])))
-    network, lines = model.encoder.network, model.encoder.serializer.lines
+    network, lines = model.encoder.network, model.encoder.serializer.item_tokens
     n_visible, after = sequences[0][:3], sequences[0][2:]
     losses, network.losses = network.losses, Losses(item=0, title=1.0)
     sums, n = 0.0, 0

@@ -132,7 +132,9 @@ def test_a_tuned_tower_moves_the_text_encodings(tiny_recipe: MakeRecipe, toy_spl
     )
     assert np.abs(tuned.state.encodings.texts - frozen.state.encodings.texts).max() > 0.01
     with without_adapter(tuned.encoder.network.model):
-        untuned = encode_item_texts(tuned.encoder.network.model, tuned.encoder.serializer.lines, batch_tokens=1200)
+        untuned = encode_item_texts(
+            tuned.encoder.network.model, tuned.encoder.serializer.item_tokens, batch_tokens=1200
+        )
     mean, scale = tuned.state.encodings.mean, tuned.state.encodings.scale
     np.testing.assert_allclose((untuned - mean) / scale, frozen.state.encodings.texts, atol=1e-4)
 
@@ -145,7 +147,7 @@ def test_a_tuned_tower_learns_through_the_text(tiny_recipe: MakeRecipe, toy_spli
     network.model.unmerge_adapter()  # as in training: merged weights pass the adapter by
     network.train()
     network.item_encoder = ItemEncoder(
-        model.encoder.serializer.lines,
+        model.encoder.serializer.item_tokens,
         mean=torch.from_numpy(model.state.encodings.mean),
         scale=model.state.encodings.scale,
         budget=200,

@@ -26,7 +26,7 @@ def with_items(state: LLMState, added: pl.DataFrame, recipe: Recipe) -> LLMState
     new = tokenized(Catalog(added), state.prompts, tokenizer, encoding=serializer.encoding)
     adapter_off = without_adapter(network.model) if recipe.head.item_encoder == "frozen" else nullcontext()
     with adapter_off, memory_advice(recipe.train):
-        vectors = encode_item_texts(network.model, new.lines, batch_tokens=recipe.train.batch_tokens)
+        vectors = encode_item_texts(network.model, new.item_tokens, batch_tokens=recipe.train.batch_tokens)
     encodings = state.encodings.extended(vectors)
     counts = np.concatenate([state.counts, np.zeros(added.height, dtype=np.float32)])
     fields = state.fields.extended(added.height)

@@ -42,7 +42,7 @@ def build_encoder(
     item_encoder = None
     if training and head.item_encoder == "finetuned":
         item_encoder = ItemEncoder(
-            serializer.lines,
+            serializer.item_tokens,
             mean=torch.from_numpy(encodings.mean),
             scale=encodings.scale,
             budget=settings.batch_tokens,

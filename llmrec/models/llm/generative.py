@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class GenerativeRanking(Wrapped):
-    """Ranks by the log-probability of an item's line after the history, under a fitted LLM recommender.
+    """Ranks by the log-probability of an item's text after the history, under a fitted LLM recommender.
 
     ``beams``: how many titles a constrained beam search follows; only items of the catalog come out, and at
     least as many as asked for. None scores every title, which costs about the whole catalog's tokens for each

@@ -84,7 +84,7 @@ class HistoryEncoder:
         return self._encode(windows, self.network.users, width=self.network.user_projection.out_features)
 
     def states(self, windows: Windows) -> Float32s:
-        """Return the LLM's own state ``u`` at the end of each history, float32 [n, hidden]."""
+        """Return the LLM's state ``u`` at the end of each history, float32 [n, hidden]."""
         return self._encode(windows, lambda states: states, width=self.network.user_projection.in_features)
 
     def _encode(self, windows: Windows, head: Callable[[torch.Tensor], torch.Tensor], *, width: int) -> Float32s:
@@ -105,15 +105,15 @@ class HistoryEncoder:
                 encoded[rows] = head(states).cpu().numpy()
         return encoded
 
-    def add_repeat_bias(self, scores: Float32s, users: Float32s, windows: Sequences) -> None:
+    def add_repeat_bias(self, scores: Float32s, users: Float32s, window: Sequences) -> None:
         """Add what repeats add, if the network has them, to scores [n, n_items] of user vectors [n, dim]."""
         import torch
 
         repeat_bias = self.network.repeat_bias
-        for start in range(0, len(windows) if repeat_bias else 0, HISTORIES_AT_ONCE):
+        for start in range(0, len(window) if repeat_bias else 0, HISTORIES_AT_ONCE):
             assert repeat_bias is not None
-            rows = np.arange(start, min(start + HISTORIES_AT_ONCE, len(windows)))
-            arrays = users[rows], padded(windows, rows), np.arange(len(rows)), windows.lengths()[rows]
+            rows = np.arange(start, min(start + HISTORIES_AT_ONCE, len(window)))
+            arrays = users[rows], padded(window, rows), np.arange(len(rows)), window.lengths()[rows]
             with torch.inference_mode():
                 codes, values = repeat_bias(
                     *(torch.from_numpy(array).to(repeat_bias.of_item.weight.device) for array in arrays)
@@ -128,12 +128,12 @@ class HistoryEncoder:
         event_codes = None
         if sequences.event_codes is not None:
             event_codes = inputs_of(sequences.event_codes, sequences, batch.windows, inputs.shape[1], empty=0)
-        if self.network.losses.title:  # the last answer is written, too: its title is learned as all others are
+        if self.network.losses.title:  # the last target is written, too: its title is learned as all others are
             rows, last = np.arange(len(inputs)), batch.windows[:, 2] - batch.windows[:, 1]
             inputs = np.pad(inputs, ((0, 0), (0, 1)), constant_values=-1)
             inputs[rows, last] = targets[rows, last]
         written = self.serializer.write(inputs, event_codes)
-        # Only that title can be too much, where the longest two do not fit: what fits of it is learned.
+        # Only that title can exceed the window, where the longest two do not fit: it is cut.
         fits = slice(self.max_tokens)
         written = replace(written, tokens=written.tokens[:, fits], placeholders=written.placeholders[:, fits])
         arrays = {"tokens": written.tokens, "placeholders": written.placeholders, "states": written.states}
@@ -147,17 +147,17 @@ class HistoryEncoder:
         tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}
         return {**tensors, **{name: torch.tensor(value) for name, value in numbers.items()}}
 
-    def written(self, sequences: Sequences, n: int) -> SerializedHistories:
+    def serialized(self, sequences: Sequences, n: int) -> SerializedHistories:
         """Serialize one history's window."""
         window = self.windows(sequences).sequences
         return self.serializer.write(padded(window, np.array([n])), padded_event_codes(window, np.array([n])))
 
-    def shown(self, written: SerializedHistories, titles: list[str]) -> str:
+    def as_text(self, history: SerializedHistories, titles: list[str]) -> str:
         """Turn a serialized history back into text; an item's vector is shown as ``[title]``."""
-        text, run = "", list[int]()
-        for token, item in zip(written.tokens[0].tolist(), written.placeholders[0].tolist(), strict=True):
+        text, tokens = "", list[int]()
+        for token, item in zip(history.tokens[0].tolist(), history.placeholders[0].tolist(), strict=True):
             if item >= 0:
-                text, run = f"{text}{self.tokenizer.decode(run)}[{titles[item]}] ", []
+                text, tokens = f"{text}{self.tokenizer.decode(tokens)}[{titles[item]}] ", []
             elif token >= 0:
-                run.append(token)
-        return text + str(self.tokenizer.decode(run))
+                tokens.append(token)
+        return text + str(self.tokenizer.decode(tokens))

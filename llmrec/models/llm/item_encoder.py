@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from llmrec.llm.encode import mean_pooled, padded_lines
+from llmrec.llm.encode import mean_pooled, padded_texts
 from llmrec.llm.ragged import RaggedTokens
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ class ItemEncoder(nn.Module):
     mean: torch.Tensor
     step: torch.Tensor
 
-    def __init__(self, lines: RaggedTokens, *, mean: torch.Tensor, scale: float, budget: int, every: int) -> None:
+    def __init__(
+        self, item_tokens: RaggedTokens, *, mean: torch.Tensor, scale: float, budget: int, every: int
+    ) -> None:
         super().__init__()
-        tokens, lengths = padded_lines(lines, np.arange(len(lines)))
+        tokens, lengths = padded_texts(item_tokens, np.arange(len(item_tokens)))
         self.register_buffer("tokens", torch.from_numpy(tokens))
         self.register_buffer("lengths", torch.from_numpy(lengths))
         self.register_buffer("mean", mean)

@@ -49,7 +49,7 @@ def untrained_state(
     serializer = _cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
     serializer = replace(serializer, events=event_tokens_of(prompts, fields, tokenizer))
     with memory_advice(recipe.train):
-        vectors = encode_item_texts(model, serializer.lines, batch_tokens=recipe.train.batch_tokens)
+        vectors = encode_item_texts(model, serializer.item_tokens, batch_tokens=recipe.train.batch_tokens)
     encodings = TextEncodings.standardized(vectors)
     codes = Sequences.encode(data.histories, data.catalog).codes
     counts = np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)

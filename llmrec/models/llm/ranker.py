@@ -42,9 +42,9 @@ class LLMRanker(RespondingRecommender):
         if not len(histories):
             raise DataError("there is no history to show")
         self._fitted_catalog()
-        written = self.encoder.written(self.sequences_of(histories[:1]), 0)
-        text = self.encoder.shown(written, self.catalog.titles)
-        return {"text": text, "tokens": written.n_tokens, "encoding": self.recipe.history.encoding}
+        serialized = self.encoder.serialized(self.sequences_of(histories[:1]), 0)
+        text = self.encoder.as_text(serialized, self.catalog.titles)
+        return {"text": text, "tokens": serialized.n_tokens, "encoding": self.recipe.history.encoding}
 
     def _hold(self, state: LLMState) -> None:
         """Take a state over."""

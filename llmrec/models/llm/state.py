@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HistoryPrompts:
-    """The wording of a history, of an item's line and, where events are read, of an event."""
+    """The wording of a history, of an item's text and, where events are read, of an event."""
 
     history: Prompt
     item: Prompt

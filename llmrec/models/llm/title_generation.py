@@ -1,9 +1,9 @@
 """Generate the next item: its title, token by token, where only titles of the catalog can come out.
 
-An item's score is the log-probability of its whole line, newline included, after the history. It is not divided
-by the line's length: a line ends in a token of its own, so the plain probabilities of all lines sum to at most
-one, while a mean over tokens favours titles with many tokens that follow from the ones before (Bao et al. 2024,
-"Decoding Matters").
+An item's score is the log-probability of its whole text, newline included, after the history. It is not divided
+by the text's length: a text ends in a token that is nowhere else in it, so the plain probabilities of all texts
+sum to at most one, while a mean over tokens favours titles with many tokens that follow from the ones before (Bao
+et al. 2024, "Decoding Matters").
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Hypotheses:
 
 
 class TitleGenerator:
-    """Scores items by the probability of their lines under a trained network.
+    """Scores items by the probability of their texts under a trained network.
 
     Raises ModelError for one that was not trained to write titles.
     """
@@ -60,20 +60,20 @@ class TitleGenerator:
 
     @cached_property
     def trie(self) -> TitleTrie:
-        """The prefix tree of the catalog's lines."""
-        return TitleTrie.build(self.encoder.serializer.lines)
+        """The prefix tree of the catalog's texts."""
+        return TitleTrie.build(self.encoder.serializer.item_tokens)
 
     def exact(self, sequences: Sequences) -> Float32s:
         """Score every item for every sequence by teacher forcing: float32 [n, n_items]."""
         import torch
 
         _, first, inverse = np.unique(self.trie.leaves, return_index=True, return_inverse=True)
-        lines = self.encoder.serializer.lines.take(first)
+        titles = self.encoder.serializer.item_tokens.take(first)
         scores = np.empty((len(sequences), len(inverse)), dtype=np.float32)
         with torch.inference_mode():
-            # One history at a time: its cache is repeated for as many lines as there is room for.
+            # One history at a time: its cache is repeated for as many titles as there is room for.
             for rows, state in self._read(sequences, budget=0):
-                scores[rows] = self.decoder.log_likelihoods(state, lines, budget=self._budget)[inverse]
+                scores[rows] = self.decoder.log_likelihoods(state, titles, budget=self._budget)[inverse]
         return scores
 
     def best(self, sequences: Sequences, beams: int, *, allowed: Bools) -> tuple[Int64s, Float32s]:
@@ -81,17 +81,17 @@ class TitleGenerator:
 
         ``allowed`` [n, n_items]: which items may come out. ``beams`` token sequences are followed for each
         history, so at least so many items come out if as many are allowed; with as many beams as items the
-        ranking is exact. All items that share a line come out with it. The order within a row is arbitrary.
+        ranking is exact. All items that share a text come out with it. The order within a row is arbitrary.
         """
         rows_of, codes_of, scores_of = (list[Any]() for _ in range(3))
         for rows, state in self._read(sequences, budget=self._budget, copies=beams):
-            titles = beam_search(self.decoder, self.trie, state, beams, allowed[rows])
-            which, codes = self.trie.items_at(titles.nodes)
-            of_items = rows[titles.rows[which]]
+            hypotheses = beam_search(self.decoder, self.trie, state, beams, allowed[rows])
+            which, codes = self.trie.items_at(hypotheses.nodes)
+            of_items = rows[hypotheses.rows[which]]
             mask = allowed[of_items, codes]
             rows_of.append(of_items[mask])
             codes_of.append(codes[mask])
-            scores_of.append(titles.scores[which][mask].astype(np.float32))
+            scores_of.append(hypotheses.scores[which][mask].astype(np.float32))
         return _by_row(len(sequences), rows_of, codes_of, scores_of)
 
     @property
@@ -104,7 +104,7 @@ class TitleGenerator:
         """Read the histories in groups of like length, so that ``copies`` of their caches hold ``budget``."""
         import torch
 
-        longest = int(self.encoder.serializer.lines.lengths().max(initial=0))
+        longest = int(self.encoder.serializer.item_tokens.lengths().max(initial=0))
         windows = self._encoder(longest).windows(sequences)
         network, serializer = self.encoder.network, self.encoder.serializer
         for rows in by_length((windows.n_positions + longest) * min(copies, len(self.trie)), budget):
@@ -132,7 +132,7 @@ class TitleGenerator:
 def beam_search(decoder: Decoder, trie: TitleTrie, state: DecodingState, beams: int, allowed: Bools) -> Hypotheses:
     """Follow the ``beams`` most probable paths down the trie for each row of a state, to the leaves.
 
-    Finished lines stay among the beams. Paths that lead to no ``allowed`` item [n, n_items] are not taken.
+    Finished texts stay among the beams. Paths that lead to no ``allowed`` item [n, n_items] are not taken.
     """
     import torch
 

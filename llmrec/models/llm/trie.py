@@ -1,4 +1,4 @@
-"""A prefix tree of the catalog's tokenized lines: what may come next so that a real item comes out."""
+"""A prefix tree of the catalog's tokenized texts: what may come next so that a real item comes out."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ROOT = 0
 
 @dataclass(frozen=True, eq=False)
 class TitleTrie:
-    """Nodes 0 (the root) to n - 1, a parent before its children; equal lines end in one leaf.
+    """Nodes 0 (the root) to n - 1, a parent before its children; equal texts end in one leaf.
 
     ``tokens`` [n]: the token that leads to a node. ``first_child`` and ``n_children`` [n]: a node's children are
-    numbered from ``first_child`` on. ``paths``: for each token of all lines, one after the other, the node that it
+    numbered from ``first_child`` on. ``paths``: for each token of all texts, one after the other, the node that it
     leads to; those of item n are ``paths[offsets[n]:offsets[n + 1]]``.
     """
 
@@ -28,18 +28,18 @@ class TitleTrie:
     offsets: Int64s
 
     @classmethod
-    def build(cls, lines: RaggedTokens) -> TitleTrie:
-        """Build from all lines. The last token of a line must not occur earlier in it."""
-        lengths = lines.lengths()
-        paths = np.empty(len(lines.tokens), dtype=np.int64)
-        parents = np.zeros(len(lengths), dtype=np.int64)  # of each line, the node reached so far
+    def build(cls, texts: RaggedTokens) -> TitleTrie:
+        """Build from all texts. The last token of a text must not occur earlier in it."""
+        lengths = texts.lengths()
+        paths = np.empty(len(texts.tokens), dtype=np.int64)
+        parents = np.zeros(len(lengths), dtype=np.int64)  # of each text, the node reached so far
         tokens_of, parents_of = [np.array([-1])], [np.array([-1])]
         size = 1
         for depth in range(int(lengths.max(initial=0))):
             longer = np.flatnonzero(lengths > depth)
-            at = lines.offsets[longer] + depth
+            at = texts.offsets[longer] + depth
             # Sorted by parent first: the children of a node get consecutive numbers.
-            edges, node = np.unique(np.stack([parents[longer], lines.tokens[at]]), axis=1, return_inverse=True)
+            edges, node = np.unique(np.stack([parents[longer], texts.tokens[at]]), axis=1, return_inverse=True)
             paths[at] = parents[longer] = size + node.reshape(-1)
             parents_of.append(edges[0])
             tokens_of.append(edges[1])
@@ -47,14 +47,14 @@ class TitleTrie:
         parent = np.concatenate(parents_of)
         n_children = np.bincount(parent[1:], minlength=size)
         first_child = np.searchsorted(parent[1:], np.arange(size)) + 1
-        return cls(np.concatenate(tokens_of), first_child, n_children, paths, lines.offsets)
+        return cls(np.concatenate(tokens_of), first_child, n_children, paths, texts.offsets)
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def leaves(self) -> Int64s:
-        """The leaf in which each item's line ends, [n_items]."""
+        """The leaf in which each item's text ends, [n_items]."""
         return self.paths[self.offsets[1:] - 1]
 
     def leads_to(self, allowed: Bools) -> Bools:
