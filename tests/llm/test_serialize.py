@@ -26,7 +26,7 @@ def build(tokenizer: PreTrainedTokenizerBase, encoding: str, lines: list[str] = 
     return Serializer.build(tokenizer, lines, prefix="Seen:\n", encoding=encoding_named(encoding))
 
 
-def test_text_is_the_prefix_and_the_lines(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_text_is_the_prefix_and_the_item_texts(tokenizer: PreTrainedTokenizerBase) -> None:
     one = build(tokenizer, "text")
     written = one.write(np.array([[1, 0, 2], [2, -1, -1]]))
     text = "Seen:\n" + LINES[1] + LINES[0] + LINES[2]
@@ -34,7 +34,7 @@ def test_text_is_the_prefix_and_the_lines(tokenizer: PreTrainedTokenizerBase) ->
     assert written.tokens[0].tolist() == tokenizer(text)["input_ids"]
     assert (written.placeholders == EMPTY).all()
     newline = newline_token(tokenizer)
-    assert (written.tokens[0][written.states[0]] == newline).all()  # the state is read where a line ends
+    assert (written.tokens[0][written.states[0]] == newline).all()  # the state is read where a text ends
     assert written.states[0, 0] == len(one.prefix) - 1
     assert np.diff(written.states[0]).tolist() == [len(one.item_tokens[code]) for code in (1, 0, 2)]
     assert written.states[1, 1:].tolist() == [written.states[1, 1]] * 3  # a shorter row repeats its last
@@ -42,7 +42,7 @@ def test_text_is_the_prefix_and_the_lines(tokenizer: PreTrainedTokenizerBase) ->
     assert written.n_tokens == len(written.tokens[0]) + written.states[1, 1] + 1
 
 
-def test_soft_is_one_slot_an_item(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_soft_is_one_vector_an_item(tokenizer: PreTrainedTokenizerBase) -> None:
     one = build(tokenizer, "soft")
     written = one.write(np.array([[1, 0, 2], [2, -1, -1]]))
     start = len(one.prefix)
@@ -54,13 +54,13 @@ def test_soft_is_one_slot_an_item(tokenizer: PreTrainedTokenizerBase) -> None:
     assert written.n_tokens == 2 * start + 4
 
 
-def test_hybrid_is_the_line_with_the_slot_for_its_end(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_hybrid_is_the_text_with_the_vector_for_its_newline(tokenizer: PreTrainedTokenizerBase) -> None:
     text, hybrid = (build(tokenizer, encoding).write(np.array([[1, 2]])) for encoding in ("text", "hybrid"))
     ends = text.states[0, 1:]
     assert (hybrid.states == text.states).all()
     assert hybrid.placeholders[0][ends].tolist() == [1, 2]
     assert (hybrid.placeholders[0] >= 0).sum() == 2
-    # Read is the slot; what a title is taught to end with is the newline.
+    # The vector is read; the newline is the target that ends a title.
     assert (hybrid.tokens == text.tokens).all()
     assert hybrid.n_tokens == text.n_tokens
 
@@ -73,7 +73,9 @@ def test_an_empty_history_is_the_prefix(tokenizer: PreTrainedTokenizerBase) -> N
         assert written.states.tolist() == [[len(one.prefix) - 1]] * 2
 
 
-def test_a_long_text_is_cut_and_told(tokenizer: PreTrainedTokenizerBase, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_text_is_cut(
+    tokenizer: PreTrainedTokenizerBase, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, logger="llmrec"):
         one = build(tokenizer, "text", ["word " * 500 + "\n", "short\n"])
     assert caplog.messages == [f"1 of 2 item texts are cut at {MAX_ITEM_TOKENS} tokens"]
@@ -113,7 +115,7 @@ def test_a_tokenizer_without_newline_is_refused() -> None:
         newline_token(PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]"))
 
 
-def test_a_kept_catalog_is_mapped_from_disk(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+def test_a_saved_catalog_is_memory_mapped(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     made = build(tokenizer, "hybrid", ["Film 01\n", "Film 12, the longer\n"])
     made.save(tmp_path)
     read = Serializer.load(tmp_path, encoding_named("hybrid"))

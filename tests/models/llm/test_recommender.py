@@ -264,13 +264,13 @@ def test_a_shallow_model_is_saved_and_loaded(
     np.testing.assert_array_equal(load(tmp_path / "run").score(histories), model.score(histories))
 
 
-def test_what_validation_saw_is_what_the_model_is(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
+def test_the_model_scores_as_in_its_best_validation(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     model = LLMRecommender(tiny_recipe("soft", "train.epochs=2")).fit(toy_split.train, valid=toy_split.valid)
     best = max(row["valid_ndcg@10"] for row in model.train_log)
     assert ndcg_on(model, toy_split.valid) == pytest.approx(best, abs=1e-5)
 
 
-def test_a_batch_teaches_each_position_once(soft: LLMRecommender) -> None:
+def test_every_position_is_a_target_once(soft: LLMRecommender) -> None:
     sequences = sequences_of(soft, ["3", "4", "9", "1"])
     _, targets = inputs_and_targets(sequences, np.array([[0, 0, 2], [0, 2, 3]]))
     assert (targets != IGNORE).sum() == 4

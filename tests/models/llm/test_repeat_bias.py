@@ -1,4 +1,4 @@
-"""An LLM recommender that scores what a history holds: training, answers, sessions and files agree."""
+"""Repeat bias of an LLM recommender: training, recommendations, sessions and files agree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MakeRecipe = Callable[..., Recipe]
 
 
 def fitted(recipe: Recipe, split: Split) -> LLMRecommender:
-    """Train a little, and give what repeats add some size."""
+    """Train a little, and give the repeat bias some size."""
     model = LLMRecommender(recipe).fit(split.train)
     assert model.encoder.network.repeat_bias is not None
     torch.manual_seed(1)

@@ -46,7 +46,7 @@ def test_the_title_loss_is_the_language_model_s(model: LLMRecommender) -> None:
 
 
 def test_every_title_is_learned_once(model: LLMRecommender) -> None:
-    """The last of a window, too; not the first of one that goes on: nothing was read that tells it."""
+    """The last of a window, too; not the first of one that goes on: nothing was read that predicts it."""
     sequences = sequences_of(model, ["3", "4", "9", "1"])
     batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 2], [0, 2, 3]])))
     network, lines = model.encoder.network, model.encoder.serializer.item_tokens
@@ -55,9 +55,9 @@ def test_every_title_is_learned_once(model: LLMRecommender) -> None:
     sums, n = 0.0, 0
     with torch.no_grad():
         found = float(network(**batch))
-        for items, untaught in ((n_visible, 0), (after, len(lines[int(after[0])]))):
+        for items, skipped in ((n_visible, 0), (after, len(lines[int(after[0])]))):
             ids = np.concatenate([model.encoder.serializer.prefix, *(lines[int(code)] for code in items)])
-            start = len(model.encoder.serializer.prefix) + untaught
+            start = len(model.encoder.serializer.prefix) + skipped
             read, truth = torch.from_numpy(ids)[None], torch.from_numpy(ids[start:])
             logits = network.model.get_base_model()(input_ids=read).logits[0, start - 1 : -1].double()
             sums += float(torch.nn.functional.cross_entropy(logits, truth, reduction="sum"))

@@ -1,4 +1,4 @@
-"""The prefix tree of the catalog's lines: every line is a path to a leaf, and nothing else is."""
+"""The prefix tree of the catalog's texts: every text is a path to a leaf, and nothing else is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def paths(trie: TitleTrie, node: int = ROOT) -> list[tuple[list[int], int]]:
 
 @settings(deadline=None)
 @given(some_lines)
-def test_the_paths_are_the_lines(lines: list[list[int]]) -> None:
+def test_the_paths_are_the_texts(lines: list[list[int]]) -> None:
     trie = build(lines)
     found = paths(trie)
     assert sorted(path for path, _ in found) == sorted({tuple(line): line for line in lines}.values())

@@ -38,7 +38,7 @@ def sequences_of(model: LLMRecommender, histories: Histories) -> Sequences:
     return Sequences.encode(histories, model.catalog)
 
 
-def test_exact_is_the_language_model_s_probability_of_the_line(model: LLMRecommender) -> None:
+def test_exact_is_the_language_model_s_probability_of_the_text(model: LLMRecommender) -> None:
     scores = TitleGenerator(model.encoder).exact(sequences_of(model, HISTORIES))
     network, serializer = model.encoder.network, model.encoder.serializer
     window = model.encoder.windows(sequences_of(model, HISTORIES)).sequences

@@ -41,7 +41,7 @@ def test_they_are_recommendable_at_once_and_the_rest_stays(model: LLMRecommender
 
 
 def test_their_vector_is_that_of_their_text(model: LLMRecommender) -> None:
-    """An item with the text of a known one stands where that one's text stands."""
+    """An item with the text of a known one has the text encoding of that one."""
     twin = model.catalog.titles[5]
     model.add_items(pd.DataFrame({"item_id": ["twin"], "title": [twin]}))
     np.testing.assert_allclose(model.state.encodings.texts[-1], model.state.encodings.texts[5], atol=1e-4)
