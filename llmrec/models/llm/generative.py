@@ -50,7 +50,7 @@ class GenerativeRanking(Wrapped):
         if self.beams is None:
             return super()._ranked(histories, k, exclude_seen=exclude_seen)
         sequences = Sequences.encode(histories, self.catalog)
-        return self._found(sequences, k, max(self.beams, k), self._unseen(sequences, exclude_seen=exclude_seen))
+        return self._generated(sequences, k, max(self.beams, k), self._unseen(sequences, exclude_seen=exclude_seen))
 
     def _recommend_part(
         self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
@@ -63,10 +63,10 @@ class GenerativeRanking(Wrapped):
             given = self.catalog.codes(candidates.get(user, []))
             allowed[row] &= np.isin(np.arange(len(self.catalog)), given)
         # As many beams as candidates: exact.
-        found = self._found(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
-        return table_of(list(histories.user_ids), self.catalog, *found)
+        ranked = self._generated(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
+        return table_of(list(histories.user_ids), self.catalog, *ranked)
 
-    def _found(self, sequences: Sequences, k: int, beams: int, allowed: Bools) -> tuple[Int64s, Float32s]:
+    def _generated(self, sequences: Sequences, k: int, beams: int, allowed: Bools) -> tuple[Int64s, Float32s]:
         codes, values = self._generator.best(sequences, beams, allowed=allowed)
         if not codes.shape[1]:
             return codes, values
