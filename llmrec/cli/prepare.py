@@ -51,6 +51,7 @@ _CLEANING = {
     "drop_bad_times": Annotated[bool, _refused("Drop events whose time cannot be read.")],
     "drop_further_item_rows": Annotated[bool, _refused("Keep the first of an item's rows that differ.")],
     "keep_unseen_items": Annotated[bool, _option("Keep items that no event names.")],
+    "keep_missing_words": Annotated[bool, _option("Keep events whose user or item is NA, null, None, nan.")],
     "drop_impossible": Annotated[bool, _option("Drop future times and negative prices that are no return.")],
     "drop_repeats": Annotated[bool, _option("Drop an event that equals the user's event before it.")],
     "drop_where": Annotated[list[str] | None, _option('Drop events that meet it: "price > 1000".', metavar="SQL")],
@@ -93,9 +94,11 @@ def prepare(
         data = Dataset.from_sql(events, connection=sql, items=items, name=out.name, columns=columns, **cleaning)
     data.save(out)
     for step in data.steps:
-        if step.removed or step.note:
+        if step.removed:
             note = f" ({step.note})" if step.note else ""
             print(f"{step.name}: {step.removed:,} of {step.rows_in:,} {step.table} removed{note}")
+        elif step.note:
+            print(f"{step.name}: {step.note}")
     print(f"{out}: {data!r}")
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from llmrec.data.cleaning.column_types import settle_type, types_of
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.cleaning.timestamps import MICROS, to_micros
-from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
+from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.id_codes import encode_ids, time_order
 from llmrec.data.readers.frames import flat
 from llmrec.errors import DataError
@@ -19,28 +20,31 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 
-def code_events(read: Callable[[], pl.DataFrame], label: str, *, drop_bad_times: bool = False) -> EventTable:
+def code_events(
+    read: Callable[[], pl.DataFrame], label: str, *, drop_bad_times: bool = False, text: Collection[str] = ()
+) -> EventTable:
     """Read ids, times and numbers, drop rows that lack an id or a time, sort, drop exact duplicates.
 
     ``read`` returns the raw log with our column names. It is called here so that nobody else holds the log: its
     text takes most of the memory and is let go as soon as it is coded. Rows come out sorted by user, then time,
-    ties in the log's order; without times the order of the rows is the order of events.
+    ties in the log's order; without times the order of the rows is the order of events. Columns named in ``text``
+    stay text; those of the others whose cells are all numbers, or true and false, become such columns.
     """
     raw = flat(read(), label=label, ids=(USER, ITEM))
     users, items = (encode_ids(raw[column], label=label) for column in (USER, ITEM))
     raw = raw.drop(USER, ITEM)
     micros = _micros(raw, len(users.codes), label)
-    numbers = [
-        _numbers(raw[name], label) if name in NUMBERS else raw[name] for name in raw.columns if name != TIME
-    ]
-    frame = pl.DataFrame([users.codes, items.codes, (micros // MICROS).alias(TIME), *numbers])
+    others = [settle_type(raw[name], label=label, text=text) for name in raw.columns if name != TIME]
+    frame = pl.DataFrame([users.codes, items.codes, (micros // MICROS).alias(TIME), *others])
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
     bad = present & micros.is_null()
     if bad.any() and not drop_bad_times:
         raise _bad_times(raw[TIME], bad, label)
     order_only = TIME not in raw.columns or _counts_up(frame)
     events = EventTable(frame, label, users=users.names, items=items.names, order_only=order_only)
-    del raw, users, items, numbers, frame  # the unsorted copy would be held beside the sorted one
+    if others:
+        events = events.record("columns read as", note=types_of(frame))
+    del raw, users, items, others, frame  # the unsorted copy would be held beside the sorted one
     events = events.filter(present, "missing user or item id")
     micros = micros.filter(present)
     timed = micros.is_not_null()
@@ -65,18 +69,6 @@ def _micros(raw: pl.DataFrame, height: int, label: str) -> pl.Series:
         return to_micros(raw[TIME], label=label)
     log.info("%s: no timestamps; the order of its rows is taken as the order of events", label)
     return pl.Series(TIME, np.arange(height, dtype=np.int64) * MICROS)
-
-
-def _numbers(column: pl.Series, label: str) -> pl.Series:
-    numbers = column.cast(pl.Float64, strict=False)
-    bad = numbers.is_null() & column.is_not_null()
-    if bad.any():
-        row = int(bad.arg_true()[0])
-        raise DataError(
-            f"{label}: {column.name} {column[row]!r} in data row {row + 1} is not a number; correct it or "
-            "rename the column"
-        )
-    return numbers
 
 
 def _counts_up(events: pl.DataFrame) -> bool:

@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import is_return
+from llmrec.data.cleaning.conditions import Condition, events_that_meet
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.id_codes import with_text_ids
 from llmrec.errors import DataError
 
-Condition = str | pl.Expr
 HOUR = 3600
 # A clock may run ahead a little.
 _AHEAD = 24 * HOUR
@@ -111,22 +111,8 @@ def _not_negative(events: EventTable) -> pl.Series:
 
 
 def _unmet(condition: Condition, events: EventTable) -> pl.Series:
-    """Mark the events that a condition does not hold for; unknown (null) counts as not met."""
-    try:
-        expression = pl.sql_expr(condition) if isinstance(condition, str) else condition
-        table = with_text_ids(events.frame, events.users, events.items)
-        met = table.select(expression.alias("met")).to_series()
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"{events.label}: cannot drop events where {condition}: {reason}; the columns are "
-            f"{', '.join(events.frame.columns)}"
-        ) from error
-    if met.dtype != pl.Boolean or met.len() != events.frame.height:
-        raise DataError(
-            f"{events.label}: '{condition}' is no condition on an event; write for example price > 1000"
-        )
-    return ~met.fill_null(False)
+    table = with_text_ids(events.frame, events.users, events.items)
+    return ~events_that_meet(condition, table, label=events.label)
 
 
 def _not_repeated(events: EventTable) -> pl.Series:

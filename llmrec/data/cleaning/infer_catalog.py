@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 _DESCRIBE = ("genres", "category", "categories", "brand", "author", "year", "item_summary")
 # A log's "name" may be its user's, so only these are titles.
 _TITLES = tuple(name for name in ITEMS[TITLE] if name != "name")
+# Their cells are an item's text, whatever they are written with: a film may be called 1984.
+ITEM_COLUMNS = (*_DESCRIBE, *_TITLES)
 # An item's rows must agree this often: in some logs the column of that name is the review's title.
 LEAST_AGREEMENT = 0.9
 

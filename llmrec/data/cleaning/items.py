@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from llmrec.data.cleaning.missing_words import without_missing_words
 from llmrec.data.cleaning.table import EventTable, Table
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.data.id_codes import encode_ids
@@ -11,14 +12,17 @@ from llmrec.data.readers.frames import flat
 from llmrec.errors import DataError
 
 
-def one_row_per_item(items: Table, seen: pl.Series | None, *, drop_further_rows: bool) -> Table:
+def one_row_per_item(
+    items: Table, seen: pl.Series | None, *, drop_further_rows: bool, keep_missing_words: bool = False
+) -> Table:
     """Keep one row per item; only of the items ``seen`` in the events, if these are given.
 
     Raises DataError where rows of one item differ, unless ``drop_further_rows`` keeps the first.
     """
     frame = flat(items.frame, label=items.label)
     ids = encode_ids(frame[ITEM], label=items.label)
-    frame = frame.with_columns(ids.text().alias(ITEM), frame[TITLE].cast(pl.String))
+    text = ids.text() if keep_missing_words else without_missing_words(ids)
+    frame = frame.with_columns(text.alias(ITEM), frame[TITLE].cast(pl.String))
     items = items.with_frame(frame.select(ITEM, TITLE, pl.exclude(ITEM, TITLE)))
     items = items.filter(items.frame[ITEM].is_not_null(), "missing item id")
     first = items.frame.select(pl.struct(pl.all()).is_first_distinct()).to_series()

@@ -10,9 +10,10 @@ from typing import TypedDict, Unpack
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import scale_columns, with_strength
+from llmrec.data.cleaning.conditions import Condition
 from llmrec.data.cleaning.events import code_events, settle_order
-from llmrec.data.cleaning.filters import Condition, FilterOptions, apply_filters, count_impossible
-from llmrec.data.cleaning.infer_catalog import infer_catalog
+from llmrec.data.cleaning.filters import FilterOptions, apply_filters, count_impossible
+from llmrec.data.cleaning.infer_catalog import ITEM_COLUMNS, infer_catalog
 from llmrec.data.cleaning.items import (
     in_catalog,
     names_of_items,
@@ -20,6 +21,7 @@ from llmrec.data.cleaning.items import (
     require_known_items,
     require_text,
 )
+from llmrec.data.cleaning.missing_words import drop_missing_words, warn_of_outsized
 from llmrec.data.cleaning.table import EventTable, Step, Table
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.id_codes import EncodedIds, encode_used
@@ -35,6 +37,7 @@ class CleaningOptions(TypedDict, total=False):
     ``drop_items_without_text``; ``drop_bad_times``: events whose time is missing or cannot be read.
     ``drop_further_item_rows``: all but the first of the rows of one item that differ; refused otherwise.
     ``keep_unseen_items``: items that no event names.
+    ``keep_missing_words``: events whose user or item is a word for nothing (NA, null, nan); dropped otherwise.
     ``drop_impossible``: times after tomorrow, a negative price or quantity unless it is a return.
     ``drop_where``: events that meet a condition: a polars expression, or the text of an SQL one.
     ``drop_repeats``: an event with the user, item and behavior of the one before.
@@ -48,6 +51,7 @@ class CleaningOptions(TypedDict, total=False):
     drop_bad_times: bool
     drop_further_item_rows: bool
     keep_unseen_items: bool
+    keep_missing_words: bool
     drop_impossible: bool
     drop_where: Sequence[Condition]
     drop_repeats: bool
@@ -64,6 +68,7 @@ OFF: CleaningOptions = {
     "drop_bad_times": False,
     "drop_further_item_rows": False,
     "keep_unseen_items": False,
+    "keep_missing_words": False,
     "drop_impossible": False,
     "drop_where": (),
     "drop_repeats": False,
@@ -106,7 +111,10 @@ def clean(
     """
     chosen: CleaningOptions = {**OFF, **options}
     filters = FilterOptions.of(chosen)
-    events = code_events(read_events, label, drop_bad_times=chosen["drop_bad_times"])
+    described = () if items is not None else ITEM_COLUMNS
+    events = code_events(read_events, label, drop_bad_times=chosen["drop_bad_times"], text=described)
+    if not chosen["keep_missing_words"]:
+        events = drop_missing_words(events)
     n_events = events.frame.height
     events, items = _with_catalog(events, items, chosen)
     items = require_text(items, drop_items_without_text=chosen["drop_items_without_text"])
@@ -114,6 +122,7 @@ def clean(
     _warn_of_impossible(events, filters)
     events = apply_filters(events, filters)
     _require_events(events)
+    events = warn_of_outsized(events)
     events = settle_order(events)
     if not chosen["keep_unseen_items"] and events.frame.height < n_events:
         named = items.frame[ITEM].is_in(names_of_items(events).implode())
@@ -130,7 +139,12 @@ def _with_catalog(events: EventTable, items: Table | None, options: CleaningOpti
     if items is None:
         return infer_catalog(events)
     seen = None if options["keep_unseen_items"] else names_of_items(events)
-    items = one_row_per_item(items, seen, drop_further_rows=options["drop_further_item_rows"])
+    items = one_row_per_item(
+        items,
+        seen,
+        drop_further_rows=options["drop_further_item_rows"],
+        keep_missing_words=options["keep_missing_words"],
+    )
     return require_known_items(events, items, drop_unknown_items=options["drop_unknown_items"]), items
 
 

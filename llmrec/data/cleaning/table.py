@@ -35,14 +35,15 @@ class Table:
     label: str
     steps: tuple[Step, ...] = ()
 
-    def filter(self, mask: pl.Series, why: str) -> Self:
+    def filter(self, mask: pl.Series, why: str, *, note: str = "") -> Self:
         """Keep the rows that ``mask`` marks; the record says how many went, and the log, if any did."""
         removed = self.frame.height - int(mask.sum())
-        recorded = self.record(why, removed=removed)
+        recorded = self.record(why, removed=removed, note=note)
         if not removed:
             return recorded
         level = logging.WARNING if self.content == "events" else logging.INFO
-        log.log(level, "%s: removed %d of %d rows: %s", self.content, removed, self.frame.height, why)
+        shown = f"{why} ({note})" if note else why
+        log.log(level, "%s: removed %d of %d rows: %s", self.content, removed, self.frame.height, shown)
         return recorded.with_frame(self.frame.filter(mask))
 
     def record(self, name: str, *, removed: int = 0, note: str = "") -> Self:

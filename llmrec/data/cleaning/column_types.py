@@ -1,0 +1,94 @@
+"""Settle the type of every column of a log once: whole numbers, decimals, true or false, text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import polars as pl
+
+from llmrec.data.cleaning.missing_words import is_missing_word
+from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, SESSION, TIME, USER
+from llmrec.errors import DataError
+
+# Ids and codes are names, whatever they are written with: 007 is not 7.
+_IDS = re.compile(r"(?i:(^|[\s_.-])(id|ids|uuid|guid|asin|sku|isbn|ean|code|zip|no)$|^[uip]id$)|[a-z]I[dD]$")
+_LEADING_ZERO = r"^[+-]?0\d"
+# Beyond it a float no longer holds every whole number.
+_EXACT = 2.0**53
+_SAMPLE_ROWS = 1000
+_UNTYPED = (USER, ITEM, TIME, BEHAVIOR, SESSION)
+
+
+def settle_type(column: pl.Series, *, label: str, text: Collection[str] = ()) -> pl.Series:
+    """Return a column as Int64, Float64 or Boolean where all its cells are; other text stays as it is.
+
+    Missing cells may be blank or say so (NA, null, nan). Ids, codes, behaviors and the columns named in ``text``
+    stay text. Raises DataError where a rating, price or quantity is not a number.
+    """
+    if column.name in NUMBERS:
+        return _number(column, label)
+    if column.dtype.is_float():
+        return column.fill_nan(None)
+    stays = column.name in _UNTYPED or column.name in text or _IDS.search(column.name)
+    if column.dtype != pl.String or stays or _typed(column.drop_nulls().head(_SAMPLE_ROWS)) is None:
+        return column
+    typed = _typed(column)
+    return column if typed is None else typed
+
+
+def types_of(frame: pl.DataFrame) -> str:
+    """Name the type of each column but ids and time, for a step's note."""
+    named = [(column.name, type_name(column.dtype)) for column in frame.get_columns()]
+    return ", ".join(f"{name} {kind}" for name, kind in named if name not in (USER, ITEM, TIME))
+
+
+def type_name(kind: pl.DataType) -> str:
+    """Name a type as the log's owner would: whole number, decimal, true/false, time or text."""
+    if kind.is_integer():
+        return "whole number"
+    if kind.is_float():
+        return "decimal"
+    if kind == pl.Boolean:
+        return "true/false"
+    return "time" if kind.is_temporal() else "text"
+
+
+def _typed(column: pl.Series) -> pl.Series | None:
+    """Return numbers or booleans, None where the text is neither."""
+    cells = column.cast(pl.Int64, strict=False)
+    if cells.null_count() > column.null_count():
+        column = _without_missing(column)
+        cells = column.cast(pl.Int64, strict=False)
+    if column.null_count() == len(column):
+        return None
+    if cells.null_count() == column.null_count():
+        return None if column.str.contains(_LEADING_ZERO).any() else cells
+    floats = column.cast(pl.Float64, strict=False)
+    if floats.null_count() == column.null_count():
+        exact = bool((floats.abs() < _EXACT).all())  # false for infinity, too
+        return floats if exact and not column.str.contains(_LEADING_ZERO).any() else None
+    lower = column.str.to_lowercase()
+    return lower == "true" if lower.drop_nulls().is_in(["true", "false"]).all() else None
+
+
+def _without_missing(column: pl.Series) -> pl.Series:
+    stripped = pl.DataFrame([column.str.strip_chars().alias("cell")])
+    return stripped.select(pl.when(~is_missing_word(pl.col("cell"))).then("cell").alias(column.name)).to_series()
+
+
+def _number(column: pl.Series, label: str) -> pl.Series:
+    present = column.is_not_null()
+    numbers = column.cast(pl.Float64, strict=False)
+    if column.dtype == pl.String and numbers.null_count() > column.null_count():
+        written = _without_missing(column)
+        numbers, present = written.cast(pl.Float64, strict=False), written.is_not_null()
+    numbers = numbers.fill_nan(None) if column.dtype.is_float() else numbers
+    bad = present & ~numbers.is_finite().fill_null(False) & ~numbers.is_nan().fill_null(False)
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise DataError(
+            f"{label}: {column.name} {column[row]!r} in data row {row + 1} is not a number; correct it or "
+            "rename the column"
+        )
+    return numbers.fill_nan(None)

@@ -1,0 +1,71 @@
+"""Conditions on events as users write them: compared as what the columns are, or refused by name."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from llmrec.data.cleaning.column_types import type_name
+from llmrec.errors import DataError
+
+Condition = str | pl.Expr
+
+
+def events_that_meet(condition: Condition, events: pl.DataFrame, *, label: str) -> pl.Series:
+    """Mark the events that meet a condition; unknown (null) counts as not met.
+
+    Raises DataError for a condition that cannot be used, and for one that compares text with numbers.
+    """
+    try:
+        expression = pl.sql_expr(condition) if isinstance(condition, str) else condition
+        mixed = _mixed_comparison(expression, events.clear())
+        if mixed is not None:
+            raise DataError(f"{label}: cannot drop events where {condition}: {_explained(*mixed, events)}")
+        met = events.select(expression.alias("met")).to_series()
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{label}: cannot drop events where {condition}: {reason}; the columns are {', '.join(events.columns)}"
+        ) from error
+    if met.dtype != pl.Boolean or met.len() != events.height:
+        raise DataError(f"{label}: '{condition}' is no condition on an event; write for example price > 1000")
+    return met.fill_null(False)
+
+
+def _mixed_comparison(expression: pl.Expr, schema: pl.DataFrame) -> tuple[pl.Expr, pl.Expr] | None:
+    """Return the two sides, text and number, of a comparison that polars would make as one of texts."""
+    inputs = expression.meta.pop()
+    for part in inputs:
+        mixed = _mixed_comparison(part, schema)
+        if mixed is not None:
+            return mixed
+    if len(inputs) != 2 or _kind(expression, schema) not in (pl.Boolean, None):
+        return None
+    kinds = [_kind(part, schema) for part in inputs]
+    for text, number in ((0, 1), (1, 0)):
+        kind = kinds[number]
+        if kinds[text] == pl.String and kind is not None and kind.is_numeric():
+            return inputs[text], inputs[number]
+    return None
+
+
+def _kind(expression: pl.Expr, schema: pl.DataFrame) -> pl.DataType | None:
+    """Return the type of an expression, of a list that of its members; None where it cannot be computed."""
+    try:
+        kind = schema.lazy().select(expression.alias("value")).collect_schema()["value"]
+    except pl.exceptions.PolarsError:
+        return None
+    inner = kind.inner if isinstance(kind, pl.List) else kind
+    return inner if isinstance(inner, pl.DataType) else inner()
+
+
+def _explained(text: pl.Expr, number: pl.Expr, events: pl.DataFrame) -> str:
+    names = text.meta.root_names()
+    if not names:
+        columns = number.meta.root_names()
+        column = columns[0] if columns else "the other side"
+        kind = type_name(events.schema[column]) if columns else "number"
+        return f"{column} is a column of numbers ({kind}); write the number without quotes"
+    cells = events[names[0]].cast(pl.String)
+    others = cells.filter(cells.is_not_null() & cells.cast(pl.Float64, strict=False).is_null())
+    example = f" ({others[0]!r}, say)" if len(others) else ""
+    return f"{names[0]} is text{example}, not a number; compare it with text in quotes, or correct its cells"
