@@ -89,7 +89,7 @@ class PromptScorer:
         plain = {"add_special_tokens": False, "split_special_tokens": True}
         ids = [tokenizer(title, **plain)["input_ids"] or [self._newline] for title in question.candidates]
         titles = RaggedTokens.of(ids)
-        return decoder.log_likelihoods(state, titles, budget=self.batch_tokens) / titles.lengths()
+        return decoder.log_likelihoods(state, titles, budget=self.batch_tokens) / titles.lengths
 
     def _by_letter(self, state: DecodingState, counts: Int64s) -> Iterator[Float64s]:
         rows = np.repeat(np.arange(len(counts)), counts)

@@ -95,7 +95,7 @@ class Decoder:
         By teacher forcing; the row's cache is repeated for as many texts as ``budget`` positions allow. ``state``
         can be used again.
         """
-        lengths = texts.lengths()
+        lengths = texts.lengths
         values = np.empty(len(texts), dtype=np.float64)
         order = np.argsort(lengths, kind="stable")
         width = state.mask.shape[1]

@@ -33,7 +33,7 @@ def encode_item_texts(model: Any, texts: RaggedTokens, *, batch_tokens: int) -> 
     device = next(blocks.parameters()).device
     vectors: Float32s | None = None
     with torch.inference_mode():
-        for rows in by_length(texts.lengths() + 1, batch_tokens):
+        for rows in by_length(texts.lengths + 1, batch_tokens):
             tokens, lengths = padded_texts(texts, rows)
             means = mean_pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
             if vectors is None:
@@ -49,7 +49,7 @@ def padded_texts(texts: RaggedTokens, rows: Int64s) -> tuple[Int64s, Int64s]:
     Each begins with a newline that is read, not pooled: the first position's state is an outlier in many models.
     """
     newline, chosen = int(texts[0][-1]), texts.take(rows)
-    return np.pad(chosen.padded(newline), ((0, 0), (1, 0)), constant_values=newline), chosen.lengths()
+    return np.pad(chosen.padded(newline), ((0, 0), (1, 0)), constant_values=newline), chosen.lengths
 
 
 def mean_pooled(read: ReadTokens, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

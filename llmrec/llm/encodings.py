@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -17,20 +18,31 @@ from llmrec.llm.ragged import RaggedTokens, ranges
 class EventSpans:
     """Where the events of a batch are written: event n at positions ``starts[n]`` to ``ends[n]`` of ``rows[n]``.
 
-    ``items`` are the events' item codes, ``item_tokens`` the tokens of their items' texts, ``field_tokens`` those
-    of their other fields. The user's state after an event is read at its end.
+    ``items`` are the events' item codes, ``event_codes`` say what else is written of them. The user's state after
+    an event is read at its end.
     """
 
     rows: Int64s
     starts: Int64s
     ends: Int64s
     items: Int64s
-    item_tokens: RaggedTokens
-    field_tokens: RaggedTokens
+    event_codes: Int64s
+    catalog: RaggedTokens  # every item's text
+    combinations: RaggedTokens  # every combination of event fields, by the event's code
+
+    @cached_property
+    def item_tokens(self) -> RaggedTokens:
+        """The text of each event's item."""
+        return self.catalog.take(self.items)
+
+    @cached_property
+    def field_tokens(self) -> RaggedTokens:
+        """What each event says besides its item; no tokens where that is not read."""
+        return self.combinations.take(self.event_codes)
 
     def write(self, texts: RaggedTokens, starts: Int64s, tokens: Int64s) -> None:
         """Write one text an event into ``tokens`` [n, length], from position ``starts[n]`` on."""
-        lengths = texts.lengths()
+        lengths = texts.lengths
         tokens[np.repeat(self.rows, lengths), ranges(starts, lengths)] = texts.tokens
 
 
@@ -106,7 +118,7 @@ class TextEncoding(HistoryEncoding):
     def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
         """See ``HistoryEncoding.write``."""
         spans.write(spans.field_tokens, spans.starts, tokens)
-        spans.write(spans.item_tokens, spans.ends + 1 - spans.item_tokens.lengths(), tokens)
+        spans.write(spans.item_tokens, spans.ends + 1 - spans.item_tokens.lengths, tokens)
 
 
 @register_encoding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -29,18 +30,19 @@ class RaggedTokens:
     def __getitem__(self, row: int | np.integer) -> Int64s:
         return self.tokens[self.offsets[row] : self.offsets[row + 1]]
 
+    @cached_property
     def lengths(self) -> Int64s:
         """Number of tokens of each row."""
         return np.diff(self.offsets)
 
     def take(self, rows: Int64s) -> RaggedTokens:
         """Return some rows, in the order given."""
-        lengths = self.lengths()[rows]
+        lengths = self.lengths[rows]
         return RaggedTokens(self.tokens[ranges(self.offsets[rows], lengths)], offsets_of(lengths))
 
     def padded(self, value: int) -> Int64s:
         """Lay the rows side by side, ``value`` right of the shorter ones: int64 [n, longest]."""
-        lengths = self.lengths()
+        lengths = self.lengths
         table = np.full((len(self), int(lengths.max(initial=0))), value, dtype=np.int64)
         table[np.repeat(np.arange(len(self)), lengths), ranges(np.zeros_like(lengths), lengths)] = self.tokens
         return table

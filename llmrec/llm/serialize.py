@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 EMPTY = -1  # no token, or no item, at this position
+NO_FIELDS = RaggedTokens.of([[]])  # what events say where nothing is read of them
 MAX_ITEM_TOKENS = 64  # a longer item text is cut: one item must not push a whole history out of the window
 
 
@@ -88,13 +89,13 @@ class Serializer:
 
     def costs(self) -> Int64s:
         """Number of positions that each item takes at most, int64 [n_items]."""
-        lengths = self.item_tokens.lengths()
+        lengths = self.item_tokens.lengths
         return self.encoding.costs(lengths, np.zeros_like(lengths))
 
     def longest(self) -> int:
         """Positions that the longest item takes, with the longest event met so far."""
-        lengths = self.item_tokens.lengths()
-        longest = 0 if self.events is None else int(self.events.tokens.lengths().max())
+        lengths = self.item_tokens.lengths
+        longest = 0 if self.events is None else int(self.events.tokens.lengths.max())
         return int(self.encoding.costs(lengths, np.full_like(lengths, longest)).max(initial=0))
 
     def sizes(self, sequences: Sequences) -> Int64s:
@@ -119,20 +120,20 @@ class Serializer:
         return SerializedHistories(tokens, placeholders, ends, bins)
 
     def _lengths(self, codes: Integers, event_codes: Integers | None) -> tuple[Int64s, Int64s]:
-        """Return the tokens of events' items and of their words, both of the shape of ``codes``."""
-        item_lengths = self.item_tokens.lengths()[codes]
+        """Return the tokens of events' items and of their fields, both of the shape of ``codes``."""
+        item_lengths = self.item_tokens.lengths[codes]
         if event_codes is None or self.events is None:
             return item_lengths, np.zeros_like(item_lengths)
-        return item_lengths, self.events.tokens.lengths()[event_codes]
+        return item_lengths, self.events.tokens.lengths[event_codes]
 
     def _spans(self, inputs: Int64s, ends: Int64s, event_codes: Int64s | None) -> EventSpans:
         rows, columns = np.nonzero(inputs >= 0)
         items = inputs[rows, columns]
-        field_tokens = RaggedTokens(np.empty(0, dtype=np.int64), np.zeros(len(rows) + 1, dtype=np.int64))
+        combinations, codes = NO_FIELDS, np.zeros_like(items)
         if self.events is not None and event_codes is not None:
-            field_tokens = self.events.tokens.take(event_codes[rows, columns])
-        item_tokens = self.item_tokens.take(items)
-        return EventSpans(rows, ends[rows, columns] + 1, ends[rows, columns + 1], items, item_tokens, field_tokens)
+            combinations, codes = self.events.tokens, event_codes[rows, columns]
+        starts, stops = ends[rows, columns] + 1, ends[rows, columns + 1]
+        return EventSpans(rows, starts, stops, items, codes, self.item_tokens, combinations)
 
 
 def tokenized_items(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> RaggedTokens:

@@ -73,9 +73,7 @@ def test_an_empty_history_is_the_prefix(tokenizer: PreTrainedTokenizerBase) -> N
         assert written.states.tolist() == [[len(one.prefix) - 1]] * 2
 
 
-def test_a_long_text_is_cut(
-    tokenizer: PreTrainedTokenizerBase, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_long_text_is_cut(tokenizer: PreTrainedTokenizerBase, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="llmrec"):
         one = build(tokenizer, "text", ["word " * 500 + "\n", "short\n"])
     assert caplog.messages == [f"1 of 2 item texts are cut at {MAX_ITEM_TOKENS} tokens"]

@@ -50,7 +50,9 @@ class GenerativeRanking(Wrapped):
         if self.beams is None:
             return super()._ranked(histories, k, exclude_seen=exclude_seen)
         sequences = Sequences.encode(histories, self.catalog)
-        return self._generated(sequences, k, max(self.beams, k), self._unseen(sequences, exclude_seen=exclude_seen))
+        return self._generated(
+            sequences, k, max(self.beams, k), self._unseen(sequences, exclude_seen=exclude_seen)
+        )
 
     def _recommend_part(
         self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None

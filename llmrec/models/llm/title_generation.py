@@ -104,7 +104,7 @@ class TitleGenerator:
         """Read the histories in groups of like length, so that ``copies`` of their caches hold ``budget``."""
         import torch
 
-        longest = int(self.encoder.serializer.item_tokens.lengths().max(initial=0))
+        longest = int(self.encoder.serializer.item_tokens.lengths.max(initial=0))
         windows = self._encoder(longest).windows(sequences)
         network, serializer = self.encoder.network, self.encoder.serializer
         for rows in by_length((windows.n_positions + longest) * min(copies, len(self.trie)), budget):

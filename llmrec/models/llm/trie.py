@@ -30,7 +30,7 @@ class TitleTrie:
     @classmethod
     def build(cls, texts: RaggedTokens) -> TitleTrie:
         """Build from all texts. The last token of a text must not occur earlier in it."""
-        lengths = texts.lengths()
+        lengths = texts.lengths
         paths = np.empty(len(texts.tokens), dtype=np.int64)
         parents = np.zeros(len(lengths), dtype=np.int64)  # of each text, the node reached so far
         tokens_of, parents_of = [np.array([-1])], [np.array([-1])]

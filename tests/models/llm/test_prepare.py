@@ -34,7 +34,7 @@ def test_an_item_text_of_ten_thousand_tokens_is_one_cut_item(tiny_recipe: Callab
     items = toy_data.catalog.table.with_columns(title=pl.Series(titles))
     data = Dataset.from_tables(toy_data.events, items=items, keep_unseen_items=True)
     model = LLMRecommender(tiny_recipe("text", "train.epochs=1")).fit(data)
-    assert model.encoder.serializer.item_tokens.lengths().max() == MAX_ITEM_TOKENS + 1
+    assert model.encoder.serializer.item_tokens.lengths.max() == MAX_ITEM_TOKENS + 1
     assert model.recommend(Histories.of([["0"], ["1", "0"]]), 4).height == 5
 
 

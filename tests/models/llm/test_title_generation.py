@@ -146,7 +146,7 @@ def altered(head: torch.nn.Module) -> Iterator[None]:
 
 def test_a_title_has_room_in_a_short_context(tiny_recipe: Callable[..., Recipe], model: LLMRecommender) -> None:
     generator = TitleGenerator(model.encoder)
-    longest = int(model.encoder.serializer.item_tokens.lengths().max())
+    longest = int(model.encoder.serializer.item_tokens.lengths.max())
     prefix = len(model.encoder.serializer.prefix)
     config, context = generator.decoder.config, generator.decoder.config.max_position_embeddings
     try:
