@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
 def main() -> None:
     """Run ``llmrec``. Exit codes: 0 done, 1 failed, 2 bad input."""
     from llmrec.cli.app import run
+    from llmrec.cli.output import print_traceback
 
+    sys.excepthook = print_traceback
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # of terminals that cannot show every letter
     sys.exit(run(sys.argv[1:]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from typing import Annotated
 
@@ -12,9 +11,12 @@ from typer.exceptions import Abort, TyperException
 
 import llmrec
 from llmrec.cli import data, doctor, evaluate, fit, predict, quickstart, recommend
+from llmrec.cli.output import PrintableFormatter, say
 from llmrec.errors import LlmrecError
+from llmrec.printable import printable
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
+LONGEST_ERROR = 4000
 
 app = typer.Typer(
     help="LLM prompting and embedding for recommendation.",
@@ -36,7 +38,7 @@ app.command("doctor")(doctor.doctor)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(llmrec.__version__)
+        say(llmrec.__version__)
         raise typer.Exit
 
 
@@ -48,7 +50,9 @@ def options(
     ] = False,
 ) -> None:
     """LLM prompting and embedding for recommendation."""
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     if not debug:
         for library in ("transformers", "bitsandbytes"):
             logging.getLogger(library).setLevel(logging.ERROR)
@@ -87,5 +91,5 @@ def _usage(error: TyperException) -> str:
 def _failed(error: BaseException | None, text: str, code: int, debug: bool) -> int:
     if debug and error is not None:
         raise error
-    print("error: " + " ".join(text.split()), file=sys.stderr)
+    say(f"error: {printable(text, longest=LONGEST_ERROR)}", error=True)
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import polars as pl
 import typer
 
 from llmrec.cli.arguments import OutFolder, PreparedData
-from llmrec.cli.output import Json, show
+from llmrec.cli.output import Json, say, show
 from llmrec.cli.prepare import prepare
 from llmrec.cli.split import split
 
@@ -35,7 +34,7 @@ def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data lis
 
     data = Dataset.fetch(name)
     data.save(out)
-    print(f"{out}: {data!r}")
+    say(f"{out}: {data!r}")
 
 
 @app.command()
@@ -53,4 +52,4 @@ def describe(
     show(described(data), as_json=as_json)
     if out is not None:
         for path in draw(data, out):
-            print(path, file=sys.stderr if as_json else sys.stdout)
+            say(path, error=as_json)

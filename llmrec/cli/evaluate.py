@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llmrec.cli.output import Json, show
+from llmrec.cli.output import Json, draw, say, show
 
 
 def evaluate(
@@ -38,8 +38,6 @@ def evaluate(
     Where runs predict responses (tasks in their recipe), these are judged too, with the class prior and a Markov
     chain, in responses.html. Runs of different splits, or trained on other events than this split's, are refused.
     """
-    from rich.console import Console
-
     import llmrec
     from llmrec.evaluation.responses.runs import responses_of
     from llmrec.models.runs import load_run, run_split
@@ -58,9 +56,9 @@ def evaluate(
     if as_json:
         show(report.table, as_json=True)
         return
-    Console().print(report)
+    draw(report)
     more = [] if responses is None else [responses.to_markdown(), out / "responses.html"]
-    print(out / "report.html", *more, sep="\n")
+    say(out / "report.html", *more)
 
 
 def _names(runs: list[Path]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from llmrec.cli.output import say
 from llmrec.data.splits.named import held_out_by_name
 
 RecipeName = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
@@ -59,6 +60,6 @@ def fit(
     model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
     cost = model.metadata.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""
-    print(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
+    say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
     queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
-    print(f"held out for test by {held.name} ({held.hash[:12]}): {queries}")
+    say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}")

@@ -1,38 +1,77 @@
-"""Print tables: for people by default, as JSON with ``--json``."""
+"""Print: the one place that writes to the terminal, and nothing but printable text.
+
+Tables are for people by default, JSON with ``--json``.
+"""
 
 from __future__ import annotations
 
-import json
+import logging
 import sys
+import traceback
+from types import TracebackType
 from typing import Annotated
 
 import polars as pl
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from llmrec.data.columns import TITLE
+from llmrec.printable import printable, printable_json, printable_lines
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+# What a cell shows, so that a table takes no longer than its rows are many: a title, and anything else.
+LONGEST_TITLE, LONGEST_CELL = 200, 2000
+
+
+def say(*lines: object, error: bool = False) -> None:
+    """Print lines; with ``error`` to standard error, where what is no result belongs."""
+    stream = sys.stderr if error else sys.stdout
+    for line in lines:
+        print(printable_lines(str(line)), file=stream, flush=True)
 
 
 def show(table: pl.DataFrame, *, as_json: bool) -> None:
-    """Print a table."""
+    """Print a table; long cells are cut, in JSON none is."""
     if as_json:
-        json.dump(table.to_dicts(), sys.stdout, ensure_ascii=False, indent=2)
-        print()
+        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        print(printable_json(table.to_dicts(), ascii_only=not unicode))
         return
     drawn = Table(box=None, pad_edge=False)
     for name, kind in table.schema.items():
-        drawn.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
+        header = Text(printable(name))
+        drawn.add_column(header, justify="right" if kind.is_numeric() else "left", overflow="fold")
+    longest = [LONGEST_TITLE if name == TITLE else LONGEST_CELL for name in table.columns]
     for row in table.iter_rows():
         # Text, not markup: a title such as "[red]" is a title.
-        drawn.add_row(*(Text(_cell(value)) for value in row))
-    Console().print(drawn)
+        drawn.add_row(*(Text(_cell(value, most)) for value, most in zip(row, longest, strict=True)))
+    draw(drawn)
 
 
-def _cell(value: object) -> str:
+def draw(drawing: RenderableType) -> None:
+    """Print something of rich's, whose texts are printable."""
+    Console().print(drawing)
+
+
+def _cell(value: object, longest: int) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.4f}"
-    return " ".join(str(value).split())
+    return printable(str(value), longest=longest)
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats log records on one line each, tracebacks below, without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's text."""
+        text = super().format(record)
+        return printable_lines(text) if record.exc_info or record.stack_info else printable(text)
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an exception that nobody caught, as Python does: a message may hold anything."""
+    say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), error=True)

@@ -7,9 +7,10 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from llmrec.cli.output import Json, show
+from llmrec.cli.output import LONGEST_TITLE, Json, say, show
 from llmrec.cli.recommend import History, Run, User, histories_of
 from llmrec.errors import DataError
+from llmrec.printable import printable
 
 
 def predict(
@@ -35,6 +36,6 @@ def predict(
         return
     for row in table.iter_rows(named=True):
         title = model.catalog.titles[model.catalog.code(row["item_id"])]
-        print(f"{row['item_id']}: {title}")
+        say(f"{row['item_id']}: {printable(title, longest=LONGEST_TITLE)}")
         rest = {name: value for name, value in row.items() if name != "item_id"}
         show(pl.DataFrame({"prediction": list(rest), "value": list(rest.values())}), as_json=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from llmrec.cli.arguments import OutFolder, declare_options, given_options
+from llmrec.cli.output import say
 from llmrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -96,10 +97,10 @@ def prepare(
     for step in data.steps:
         if step.removed:
             note = f" ({step.note})" if step.note else ""
-            print(f"{step.name}: {step.removed:,} of {step.rows_in:,} {step.table} removed{note}")
+            say(f"{step.name}: {step.removed:,} of {step.rows_in:,} {step.table} removed{note}")
         elif step.note:
-            print(f"{step.name}: {step.note}")
-    print(f"{out}: {data!r}")
+            say(f"{step.name}: {step.note}")
+    say(f"{out}: {data!r}")
 
 
 declare_options(prepare, _CLEANING)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmrec.cli.output import draw, say
+
 if TYPE_CHECKING:
     from llmrec.models import Recommender
 
@@ -29,8 +31,6 @@ def quickstart(
 
     Stopped at any point, the same command continues where it was.
     """
-    from rich.console import Console
-
     import llmrec
     from llmrec.evaluation.report.showcase import with_showcase
     from llmrec.models.registry import complete_recipe
@@ -43,29 +43,25 @@ def quickstart(
     recipes["llm"] = llmrec.Recipe.load("quickstart", set=changes)
     complete_recipe(recipes["llm"])  # refuses a bad recipe before anything is fetched
     folders = {name: name for name in recipes} | ({"llm": f"llm-{encoding}"} if encoding else {})
-    _say("1/4 data: MovieLens 100K")
+    say("1/4 data: MovieLens 100K")
     data = llmrec.Dataset.fetch("ml-100k")
     split = llmrec.Split.leave_last_out(data)
-    _say(f"    {data!r}")
-    _say(f"2/4 training: {', '.join(recipes)}")
+    say(f"    {data!r}")
+    say(f"2/4 training: {', '.join(recipes)}")
     models: dict[str, Recommender] = {}
     for name, recipe in recipes.items():
         models[name] = fit_run(recipe, data, split, out / folders[name], resume=True)
-    _say("3/4 evaluating: every film ranked for every user")
+    say("3/4 evaluating: every film ranked for every user")
     # The LLM is trained last, when its memory is not yet in the baselines' peak; the table starts with it.
     models = {"llm": models["llm"], **models}
     report = llmrec.evaluate(models, split, progress=True, date=datetime.date.today())
-    _say("4/4 reasons: the LLM words them, an audit checks them")
+    say("4/4 reasons: the LLM words them, an audit checks them")
     report, reasons = with_showcase(report, models["llm"], split.test)
     report.save(out)
-    Console().print(report)
+    draw(report)
     for verdict in report.verdicts:
-        print(f"- {verdict}")
-    print(f"\nOne of {len(reasons)} reasons: {reasons['sentence'][0]}")
-    print(f"Report: {out / 'report.html'}")
-    print(f"Next:   llmrec recommend {out / folders['llm']} --user 1 --explain")
-    _say(f"done in {(time.monotonic() - began) / 60:.1f} min, peak memory {peak_memory_gib():.1f} GiB")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
+        say(f"- {verdict}")
+    say(f"\nOne of {len(reasons)} reasons: {reasons['sentence'][0]}")
+    say(f"Report: {out / 'report.html'}")
+    say(f"Next:   llmrec recommend {out / folders['llm']} --user 1 --explain")
+    say(f"done in {(time.monotonic() - began) / 60:.1f} min, peak memory {peak_memory_gib():.1f} GiB")

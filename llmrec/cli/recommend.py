@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ import polars as pl
 import typer
 
 from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
-from llmrec.cli.output import Json, show
+from llmrec.cli.output import Json, say, show
 from llmrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def recommend(
     histories = histories_of(model, user, history)
     recs = model.recommend(histories, k)
     if recs.height < k:
-        print(f"only {recs.height} items are left to recommend", file=sys.stderr)
+        say(f"only {recs.height} items are left to recommend", error=True)
     table = _titled(model, recs)
     if explain:
         from llmrec.reasons import explain as reason
@@ -112,10 +111,10 @@ def explain(
         show(explanations.table.drop("rank"), as_json=True)
         return
     (explanation,) = explanations
-    print(explanation.sentence)
+    say(explanation.sentence)
     if explanation.faults:
         fate = "replaced" if explanation.replaced else "written anew"
-        print(f"(the LLM's sentence was {fate}: {'; '.join(explanation.faults)})", file=sys.stderr)
+        say(f"(the LLM's sentence was {fate}: {'; '.join(explanation.faults)})", error=True)
     if explanation.evidence.cited:
         show(explanations["evidence"].explode().struct.unnest(), as_json=False)
 
@@ -140,7 +139,7 @@ def histories_of(model: Recommender, user: str | None, history: str | None) -> H
             f"none of these items is in the catalog: {', '.join(ids[:5])}; see items.parquet of the run"
         )
     if unknown:
-        print(f"not in the catalog, passed over: {', '.join(unknown)}", file=sys.stderr)
+        say(f"not in the catalog, passed over: {', '.join(unknown)}", error=True)
     return Histories.of({"you": ids})
 
 

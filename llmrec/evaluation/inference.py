@@ -12,6 +12,7 @@ import polars as pl
 
 from llmrec.data import Histories
 from llmrec.models.base import CHUNK, Recommender
+from llmrec.printable import printable
 
 # Latency is taken over this many users, one at a time.
 TIMED_USERS = 30
@@ -74,6 +75,7 @@ def bar(total: int, *, show: bool) -> Iterator[Callable[[str], Advance]]:
         yield lambda name: lambda count: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
@@ -81,7 +83,7 @@ def bar(total: int, *, show: bool) -> Iterator[Callable[[str], Advance]]:
         task = drawn.add_task("evaluating", total=total)
 
         def named(name: str) -> Advance:
-            drawn.update(task, description=f"evaluating {name}")
+            drawn.update(task, description=f"evaluating {escape(printable(name))}")
             return lambda count: drawn.advance(task, count)
 
         yield named

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping
 
 from llmrec.data import Catalog
+from llmrec.printable import CONTROL, DIRECTION, SURROGATE
 from llmrec.prompting.prompt import Prompt
-
-# Marks that turn the reading direction of all text after them. Other format characters stay: emoji are joined
-# by one.
-_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
@@ -26,10 +21,11 @@ def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Turn runs of white space and control characters into single spaces and drop direction marks."""
-    shown = _DIRECTION.sub("", text)
-    spaced = (" " if unicodedata.category(mark) in {"Cc", "Zl", "Zp"} else mark for mark in shown)
-    return " ".join("".join(spaced).split())
+    """Turn runs of white space and control characters into single spaces; drop direction marks.
+
+    Half characters (lone surrogates), which no file can hold, become U+FFFD.
+    """
+    return SURROGATE.sub("\ufffd", " ".join(CONTROL.sub(" ", DIRECTION.sub("", text)).split()))
 
 
 def plain_row(row: Mapping[str, object]) -> dict[str, object]:

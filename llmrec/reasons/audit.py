@@ -27,7 +27,7 @@ _ATTRIBUTE = re.compile(
 
 
 # A short paragraph: more is no longer read.
-MOST_SENTENCES = 3
+MOST_SENTENCES, MOST_CHARACTERS = 3, 2000
 
 
 def audit(text: str, evidence: Evidence, *, language: Language = "en", form: ReasonForm = "sentence") -> list[str]:
@@ -40,6 +40,8 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
     the evidence, and anything but one sentence (or, as a "paragraph", up to three: each is read by itself).
     Against a rival, "rather than" and its title must stand there once, and its title nowhere else.
     """
+    if len(text) > MOST_CHARACTERS:
+        return [f"it has {len(text):,} characters, not up to {MOST_CHARACTERS:,}"]
     if "\n" in text or one_line(text) != text:
         return ["it is not one line of plain text"]
     if PRIVATE.search(text):

@@ -17,6 +17,8 @@ LISTED = re.compile(f"[{TITLES}](?:[,、\\s]*(?:and|和|与|以及)?\\s*[{TITLES
 
 _HAN = re.compile("[\u4e00-\u9fff]")
 _LONGEST_FACT = 60
+# Of a value as long as this its first lines say that it is no fact.
+_MOST_READ = 2000
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def _read_titles(
             indices.setdefault(form, set()).add(index)
     named: dict[str, frozenset[int]] = {}
     marks: dict[frozenset[int], str] = {}
-    for form in sorted(indices, key=lambda form: (-len(form), form)):
+    # Longer than the sentence, a title cannot stand in it: of megabytes no pattern is made.
+    for form in sorted((one for one in indices if len(one) <= len(sentence)), key=lambda one: (-len(one), one)):
         mark = marks.setdefault(frozenset(indices[form]), chr(0xE100 + len(marks)))
         named[mark] = frozenset(indices[form])
         for opening, closing in QUOTES.values():
@@ -114,6 +117,6 @@ def _metadata_values(item: Item) -> Iterator[str]:
     for value in (*item.metadata.values(), item.genres):
         parts: Iterable[object] = value if isinstance(value, list | tuple) else (value,)
         for part in parts:
-            text = one_line(str(part))
+            text = one_line(str(part)[:_MOST_READ])
             if text and len(text) <= _LONGEST_FACT:
                 yield text

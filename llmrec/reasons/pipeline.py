@@ -85,7 +85,7 @@ def _narrated(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Ans
     first = _audited(narrator, requests)
     again = [n for n, one in enumerate(first) if one.text and one.faults]
     retries = [
-        replace(requests[n], said=one_line(first[n].text)[:_LONGEST_QUOTE], faults=first[n].faults) for n in again
+        replace(requests[n], said=one_line(first[n].text[: 2 * _LONGEST_QUOTE])[:_LONGEST_QUOTE], faults=first[n].faults) for n in again
     ]
     second = dict(zip(again, _audited(narrator, retries), strict=True))
     pairs = zip(requests, first, strict=True)

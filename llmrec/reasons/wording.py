@@ -9,6 +9,7 @@ from llmrec.prompting import Language, one_line
 
 # A title longer than this would make the sentence unreadable; it is cut at a word.
 LONGEST_TITLE = 100
+_MOST_READ = 2000
 
 QUOTES: dict[Language, tuple[str, str]] = {"en": ('"', '"'), "zh": ("《", "》")}
 
@@ -18,7 +19,7 @@ _ARTICLE_LAST = re.compile(r"^(?P<rest>.+), (?P<article>The|A|An)$")
 
 def spoken(title: str) -> str:
     """Write a title as in a sentence: one line, its article in front, cut where it is endless."""
-    line = one_line(title)
+    line = one_line(title[:_MOST_READ])
     turned = _ARTICLE_LAST.sub(r"\g<article> \g<rest>", line)
     if len(turned) <= LONGEST_TITLE:
         return turned

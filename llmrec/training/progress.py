@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from llmrec.printable import printable
+
 log = logging.getLogger(__name__)
 LINE_EVERY_SECONDS = 20.0
 
@@ -18,7 +20,7 @@ class Progress:
     """Loss, tokens per second and time left of one training run. ``shown=False`` stays silent."""
 
     def __init__(self, title: str, *, shown: bool) -> None:
-        self.title, self.shown = title, shown
+        self.title, self.shown = printable(title), shown
         self.console = Console(stderr=True)
         self.bar: Bar | None = None
         self.total, self.began, self.first, self.said = 0, 0.0, 0, 0.0
@@ -31,7 +33,7 @@ class Progress:
             self._say(f"{self.title}: continuing from step {done} of {total}")
         if self.shown and self.console.is_terminal:
             numbers = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s  left")
-            columns = [TextColumn(self.title), BarColumn(), MofNCompleteColumn(), numbers]
+            columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), numbers]
             self.bar = Bar(*columns, TimeRemainingColumn(), TimeElapsedColumn(), console=self.console)
             self.task = self.bar.add_task(self.title, total=total, completed=done, loss=0.0, speed=0.0)
             self.bar.start()
@@ -65,6 +67,6 @@ class Progress:
 
     def _say(self, line: str) -> None:
         if self.shown:
-            self.console.print(line, highlight=False, soft_wrap=True)
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         else:
             log.info(line)

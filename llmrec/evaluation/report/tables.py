@@ -10,6 +10,7 @@ from rich.table import Table
 
 from llmrec.evaluation.report.glossary import amount, duration, metric_name
 from llmrec.evaluation.results import Result, Seeds
+from llmrec.printable import printable
 
 COST = ("training", "tokens/s", "memory", "one user (p50 / p95)", "device")
 BEYOND = ("coverage", "novelty", "diversity", "popularity", "miscalibration")
@@ -64,7 +65,7 @@ def terminal(results: tuple[Result, ...], columns: list[str], *, title: str) -> 
     cut = 1 + len(columns)
     names, rows = header(columns), [row(result, columns) for result in results]
     accuracy = _table(names[:cut], [cells[:cut] for cells in rows])
-    accuracy.title, accuracy.title_justify = escape(title), "left"
+    accuracy.title, accuracy.title_justify = escape(printable(title)), "left"
     return Group(accuracy, _table([names[0], *names[cut:]], [[cells[0], *cells[cut:]] for cells in rows]))
 
 
@@ -101,7 +102,7 @@ def _table(names: list[str], rows: list[list[str]]) -> Table:
     for number, name in enumerate(names):
         table.add_column(name, justify="right" if number else "left")
     for cells in rows:
-        table.add_row(*map(escape, cells))
+        table.add_row(*(escape(printable(cell)) for cell in cells))
     return table
 
 
