@@ -140,7 +140,7 @@ def histories_of(model: Recommender, user: str | None, history: str | None) -> H
         )
     if unknown:
         say(f"not in the catalog, passed over: {', '.join(unknown)}", error=True)
-    return Histories.of({"you": ids})
+    return Histories.of({"you": [item for item in ids if item not in unknown]})
 
 
 def _titled(model: Recommender, table: pl.DataFrame) -> pl.DataFrame:

@@ -12,8 +12,12 @@ import polars as pl
 
 from llmrec.arrays import Int32s, Int64s
 from llmrec.data.columns import ITEM, TITLE
+from llmrec.data.ids import id_column, id_of
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError
+
+# A catalog so many times as long is looked up item by item: a join takes as long as the catalog.
+_FEW = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +27,9 @@ class Catalog:
     table: pl.DataFrame
 
     def __post_init__(self) -> None:
+        if self.table[ITEM].dtype != pl.String:
+            column = id_column(self.table[ITEM], ITEM, label="items")
+            object.__setattr__(self, "table", self.table.with_columns(column))
         if self.table[ITEM].n_unique() != self.table.height:
             item = self.table.filter(pl.col(ITEM).is_duplicated())[ITEM][0]
             raise DataError(f"items: item_id '{item}' has several rows; keep one row per item")
@@ -40,21 +47,24 @@ class Catalog:
         """Item titles in code order."""
         return self.table[TITLE].to_list()
 
-    def codes(self, ids: pl.Series | Iterable[str]) -> Int32s:
+    def codes(self, ids: pl.Series | Iterable[str | int]) -> Int32s:
         """Return the code of each id, int32; -1 for ids that are not in the catalog."""
-        queries = pl.Series(ITEM, ids, dtype=pl.String).to_frame()
-        codes = queries.join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
+        queries = id_column(ids, ITEM, label="item ids")
+        if len(queries) * _FEW < len(self):
+            return np.array([self._code_of.get(item, -1) for item in queries], dtype=np.int32)
+        codes = queries.to_frame().join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
         return codes.fill_null(-1).to_numpy().astype(np.int32)
 
     def without(self, ids: pl.Series) -> list[str]:
         """Return the ids of the items that are not among ``ids``, in code order."""
         return self.table.filter(~pl.col(ITEM).is_in(ids.unique().implode()))[ITEM].to_list()
 
-    def code(self, item_id: str) -> int:
+    def code(self, item_id: str | int) -> int:
         """Return one item's code. Raises DataError for an unknown id."""
-        code = int(self.codes([item_id])[0])
+        item = id_of(item_id, label="item id")
+        code = int(self.codes([item])[0])
         if code < 0:
-            raise DataError(f"item '{item_id}' is not in the catalog of {len(self)} items")
+            raise DataError(f"item '{item}' is not in the catalog of {len(self)} items")
         return code
 
     def rows_of(self, items: object) -> pl.DataFrame:
@@ -67,7 +77,10 @@ class Catalog:
         for column in (ITEM, TITLE):
             if column not in new.columns:
                 raise DataError(f"new items: there is no column {column}; it is needed")
-        new = new.with_columns(pl.col(ITEM, TITLE).cast(pl.String))
+        present = new[ITEM].is_not_null()
+        ids = id_column(new[ITEM].filter(present), ITEM, label="new items")
+        ids = ids.gather(pl.select(pl.when(present).then(present.cum_sum() - 1)).to_series())
+        new = new.with_columns(ids, pl.col(TITLE).cast(pl.String))
         bare = new.filter(pl.col(ITEM).is_null() | (pl.col(TITLE).str.strip_chars().fill_null("") == ""))
         if bare.height:
             raise DataError(f"new items: {bare.height} of {new.height} have no id or no title; give them one")
@@ -96,6 +109,10 @@ class Catalog:
         ranks = np.empty(len(self), dtype=np.int64)
         ranks[np.argsort(keys, kind="stable")] = np.arange(len(self))
         return ranks
+
+    @cached_property
+    def _code_of(self) -> dict[str, int]:
+        return dict(zip(self.ids, range(len(self)), strict=True))
 
     @cached_property
     def _codes(self) -> pl.DataFrame:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from llmrec.arrays import Bools, Int64s
 from llmrec.data.columns import ITEM, TIME, USER
+from llmrec.data.ids import id_column, id_of, ids_of
 from llmrec.errors import DataError
 
 
@@ -18,23 +22,39 @@ class Histories:
     """Event lists of n users, oldest event first: the query of every recommender.
 
     ``events`` holds the lists one after the other (``item_id`` plus whatever fields the data has, without
-    the user); the events of user n are rows ``offsets[n]:offsets[n + 1]``. A list may be empty.
+    the user); the events of user n are rows ``offsets[n]:offsets[n + 1]``. A list may be empty. Ids may be given
+    as numbers (see ``llmrec.data.ids``). Raises DataError for a user id that is there twice.
     """
 
     user_ids: tuple[str, ...]
     events: pl.DataFrame
     offsets: Int64s
 
+    def __post_init__(self) -> None:
+        users = tuple(ids_of(self.user_ids, label="histories: user ids"))
+        if len(set(users)) < len(users):
+            user, count = Counter(users).most_common(1)[0]
+            raise DataError(f"histories: user id '{user}' is there {count} times; give each history another")
+        object.__setattr__(self, "user_ids", users)
+        items = self.events[ITEM]
+        if items.dtype != pl.String:
+            column = id_column(items, ITEM, label="histories: item ids")
+            object.__setattr__(self, "events", self.events.with_columns(column))
+
     @classmethod
-    def of(cls, items: Mapping[str, Sequence[str]] | Iterable[Sequence[str]]) -> Histories:
+    def of(cls, items: Mapping[Any, Sequence[Any]] | Iterable[Sequence[Any]]) -> Histories:
         """Build from item ids: ``{"ann": ["1", "7"]}``, or ``[["1", "7"]]`` where users have no name."""
-        named = items if isinstance(items, Mapping) else {str(n): ids for n, ids in enumerate(items)}
-        lists = list(named.values())
-        if any(isinstance(ids, str) for ids in lists):
-            raise DataError("a history is a list of item ids, not a string; write [['1', '7']]")
-        flat = [str(item) for ids in lists for item in ids]
-        events = pl.DataFrame({ITEM: pl.Series(flat, dtype=pl.String)})
-        return cls(tuple(named), events, offsets_of([len(ids) for ids in lists]))
+        if isinstance(items, str | bytes | pl.DataFrame) or not isinstance(items, Iterable):
+            raise DataError(
+                f"a history is a list of item ids, not a {type(items).__name__}; write [['1', '7']], or "
+                "Histories.from_events for a table"
+            )
+        lists = [
+            ids_of(ids, label="a history") for ids in (items.values() if isinstance(items, Mapping) else items)
+        ]
+        users = list(items) if isinstance(items, Mapping) else [str(n) for n in range(len(lists))]
+        events = id_column([item for ids in lists for item in ids], ITEM, label="a history").to_frame()
+        return cls(tuple(users), events, offsets_of([len(ids) for ids in lists]))
 
     @classmethod
     def from_events(cls, events: pl.DataFrame, *, users: Sequence[str] | None = None) -> Histories:
@@ -43,7 +63,9 @@ class Histories:
         ``users`` fixes which users come out and in which order (those without an event get an empty
         history); by default every user, in order of first appearance.
         """
-        names = list(users) if users is not None else events[USER].unique(maintain_order=True).to_list()
+        events = events.with_columns(id_column(events[USER], USER, label="histories: user ids"))
+        names = users if users is not None else events[USER].unique(maintain_order=True)
+        names = ids_of(names, label="histories: user ids")
         order = pl.DataFrame({USER: pl.Series(names, dtype=pl.String), "position": np.arange(len(names))})
         joined = events.select(USER).join(order, on=USER, how="left", maintain_order="left")["position"]
         known = joined.is_not_null()
@@ -66,21 +88,30 @@ class Histories:
         """Number of events of each user, int64 [n]."""
         return np.diff(self.offsets)
 
-    def take(self, positions: Sequence[int] | Int64s) -> Histories:
-        """Return the histories at ``positions`` (repeats allowed)."""
+    def take(self, positions: Sequence[int] | Int64s, *, user_ids: Sequence[str] | None = None) -> Histories:
+        """Return the histories at ``positions``, of the same users; of others where a position repeats."""
         chosen = np.asarray(positions, dtype=np.int64)
         starts, lengths = self.offsets[chosen], self.lengths()[chosen]
         rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
-        return Histories(tuple(self.user_ids[n] for n in chosen), self.events[rows], offsets_of(lengths))
+        users = [self.user_ids[n] for n in chosen] if user_ids is None else user_ids
+        return Histories(tuple(users), self.events[rows], offsets_of(lengths))
 
-    def of_user(self, user_id: str) -> Histories:
+    def of_user(self, user_id: str | int) -> Histories:
         """Return one user's history. Raises DataError for an unknown user."""
+        user_id = id_of(user_id, label="user id")
         if user_id not in self.user_ids:
             raise DataError(f"user '{user_id}' is not among the {len(self)} users of these histories")
         return self.take([self.user_ids.index(user_id)])
 
-    def __getitem__(self, part: slice) -> Histories:
-        return self.take(np.arange(len(self))[part])
+    def __getitem__(self, part: slice | int) -> Histories:
+        if isinstance(part, slice):
+            return self.take(np.arange(len(self))[part])
+        try:
+            return self.take([range(len(self))[operator.index(part)]])
+        except (TypeError, IndexError) as error:
+            raise DataError(
+                f"there is no history at {part!r} of {len(self)}; positions count from 0, and of_user finds an id"
+            ) from error
 
 
 def offsets_of(

@@ -84,10 +84,9 @@ def _sampled(split: Split, fold: Fold, rules: EvaluationProtocol, n: int, *, exc
             )
         codes = rng.permutation(np.append(negatives, targets[number]))
         lists[name] = [catalog.ids[code] for code in codes]
-    queried = histories.take(rows)
-    named = type(queried)(names, queried.events, queried.offsets)
+    named = histories.take(rows, user_ids=names)
     wanted = pl.DataFrame({USER: pl.Series(names, dtype=pl.String), ITEM: answers[ITEM].gather(chosen)})
-    return Queries(Fold(named, wanted), queried.user_ids, lists, n)
+    return Queries(Fold(named, wanted), tuple(histories.user_ids[row] for row in rows), lists, n)
 
 
 def _chosen_rows(n_answers: int, rules: EvaluationProtocol) -> Int64s:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,7 +16,9 @@ from llmrec.arrays import Float32s, Int64s
 from llmrec.config import Option, Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.ids import ids_of, whole_number
 from llmrec.errors import ArtifactError, DataError, RecipeError
+from llmrec.models.arguments import candidates_of, note_unknown_items, require_histories
 from llmrec.models.card import model_card
 from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.runtime import measured
@@ -110,7 +112,7 @@ class Recommender(ABC):
 
         Items of a history that are not in the catalog are passed over; an empty history gets an answer.
         """
-        sequences = self.sequences_of(histories)
+        sequences = self.sequences_of(require_histories(histories))
         if not len(sequences):
             return np.zeros((0, len(self.catalog)), dtype=np.float32)
         return np.ascontiguousarray(self._score(sequences), dtype=np.float32)
@@ -121,18 +123,18 @@ class Recommender(ABC):
         k: int = 10,
         *,
         exclude_seen: bool | None = None,
-        candidates: Mapping[str, list[str]] | None = None,
+        candidates: Mapping[str, Sequence[str]] | None = None,
     ) -> pl.DataFrame:
         """Rank items for each history. Returns ``user_id, item_id, rank, score``, ranks from 1 without gaps.
 
         Items of the history are left out (unless ``exclude_seen=False``; by default as the training data
         suggests: kept where people often come back to the same item). ``candidates`` limits the items per
         user. Ties are broken by a fixed pseudo-random item order. A user may get fewer than ``k`` items
-        when fewer are left. Raises DataError for k < 1.
+        when fewer are left. Items that the catalog lacks are counted and logged. Raises DataError for k < 1.
         """
-        if k < 1:
-            raise DataError(f"k must be at least 1, got {k}")
-        self._fitted_catalog()
+        k = whole_number(k, label="k")
+        note_unknown_items(histories, self._fitted_catalog())
+        candidates = candidates_of(candidates, histories, self.catalog)
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         frames = [
             self._recommend_part(part, k, exclude_seen=exclude_seen, candidates=candidates)
@@ -145,8 +147,7 @@ class Recommender(ABC):
 
         Raises DataError for an unknown id, k < 1, or where the model has no item vectors.
         """
-        if k < 1:
-            raise DataError(f"k must be at least 1, got {k}")
+        k, item_ids = whole_number(k, label="k"), ids_of(item_ids, label="item_ids")
         self._fitted_catalog()
         vectors = self.item_vectors()
         if vectors is None:

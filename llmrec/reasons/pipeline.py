@@ -11,8 +11,10 @@ import polars as pl
 
 from llmrec.data import Histories
 from llmrec.data.columns import ITEM, RANK, USER
+from llmrec.data.ids import id_column, id_of, ids_of
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError, ModelError, PromptError
+from llmrec.models.arguments import note_unknown_items
 from llmrec.models.base import Recommender
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
@@ -57,6 +59,7 @@ def explain(
         if value not in get_args(known):
             raise PromptError(f"no reasons as '{value}'; choose {' or '.join(get_args(known))}")
     table = _checked(recs)
+    note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
     requests = [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
     answers = [_Answer(request.plain(), TEMPLATE) for request in requests]
@@ -84,12 +87,14 @@ def _narrated(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Ans
     """Ask for every request, once more for what fails the audit, and fall back to the plain words."""
     first = _audited(narrator, requests)
     again = [n for n, one in enumerate(first) if one.text and one.faults]
-    retries = [
-        replace(requests[n], said=one_line(first[n].text[: 2 * _LONGEST_QUOTE])[:_LONGEST_QUOTE], faults=first[n].faults) for n in again
-    ]
+    retries = [replace(requests[n], said=_start_of(first[n].text), faults=first[n].faults) for n in again]
     second = dict(zip(again, _audited(narrator, retries), strict=True))
     pairs = zip(requests, first, strict=True)
     return [_settled(request, one, second.get(n)) for n, (request, one) in enumerate(pairs)]
+
+
+def _start_of(text: str) -> str:
+    return one_line(text[: 2 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
 
 
 def _settled(request: NarrationRequest, first: _Answer, second: _Answer | None) -> _Answer:
@@ -125,7 +130,8 @@ def _checked(recs: object) -> pl.DataFrame:
             raise DataError(f"recs: no column '{column}'; pass what model.recommend returned")
     if RANK not in table.columns:
         table = table.with_columns(pl.int_range(1, pl.len() + 1).over(USER).alias(RANK))
-    return table.select(pl.col(USER, ITEM).cast(pl.String), pl.col(RANK).cast(pl.Int32))
+    ids = (id_column(table[name], name, label=f"recs: {name}") for name in (USER, ITEM))
+    return table.select(*ids, pl.col(RANK).cast(pl.Int32))
 
 
 def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: ReasonForm) -> list[str] | None:
@@ -133,7 +139,10 @@ def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Reas
         return None
     if form != "sentence":
         raise PromptError("why one item rather than another is told in one sentence: leave form as it is")
-    rivals = [instead] * table.height if isinstance(instead, str) else [str(item) for item in instead]
+    if isinstance(instead, str | int):
+        rivals = [id_of(instead, label="instead")] * table.height
+    else:
+        rivals = ids_of(instead, label="instead")
     if len(rivals) != table.height:
         raise DataError(f"instead: {len(rivals)} items for {table.height} recommendations; give one for each")
     same = next((item for item, rival in zip(table[ITEM].to_list(), rivals, strict=True) if item == rival), None)

@@ -1,7 +1,7 @@
 """Servers on this machine that hang, drip, lie, repeat secrets or send us elsewhere, each by its name.
 
-``BEHAVIORS[name](link)`` answers one connection. A behavior never ends by itself where it is meant to hang: it waits
-for ``link.over``, which is set as the server is closed.
+``BEHAVIORS[name](link)`` answers one connection. Where it is meant to hang, it waits for ``link.over``, which is
+set as the server is closed.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def _request(connection: socket.socket) -> bytes:
         piece = connection.recv(2**16)
         data += piece
         head, blank, body = data.partition(b"\r\n\r\n")
-        sizes = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        sizes = [
+            line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+        ]
         if not piece or (blank and sizes and len(body) >= int(sizes[0])):
             break
     return data
@@ -225,7 +227,9 @@ _sends("control_in_the_reason", answer(b"", status="503 " + CONTROL.replace("\n"
 _sends("control_in_a_header", answer(b"", status="500 Broken", headers="X-A: \x1b[2J\x9b\r\n"))
 _sends("control_in_the_body", answer(CONTROL.encode()))
 _sends("control_in_the_content", answer(completion(CONTROL + GOOD)))
-_sends("control_within_the_content", answer(completion(GOOD.replace("because", "\x1b[2Jbecause \u202eyou \x9b1m"))))
+_sends(
+    "control_within_the_content", answer(completion(GOOD.replace("because", "\x1b[2Jbecause \u202eyou \x9b1m")))
+)
 _sends("half_characters", answer(completion(GOOD.replace("We", "\ud800 We \udfff"))))
 _sends("half_characters_in_quotes", answer(completion('"\ud800" is "Final Waltz".')))
 _sends("private_characters", answer(completion("\ue100" + GOOD)))

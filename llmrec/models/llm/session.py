@@ -11,6 +11,7 @@ import polars as pl
 from llmrec.arrays import Float32s
 from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
 from llmrec.llm.backbone import cache_option, transformer_blocks
 from llmrec.models.ranking import table_of
@@ -96,8 +97,7 @@ class UserSession:
 
     def recommend(self, k: int = 10) -> pl.DataFrame:
         """Rank what comes next. Returns ``item_id, rank, score``. Raises DataError for k < 1."""
-        if k < 1:
-            raise DataError(f"k must be at least 1, got {k}")
+        k = whole_number(k, label="k")
         state = self._model.state
         history = Sequences(np.array(self._codes, dtype=np.int32), np.array([0, len(self._codes)]))
         best, values = state.best(
@@ -119,11 +119,10 @@ class UserSession:
     def _take(self, events: Sequence[Event]) -> None:
         self._follow_model()
         rows: list[dict[str, object]] = [
-            {ITEM: event} if isinstance(event, str) else dict(event) for event in events
+            dict(event) if isinstance(event, Mapping) else {ITEM: event} for event in events
         ]
         for row in rows:
-            if not isinstance(row.get(ITEM), str):
-                raise DataError(f"an event of a session needs a text {ITEM}, got {row.get(ITEM)!r}")
+            row[ITEM] = id_of(row.get(ITEM), label=f"an event's {ITEM}")
         codes = [self._catalog.code(str(row[ITEM])) for row in rows]
         event_codes = self._event_codes_of(rows)
         sequences = Sequences(

@@ -16,6 +16,7 @@ from llmrec.data.histories import n_strictly_earlier
 from llmrec.data.responses.task import TaskSpec
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
+from llmrec.models.arguments import note_unknown_items
 from llmrec.models.responses.table import TaskPredictions, pairs_of, response_table
 
 
@@ -41,6 +42,7 @@ class ResponseModel(ABC):
         """Predict how each user responds to items; see ``RespondingRecommender.predict_response``."""
         if not hasattr(self, "tasks"):
             raise DataError(f"this {self.name} model has not been fitted; call fit first")
+        note_unknown_items(histories, self.catalog)
         pairs = pairs_of(histories, items)
         codes = np.array([self.catalog.code(item) for item in pairs[ITEM]], dtype=np.int64)
         return response_table(

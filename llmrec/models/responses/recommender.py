@@ -19,6 +19,7 @@ from llmrec.data.responses.queries import ResponseQueries
 from llmrec.data.responses.task import task_named
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError, RecipeError
+from llmrec.models.arguments import note_unknown_items
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, sample_of
 from llmrec.models.responses.fields import EventFields
@@ -100,6 +101,7 @@ class RespondingRecommender(Recommender):
             raise DataError(
                 f"{self.recipe.name} was trained without tasks; set tasks in the recipe and train again"
             )
+        note_unknown_items(histories, self.catalog)
         pairs = pairs_of(histories, items)
         codes = np.array([self.catalog.code(item) for item in pairs[ITEM]], dtype=np.int64)
         states = self._states(self.sequences_of(histories))

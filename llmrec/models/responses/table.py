@@ -10,9 +10,10 @@ import polars as pl
 from llmrec.arrays import Float64s, Floatings
 from llmrec.data import Histories
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.ids import ids_of
 from llmrec.data.responses.task import TaskSpec
 from llmrec.data.responses.task_set import TaskSet
-from llmrec.errors import DataError
+from llmrec.models.arguments import lists_by_user
 
 # By task: probabilities [n, n_levels], or numbers [n].
 TaskPredictions = Mapping[str, Floatings]
@@ -20,12 +21,12 @@ TaskPredictions = Mapping[str, Floatings]
 
 def pairs_of(histories: Histories, items: Sequence[str] | Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """Pair users with items, all or by user id: ``user_id, item_id, row`` (the history's index)."""
-    if isinstance(items, str):
-        raise DataError("items is a list of item ids, not a string; write ['172']")
     users = histories.user_ids
-    lists = (
-        [list(items.get(user, ())) for user in users] if isinstance(items, Mapping) else [list(items)] * len(users)
-    )
+    if isinstance(items, Mapping):
+        by_user = lists_by_user(items, histories, label="items")
+        lists = [by_user.get(user, []) for user in users]
+    else:
+        lists = [ids_of(items, label="items")] * len(users)
     rows = np.repeat(np.arange(len(users)), [len(one) for one in lists])
     names = pl.Series(users, dtype=pl.String).gather(rows)
     flat = pl.Series([item for one in lists for item in one], dtype=pl.String)

@@ -1,0 +1,102 @@
+"""One rule for ids given in Python, wherever they are given.
+
+Text stands as it is. Whole numbers, also numpy's, are written in decimal digits, and so are floats that are whole,
+as pandas makes them of a column with gaps: 7 and 7.0 are "7". True, 1.5, None, NaN and all else is no id.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping, Set
+
+import numpy as np
+import polars as pl
+
+from llmrec.errors import DataError
+
+_LONGEST_SHOWN = 60
+
+
+def id_of(value: object, *, label: str = "id") -> str:
+    """Return an id as text. Raises DataError, whose message begins with ``label``, for what is no id."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool | np.bool_):
+        raise _no_id(value, label, "true and false name nobody")
+    try:
+        return str(operator.index(value))  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    if isinstance(value, float | np.floating):
+        bits = np.finfo(type(value)).nmant + 1 if isinstance(value, np.floating) else 53
+        return _whole(float(value), bits, label)
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        raise _no_id(value, label, "an id is missing; leave it out")
+    raise _no_id(value, label, f"a {type(value).__name__} is neither text nor a whole number; write it as text")
+
+
+def ids_of(values: object, *, label: str = "ids") -> list[str]:
+    """Return a list of ids as text. Raises DataError for what is no list of ids: text, a mapping, a set."""
+    if isinstance(values, str | bytes):
+        raise DataError(
+            f"{label}: a list of ids is meant, not the text {_shown(values)}; write [{_shown(values)}]"
+        )
+    try:
+        if isinstance(values, Set | Mapping):
+            raise TypeError  # they have no order
+        listed: list[object] = list(values)  # type: ignore[call-overload]
+    except TypeError:
+        kind = type(values).__name__
+        raise DataError(f"{label}: a list of ids is meant, not a {kind}; write ['1', '7']") from None
+    if set(map(type, listed)) <= {str, int}:
+        return list(map(str, listed))
+    return [id_of(value, label=label) for value in listed]
+
+
+def id_column(values: object, name: str, *, label: str = "ids") -> pl.Series:
+    """Return ids as a column of text. Raises DataError as ``ids_of`` does; nulls in a text column stay."""
+    if isinstance(values, pl.Series):
+        kind = values.dtype
+        if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
+            return values.cast(pl.String).alias(name)
+        if kind.is_integer() and not values.has_nulls():
+            return values.cast(pl.String).alias(name)
+    try:
+        return pl.Series(name, ids_of(values, label=label), dtype=pl.String)
+    except UnicodeEncodeError as error:
+        raise DataError(f"{label}: an id holds half a character (a lone surrogate): {error.reason}") from error
+
+
+def whole_number(value: object, *, label: str, least: int = 1) -> int:
+    """Return a count such as ``k``, also a numpy one. Raises DataError for less than ``least`` and other types."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool | np.bool_):
+        raise DataError(
+            f"{label} is a whole number such as 10, not {_shown(value)} of type {type(value).__name__}"
+        )
+    if number < least:
+        raise DataError(f"{label} must be at least {least}, got {number}")
+    return number
+
+
+def _whole(value: float, bits: int, label: str) -> str:
+    if not math.isfinite(value):
+        raise _no_id(value, label, "an id is missing; leave it out")
+    if value != int(value):
+        raise _no_id(value, label, "a number with a fraction is no id; write it as text if it is one")
+    if abs(value) >= 2.0**bits:
+        raise _no_id(value, label, "a float of this size has lost digits; read the ids as text")
+    return str(int(value))
+
+
+def _no_id(value: object, label: str, why: str) -> DataError:
+    return DataError(f"{label}: {_shown(value)} is no id: {why}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
