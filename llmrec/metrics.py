@@ -11,6 +11,7 @@ import polars as pl
 
 from llmrec.arrays import Bools, Float64s, Int64s
 from llmrec.data.columns import ITEM, RANK, USER
+from llmrec.data.ids import id_column, whole_number
 from llmrec.errors import DataError
 
 # At most so many cells of hits are held at once, so that memory stays flat whatever the number of users.
@@ -117,9 +118,8 @@ def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str],
     out of ``users`` if nothing was held out for them. Raises DataError for missing columns, ranks below 1,
     and an item or a rank twice in one user's list: each would inflate a metric.
     """
-    if k < 1:
-        raise DataError(f"k must be at least 1, got {k}")
-    rows = pl.DataFrame({USER: pl.Series(users, dtype=pl.String)}).with_row_index("row")
+    k = whole_number(k, label="k")
+    rows = id_column(users, USER, label="users").to_frame().with_row_index("row")
     if rows[USER].is_duplicated().any():
         twice = rows.filter(pl.col(USER).is_duplicated())[USER][0]
         raise DataError(f"users: '{twice}' is named more than once; name each user once")
@@ -167,8 +167,10 @@ def _keyed(table: pl.DataFrame, columns: tuple[str, ...], *, name: str) -> pl.Da
     if missing:
         raise DataError(f"{name}: no column '{missing[0]}' among {', '.join(table.columns) or 'none'}")
     # Peers' files may hold ids as numbers; here an id is a string everywhere.
-    types = {column: pl.Int64 if column == RANK else pl.String for column in columns}
-    return table.select(pl.col(column).cast(type_) for column, type_ in types.items())
+    return table.select(
+        pl.col(column).cast(pl.Int64) if column == RANK else id_column(table[column], column, label=name)
+        for column in columns
+    )
 
 
 def _checked(ranked: pl.DataFrame) -> pl.DataFrame:

@@ -36,10 +36,11 @@ Tone = Annotated[str, typer.Option("--tone", help="A word or two for an LLM, suc
 def narrator_of(model: Recommender, backend: str, name: str | None, timeout: float) -> Narrator | None:
     """Return the narrator of these options; None leaves the choice to ``explain``. Raises DataError."""
     from llmrec.reasons import EndpointNarrator, LocalNarrator, TemplateNarrator
+    from llmrec.reasons.address import shown_address
 
-    if backend.startswith(("http://", "https://")):
+    if backend.lower().startswith(("http://", "https://")):
         if name is None:
-            raise DataError(f"--backend {backend}: say which of its models with --model NAME")
+            raise DataError(f"--backend {shown_address(backend)}: say which of its models with --model NAME")
         return EndpointNarrator(backend, name, api_key=os.environ.get(KEY), timeout=timeout)
     if backend == "llm":
         return LocalNarrator(name or model.narration_base or "smollm2-135m")
@@ -48,5 +49,7 @@ def narrator_of(model: Recommender, backend: str, name: str | None, timeout: flo
     if backend == "template":
         return TemplateNarrator()
     if backend != "auto":
-        raise DataError(f"--backend {backend}: choose auto, llm, template, or an address such as http://host/v1")
+        raise DataError(
+            f"--backend {shown_address(backend)}: choose auto, llm, template, or an address such as http://host/v1"
+        )
     return None

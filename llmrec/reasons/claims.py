@@ -17,7 +17,7 @@ LISTED = re.compile(f"[{TITLES}](?:[,、\\s]*(?:and|和|与|以及)?\\s*[{TITLES
 
 _HAN = re.compile("[\u4e00-\u9fff]")
 _LONGEST_FACT = 60
-# Of a value as long as this its first lines say that it is no fact.
+# A longer value is no fact, however much white space is in it.
 _MOST_READ = 2000
 
 
@@ -106,7 +106,9 @@ def _read_values(
             indices.setdefault(value.lower(), set()).add(index)
     holders: dict[str, frozenset[int]] = {}
     values: dict[str, str] = {}
-    for value in sorted(indices.keys() - lexicon.guarded, key=lambda value: (-len(value), value)):
+    lower = text.lower()
+    mentioned = {value for value in indices if value in lower} - lexicon.guarded
+    for value in sorted(mentioned, key=lambda value: (-len(value), value)):
         mark = chr(0xE800 + len(holders))
         holders[mark], values[mark] = frozenset(indices[value]), value
         text = replace_word(text, value, mark, ignore_case=True)
@@ -117,6 +119,7 @@ def _metadata_values(item: Item) -> Iterator[str]:
     for value in (*item.metadata.values(), item.genres):
         parts: Iterable[object] = value if isinstance(value, list | tuple) else (value,)
         for part in parts:
-            text = one_line(str(part)[:_MOST_READ])
+            text = str(part)
+            text = one_line(text) if len(text) <= _MOST_READ else ""
             if text and len(text) <= _LONGEST_FACT:
                 yield text

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from llmrec.data import Catalog
+from llmrec.data.cleaning.missing_words import MISSING_WORDS
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.prompting import plain_row
+
+# As genre, brand or year, in brackets or not, these say that nobody knows: two items do not have them in common.
+_SAYS_NOTHING = frozenset(
+    {
+        *MISSING_WORDS,
+        *("no genres listed", "no genre", "no category", "uncategorized", "unknown", "unspecified"),
+        *("not specified", "not available", "not applicable", "-", "--", "?", "未知", "无", "暂无"),
+    }
+)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A catalog item as evidence shows it. ``metadata``: its other columns, empty ones left out."""
+    """A catalog item as evidence shows it. ``metadata``: its other columns, without those that say nothing."""
 
     item_id: str
     title: str
@@ -25,12 +36,17 @@ class Item:
         row = plain_row(catalog.table.row(code, named=True))
         return cls(str(row.pop(ITEM)), str(row.pop(TITLE, "")), row)
 
+    def __post_init__(self) -> None:
+        said = {name: _said(value) for name, value in self.metadata.items()}
+        object.__setattr__(self, "metadata", {name: value for name, value in said.items() if value is not None})
+
     @property
     def genres(self) -> tuple[str, ...]:
         """The item's genres, from a list or a text separated by ``|``, ``,``, ``;`` or ``/``."""
         value = self.metadata.get("genres", ())
         parts = re.split(r"[|,;/]", value) if isinstance(value, str) else value
-        return tuple(str(part).strip() for part in parts) if isinstance(parts, list | tuple) else ()
+        parts = parts if isinstance(parts, list | tuple) else ()
+        return tuple(str(part).strip() for part in parts if not _says_nothing(part))
 
     @property
     def year(self) -> str:
@@ -93,3 +109,16 @@ class Evidence:
     def chosen_earlier(self) -> bool:
         """Whether the recommended item itself, chosen earlier, is among what is cited."""
         return any(other.item_id == self.item.item_id for other in self.cited)
+
+
+def _said(value: object) -> object:
+    """Return a value, a list without the parts that say nothing; None where nothing is left."""
+    if isinstance(value, list | tuple):
+        return [part for part in value if not _says_nothing(part)] or None
+    return None if _says_nothing(value) else value
+
+
+def _says_nothing(value: object) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return value is None or str(value).strip(" ()[]<>").lower() in _SAYS_NOTHING

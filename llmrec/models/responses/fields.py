@@ -61,7 +61,11 @@ def _median_prices(data: Dataset) -> Float32s:
     """Each item's median price; an item without one has the median of the others."""
     if "price" not in data.events.columns:
         raise RecipeError("responses.rank_by=value needs a price column in the events")
-    priced = data.events.filter(pl.col("price") > 0).group_by(ITEM).agg(pl.col("price").median())
+    priced = (
+        data.events.filter((pl.col("price") > 0) & pl.col("price").is_finite())
+        .group_by(ITEM)
+        .agg(pl.col("price").median())
+    )
     table = data.catalog.table.select(ITEM).join(priced, on=ITEM, how="left", maintain_order="left")
     median = float(priced["price"].median() or 1.0)  # type: ignore[arg-type]
     return table["price"].fill_null(median).to_numpy().astype(np.float32)
