@@ -9,6 +9,7 @@ import typer
 
 from llmrec.cli.arguments import OutFolder, declare_options, given_options
 from llmrec.cli.output import say
+from llmrec.cli.reading_options import READING, reading_options
 from llmrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ Column = Annotated[
     list[str] | None,
     typer.Option(
         "--column", metavar="OURS=THEIRS", help="Name a column that is not recognised: user_id=customer."
-    ),
-]
-Header = Annotated[
-    str | None,
-    typer.Option(
-        "--header", metavar="NAME,NAME,...", help="Names of the columns of a CSV log that has no header."
     ),
 ]
 
@@ -74,7 +69,6 @@ def prepare(
     items: Items = None,
     sql: Sql = None,
     column: Column = None,
-    header: Header = None,
     **options: Any,
 ) -> None:
     """Check and clean an event log; every step says what it removed.
@@ -85,12 +79,15 @@ def prepare(
     """
     from llmrec.data import Dataset
 
-    cleaning = _cleaning(**given_options(options))
+    given = given_options(options)
+    reading = reading_options(given)
+    cleaning = _cleaning(**{name: value for name, value in given.items() if name not in reading})
     columns = _pairs("--column", column or [])
     if sql is None:
-        data = Dataset.from_files(events, items=items, columns=columns, header=_listed(header), **cleaning)
-    elif header is not None:
-        raise DataError("--header is for CSV files; name a query's columns in the query")
+        data = Dataset.from_files(events, items=items, columns=columns, **reading, **cleaning)
+    elif reading:
+        option = next(iter(reading)).replace("_", "-")
+        raise DataError(f"--{option} is for files; name a query's columns in the query")
     else:
         data = Dataset.from_sql(events, connection=sql, items=items, name=out.name, columns=columns, **cleaning)
     data.save(out)
@@ -103,20 +100,11 @@ def prepare(
     say(f"{out}: {data!r}")
 
 
-declare_options(prepare, _CLEANING)
+declare_options(prepare, READING | _CLEANING)
 
 
 def _cleaning(*, strength: Sequence[str] = (), **options: Any) -> CleaningOptions:
     return cast("CleaningOptions", options | ({"strengths": _numbers(strength)} if strength else {}))
-
-
-def _listed(header: str | None) -> list[str]:
-    names = [] if header is None else header.split(",")
-    if any(not name.strip() for name in names):
-        raise DataError(
-            f"--header {header}: a name is empty; write for example --header user_id,item_id,timestamp"
-        )
-    return names
 
 
 def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, cast
 
 import polars as pl
 
@@ -25,15 +25,21 @@ from llmrec.data.parquet import write_events
 from llmrec.data.readers import read
 from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.options import FileOptions
 from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 from llmrec.resources.wheels import unpack_wheel
 
 FORMAT = 1
+_FILE_OPTIONS = FileOptions.__annotations__
 
 # Above this share of repeated pairs of user and item, repeats are normal (as in a shop).
 REPEATS_ARE_NORMAL = 0.01
+
+
+class FileAndCleaningOptions(CleaningOptions, FileOptions):
+    """How files are written, and how their events are cleaned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +65,10 @@ class Dataset:
         items: str | Path | None = None,
         name: str | None = None,
         columns: Columns = NONE,
-        header: Sequence[str] = (),
-        **options: Unpack[CleaningOptions],
+        **options: Unpack[FileAndCleaningOptions],
     ) -> Dataset:
         """Read an event file and an item file (see ``from_files``: any supported format is recognised)."""
-        return cls.from_files(events, items=items, name=name, columns=columns, header=header, **options)
+        return cls.from_files(events, items=items, name=name, columns=columns, **options)
 
     @classmethod
     def from_files(
@@ -73,8 +78,7 @@ class Dataset:
         items: str | Path | None = None,
         name: str | None = None,
         columns: Columns = NONE,
-        header: Sequence[str] = (),
-        **options: Unpack[CleaningOptions],
+        **options: Unpack[FileAndCleaningOptions],
     ) -> Dataset:
         """Read files or a folder that holds them.
 
@@ -82,21 +86,23 @@ class Dataset:
         ``.dat``), RecBole atomic files, folders saved by Hugging Face ``datasets``, and what ``register_reader``
         adds; .gz and .zst as well.
         ``columns`` names columns that are not recognised, ours to theirs: ``{"user_id": "customer"}``; the others
-        are mapped by well-known names, which is logged. ``header`` names the columns, in their order, of an
-        event file whose first line is data already. Without ``items`` the catalog is taken from the
-        folder, or from the log itself. ``options`` are those of ``cleaning.clean``. Raises DataError naming
-        file, line or column.
+        are mapped by well-known names, which is logged. Without ``items`` the catalog is taken from the folder, or
+        from the log itself. ``options`` are those of ``cleaning.clean`` and ``readers.options``. Raises DataError
+        naming file, line or column.
         """
-        _check_options(options)
+        _check_options(options, FileAndCleaningOptions)
         path = Path(events)
+        given = dict(options).items()
+        reading = cast("FileOptions", {name: value for name, value in given if name in _FILE_OPTIONS})
+        cleaning = cast("CleaningOptions", {name: value for name, value in given if name not in _FILE_OPTIONS})
         files = read.find_files(path)
         catalog = Path(items) if items is not None else files.items
-        texts = None if catalog is None else Table(read.read_raw(catalog), catalog.name)
+        texts = None if catalog is None else Table(read.read_items(catalog, **reading), catalog.name)
 
         def read_log() -> pl.DataFrame:
-            return read.read_raw_events(*files.events, columns=columns, header=header)
+            return read.read_raw_events(*files.events, columns=columns, **reading)
 
-        return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, options)
+        return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning)
 
     @classmethod
     def from_tables(
@@ -273,9 +279,9 @@ def _not_prepared(path: Path) -> str:
     return f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS --out DIR{built_in}"
 
 
-def _check_options(options: Iterable[str]) -> None:
+def _check_options(options: Iterable[str], known_options: type = CleaningOptions) -> None:
     """Stop at an unknown option before any file is read."""
-    known = list(CleaningOptions.__annotations__)
+    known = list(known_options.__annotations__)
     for option in options:
         if option not in known:
             close = difflib.get_close_matches(option, known, n=1)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
-from llmrec.data.readers.delimited import looks_like_data, no_header
+from llmrec.data.readers.layout import looks_like_data, no_header
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)

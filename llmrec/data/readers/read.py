@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import polars as pl
 
 from llmrec.data.readers.column_names import NONE, Columns, id_columns, name_events
-from llmrec.data.readers.delimited import read_atomic, read_delimited
+from llmrec.data.readers.delimited import TextFormat, read_atomic, read_delimited
 from llmrec.data.readers.discover import LogFiles, files_of_folder, stacked
 from llmrec.data.readers.frames import to_polars
 from llmrec.data.readers.json_lines import read_json_lines
 from llmrec.data.readers.movielens import read_dat, read_u_data, read_u_item
+from llmrec.data.readers.options import FileOptions
 from llmrec.errors import DataError
 
 # A format is a function from a path to a table of raw columns.
@@ -51,16 +53,22 @@ def find_files(path: Path) -> LogFiles:
     return files_of_folder(path, endings=tuple(name for name in _READERS if name.startswith(".")))
 
 
-def read_events(path: Path, *, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
+def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
-    return name_events(read_raw(path, header=header), label=path.name, columns=columns)
+    return name_events(read_raw(path, **options), label=path.name, columns=columns)
 
 
-def read_raw_events(*paths: Path, columns: Columns = NONE, header: Sequence[str] = ()) -> pl.DataFrame:
+def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read one log with its raw columns, or several with our column names, put together as by ``stacked``."""
     if len(paths) == 1:
-        return read_raw(paths[0], header=header, ids=partial(id_columns, columns=columns))
-    return stacked({path: read_events(path, columns=columns, header=header) for path in paths})
+        return read_raw(paths[0], ids=partial(id_columns, columns=columns), **options)
+    return stacked({path: read_events(path, columns=columns, **options) for path in paths})
+
+
+def read_items(path: Path, **options: Unpack[FileOptions]) -> pl.DataFrame:
+    """Read a catalog with its raw columns."""
+    named: FileOptions = {**options, "header": options.get("items_header", ())}
+    return read_raw(path, option="--items-header", **named)
 
 
 def stem(path: Path) -> str:
@@ -75,13 +83,14 @@ def _words(path: Path) -> str:
 def read_raw(
     path: Path,
     *,
-    header: Sequence[str] = (),
     ids: Callable[[list[str]], Collection[str]] = lambda names: (),
+    option: str = "--header",
+    **options: Unpack[FileOptions],
 ) -> pl.DataFrame:
-    """Read a table with its raw columns. ``header``: their names, for a CSV file that has none.
+    """Read a table with its raw columns.
 
-    ``ids`` as in ``delimited.read_delimited``; other formats are read as text first. Raises DataError for a
-    missing, unknown, empty or broken file.
+    ``ids`` and ``option`` as in ``delimited.read_delimited``; other formats are read as text first. Raises
+    DataError for a missing, unknown, empty or broken file.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
@@ -91,15 +100,23 @@ def read_raw(
     if reader is None:
         known = ", ".join(name for name in _READERS if name != "folder")
         raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
+    header = options.get("header", ())
     if header and reader is not read_delimited:
-        raise DataError(f"{path}: --header is for CSV and its kind; here the format names the columns")
+        raise DataError(f"{path}: {option} is for CSV and its kind; here the format names the columns")
     try:
-        table = read_delimited(path, header=header, ids=ids) if reader is read_delimited else reader(path)
+        if reader is read_delimited:
+            table = read_delimited(path, header=header, ids=ids, option=option, text_format=_text_format(options))
+        else:
+            table = reader(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if table.is_empty():
         raise DataError(f"{path} has a header but no rows; export it again with its data")
     return table
+
+
+def _text_format(options: FileOptions) -> TextFormat:
+    return TextFormat(options.get("encoding", ""), options.get("delimiter", ""), options.get("quotes", "auto"))
 
 
 def _is_saved_by_datasets(path: Path) -> bool:

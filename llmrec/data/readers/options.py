@@ -1,0 +1,23 @@
+"""What readers are told about files instead of recognising it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+from llmrec.data.readers.quotes import QuoteOption
+
+
+class FileOptions(TypedDict, total=False):
+    """How files are written, where that is not recognised.
+
+    ``header``: names of the columns of an event file without a header, ``items_header``: of an item file.
+    ``encoding``: of text that is not UTF-8, such as cp1252. ``delimiter``: between cells. ``quotes``: whether they
+    enclose ``cells`` or are ``plain`` characters.
+    """
+
+    header: Sequence[str]
+    items_header: Sequence[str]
+    encoding: str
+    delimiter: str
+    quotes: QuoteOption
