@@ -45,6 +45,10 @@ _CLEANING = {
     "drop_unknown_items": Annotated[bool, _refused("Drop events whose item is not in the catalog.")],
     "drop_items_without_text": Annotated[bool, _refused("Drop items that have no title.")],
     "drop_bad_times": Annotated[bool, _refused("Drop events whose time cannot be read.")],
+    "time_format": Annotated[
+        str | None, _refused('How times are written: "%d/%m/%Y %H:%M", or seconds, days, excel, order.')
+    ],
+    "order_by_rows": Annotated[bool, _refused("Take the order of the rows, whatever columns hold times.")],
     "drop_further_item_rows": Annotated[bool, _refused("Keep the first of an item's rows that differ.")],
     "keep_unseen_items": Annotated[bool, _option("Keep items that no event names.")],
     "keep_missing_words": Annotated[bool, _option("Keep events whose user or item is NA, null, None, nan.")],

@@ -20,7 +20,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("predict")
     kinds = ("pv", "buy")
     rows = [
-        (f"u{user}", f"i{(user * 5 + step * 7) % 11}", 86400 * (step + user % 3), kinds[step % 2], 1 + step % 5)
+        (
+            f"u{user}",
+            f"i{(user * 5 + step * 7) % 11}",
+            1_600_000_000 + 86400 * (step + user % 3),
+            kinds[step % 2],
+            1 + step % 5,
+        )
         for user in range(40)
         for step in range(8)
     ]

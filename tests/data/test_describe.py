@@ -20,6 +20,7 @@ SHOP = Dataset.from_tables(
         "behavior": ["view", "buy", "<script>"],
     },
     name="<b>shop</b>",
+    time_format="seconds",
 )
 
 

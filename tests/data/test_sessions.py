@@ -15,7 +15,7 @@ LOG = pl.DataFrame(
 
 
 def test_sessions_are_numbered_per_user() -> None:
-    data = Dataset.from_tables(LOG)
+    data = Dataset.from_tables(LOG, time_format="seconds")
     assert session_numbers(data).tolist() == [0, 0, 1, 0]
     assert session_numbers(data, gap=10).tolist() == [0, 1, 2, 0]
     named = Dataset.from_tables(LOG.drop("timestamp").with_columns(session_id=pl.Series(["s", "t", "t", "t"])))

@@ -28,7 +28,7 @@ def baskets(n_users: int = 12, *, seed: int = 0) -> Dataset:
                 rows.append((f"u{user}", str(item), 86400 * visit))
     items = {"item_id": [str(n) for n in range(12)], "title": [f"Film {n:02d}" for n in range(12)]}
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
-    return Dataset.from_tables(events, items=items, name="baskets")
+    return Dataset.from_tables(events, items=items, name="baskets", time_format="seconds")
 
 
 def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) -> Recipe:

@@ -116,4 +116,4 @@ def shop_events(n_users: int = 20, n_events: int = 8, *, seed: int = 0) -> Datas
                 }
             )
     items = {"item_id": [str(n) for n in range(12)], "title": [f"Film {n:02d}" for n in range(12)]}
-    return Dataset.from_tables(pl.DataFrame(rows), items=items, name="shop")
+    return Dataset.from_tables(pl.DataFrame(rows), items=items, name="shop", time_format="seconds")

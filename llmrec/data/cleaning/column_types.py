@@ -30,11 +30,16 @@ def settle_type(column: pl.Series, *, label: str, text: Collection[str] = ()) ->
         return _number(column, label)
     if column.dtype.is_float():
         return column.fill_nan(None)
-    stays = column.name in _UNTYPED or column.name in text or _IDS.search(column.name)
+    stays = column.name in text or holds_ids(column.name)
     if column.dtype != pl.String or stays or _typed(column.drop_nulls().head(_SAMPLE_ROWS)) is None:
         return column
     typed = _typed(column)
     return column if typed is None else typed
+
+
+def holds_ids(name: str) -> bool:
+    """Whether a column is named for ids, codes or behaviors: names, whatever they are written with."""
+    return name in _UNTYPED or _IDS.search(name) is not None
 
 
 def types_of(frame: pl.DataFrame) -> str:

@@ -13,6 +13,7 @@ import polars as pl
 
 from llmrec.data.cleaning.behaviors import is_return
 from llmrec.data.cleaning.conditions import Condition, events_that_meet
+from llmrec.data.cleaning.number_times import FLOOR
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.id_codes import with_text_ids
@@ -73,7 +74,11 @@ def _masks(events: EventTable, options: FilterOptions) -> list[tuple[str, Mask]]
     """Return the chosen filters in the order in which they run, each a mask of the events to keep."""
     masks: list[tuple[str, Mask]] = []
     if options.drop_impossible:
-        masks += [("time in the future", _not_future), ("negative price or quantity, not a return", _not_negative)]
+        masks += [
+            ("time in the future", _not_future),
+            ("time before 1973", _not_ancient),
+            ("negative price or quantity, not a return", _not_negative),
+        ]
     masks += [(f"where {condition}", partial(_unmet, condition)) for condition in options.drop_where]
     if options.drop_repeats:
         masks.append(("same event as the one before", _not_repeated))
@@ -91,13 +96,19 @@ def _masks(events: EventTable, options: FilterOptions) -> list[tuple[str, Mask]]
 
 def count_impossible(events: EventTable) -> int:
     """Return how many events have values that cannot be: for a warning where they are not dropped."""
-    return int((~(_not_future(events) & _not_negative(events))).sum())
+    return int((~(_not_future(events) & _not_ancient(events) & _not_negative(events))).sum())
 
 
 def _not_future(events: EventTable) -> pl.Series:
     if events.order_only:
         return _all(events)
     return events.frame[TIME] <= int(time.time()) + _AHEAD
+
+
+def _not_ancient(events: EventTable) -> pl.Series:
+    """Mark times that are no zeros in disguise; all of them where all are early."""
+    late = events.frame[TIME] >= FLOOR
+    return late if not events.order_only and late.any() else _all(events)
 
 
 def _not_negative(events: EventTable) -> pl.Series:

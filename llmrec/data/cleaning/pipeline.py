@@ -35,6 +35,7 @@ class CleaningOptions(TypedDict, total=False):
 
     ``drop_unknown_items``: events whose item is not in the catalog; refused otherwise, as are the next two.
     ``drop_items_without_text``; ``drop_bad_times``: events whose time is missing or cannot be read.
+    ``time_format``: how times are written, and ``order_by_rows``: that none are; see ``log_times.log_times``.
     ``drop_further_item_rows``: all but the first of the rows of one item that differ; refused otherwise.
     ``keep_unseen_items``: items that no event names.
     ``keep_missing_words``: events whose user or item is a word for nothing (NA, null, nan); dropped otherwise.
@@ -49,6 +50,8 @@ class CleaningOptions(TypedDict, total=False):
     drop_unknown_items: bool
     drop_items_without_text: bool
     drop_bad_times: bool
+    time_format: str | None
+    order_by_rows: bool
     drop_further_item_rows: bool
     keep_unseen_items: bool
     keep_missing_words: bool
@@ -66,6 +69,8 @@ OFF: CleaningOptions = {
     "drop_unknown_items": False,
     "drop_items_without_text": False,
     "drop_bad_times": False,
+    "time_format": None,
+    "order_by_rows": False,
     "drop_further_item_rows": False,
     "keep_unseen_items": False,
     "keep_missing_words": False,
@@ -112,7 +117,14 @@ def clean(
     chosen: CleaningOptions = {**OFF, **options}
     filters = FilterOptions.of(chosen)
     described = () if items is not None else ITEM_COLUMNS
-    events = code_events(read_events, label, drop_bad_times=chosen["drop_bad_times"], text=described)
+    events = code_events(
+        read_events,
+        label,
+        drop_bad_times=chosen["drop_bad_times"],
+        text=described,
+        time_format=chosen["time_format"],
+        order_by_rows=chosen["order_by_rows"],
+    )
     if not chosen["keep_missing_words"]:
         events = drop_missing_words(events)
     n_events = events.frame.height

@@ -44,7 +44,7 @@ def _text(column: pl.Series, *, label: str) -> pl.Series:
         numbers = stripped.cast(pl.Float64, strict=False)
     if numbers.null_count() == stripped.null_count():
         return _numbers(numbers, label=label)
-    iso = _iso(stripped)
+    iso = read_iso(stripped)
     return iso if iso.null_count() <= numbers.null_count() else _numbers(numbers, label=label)
 
 
@@ -69,7 +69,8 @@ def _numbers(column: pl.Series, *, label: str) -> pl.Series:
     return whole * factor if factor else whole // 1000
 
 
-def _iso(column: pl.Series) -> pl.Series:
+def read_iso(column: pl.Series) -> pl.Series:
+    """Read ISO 8601 text as Unix microseconds; null where it is something else."""
     parts = column.str.extract_groups(_ISO).struct.unnest()
     clock = [pl.col("hour").fill_null("00:00"), pl.col("second").fill_null(":00")]
     written = pl.concat_str(pl.col("date"), pl.lit(" "), *clock, pl.lit("."), pl.col("part").fill_null("0"))

@@ -20,7 +20,7 @@ SHOP = pl.DataFrame(
     {
         "user_id": ["u", "u", "u", "v", "v", "w"],
         "item_id": ["a", "a", "b", "a", "b", "c"],
-        "timestamp": [1000, 1010, 1020, 5000, 9000, 9_999_999_999],
+        "timestamp": [*(1_600_000_000 + n for n in (1000, 1010, 1020, 5000, 9000)), 9_999_999_999],
         "behavior": ["view", "view", "Add-to_Cart", "buy", "return", "wink"],
         "price": [1.0, 1.0, -2.0, 3.0, -3.0, 4.0],
     }

@@ -37,7 +37,8 @@ def removed(cleaned: Cleaned) -> dict[str, int]:
     return {f"{step.table}: {step.name}": step.removed for step in cleaned.steps if step.removed}
 
 
-LOG = log([("u", "a", 100), ("u", "b", 200), ("v", "a", 150)])
+START = 1_600_000_000
+LOG = log([("u", "a", START), ("u", "b", START + 100), ("v", "a", START + 50)])
 ITEMS = items(a="Film A", b="Film B")
 
 
@@ -51,7 +52,9 @@ def test_clean_data_passes_unchanged() -> None:
 
 def test_ties_keep_the_order_of_the_log_and_parts_of_a_second_count() -> None:
     rows = [("u", "c", 7.75), ("u", "b", 9.0), ("u", "a", 9.0), ("u", "d", 7.25)]
-    cleaned = clean(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"), None)
+    cleaned = clean(
+        pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"), None, time_format="seconds"
+    )
     assert cleaned.events.rows() == [("u", "d", 7), ("u", "c", 7), ("u", "b", 9), ("u", "a", 9)]
 
 
@@ -94,7 +97,7 @@ def test_a_bad_time_is_refused_or_dropped_on_demand(bad: str | None, shown: str)
         clean(events, ITEMS, label="log.csv")
     assert str(caught.value) == (
         f"log.csv: 1 of 3 timestamps are unusable: data row 2 {shown}; use Unix seconds or ISO 8601 "
-        "(2024-05-31T18:00Z), or pass --drop-bad-times (drop_bad_times=True)"
+        "(2024-05-31T18:00Z), say their form with --time-format, or pass --drop-bad-times (drop_bad_times=True)"
     )
     cleaned = clean(events, ITEMS, drop_bad_times=True)
     assert removed(cleaned) == {
@@ -167,7 +170,7 @@ def test_ids_become_text_and_numbers_numbers() -> None:
         }
     )
     texts = pl.DataFrame({"item_id": [7, 8], "title": ["A", "B"], "genres": [["x", "y"], []]})
-    cleaned = clean(events, texts)
+    cleaned = clean(events, texts, time_format="seconds")
     assert cleaned.events.rows() == [("1", "7", 9, 1.5), ("2", "8", 8, None)]
     assert cleaned.items.rows() == [("7", "A", "x, y"), ("8", "B", "")]
     with pytest.raises(DataError, match="price 'dear' in data row 2 is not a number"):
@@ -246,4 +249,4 @@ def test_rows_in_are_rows_left_and_rows_removed() -> None:
 def test_the_sort_is_stable(rows: list[tuple[str, int]]) -> None:
     numbered = [(user, f"{n:03d}", time) for n, (user, time) in enumerate(rows)]
     expected = sorted(numbered, key=lambda row: (row[0], row[2]))
-    assert clean(log(list(numbered)), None).events.rows() == expected
+    assert clean(log(list(numbered)), None, time_format="seconds").events.rows() == expected

@@ -68,7 +68,7 @@ def test_a_format_written_elsewhere_is_read_by_its_ending(tmp_path: Path, monkey
     register_reader(".triples", read_triples)
     (tmp_path / "log.triples").write_text("u1>007@10\nu1>8@20\nu2>8@30\n", encoding="utf-8")
     for path in (tmp_path / "log.triples", tmp_path):
-        data = Dataset.from_files(path)
+        data = Dataset.from_files(path, time_format="seconds")
         assert data.events.rows() == [("u1", "007", 10), ("u1", "8", 20), ("u2", "8", 30)]
     with pytest.raises(DataError, match=r"no ending of a file format; write it with its dot"):
         register_reader("triples", read_triples)

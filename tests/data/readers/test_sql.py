@@ -38,7 +38,7 @@ def test_duckdb(tmp_path: Path) -> None:
     pytest.importorskip("duckdb")
     pl.DataFrame(EVENTS).write_parquet(tmp_path / "log.parquet")
     query = f"select * from '{tmp_path / 'log.parquet'}'"
-    data = Dataset.from_sql(query, connection="duckdb://")
+    data = Dataset.from_sql(query, connection="duckdb://", time_format="seconds")
     assert data.events.rows() == [("u", "a", 10), ("u", "b", 20), ("v", "a", 30)]
     with pytest.raises(DataError, match="check the query"):
         Dataset.from_sql("select from", connection="duckdb://")

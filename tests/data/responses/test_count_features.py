@@ -25,7 +25,9 @@ def shop(n_users: int = 8, length: int = 9, *, seed: int = 0) -> Dataset:
             rows.append((f"u{user}", str(items[position]), DAY * (position // 3 + user), kind, price))
     names = ["user_id", "item_id", "timestamp", "behavior", "price"]
     catalog = {"item_id": list("0123"), "title": [f"Film {n}" for n in range(4)]}
-    return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=catalog, name="shop")
+    return Dataset.from_tables(
+        pl.DataFrame(rows, schema=names, orient="row"), items=catalog, name="shop", time_format="seconds"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,9 @@ def data() -> Dataset:
         "price": [9.0, 2.0, 1.0, 3.0],
         "quantity": [1.0, 2.0, 1.0, 1.0],
     }
-    return Dataset.from_tables(events, items={"item_id": ["1", "2"], "title": ["One", "Two"]})
+    return Dataset.from_tables(
+        events, items={"item_id": ["1", "2"], "title": ["One", "Two"]}, time_format="seconds"
+    )
 
 
 def test_targets_by_hand(data: Dataset) -> None:

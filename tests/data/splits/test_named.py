@@ -25,7 +25,9 @@ DAY = 86_400
 @pytest.fixture(scope="module")
 def data() -> Dataset:
     rows = [(f"u{n % 12}", f"i{(7 * n) % 30}", 1000 + n * DAY // 4) for n in range(400)]
-    return Dataset.from_tables(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
+    return Dataset.from_tables(
+        pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"), time_format="seconds"
+    )
 
 
 SINGLE = [name for name, strategy in NAMED_SPLITS.items() if not strategy.several]

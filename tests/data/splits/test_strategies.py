@@ -38,7 +38,7 @@ STRATEGIES: dict[str, Callable[[Dataset], list[Split]]] = {
 
 def numbered(rows: list[tuple[str, str, int]]) -> Dataset:
     table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
-    return Dataset.from_tables(table.with_row_index("number"))
+    return Dataset.from_tables(table.with_row_index("number"), time_format="seconds")
 
 
 def ids(split: Split, events: pl.DataFrame, part: int) -> set[int]:

@@ -76,7 +76,9 @@ def shop() -> Dataset:
             )
     names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
     items = {"item_id": [str(n) for n in range(6)], "title": [f"Film {n}" for n in range(6)]}
-    return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="shop <1>")
+    return Dataset.from_tables(
+        pl.DataFrame(rows, schema=names, orient="row"), items=items, name="shop <1>", time_format="seconds"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,9 @@ def turns(n_users: int = 60, length: int = 10, *, seed: int = 0) -> Dataset:
             rows.append((f"u{user}", str(item), DAY * (position + user % 5), kind, rating))
     names = ["user_id", "item_id", "timestamp", "behavior", "rating"]
     items = {"item_id": [str(n) for n in range(10)], "title": [f"Film {n}" for n in range(10)]}
-    return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="turns")
+    return Dataset.from_tables(
+        pl.DataFrame(rows, schema=names, orient="row"), items=items, name="turns", time_format="seconds"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def test_a_markov_chain_by_hand() -> None:
         "timestamp": [0, 1, 2, 0, 1],
         "behavior": ["pv", "pv", "buy", "pv", "buy"],
     }
-    data = Dataset.from_tables(events, items={"item_id": ["1"], "title": ["One"]})
+    data = Dataset.from_tables(events, items={"item_id": ["1"], "title": ["One"]}, time_format="seconds")
     model = MarkovResponses()
     model.strength = 0.0
     with np.errstate(invalid="ignore"):

@@ -41,7 +41,7 @@ def shop(n_users: int = 20, length: int = 8, *, seed: int = 0) -> Dataset:
                 }
             )  # fmt: skip
     items = {"item_id": [str(n) for n in range(12)], "title": [f"Film {n:02d}" for n in range(12)]}
-    return Dataset.from_tables(pl.DataFrame(rows), items=items, name="shop")
+    return Dataset.from_tables(pl.DataFrame(rows), items=items, name="shop", time_format="seconds")
 
 
 @pytest.fixture(scope="module", params=("text", "soft", "hybrid"))

@@ -50,7 +50,7 @@ def visits(n_users: int = 60, length: int = 8) -> Dataset:
             rows.append((f"u{user}", str(item), 3600 * (step + user % 5), seconds))
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "seconds"], orient="row")
     items = {"item_id": [str(n) for n in range(8)], "title": [f"Film {n}" for n in range(8)]}
-    return Dataset.from_tables(events, items=items, name="visits")
+    return Dataset.from_tables(events, items=items, name="visits", time_format="seconds")
 
 
 def recipe() -> Recipe:

@@ -32,7 +32,9 @@ def turns(n_users: int = 40, length: int = 12, *, seed: int = 0) -> Dataset:
     ]
     names = ["user_id", "item_id", "timestamp", "behavior"]
     items = {"item_id": [str(n) for n in range(10)], "title": [f"Film {n}" for n in range(10)]}
-    return Dataset.from_tables(pl.DataFrame(rows, schema=names, orient="row"), items=items, name="turns")
+    return Dataset.from_tables(
+        pl.DataFrame(rows, schema=names, orient="row"), items=items, name="turns", time_format="seconds"
+    )
 
 
 @pytest.fixture(scope="module")
