@@ -33,6 +33,9 @@ READING = {
     "quotes": Annotated[
         str | None, _option("Whether quotes enclose cells or are plain characters.", metavar="cells|plain")
     ],
+    "decimal": Annotated[
+        str | None, _option("The mark before fractions; the other one divides thousands.", metavar=".|,")
+    ],
 }
 
 

@@ -93,7 +93,7 @@ def _number(column: pl.Series, label: str) -> pl.Series:
     if bad.any():
         row = int(bad.arg_true()[0])
         raise DataError(
-            f"{label}: {column.name} {column[row]!r} in data row {row + 1} is not a number; correct it or "
-            "rename the column"
+            f"{label}: {column.name} {column[row]!r} in data row {row + 1} is not a number; correct it, "
+            "say --decimal . or , where that is its mark, or rename the column"
         )
     return numbers.fill_nan(None)

@@ -90,11 +90,16 @@ def name_items(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> p
 
 def id_columns(names: Sequence[str], columns: Columns = NONE) -> list[str]:
     """Return which columns of an event table hold its ids, by the same rules as ``name_events``."""
-    named = [
-        columns[ours] if columns.get(ours) in names else find_column(ours, EVENTS[ours], names)
-        for ours in (USER, ITEM)
-    ]
-    return [theirs for theirs in named if theirs is not None]
+    return list(event_columns(names, (USER, ITEM), columns).values())
+
+
+def event_columns(names: Sequence[str], wanted: Sequence[str], columns: Columns = NONE) -> dict[str, str]:
+    """Return the columns of an event table by our names, as ``name_events`` gives them."""
+    named = {
+        ours: columns[ours] if columns.get(ours) in names else find_column(ours, EVENTS[ours], names)
+        for ours in wanted
+    }
+    return {ours: theirs for ours, theirs in named.items() if theirs is not None}
 
 
 def check_columns(columns: Columns, tables: Mapping[str, Sequence[str]]) -> None:
@@ -121,11 +126,12 @@ def _renamed(
         log.info("%s: columns %s", label, shown)
     # A column that has our name makes room for the one that was named instead.
     covered = [ours for ours in mapping.values() if ours in table.columns and ours not in mapping]
+    option = "--items-header" if TITLE in required else "--header"
     renamed = table.rename({ours: _free(f"{ours}_was", table.columns) for ours in covered} | mapping)
     for ours in required:
         if ours not in renamed.columns:
             if looks_like_data(table.columns):
-                raise DataError(f"{label}: no column '{ours}'; {no_header(table.columns)}")
+                raise DataError(f"{label}: no column '{ours}'; {no_header(table.columns, option)}")
             if ours in columns:
                 raise DataError(
                     f"--column {ours}={columns[ours]}: {label} has no column '{columns[ours]}'; it has "
@@ -134,7 +140,7 @@ def _renamed(
             raise DataError(
                 f"{label}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; "
                 f"name the one that holds it with --column {ours}=NAME (columns={{...}}), or use a known name: "
-                f"{', '.join(aliases[ours][:5])}"
+                f"{', '.join(aliases[ours][:5])}; where its first line is data already, name all with {option}"
             )
     return renamed
 

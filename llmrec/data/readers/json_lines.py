@@ -11,6 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
+from llmrec.data.readers.python_literals import as_json, is_python_literal
+from llmrec.data.readers.text_files import TextFile
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -26,13 +28,14 @@ _SHOWN = 60
 _OBJECTS = r"^\[?\{|^\[\]$"
 
 
-def read_json_lines(path: Path) -> pl.DataFrame:
+def read_json_lines(path: Path, *, encoding: str = "") -> pl.DataFrame:
     """Read objects, one a line, as text columns; lists of plain values become text joined by ", ".
 
-    Objects inside objects are left out, which is logged. Raises DataError naming the line that is no object.
+    Python dictionaries are read as the objects they write. Objects inside objects are left out, which is logged.
+    Raises DataError naming the line that is no object.
     """
     tables, lines = [], 0
-    for block in _blocks(path):
+    for block in _objects(path, _blocks(TextFile.of(path, encoding))):
         table = _parse(path, block, lines + 1)
         filled = sum(1 for line in block.split(b"\n") if line.strip())
         if table.height != filled:
@@ -47,11 +50,44 @@ def read_json_lines(path: Path) -> pl.DataFrame:
     return _plain(pl.concat(tables, how="diagonal"), path.name)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Yield the file in blocks that end at a line's end, without a byte-order mark."""
-    import pyarrow as pa
+def _objects(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the blocks as JSON, where their first line is a Python dictionary."""
+    python = None
+    lines = 0
+    for block in blocks:
+        if python is None:
+            python = _is_python(next(line for line in block.split(b"\n") if line.strip()))
+            if python:
+                log.info("%s: its lines are Python dictionaries, read as JSON", path.name)
+        yield _rewritten(path, block, lines + 1) if python else block
+        lines += block.count(b"\n")
 
-    with pa.input_stream(str(path), compression="detect") as stream:
+
+def _is_python(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return is_python_literal(line)
+    return False
+
+
+def _rewritten(path: Path, block: bytes, first_line: int) -> bytes:
+    written = []
+    for number, line in enumerate(block.split(b"\n"), start=first_line):
+        try:
+            written.append(as_json(line) if line.strip() else line)
+        except ValueError as error:
+            shown = line[:_SHOWN].decode(errors="replace")
+            raise DataError(
+                f"{path.name}: line {number} is no Python dictionary as the first is ({error}): {shown!r}; "
+                "correct or remove it"
+            ) from None
+    return b"\n".join(written)
+
+
+def _blocks(file: TextFile) -> Iterator[bytes]:
+    """Yield the file in blocks that end at a line's end, without a byte-order mark."""
+    with file.open() as stream:
         rest = bytes(stream.read(3)).removeprefix(b"\xef\xbb\xbf")
         while more := stream.read(_BLOCK_BYTES):
             block = rest + bytes(more)
@@ -106,8 +142,8 @@ def _object(path: Path, line: bytes, number: int) -> dict[str, object]:
         values = json.loads(line, parse_constant=_refuse)
     except UnicodeDecodeError:
         raise DataError(
-            f"{path.name}: line {number} is not UTF-8 text; convert the file, for example with: "
-            "iconv -f LATIN1 -t UTF-8"
+            f"{path.name}: line {number} is not UTF-8 text; name its encoding, for example --encoding cp1252 "
+            "(encoding=...)"
         ) from None
     except (ValueError, RecursionError) as error:
         shown = line[:_SHOWN].decode(errors="replace")

@@ -8,6 +8,7 @@ import polars as pl
 
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
 from llmrec.data.readers.delimited import parse_bytes
+from llmrec.data.readers.text_files import TextFile
 from llmrec.errors import DataError
 
 _RATINGS = [USER, ITEM, "rating", TIME]
@@ -60,6 +61,11 @@ def read_dat(path: Path) -> pl.DataFrame:
             f"{path.name}: its first line has {cells} cells between '::'; ratings.dat has 4 and movies.dat 3"
         )
     return parse_bytes(path, text.replace(b"::", _SEPARATOR.encode()), names, delimiter=_SEPARATOR)
+
+
+def has_double_colons(path: Path) -> bool:
+    """Whether cells of a .dat file stand between "::"."""
+    return b"::" in TextFile(path).head().split(b"\n", 1)[0]
 
 
 def _text(path: Path) -> bytes:

@@ -13,7 +13,7 @@ class FileOptions(TypedDict, total=False):
 
     ``header``: names of the columns of an event file without a header, ``items_header``: of an item file.
     ``encoding``: of text that is not UTF-8, such as cp1252. ``delimiter``: between cells. ``quotes``: whether they
-    enclose ``cells`` or are ``plain`` characters.
+    enclose ``cells`` or are ``plain`` characters. ``decimal``: the mark before fractions, "." or ",".
     """
 
     header: Sequence[str]
@@ -21,3 +21,4 @@ class FileOptions(TypedDict, total=False):
     encoding: str
     delimiter: str
     quotes: QuoteOption
+    decimal: str

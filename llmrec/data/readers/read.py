@@ -10,14 +10,24 @@ from typing import Unpack
 
 import polars as pl
 
-from llmrec.data.readers.column_names import NONE, Columns, id_columns, name_events
+from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
+from llmrec.data.readers.column_names import (
+    ITEMS,
+    NONE,
+    Columns,
+    event_columns,
+    find_column,
+    id_columns,
+    name_events,
+)
 from llmrec.data.readers.delimited import TextFormat, read_atomic, read_delimited
 from llmrec.data.readers.discover import LogFiles, files_of_folder, stacked
 from llmrec.data.readers.frames import to_polars
 from llmrec.data.readers.json_lines import read_json_lines
-from llmrec.data.readers.movielens import read_dat, read_u_data, read_u_item
+from llmrec.data.readers.movielens import has_double_colons, read_dat, read_u_data, read_u_item
+from llmrec.data.readers.numerals import check_decimal, plain_numbers
 from llmrec.data.readers.options import FileOptions
-from llmrec.errors import DataError
+from llmrec.errors import DataError, EnvironmentFault
 
 # A format is a function from a path to a table of raw columns.
 Reader = Callable[[Path], pl.DataFrame]
@@ -55,20 +65,35 @@ def find_files(path: Path) -> LogFiles:
 
 def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
-    return name_events(read_raw(path, **options), label=path.name, columns=columns)
+    table = _with_numbers(read_raw(path, **options), path.name, columns, options.get("decimal", ""))
+    return name_events(table, label=path.name, columns=columns)
 
 
 def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read one log with its raw columns, or several with our column names, put together as by ``stacked``."""
     if len(paths) == 1:
-        return read_raw(paths[0], ids=partial(id_columns, columns=columns), **options)
+        raw = read_raw(paths[0], ids=partial(id_columns, columns=columns), **options)
+        return _with_numbers(raw, paths[0].name, columns, options.get("decimal", ""))
     return stacked({path: read_events(path, columns=columns, **options) for path in paths})
+
+
+def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: str) -> pl.DataFrame:
+    """Rewrite numbers with decimal commas and the like: in all columns but ids where the mark is given."""
+    named = event_columns(table.columns, (*NUMBERS, USER, ITEM, TIME), columns)
+    others = [name for ours, name in named.items() if ours not in NUMBERS]
+    numbers = [name for ours, name in named.items() if ours in NUMBERS]
+    chosen = [name for name in table.columns if name not in others] if check_decimal(decimal) else numbers
+    return table.with_columns(plain_numbers(table[name], decimal=decimal, label=label) for name in chosen)
 
 
 def read_items(path: Path, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read a catalog with its raw columns."""
     named: FileOptions = {**options, "header": options.get("items_header", ())}
-    return read_raw(path, option="--items-header", **named)
+    table = read_raw(path, option="--items-header", **named)
+    decimal = options.get("decimal", "")
+    chosen = [name for name in table.columns if find_column(ITEM, ITEMS[ITEM], [name]) is None]
+    numbers = [plain_numbers(table[name], decimal=decimal, label=path.name) for name in chosen if decimal]
+    return table.with_columns(numbers)
 
 
 def stem(path: Path) -> str:
@@ -101,11 +126,17 @@ def read_raw(
         known = ", ".join(name for name in _READERS if name != "folder")
         raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
     header = options.get("header", ())
+    if reader is read_dat and (header or not has_double_colons(path)):
+        reader = read_delimited
+        options = {**options, "delimiter": options.get("delimiter") or ("::" if has_double_colons(path) else "")}
     if header and reader is not read_delimited:
         raise DataError(f"{path}: {option} is for CSV and its kind; here the format names the columns")
     try:
         if reader is read_delimited:
-            table = read_delimited(path, header=header, ids=ids, option=option, text_format=_text_format(options))
+            written = _text_format(options)
+            table = read_delimited(path, header=header, ids=ids, option=option, text_format=written)
+        elif reader is read_json_lines:
+            table = read_json_lines(path, encoding=options.get("encoding", ""))
         else:
             table = reader(path)
     except OSError as error:
@@ -127,8 +158,10 @@ def _read_folder(path: Path) -> pl.DataFrame:
     """Read a folder of Parquet files, or one that Hugging Face ``datasets`` saved to disk."""
     if not _is_saved_by_datasets(path):
         return _read_parquet(path)
-    import datasets
-
+    try:
+        import datasets
+    except ImportError as error:
+        raise EnvironmentFault(f"{path}: datasets is not installed: pip install datasets") from error
     return to_polars(datasets.load_from_disk(str(path)), label=path.name)
 
 

@@ -58,7 +58,6 @@ JSON_BROKEN = {
     "two": (b'{"user_id": 1}{"user_id": 2}\n', "line 1 is not JSON"),
     "nan": (b'{"user_id": NaN}\n', "NaN is not standard JSON, write null"),
     "pretty": (b'[\n{"user_id": 1}\n]\n', "line 1 is not JSON"),
-    "python": (b"{'user_id': 1}\n", "line 1 is not JSON"),
     "latin1": (b'{"user_id": 1}\n{"user_id": "caf\xe9"}\n', "line 2 is not UTF-8 text"),
     "empty": (b"", "is empty"),
     "blank": (b"\n \n", "is empty"),

@@ -1,0 +1,82 @@
+"""Read numbers as people write them: decimal commas, thousands, currency signs."""
+
+from __future__ import annotations
+
+import logging
+
+import polars as pl
+
+from llmrec.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_SAMPLE_ROWS = 1000
+_CURRENCY = r"(?:\p{Sc}|[A-Z]{2,3}\p{Sc}?|kr\.?|zł|Kč|Fr\.?)"
+# Between thousands: the mark that is not the decimal one, blanks (also narrow ones) or apostrophes.
+_BLANKS = "[ \u00a0\u202f'’]"
+
+
+def plain_numbers(column: pl.Series, *, decimal: str = "", label: str) -> pl.Series:
+    """Return a text column of such numbers as plain ones, another column as it is.
+
+    ``decimal``: the mark between units and their fractions, "." or ","; "" where the cells show which it is. A
+    column is left as it is where one cell is no number, or all are plain already.
+    """
+    if column.dtype != pl.String or (not decimal and _plain(column.drop_nulls().head(_SAMPLE_ROWS))):
+        return column
+    mark = decimal or _decimal(column)
+    if mark is None:
+        return column
+    stripped = column.str.strip_chars()
+    present = stripped.filter((stripped != "").fill_null(False))
+    if not len(present) or _plain(present) or not present.str.contains(_pattern(mark)).all():
+        return column
+    thousands = r"[^\d.+-]" if mark == "." else r"[^\d,+-]"
+    plain = stripped.str.replace_all("−", "-").str.replace_all(thousands, "").str.replace(",", ".")
+    changed = (plain != stripped).fill_null(False)
+    row = int(changed.arg_true()[0])
+    log.info(
+        "%s: column %s: %d numbers rewritten, %r is %s",
+        label,
+        column.name,
+        int(changed.sum()),
+        column[row],
+        plain[row],
+    )
+    return plain
+
+
+def check_decimal(decimal: str) -> str:
+    """Return the decimal mark. Raises DataError for another than a point or a comma."""
+    if decimal not in ("", ".", ","):
+        raise DataError(f"--decimal {decimal}: write . or ,")
+    return decimal
+
+
+def _plain(column: pl.Series) -> bool:
+    return column.cast(pl.Float64, strict=False).null_count() == column.null_count()
+
+
+def _pattern(mark: str) -> str:
+    other = "," if mark == "." else "."
+    groups = rf"(?:\d{{1,3}}(?:[{other}]\d{{3}})+|\d{{1,3}}(?:{_BLANKS}\d{{3}})+|\d+)"
+    return rf"^[+−-]?\s*{_CURRENCY}?\s*[+−-]?{groups}(?:[{mark}]\d+)?\s*{_CURRENCY}?$"
+
+
+def _decimal(column: pl.Series) -> str | None:
+    """Return the decimal mark that the cells show: its digits are not three, or it is the last of two.
+
+    None where they contradict each other, or where three digits follow the only mark: 1,234 may be both.
+    """
+    digits = column.drop_nulls().str.replace_all(r"[^\d.,]", "")
+    marked = digits.filter(digits.str.contains(r"[.,]"))
+    both = marked.str.contains(r"\..*,|,.*\.")
+    shown = [
+        *marked.str.extract(r"([.,])(?:\d{1,2}|\d{4,})$").drop_nulls(),
+        *marked.filter(both).str.extract(r"([.,])\d+$").drop_nulls(),
+    ]
+    repeated = marked.filter(~both).str.extract(r"([.,])\d+[.,]").drop_nulls()
+    marks = {*shown, *("." if mark == "," else "," for mark in repeated)}
+    if len(marks) == 1:
+        return str(marks.pop())
+    return "." if marked.is_empty() else None
