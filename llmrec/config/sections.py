@@ -69,8 +69,8 @@ class HeadConfig(Section):
     temperature: Annotated[float, Field(gt=0)] = 16.0  # the initial tau; it is learned
     item_dropout: Share = 0.1  # how often a whole item loses its id residual in a training step
     id_residual: bool = True
-    dropout: Share = 0.0  # on the item slots that the LLM reads and on the states it is read at
-    soft_token_scale: Annotated[float, Field(gt=0)] = 10.0  # size of an item slot, in token-embedding sizes
+    dropout: Share = 0.0  # of item vectors as the LLM reads them, and of the states at item boundaries
+    soft_token_scale: Annotated[float, Field(gt=0)] = 10.0  # size of a soft token, in token-embedding sizes
     cold_bias: Share = 0.5  # an item never trained on gets this quantile of the known items' biases
     warm_start: str | None = None  # a run whose item vectors (of this dim) the id residuals begin at
     item_encoder: Literal["frozen", "finetuned"] = "frozen"  # tuned: the items' text encodings are trained, too
@@ -154,8 +154,9 @@ class TrainConfig(Section):
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     patience: Positive = 3  # validations without a better one before it stops
     valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
-    # What an event is guessed from: all events before it, those strictly earlier, or each in turn. The events of a
-    # basket share a moment, and are then guessed from what was there before all of them. (A title reads on.)
+    # The context of a target: all events that stand before it, those with a strictly earlier timestamp, or one
+    # prediction from each. Events of a basket share a timestamp: with strictly_before all of a basket is predicted
+    # from what came before it. (Title tokens always have all text before them as context.)
     targets: Literal["event", "strictly_before", "both"] = "event"
     item_loss: Annotated[float, Field(ge=0)] = 1.0  # weight of the softmax over items
     title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
