@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -13,6 +13,7 @@ from torch.nn import functional
 from llmrec.config import HeadConfig, TrainConfig
 from llmrec.llm.backbone import token_size, transformer_blocks
 from llmrec.models.llm.item_encoder import ItemEncoder
+from llmrec.models.llm.item_loss import BatchItems, sampled_item_loss
 from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.packing import packed, unpacked
 from llmrec.models.llm.title_loss import title_loss
@@ -23,7 +24,6 @@ from llmrec.training.losses import (
     log_expected,
     negative_weights,
     predictions_of,
-    sampled_cross_entropy,
 )
 from llmrec.training.repeat_bias import RepeatBias
 from llmrec.training.response_heads import Labels, ResponseHeads, TargetStates
@@ -37,19 +37,6 @@ class Losses:
     title: float = 0.0
     response: float = 0.0
     negatives: int | None = None
-
-
-class BatchItems(NamedTuple):
-    """Item vectors before normalization [n, dim]: of ``codes`` [n], sorted, or of the whole catalog if None."""
-
-    vectors: torch.Tensor
-    codes: torch.Tensor | None
-
-    def rows(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return the rows of ``vectors`` that hold some item codes; negative ones, at padding, stay negative."""
-        if self.codes is None:
-            return codes
-        return torch.where(codes >= 0, torch.searchsorted(self.codes, codes), codes)
 
 
 class NextItemNetwork(nn.Module):
@@ -284,16 +271,14 @@ class NextItemNetwork(nn.Module):
             # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
             bias = self.bias.masked_fill(~self.items.known, -torch.inf)
             return catalog_loss(scale * users, vectors, bias, targets, weights=weights, added=repeats)
-        target_vectors = functional.embedding(items.rows(targets), vectors)
-        target_scores = scale * (users * target_vectors).sum(-1) + self.bias[targets]
-        negative_scores = scale * users @ vectors[items.rows(negatives)].T + self.bias[negatives]
-        if repeats is not None:
-            repeated, values = repeats
-            target_scores = target_scores + (values * (repeated == targets[:, None])).sum(-1)
-            columns = torch.full_like(self.bias, -1, dtype=torch.long)
-            columns[negatives] = torch.arange(len(negatives), device=columns.device)
-            columns = columns[repeated]
-            negative_scores = negative_scores.scatter_add(1, columns.clamp(min=0), values * (columns >= 0))
-        return sampled_cross_entropy(
-            target_scores, negative_scores, targets, negatives=negatives, log_q=self.log_q, weights=weights
+        return sampled_item_loss(
+            users,
+            targets,
+            BatchItems(vectors, items.codes),
+            self.bias,
+            scale=scale,
+            negatives=negatives,
+            log_q=self.log_q,
+            weights=weights,
+            repeats=repeats,
         )
