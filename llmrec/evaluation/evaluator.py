@@ -72,7 +72,7 @@ def evaluate(
         context=_context(split, queries, fold, rules, exclude_seen, date),
         versions=versions(),
         machine=machine(),
-        notes=(*_notes(models, split), *_leak_notes(leaks)),
+        notes=(*_notes(models, split), *_weak_notes(queries, rules, split), *_leak_notes(leaks)),
     )
 
 
@@ -194,6 +194,18 @@ def _notes(models: Mapping[str, Recommender], split: Split) -> tuple[str, ...]:
                 "its question was not the same."
             )
     return tuple(notes)
+
+
+def _weak_notes(queries: Queries, rules: EvaluationProtocol, split: Split) -> Iterator[str]:
+    """Say where numbers mean little: lists as long as what is ranked, and a single user."""
+    ranked = len(split.train.catalog) if queries.candidates is None else queries.choices
+    if ranked <= rules.k:
+        yield (
+            f"The lists have {rules.k} ranks and {ranked:,} items are ranked: every list holds all of them, so "
+            f"recall@{rules.k} says nothing; choose a k well below {ranked:,}."
+        )
+    if len(set(queries.owners)) == 1:
+        yield "One user is asked: there is no interval, and nothing is known about other users."
 
 
 def _leak_notes(leaks: Iterable[Mapping[str, object]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, TrainingError
 from llmrec.models.base import SPLIT, Recommender, fitted_before
 from llmrec.models.registry import complete_recipe, from_recipe, load
+
+log = logging.getLogger(__name__)
 
 
 def fit_run(
@@ -54,7 +57,10 @@ def fit_run(
         model.save(place, split=split)
     except BaseException:
         # Without a checkpoint there is nothing to continue, and nothing may stand in the way of a second try.
-        if not any(work.glob("checkpoint-*/trainer_state.json")):
+        if not _has_checkpoint(work):
+            log.warning(
+                "%s: it ended before the first checkpoint: nothing is kept, a second try starts anew", place
+            )
             shutil.rmtree(work, ignore_errors=True)
         raise
     shutil.rmtree(work)
@@ -142,11 +148,18 @@ def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:
             raise ArtifactError(f"{work} holds an interrupted run: pass --resume to continue it, or remove it")
         try:
             _same(json.loads(note.read_text(encoding="utf-8")), mark, work)
+            if not _has_checkpoint(work):
+                log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             return
         except (OSError, ValueError):  # killed before it was written: nothing is there to continue
+            log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             shutil.rmtree(work)
     work.mkdir(parents=True)
     note.write_text(json.dumps(mark), encoding="utf-8")
+
+
+def _has_checkpoint(work: Path) -> bool:
+    return any(work.glob("checkpoint-*/trainer_state.json"))
 
 
 def _same(made: dict[str, str], mark: dict[str, str], place: Path) -> None:

@@ -172,6 +172,23 @@ def test_another_catalog_is_pointed_out(toy_data: Dataset, split: Split) -> None
     assert "small ranks 25 items, the data has 30" in report.notes[0]
 
 
+def test_lists_as_long_as_the_catalog_are_pointed_out(split: Split) -> None:
+    rules = EvaluationProtocol.load("leave-last-out").model_copy(update={"k": SIZE})
+    report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split, protocol=rules)
+    assert f"The lists have {SIZE} ranks and {SIZE} items are ranked" in report.notes[0]
+    assert f"recall@{SIZE} says nothing" in report.notes[0]
+
+
+def test_one_user_has_no_interval() -> None:
+    times = range(1_600_000_000, 1_600_000_015)
+    events = {"user_id": ["u"] * 15, "item_id": [str(n) for n in range(15)], "timestamp": times}
+    split = Split.leave_last_out(Dataset.from_tables(events))
+    report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
+    assert "One user is asked: there is no interval, and nothing is known about other users." in report.notes
+    assert "(one user, so no interval)" in report.verdicts[0]
+    assert "[" not in report.to_markdown().split("popularity")[1].split("\n")[0]
+
+
 def test_refuses_what_cannot_be_judged(split: Split) -> None:
     model = PopularityRecommender().fit(split.train)
     with pytest.raises(DataError, match="no models to evaluate"):

@@ -20,6 +20,7 @@ import llmrec.models.sequential.base
 from llmrec import Recipe, Split
 from llmrec.errors import ArtifactError, EnvironmentFault, TrainingError
 from llmrec.models import Recommender, from_recipe, load
+from llmrec.models.registry import complete_recipe
 from llmrec.models.runs import fit_run, load_run, work_dir
 from llmrec.training import checkpoints, trainer
 
@@ -107,12 +108,32 @@ def test_a_complete_run_is_loaded_not_trained(
 
 
 def test_a_failure_before_the_first_checkpoint_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_split: Split, quick_gru: Recipe
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    toy_split: Split,
+    quick_gru: Recipe,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     poison(monkeypatch)
     with pytest.raises(TrainingError):
         fit_run(quick_gru, toy_split.train, toy_split, tmp_path / "run", progress=False)
     assert not list(tmp_path.iterdir())
+    assert "it ended before the first checkpoint: nothing is kept, a second try starts anew" in caplog.text
+
+
+@pytest.mark.parametrize("note", ["whole", "missing"])
+def test_a_run_killed_before_its_first_checkpoint_starts_anew_and_says_so(
+    tmp_path: Path, toy_split: Split, quick_gru: Recipe, caplog: pytest.LogCaptureFixture, note: str
+) -> None:
+    short = Recipe.of(quick_gru.model_dump() | {"train": quick_gru.train.model_dump() | {"epochs": 1}})
+    out = tmp_path / "run"
+    work_dir(out).mkdir()
+    if note == "whole":
+        mark = {"recipe": complete_recipe(short).to_yaml(), "split": toy_split.hash}
+        (work_dir(out) / "run.json").write_text(json.dumps(mark))
+    model = fit_run(short, toy_split.train, toy_split, out, resume=True, progress=False)
+    assert len(model.train_log) == 1
+    assert "interrupted before the first checkpoint: training starts anew" in caplog.text
 
 
 @pytest.mark.usefixtures("save_always")

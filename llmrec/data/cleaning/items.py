@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import logging
+import re
+
 import polars as pl
 
 from llmrec.data.cleaning.missing_words import without_missing_words
@@ -10,6 +14,10 @@ from llmrec.data.columns import ITEM, TITLE
 from llmrec.data.id_codes import encode_ids
 from llmrec.data.readers.frames import flat
 from llmrec.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
 def one_row_per_item(
@@ -39,6 +47,30 @@ def one_row_per_item(
             "or pass --drop-further-item-rows (drop_further_item_rows=True)"
         )
     return items
+
+
+def decode_entities(items: Table) -> Table:
+    """Decode HTML entities in titles (``&amp;``, ``&#39;``), once; the step counts the titles."""
+    marked = items.frame[TITLE].str.contains(_ENTITY.pattern).fill_null(False).arg_true()
+    if not len(marked):
+        return items
+    written = items.frame[TITLE].gather(marked).to_list()
+    decoded = [_ENTITY.sub(_decoded, title) for title in written]
+    changed = [number for number, title in enumerate(decoded) if title != written[number]]
+    if not changed:
+        return items
+    first = changed[0]
+    note = f"{len(changed):,} of {items.frame.height:,}, e.g. {written[first]!r} is {decoded[first]!r}"
+    log.info("%s: HTML entities decoded in titles: %s", items.label, note)
+    titles = items.frame[TITLE].clone().scatter(marked, decoded)
+    return items.record("HTML entities decoded in titles", note=note).with_frame(
+        items.frame.with_columns(titles.alias(TITLE))
+    )
+
+
+def _decoded(entity: re.Match[str]) -> str:
+    text = html.unescape(entity[0])
+    return " " if text.isspace() else text  # a line break or a no-break space
 
 
 def require_text(items: Table, *, drop_items_without_text: bool) -> Table:

@@ -15,6 +15,7 @@ from llmrec.data.cleaning.events import code_events, settle_order
 from llmrec.data.cleaning.filters import FilterOptions, apply_filters, count_impossible
 from llmrec.data.cleaning.infer_catalog import ITEM_COLUMNS, infer_catalog
 from llmrec.data.cleaning.items import (
+    decode_entities,
     in_catalog,
     names_of_items,
     one_row_per_item,
@@ -129,6 +130,7 @@ def clean(
         events = drop_missing_words(events)
     n_events = events.frame.height
     events, items = _with_catalog(events, items, chosen)
+    items = decode_entities(items)
     items = require_text(items, drop_items_without_text=chosen["drop_items_without_text"])
     events = events.filter(in_catalog(events, items), "item without text")
     _warn_of_impossible(events, filters)

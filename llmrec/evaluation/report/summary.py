@@ -15,10 +15,8 @@ def verdicts(
     """State the first model's number, then where it stands against each other model, then who leads."""
     first, metric = results[0], context.protocol.columns[0]
     interval, level = first.metrics[metric], f"{context.protocol.level * 100:g} % interval"
-    sentences = [
-        f"{first.model} scores {interval.mean:.3f} in {metric_name(metric)}{_of(context)} "
-        f"({level} {interval.low:.3f} to {interval.high:.3f})."
-    ]
+    span = f"{level} {interval.low:.3f} to {interval.high:.3f}" if first.users > 1 else "one user, so no interval"
+    sentences = [f"{first.model} scores {interval.mean:.3f} in {metric_name(metric)}{_of(context)} ({span})."]
     sentences += _hits(first, context)
     sentences += [_against(row, results) for row in compared if row.metric == metric]
     if len(results) > 2:

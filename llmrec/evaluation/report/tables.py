@@ -25,9 +25,15 @@ def header(columns: list[str], *, among: str | None = None) -> list[str]:
     ]
 
 
+def _metric(result: Result, column: str) -> str:
+    """Write a mean with its interval; one user's has none."""
+    interval = result.metrics[column]
+    return str(interval) if result.users > 1 else f"{interval.mean:.3f}"
+
+
 def row(result: Result, columns: list[str]) -> list[str]:
     """One model's cells, as text."""
-    return [result.model, *(str(result.metrics[column]) for column in columns), *cost_cells(result)]
+    return [result.model, *(_metric(result, column) for column in columns), *cost_cells(result)]
 
 
 def cost_cells(result: Result) -> list[str]:
