@@ -1,4 +1,4 @@
-"""Top-k that breaks ties the same way every time."""
+"""Top-k in a fixed order of ties, and the table of recommendations."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 
-# Columns looked at as one: their greatest score says whether any of them can be among the first.
+# So many columns are bounded by their greatest score: it says whether any of them can be among the first.
 _GROUP = 64
 
 
 def top_k(scores: Float32s, k: int, tie_order: Int64s) -> tuple[Int64s, Float32s]:
     """Return the columns and values of each row's k highest scores, best first: both [n, min(k, n_items)].
 
-    Equal scores come in ``tie_order``: each column's place in a fixed order, [n_items] or [n, n_items].
+    Equal scores come in ``tie_order``: each column's rank in a fixed order, [n_items] or [n, n_items].
     """
     n, k = len(scores), min(k, scores.shape[1])
     if k * 4 > scores.shape[1]:
@@ -37,7 +37,7 @@ def _contenders(scores: Float32s, k: int) -> tuple[Int64s, Int64s]:
     """Return rows and columns of all scores that reach k groups' greatest: each row's first k are among them."""
     width = scores.shape[1] // _GROUP if scores.shape[1] >= 4 * k * _GROUP else 0
     grouped = width * _GROUP
-    # Group g holds the columns g, g + width, ...: the greatest of all groups is found in whole rows.
+    # Group g holds the columns g, g + width, ...: the maximum over groups reads whole rows.
     greatest = scores[:, :grouped].reshape(len(scores), -1, width).max(axis=1) if width else scores[:, :0]
     heads = np.concatenate([greatest, scores[:, grouped:]], axis=1)
     least = np.partition(heads, heads.shape[1] - k, axis=1)[:, heads.shape[1] - k]
@@ -46,8 +46,9 @@ def _contenders(scores: Float32s, k: int) -> tuple[Int64s, Int64s]:
     owners, firsts = rows[~single], groups[~single]
     members = firsts[:, None] + width * np.arange(_GROUP)
     reached = scores[owners[:, None], members] >= least[owners][:, None]
-    found = np.repeat(owners, reached.sum(axis=1)), members[reached]
-    return np.concatenate([found[0], rows[single]]), np.concatenate([found[1], groups[single] - width + grouped])
+    rows_reached, columns_reached = np.repeat(owners, reached.sum(axis=1)), members[reached]
+    columns = groups[single] - width + grouped
+    return np.concatenate([rows_reached, rows[single]]), np.concatenate([columns_reached, columns])
 
 
 def rank_candidates(
@@ -58,12 +59,12 @@ def rank_candidates(
     *,
     without: Bools,
 ) -> tuple[Int64s, Float32s]:
-    """Rank what an index found: item codes [n, m] and their scores, those in ``without`` [n, m] left out.
+    """Rank candidates of an index: item codes [n, m] and their scores, those in ``without`` [n, m] left out.
 
     Returns codes and scores as ``top_k`` does; left-out items come last, with a score of -inf.
     """
-    kept = np.where(without, np.float32(-np.inf), values)
-    best, scores = top_k(kept, k, tie_order[codes])
+    filtered = np.where(without, np.float32(-np.inf), values)
+    best, scores = top_k(filtered, k, tie_order[codes])
     return np.take_along_axis(codes, best, axis=1), scores
 
 
@@ -79,7 +80,7 @@ def _keys(scores: Float32s, tie_order: Int64s) -> Int64s:
 
 
 def table_of(users: list[str], catalog: Catalog, best: Arrays, values: Arrays) -> pl.DataFrame:
-    """Lay out ranked codes [n, k] as ``user_id, item_id, rank, score``, without places at score -inf."""
+    """Return ranked codes [n, k] as a table ``user_id, item_id, rank, score``, without scores of -inf."""
     n, k = best.shape
     table = pl.DataFrame(
         {

@@ -41,11 +41,11 @@ def fit_run(
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("training runs in one process so far: accelerate launch --num_processes 1")
-    place = Path(out)
-    work = work_dir(place)
+    folder = Path(out)
+    work = work_dir(folder)
     mark = {"recipe": complete_recipe(recipe).to_yaml(), "split": split.hash}
-    if place.exists():
-        return _finished(place, mark, resume=resume)
+    if folder.exists():
+        return _finished(folder, mark, resume=resume)
     leaks = guard(split, allow=allow_leaks)
     model = from_recipe(recipe)
     _claim(work, mark, resume=resume)
@@ -54,12 +54,12 @@ def fit_run(
         model.histories = data.histories
         model.metadata["split"] = {"name": split.name, "hash": split.hash}
         model.metadata["leaks"] = leaks
-        model.save(place, split=split)
+        model.save(folder, split=split)
     except BaseException:
-        # Without a checkpoint there is nothing to continue, and nothing may stand in the way of a second try.
+        # Without a checkpoint there is nothing to continue, and a second try must not be refused.
         if not _has_checkpoint(work):
             log.warning(
-                "%s: it ended before the first checkpoint: nothing is kept, a second try starts anew", place
+                "%s: it ended before the first checkpoint: nothing is stored, a second try starts anew", folder
             )
             shutil.rmtree(work, ignore_errors=True)
         raise
@@ -74,25 +74,25 @@ def work_dir(out: Path) -> Path:
 
 def load_run(folder: str | Path) -> Recommender:
     """Read a finished run. Raises ArtifactError; for an interrupted one it says how to continue."""
-    place = Path(folder)
-    if not place.exists() and work_dir(place).is_dir():
+    folder = Path(folder)
+    if not folder.exists() and work_dir(folder).is_dir():
         raise ArtifactError(
-            f"{place} is an interrupted run ({work_dir(place).name} holds its checkpoints); "
+            f"{folder} is an interrupted run ({work_dir(folder).name} holds its checkpoints); "
             "continue it with: llmrec fit ... --resume"
         )
-    return load(place)
+    return load(folder)
 
 
 def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | None = None) -> Split:
-    """Cut ``data`` as it was for the runs ``models``, by their folders, that are to be judged on it.
+    """Split ``data`` as it was split for the runs ``models``, by their folders, which are to be evaluated on it.
 
     ``given``: a name or a folder (see ``Split.open``); by default the split that the runs were trained on, and
     leave-last-out where none says so. Raises DataError for runs of different splits, and for a run that was
     trained on another split than this or on other data: it may have seen the answers.
     """
-    told = {run: model.metadata["split"] for run, model in models.items() if model.metadata.get("split")}
-    run, first = next(iter(told.items()), (None, None))
-    for other, theirs in told.items():
+    trained_on = {run: model.metadata["split"] for run, model in models.items() if model.metadata.get("split")}
+    run, first = next(iter(trained_on.items()), (None, None))
+    for other, theirs in trained_on.items():
         if first is not None and theirs["hash"] != first["hash"]:
             raise DataError(
                 f"{run} was trained on the split {_shown(first)}, {other} on {_shown(theirs)}: their numbers "
@@ -110,10 +110,10 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
 
 
 def _check_trained_on(split: Split, run: str, model: Recommender) -> None:
-    told, this = model.metadata.get("split"), {"name": split.name, "hash": split.hash}
-    if told and told["hash"] != split.hash:
+    recorded, this = model.metadata.get("split"), {"name": split.name, "hash": split.hash}
+    if recorded and recorded["hash"] != split.hash:
         raise DataError(
-            f"{run} was trained on the split {_shown(told)}, which is not {_shown(this)} of "
+            f"{run} was trained on the split {_shown(recorded)}, which is not {_shown(this)} of "
             f"'{split.data.name}': it may have seen the answers; leave out --split, or name the folder "
             "of its split"
         )
@@ -128,16 +128,17 @@ def _shown(split: Mapping[str, str]) -> str:
     return f"{split['name']} ({split['hash'][:12]})"
 
 
-def _finished(place: Path, mark: dict[str, str], *, resume: bool) -> Recommender:
+def _finished(folder: Path, mark: dict[str, str], *, resume: bool) -> Recommender:
     if not resume:
-        raise ArtifactError(f"{place} exists already; choose another --out, remove it, or pass --resume")
-    manifest = artifact.read(place)
-    with fitted_before(place):
-        written = complete_recipe(Recipe.load(place / "recipe.yaml"))  # fields that came later have their defaults
+        raise ArtifactError(f"{folder} exists already; choose another --out, remove it, or pass --resume")
+    manifest = artifact.read(folder)
+    with fitted_before(folder):
+        # Fields that came later have their defaults.
+        written = complete_recipe(Recipe.load(folder / "recipe.yaml"))
     made = {"recipe": written.to_yaml(), "split": manifest.metadata.get("split", {}).get("hash")}
-    _same(made, mark, place)
-    shutil.rmtree(work_dir(place), ignore_errors=True)
-    return load(place)
+    _same(made, mark, folder)
+    shutil.rmtree(work_dir(folder), ignore_errors=True)
+    return load(folder)
 
 
 def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:
@@ -162,8 +163,8 @@ def _has_checkpoint(work: Path) -> bool:
     return any(work.glob("checkpoint-*/trainer_state.json"))
 
 
-def _same(made: dict[str, str], mark: dict[str, str], place: Path) -> None:
+def _same(made: dict[str, str], mark: dict[str, str], folder: Path) -> None:
     for name, value in mark.items():
         if made.get(name) != value:
             other = "another recipe" if name == "recipe" else "other data"
-            raise ArtifactError(f"{place} is a run of {other}; choose another --out or remove it")
+            raise ArtifactError(f"{folder} is a run of {other}; choose another --out or remove it")

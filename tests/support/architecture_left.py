@@ -11,8 +11,6 @@ DIALECT_LEFT: set[str] = {
     "llmrec/models/card.py",
     "llmrec/models/composite.py",
     "llmrec/models/fusion.py",
-    "llmrec/models/ranking.py",
-    "llmrec/models/runs.py",
     "llmrec/models/zero_shot.py",
     "llmrec/testing.py",
 }
