@@ -59,7 +59,7 @@ def fit_run(
         # Without a checkpoint there is nothing to continue, and a second try must not be refused.
         if not _has_checkpoint(work):
             log.warning(
-                "%s: it ended before the first checkpoint: nothing is stored, a second try starts anew", folder
+                "%s: it ended before the first checkpoint: nothing is kept, a second try starts anew", folder
             )
             shutil.rmtree(work, ignore_errors=True)
         raise
