@@ -16,7 +16,7 @@ from rich.console import Console
 from eval.common import Row, arguments, open_data, write_result
 from llmrec import Dataset, Histories, Recipe, Split, evaluate
 from llmrec.metrics import per_user
-from llmrec.models import Fusion, Recommender
+from llmrec.models import Fusion, Ranker, Recommender
 from llmrec.models.runs import fit_run
 
 
@@ -60,7 +60,9 @@ def main() -> None:
         recipe: [trained(recipe, data, split, seed=seed, changes=args.set) for seed in range(args.seeds)]
         for recipe in args.recipes
     }
-    models = {f"{recipe}, seed {seed}": run for recipe in runs for seed, run in enumerate(runs[recipe])}
+    models: dict[str, Ranker] = {
+        f"{recipe}, seed {seed}": run for recipe in runs for seed, run in enumerate(runs[recipe])
+    }
     sections: dict[str, Sequence[Row]] = {
         "On shuffled histories": [without_order(recipe, runs[recipe], split) for recipe in runs]
     }

@@ -117,8 +117,8 @@ def main() -> None:
     write_result(args.out / f"responses-{args.case}.json", responses=report)
     if ranked:
         first, model = next(iter(models.items()))
-        ranked[f"fusion of {first} and repeat-last"] = Fusion.tuned(model, ranked["repeat-last"], split.valid)
-        next_item = evaluate({**models, **ranked}, split)
+        fusion = Fusion.tuned(model, ranked["repeat-last"], split.valid)
+        next_item = evaluate({**models, **ranked, f"fusion of {first} and repeat-last": fusion}, split)
         print(next_item)
         write_result(args.out / f"next-item-{args.case}.json", report=next_item)
 

@@ -23,7 +23,7 @@ from llmrec import Dataset, Recipe, Split, evaluate, load
 from llmrec.data import Sequences
 from llmrec.llm.candidate_scoring import LETTERS
 from llmrec.llm.weights import find_base
-from llmrec.models import PromptRanking, Recommender, from_recipe
+from llmrec.models import PromptRanking, Ranker, from_recipe
 from llmrec.runtime import resolve_dtype
 
 BASE = "smollm2-135m"
@@ -81,7 +81,7 @@ def main() -> None:
     peer = PromptRanking(str(folder), max_items=CANDIDATES).fit(split.train)
     peer.metadata["cost"] = {"train_seconds": round(cost["train_seconds"], 1), "device": cost["device"]}
     popularity = from_recipe(Recipe.load("popularity")).fit(split.train)
-    models: dict[str, Recommender] = {"sample per target": peer, "untuned": untuned, "popularity": popularity}
+    models: dict[str, Ranker] = {"sample per target": peer, "untuned": untuned, "popularity": popularity}
     models |= {run.name: load(run) for run in args.runs}
     report = evaluate(models, split, protocol="candidates-20", progress=True)
     Console().print(report)

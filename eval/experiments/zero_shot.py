@@ -12,7 +12,7 @@ from rich.console import Console
 
 from eval.common import arguments, open_data, write_result
 from llmrec import Recipe, Split, evaluate
-from llmrec.models import PromptRanking, Recommender
+from llmrec.models import PromptRanking, Ranker
 from llmrec.models.runs import fit_run
 
 
@@ -24,9 +24,9 @@ def main() -> None:
     args = parser.parse_args()
     data = open_data(args.data)
     split = Split.leave_last_out(data)
-    models: dict[str, Recommender] = {f"zero-shot-{mode}": PromptRanking(mode=mode) for mode in args.modes}
-    for model in models.values():
-        model.fit(split.train)
+    models: dict[str, Ranker] = {
+        f"zero-shot-{mode}": PromptRanking(mode=mode).fit(split.train) for mode in args.modes
+    }
     runs = Path("runs/baselines") / data.name
     for name in args.recipes:
         models[name] = fit_run(Recipe.load(name), data, split, runs / name, resume=True)

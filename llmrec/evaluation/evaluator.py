@@ -24,12 +24,12 @@ from llmrec.evaluation.seeds import compare_seeds, group_seeds
 from llmrec.evaluation.significance import bootstrap
 from llmrec.evaluation.slices import slice_metric
 from llmrec.metrics import METRICS
-from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker
 from llmrec.runtime import machine, versions
 
 
 def evaluate(
-    models: Mapping[str, Recommender],
+    models: Mapping[str, Ranker],
     split: Split,
     *,
     protocol: str | EvaluationProtocol | None = None,
@@ -81,7 +81,7 @@ def _protocol(name: str | None, split: Split) -> EvaluationProtocol:
 
 
 def _check(
-    models: Mapping[str, Recommender], split: Split, held_out: Fold, rules: EvaluationProtocol, fold: str
+    models: Mapping[str, Ranker], split: Split, held_out: Fold, rules: EvaluationProtocol, fold: str
 ) -> None:
     if not models:
         raise DataError("no models to evaluate; pass at least one, e.g. {'popularity': model}")
@@ -105,7 +105,7 @@ def _check(
 
 def _result(
     name: str,
-    model: Recommender,
+    model: Ranker,
     table: pl.DataFrame,
     timed: TimedRecommendations,
     queries: Queries,
@@ -140,7 +140,7 @@ def _result(
     )
 
 
-def _prompt(model: Recommender, histories: Histories) -> PromptExample | None:
+def _prompt(model: Ranker, histories: Histories) -> PromptExample | None:
     """Show one real prompt, of the user whose history is of middling length."""
     middle = int(np.argsort(histories.lengths(), kind="stable")[len(histories) // 2])
     example = model.prompt_example(histories.take([middle]))
@@ -175,7 +175,7 @@ def _context(
     )
 
 
-def _notes(models: Mapping[str, Recommender], split: Split) -> tuple[str, ...]:
+def _notes(models: Mapping[str, Ranker], split: Split) -> tuple[str, ...]:
     """Say what a reader must know before comparing rows."""
     notes = []
     for name, model in models.items():

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.data import Histories
-from llmrec.models.base import CHUNK, Recommender
+from llmrec.models.ranker import CHUNK, Ranker
 from llmrec.printable import printable
 
 # Latency is taken over this many users, one at a time.
@@ -31,7 +31,7 @@ class TimedRecommendations:
 
 
 def recommend_timed(
-    model: Recommender,
+    model: Ranker,
     histories: Histories,
     k: int,
     *,

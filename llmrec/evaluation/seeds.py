@@ -11,28 +11,30 @@ from llmrec.evaluation.compare import compare
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.results import Comparison, Result, Seeds, Spread
 from llmrec.evaluation.significance import bootstrap
-from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker, Seeded
 
 
 def group_seeds(
-    models: Mapping[str, Recommender],
+    models: Mapping[str, Ranker],
     results: list[Result],
     tables: Mapping[str, pl.DataFrame],
     rules: EvaluationProtocol,
 ) -> tuple[Seeds, ...]:
-    """Group models whose recipes differ in nothing but the seed; a group has at least two seeds.
+    """Group models whose settings differ in nothing but the seed; a group has at least two seeds.
 
     ``tables``: each model's metrics per user. The spread is the standard deviation over seeds (n - 1): what
     training again would change, where intervals say what other users would.
     """
-    groups: dict[str, list[str]] = {}
-    for name, model in models.items():
-        groups.setdefault(model.recipe.model_copy(update={"seed": 0}).to_yaml(), []).append(name)
+    seeded = {name: model.seeded for name, model in models.items()}
+    groups: dict[str, dict[str, Seeded]] = {}
+    for name, one in seeded.items():
+        if one is not None:
+            groups.setdefault(one.settings, {})[name] = one
     by_name = {result.model: result for result in results}
     return tuple(
-        _seeds([models[name] for name in names], [by_name[name] for name in names], tables, rules)
-        for names in groups.values()
-        if len({models[name].recipe.seed for name in names}) > 1
+        _seeds(list(group.values()), [by_name[name] for name in group], tables, rules)
+        for group in groups.values()
+        if len({one.seed for one in group.values()}) > 1
     )
 
 
@@ -53,7 +55,7 @@ def _mean(names: tuple[str, ...], tables: Mapping[str, pl.DataFrame], rules: Eva
 
 
 def _seeds(
-    models: list[Recommender],
+    group: list[Seeded],
     results: list[Result],
     tables: Mapping[str, pl.DataFrame],
     rules: EvaluationProtocol,
@@ -61,9 +63,9 @@ def _seeds(
     names = tuple(result.model for result in results)
     mean = _mean(names, tables, rules)
     return Seeds(
-        recipe=models[0].recipe.name,
+        recipe=group[0].name,
         models=names,
-        seeds=tuple(model.recipe.seed for model in models),
+        seeds=tuple(one.seed for one in group),
         metrics={
             column: _spread([result.metrics[column].mean for result in results]) for column in results[0].metrics
         },

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker
 from llmrec.models.registry import SHIPPED, from_recipe, load, register
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = [
     "MarkovRecommender",
     "PopularityRecommender",
     "PromptRanking",
+    "Ranker",
     "RecentRecommender",
     "Recommender",
     "RepeatLastRecommender",

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from llmrec.models.base import Recommender
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
-def model_card(model: Recommender) -> str:
-    """Write a model card from the model's recipe, facts and log."""
-    recipe, metadata = model.recipe, model.metadata
-    data, cost = metadata["data"], metadata.get("cost", {})
+def model_card(
+    name: str,
+    kind: str,
+    metadata: Mapping[str, Any],
+    *,
+    n_items: int,
+    details: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Write a model card from a run's metadata; ``details`` are rows of this kind of model alone."""
+    data, cost, base = metadata["data"], metadata.get("cost", {}), metadata.get("base")
     rows = [
-        ("Model", model.kind),
-        *(_llm_rows(model) if "base" in metadata else []),
+        ("Model", kind),
+        *details,
         ("Data", f"{data['name']}, {data['events']:,} training events, fingerprint {data['fingerprint'][:12]}"),
-        ("Catalog", f"{len(model.catalog):,} items"),
+        ("Catalog", f"{n_items:,} items"),
         ("Training", ", ".join(f"{key} {value}" for key, value in cost.items()) or "not recorded"),
     ]
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    base = f"library_name: peft\nbase_model: {metadata['base']['name']}\n" if "base" in metadata else ""
+    table = "\n".join(f"| {label} | {value} |" for label, value in rows)
+    library = f"library_name: peft\nbase_model: {base['name']}\n" if base else ""
     return (
-        f"---\n{base}tags: [recommendation, llmrec]\n---\n"
-        f"# {recipe.name}\n\nA recommender trained by llmrec: it scores every catalog item after a history.\n\n"
+        f"---\n{library}tags: [recommendation, llmrec]\n---\n"
+        f"# {name}\n\nA recommender trained by llmrec: it scores every catalog item after a history.\n\n"
         f"| | |\n|---|---|\n{table}\n\n"
         "Repeat the run with `llmrec fit recipe.yaml --data DIR --out RUN`; use it with `llmrec.load(RUN)`.\n"
     )
-
-
-def _llm_rows(model: Recommender) -> list[tuple[str, str]]:
-    recipe, base = model.recipe, model.metadata["base"]
-    kept = recipe.backbone.layers
-    depth = f"its first {kept} blocks only: the adapter has no weights for the others" if kept else "all blocks"
-    return [
-        ("Base model", f"{base['name']} ({base['identity']}), {depth}"),
-        ("Adapter", f"LoRA r={recipe.lora.r}, alpha={recipe.lora.alpha}, targets {recipe.lora.targets}"),
-        ("Histories", f"{recipe.history.encoding}, newest {recipe.history.max_items} items"),
-    ]

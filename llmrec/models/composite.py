@@ -1,27 +1,24 @@
-"""Recommenders made of fitted ones: they learn nothing themselves and are no runs of their own."""
+"""Rankers made of recommenders: they learn nothing themselves and are no runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
-from llmrec.config import Recipe
-from llmrec.data import Catalog, Dataset, Fold, Histories, Split
-from llmrec.errors import ArtifactError
+from llmrec.data import Catalog, Dataset, Fold, Histories
 from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker, Seeded
 
 
-class Wrapped(Recommender):
-    """Answers through other recommenders, of which the first says what is known of users.
+class Composite(Ranker):
+    """Ranks through its ``models``, of which the first says what is known of users.
 
-    ``fit`` fits them all; fitted ones can be wrapped as they are. Not saved: save the models that it is made of.
+    ``fit`` fits them all; fitted ones can be combined as they are. What they know is read from them at every
+    call: a composite follows a model that is fitted again or takes in items. It is not saved: save its models.
     """
 
-    def __init__(self, *models: Recommender, name: str) -> None:
-        super().__init__(Recipe(name=name, model=self.kind, seed=models[0].recipe.seed))
+    def __init__(self, *models: Recommender | Composite) -> None:
         self.models = models
-        if all(hasattr(model, "catalog") for model in models):
-            self._adopt()
 
     def fit(
         self,
@@ -31,37 +28,45 @@ class Wrapped(Recommender):
         work_dir: str | Path | None = None,
         progress: bool = False,
     ) -> Self:
-        """Fit every model that this one is made of, each with its own part of ``work_dir``."""
+        """Fit every model, each with a folder of its own in ``work_dir``; see ``Recommender.fit``."""
         for n, model in enumerate(self.models):
-            place = None if work_dir is None else Path(work_dir) / f"{n}-{model.kind}"
-            model.fit(data, valid=valid, work_dir=place, progress=progress)
-        self._adopt()
+            folder = None if work_dir is None else Path(work_dir) / f"{n}-{model.kind}"
+            model.fit(data, valid=valid, work_dir=folder, progress=progress)
         return self
 
-    def save(self, folder: str | Path, *, split: Split | None = None) -> None:
-        """Refuse. Raises ArtifactError."""
-        raise ArtifactError(
-            f"a {self.kind} ranking is not a run of its own; save what it is made of "
-            f"({', '.join(model.kind for model in self.models)}) and wrap that again after loading"
-        )
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all models are."""
+        return all(model.is_fitted for model in self.models)
 
-    def _adopt(self) -> None:
-        """Take over what the models know; costs add up."""
-        first = self.models[0]
-        self.catalog: Catalog = first.catalog
-        self.histories: Histories = first.histories
-        self.exclude_seen = first.exclude_seen
+    @property
+    def catalog(self) -> Catalog:
+        """The items that are ranked. Raises DataError before the models are fitted."""
+        return self.models[0].catalog
+
+    @property
+    def histories(self) -> Histories:
+        """What is known of each user."""
+        return self.models[0].histories
+
+    @property
+    def exclude_seen(self) -> bool:
+        """Whether items of a history are left out by default."""
+        return self.models[0].exclude_seen
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The first model's metadata, the kinds of all in ``made_of``, and the sum of their costs."""
+        kinds = [model.kind for model in self.models]
         costs = [model.metadata.get("cost", {}) for model in self.models]
-        self.metadata = {**first.metadata, "made_of": [model.kind for model in self.models], "cost": _sum(costs)}
+        return {**self.models[0].metadata, "made_of": kinds, "cost": _sum(costs)}
 
-    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> NoReturn:
-        raise NotImplementedError
-
-    def _save(self, folder: Path) -> NoReturn:
-        raise NotImplementedError
-
-    def _load(self, folder: Path) -> NoReturn:
-        raise NotImplementedError
+    @property
+    def seeded(self) -> Seeded:
+        """The settings of all models, with the first one's seed."""
+        parts = [model.seeded for model in self.models]
+        name = f"{self.kind} of {' and '.join(part.name for part in parts)}"
+        return Seeded(name, "---\n".join(part.settings for part in parts), parts[0].seed)
 
 
 def _sum(costs: list[dict[str, Any]]) -> dict[str, Any]:

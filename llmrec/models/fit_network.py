@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmrec.data import Fold
+from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
 from llmrec.runtime import device_name, matmul_precision
@@ -76,6 +76,15 @@ def fit_network(
             cost = train(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = job.log
     model.metadata["cost"] = {**cost, "device": device_name()}
+
+
+def training_sequences(model: Recommender, data: Dataset) -> Sequences:
+    """Return training histories as the model reads them, with the events that ``train.targets`` makes visible."""
+    sequences = model.sequences_of(data.histories)
+    targets = model.recipe.train.targets
+    if targets == "event":
+        return sequences
+    return Sequences.strictly_before(sequences, data.histories, model.catalog, both=targets == "both")
 
 
 def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -11,77 +11,86 @@ from llmrec.arrays import Float32s
 from llmrec.data import Fold, Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.metrics import per_user
-from llmrec.models.base import CHUNK, Recommender
-from llmrec.models.composite import Wrapped
+from llmrec.models.base import Recommender
+from llmrec.models.composite import Composite
+from llmrec.models.ranker import CHUNK
 from llmrec.models.ranking import table_of, top_k
 
 WEIGHTS = tuple(round(0.1 * n, 1) for n in range(11))
 
 
-class Fusion(Wrapped):
+class Fusion(Composite):
     """Ranks by ``(1 - weight) * z(a) + weight * z(b)``; ``z`` is a model's scores of one history, standardized.
 
     Standardized for each history over the whole catalog, because scores of different models have no common
-    unit; unlike ranks, standardized scores keep how clear a decision is. Works for any two recommenders of the
+    unit; unlike ranks, standardized scores say how clear a decision is. Works for any two recommenders of the
     same catalog. Raises DataError for other weights than 0 to 1 and for different catalogs.
     """
 
     kind = "fusion"
 
-    def __init__(self, a: Recommender, b: Recommender, weight: float = 0.5) -> None:
+    def __init__(self, a: Recommender | Composite, b: Recommender | Composite, weight: float = 0.5) -> None:
         if not 0 <= weight <= 1:
             raise DataError(f"the weight of a fusion lies between 0 (first model) and 1 (second), got {weight}")
+        super().__init__(a, b)
         self.weight = weight
-        super().__init__(a, b, name="fusion")
+        self._valid_ndcg: dict[str, dict[str, float]] = {}
+        if self.is_fitted:
+            self._check_catalogs()
 
     @classmethod
     def tuned(
-        cls, a: Recommender, b: Recommender, fold: Fold, *, weights: Sequence[float] = WEIGHTS, k: int = 10
+        cls,
+        a: Recommender | Composite,
+        b: Recommender | Composite,
+        fold: Fold,
+        *,
+        weights: Sequence[float] = WEIGHTS,
+        k: int = 10,
     ) -> Self:
         """Fuse with the weight of the highest NDCG@k on a validation fold; of equals, the smallest.
 
-        ``metadata["fusion"]`` holds what each weight gave. Raises DataError without a fold or without a weight.
+        ``metadata["fusion"]`` holds the NDCG of each weight. Raises DataError without a fold or without a weight.
         """
         if not len(fold.histories) or not weights:
             raise DataError("a fusion's weight is chosen among weights on a validation fold; one of them is empty")
-        made = cls(a, b)
-        gave = dict(zip(weights, made._tried(fold, weights, k), strict=True))
-        made.weight = min(weights, key=lambda weight: (-gave[weight], weight))
-        told = {f"{weight:g}": round(value, 6) for weight, value in gave.items()}
-        made.metadata["fusion"] = {"weight": made.weight, f"valid_ndcg@{k}": told}
-        return made
+        fusion = cls(a, b)
+        ndcg = dict(zip(weights, fusion._mean_ndcg(fold, weights, k), strict=True))
+        fusion.weight = min(weights, key=lambda weight: (-ndcg[weight], weight))
+        by_weight = {f"{weight:g}": round(value, 6) for weight, value in ndcg.items()}
+        fusion._valid_ndcg = {f"valid_ndcg@{k}": by_weight}
+        return fusion
 
-    def _adopt(self) -> None:
-        a, b = self.models
-        if a.catalog.ids != b.catalog.ids:
-            raise DataError(
-                f"a fusion needs two models of one catalog; these rank {len(a.catalog)} and {len(b.catalog)} items"
-                + (", not the same ones" if len(a.catalog) == len(b.catalog) else "")
-            )
-        super()._adopt()
-        self.metadata["fusion"] = {"weight": self.weight}
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """As of every composite; ``fusion`` holds the weight and how it was chosen."""
+        return {**super().metadata, "fusion": {"weight": self.weight, **self._valid_ndcg}}
 
     def score(self, histories: Histories) -> Float32s:
-        """Mix both models' standardized scores; each reads histories in its own way. See ``Recommender.score``."""
-        self._fitted_catalog()
+        """Mix both models' standardized scores; each encodes histories itself. See ``Ranker.score``."""
+        self._check_catalogs()
         a, b = (standardized(model.score(histories)) for model in self.models)
         return fused(a, b, self.weight)
 
-    def _score(self, sequences: Sequences) -> Float32s:
-        a, b = (standardized(model._score(sequences)) for model in self.models)
-        return fused(a, b, self.weight)
+    def _check_catalogs(self) -> None:
+        a, b = (model.catalog for model in self.models)
+        if a.ids != b.ids:
+            raise DataError(
+                f"a fusion needs two models of one catalog; these rank {len(a)} and {len(b)} items"
+                + (", not the same ones" if len(a) == len(b) else "")
+            )
 
-    def _tried(self, fold: Fold, weights: Sequence[float], k: int) -> list[float]:
+    def _mean_ndcg(self, fold: Fold, weights: Sequence[float], k: int) -> list[float]:
         """Mean NDCG@k of each weight; both models score each history once."""
         histories = fold.histories
-        found: list[list[float]] = [[] for _ in weights]
+        by_weight: list[list[float]] = [[] for _ in weights]
         for start in range(0, len(histories), CHUNK):
             part = histories[start : start + CHUNK]
             seen = Sequences.encode(part, self.catalog)
             a, b = (standardized(model.score(part)) for model in self.models)
-            for values, weight in zip(found, weights, strict=True):
+            for values, weight in zip(by_weight, weights, strict=True):
                 values += self._ndcg(fused(a, b, weight), part, seen, fold, k)
-        return [float(np.mean(values)) for values in found]
+        return [float(np.mean(values)) for values in by_weight]
 
     def _ndcg(self, scores: Float32s, part: Histories, seen: Sequences, fold: Fold, k: int) -> list[float]:
         if self.exclude_seen:
@@ -100,5 +109,5 @@ def standardized(scores: Float32s) -> Float32s:
     """Centre each row and divide it by its standard deviation; a row of equal scores becomes zeros."""
     centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64)
     spread = centred.std(axis=1, keepdims=True)
-    found: Float32s = (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
-    return found
+    result: Float32s = (centred / np.where(spread > 0, spread, 1)).astype(np.float32)
+    return result

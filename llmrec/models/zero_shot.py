@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from llmrec.arrays import Float32s, Float64s, Int64s, Integers
-from llmrec.config import Recipe
-from llmrec.data import Dataset, Fold, Histories, Sequences, Split
-from llmrec.data.columns import ITEM
-from llmrec.errors import ArtifactError, DataError
+from llmrec.data import Histories, Sequences
+from llmrec.errors import DataError
 from llmrec.llm.candidate_scoring import LETTERS, PromptMode, PromptScorer, Question
-from llmrec.models.base import Recommender
+from llmrec.models.baselines.popularity import PopularityRecommender
+from llmrec.models.composite import Composite
 from llmrec.models.ranking import rank_candidates, table_of, top_k
 from llmrec.prompting import Language, one_line
 
 
-class PromptRanking(Recommender):
+class PromptRanking(Composite):
     """A base model, as it is, puts candidates in order by prompt. For comparison with models that learned.
 
     Zero-shot, unless ``base`` is a folder with a model that was tuned elsewhere on ``prompt``.
 
     ``mode``: ``order`` (it writes all candidates' letters, best first), ``letter`` (the probabilities of the
-    letters in one forward pass) or ``title`` (how likely it is to write each title); see ``llm.ask.PromptScorer``.
+    letters in one forward pass) or ``title`` (how likely it is to write each title); see ``PromptScorer``.
     Candidates are those given to ``recommend``, else the ``candidates`` most popular ones; all other items
     come after them, by popularity. They are shown in a fixed pseudo-random order, which says nothing. Up to
     ``max_items`` of the newest items are shown, fewer where the model's context is short. Raises DataError
@@ -44,40 +42,36 @@ class PromptRanking(Recommender):
         max_items: int = 20,
         language: Language = "en",
     ) -> None:
-        super().__init__(Recipe(name=f"prompt-{mode}", model=self.kind))
         if candidates < 1 or max_items < 1:
             raise DataError(f"candidates and max_items must be at least 1, got {candidates} and {max_items}")
+        super().__init__(PopularityRecommender())
         self.mode, self.candidates, self.max_items = mode, candidates, max_items
         self._scorer = PromptScorer(base, mode, language=language)
-        self._limit(candidates)
+        self._check_letters(candidates)
 
-    def save(self, folder: str | Path, *, split: Split | None = None) -> None:
-        """Refuse. Raises ArtifactError."""
-        raise ArtifactError(
-            f"a {self.kind} ranking has learned nothing that could be saved; make it anew and fit it"
-        )
-
-    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """As of popularity; ``prompt`` says who is asked and how."""
         from llmrec.runtime import device_name
 
-        codes = self.catalog.codes(data.events[ITEM])
-        self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
-        self._titles = [one_line(title) for title in self.catalog.titles]
-        self.metadata["cost"] = {"device": device_name()}
-        self.metadata["prompt"] = {
-            "base": self._scorer.base,
-            "mode": self.mode,
-            "wording": self._scorer.prompt.name,
-        }
+        metadata = super().metadata
+        prompt = {"base": self._scorer.base, "mode": self.mode, "wording": self._scorer.prompt.name}
+        return {**metadata, "cost": {**metadata["cost"], "device": device_name()}, "prompt": prompt}
 
-    def _score(self, sequences: Sequences) -> Float32s:
-        return self._dense(sequences, exclude_seen=self.exclude_seen)
+    def score(self, histories: Histories) -> Float32s:
+        """Score the popular candidates by prompt, all others below them. See ``Ranker.score``."""
+        return self._dense(histories, exclude_seen=self.exclude_seen)
+
+    def prompt(self, history: Int64s, candidates: Int64s) -> tuple[list[dict[str, str]], Int64s]:
+        """Write the question about item codes as messages; return the order of the candidates in it, [n]."""
+        question, order = self._question(history, candidates)
+        return self._scorer.messages(question), order
 
     def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
-        sequences = Sequences.encode(histories, self.catalog)
-        scores = self._dense(sequences, exclude_seen=exclude_seen)
+        scores = self._dense(histories, exclude_seen=exclude_seen)
         if exclude_seen:
-            scores[sequences.users(), sequences.codes] = -np.inf
+            seen = Sequences.encode(histories, self.catalog)
+            scores[seen.users(), seen.codes] = -np.inf
         return top_k(scores, k, self.catalog.tie_order)
 
     def _recommend_part(
@@ -86,63 +80,58 @@ class PromptRanking(Recommender):
         if candidates is None:
             return super()._recommend_part(histories, k, exclude_seen=exclude_seen, candidates=None)
         sequences = Sequences.encode(histories, self.catalog)
-        given = []
+        allowed = []
         for row, user in enumerate(histories.user_ids):
             codes = np.unique(self.catalog.codes(candidates.get(user, []))).astype(np.int64)
-            given.append(codes[(codes >= 0) & ~(exclude_seen & np.isin(codes, sequences[row]))])
-        width = max(map(len, given), default=0)
-        found, values = np.zeros((len(given), width), dtype=np.int64), np.full((len(given), width), -np.inf)
-        for row, (codes, scores) in enumerate(zip(given, self._judged(sequences, given), strict=True)):
-            found[row, : len(codes)], values[row, : len(codes)] = codes, scores
+            allowed.append(codes[(codes >= 0) & ~(exclude_seen & np.isin(codes, sequences[row]))])
+        width = max(map(len, allowed), default=0)
+        best, values = np.zeros((len(allowed), width), dtype=np.int64), np.full((len(allowed), width), -np.inf)
+        for row, (codes, scores) in enumerate(zip(allowed, self._prompted(sequences, allowed), strict=True)):
+            best[row, : len(codes)], values[row, : len(codes)] = codes, scores
         if width:
             without = np.isneginf(values)
-            found, values = rank_candidates(
-                found, values.astype(np.float32), k, self.catalog.tie_order, without=without
+            best, values = rank_candidates(
+                best, values.astype(np.float32), k, self.catalog.tie_order, without=without
             )
-        return table_of(list(histories.user_ids), self.catalog, found, values)
+        return table_of(list(histories.user_ids), self.catalog, best, values)
 
-    def _dense(self, sequences: Sequences, *, exclude_seen: bool) -> Float32s:
+    def _dense(self, histories: Histories, *, exclude_seen: bool) -> Float32s:
         """Score the popular candidates by prompt and all others below them, by popularity."""
-        popular = np.repeat(self._counts[None], len(sequences), axis=0)
+        popularity = self.models[0].score(histories)
+        if not len(popularity):
+            return popularity
+        sequences, most = Sequences.encode(histories, self.catalog), popularity.max()
         if exclude_seen:
-            popular[sequences.users(), sequences.codes] = -1.0
-        chosen, _ = top_k(popular, self.candidates, self.catalog.tie_order)
-        scores: Float32s = popular / (self._counts.max() + np.float32(2.0))  # below 1
-        for row, judged in enumerate(self._judged(sequences, list(chosen))):
-            scores[row, chosen[row]] = 2.0 + judged - judged.min()
+            popularity[sequences.users(), sequences.codes] = -1.0
+        chosen, _ = top_k(popularity, self.candidates, self.catalog.tie_order)
+        scores: Float32s = popularity / (most + np.float32(2.0))  # below 1
+        for row, prompted in enumerate(self._prompted(sequences, list(chosen))):
+            scores[row, chosen[row]] = 2.0 + prompted - prompted.min()
         return scores.astype(np.float32, copy=False)
 
-    def _judged(self, sequences: Sequences, candidates: list[Int64s]) -> list[Float64s]:
-        """Ask about each sequence that has candidates; the scores are in the order of the codes."""
-        asked = [row for row, codes in enumerate(candidates) if len(codes)]
-        found: list[Float64s] = [np.empty(0)] * len(candidates)
-        self._limit(max((len(codes) for codes in candidates), default=0))
-        made = [self._question(sequences[row], candidates[row]) for row in asked]
-        scored = self._scorer.scores([question for question, _ in made])
-        for row, (_, shown), scores in zip(asked, made, scored, strict=True):
-            found[row] = np.empty(len(scores))
-            found[row][shown] = scores
-        return found
-
-    def prompt(self, history: Int64s, candidates: Int64s) -> tuple[list[dict[str, str]], Int64s]:
-        """Write the question about item codes as messages; say in which order the candidates stand in it, [n]."""
-        question, shown = self._question(history, candidates)
-        return self._scorer.messages(question), shown
+    def _prompted(self, sequences: Sequences, candidates: list[Int64s]) -> list[Float64s]:
+        """Prompt for each sequence that has candidates; the scores are in the order of the codes."""
+        rows = [row for row, codes in enumerate(candidates) if len(codes)]
+        by_row: list[Float64s] = [np.empty(0)] * len(candidates)
+        self._check_letters(max((len(codes) for codes in candidates), default=0))
+        questions = [self._question(sequences[row], candidates[row]) for row in rows]
+        scored = self._scorer.scores([question for question, _ in questions])
+        for row, (_, order), scores in zip(rows, questions, scored, strict=True):
+            by_row[row] = np.empty(len(scores))
+            by_row[row][order] = scores
+        return by_row
 
     def _question(self, history: Integers, candidates: Int64s) -> tuple[Question, Int64s]:
-        shown = np.argsort(self.catalog.tie_order[candidates])
-        newest = tuple(self._titles[code] for code in history[-self.max_items :])
-        return Question(newest, tuple(self._titles[code] for code in candidates[shown])), shown
+        order = np.argsort(self.catalog.tie_order[candidates])
+        newest = tuple(self._title(code) for code in history[-self.max_items :])
+        return Question(newest, tuple(self._title(code) for code in candidates[order])), order
 
-    def _limit(self, candidates: int) -> None:
+    def _title(self, code: int) -> str:
+        return one_line(self.catalog.titles[code])
+
+    def _check_letters(self, candidates: int) -> None:
         if self.mode != "title" and candidates > len(LETTERS):
             raise DataError(
                 f"{candidates} candidates for one prompt, but it has only {len(LETTERS)} letters for them; give "
-                "fewer, or use way='title'"
+                "fewer, or use mode='title'"
             )
-
-    def _load(self, folder: Path) -> NoReturn:
-        raise NotImplementedError
-
-    def _save(self, folder: Path) -> NoReturn:
-        raise NotImplementedError

@@ -11,7 +11,7 @@ import polars as pl
 from llmrec.arrays import Int64s
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM
-from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker
 from llmrec.reasons.evidence import Evidence, Item, Shared, Together
 
 # Fewer people than this are not spoken of: a count of one would tell what a certain person chose.
@@ -20,7 +20,7 @@ _LONGEST_VALUE = 60
 _BANDS = ("low", "middle", "high")
 
 
-def add_facts(evidence: list[Evidence], model: Recommender) -> list[Evidence]:
+def add_facts(evidence: list[Evidence], model: Ranker) -> list[Evidence]:
     """Return the evidence with the attributes shared and the people who chose both.
 
     Attributes are the catalog's columns of text or lists, the year, and the price by thirds of the catalog.

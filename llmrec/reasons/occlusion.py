@@ -13,7 +13,7 @@ from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import offsets_of
 from llmrec.errors import DataError
-from llmrec.models.base import CHUNK, Recommender
+from llmrec.models.ranker import CHUNK, Ranker
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair
 
 # A history with items left out: its index and their ids.
@@ -26,7 +26,7 @@ _NOISE = 1e-5
 
 
 def occlusion(
-    model: Recommender,
+    model: Ranker,
     histories: Histories,
     recs: pl.DataFrame,
     *,
@@ -67,7 +67,7 @@ def occlusion(
 
 
 def scores_without(
-    model: Recommender, histories: Histories, recs: pl.DataFrame, removed: Sequence[Sequence[Sequence[str]]]
+    model: Ranker, histories: Histories, recs: pl.DataFrame, removed: Sequence[Sequence[Sequence[str]]]
 ) -> list[Float64s]:
     """Score each row's item with its history whole, then without each group of ``removed[row]``.
 
@@ -105,7 +105,7 @@ def _newest_known(items: list[str], catalog: Catalog, most: int) -> list[str]:
 
 
 def _target_scores(
-    model: Recommender, histories: Histories, occluded: list[list[Occluded]], targets: list[Target]
+    model: Ranker, histories: Histories, occluded: list[list[Occluded]], targets: list[Target]
 ) -> list[Float64s]:
     """Score each row's target by each of its histories. Rows may share histories: each is scored once."""
     uses: dict[Occluded, list[tuple[int, int]]] = {}
@@ -146,7 +146,7 @@ def _cite(catalog: Catalog, removed: list[str], fall: Float64s, top: int) -> tup
 
 
 def _pairs(
-    model: Recommender,
+    model: Ranker,
     histories: Histories,
     cited: list[tuple[int, tuple[Cited, ...]]],
     targets: list[Target],

@@ -15,7 +15,7 @@ from llmrec.data.ids import id_column, id_of, ids_of
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.models.arguments import note_unknown_items
-from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
 from llmrec.reasons.explanations import TEMPLATE, Explanation, Explanations
@@ -28,11 +28,11 @@ NO_ANSWER = "the backend gave no answer"
 # What a model said is handed back to it once; nobody needs more of nonsense.
 _LONGEST_QUOTE = 600
 # The narrator of each model's base LLM, as long as the model lives: loading an LLM takes longer than a call.
-_NARRATORS: WeakKeyDictionary[Recommender, LocalNarrator] = WeakKeyDictionary()
+_NARRATORS: WeakKeyDictionary[Ranker, LocalNarrator] = WeakKeyDictionary()
 
 
 def explain(
-    model: Recommender,
+    model: Ranker,
     recs: object,
     histories: Histories,
     *,
@@ -151,7 +151,7 @@ def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Reas
     return rivals
 
 
-def _base_narrator(model: Recommender) -> Narrator | None:
+def _base_narrator(model: Ranker) -> Narrator | None:
     """Return the narrator of a model's base LLM, loaded at its first use; None for a model without one."""
     base = model.narration_base
     if base is None:

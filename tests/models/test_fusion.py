@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from llmrec import Recipe, Split
 from llmrec.arrays import Float32s
 from llmrec.data import Fold, Histories, toy_films
-from llmrec.errors import ArtifactError, DataError
-from llmrec.models import Fusion, Recommender, from_recipe
+from llmrec.errors import DataError
+from llmrec.models import Fusion, Ranker, Recommender, from_recipe
 from llmrec.models.fusion import standardized
-from llmrec.testing import RecommenderContract, ndcg
+from llmrec.testing import RankerContract, ndcg
+from llmrec.testing import toy_split as contract_split
 
 
 def of(kind: str) -> Recommender:
     return from_recipe(Recipe(model=kind))
 
 
-class TestFusion(RecommenderContract):
+class TestFusion(RankerContract):
     good = 1.0
+    has_item_vectors = False
 
-    def make(self) -> Recommender:
-        return Fusion(of("markov"), of("popularity"), 0.1)
-
-    def test_saved_and_loaded_every_score_is_kept(self, tmp_path: Path) -> None:
-        with pytest.raises(ArtifactError, match=r"save what it is made of \(markov, popularity\)"):
-            self.fitted().save(tmp_path / "run")
-        assert not (tmp_path / "run").exists()
+    def build(self) -> Ranker:
+        return Fusion(of("markov"), of("popularity"), 0.1).fit(contract_split().train)
 
 
 @pytest.fixture
 def parts(toy_split: Split) -> tuple[Recommender, Recommender]:
     return of("markov").fit(toy_split.train), of("popularity").fit(toy_split.train)
+
+
+def test_it_follows_its_models(parts: tuple[Recommender, Recommender], toy_split: Split) -> None:
+    markov, popularity = parts
+    fusion, histories = Fusion(markov, popularity, 0.1), toy_split.test.histories
+    other = toy_films(n_items=20, n_users=30)
+    markov.fit(other)
+    with pytest.raises(DataError, match="two models of one catalog; these rank 20 and 12 items"):
+        fusion.recommend(histories)
+    popularity.fit(other)
+    assert fusion.catalog is other.catalog
+    assert list(fusion.histories) == list(other.histories)
+    assert fusion.metadata["data"]["fingerprint"] == other.fingerprint
+    np.testing.assert_array_equal(fusion.score(histories), Fusion(markov, popularity, 0.1).score(histories))
+
+
+def test_an_unfitted_fusion_is_refused_and_fitted_with_its_models(toy_split: Split) -> None:
+    fusion = Fusion(of("markov"), of("popularity"))
+    assert not fusion.is_fitted
+    with pytest.raises(DataError, match="this markov model has not been fitted"):
+        fusion.recommend(toy_split.test.histories)
+    assert fusion.fit(toy_split.train).is_fitted
+    assert [model.kind for model in fusion.models] == fusion.metadata["made_of"] == ["markov", "popularity"]
+    assert not hasattr(fusion, "save")  # no run of its own: its models are saved
 
 
 @pytest.mark.parametrize("end", [0, 1])

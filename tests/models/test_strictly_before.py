@@ -14,6 +14,7 @@ from llmrec import Dataset, Histories, Recipe
 from llmrec.data import Sequences
 from llmrec.errors import RecipeError
 from llmrec.models import Recommender, from_recipe, load
+from llmrec.models.fit_network import training_sequences
 from llmrec.training.batching import Batch
 
 KINDS = ("gru", "sasrec", "gru-events", "llm")
@@ -50,7 +51,7 @@ def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recip
         randomize_repeat_bias(model)
     if targets == "both":
         zero_in_basket(model)
-    sequences = model._training_sequences(data)
+    sequences = training_sequences(model, data)
     assert (sequences.n_visible is None) == (targets == "event")
     batch = Batch(0, np.array([[user, 0, length - 1] for user, length in enumerate(sequences.lengths())]))
     collate = model.encoder.collate if kind == "llm" else model._collate  # type: ignore[attr-defined]

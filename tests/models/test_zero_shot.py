@@ -13,13 +13,14 @@ import torch
 
 from llmrec import Histories, Split
 from llmrec.data import Sequences
-from llmrec.errors import ArtifactError, DataError, ModelError, PromptError
+from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.candidate_scoring import LETTERS, PROMPTS, PromptScorer, Question
 from llmrec.llm.chat import encode_chat
 from llmrec.llm.weights import load_causal_lm
-from llmrec.models import PromptRanking
+from llmrec.models import PromptRanking, Ranker
 from llmrec.prompting import Prompt
-from llmrec.testing import RecommenderContract
+from llmrec.testing import RankerContract
+from llmrec.testing import toy_split as contract_split
 
 QUESTIONS = [
     Question(("Silent Harbor",), ("Golden Garden", "Broken Mirror", "Electric Island")),
@@ -28,20 +29,17 @@ QUESTIONS = [
 ]
 
 
-class TestPromptRanking(RecommenderContract):
+class TestPromptRanking(RankerContract):
     sequential = False
+    has_item_vectors = False
     base: Path
 
     @pytest.fixture(autouse=True)
     def _tiny(self, tiny_base: Path) -> None:
         type(self).base = tiny_base
 
-    def make(self) -> PromptRanking:
-        return PromptRanking(str(self.base), candidates=4, max_items=3)
-
-    def test_saved_and_loaded_every_score_is_kept(self, tmp_path: Path) -> None:
-        with pytest.raises(ArtifactError, match="has learned nothing that could be saved"):
-            self.fitted().save(tmp_path / "run")
+    def build(self) -> Ranker:
+        return PromptRanking(str(self.base), candidates=4, max_items=3).fit(contract_split().train)
 
 
 @pytest.mark.parametrize("mode", list(PROMPTS))
@@ -109,13 +107,14 @@ def test_candidates_come_first_then_the_popular(
 ) -> None:
     model = PromptRanking(str(tiny_base), mode=mode, candidates=3, language=language)  # type: ignore[arg-type]
     model.fit(toy_split.train)
+    counts = np.bincount(model.catalog.codes(toy_split.train.events["item_id"]), minlength=12)
     histories = toy_split.test.histories[:4]
     recs = model.recommend(histories, 12)
     seen = Sequences.encode(histories, model.catalog)
     for row, user in enumerate(histories.user_ids):
         mine = model.catalog.codes(recs.filter(pl.col("user_id") == user)["item_id"])
         unseen = np.setdiff1d(np.arange(12), seen[row])
-        popular = sorted(unseen, key=lambda code: (-model._counts[code], model.catalog.tie_order[code]))
+        popular = sorted(unseen, key=lambda code: (-counts[code], model.catalog.tie_order[code]))
         assert set(mine[:3]) == set(popular[:3])
         assert mine[3:].tolist() == popular[3:]
 

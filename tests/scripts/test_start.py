@@ -103,7 +103,10 @@ def test_accuracy(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     run("experiments/accuracy", *words, "--out", tmp_path, monkeypatch=monkeypatch)
     (path,) = tmp_path.glob("accuracy-*.json")
     values = read_result(path)
-    assert {row["against"] for row in values["report"]["seeds_compared"]} == {"markov", "fusion"}
+    assert {row["against"] for row in values["report"]["seeds_compared"]} == {
+        "markov",
+        "fusion of popularity and markov",
+    }
     shuffled, weights = values["sections"]
     assert [row["recipe"] for row in shuffled["rows"]] == ["popularity", "markov"]
     assert [row["seed"] for row in weights["rows"]] == [0, 1]

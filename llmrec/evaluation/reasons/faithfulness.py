@@ -15,7 +15,7 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 from llmrec.evaluation.reasons.text_metrics import bleu, reading_ease, rouge_l, similarity, unique_ratio
 from llmrec.evaluation.significance import Interval, bootstrap
-from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker
 from llmrec.prompting import Language
 from llmrec.reasons import Evidence, Explanations, Item, audit
 from llmrec.reasons.claims import read
@@ -27,7 +27,7 @@ _COMPARED = ("deletion_better", "deletion_gap", "sufficiency_better", "sufficien
 
 
 def judge_reasons(
-    model: Recommender,
+    model: Ranker,
     explanations: Explanations,
     histories: Histories,
     *,
@@ -74,7 +74,7 @@ def faithfulness(explanations: Explanations) -> Float64s:
 
 
 def deletion_test(
-    model: Recommender,
+    model: Ranker,
     explanations: Explanations,
     histories: Histories,
     *,

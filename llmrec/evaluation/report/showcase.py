@@ -10,14 +10,14 @@ import polars as pl
 from llmrec.data import Catalog, Fold
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.evaluation.report.report import Report
-from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker
 from llmrec.reasons import Explanation, Explanations, counts, explain
 
 META = ("year", "genres")
 
 
 def with_showcase(
-    report: Report, model: Recommender, fold: Fold, *, users: int = 5, k: int = 5, seed: int = 0
+    report: Report, model: Ranker, fold: Fold, *, users: int = 5, k: int = 5, seed: int = 0
 ) -> tuple[Report, Explanations]:
     """Return the report with ``users`` random users in it, and the reasons that were worded.
 
@@ -63,7 +63,7 @@ def _recommended(catalog: Catalog, one: Explanation) -> dict[str, Any]:
     }
 
 
-def _answer_ranks(model: Recommender, shown: Fold) -> dict[str, int]:
+def _answer_ranks(model: Ranker, shown: Fold) -> dict[str, int]:
     """Return the rank of each user's answer among all items; users whose answer is not ranked are absent."""
     full = model.recommend(shown.histories, len(model.catalog))
     answers = full.join(shown.answers, on=[USER, ITEM], how="semi")

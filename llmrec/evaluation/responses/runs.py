@@ -8,12 +8,12 @@ from llmrec.data import Split
 from llmrec.data.responses import TaskSet, TaskSpec
 from llmrec.evaluation.responses.judge import ResponsePredictor, judge_responses, response_queries
 from llmrec.evaluation.responses.report import ResponseReport
-from llmrec.models.base import Recommender
+from llmrec.models.ranker import Ranker
 from llmrec.models.responses.baselines import MarkovResponses, PriorResponses
 from llmrec.models.responses.recommender import RespondingRecommender
 
 
-def responses_of(models: Mapping[str, Recommender], split: Split) -> ResponseReport | None:
+def responses_of(models: Mapping[str, Ranker], split: Split) -> ResponseReport | None:
     """Evaluate every model whose recipe has tasks on the split's test events; None where none has.
 
     The tasks are those of all the models together; a model is evaluated on those it predicts.

@@ -17,7 +17,7 @@ class ALSRecommender(Recommender):
     """Alternating least squares on who met what (Hu, Koren & Volinsky 2008).
 
     A history is folded in by solving for its user vector with the item factors fixed, so that people who were
-    not there in training are served too. Order is not looked at. Needs ``pip install 'llmrec[baselines]'`` to fit.
+    not there in training are served too. Order is ignored. Needs ``pip install 'llmrec[baselines]'`` to fit.
     """
 
     kind = "als"
@@ -29,9 +29,9 @@ class ALSRecommender(Recommender):
 
         als, shape = extra("implicit.als", "baselines"), self.recipe.als
         sequences = Sequences.encode(data.histories, self.catalog)
-        places = (sequences.users(), sequences.codes)
+        cells = (sequences.users(), sequences.codes)
         met = csr_matrix(
-            (np.ones(len(places[0]), dtype=np.float32), places), shape=(len(sequences), len(self.catalog))
+            (np.ones(len(cells[0]), dtype=np.float32), cells), shape=(len(sequences), len(self.catalog))
         )
         met.sum_duplicates()
         met.data[:] = 1
@@ -47,7 +47,7 @@ class ALSRecommender(Recommender):
                 use_gpu=False,
             )
             model.fit(met, show_progress=progress)
-        self._items: Float32s = np.asarray(model.item_factors, dtype=np.float32)
+        self._take_factors(np.asarray(model.item_factors, dtype=np.float32))
         popularity = np.bincount(sequences.codes, minlength=len(self.catalog)).astype(np.float32)
         self._share = popularity / popularity.sum()
 
@@ -57,22 +57,21 @@ class ALSRecommender(Recommender):
         scores: Float32s = users @ self._items.T + 1e-6 * self._share
         return scores
 
+    def _take_factors(self, factors: Float32s) -> None:
+        """Take item factors over, with their Gram matrix Y'Y + r I, which every user vector is solved with."""
+        items = factors.astype(np.float64)
+        self._items = factors
+        self._gram: Float64s = items.T @ items + self.recipe.als.regularization * np.eye(items.shape[1])
+
     def _user(self, codes: Int32s) -> Float32s:
         """Solve (Y'Y + r I + a-weighted Y_u'Y_u) x = (1 + a)-weighted sum of Y_u, eq. 4 of the paper."""
-        shape, own = self.recipe.als, self._items[np.unique(codes)].astype(np.float64)
-        if not len(own):
+        alpha, met = self.recipe.als.alpha, self._items[np.unique(codes)].astype(np.float64)
+        if not len(met):
             return np.zeros(self._items.shape[1], dtype=np.float32)
         # The library's confidence is alpha for what was met and 1 for the rest.
-        left = self._gram + (shape.alpha - 1) * own.T @ own
-        solved: Float32s = np.linalg.solve(left, shape.alpha * own.sum(axis=0)).astype(np.float32)
+        left = self._gram + (alpha - 1) * met.T @ met
+        solved: Float32s = np.linalg.solve(left, alpha * met.sum(axis=0)).astype(np.float32)
         return solved
-
-    @property
-    def _gram(self) -> Float64s:
-        if not hasattr(self, "_products"):
-            items = self._items.astype(np.float64)
-            self._products: Float64s = items.T @ items + self.recipe.als.regularization * np.eye(items.shape[1])
-        return self._products
 
     def item_vectors(self) -> Float32s:
         """Return the item factors, float32 [n_items, factors]."""
@@ -83,4 +82,5 @@ class ALSRecommender(Recommender):
 
     def _load(self, folder: Path) -> None:
         tensors = read_tensors(folder / "model.safetensors")
-        self._items, self._share = tensors["items"], tensors["share"]
+        self._take_factors(tensors["items"])
+        self._share = tensors["share"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ import polars as pl
 from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
-from llmrec.models.composite import Wrapped
+from llmrec.models.composite import Composite
 from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.ranking import rank_candidates, table_of
 
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from llmrec.models.llm.title_generation import TitleGenerator
 
 
-class GenerativeRanking(Wrapped):
+class GenerativeRanking(Composite):
     """Ranks by the log-probability of an item's text after the history, under a fitted LLM recommender.
 
     ``beams``: how many titles a constrained beam search follows; only items of the catalog come out, and at
     least as many as asked for. None scores every title, which costs about the whole catalog's tokens for each
     history: for small catalogs. ``score`` always does. Of ``history.max_tokens`` the longest title's tokens
-    are kept free for the title. Raises ModelError for a model that was not trained to write titles.
+    are left for the title. Raises ModelError for a model that was not trained to write titles.
     """
 
     kind = "generative"
@@ -34,16 +33,25 @@ class GenerativeRanking(Wrapped):
     def __init__(self, model: LLMRanker, *, beams: int | None = 20) -> None:
         if beams is not None and beams < 1:
             raise DataError(f"beams must be at least 1, got {beams}; None ranks every title exactly")
-        super().__init__(model, name="generative")
+        super().__init__(model)
         self.model, self.beams = model, beams
+        self._cached: TitleGenerator | None = None
 
-    @cached_property
+    @property
     def _generator(self) -> TitleGenerator:
+        """The generator of the model's encoder, which is another one after a fit or new items."""
         from llmrec.models.llm.title_generation import TitleGenerator
 
-        return TitleGenerator(self.model.encoder)
+        encoder = self.model.encoder
+        if self._cached is None or self._cached.encoder is not encoder:
+            self._cached = TitleGenerator(encoder)
+        return self._cached
 
-    def _score(self, sequences: Sequences) -> Float32s:
+    def score(self, histories: Histories) -> Float32s:
+        """Score every title after every history, whatever ``beams`` is. See ``Ranker.score``."""
+        sequences = Sequences.encode(histories, self.catalog)
+        if not len(sequences):
+            return np.zeros((0, len(self.catalog)), dtype=np.float32)
         return self._generator.exact(sequences)
 
     def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:

@@ -41,8 +41,8 @@ class LLMRanker(RespondingRecommender):
         """
         if not len(histories):
             raise DataError("there is no history to show")
-        self._fitted_catalog()
-        serialized = self.encoder.serialized(self.sequences_of(histories[:1]), 0)
+        sequences = self.sequences_of(histories[:1])
+        serialized = self.encoder.serialized(sequences, 0)
         text = self.encoder.as_text(serialized, self.catalog.titles)
         return {"text": text, "tokens": serialized.n_tokens, "encoding": self.recipe.history.encoding}
 

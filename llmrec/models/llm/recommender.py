@@ -12,9 +12,9 @@ import polars as pl
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories
-from llmrec.errors import RecipeError
+from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
-from llmrec.models.fit_network import fit_network, read_log, write_log
+from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
 from llmrec.models.llm.add_items import with_items
 from llmrec.models.llm.files import read_llm, write_llm
 from llmrec.models.llm.prepare import untrained_state
@@ -89,7 +89,8 @@ class LLMRecommender(LLMRanker):
         """
         from llmrec.models.llm.session import UserSession
 
-        self._fitted_catalog()
+        if not self.is_fitted:
+            raise DataError(f"this {self.kind} model has not been fitted; call fit or llmrec.load first")
         session = UserSession(self, forget=forget)
         session.extend(history)
         return session
@@ -101,7 +102,7 @@ class LLMRecommender(LLMRanker):
         used. A new item is scored by its text, with the bias that ``head.cold_bias`` says. Raises DataError
         for an id that is there already or an item without text.
         """
-        added = self._fitted_catalog().rows_of(items)
+        added = self.catalog.rows_of(items)
         if added.height:
             self._hold(with_items(self.state, added, self.recipe))
             self.metadata["added_items"] = self.metadata.get("added_items", 0) + added.height
@@ -121,7 +122,7 @@ class LLMRecommender(LLMRanker):
         fields = EventFields.fit(data, self.recipe)
         self._hold(untrained_state(self.recipe, data, fields, id_vectors=vectors, work_dir=work_dir))
         self.metadata["base"] = {"name": self.recipe.backbone.base, "identity": self.state.base_identity}
-        sequences, targets = self._training_sequences(data), self.fields.targets(data)
+        sequences, targets = training_sequences(self, data), self.fields.targets(data)
         settings, encoder = self.recipe.train, self.encoder
         encoder.check_room()  # all that training events say has been met by now
         batches = plan(
@@ -175,6 +176,20 @@ class LLMRecommender(LLMRanker):
         with merged(self.encoder.network.model):
             self._hold(self.state.refreshed())
             yield
+
+    def _card_rows(self) -> list[tuple[str, str]]:
+        recipe, base = self.recipe, self.metadata["base"]
+        layers = recipe.backbone.layers
+        depth = (
+            f"its first {layers} blocks only: the adapter has no weights for the others"
+            if layers
+            else "all blocks"
+        )
+        return [
+            ("Base model", f"{base['name']} ({base['identity']}), {depth}"),
+            ("Adapter", f"LoRA r={recipe.lora.r}, alpha={recipe.lora.alpha}, targets {recipe.lora.targets}"),
+            ("Histories", f"{recipe.history.encoding}, newest {recipe.history.max_items} items"),
+        ]
 
     def _save(self, folder: Path) -> None:
         write_llm(self.state, folder, base=self.recipe.backbone.base)

@@ -114,8 +114,9 @@ class RespondingRecommender(Recommender):
 
     def sequences_of(self, histories: Histories) -> Sequences:
         """Return items and, with ``history.events``, the event codes of their other fields."""
+        catalog = self.catalog
         event_codes = self._event_codes(histories) if self.recipe.history.events else None
-        return Sequences.encode(histories, self._fitted_catalog(), event_codes=event_codes)
+        return Sequences.encode(histories, catalog, event_codes=event_codes)
 
     @abstractmethod
     def _event_codes(self, histories: Histories) -> Int32s:

@@ -12,7 +12,7 @@ from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.errors import ArtifactError
 from llmrec.models.base import Recommender
-from llmrec.models.fit_network import fit_network, read_log, write_log
+from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
 from llmrec.models.tensors import read_tensors, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded, plan
 
@@ -53,7 +53,7 @@ class SequentialRecommender(Recommender):
         self.network = self._network()
         self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences = self._training_sequences(data)
+        sequences = training_sequences(self, data)
         batches = plan(
             sequences,
             epochs=settings.epochs,

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Histories, Sequences
-from llmrec.models.fit_network import fit_network
+from llmrec.models.fit_network import fit_network, training_sequences
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.labels import batch_labels
@@ -84,7 +84,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         self.network = self._network()
         self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences, targets = self._training_sequences(data), self.fields.targets(data)
+        sequences, targets = training_sequences(self, data), self.fields.targets(data)
         batches = plan(
             sequences,
             epochs=settings.epochs,

@@ -1,0 +1,169 @@
+"""What evaluation, reasons and the command line ask of a model: write ``score``; ranking is here, once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from llmrec.arrays import Float32s, Int64s
+from llmrec.data import Catalog, Histories, Sequences
+from llmrec.data.columns import ITEM, USER
+from llmrec.data.ids import ids_of, whole_number
+from llmrec.errors import DataError
+from llmrec.models.arguments import candidates_of, note_unknown_items
+from llmrec.models.ranking import rank_candidates, table_of, top_k
+
+# Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
+CHUNK = 512
+
+
+class Seeded(NamedTuple):
+    """A name, the settings in words, without the seed, and the seed: of equal settings only the seed differs."""
+
+    name: str
+    settings: str
+    seed: int
+
+
+class Ranker(ABC):
+    """Scores the items of a catalog for histories, not users: new users and what-if edits need no retraining.
+
+    A subclass sets ``kind``, writes ``score`` and says what it knows. ``Recommender`` is one that is fitted by a
+    recipe, saved and loaded; others are made of such.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it can score; not so before a recommender was fitted or loaded."""
+        return True
+
+    @property
+    @abstractmethod
+    def catalog(self) -> Catalog:
+        """The items that are ranked. Raises DataError before anything was fitted."""
+
+    @property
+    @abstractmethod
+    def histories(self) -> Histories:
+        """What is known of each user, for answers by user id; empty where users are not known."""
+
+    @property
+    @abstractmethod
+    def exclude_seen(self) -> bool:
+        """Whether items of a history are left out by default: not where people often come back to them."""
+
+    @property
+    @abstractmethod
+    def metadata(self) -> dict[str, Any]:
+        """Of what it was fitted and what that cost, as a run's manifest holds it: data, split, cost, ..."""
+
+    @property
+    def train_log(self) -> list[dict[str, Any]]:
+        """One row for each logged step; empty for what is not trained in steps."""
+        return []
+
+    @property
+    def seeded(self) -> Seeded | None:
+        """What other seeds could be compared with; None where no seed decides anything."""
+        return None
+
+    @property
+    def narration_base(self) -> str | None:
+        """The base LLM that words reasons for the recommendations; None for a model without one."""
+        return None
+
+    @abstractmethod
+    def score(self, histories: Histories) -> Float32s:
+        """Score every item for every history. Returns float32 [n_histories, n_items]; higher is better.
+
+        Items of a history that are not in the catalog are ignored; an empty history gets an answer.
+        """
+
+    def recommend(
+        self,
+        histories: Histories,
+        k: int = 10,
+        *,
+        exclude_seen: bool | None = None,
+        candidates: Mapping[str, Sequence[str]] | None = None,
+    ) -> pl.DataFrame:
+        """Rank items for each history. Returns ``user_id, item_id, rank, score``, ranks from 1 without gaps.
+
+        Items of the history are left out with ``exclude_seen``, by default as the training data suggests.
+        ``candidates`` limits the items per user. Ties are broken by a fixed pseudo-random item order. A user may
+        get fewer than ``k`` items when fewer are left. Items that the catalog lacks are counted and logged.
+        Raises DataError for k < 1.
+        """
+        k, catalog = whole_number(k, label="k"), self.catalog
+        note_unknown_items(histories, catalog)
+        allowed = candidates_of(candidates, histories, catalog)
+        if exclude_seen is None:
+            exclude_seen = self.exclude_seen
+        frames = [
+            self._recommend_part(histories[start : start + CHUNK], k, exclude_seen=exclude_seen, candidates=allowed)
+            for start in range(0, len(histories), CHUNK)
+        ]
+        return pl.concat(frames) if frames else table_of([], catalog, np.empty((0, 0)), np.empty((0, 0)))
+
+    def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
+        """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
+
+        Raises DataError for an unknown id, k < 1, or where the model has no item vectors.
+        """
+        k, item_ids = whole_number(k, label="k"), ids_of(item_ids, label="item_ids")
+        catalog = self.catalog
+        vectors = self.item_vectors()
+        if vectors is None:
+            raise DataError(
+                f"a {self.kind} model has no item vectors; similar items need one such as llm, gru or text"
+            )
+        codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
+        table = table_of(item_ids, catalog, *self._nearest(codes, k, vectors))
+        return table.rename({ITEM: "similar_id"}).rename({USER: ITEM})
+
+    def item_vectors(self) -> Float32s | None:
+        """Return float32 [n_items, dim], or None for a model without item vectors."""
+        return None
+
+    def embed_users(self, histories: Histories) -> Float32s | None:
+        """Return each history in the space of the item vectors, float32 [n, dim]; None where there is none."""
+        return None
+
+    def prompt_example(self, histories: Histories) -> dict[str, Any] | None:
+        """Show how the first of ``histories`` is written for an LLM; None for a model that reads no text."""
+        return None
+
+    def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
+        """Find the k other items of highest cosine: codes and scores [n, k]."""
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = vectors / np.maximum(norms, 1e-12)
+        scores = (unit[codes] @ unit.T).astype(np.float32)
+        scores[np.arange(len(codes)), codes] = -np.inf
+        return top_k(scores, k, self.catalog.tie_order)
+
+    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
+        """Rank the whole catalog for each history: codes and scores [n, k], -inf where nothing is left."""
+        scores = self.score(histories)
+        if exclude_seen:
+            seen = Sequences.encode(histories, self.catalog)
+            scores[seen.users(), seen.codes] = -np.inf
+        return top_k(scores, k, self.catalog.tie_order)
+
+    def _recommend_part(
+        self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
+    ) -> pl.DataFrame:
+        users, catalog = list(histories.user_ids), self.catalog
+        if candidates is None:
+            return table_of(users, catalog, *self._ranked(histories, k, exclude_seen=exclude_seen))
+        codes, scores = self._ranked(histories, len(catalog), exclude_seen=exclude_seen)
+        for row, user in enumerate(users):
+            allowed = catalog.codes(candidates.get(user, []))
+            scores[row, ~np.isin(codes[row], allowed)] = -np.inf
+        best = rank_candidates(codes, scores, k, catalog.tie_order, without=np.isneginf(scores))
+        return table_of(users, catalog, *best)

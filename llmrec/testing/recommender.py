@@ -1,0 +1,129 @@
+"""The contract of every recommender: fit, save and load, besides all that a ranker promises."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from llmrec.data import Dataset, Fold, Histories, Split
+from llmrec.data.columns import ITEM
+from llmrec.models.base import Recommender
+from llmrec.models.fusion import Fusion
+from llmrec.models.ranker import Ranker
+from llmrec.testing.process import scores_in_another_process
+from llmrec.testing.ranker import RankerContract
+from llmrec.testing.toy import K, backwards, check_refused, of_all_lengths, toy_split
+
+
+class RecommenderContract(RankerContract):
+    """Subclass, write ``make``, and every promise of the ``Recommender`` interface is tested on the toy films.
+
+    The suite fits one model for all tests and a few to compare. ``takes_new_items`` is for a model with
+    ``add_items``.
+    """
+
+    takes_new_items: ClassVar[bool] = False
+
+    @abstractmethod
+    def make(self) -> Recommender:
+        """Return a new, unfitted recommender with a fixed seed."""
+
+    def build(self) -> Ranker:
+        """Fit a new model."""
+        return self.make().fit(toy_split().train, valid=toy_split().valid)
+
+    def fitted(self) -> Recommender:
+        """Return the fitted model that the tests share."""
+        model = self.ranker()
+        assert isinstance(model, Recommender)
+        return model
+
+    def test_an_unfitted_model_is_refused(self) -> None:
+        check_refused(lambda: self.make().score(Histories.of({"a": []})))
+        check_refused(lambda: self.make().recommend(Histories.of({"a": []}), K))
+        check_refused(lambda: self.make().recommend(Histories.of({}), K))
+        check_refused(lambda: self.make().similar_items(["0"]))
+
+    def test_fit_changes_none_of_its_inputs(self) -> None:
+        split = backwards()
+        before, model = _contents(split), self.make()
+        recipe = model.recipe
+        assert model.fit(split.train, valid=split.valid) is model
+        model.recommend(split.test.histories, K)
+        assert _contents(split) == before
+        assert model.recipe == recipe
+
+    def test_a_second_fit_forgets_the_first(self) -> None:
+        split, histories = backwards(), of_all_lengths()
+        model = self.make().fit(split.train, valid=split.valid)
+        composite = Fusion(model, model)
+        for ranker in (model, composite):  # whatever is computed once is computed now
+            ranker.recommend(histories, K)
+        if self.has_item_vectors:
+            model.similar_items(["3"])
+        once = self.fitted()
+        model.fit(toy_split().train, valid=toy_split().valid)
+        np.testing.assert_array_equal(model.score(histories), once.score(histories))
+        assert model.recommend(histories, K).equals(once.recommend(histories, K))
+        np.testing.assert_array_equal(composite.score(histories), Fusion(once, once).score(histories))
+        assert _without_cost(model.metadata) == _without_cost(once.metadata)
+        assert [row.get("loss") for row in model.train_log] == [row.get("loss") for row in once.train_log]
+        assert list(model.histories) == list(once.histories)
+
+    def test_a_loaded_run_scores_and_knows_the_same(self, tmp_path: Path) -> None:
+        model, histories = self.fitted(), of_all_lengths()
+        model.save(tmp_path / "run")
+        again = type(model).load(tmp_path / "run")
+        assert type(again) is type(model)
+        np.testing.assert_array_equal(again.score(histories), model.score(histories))
+        assert again.recommend(histories, K).equals(model.recommend(histories, K))
+        assert (again.recipe, again.metadata, again.train_log) == (model.recipe, model.metadata, model.train_log)
+        assert again.catalog.table.equals(model.catalog.table)
+        assert list(again.histories) == list(model.histories)
+        again.save(tmp_path / "copy")
+        np.testing.assert_array_equal(type(model).load(tmp_path / "copy").score(histories), model.score(histories))
+
+    def test_a_run_is_not_written_over_another(self, tmp_path: Path) -> None:
+        self.fitted().save(tmp_path / "run")
+        check_refused(lambda: self.fitted().save(tmp_path / "run"))
+
+    def test_two_processes_load_the_same_scores(self, tmp_path: Path) -> None:
+        model, histories = self.fitted(), of_all_lengths()
+        model.save(tmp_path / "run")
+        scores = scores_in_another_process(type(model), tmp_path / "run", [list(one) for one in histories])
+        np.testing.assert_array_equal(scores, type(model).load(tmp_path / "run").score(histories))
+
+    def test_new_items_are_ranked_at_once_by_all_that_use_the_model(self, tmp_path: Path) -> None:
+        assert hasattr(self.fitted(), "add_items") == self.takes_new_items, "set takes_new_items to what it does"
+        if not self.takes_new_items:
+            return
+        self.fitted().save(tmp_path / "run")
+        model: Any = type(self.fitted()).load(tmp_path / "run")
+        composite, histories = Fusion(model, model), of_all_lengths()
+        before = composite.score(histories).shape[1]
+        model.add_items({"item_id": ["new"], "title": ["A new film"]})
+        assert model.catalog.ids[-1] == "new"
+        assert model.score(histories).shape[1] == composite.score(histories).shape[1] == before + 1
+        ranked = model.recommend(histories, before + 1, exclude_seen=False)
+        assert (ranked[ITEM] == "new").sum() == len(histories)
+        again = composite.recommend(histories, before + 1, exclude_seen=False)
+        assert again.drop("score").equals(ranked.drop("score"))
+        check_refused(lambda: model.add_items({"item_id": ["new"], "title": ["The same again"]}))
+
+
+def _contents(split: Split) -> list[object]:
+    """Everything in a split that a model could change, as plain values."""
+    parts: list[Dataset | Fold | None] = [split.train, split.valid]
+    values: list[object] = [split.train.catalog.table.rows(), split.train.fingerprint]
+    for part in parts:
+        if part is not None:
+            histories = part.histories
+            values += [histories.user_ids, histories.events.rows(named=True), histories.offsets.tolist()]
+    return [*values, split.train.events.rows(named=True), split.valid.answers.rows(named=True)]
+
+
+def _without_cost(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in metadata.items() if name != "cost"}
