@@ -9,59 +9,22 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
-from typing import ClassVar
 
 import numpy as np
 import pytest
+from support.next_film import GrowingNextFilm, NextFilm
 
 import llmrec
 from llmrec import Recipe, Split
-from llmrec.arrays import Float32s
 from llmrec.cli.app import run
-from llmrec.config import Option
-from llmrec.data import Dataset, Sequences, toy_films
+from llmrec.data import toy_films
 from llmrec.errors import ArtifactError, RecipeError, RegistryError
 from llmrec.models import Recommender, from_recipe, register
 from llmrec.models.registry import class_of, kinds
 from llmrec.models.runs import fit_run, load_run
-from llmrec.models.tensors import read_tensors, write_tensors
 from llmrec.testing import RecommenderContract
 
-
-class NextFilm(Recommender):
-    """Counts what follows each film; popularity answers the rest."""
-
-    kind = "next-film"
-    options: ClassVar[dict[str, Option]] = {"weight": 1.0}  # of what followed, beside popularity
-
-    def _fit(self, data: Dataset, **_: object) -> None:
-        n = len(self.catalog)
-        sequences = Sequences.encode(data.histories, self.catalog)
-        same_user = np.diff(sequences.users()) == 0
-        weight = self.recipe.options["weight"]
-        self._followed = np.zeros((n, n), dtype=np.float32)
-        np.add.at(self._followed, (sequences.codes[:-1][same_user], sequences.codes[1:][same_user]), weight)
-        counts = np.bincount(sequences.codes, minlength=n)
-        self._share: Float32s = (counts / len(sequences.codes)).astype(np.float32)
-
-    def _score(self, sequences: Sequences) -> Float32s:
-        scores: Float32s = np.tile(self._share, (len(sequences), 1))
-        filled = np.flatnonzero(sequences.lengths())
-        scores[filled] += self._followed[sequences.codes[sequences.offsets[1:][filled] - 1]]
-        return scores
-
-    def item_vectors(self) -> Float32s:
-        return self._followed
-
-    def _save(self, folder: Path) -> None:
-        write_tensors(folder / "model.safetensors", {"followed": self._followed, "share": self._share})
-
-    def _load(self, folder: Path) -> None:
-        tensors = read_tensors(folder / "model.safetensors")
-        self._followed, self._share = tensors["followed"], tensors["share"]
-
-
-register("next-film", f"{__name__}:NextFilm")
+register("next-film", "support.next_film:NextFilm")
 
 
 class TestNextFilm(RecommenderContract):
@@ -69,6 +32,14 @@ class TestNextFilm(RecommenderContract):
 
     def make(self) -> Recommender:
         return from_recipe(Recipe(model="next-film"))
+
+
+class TestGrowingNextFilm(RecommenderContract):
+    good = 1.0
+    takes_new_items = True
+
+    def make(self) -> Recommender:
+        return GrowingNextFilm()
 
 
 def test_a_registered_recommender_is_fitted_saved_and_loaded_as_a_run(tmp_path: Path) -> None:
@@ -226,7 +197,7 @@ def test_a_broken_package_does_not_stop_the_others(tmp_path: Path, monkeypatch: 
 
 
 def test_a_kind_is_registered_once() -> None:
-    register("next-film", f"{__name__}:NextFilm")  # again the same: nothing changes
+    register("next-film", "support.next_film:NextFilm")  # again the same: nothing changes
     with pytest.raises(RegistryError, match=r"kind 'next-film' of a:B is taken by .*:NextFilm; choose another"):
         register("next-film", "a:B")
     with pytest.raises(RegistryError, match=r"the kind 'gru' of a:B is taken by llmrec\..*:GRURecommender"):
