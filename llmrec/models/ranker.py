@@ -106,7 +106,9 @@ class Ranker(ABC):
         if exclude_seen is None:
             exclude_seen = self.exclude_seen
         frames = [
-            self._recommend_part(histories[start : start + CHUNK], k, exclude_seen=exclude_seen, candidates=allowed)
+            self._recommend_part(
+                histories[start : start + CHUNK], k, exclude_seen=exclude_seen, candidates=allowed
+            )
             for start in range(0, len(histories), CHUNK)
         ]
         return pl.concat(frames) if frames else table_of([], catalog, np.empty((0, 0)), np.empty((0, 0)))

@@ -11,6 +11,7 @@ import polars as pl
 from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
+from llmrec.models.arguments import require_histories
 from llmrec.models.composite import Composite
 from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.ranking import rank_candidates, table_of
@@ -49,7 +50,7 @@ class GenerativeRanking(Composite):
 
     def score(self, histories: Histories) -> Float32s:
         """Score every title after every history, whatever ``beams`` is. See ``Ranker.score``."""
-        sequences = Sequences.encode(histories, self.catalog)
+        sequences = Sequences.encode(require_histories(histories), self.catalog)
         if not len(sequences):
             return np.zeros((0, len(self.catalog)), dtype=np.float32)
         return self._generator.exact(sequences)
