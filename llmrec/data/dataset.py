@@ -166,9 +166,10 @@ class Dataset:
             metadata = json.loads(described.read_text(encoding="utf-8"))
             if metadata["format"] > FORMAT:
                 raise DataError(f"{path} has format {metadata['format']}, newer than {FORMAT}; upgrade llmrec")
-            events, items = pl.read_parquet(path / "events.parquet"), pl.read_parquet(path / "items.parquet")
+            # Brackets in a folder's name are no pattern.
+            tables = [pl.read_parquet(path / name, glob=False) for name in ("events.parquet", "items.parquet")]
             steps = tuple(Step(**step) for step in metadata["steps"])
-            data = cls(events, Catalog(items), metadata["name"], steps, order_only=metadata["order_only"])
+            data = cls(tables[0], Catalog(tables[1]), metadata["name"], steps, order_only=metadata["order_only"])
             whole = data.fingerprint == metadata["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

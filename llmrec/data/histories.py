@@ -6,7 +6,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import polars as pl
@@ -31,11 +31,7 @@ class Histories:
     offsets: Int64s
 
     def __post_init__(self) -> None:
-        users = tuple(ids_of(self.user_ids, label="histories: user ids"))
-        if len(set(users)) < len(users):
-            user, count = Counter(users).most_common(1)[0]
-            raise DataError(f"histories: user id '{user}' is there {count} times; give each history another")
-        object.__setattr__(self, "user_ids", users)
+        object.__setattr__(self, "user_ids", tuple(_distinct(self.user_ids)))
         items = self.events[ITEM]
         if items.dtype != pl.String:
             column = id_column(items, ITEM, label="histories: item ids")
@@ -65,7 +61,7 @@ class Histories:
         """
         events = events.with_columns(id_column(events[USER], USER, label="histories: user ids"))
         names = users if users is not None else events[USER].unique(maintain_order=True)
-        names = ids_of(names, label="histories: user ids")
+        names = _distinct(names)
         order = pl.DataFrame({USER: pl.Series(names, dtype=pl.String), "position": np.arange(len(names))})
         joined = events.select(USER).join(order, on=USER, how="left", maintain_order="left")["position"]
         known = joined.is_not_null()
@@ -103,7 +99,7 @@ class Histories:
             raise DataError(f"user '{user_id}' is not among the {len(self)} users of these histories")
         return self.take([self.user_ids.index(user_id)])
 
-    def __getitem__(self, part: slice | int) -> Histories:
+    def __getitem__(self, part: slice | SupportsIndex) -> Histories:
         if isinstance(part, slice):
             return self.take(np.arange(len(self))[part])
         try:
@@ -112,6 +108,14 @@ class Histories:
             raise DataError(
                 f"there is no history at {part!r} of {len(self)}; positions count from 0, and of_user finds an id"
             ) from error
+
+
+def _distinct(users: object) -> list[str]:
+    ids = ids_of(users, label="histories: user ids")
+    if len(set(ids)) < len(ids):
+        user, count = Counter(ids).most_common(1)[0]
+        raise DataError(f"histories: user id '{user}' is there {count} times; give each history another")
+    return ids
 
 
 def offsets_of(

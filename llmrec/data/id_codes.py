@@ -118,9 +118,9 @@ class IdEncoder:
 
 
 def encode_ids(column: pl.Series, *, label: str) -> EncodedIds:
-    """Encode an id column. Blank ids are missing; floats that are all whole numbers are written as such.
+    """Encode an id column, written by the rule of ``llmrec.data.ids``. Blank ids are missing.
 
-    Raises DataError for an id that spans lines: rows that a stray quote swallowed end up in one.
+    Raises DataError for what is no id, and for one that spans lines: a stray quote may have swallowed rows.
     """
     if isinstance(column.dtype, pl.Enum):
         physical = column.to_physical().cast(pl.UInt32)
@@ -129,7 +129,7 @@ def encode_ids(column: pl.Series, *, label: str) -> EncodedIds:
             names = pl.concat([names, pl.Series([""], dtype=pl.String)])
             physical = physical.fill_null(len(names) - 1)
         return _sorted(physical.to_numpy(), names.alias(column.name), label=label)
-    text, encoder = ids_as_text(column), IdEncoder(column.name)
+    text, encoder = ids_as_text(column, label=label), IdEncoder(column.name)
     codes = np.empty(len(text), dtype=np.uint32)
     for start in range(0, len(text), _BLOCK_ROWS):
         codes[start : start + _BLOCK_ROWS] = encoder.codes(text.slice(start, _BLOCK_ROWS))
@@ -166,14 +166,22 @@ def encode_used(codes: pl.Series, names: pl.Series) -> EncodedIds:
     return EncodedIds(pl.Series(codes.name, new[codes.to_numpy()]), names.filter(used))
 
 
-def ids_as_text(column: pl.Series) -> pl.Series:
-    """Return ids as text; those that are no number in a column of floats are missing."""
-    if column.dtype.is_float():
-        finite = column.is_finite().fill_null(False)
-        column = pl.select(pl.when(finite).then(column)).to_series().alias(column.name)
-        if (column.drop_nulls() % 1 == 0).all():
-            column = column.cast(pl.Int64, strict=False)
-    return column.cast(pl.String)
+def ids_as_text(column: pl.Series, *, label: str) -> pl.Series:
+    """Return ids as text; in a column of floats those that are no number are missing. Raises DataError."""
+    if column.dtype == pl.Boolean:
+        raise DataError(f"{label}: {column.name} holds true and false, which name nobody; name another column")
+    if not column.dtype.is_float():
+        return column.cast(pl.String)
+    numbers = pl.select(pl.when(column.is_finite()).then(column)).to_series().alias(column.name)
+    # Where a float no longer holds every whole number, digits are lost already.
+    exact = (numbers % 1 == 0) & (numbers.abs() < 2.0 ** (24 if column.dtype == pl.Float32 else 53))
+    if not exact.all():
+        row = int((~exact).fill_null(False).arg_true()[0])
+        raise DataError(
+            f"{label}: {column.name} {numbers[row]!r} in data row {row + 1} is no whole number that a float holds "
+            "exactly, and so no id; read the column as text"
+        )
+    return numbers.cast(pl.Int64).cast(pl.String)
 
 
 def with_text_ids(events: pl.DataFrame, users: pl.Series, items: pl.Series) -> pl.DataFrame:

@@ -20,6 +20,7 @@ _SAYS_NOTHING = frozenset(
         *("not specified", "not available", "not applicable", "-", "--", "?", "未知", "无", "暂无"),
     }
 )
+_LONGEST_VALUE = 2000
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ class Item:
 
     @classmethod
     def of(cls, catalog: Catalog, code: int) -> Item:
-        """Read a row of the catalog."""
-        row = plain_row(catalog.table.row(code, named=True))
+        """Read a row of the catalog. Texts of many lines are left out: nobody has them in common."""
+        row = catalog.table.row(code, named=True)
+        long = {name for name, value in row.items() if isinstance(value, str) and len(value) > _LONGEST_VALUE}
+        row = plain_row({name: value for name, value in row.items() if name in (ITEM, TITLE) or name not in long})
         return cls(str(row.pop(ITEM)), str(row.pop(TITLE, "")), row)
 
     def __post_init__(self) -> None:
@@ -44,8 +47,10 @@ class Item:
     def genres(self) -> tuple[str, ...]:
         """The item's genres, from a list or a text separated by ``|``, ``,``, ``;`` or ``/``."""
         value = self.metadata.get("genres", ())
-        parts = re.split(r"[|,;/]", value) if isinstance(value, str) else value
-        parts = parts if isinstance(parts, list | tuple) else ()
+        if isinstance(value, str):
+            named = (part for part in re.split("[|,;]", value) if not _says_nothing(part))  # "N/A" in one piece
+            value = [part for name in named for part in name.split("/")]
+        parts = value if isinstance(value, list | tuple) else ()
         return tuple(str(part).strip() for part in parts if not _says_nothing(part))
 
     @property

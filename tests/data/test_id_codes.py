@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llmrec.data import id_codes
 from llmrec.data.id_codes import IdEncoder, encode_ids, time_order
+from llmrec.errors import DataError
 
 IDS = st.lists(st.one_of(st.none(), st.text("abcé 1", max_size=3)), max_size=60)
 
@@ -62,3 +63,26 @@ def test_rows_in_order_of_user_then_time_then_row(rows: list[tuple[int, int]], u
     micros = pl.Series([time * unit for _, time in rows], dtype=pl.Int64)
     expected = sorted(range(len(rows)), key=lambda n: (rows[n][0], rows[n][1]))
     assert time_order(users, micros).to_list() == expected
+
+
+@pytest.mark.parametrize("kind", [pl.Int64, pl.UInt8, pl.Float64, pl.Float32, pl.String])
+def test_ids_of_frames_are_written_as_those_given_in_python(kind: type[pl.DataType]) -> None:
+    ids = encode_ids(pl.Series("user_id", [7, None, 12, 7]).cast(kind), label="events")
+    assert ids.text().to_list() == ["7", None, "12", "7"]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (pl.Series([True, False]), "events: user_id holds true and false, which name nobody"),
+        (pl.Series([1.0, None, 2.5]), r"events: user_id 2\.5 in data row 3 is no whole number"),
+        (pl.Series([2.0**53]), "in data row 1 is no whole number that a float holds exactly"),
+        (
+            pl.Series([1.0, 2.0**24], dtype=pl.Float32),
+            "in data row 2 is no whole number that a float holds exactly",
+        ),
+    ],
+)
+def test_what_is_no_id_in_a_frame(column: pl.Series, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        encode_ids(column.alias("user_id"), label="events")

@@ -170,7 +170,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     if not files:
         raise DataError(f"{path} is a folder without a .parquet file; name the file to read")
     try:
-        return pl.read_parquet(files, hive_partitioning=path.is_dir())
+        return pl.read_parquet(files, glob=False, hive_partitioning=path.is_dir())
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path} cannot be read as Parquet: {reason}; write it again") from error

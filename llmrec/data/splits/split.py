@@ -214,7 +214,7 @@ class Split:
         try:
             metadata = json.loads((path / "split.json").read_text(encoding="utf-8"))
             name, expected, newest = str(metadata["name"]), str(metadata["hash"]), int(metadata["format"])
-            parts = pl.read_parquet(path / "parts.parquet")["part"].to_numpy().astype(np.int8)
+            parts = pl.read_parquet(path / "parts.parquet", glob=False)["part"].to_numpy().astype(np.int8)
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error
         if newest > FORMAT:

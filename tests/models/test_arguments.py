@@ -1,0 +1,120 @@
+"""What recommenders are given is checked once, for all of them: ids, k, histories, candidates."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import llmrec
+from llmrec.config import Recipe
+from llmrec.data import Histories, toy_films
+from llmrec.errors import DataError
+from llmrec.metrics import per_user
+from llmrec.models import Recommender, from_recipe
+
+HISTORIES = Histories.of({"7": ["1", "2"], "8": ["3"]})
+
+
+@pytest.fixture(scope="module")
+def model() -> Recommender:
+    return from_recipe(Recipe(model="item-knn")).fit(toy_films(n_items=12, n_users=30))
+
+
+def test_numbers_ask_as_text_does(model: Recommender) -> None:
+    expected = model.recommend(HISTORIES, 3)
+    for numbers in (Histories.of({7: [1, 2], 8: [3]}), Histories.of({7.0: [1.0, 2.0], 8.0: (3.0,)})):
+        recs = model.recommend(numbers, np.int64(3))  # type: ignore[arg-type]
+        assert recs.equals(expected)
+        np.testing.assert_array_equal(model.score(numbers), model.score(HISTORIES))
+    candidates = {"7": ["4", "5", "6"], "8": ["5"]}
+    expected = model.recommend(HISTORIES, 3, candidates=candidates)
+    assert expected["item_id"].n_unique() == 3
+    for same in ({7: [4, 5, 6], 8: [5]}, {np.int64(7): np.array([4.0, 5.0, 6.0]), 8.0: pd.Series([5])}):
+        assert model.recommend(HISTORIES, 3, candidates=same).equals(expected)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("k", [0, -1, np.int64(0), 2.0, "3", None, True])
+def test_k_is_a_whole_number(model: Recommender, k: int) -> None:
+    with pytest.raises(DataError, match=r"k (must be|is a whole number)"):
+        model.recommend(HISTORIES, k)
+    with pytest.raises(DataError, match=r"k (must be|is a whole number)"):
+        model.similar_items(["1"], k)
+
+
+@pytest.mark.parametrize(
+    "histories", ["17", [["1", "2"]], {"7": ["1"]}, None, pl.DataFrame({"item_id": ["1"]}), 17]
+)
+def test_histories_are_histories(model: Recommender, histories: Histories) -> None:
+    recs = pl.DataFrame({"user_id": ["7"], "item_id": ["4"]})
+    for call in (model.recommend, model.score, lambda given: llmrec.explain(model, recs, given)):
+        with pytest.raises(DataError, match=r"histories are needed, not a .*; write Histories.of"):
+            call(histories)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        ({"7": "4"}, r"candidates of user '7': a list of ids is meant, not the text '4'; write \['4'\]"),
+        ({"7": {"4", "5"}}, "candidates of user '7': a list of ids is meant, not a set"),
+        ({"7": [1.5]}, "candidates of user '7': 1.5 is no id"),
+        ({True: ["4"]}, "candidates: user id: True is no id"),
+        ({7: ["4"], "7": ["5"]}, "candidates: user '7' is there twice, as 7 and '7'"),
+        (["4", "5"], "candidates are lists of item ids by user id, not a list"),
+        ("4", "candidates are lists of item ids by user id, not a str"),
+    ],
+)
+def test_candidates_are_lists_by_user(model: Recommender, candidates: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        model.recommend(HISTORIES, 3, candidates=candidates)
+
+
+def test_similar_items_of_a_list(model: Recommender) -> None:
+    with pytest.raises(DataError, match="item_ids: a list of ids is meant, not the text '12'"):
+        model.similar_items("12")  # type: ignore[arg-type]
+
+
+def test_unknown_ids_are_counted_and_said_once(model: Recommender, caplog: pytest.LogCaptureFixture) -> None:
+    histories = Histories.of({"7": ["1", "x", "y"], "8": ["x"], **{f"u{n}": ["1"] for n in range(1000)}})
+    with caplog.at_level(logging.WARNING, logger="llmrec"):
+        model.recommend(histories, 3)
+        model.recommend(HISTORIES, 3)
+    (warning,) = caplog.messages
+    assert warning == (
+        "3 of 1004 items in these histories are not in the catalog and passed over, e.g. 'x'; "
+        "1 of 1002 histories hold no other"
+    )
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, logger="llmrec"):
+        recs = model.recommend(HISTORIES, 3, candidates={"7": ["4", "x"], "other": ["y"]})
+    assert recs["user_id"].unique().to_list() == ["7"]
+    assert caplog.messages == [
+        "1 of 2 users have no candidates and get none, e.g. '8'",
+        "1 candidates are not in the catalog and passed over, e.g. 'x'",
+    ]
+
+
+def test_reasons_for_a_table_of_numbers(model: Recommender) -> None:
+    recs = model.recommend(HISTORIES, 2)
+    expected = llmrec.explain(model, recs, HISTORIES).table
+    numbers: list[Callable[[pl.Expr], pl.Expr]] = [lambda e: e.cast(pl.Int64), lambda e: e.cast(pl.Float64)]
+    for as_number in numbers:
+        table = recs.with_columns(as_number(pl.col("user_id", "item_id")))
+        for given in (table, table.to_pandas()):
+            assert llmrec.explain(model, given, HISTORIES).table.equals(expected)
+    with pytest.raises(DataError, match="recs: user_id: None is no id: an id is missing"):
+        llmrec.explain(model, pd.DataFrame({"user_id": [7, None], "item_id": [4, 5]}), HISTORIES)
+    for rival in (9, "9", [9] * recs.height):
+        why = llmrec.explain(model, recs, HISTORIES, instead=rival)  # type: ignore[arg-type]
+        assert set(why["instead_id"]) == {"9"}
+
+
+def test_metrics_of_a_table_of_numbers() -> None:
+    recs = pd.DataFrame({"user_id": [7.0, 8.0], "item_id": [4, 5], "rank": [1, 1]})
+    answers = pl.DataFrame({"user_id": ["7", "8"], "item_id": ["4", "5"]})
+    table = per_user(pl.from_pandas(recs), answers, users=[7, 8], k=np.int64(1))  # type: ignore[list-item, arg-type]
+    assert table["recall@1"].to_list() == [1.0, 1.0]
