@@ -36,6 +36,9 @@ READING = {
     "decimal": Annotated[
         str | None, _option("The mark before fractions; the other one divides thousands.", metavar=".|,")
     ],
+    "explode": Annotated[
+        str | None, _option("A column of lists: each item becomes an event; none leaves them.", metavar="COLUMN")
+    ],
 }
 
 

@@ -25,6 +25,7 @@ from llmrec.data.parquet import write_events
 from llmrec.data.readers import read
 from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
 from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError
@@ -93,8 +94,9 @@ class Dataset:
         _check_options(options, FileAndCleaningOptions)
         path = Path(events)
         given = dict(options).items()
-        reading = cast("FileOptions", {name: value for name, value in given if name in _FILE_OPTIONS})
-        cleaning = cast("CleaningOptions", {name: value for name, value in given if name not in _FILE_OPTIONS})
+        reading = cast("FileOptions", {option: value for option, value in given if option in _FILE_OPTIONS})
+        cleaning = cast("CleaningOptions", {option: value for option, value in given if option not in reading})
+        explode = reading.get("explode", "")
         files = read.find_files(path)
         catalog = Path(items) if items is not None else files.items
         texts = None if catalog is None else Table(read.read_items(catalog, **reading), catalog.name)
@@ -102,7 +104,7 @@ class Dataset:
         def read_log() -> pl.DataFrame:
             return read.read_raw_events(*files.events, columns=columns, **reading)
 
-        return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning)
+        return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
 
     @classmethod
     def from_tables(
@@ -112,16 +114,19 @@ class Dataset:
         items: object | None = None,
         name: str = "data",
         columns: Columns = NONE,
+        explode: str = "",
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Check and clean two tables of any frame library; a streaming Hugging Face data set is read through.
 
-        ``columns`` and ``options`` as in ``from_files``. Raises DataError for a missing column, an unreadable
-        time, or items without text.
+        ``columns``, ``explode`` and ``options`` as in ``from_files``. Raises DataError for a missing column, an
+        unreadable time, or items without text.
         """
         _check_options(options)
         texts = None if items is None else Table(to_polars(items, label="items"), "items")
-        return cls._cleaned(lambda: to_polars(events, label="events"), "events", texts, name, columns, options)
+        return cls._cleaned(
+            lambda: to_polars(events, label="events"), "events", texts, name, columns, options, explode
+        )
 
     @classmethod
     def from_sql(
@@ -247,6 +252,7 @@ class Dataset:
         name: str,
         columns: Columns,
         options: CleaningOptions,
+        explode: str = "",
     ) -> Dataset:
         """Name the columns and clean. ``read_log`` returns the raw log, held nowhere here: see ``clean``."""
         tables = {} if items is None else {items.label: items.frame.columns}
@@ -254,6 +260,7 @@ class Dataset:
         def read_events() -> pl.DataFrame:
             raw = read_log()
             check_columns(columns, {label: raw.columns} | tables)
+            raw = explode_items(raw, label=label, columns=columns, explode=explode)
             return name_events(raw, label=label, columns=columns)
 
         if items is not None:

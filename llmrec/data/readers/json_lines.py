@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -28,11 +28,14 @@ _SHOWN = 60
 _OBJECTS = r"^\[?\{|^\[\]$"
 
 
-def read_json_lines(path: Path, *, encoding: str = "") -> pl.DataFrame:
+def read_json_lines(
+    path: Path, *, encoding: str = "", lists: Callable[[list[str]], Collection[str]] = lambda names: ()
+) -> pl.DataFrame:
     """Read objects, one a line, as text columns; lists of plain values become text joined by ", ".
 
-    Python dictionaries are read as the objects they write. Objects inside objects are left out, which is logged.
-    Raises DataError naming the line that is no object.
+    Python dictionaries are read as the objects they write. Of the column names ``lists`` picks those whose lists
+    stay: as lists of text, or as the text of JSON where they hold objects. Other objects inside objects are left
+    out, which is logged. Raises DataError naming the line that is no object.
     """
     tables, lines = [], 0
     for block in _objects(path, _blocks(TextFile.of(path, encoding))):
@@ -47,7 +50,8 @@ def read_json_lines(path: Path, *, encoding: str = "") -> pl.DataFrame:
         tables.append(table)
     if not tables:
         raise DataError(f"{path} is empty; export it again with its data")
-    return _plain(pl.concat(tables, how="diagonal"), path.name)
+    table = pl.concat(tables, how="diagonal")
+    return _plain(table, path.name, lists(table.columns))
 
 
 def _objects(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -159,23 +163,27 @@ def _refuse(constant: str) -> object:
     raise ValueError(f"{constant} is not standard JSON, write null")
 
 
-def _plain(table: pl.DataFrame, name: str) -> pl.DataFrame:
+def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFrame:
     """Turn columns of JSON lists into text and leave columns that hold JSON objects out."""
     columns: list[pl.Series | None] = []
     for column in table.get_columns():
         text = column.drop_nulls()
-        if text.len() and text.str.contains(_OBJECTS).all():
+        nested = column.name in lists and text.len() and text.str.starts_with("[").all()
+        if nested and text.str.contains(r"^\[\s*\{").any():
+            columns.append(column)
+        elif text.len() and text.str.contains(_OBJECTS).all():
             log.warning("%s: column '%s' is left out: it holds objects, not text", name, column.name)
         elif text.len() and text.str.starts_with("[").all():
-            columns.append(_joined(column, name))
+            decoded = _decoded(column, name)
+            columns.append(decoded if nested or decoded is None else decoded.list.join(", ", ignore_nulls=True))
         else:
             columns.append(column)
     return pl.DataFrame([column for column in columns if column is not None])
 
 
-def _joined(column: pl.Series, name: str) -> pl.Series | None:
+def _decoded(column: pl.Series, name: str) -> pl.Series | None:
     try:
-        return column.str.json_decode(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+        return column.str.json_decode(pl.List(pl.String))
     except pl.exceptions.PolarsError:
         log.warning("%s: column '%s' is left out: it holds lists of other things than text", name, column.name)
         return None

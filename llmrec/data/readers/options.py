@@ -14,6 +14,7 @@ class FileOptions(TypedDict, total=False):
     ``header``: names of the columns of an event file without a header, ``items_header``: of an item file.
     ``encoding``: of text that is not UTF-8, such as cp1252. ``delimiter``: between cells. ``quotes``: whether they
     enclose ``cells`` or are ``plain`` characters. ``decimal``: the mark before fractions, "." or ",".
+    ``explode``: the column of lists to make events of, see ``item_lists.explode_items``.
     """
 
     header: Sequence[str]
@@ -22,3 +23,4 @@ class FileOptions(TypedDict, total=False):
     delimiter: str
     quotes: QuoteOption
     decimal: str
+    explode: str

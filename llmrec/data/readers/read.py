@@ -23,6 +23,7 @@ from llmrec.data.readers.column_names import (
 from llmrec.data.readers.delimited import TextFormat, read_atomic, read_delimited
 from llmrec.data.readers.discover import LogFiles, files_of_folder, stacked
 from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.item_lists import list_columns
 from llmrec.data.readers.json_lines import read_json_lines
 from llmrec.data.readers.movielens import has_double_colons, read_dat, read_u_data, read_u_item
 from llmrec.data.readers.numerals import check_decimal, plain_numbers
@@ -65,14 +66,16 @@ def find_files(path: Path) -> LogFiles:
 
 def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
-    table = _with_numbers(read_raw(path, **options), path.name, columns, options.get("decimal", ""))
+    lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
+    table = _with_numbers(read_raw(path, lists=lists, **options), path.name, columns, options.get("decimal", ""))
     return name_events(table, label=path.name, columns=columns)
 
 
 def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read one log with its raw columns, or several with our column names, put together as by ``stacked``."""
     if len(paths) == 1:
-        raw = read_raw(paths[0], ids=partial(id_columns, columns=columns), **options)
+        lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
+        raw = read_raw(paths[0], ids=partial(id_columns, columns=columns), lists=lists, **options)
         return _with_numbers(raw, paths[0].name, columns, options.get("decimal", ""))
     return stacked({path: read_events(path, columns=columns, **options) for path in paths})
 
@@ -109,13 +112,14 @@ def read_raw(
     path: Path,
     *,
     ids: Callable[[list[str]], Collection[str]] = lambda names: (),
+    lists: Callable[[list[str]], Collection[str]] = lambda names: (),
     option: str = "--header",
     **options: Unpack[FileOptions],
 ) -> pl.DataFrame:
     """Read a table with its raw columns.
 
-    ``ids`` and ``option`` as in ``delimited.read_delimited``; other formats are read as text first. Raises
-    DataError for a missing, unknown, empty or broken file.
+    ``ids`` and ``option`` as in ``delimited.read_delimited``, ``lists`` as in ``read_json_lines``; other formats
+    are read as text first. Raises DataError for a missing, unknown, empty or broken file.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
@@ -136,7 +140,7 @@ def read_raw(
             written = _text_format(options)
             table = read_delimited(path, header=header, ids=ids, option=option, text_format=written)
         elif reader is read_json_lines:
-            table = read_json_lines(path, encoding=options.get("encoding", ""))
+            table = read_json_lines(path, encoding=options.get("encoding", ""), lists=lists)
         else:
             table = reader(path)
     except OSError as error:
