@@ -61,20 +61,29 @@ def type_name(kind: pl.DataType) -> str:
 
 def _typed(column: pl.Series) -> pl.Series | None:
     """Return numbers or booleans, None where the text is neither."""
-    cells = column.cast(pl.Int64, strict=False)
-    if cells.null_count() > column.null_count():
+    read = _as_numbers(column)
+    if read is None:  # few columns have blanks and words for nothing, which take long to look for
         column = _without_missing(column)
-        cells = column.cast(pl.Int64, strict=False)
+        read = _as_numbers(column)
     if column.null_count() == len(column):
         return None
-    if cells.null_count() == column.null_count():
-        return None if column.str.contains(_LEADING_ZERO).any() else cells
-    floats = column.cast(pl.Float64, strict=False)
-    if floats.null_count() == column.null_count():
-        exact = bool((floats.abs() < _EXACT).all())  # false for infinity, too
-        return floats if exact and not column.str.contains(_LEADING_ZERO).any() else None
+    if read is not None:
+        exact = bool((read.abs() < _EXACT).all()) or read.dtype.is_integer()  # false for infinity, too
+        return None if not exact or column.str.contains(_LEADING_ZERO).any() else read
     lower = column.str.to_lowercase()
     return lower == "true" if lower.drop_nulls().is_in(["true", "false"]).all() else None
+
+
+def _as_numbers(column: pl.Series) -> pl.Series | None:
+    """Return whole numbers, or decimals, where all cells are; None where one is neither."""
+    for kind in (pl.Int64, pl.Float64):
+        head = column.head(_SAMPLE_ROWS)
+        if head.cast(kind, strict=False).null_count() > head.null_count():
+            continue
+        cells = column.cast(kind, strict=False)
+        if cells.null_count() == column.null_count():
+            return cells.fill_nan(None) if kind == pl.Float64 else cells
+    return None
 
 
 def _without_missing(column: pl.Series) -> pl.Series:
