@@ -25,7 +25,8 @@ def toy_split() -> Split:
 def backwards() -> Split:
     """Return another split of the same films, made anew: fewer users, who see them in the opposite order."""
     data = toy_films(n_users=24, seed=1)
-    events = data.events.with_columns(pl.col(TIME).max().over("user_id") - pl.col(TIME))
+    ends = (pl.col(TIME).min() + pl.col(TIME).max()).over("user_id")
+    events = data.events.with_columns(ends - pl.col(TIME))
     return Split.leave_last_out(Dataset.from_tables(events, items=data.catalog.table, name="backwards"))
 
 
