@@ -20,7 +20,7 @@ quickstart: $(BIN)/llmrec  ## fetch the embedded model and data, train, compare,
 	$(BIN)/llmrec quickstart --out $(OUT)
 
 test: $(VENV)/.dev  ## the default tests: under five minutes on two cores
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
