@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Mapping
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from llmrec.errors import ArtifactError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+
+from llmrec.errors import ArtifactError, DataError, EnvironmentFault, LlmrecError, PromptError
+from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import appearing, sha256_of
 from llmrec.runtime import machine, versions
 
 FORMAT = 2  # 1: recipes had other sections and fields
 MANIFEST = "manifest.json"
+MOST_FILES = 1000
+# A run larger than this must not consist of holes: hashing a terabyte of nothing takes an hour.
+MAY_BE_SPARSE = 2**30
 
 
 @dataclass(frozen=True)
@@ -25,60 +35,151 @@ class Manifest:
     files: Mapping[str, str]
 
 
+class _ManifestFile(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    format: StrictInt
+    kind: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+    files: dict[StrictStr, Annotated[StrictStr, Field(pattern="^[0-9a-f]{64}$")]]
+
+
 def write(folder: Path, *, kind: str, metadata: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
     """Create ``folder`` from what ``fill`` writes, plus a manifest with every file's sha256.
 
-    Raises ArtifactError if ``folder`` exists, EnvironmentFault when it cannot be written.
+    Raises ArtifactError if ``folder`` exists, EnvironmentFault when it cannot be written, WriteConflict where
+    another process writes it.
     """
     if folder.exists():
         raise ArtifactError(f"{folder} exists already; choose another folder or remove it")
     with appearing(folder) as temporary:
         fill(temporary)
-        files = sorted(path for path in temporary.rglob("*") if path.is_file())
         manifest = {
             "format": FORMAT,
             "kind": kind,
             "versions": versions(),
             "machine": machine(),
             **metadata,
-            "files": {path.relative_to(temporary).as_posix(): sha256_of(path) for path in files},
+            "files": {name: sha256_of(temporary / name) for name in sorted(_files_in(temporary))},
         }
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def read(folder: Path, *, verify: bool = True) -> Manifest:
-    """Read and check a run directory.
+    """Read and check a run directory: it holds the files that its manifest lists, unchanged, and no others.
 
-    Raises ArtifactError for a missing or interrupted run, a damaged file or another format.
+    Raises ArtifactError for a missing or interrupted run, a damaged, missing or additional file, another format.
     """
-    path = folder / MANIFEST
     if not folder.is_dir():
         raise ArtifactError(f"there is no run at {folder}")
-    if not path.is_file():
+    path = folder / MANIFEST
+    if not os.path.lexists(path):
         raise ArtifactError(f"{folder} has no {MANIFEST}: an interrupted or foreign directory, not a run")
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-        version, kind = int(metadata.pop("format")), str(metadata.pop("kind"))
-        files = dict(metadata.pop("files"))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
-    if version > FORMAT:
-        wanted = metadata.get("versions", {}).get("llmrec", "a newer version")
-        raise ArtifactError(f"{folder} was written in format {version}: install llmrec=={wanted} to read it")
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ArtifactError(f"{path} is no plain file; copy the run with what its links point to")
+    values = _manifest_values(path)
+    version = values.pop("format")
     if version < FORMAT:
         raise ArtifactError(
             f"{folder} was written in format {version}, by an earlier version of llmrec; fit it again: llmrec fit "
             "RECIPE --data DIR --out RUN"
         )
+    kind, files = values.pop("kind"), values.pop("files")
     if verify:
         _verify(folder, files)
-    return Manifest(kind, metadata, files)
+    return Manifest(kind, values, files)
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while a run's files are read into one line about the run. Raises ArtifactError.
+
+    Its files are what the manifest says, but whoever changed one may have changed the manifest, too.
+    """
+    try:
+        yield
+    except (DataError, PromptError, UnreadableError) as error:
+        raise ArtifactError(f"{folder} is damaged: {error}; restore it or train again") from error
+    except LlmrecError:
+        raise
+    except MemoryError as error:
+        raise EnvironmentFault(f"{folder}: this machine has too little memory to load it") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArtifactError(
+            f"{folder} cannot be read ({type(error).__name__}: {reason}): it was changed, or written by another "
+            "version; restore it or train again"
+        ) from error
+
+
+def _manifest_values(path: Path) -> dict[str, Any]:
+    """Read the manifest. Raises ArtifactError for a damaged one and for a newer format, whatever that holds."""
+    try:
+        values = read_json(path)
+    except (UnreadableError, OSError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
+    if isinstance(values, dict) and type(values.get("format")) is int and values["format"] > FORMAT:
+        written_by = values.get("versions")
+        wanted = written_by.get("llmrec") if isinstance(written_by, dict) else None
+        raise ArtifactError(
+            f"{path.parent} was written in format {values['format']}: install "
+            f"{f'llmrec=={wanted}' if wanted else 'a newer llmrec'} to read it"
+        )
+    try:
+        return _ManifestFile.model_validate(values).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "it"
+        raise ArtifactError(f"{path} is damaged ({field}: {first['msg']}); restore it or train again") from error
+
+
+def _files_in(folder: Path) -> dict[str, int]:
+    """Return the size of every file by its path in ``folder``.
+
+    Raises ArtifactError for links, devices and the like, and for absurdly many files.
+    """
+    sizes: dict[str, int] = {}
+    for directory, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(directory) / name
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode):
+                sizes[path.relative_to(folder).as_posix()] = status.st_size
+            elif not stat.S_ISDIR(status.st_mode):
+                raise ArtifactError(f"{path} is no plain file; copy the run with what its links point to")
+        if len(sizes) + len(folders) > MOST_FILES:
+            raise ArtifactError(f"{folder} is no run: it holds more than {MOST_FILES:,} files and folders")
+    return sizes
 
 
 def _verify(folder: Path, files: Mapping[str, str]) -> None:
+    sizes = _files_in(folder)
+    sizes.pop(MANIFEST)
+    missing, added = sorted(files.keys() - sizes.keys()), sorted(sizes.keys() - files.keys())
+    if missing:
+        raise ArtifactError(f"{folder / missing[0]} is missing; restore it or train again")
+    if added:
+        raise ArtifactError(f"{folder / added[0]} is not in the run's {MANIFEST}; remove it, or train again")
+    large = sum(sizes.values()) > MAY_BE_SPARSE
     for name, expected in files.items():
         path = folder / name
-        if not path.is_file():
-            raise ArtifactError(f"{path} is missing; restore it or train again")
+        if large and _mostly_holes(path, sizes[name]):
+            raise ArtifactError(f"{path} is damaged (most of it was never written); restore it or train again")
         if sha256_of(path) != expected:
             raise ArtifactError(f"{path} is damaged (its sha256 changed); restore it or train again")
+
+
+def _mostly_holes(path: Path, size: int) -> bool:
+    """Whether less than half of a file is written; False where the system cannot tell."""
+    if not hasattr(os, "SEEK_DATA"):
+        return False
+    written = 0
+    with path.open("rb") as file:
+        try:
+            end = 0
+            while 2 * written < size:
+                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
+                end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+                written += end - start
+        except OSError as error:
+            return error.errno == errno.ENXIO  # no data after this
+    return False

@@ -17,6 +17,12 @@ class TrainingError(LlmrecError):
     """Training could not continue (NaN loss, out of memory). The last good checkpoint stays."""
 
 
+class Interrupted(LlmrecError):
+    """Ctrl-C while something was done that can be continued; the message says how."""
+
+    exit_code = 130  # what a shell reports after Ctrl-C
+
+
 class InputError(LlmrecError):
     """Bad input. The command line exits with 2."""
 
@@ -49,3 +55,7 @@ class ModelError(InputError):
 
 class ArtifactError(InputError):
     """A run directory that is missing, interrupted, damaged or newer than this version."""
+
+
+class WriteConflict(InputError):
+    """A folder that another process is writing, or has written in the meantime."""

@@ -76,11 +76,24 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _failed(error, f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
     except Exception as error:
+        if _is_interruption(error):
+            return _failed(None, "interrupted", INTERRUPTED, False)
         text = f"{type(error).__name__}: {error}; this is a fault of llmrec, --debug shows where"
         return _failed(error, text, 1, debug)
     if result == INTERRUPTED:  # typer has made a code of it before it comes here
         return _failed(None, "interrupted", INTERRUPTED, False)
     return result if isinstance(result, int) else 0
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether an error came of Ctrl-C: some modules that are interrupted while they load raise another."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _usage(error: TyperException) -> str:

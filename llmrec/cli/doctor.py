@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import polars as pl
 
@@ -19,8 +20,9 @@ OPTIONAL = {
 
 def doctor(as_json: Json = False) -> None:
     """Versions, devices, cached downloads, and what is missing."""
+    from llmrec.llm.weights import PINNED, converted_folder
     from llmrec.resources.cache import cache_dir
-    from llmrec.resources.wheels import WHEELS, cached_wheel
+    from llmrec.resources.wheels import WHEELS, wheel_folder
     from llmrec.runtime import device_name, machine, resolve_dtype, versions
 
     rows = [(name, version) for name, version in versions().items()]
@@ -28,9 +30,22 @@ def doctor(as_json: Json = False) -> None:
     rows += [("device", device_name()), ("dtype by default", resolve_dtype("auto"))]
     rows.append(("cache", str(cache_dir())))
     for name, wheel in WHEELS.items():
-        state = "in the cache" if cached_wheel(name) else f"fetched on first use ({wheel.requirement})"
-        rows.append((name, state))
+        rows.append((name, _cached(wheel_folder(name), f"fetched on first use ({wheel.requirement})")))
+    rows += [(f"{name}, converted", _cached(converted_folder(name), "converted on first use")) for name in PINNED]
     for name, use in OPTIONAL.items():
         installed = importlib.util.find_spec(name) is not None
         rows.append((name, "installed" if installed else f"not installed; {use}"))
     show(pl.DataFrame(rows, schema=["what", "value"], orient="row"), as_json=as_json)
+
+
+def _cached(folder: Path, absent: str) -> str:
+    """Say whether a folder of the cache is what was put there, by its files' contents."""
+    from llmrec.resources.cached import state_of
+
+    state, file = state_of(folder)
+    return {
+        "absent": absent,
+        "unrecorded": "in the cache without a record of its files: made anew at the next use",
+        "whole": "in the cache, unchanged",
+        "changed": f"CHANGED: {file}; remove {folder}, and it is made anew at the next use",
+    }[state]

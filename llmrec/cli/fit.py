@@ -9,6 +9,7 @@ import typer
 
 from llmrec.cli.output import say
 from llmrec.data.splits.named import held_out_by_name
+from llmrec.errors import Interrupted
 
 RecipeName = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
 Data = Annotated[
@@ -51,13 +52,18 @@ def fit(
     """
     import llmrec
     from llmrec.models.registry import complete_recipe
-    from llmrec.models.runs import fit_run
+    from llmrec.models.runs import fit_run, is_resumable
 
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
-    model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
+    try:
+        model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
+    except KeyboardInterrupt as error:
+        if not is_resumable(out):
+            raise
+        raise Interrupted("interrupted; the same command with --resume continues it") from error
     cost = model.metadata.get("cost", {})
     took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""
     say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")

@@ -24,6 +24,7 @@ from llmrec.config.sections import (
     TrainConfig,
 )
 from llmrec.errors import RecipeError
+from llmrec.resources.bounded import UnreadableError, read_yaml
 from llmrec.resources.shipped import folder
 
 # A scalar or a list of scalars; whoever reads an option knows of which type its default is.
@@ -86,9 +87,9 @@ class Recipe(Section):
         """
         path = _find(name)
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+            values = read_yaml(path)
+        except UnreadableError as error:
+            raise RecipeError(f"{path} is not YAML: {error}") from error
         if not isinstance(values, dict):
             raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
         return cls.of(_override(values, set or []), source=str(path))
@@ -105,7 +106,7 @@ class Recipe(Section):
             if not field:
                 raise RecipeError(f"{source}: {message}") from error
             problem = "no such field" if first["type"] == "extra_forbidden" else message
-            raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r})") from error
+            raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r:.100})") from error
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
         """Return the recipe with other values, e.g. ``{"train.epochs": 3}``. Raises RecipeError."""
@@ -172,6 +173,8 @@ def _override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    if not assignments:  # a stranger's recipe.yaml: nothing in it is resolved
+        return {str(key): value for key, value in values.items()}
     for assignment in assignments:
         if "=" not in assignment:
             raise RecipeError(f"--set {assignment}: write it as field=value, e.g. train.epochs=3")

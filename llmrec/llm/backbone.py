@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from llmrec.config import AdapterConfig, BackboneConfig
-from llmrec.errors import ArtifactError, ModelError
+from llmrec.errors import ModelError
 from llmrec.llm.weights import load_causal_lm
 
 if TYPE_CHECKING:
@@ -143,17 +142,6 @@ def _adapted(model: PreTrainedModel, settings: AdapterConfig) -> dict[str, Any]:
     return {"target_modules": targets, "layers_to_transform": list(range(depth - last, depth))}
 
 
-def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """Put a saved adapter on its base model. Raises ArtifactError if it does not fit."""
-    from peft import PeftModel
-
-    try:
-        return PeftModel.from_pretrained(model, str(folder))
-    except (RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ArtifactError(f"the adapter in {folder} does not fit this base model: {reason}") from error
-
-
 def merge(model: PeftModel) -> None:
     """Fold the adapter into the weights for good; the adapter's own weights stay and can be saved.
 
@@ -191,15 +179,6 @@ def without_adapter(model: PeftModel) -> Iterator[None]:
         for layer, weight, name in zip(layers, merged_weights, names, strict=True):
             layer.get_base_layer().weight.data = weight
             layer.merged_adapters = name
-
-
-def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
-    """Write the adapter as peft does, naming its base as the recipe does, not by where it lies on this machine."""
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = base
-    # False: peft would look the base up on a hub to see whether its vocabulary grew; ours never does.
-    model.save_pretrained(str(folder), save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)  # peft's form to fill in; the run's README.md says it
 
 
 @contextmanager

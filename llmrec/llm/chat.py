@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmrec.errors import ModelError
-from llmrec.llm.backbone import cache_option, load_adapter
+from llmrec.llm.adapter_files import SavedAdapter, load_adapter
+from llmrec.llm.backbone import cache_option
 from llmrec.llm.constrained import Quotes, allowed_only
 from llmrec.runtime import device_name
 
@@ -22,12 +22,12 @@ Messages = Sequence[Mapping[str, str]]
 class Chat:
     """A base model with a chat template, loaded at the first use and kept.
 
-    ``base`` is a local folder, a known name or a hub id; ``adapter`` a folder with a LoRA adapter, folded in.
+    ``base`` is a local folder, a known name or a hub id; ``adapter`` a LoRA adapter, folded in.
     It runs on this machine's accelerator if there is one; ``batch`` chats are answered at a time.
     """
 
     def __init__(
-        self, base: str, *, adapter: Path | None = None, batch: int = 16, max_new_tokens: int = 80
+        self, base: str, *, adapter: SavedAdapter | None = None, batch: int = 16, max_new_tokens: int = 80
     ) -> None:
         self.base, self.adapter = base, adapter
         self.batch, self.max_new_tokens = batch, max_new_tokens

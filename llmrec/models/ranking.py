@@ -8,6 +8,7 @@ import polars as pl
 from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
+from llmrec.errors import ModelError
 
 # So many columns are bounded by their greatest score: it says whether any of them can be among the first.
 _GROUP = 64
@@ -66,6 +67,15 @@ def rank_candidates(
     filtered = np.where(without, np.float32(-np.inf), values)
     best, scores = top_k(filtered, k, tie_order[codes])
     return np.take_along_axis(codes, best, axis=1), scores
+
+
+def finite(scores: Float32s) -> Float32s:
+    """Return the scores of a model. Raises ModelError for NaN and infinity: they have no order."""
+    if scores.size and not (np.isfinite(scores.max()) and np.isfinite(scores.min())):
+        raise ModelError(
+            "a score of this model is NaN or infinite: its weights are damaged; restore them or train again"
+        )
+    return scores
 
 
 def _keys(scores: Float32s, tie_order: Int64s) -> Int64s:

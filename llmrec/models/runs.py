@@ -16,6 +16,10 @@ from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, TrainingError
 from llmrec.models.base import SPLIT, Recommender, fitted_before
 from llmrec.models.registry import complete_recipe, from_recipe, load
+from llmrec.models.run_files import check_metadata
+from llmrec.resources.bounded import UnreadableError, read_json
+from llmrec.resources.cache import named
+from llmrec.resources.locks import exclusive
 
 log = logging.getLogger(__name__)
 
@@ -37,34 +41,40 @@ def fit_run(
 
     Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
     the same recipe and data is loaded, and an interrupted one continued. Raises ArtifactError if ``out``
-    exists without ``resume``, or holds a run of something else, and LeakError.
+    exists without ``resume``, or holds a run of something else, LeakError, and WriteConflict where another process
+    writes this run.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("training runs in one process so far: accelerate launch --num_processes 1")
-    folder = Path(out)
-    work = work_dir(folder)
+    folder = named(Path(out))
     mark = {"recipe": complete_recipe(recipe).to_yaml(), "split": split.hash}
-    if folder.exists():
-        return _finished(folder, mark, resume=resume)
-    leaks = guard(split, allow=allow_leaks)
-    model = from_recipe(recipe)
-    _claim(work, mark, resume=resume)
-    try:
-        model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
-        model.histories = data.histories
-        model.metadata["split"] = {"name": split.name, "hash": split.hash}
-        model.metadata["leaks"] = leaks
-        model.save(folder, split=split)
-    except BaseException:
-        # Without a checkpoint there is nothing to continue, and a second try must not be refused.
-        if not _has_checkpoint(work):
-            log.warning(
-                "%s: it ended before the first checkpoint: nothing is kept, a second try starts anew", folder
-            )
-            shutil.rmtree(work, ignore_errors=True)
-        raise
-    shutil.rmtree(work)
-    return model
+    with exclusive(folder):
+        if folder.exists():
+            return _finished(folder, mark, resume=resume)
+        leaks = guard(split, allow=allow_leaks)
+        model, work = from_recipe(recipe), work_dir(folder)
+        _claim(work, mark, resume=resume)
+        try:
+            model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
+            model.histories = data.histories
+            model.metadata["split"] = {"name": split.name, "hash": split.hash}
+            model.metadata["leaks"] = leaks
+            model.save(folder, split=split)
+        except BaseException:
+            # Without a checkpoint there is nothing to continue, and a second try must not be refused.
+            if not is_resumable(folder):
+                log.warning(
+                    "%s: it ended before the first checkpoint: nothing is kept, a second try starts anew", folder
+                )
+                shutil.rmtree(work, ignore_errors=True)
+            raise
+        shutil.rmtree(work)
+        return model
+
+
+def is_resumable(out: str | Path) -> bool:
+    """Whether an unfinished run has a checkpoint to continue from."""
+    return _has_checkpoint(work_dir(named(Path(out))))
 
 
 def work_dir(out: Path) -> Path:
@@ -132,6 +142,7 @@ def _finished(folder: Path, mark: dict[str, str], *, resume: bool) -> Recommende
     if not resume:
         raise ArtifactError(f"{folder} exists already; choose another --out, remove it, or pass --resume")
     manifest = artifact.read(folder)
+    check_metadata(manifest.metadata, folder)
     with fitted_before(folder):
         # Fields that came later have their defaults.
         written = complete_recipe(Recipe.load(folder / "recipe.yaml"))
@@ -148,11 +159,15 @@ def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:
         if not resume:
             raise ArtifactError(f"{work} holds an interrupted run: pass --resume to continue it, or remove it")
         try:
-            _same(json.loads(note.read_text(encoding="utf-8")), mark, work)
+            _same(read_json(note), mark, work)
             if not _has_checkpoint(work):
                 log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             return
-        except (OSError, ValueError):  # killed before it was written: nothing is there to continue
+        except (
+            OSError,
+            UnreadableError,
+            AttributeError,
+        ):  # killed before it was written: nothing is there to continue
             log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             shutil.rmtree(work)
     work.mkdir(parents=True)
@@ -160,7 +175,9 @@ def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:
 
 
 def _has_checkpoint(work: Path) -> bool:
-    return any(work.glob("checkpoint-*/trainer_state.json"))
+    from llmrec.training.checkpoints import SEAL
+
+    return any(work.glob(f"checkpoint-*/{SEAL}"))
 
 
 def _same(made: dict[str, str], mark: dict[str, str], folder: Path) -> None:

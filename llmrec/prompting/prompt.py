@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from jinja2 import StrictUndefined, Template, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmrec.errors import PromptError
+from llmrec.prompting.templates import bad_template, template, variables_of
+from llmrec.resources.bounded import UnreadableError, read_yaml
 from llmrec.resources.shipped import folder
 
 Part = Literal["system", "user", "answer"]
 Language = Literal["en", "zh"]
 
 _PARTS: tuple[Part, ...] = get_args(Part)
-
-# Titles are values, never template text, so code in them is never executed. Nothing is HTML-escaped: a
-# prompt is plain text, and the tokenizer's own chat template adds the markup.
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 
 
 class Prompt(BaseModel):
@@ -36,7 +33,7 @@ class Prompt(BaseModel):
     name: str = Field(min_length=1)
     description: str = Field(min_length=1)
     language: Language
-    variables: tuple[str, ...] = ()
+    variables: tuple[Annotated[str, Field(pattern="^[a-zA-Z]\\w*$")], ...] = ()
     system: str | None = None
     user: str | None = None
     answer: str | None = None
@@ -50,9 +47,9 @@ class Prompt(BaseModel):
         """
         path = _find(name, language)
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise PromptError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+            values = read_yaml(path)
+        except UnreadableError as error:
+            raise PromptError(f"{path} is not YAML: {error}") from error
         if not isinstance(values, dict):
             raise PromptError(f"{path} holds no mapping of fields; see prompts/README.md")
         return cls.of(values, source=str(path))
@@ -66,14 +63,14 @@ class Prompt(BaseModel):
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
             problem = "no such field" if first["type"] == "extra_forbidden" else first["msg"]
-            raise PromptError(f"{source}: {field}: {problem} (got {first['input']!r})") from error
+            raise PromptError(f"{source}: {field}: {problem} (got {first['input']!r:.100})") from error
         prompt._check(source)
         return prompt
 
     def render(self, part: Part, **values: object) -> str:
         """Fill in one part. Raises PromptError for an absent part and for missing or undeclared values."""
-        template = self._templates.get(part)
-        if template is None:
+        render = self._templates.get(part)
+        if render is None:
             has = ", ".join(self._templates)
             raise PromptError(f"prompt '{self.name}' has no part '{part}'; it has {has}")
         unknown = sorted(set(values) - set(self.variables))
@@ -81,8 +78,8 @@ class Prompt(BaseModel):
             declared = ", ".join(self.variables) or "none"
             raise PromptError(f"prompt '{self.name}' declares no variable '{unknown[0]}'; it has: {declared}")
         try:
-            return template.render(**values)
-        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            return render(**values)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
             raise PromptError(f"prompt '{self.name}', part '{part}': {error}") from error
 
     def messages(self, **values: object) -> list[dict[str, str]]:
@@ -105,9 +102,11 @@ class Prompt(BaseModel):
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
     @cached_property
-    def _templates(self) -> dict[Part, Template]:
+    def _templates(self) -> dict[Part, Callable[..., str]]:
+        # Titles are values, never template text, so code in them is never executed. Nothing is HTML-escaped: a
+        # prompt is plain text, and the tokenizer's own chat template adds the markup.
         texts = {part: getattr(self, part) for part in _PARTS}
-        return {part: _ENVIRONMENT.from_string(text) for part, text in texts.items() if text is not None}
+        return {part: template(text) for part, text in texts.items() if text is not None}
 
     def _check(self, source: str) -> None:
         texts = [(part, getattr(self, part)) for part in _PARTS if getattr(self, part) is not None]
@@ -125,11 +124,10 @@ class Prompt(BaseModel):
                 raise PromptError(f"{source}: examples.{number}: {error}") from error
 
     def _check_part(self, part: Part, text: str, source: str) -> None:
-        try:
-            used = meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
-        except TemplateError as error:
-            raise PromptError(f"{source}: {part}: bad template: {error}") from error
-        undeclared = sorted(used - set(self.variables))
+        problem = bad_template(text)
+        if problem:
+            raise PromptError(f"{source}: {part}: bad template: {problem}")
+        undeclared = sorted(variables_of(text) - set(self.variables))
         if undeclared:
             raise PromptError(f"{source}: {part}: '{undeclared[0]}' is used but not in variables; add it")
 

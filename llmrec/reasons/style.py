@@ -14,6 +14,7 @@ from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import ArtifactError, DataError
+from llmrec.llm.adapter_files import SavedAdapter, save_adapter
 from llmrec.llm.chat import Chat
 from llmrec.prompting import Prompt, one_line
 from llmrec.training.batching import IGNORE, Batch, pack
@@ -32,7 +33,12 @@ class StyleWriter:
     """Writes explanations from profiles: by a base LLM as it is, or with a style that ``fit_style`` learned."""
 
     def __init__(
-        self, base: str, *, adapter: Path | None = None, prompt: Prompt | None = None, max_new_tokens: int = 96
+        self,
+        base: str,
+        *,
+        adapter: SavedAdapter | None = None,
+        prompt: Prompt | None = None,
+        max_new_tokens: int = 96,
     ) -> None:
         self.prompt = prompt or Prompt.load("explain-profile")
         self.chat = Chat(base, adapter=adapter, max_new_tokens=max_new_tokens)
@@ -44,8 +50,10 @@ class StyleWriter:
         kind = artifact.read(path).kind
         if kind != KIND:
             raise ArtifactError(f"{path} holds a {kind} model, not a learned style")
-        prompt = Prompt.load(path / "prompt.yaml")
-        return cls(Recipe.load(path / "recipe.yaml").backbone.base, adapter=path / "adapter", prompt=prompt)
+        with artifact.reading(path):
+            prompt, recipe = Prompt.load(path / "prompt.yaml"), Recipe.load(path / "recipe.yaml")
+        adapter = SavedAdapter(path / "adapter", recipe.lora)
+        return cls(recipe.backbone.base, adapter=adapter, prompt=prompt)
 
     def write(self, table: object) -> list[str]:
         """Write one explanation, on one line, for each row of ``profile, title, item``; deterministic."""
@@ -62,7 +70,7 @@ def fit_style(
     Only the tokens of the explanation are learned. A triple longer than ``history.max_tokens`` is left out
     and counted in the manifest. Raises DataError for missing columns or no triple that fits.
     """
-    from llmrec.llm.backbone import add_adapter, load_backbone, save_adapter
+    from llmrec.llm.backbone import add_adapter, load_backbone
     from llmrec.llm.weights import identity_of
     from llmrec.runtime import device_name, measured, seed_everything
 

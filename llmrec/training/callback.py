@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -12,7 +13,7 @@ from transformers.trainer_callback import ExportableState, TrainerControl, Train
 from llmrec.config import TrainConfig
 from llmrec.errors import TrainingError
 from llmrec.training.advice import diverged
-from llmrec.training.checkpoints import append_row, best_file, save_trainable
+from llmrec.training.checkpoints import append_row, best_file, save_trainable, seal
 from llmrec.training.job import TrainingJob
 
 SAVE_EVERY_SECONDS = 60.0
@@ -109,6 +110,7 @@ class EpochCallback(TrainerCallback, ExportableState):
         return len(later) >= self.settings.patience
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         keep = {best_file(self.job.work_dir, self.job.best()).name} if self.job.log else set()
         for path in self.job.work_dir.glob("best-*.safetensors"):
             if path.name not in keep:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from llmrec.errors import TrainingError
+from llmrec.resources.cache import sha256_of
+
+log = logging.getLogger(__name__)
 
 NamedTensors = dict[str, torch.Tensor]
 WEIGHTS = "trainable.safetensors"
+SEAL = "whole.json"  # in a checkpoint: its files' sizes and hashes, written last
 NEXT_ITEM = ("valid_ndcg@10",)  # the column of a log that says which epoch is best
 
 
@@ -23,8 +29,18 @@ def trainable_state(network: torch.nn.Module | None) -> NamedTensors:
 
 
 def save_trainable(network: torch.nn.Module | None, path: Path) -> None:
-    """Write what training changes."""
-    save_file(trainable_state(network), path)
+    """Write what training changes, whole or not at all."""
+    unfinished = path.with_suffix(".new")
+    save_file(trainable_state(network), unfinished)
+    unfinished.replace(path)
+
+
+def read_trainable(path: Path) -> NamedTensors:
+    """Read what ``save_trainable`` wrote. Raises TrainingError for a damaged file."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise TrainingError(f"{path} is damaged ({error}); remove {path.parent.name} and train again") from error
 
 
 def load_trainable(network: torch.nn.Module | None, state: NamedTensors) -> None:
@@ -45,15 +61,35 @@ def _changing(network: torch.nn.Module | None) -> NamedTensors:
     return trained | {name: value for name, value in network.named_buffers() if name in buffers}
 
 
+def seal(checkpoint: Path) -> None:
+    """Note the size and hash of every file of a checkpoint that has just been written."""
+    files = {path.name: [path.stat().st_size, sha256_of(path)] for path in sorted(checkpoint.iterdir())}
+    unfinished = checkpoint / f".{SEAL}"
+    unfinished.write_text(json.dumps(files), encoding="utf-8")
+    unfinished.replace(checkpoint / SEAL)
+
+
 def last_checkpoint(work_dir: Path) -> Path | None:
-    """Return the newest complete checkpoint. Its ``trainer_state.json`` is written last: others are removed."""
-    folders = sorted(work_dir.glob("checkpoint-*"), key=lambda path: -int(path.name.rsplit("-", 1)[1]))
-    for path in folders:
-        try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+    """Return the newest checkpoint that is whole. Newer ones, which a kill or a full disk has cut, are removed."""
+    numbered = [path for path in work_dir.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
+    for path in sorted(numbered, key=lambda path: -int(path.name.rpartition("-")[2])):
+        problem = _problem(path)
+        if problem is None:
             return path
-        except (OSError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
+        log.warning("%s is passed over: %s", path, problem)
+        shutil.rmtree(path, ignore_errors=True)
+    return None
+
+
+def _problem(checkpoint: Path) -> str | None:
+    """Say why a checkpoint is not whole; None for a whole one."""
+    try:
+        files = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        for name, (size, sha256) in files.items():
+            if (checkpoint / name).stat().st_size != size or sha256_of(checkpoint / name) != sha256:
+                return f"{name} changed since it was written"
+    except (OSError, ValueError, AttributeError, TypeError):
+        return "it was not written to its end"
     return None
 
 
@@ -75,9 +111,12 @@ def best_file(work_dir: Path, row: dict[str, Any]) -> Path:
 def restore_log(work_dir: Path, step: int) -> list[dict[str, Any]]:
     """Read the log up to ``step`` and drop later rows from it: they will be trained again."""
     path = work_dir / "train_log.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = [json.loads(line) for line in lines if line.endswith("}")]
-    rows = [row for row in rows if row["step"] <= step]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    try:
+        rows = [json.loads(line) for line in lines if line.endswith("}")]
+        rows = [row for row in rows if row["step"] <= step]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{path} is damaged ({error}); remove {work_dir.name} and train again") from error
     whole = path.with_suffix(".new")  # a kill in the middle of this must not cost the log
     whole.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     whole.replace(path)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file
 from transformers import Trainer, TrainingArguments
 
 from llmrec.config import TrainConfig
@@ -21,6 +20,7 @@ from llmrec.training.checkpoints import (
     best_file,
     last_checkpoint,
     load_trainable,
+    read_trainable,
     restore_log,
     save_trainable,
 )
@@ -66,7 +66,7 @@ class _JobTrainer(Trainer):
         save_trainable(self.model, folder / WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_trainable(self.model, load_file(Path(resume_from_checkpoint) / WEIGHTS))
+        load_trainable(self.model, read_trainable(Path(resume_from_checkpoint) / WEIGHTS))
 
 
 def train(
@@ -108,7 +108,7 @@ def train(
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         job.progress.stop()
-    load_trainable(network, load_file(best_file(job.work_dir, job.best())))
+    load_trainable(network, read_trainable(best_file(job.work_dir, job.best())))
     network.eval()
     seconds = sum(row["seconds"] for row in job.log)
     tokens = sum(row["tokens"] for row in job.log)

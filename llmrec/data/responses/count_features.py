@@ -72,7 +72,7 @@ class CountFeatures:
     @property
     def size(self) -> int:
         """How many features there are."""
-        return self.n_user + 2 + 3 * len(self.names)
+        return n_features(len(self.names))
 
     @property
     def columns(self) -> list[str]:
@@ -129,6 +129,11 @@ class CountFeatures:
         """Means of the columns [n, columns], shrunk towards those of all events."""
         counts, sums = totals[:, 2::2], totals[:, 3::2]
         return np.asarray((sums + SHRINK * self.means[1:]) / (counts + SHRINK))
+
+
+def n_features(n_columns: int) -> int:
+    """How many features there are of a user, an item and a pair where so many columns are counted."""
+    return 4 + 8 * n_columns
 
 
 @dataclass(frozen=True, eq=False)

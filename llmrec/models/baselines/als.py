@@ -9,7 +9,7 @@ import numpy as np
 from llmrec.arrays import Float32s, Float64s, Int32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
-from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.tensors import floats, read_tensors, write_tensors
 from llmrec.runtime import extra
 
 
@@ -81,6 +81,8 @@ class ALSRecommender(Recommender):
         write_tensors(folder / "model.safetensors", {"items": self._items, "share": self._share})
 
     def _load(self, folder: Path) -> None:
-        tensors = read_tensors(folder / "model.safetensors")
+        n = len(self.catalog)
+        expected = {"items": floats(n, None), "share": floats(n)}
+        tensors = read_tensors(folder / "model.safetensors", expected)
         self._take_factors(tensors["items"])
         self._share = tensors["share"]

@@ -10,7 +10,7 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
-from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.tensors import are_codes, are_offsets, floats, integers, read_tensors, require, write_tensors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -72,9 +72,20 @@ class ItemKNNRecommender(Recommender):
         write_tensors(folder / "model.safetensors", {**tensors, "share": self._share})
 
     def _load(self, folder: Path) -> None:
-        tensors = read_tensors(folder / "model.safetensors")
+        path, n = folder / "model.safetensors", len(self.catalog)
+        expected = {
+            "indptr": integers(n + 1),
+            "indices": integers(None),
+            "values": floats(None),
+            "share": floats(n),
+        }
+        tensors = read_tensors(path, expected)
         self._indptr, self._indices = tensors["indptr"], tensors["indices"]
         self._values, self._share = tensors["values"], tensors["share"]
+        # scipy looks at memory that is not there where they are not.
+        require(len(self._values) == len(self._indices), path, "its neighbours have no similarity each")
+        require(are_offsets(self._indptr, len(self._indices)), path, "'indptr' does not divide the neighbours")
+        require(are_codes(self._indices, n), path, "a neighbour is no item")
 
 
 def recency_weights(sequences: Sequences, half_life: float, *, n_items: int) -> csr_array:

@@ -10,7 +10,16 @@ import numpy as np
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
-from llmrec.models.tensors import Tensors, read_tensors, write_tensors
+from llmrec.models.tensors import (
+    Tensors,
+    are_codes,
+    are_offsets,
+    floats,
+    integers,
+    read_tensors,
+    require,
+    write_tensors,
+)
 
 
 class _Chain(NamedTuple):
@@ -62,12 +71,22 @@ class MarkovRecommender(Recommender):
         write_tensors(folder / "model.safetensors", tensors)
 
     def _load(self, folder: Path) -> None:
-        tensors = read_tensors(folder / "model.safetensors")
+        path, n, lengths = (
+            folder / "model.safetensors",
+            len(self.catalog),
+            range(1, self.recipe.counting.order + 1),
+        )
+        kinds = dict.fromkeys(("contexts", "starts", "following"), integers(None)) | {"share": floats(None)}
+        expected = {f"{name}_{length}": kind for length in lengths for name, kind in kinds.items()}
+        tensors = read_tensors(path, {"share": floats(n), **expected})
         self._share = tensors["share"]
-        self._chains = [
-            _Chain(*(tensors[f"{name}_{length}"] for name in _Chain._fields))
-            for length in range(1, self.recipe.counting.order + 1)
-        ]
+        self._chains = [_Chain(*(tensors[f"{name}_{length}"] for name in _Chain._fields)) for length in lengths]
+        for chain in self._chains:
+            require(len(chain.starts) == len(chain.contexts) + 1, path, "a context has no following items")
+            require(are_offsets(chain.starts, len(chain.following)), path, "'starts' does not divide what follows")
+            require(len(chain.share) == len(chain.following), path, "what follows has no share each")
+            require(are_codes(chain.following, n), path, "a following item is none")
+            require(bool((np.diff(chain.contexts) > 0).all()), path, "the contexts are not in order")
 
 
 def _chain(sequences: Sequences, length: int, n_items: int) -> _Chain:

@@ -11,7 +11,7 @@ from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM, TIME
 from llmrec.errors import DataError
 from llmrec.models.base import Recommender
-from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.tensors import floats, read_tensors, require, write_tensors
 
 
 class PopularityRecommender(Recommender):
@@ -30,7 +30,9 @@ class PopularityRecommender(Recommender):
         write_tensors(folder / "model.safetensors", {"counts": self._counts})
 
     def _load(self, folder: Path) -> None:
-        self._counts = read_tensors(folder / "model.safetensors")["counts"]
+        path = folder / "model.safetensors"
+        self._counts = read_tensors(path, {"counts": floats(len(self.catalog))})["counts"]
+        require(bool((self._counts >= 0).all()), path, "a count is negative")
 
 
 class RecentRecommender(PopularityRecommender):

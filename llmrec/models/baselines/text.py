@@ -10,7 +10,7 @@ from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_knn import recency_weights
-from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.tensors import floats, read_tensors, write_tensors
 from llmrec.models.text_encodings import encode_catalog
 
 
@@ -47,5 +47,7 @@ class TextRecommender(Recommender):
         write_tensors(folder / "model.safetensors", {"vectors": self._vectors, "share": self._share})
 
     def _load(self, folder: Path) -> None:
-        tensors = read_tensors(folder / "model.safetensors")
+        n = len(self.catalog)
+        expected = {"vectors": floats(n, None), "share": floats(n)}
+        tensors = read_tensors(folder / "model.safetensors", expected)
         self._vectors, self._share = tensors["vectors"], tensors["share"]

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
-from llmrec.llm.encodings import HistoryEncoding
+from llmrec.llm.encodings import HistoryEncoding, encoding_named
 from llmrec.llm.serialize import Serializer
 from llmrec.models.responses.fields import EventFields
+from llmrec.models.tensors import Expected, expected_state
 from llmrec.models.text_encodings import TextEncodings
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
@@ -67,6 +69,26 @@ def build_encoder(
         min(history.max_tokens, limit),
         settings.batch_tokens,
     )
+
+
+def head_parameters(network: NextItemNetwork) -> dict[str, torch.nn.Parameter]:
+    """Return what is trained besides the adapter, by name."""
+    return {name: value for name, value in network.named_parameters() if not name.startswith("model.")}
+
+
+def expected_head(
+    recipe: Recipe, adapted: PeftModel, *, encodings: TextEncodings, counts: Float32s, fields: EventFields
+) -> dict[str, Expected]:
+    """Return the dtypes and shapes that a saved head has, by name, without memory for a head of that size."""
+    import torch
+
+    from llmrec.models.llm.network import NextItemNetwork
+
+    texts = torch.from_numpy(encodings.texts)
+    with torch.device("meta"):
+        network = NextItemNetwork(adapted, texts, torch.from_numpy(counts), recipe.head)
+        _add_parts(network, recipe, fields, encoding_named(recipe.history.encoding))
+    return expected_state(head_parameters(network))
 
 
 def _losses(recipe: Recipe, counts: Float32s) -> Losses:

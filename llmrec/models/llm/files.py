@@ -7,40 +7,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import yaml
 
+from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Catalog
 from llmrec.errors import ArtifactError
+from llmrec.llm.adapter_files import SavedAdapter, load_adapter, save_adapter
 from llmrec.llm.encodings import encoding_named
-from llmrec.models.llm.build import build_encoder
+from llmrec.models.llm.build import build_encoder, expected_head, head_parameters
 from llmrec.models.llm.prepare import event_tokens_of, tokenized
 from llmrec.models.llm.state import HistoryPrompts, LLMState
+from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields, write_fields
-from llmrec.models.tensors import Tensors, read_tensors, write_tensors
+from llmrec.models.tensors import Tensors, floats, read_tensor, read_tensors, require, write_tensors
 from llmrec.models.text_encodings import TextEncodings
 from llmrec.prompting.prompt import Prompt
-from llmrec.retrieval.index import ItemIndex
+from llmrec.resources.bounded import UnreadableError, read_yaml_documents
 
 if TYPE_CHECKING:
-    import torch
+    from peft import PeftModel
 
     from llmrec.models.llm.network import NextItemNetwork
 
-STATISTICS = ("text_mean", "text_scale", "counts")  # beside the trained values in head.safetensors
+STATISTICS = ("text_mean", "text_scale", "counts")  # beside the trained values in HEAD
+HEAD, EMBEDDINGS = "head.safetensors", "embeddings.safetensors"
+SAME = 0.99  # the least cosine of a saved item vector and the one by the saved weights, maybe of another device
 
 
 def write_llm(state: LLMState, folder: Path, *, base: str) -> None:
     """Write everything that ``read_llm`` needs; ``base`` is what the recipe calls the base model."""
-    from llmrec.llm.backbone import save_adapter
-
     network, encodings = state.encoder.network, state.encodings
     save_adapter(network.model, folder / "adapter", base=base)
     scale = np.array([encodings.scale], dtype=np.float32)
     statistics: Tensors = dict(zip(STATISTICS, (encodings.mean, scale, state.counts), strict=True))
-    write_tensors(folder / "head.safetensors", head_arrays(network) | statistics)
+    write_tensors(folder / HEAD, head_arrays(network) | statistics)
     vectors: Tensors = {"texts": encodings.texts, "items": state.items.vectors}
-    write_tensors(folder / "embeddings.safetensors", vectors)
+    write_tensors(folder / EMBEDDINGS, vectors)
     state.items.index.save(folder / "index.faiss")
     _write_prompts(folder / "prompt.yaml", state.prompts)
     write_fields(state.fields, folder)
@@ -52,48 +54,72 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base_identity: s
     Raises ArtifactError for files of another version, and for a base model whose weights are not those that the
     run was trained on, ``base_identity``.
     """
-    from llmrec.llm.backbone import load_adapter, load_backbone, merge
+    from llmrec.llm.backbone import load_backbone, merge
     from llmrec.llm.weights import identity_of
     from llmrec.models.llm.indexed_items import IndexedItems
 
-    prompts = _read_prompts(folder / "prompt.yaml")
+    prompts = _read_prompts(folder / "prompt.yaml", recipe)
     fields = read_fields(folder, recipe, n_items=len(catalog))
-    head = read_tensors(folder / "head.safetensors")
-    mean, scale, counts = (head.pop(name) for name in STATISTICS)
-    texts = read_tensors(folder / "embeddings.safetensors")["texts"]
-    encodings = TextEncodings(texts, mean, float(scale[0]))
+    encodings, vectors = _read_encodings(folder, recipe, n_items=len(catalog))
     base, tokenizer = load_backbone(recipe.backbone)
     name = recipe.backbone.base
     identity = identity_of(name, base)
     if identity != base_identity:
         raise ArtifactError(f"{folder} was trained on another '{name}': {base_identity}, here it is {identity}")
+    adapted = load_adapter(base, SavedAdapter(folder / "adapter", recipe.lora))
+    head, counts = _read_head(folder, recipe, adapted, encodings, fields)
     serializer = tokenized(catalog, prompts, tokenizer, encoding=encoding_named(recipe.history.encoding))
     encoder = build_encoder(
         recipe,
-        load_adapter(base, folder / "adapter"),
+        adapted,
         tokenizer=tokenizer,
         serializer=replace(serializer, events=event_tokens_of(prompts, fields, tokenizer)),
         encodings=encodings,
         counts=counts,
         fields=fields,
     )
-    _check_names(head, encoder.network, folder / "head.safetensors")
     put_head(encoder.network, head)
     merge(encoder.network.eval().model)
-    items = replace(IndexedItems.of(encoder.network), index=ItemIndex.load(folder / "index.faiss"))
+    items = IndexedItems.of(encoder.network)
+    cosines = (items.vectors * vectors).sum(axis=1)
+    require(bool((cosines > SAME).all()), folder / EMBEDDINGS, "its vectors are not of this run's weights")
+    items.index.check(folder / "index.faiss")
     return LLMState(identity, catalog, prompts, fields, encodings, counts, encoder, items)
+
+
+def _read_encodings(folder: Path, recipe: Recipe, *, n_items: int) -> tuple[TextEncodings, Float32s]:
+    """Read the item texts' encodings, and the item vectors, [n_items, width] and [n_items, dim]."""
+    expected = {"texts": floats(n_items, None), "items": floats(n_items, recipe.head.dim)}
+    tensors, path = read_tensors(folder / EMBEDDINGS, expected), folder / HEAD
+    mean = read_tensor(path, "text_mean", floats(tensors["texts"].shape[1]))
+    scale = float(read_tensor(path, "text_scale", floats(1))[0])
+    require(scale > 0, path, f"'text_scale' is {scale}")
+    return TextEncodings(tensors["texts"], mean, scale), tensors["items"]
+
+
+def _read_head(
+    folder: Path, recipe: Recipe, adapted: PeftModel, encodings: TextEncodings, fields: EventFields
+) -> tuple[Tensors, Float32s]:
+    """Read the trained values besides the adapter's, and how many training events each item has."""
+    path, n_items = folder / HEAD, len(encodings.texts)
+    counts = read_tensor(path, "counts", floats(n_items))
+    require(bool((counts >= 0).all() and counts.any()), path, "'counts' are none")
+    trained = expected_head(recipe, adapted, encodings=encodings, counts=counts, fields=fields)
+    others = {"text_mean": floats(None), "text_scale": floats(1), "counts": floats(n_items)}
+    head = read_tensors(path, others | trained)
+    return {name: head[name] for name in trained}, counts
 
 
 def head_arrays(network: NextItemNetwork) -> Tensors:
     """Return the trained values besides the adapter's, by name."""
-    return {name: value.detach().cpu().numpy() for name, value in _head_parameters(network).items()}
+    return {name: value.detach().cpu().numpy() for name, value in head_parameters(network).items()}
 
 
 def put_head(network: NextItemNetwork, arrays: Tensors) -> None:
     """Copy trained values in; rows of items that came later stay as they are."""
     import torch
 
-    parameters = _head_parameters(network)
+    parameters = head_parameters(network)
     with torch.no_grad():
         for name, array in arrays.items():
             values = torch.from_numpy(array)
@@ -103,23 +129,17 @@ def put_head(network: NextItemNetwork, arrays: Tensors) -> None:
                 parameters[name].copy_(values)
 
 
-def _check_names(arrays: Tensors, network: NextItemNetwork, path: Path) -> None:
-    differ = arrays.keys() ^ _head_parameters(network).keys()
-    if differ:
-        raise ArtifactError(
-            f"{path} was written by another version of llmrec: only one has {min(differ)}; fit it again"
-        )
-
-
-def _head_parameters(network: NextItemNetwork) -> dict[str, torch.nn.Parameter]:
-    return {name: value for name, value in network.named_parameters() if not name.startswith("model.")}
-
-
 def _write_prompts(path: Path, prompts: HistoryPrompts) -> None:
     used = [prompts.history, prompts.item, *([prompts.event] if prompts.event else [])]
     path.write_text("---\n".join(prompt.to_yaml() for prompt in used), encoding="utf-8")
 
 
-def _read_prompts(path: Path) -> HistoryPrompts:
-    documents = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+def _read_prompts(path: Path, recipe: Recipe) -> HistoryPrompts:
+    try:
+        documents = list(read_yaml_documents(path))
+    except (UnreadableError, OSError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
+    wanted = 3 if recipe.history.events else 2
+    require(len(documents) == wanted, path, f"it holds {len(documents)} prompts, not {wanted}")
+    require(all(isinstance(document, dict) for document in documents), path, "a prompt has no fields")
     return HistoryPrompts(*(Prompt.of(document, source=str(path)) for document in documents))

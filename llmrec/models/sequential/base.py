@@ -10,10 +10,9 @@ import numpy as np
 
 from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.errors import ArtifactError
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
-from llmrec.models.tensors import read_tensors, write_tensors
+from llmrec.models.tensors import expected_state, read_tensors, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded, plan
 
 if TYPE_CHECKING:
@@ -122,12 +121,12 @@ class SequentialRecommender(Recommender):
     def _load(self, folder: Path) -> None:
         import torch
 
+        with torch.device("meta"):  # the sizes in the recipe take no memory until the file proves to have them
+            self.network = self._network()
+            self._add_parts()
+        tensors = read_tensors(folder / "model.safetensors", expected_state(self.network.state_dict()))
         self.network = self._network()
         self._add_parts()
-        state = {k: torch.from_numpy(v) for k, v in read_tensors(folder / "model.safetensors").items()}
-        try:
-            self.network.load_state_dict(state)
-        except RuntimeError as error:
-            raise ArtifactError(f"{folder / 'model.safetensors'} is not of this recipe's network") from error
+        self.network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
         self.network.eval()
         self.train_log = read_log(folder)

@@ -15,7 +15,7 @@ from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.labels import batch_labels
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
-from llmrec.models.tensors import read_tensors
+from llmrec.models.tensors import floats, read_tensor
 from llmrec.models.text_encodings import TextEncodings, encode_catalog
 from llmrec.training.batching import (
     Batch,
@@ -174,7 +174,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
     def _load(self, folder: Path) -> None:
         self.fields = read_fields(folder, self.recipe, n_items=len(self.catalog))
         if self.over == "texts":
-            self._texts = read_tensors(folder / "model.safetensors")["texts"]
+            self._texts = read_tensor(folder / "model.safetensors", "texts", floats(len(self.catalog), None))
         super()._load(folder)
 
 

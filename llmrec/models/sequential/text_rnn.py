@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from llmrec.data import Dataset, Fold
 from llmrec.models.sequential.base import SequentialRecommender
-from llmrec.models.tensors import read_tensors
+from llmrec.models.tensors import floats, read_tensor
 from llmrec.models.text_encodings import TextEncodings, encode_catalog
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class TextSequentialRecommender(SequentialRecommender):
         )
 
     def _load(self, folder: Path) -> None:
-        self._texts = read_tensors(folder / "model.safetensors")["texts"]
+        self._texts = read_tensor(folder / "model.safetensors", "texts", floats(len(self.catalog), None))
         super()._load(folder)
 
 

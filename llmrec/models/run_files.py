@@ -1,0 +1,110 @@
+"""What every run directory holds besides the model's own files: its items, the known histories and the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, StrictInt, StrictStr, ValidationError
+
+from llmrec.artifact import MANIFEST
+from llmrec.data import Catalog, Histories
+from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, TIME, TITLE, USER
+from llmrec.errors import ArtifactError
+from llmrec.models.tensors import require
+from llmrec.resources.bounded import UnreadableError, read_table
+
+ITEMS, HISTORIES = "items.parquet", "histories.parquet"
+ROW = "row"
+
+
+class _Data(BaseModel):
+    name: StrictStr
+    fingerprint: StrictStr
+    events: StrictInt
+
+
+class _Split(BaseModel):
+    name: StrictStr
+    hash: StrictStr
+
+
+class _Weights(BaseModel):
+    name: StrictStr
+    identity: StrictStr
+
+
+class _Metadata(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    seed: StrictInt
+    data: _Data
+    exclude_seen: StrictBool
+    cost: dict[StrictStr, StrictStr | FiniteFloat] = {}
+    split: _Split | None = None
+    base: _Weights | None = None
+    encoder: _Weights | None = None
+    added_items: StrictInt = 0
+
+
+def check_metadata(metadata: Mapping[str, Any], folder: Path) -> None:
+    """Raise ArtifactError where a run's manifest lacks something that models and reports read."""
+    try:
+        _Metadata.model_validate(metadata)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ArtifactError(
+            f"{folder / MANIFEST} is damaged ({field}: {first['msg']}); restore it or train again"
+        ) from error
+
+
+def write_items(catalog: Catalog, folder: Path) -> None:
+    """Write the catalog; each row has its number, which is also that of its row in the model's arrays."""
+    catalog.table.with_columns(pl.Series(ROW, np.arange(len(catalog), dtype=np.int32))).write_parquet(
+        folder / ITEMS
+    )
+
+
+def read_items(folder: Path) -> Catalog:
+    """Read the catalog. Raises ArtifactError for a damaged one, and for rows in another order than the model's."""
+    path = folder / ITEMS
+    table = _table(path)
+    for name in (ITEM, TITLE):
+        require(table.schema.get(name) == pl.String and not table[name].null_count(), path, f"'{name}' is no text")
+    require(table.height > 0, path, "it holds no item")
+    require(table[ITEM].is_unique().all(), path, "an item has several rows")
+    rows = table.get_column(ROW, default=pl.Series(ROW, []))
+    in_order = rows.dtype == pl.Int32 and rows.equals(pl.Series(ROW, np.arange(table.height, dtype=np.int32)))
+    require(in_order, path, "its rows are not in the order of the model's weights")
+    return Catalog(table.drop(ROW))
+
+
+def read_histories(folder: Path) -> Histories:
+    """Read what is known of each user. Raises ArtifactError."""
+    path = folder / HISTORIES
+    events = _table(path)
+    for name in (USER, ITEM):
+        require(
+            events.schema.get(name) == pl.String and not events[name].null_count(), path, f"'{name}' is no text"
+        )
+    for name, dtype in events.schema.items():
+        column = events[name]
+        if name == TIME:
+            require(dtype.is_numeric() and not column.null_count(), path, f"'{name}' is no time")
+        if name == BEHAVIOR:
+            require(dtype in {pl.String, pl.Categorical, pl.Null}, path, f"'{name}' is no text")
+        if name in NUMBERS:
+            require(dtype.is_numeric() or dtype == pl.Null, path, f"'{name}' is no number")
+        require(not (dtype.is_float() and column.is_infinite().any()), path, f"'{name}' is infinite")
+    return Histories.from_events(events)
+
+
+def _table(path: Path) -> pl.DataFrame:
+    try:
+        return read_table(path)
+    except (UnreadableError, OSError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
