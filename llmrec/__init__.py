@@ -10,16 +10,31 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "Histories", "Recipe", "Split", "__version__", "evaluate", "explain", "load", "models"]
+__all__ = [
+    "Dataset",
+    "Histories",
+    "Recipe",
+    "Split",
+    "__version__",
+    "evaluate",
+    "explain",
+    "fit",
+    "load",
+    "models",
+    "provenance",
+]
 
+# Each public name's module and its name there.
 _HOMES = {
-    "Dataset": "llmrec.data",
-    "Histories": "llmrec.data",
-    "Split": "llmrec.data",
-    "Recipe": "llmrec.config",
-    "load": "llmrec.models",
-    "evaluate": "llmrec.evaluation",
-    "explain": "llmrec.reasons",
+    "Dataset": ("llmrec.data", "Dataset"),
+    "Histories": ("llmrec.data", "Histories"),
+    "Split": ("llmrec.data", "Split"),
+    "Recipe": ("llmrec.config", "Recipe"),
+    "fit": ("llmrec.models.runs", "fit_run"),
+    "load": ("llmrec.models", "load"),
+    "evaluate": ("llmrec.evaluation", "evaluate"),
+    "explain": ("llmrec.reasons", "explain"),
+    "provenance": ("llmrec.runtime", "provenance"),
 }
 
 if TYPE_CHECKING:
@@ -28,14 +43,17 @@ if TYPE_CHECKING:
     from llmrec.data import Dataset, Histories, Split
     from llmrec.evaluation import evaluate
     from llmrec.models import load
+    from llmrec.models.runs import fit_run as fit
     from llmrec.reasons import explain
+    from llmrec.runtime import provenance
 
 
 def __getattr__(name: str) -> object:
     if name == "models":
         return importlib.import_module("llmrec.models")
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        module, attribute = _HOMES[name]
+        return getattr(importlib.import_module(module), attribute)
     raise AttributeError(f"module 'llmrec' has no attribute '{name}'")
 
 

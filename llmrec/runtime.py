@@ -119,6 +119,11 @@ def versions() -> dict[str, str]:
     return installed
 
 
+def provenance() -> dict[str, dict[str, str] | dict[str, str | int]]:
+    """Return the machine and the versions that stand in every result."""
+    return {"machine": machine(), "versions": versions()}
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and torch."""
     from transformers import set_seed

@@ -14,6 +14,7 @@ import pytest
 import llmrec
 from llmrec import Recipe
 from llmrec.config import names
+from llmrec.data import toy_films
 from llmrec.models import from_recipe
 from llmrec.models.registry import SHIPPED
 from llmrec.prompting import Prompt
@@ -84,6 +85,17 @@ def test_all_is_what_is_public() -> None:
         if not name.startswith("_") and type(value).__name__ != "module"
     }
     assert bound - {"annotations", "TYPE_CHECKING"} <= set(llmrec.__all__)
+
+
+def test_a_run_is_fitted_by_a_public_name_and_says_where(tmp_path: Path) -> None:
+    data = toy_films(n_items=12, n_users=30)
+    split = llmrec.Split.leave_last_out(data)
+    model = llmrec.fit(Recipe(model="markov"), data, split, tmp_path / "run", progress=False)
+    assert (
+        llmrec.load(tmp_path / "run").recommend(split.test.histories).equals(model.recommend(split.test.histories))
+    )
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
+    assert llmrec.provenance() == {"machine": manifest["machine"], "versions": manifest["versions"]}
 
 
 def test_every_recommender_is_public_and_of_its_kind() -> None:
