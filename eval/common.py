@@ -21,10 +21,9 @@ from typing import Any
 import polars as pl
 import psutil
 
-from llmrec import Dataset
+from llmrec import Dataset, provenance
 from llmrec.evaluation import Report, ResponseReport
 from llmrec.resources.cache import replace_file
-from llmrec.runtime import machine, versions
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "eval" / "results"
@@ -110,8 +109,7 @@ def write_result(
         "name": path.stem,
         "date": datetime.date.today().isoformat(),
         "command": _command(),
-        "machine": source.machine if source else machine(),
-        "versions": source.versions if source else versions(),
+        **({"machine": source.machine, "versions": source.versions} if source else provenance()),
         "settings": settings or {},
         "sections": [{"title": title, "rows": list(rows)} for title, rows in (sections or {}).items()],
     }

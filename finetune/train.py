@@ -6,7 +6,6 @@ import argparse
 
 import llmrec
 from llmrec.data.splits import named
-from llmrec.models.runs import fit_run
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def main() -> None:
     args = parser.parse_args()
     data = llmrec.Dataset.load(args.data)
     recipe = llmrec.Recipe.load(args.recipe, set=args.set)
-    fit_run(recipe, data, named.find(args.split, data), args.out, resume=args.resume)
+    llmrec.fit(recipe, data, named.find(args.split, data), args.out, resume=args.resume)
 
 
 if __name__ == "__main__":

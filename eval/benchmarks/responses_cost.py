@@ -15,9 +15,8 @@ from statistics import median
 import polars as pl
 
 from eval.common import Row, arguments, open_data, write_result
-from llmrec import Dataset, Recipe, Split, evaluate
+from llmrec import Dataset, Recipe, Split, evaluate, fit
 from llmrec.models import LLMRecommender, Recommender
-from llmrec.models.runs import fit_run
 
 RECIPE = "smollm2-135m-events"
 VARIANTS = {
@@ -47,7 +46,7 @@ def timed(data: Dataset, pairs: int) -> list[Row]:
 def trained(data: Dataset, split: Split, variant: str, seed: int) -> Recommender:
     """Train to the end, or load the finished run."""
     recipe = Recipe.load(RECIPE, set=[f"name={variant}", f"seed={seed}", *VARIANTS[variant]])
-    return fit_run(recipe, data, split, Path("runs/responses_cost") / f"{variant}-{seed}", resume=True)
+    return fit(recipe, data, split, Path("runs/responses_cost") / f"{variant}-{seed}", resume=True)
 
 
 def main() -> None:

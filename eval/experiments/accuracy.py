@@ -14,10 +14,9 @@ import numpy as np
 from rich.console import Console
 
 from eval.common import Row, arguments, open_data, write_result
-from llmrec import Dataset, Histories, Recipe, Split, evaluate
+from llmrec import Dataset, Histories, Recipe, Split, evaluate, fit
 from llmrec.metrics import per_user
 from llmrec.models import Fusion, Ranker, Recommender
-from llmrec.models.runs import fit_run
 
 
 def shuffled(histories: Histories, seed: int) -> Histories:
@@ -43,7 +42,7 @@ def trained(recipe: str, data: Dataset, split: Split, *, seed: int, changes: lis
     """Train a recipe with a seed, or load the finished run. ``changes`` are RECIPE:KEY=VALUE."""
     fields = [change.removeprefix(f"{recipe}:") for change in changes if change.startswith(f"{recipe}:")]
     run = Path("runs/accuracy") / f"{data.name}-{recipe}-{seed}"
-    return fit_run(Recipe.load(recipe, set=[f"seed={seed}", *fields]), data, split, run, resume=True)
+    return fit(Recipe.load(recipe, set=[f"seed={seed}", *fields]), data, split, run, resume=True)
 
 
 def main() -> None:

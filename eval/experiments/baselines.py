@@ -13,9 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from eval.common import arguments, open_data, write_result
-from llmrec import Recipe, Split, evaluate, load
+from llmrec import Recipe, Split, evaluate, fit, load
 from llmrec.models import Fusion, Recommender
-from llmrec.models.runs import fit_run
 
 
 def main() -> None:
@@ -31,7 +30,7 @@ def main() -> None:
     for name in args.recipes:
         run = Path(name)
         new = Path("runs/baselines") / data.name / name
-        models[run.name] = load(run) if run.is_dir() else fit_run(Recipe.load(name), data, split, new, resume=True)
+        models[run.name] = load(run) if run.is_dir() else fit(Recipe.load(name), data, split, new, resume=True)
     if unknown := {name for pair in args.fuse for name in pair} - models.keys():
         parser.error(f"--fuse: no model {', '.join(sorted(unknown))}; there are {', '.join(models)}")
     fused = {f"{one} + {other}": Fusion.tuned(models[one], models[other], split.valid) for one, other in args.fuse}

@@ -12,10 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from eval.common import arguments, open_data, write_result
-from llmrec import Recipe, Split, evaluate, load
+from llmrec import Recipe, Split, evaluate, fit, load
 from llmrec.metrics import per_user
 from llmrec.models import LLMRecommender, Recommender
-from llmrec.models.runs import fit_run
 
 QUANTILES = (0.25, 0.5, 0.75, 0.9, 0.97, 1.0)
 
@@ -46,12 +45,12 @@ def main() -> None:
     split, runs = Split.cold_items(data), Path("runs/cold")
     changes = [f"train.epochs={args.epochs}", "head.item_dropout=0.3", "history.max_items=100"]
     run = runs / f"{data.name}-llm"
-    fit_run(Recipe.load("smollm2-135m-soft", set=changes), data, split, run, resume=True)
+    fit(Recipe.load("smollm2-135m-soft", set=changes), data, split, run, resume=True)
     by_bias = [{"quantile": quantile, "valid_recall@10": recall(run, quantile, split)} for quantile in QUANTILES]
     best = max(by_bias, key=lambda row: row["valid_recall@10"])["quantile"]
     models: dict[str, Recommender] = {"llm": with_cold_bias(run, best)}
     for name in ["text", *args.ids]:
-        models[name] = fit_run(Recipe.load(name), data, split, runs / f"{data.name}-{name}", resume=True)
+        models[name] = fit(Recipe.load(name), data, split, runs / f"{data.name}-{name}", resume=True)
     report = evaluate(models, split, protocol="cold-items-in-catalog", progress=True)
     Console().print(report)
     sections = {"The bias of cold items, on the validation users": by_bias}

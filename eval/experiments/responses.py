@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from eval.common import arguments, open_data, write_result
-from llmrec import Dataset, Recipe, Split, evaluate
+from llmrec import Dataset, Recipe, Split, evaluate, fit
 from llmrec.data.responses import TaskSet
 from llmrec.errors import InputError
 from llmrec.evaluation import judge_responses, response_queries
@@ -23,7 +23,6 @@ from llmrec.models import Fusion, Recommender, from_recipe
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.responses.ratings import BiasRatings, FactorRatings
 from llmrec.models.responses.tabular import BoostedResponses, LogisticResponses
-from llmrec.models.runs import fit_run
 
 CASES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 PENALTIES = (2.0, 4.0, 8.0, 16.0, 32.0)
@@ -106,7 +105,7 @@ def main() -> None:
     tasks = TaskSet.fit(split.train, case.tasks)
 
     def trained(recipes: list[Recipe]) -> dict[str, Recommender]:
-        return {recipe.name: fit_run(recipe, data, split, runs / recipe.name, resume=True) for recipe in recipes}
+        return {recipe.name: fit(recipe, data, split, runs / recipe.name, resume=True) for recipe in recipes}
 
     models, ranked = trained(predicting), trained(ranking)
     queries = response_queries(split, tasks)

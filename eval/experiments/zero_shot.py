@@ -11,9 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from eval.common import arguments, open_data, write_result
-from llmrec import Recipe, Split, evaluate
+from llmrec import Recipe, Split, evaluate, fit
 from llmrec.models import PromptRanking, Ranker
-from llmrec.models.runs import fit_run
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
     }
     runs = Path("runs/baselines") / data.name
     for name in args.recipes:
-        models[name] = fit_run(Recipe.load(name), data, split, runs / name, resume=True)
+        models[name] = fit(Recipe.load(name), data, split, runs / name, resume=True)
     report = evaluate(models, split, protocol="candidates-20", progress=True)
     Console().print(report)
     write_result(args.out / f"zero-shot-{data.name}.json", report=report)
