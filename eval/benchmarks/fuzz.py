@@ -1,7 +1,8 @@
 """Damage thousands of event logs and catalogs and see that each is read or refused, never anything else.
 
-python eval/benchmarks/fuzz.py [--cases 10000] [--seed 0]. A case fails where another error than ours is raised,
-where it takes longer than the limit, or where rows in, dropped and left do not add up. Writes fuzz.json.
+python eval/benchmarks/fuzz.py [--cases 10000] [--seed 0] [--against-stdlib]. A case fails where another error than
+ours is raised, where it takes longer than the limit, or where rows in, dropped and left do not add up. Writes
+fuzz.json. With --against-stdlib, 2,000 whole logs are read by Python's csv and json, too: against_stdlib.json.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import multiprocessing
 import random
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from eval.benchmarks.against_stdlib import check_against_stdlib
 from eval.benchmarks.damaged_logs import csv_log, damaged, json_log, options
 from eval.common import arguments, write_result
 from llmrec import Dataset
 from llmrec.errors import InputError
 
 LIMIT_SECONDS = 10.0
+Check = Callable[[int, int, Path], str]
 
 
 def check(case: int, seed: int, folder: Path) -> str:
@@ -47,7 +51,7 @@ def check(case: int, seed: int, folder: Path) -> str:
     return "read"
 
 
-def guarded(case: int, seed: int) -> tuple[str, str]:
+def guarded(case: int, seed: int, check: Check = check) -> tuple[str, str]:
     """Run one case. Returns ``read``, ``refused`` or ``failed``, and what went wrong."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -66,12 +70,15 @@ def _quiet() -> None:
 def main() -> None:
     """Run all cases in two processes and write the counts."""
     parser = arguments(__doc__)
-    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--cases", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--against-stdlib", action="store_true", help="compare with csv and json: 2,000 cases")
     args = parser.parse_args()
+    args.cases = args.cases or (2_000 if args.against_stdlib else 10_000)
+    chosen, name = (check_against_stdlib, "against_stdlib.json") if args.against_stdlib else (check, "fuzz.json")
     began = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(2, _quiet) as pool:
-        jobs = [pool.apply_async(guarded, (case, args.seed)) for case in range(args.cases)]
+        jobs = [pool.apply_async(guarded, (case, args.seed, chosen)) for case in range(args.cases)]
         outcomes = []
         for case, job in enumerate(jobs):
             try:
@@ -81,7 +88,7 @@ def main() -> None:
     failures = [text for outcome, text in outcomes if outcome == "failed"]
     counts = collections.Counter(outcome for outcome, _ in outcomes)
     write_result(
-        args.out / "fuzz.json",
+        args.out / name,
         {"What came of them": [{"outcome": outcome, "logs": n} for outcome, n in sorted(counts.items())]},
         settings={"cases": args.cases, "seed": args.seed, "seconds": round(time.perf_counter() - began, 1)},
         details={"failures": failures[:20]},

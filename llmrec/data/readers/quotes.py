@@ -28,6 +28,7 @@ _PLAIN = "--quotes plain (quotes='plain') reads quotes as characters"
 _CELLS = "--quotes cells (quotes='cells') has them enclose cells"
 _SHOWN = 60
 _SAMPLED_ROWS = 1000
+_LEAST_ROWS = 20
 _NUMBER = re.compile(r"\s*[-+]?[\d.,:/TZ -]*\d[\d.,:/TZ -]*\s*")
 
 
@@ -61,8 +62,10 @@ def quoting_of(file: TextFile, layout: Layout, option: QuoteOption = "auto") -> 
     escaped = _without_backslashes(rows, layout)
     if escaped is not None:
         changed, counts = escaped
-        log.info('%s: quotes within cells stand after a backslash: \\" is read as "', file.path.name)
-        return _decided(file.with_content(start + changed), layout, counts, option)
+        quoting = _decided(file.with_content(start + changed), layout, counts, option)
+        if quoting.enclosing:
+            log.info('%s: quotes within cells stand after a backslash: \\" is read as "', file.path.name)
+            return quoting
     quotes, failed = lenient_quotes(rows, layout.delimiter)
     if failed is None:
         return _decided(file, layout, count_quotes(rows, quotes, layout.delimiter, len(layout.names)), option)
@@ -94,11 +97,18 @@ def _without_backslashes(rows: bytes, layout: Layout) -> tuple[bytes, QuoteCount
     """Return the rows with ``\\"`` as a doubled quote, and their counts, where all quotes are right then."""
     if b'\\"' not in rows:
         return None
-    changed = re.sub(rb'\\(["\\])', lambda pair: b'""' if pair[1] == b'"' else b"\\", rows)
-    quotes = strict_quotes(changed, layout.delimiter)
-    if quotes is None:
+    pairs = re.compile(rb'\\(["\\])')
+    # Both bytes of a pair are hidden: the quotes that are left must open and close cells, around each pair.
+    hidden = pairs.sub(b"\x00\x00", rows)
+    quotes = strict_quotes(hidden, layout.delimiter)
+    escaped = np.array([pair.start() for pair in pairs.finditer(rows) if pair[1] == b'"'], np.int64)
+    if quotes is None or not (np.searchsorted(quotes, escaped) % 2 == 1).all():
         return None
-    return changed, count_quotes(changed, quotes, layout.delimiter, len(layout.names))
+    changed = pairs.sub(lambda pair: b'""' if pair[1] == b'"' else b"\\", rows)
+    quotes = strict_quotes(changed, layout.delimiter)
+    return (
+        None if quotes is None else (changed, count_quotes(changed, quotes, layout.delimiter, len(layout.names)))
+    )
 
 
 def _decided(file: TextFile, layout: Layout, counts: QuoteCounts, option: QuoteOption) -> Quoting:
@@ -108,7 +118,7 @@ def _decided(file: TextFile, layout: Layout, counts: QuoteCounts, option: QuoteO
         return Quoting(file, enclosing=False)
     if option == "auto":
         suspects = [pair for pair in counts.suspects if _like_rows(pair[1], file, layout)]
-        if layout.delimiter == "\t" and counts.plain and (suspects or not _consistent(counts, layout)):
+        if layout.delimiter == "\t" and counts.plain and (counts.breaks or not _consistent(counts, layout)):
             return _as_characters(file)
         if suspects:
             row, lines = suspects[0]
@@ -145,7 +155,7 @@ def _like_rows(lines: list[str], file: TextFile, layout: Layout) -> bool:
             numbers = column and all(map(_NUMBER.fullmatch, column))
             if text and numbers and not _NUMBER.fullmatch(text):
                 return False
-            if " " in text and column and not any(" " in known for known in column):
+            if " " in text and len(column) >= _LEAST_ROWS and not any(" " in known for known in column):
                 return False
     return True
 
