@@ -110,7 +110,8 @@ def _dates(column: pl.Series, high: float) -> Times | None:
 def _unix_times(column: pl.Series, finite: pl.Series, high: float, *, label: str) -> pl.Series:
     micros = to_micros(column, label=label)
     latest = micros.max()
-    assert isinstance(latest, int)
+    if not isinstance(latest, int):  # no number is small enough for a time
+        raise _implausible(column.name, float(finite.min()), high, label)  # type: ignore[arg-type]
     fine = latest < high * (MICROS - 1)
     earliest = micros.filter(micros > 0).min()
     if isinstance(earliest, int) and earliest > _tomorrow() * MICROS:

@@ -34,6 +34,8 @@ def plain_numbers(column: pl.Series, *, decimal: str = "", label: str) -> pl.Ser
     thousands = r"[^\d.+-]" if mark == "." else r"[^\d,+-]"
     plain = stripped.str.replace_all("−", "-").str.replace_all(thousands, "").str.replace(",", ".")
     changed = (plain != stripped).fill_null(False)
+    if not changed.any():
+        return column
     row = int(changed.arg_true()[0])
     log.info(
         "%s: column %s: %d numbers rewritten, %r is %s",
@@ -60,7 +62,8 @@ def _plain(column: pl.Series) -> bool:
 def _pattern(mark: str) -> str:
     other = "," if mark == "." else "."
     groups = rf"(?:\d{{1,3}}(?:[{other}]\d{{3}})+|\d{{1,3}}(?:{_BLANKS}\d{{3}})+|\d+)"
-    return rf"^[+−-]?\s*{_CURRENCY}?\s*[+−-]?{groups}(?:[{mark}]\d+)?\s*{_CURRENCY}?$"
+    start = rf"(?:[+−-]?\s*{_CURRENCY}?|{_CURRENCY}\s*[+−-])"
+    return rf"^{start}\s*{groups}(?:[{mark}]\d+)?\s*{_CURRENCY}?$"
 
 
 def _decimal(column: pl.Series) -> str | None:

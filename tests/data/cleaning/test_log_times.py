@@ -259,3 +259,8 @@ def test_other_columns_are_no_times(name: str, values: list[object]) -> None:
 def test_what_never_differs_for_an_item_is_no_time_of_an_event() -> None:
     table = {"user_id": list("uuvv"), "item_id": list("abab"), "out": ["2001-01-01", "2002-02-02"] * 2}
     assert Dataset.from_tables(table).order_only
+
+
+def test_numbers_too_large_for_any_time_are_refused() -> None:
+    with pytest.raises(DataError, match="neither Unix times between 1973 and today nor dates"):
+        Dataset.from_tables(log(["17000000000000000000", "17000000000000000001"]))

@@ -68,3 +68,9 @@ def test_only_a_point_or_a_comma(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user_id,item_id\na,x\n")
     with pytest.raises(DataError, match=r"--decimal ;: write \. or ,"):
         Dataset.from_files(tmp_path / "log.csv", decimal=";")
+
+
+@pytest.mark.parametrize("cell", ["--3", "+-3", "-€-3", "€--3"])
+def test_two_signs_are_no_number(cell: str) -> None:
+    column = pl.Series("price", ["4", cell])
+    assert plain_numbers(column, label="log").to_list() == ["4", cell]
