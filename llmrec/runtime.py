@@ -105,6 +105,7 @@ def machine() -> dict[str, str | int]:
         "processor": _processor(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         "python": platform.python_version(),
+        **_gpu(),
     }
 
 
@@ -142,6 +143,18 @@ def matmul_precision(name: Literal["highest", "high", "medium"]) -> Iterator[Non
         yield
     finally:
         torch.set_float32_matmul_precision(previous)
+
+
+def _gpu() -> dict[str, str]:
+    """Name the graphics card, CUDA and the driver, where PyTorch sees one and is already imported."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return {}
+    driver = Path("/proc/driver/nvidia/version")
+    words = driver.read_text(encoding="utf-8").split() if driver.is_file() else []
+    version = next((word for word in words if word.count(".") == 2 and word[0].isdigit()), None)
+    gpu = {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
+    return gpu | ({"driver": version} if version else {})
 
 
 def _processor() -> str:

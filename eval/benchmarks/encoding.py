@@ -38,20 +38,20 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def peer() -> tuple[SentenceTransformer, Transformer]:
+def peer(base: str, *, dtype: torch.dtype, device: str) -> tuple[SentenceTransformer, Transformer]:
     """Build the same model in sentence-transformers, without its chat template: 2.6 times the tokens here."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
     words = Transformer(
-        find_base(BASE).location,
-        model_kwargs={"dtype": torch.float32},
+        find_base(base).location,
+        model_kwargs={"dtype": dtype},
         module_output_name="token_embeddings",
         modality_config={"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
     )
     words.tokenizer.pad_token = words.tokenizer.pad_token or words.tokenizer.eos_token
     pooling = Pooling(words.get_embedding_dimension(), "mean")
-    return SentenceTransformer(modules=[words, pooling], device="cpu"), words
+    return SentenceTransformer(modules=[words, pooling], device=device), words
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def main() -> None:
     catalog = Catalog(open_data("ml-100k").catalog.table.sample(args.items, seed=0))
     texts = item_texts(catalog, Prompt.load("item", "en"))
     model, tokenizer = load_causal_lm(BASE, dtype="float32")
-    theirs, words = peer()
+    theirs, words = peer(BASE, dtype=torch.float32, device="cpu")
 
     def ours() -> RaggedTokens:
         lines = tokenized_items(tokenizer, texts)

@@ -35,6 +35,7 @@ def build_encoder(
     """Return an encoder with a fresh head. ``training`` adds what re-encodes item texts that are finetuned."""
     import torch
 
+    from llmrec.llm.varlen import use_varlen
     from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.models.llm.item_encoder import ItemEncoder
     from llmrec.models.llm.network import NextItemNetwork
@@ -60,9 +61,12 @@ def build_encoder(
         item_encoder=item_encoder,
     )
     _add_parts(network, recipe, fields, serializer.encoding)
+    network.to(device_name())
+    if settings.pack:
+        use_varlen(adapted)
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
     return HistoryEncoder(
-        network.to(device_name()),
+        network,
         tokenizer,
         serializer,
         history.max_items,

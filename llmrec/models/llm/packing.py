@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from llmrec.errors import ModelError
+from llmrec.llm.varlen import NAME, lengths_option
 
 
 def packed(embedded: torch.Tensor, mask: torch.Tensor, blocks: nn.Module) -> tuple[torch.Tensor, dict[str, Any]]:
     """Return the positions of a batch [n, length, hidden] that ``mask`` has as one row, and the blocks' options.
 
-    Positions count from each history's start. Attention stays within a history: by the positions for flash
-    attention and for models with a sliding window, by a mask for the others. Raises ModelError for a model that
-    takes no positions.
+    Positions count from each history's start. Attention stays within a history: by their lengths for
+    ``varlen_attention``, by the positions for flash attention and for models with a sliding window, by a mask for
+    the others. Raises ModelError for a model that takes no positions.
     """
     if "position_ids" not in inspect.signature(blocks.forward).parameters:
         raise ModelError("train.pack: this base model takes no positions; set train.pack=false")
@@ -27,7 +28,9 @@ def packed(embedded: torch.Tensor, mask: torch.Tensor, blocks: nn.Module) -> tup
     attention = str(getattr(blocks.config, "_attn_implementation", "eager"))
     # A mask of ours would stand for all blocks; those with a sliding window need another, made from the positions.
     sliding = getattr(blocks.config, "sliding_window", None) is not None
-    if "flash" not in attention and not sliding:
+    if attention == NAME:
+        options |= lengths_option(mask)
+    elif "flash" not in attention and not sliding:
         order = torch.arange(len(history), device=mask.device)
         attends = (history[:, None] == history) & (order[:, None] >= order)
         added = torch.zeros(attends.shape, dtype=embedded.dtype, device=mask.device).masked_fill(
