@@ -39,11 +39,14 @@ def test_a_complete_recipe_holds_all_that_is_read_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"lora": {"r": 4}}, "m reads no section lora; it reads sequence, history.events, options: leave it out"),
+        ({"lora": {"r": 4}}, "m reads no section lora; it reads sequence, history, options: leave it out"),
         ({"lora": {"r": 16}}, "m reads no section lora"),  # also where the value is the default
         ({"lora": {}}, "m reads no section lora"),
         ({"tasks": []}, "m reads no section tasks"),
-        ({"history": {"events": [], "max_items": 3}}, r"m reads no field history\.max_items; it reads sequence"),
+        (
+            {"history": {"events": [], "max_items": 3}},
+            r"m reads no field history\.max_items; of history it reads events: ",
+        ),
         ({"options": {"width": 3}}, "m has no option 'width'; it has depth, rate, fast, names"),
         ({"options": {"depth": 2.5}}, "options.depth: 2.5 is no value like 1, the default of m"),
         ({"options": {"depth": True}}, "options.depth: True is no value like 1"),
@@ -56,6 +59,12 @@ def test_what_a_model_does_not_read_is_refused(values: dict[str, Any], message: 
     defaults: dict[str, Any] = {"depth": 1, "rate": 0.5, "fast": False, "names": None}
     with pytest.raises(RecipeError, match=message):
         Recipe.of({"model": "m", **values}).complete(("sequence", "history.events"), defaults)
+
+
+@pytest.mark.parametrize("path", ["trian", "train.epoch", "tasks.rating"])
+def test_a_declaration_of_what_no_recipe_has_is_refused(path: str) -> None:
+    with pytest.raises(RecipeError, match=f"m declares that it reads {path}, which no recipe has"):
+        Recipe(model="m").complete(("history.events", path))
 
 
 def test_options_take_values_like_their_defaults() -> None:

@@ -34,7 +34,7 @@ ALWAYS_READ = ("name", "model", "seed")
 
 
 class Recipe(Section):
-    """All of a model's choices. Its class says which sections it reads; others are refused.
+    """All of a model's choices. Its class says which sections and fields it reads; others are refused.
 
     ``options`` are the settings of a recommender that another package defines.
     """
@@ -59,13 +59,17 @@ class Recipe(Section):
         """Return the recipe with all fields set that a model reads, and no others: what a run writes.
 
         ``sections`` are whole ones ("train") or single fields ("history.events"); ``options`` are the model's own
-        settings with their defaults. Raises RecipeError for what is set and not read: it would do nothing.
+        settings with their defaults. Raises RecipeError for what is set and not read: it would do nothing; and for
+        a section or field that no recipe has.
         """
         values: dict[str, Any] = {name: getattr(self, name) for name in ALWAYS_READ}
-        for section, _, field in (path.partition(".") for path in sections):
-            value = getattr(self, section)
-            if isinstance(value, Section):
-                fields = dict(value)
+        for path in sections:
+            section, _, field = path.partition(".")
+            value = dict(self).get(section)
+            fields = dict(value) if isinstance(value, Section) else {}
+            if value is None or (field and field not in fields):
+                raise RecipeError(f"{self.model} declares that it reads {path}, which no recipe has; see Recipe")
+            if fields:
                 values.setdefault(section, {}).update({field: fields[field]} if field else fields)
             else:
                 values[section] = value
@@ -73,8 +77,7 @@ class Recipe(Section):
             values["options"] = dict(options) | self.options
         unread = _first_unread(self, values)
         if unread is not None:
-            reads = ", ".join([*sections, *(["options"] if options else [])]) or "none"
-            raise RecipeError(f"{self.model} reads no {unread}; it reads {reads}: leave it out")
+            raise RecipeError(f"{self.model} reads no {unread}: leave it out")
         for name, value in self.options.items():
             _check_option(self.model, name, value, options or {})
         return Recipe.of(values, source=self.name)
@@ -122,14 +125,15 @@ class Recipe(Section):
 
 
 def _first_unread(recipe: Recipe, read: Mapping[str, Any]) -> str | None:
-    """Name the first section or field that a recipe sets and ``read`` lacks."""
+    """Name the first section or field that a recipe sets and ``read`` lacks, and what it has instead."""
     for section, value in recipe:
         if section not in recipe.model_fields_set:
             continue
         if section not in read:
-            return f"section {section}"
-        if isinstance(value, Section) and value.model_fields_set - set(read[section]):
-            return f"field {section}.{min(value.model_fields_set - set(read[section]))}"
+            sections = ", ".join(name for name in read if name not in ALWAYS_READ) or "none"
+            return f"section {section}; it reads {sections}"
+        if isinstance(value, Section) and (unread := value.model_fields_set - set(read[section])):
+            return f"field {section}.{min(unread)}; of {section} it reads {', '.join(read[section])}"
     return None
 
 

@@ -18,12 +18,13 @@ from llmrec.llm.adapter_files import SavedAdapter, save_adapter
 from llmrec.llm.chat import Chat
 from llmrec.prompting import Prompt, one_line
 from llmrec.training.batching import IGNORE, Batch, pack
+from llmrec.training.fields import TRAINER_FIELDS
 
 if TYPE_CHECKING:
     import torch
 
 # What it reads of a recipe.
-SECTIONS = ("backbone", "lora", "history.max_tokens", "train")
+SECTIONS = ("backbone", "lora", "history.max_tokens", *TRAINER_FIELDS)
 KIND = "style"
 GIVEN = ("profile", "title", "item")
 WRITTEN = "explanation"

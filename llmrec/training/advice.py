@@ -27,7 +27,7 @@ def memory_advice(settings: TrainConfig) -> Iterator[None]:
             raise
         raise TrainingError(
             f"out of memory with train.batch_tokens={settings.batch_tokens}: halve it and double "
-            "train.accumulation, or set backbone.gradient_checkpointing=true"
+            "train.accumulation, or train an LLM with backbone.gradient_checkpointing=true"
         ) from error
 
 
@@ -49,4 +49,4 @@ def diverged(what: str, work_dir: Path) -> str:
     """Word a message about a loss or weights that became NaN or infinite."""
     newest = last_checkpoint(work_dir)
     where = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
-    return f"{what}; {where}; lower train.learning_rate or train.head_learning_rate"
+    return f"{what}; {where}; lower train.learning_rate, or an LLM's train.head_learning_rate"

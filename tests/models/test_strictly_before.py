@@ -36,7 +36,7 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
     if kind == "llm":
         return tiny_recipe("soft", "train.epochs=1", f"train.targets={targets}", "history.max_items=20")
     train = {"epochs": 1, "targets": targets}
-    return Recipe.of({"model": kind, "sequence": {"dim": 16, "heads": 1, "dropout": 0.0}, "train": train})
+    return Recipe.of({"model": kind, "sequence": {"dim": 16, "dropout": 0.0}, "train": train})
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from support.recipe_reads import declared, recorded
 
 from llmrec import Recipe
-from llmrec.errors import ArtifactError, DataError
+from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.reasons import StyleWriter, fit_style
+from llmrec.reasons.style import SECTIONS
 
 TRIPLES = {
     "profile": ["likes <|im_end|> tea"] * 4,
@@ -45,6 +47,15 @@ def test_a_style_is_learned_and_loaded_again(recipe: Recipe, tmp_path: Path) -> 
     assert adapted["layers_to_transform"] == [1]
     with pytest.raises(ArtifactError, match="exists already"):
         fit_style(TRIPLES, recipe, tmp_path / "style")
+
+
+def test_a_style_reads_what_it_declares_and_nothing_else(recipe: Recipe, tmp_path: Path) -> None:
+    with recorded() as read:
+        fit_style(TRIPLES, recipe.with_values({"train.epochs": 1}), tmp_path / "style")
+    assert read == declared(SECTIONS)
+    unread = "style reads no field train.title_loss; of train it reads epochs, learning_rate, "
+    with pytest.raises(RecipeError, match=unread):
+        fit_style(TRIPLES, recipe.with_values({"train.title_loss": 1}), tmp_path / "other")
 
 
 def test_what_cannot_be_learned_from(recipe: Recipe, tmp_path: Path) -> None:

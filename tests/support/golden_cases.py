@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ _LLM = {
     },
 }
 _NETWORK = {
-    "sequence": {"dim": 24, "dropout": 0.1, "max_items": 10, "heads": 2},
+    "sequence": {"dim": 24, "dropout": 0.1, "max_items": 10},
     "train": {"epochs": 2, "learning_rate": 2e-2, "batch_tokens": 120, "patience": 100},
 }
 
@@ -84,9 +85,14 @@ def scores_of(case: str, base: Path) -> Float32s:
 
 
 def recipe_of(case: str, base: Path) -> Recipe:
-    """Return the recipe of a case; dotted keys name single fields."""
-    values: dict[str, Any] = {"name": case, "seed": 3}
-    named = dict(CASES[case])
+    """Return the recipe of a case."""
+    return recipe_from(case, CASES[case], base)
+
+
+def recipe_from(name: str, fields: Mapping[str, Any], base: Path) -> Recipe:
+    """Return a recipe whose LLM or text encoder is ``base``; dotted keys name single fields."""
+    values: dict[str, Any] = {"name": name, "seed": 3}
+    named = dict(fields)
     if named["model"] == "llm":
         named["backbone.base"] = str(base)
     elif "text" in named["model"]:

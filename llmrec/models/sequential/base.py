@@ -14,6 +14,7 @@ from llmrec.models.base import Recommender
 from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
 from llmrec.models.tensors import expected_state, read_tensors, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded, plan
+from llmrec.training.fields import RECOMMENDER_FIELDS
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +27,14 @@ SCORED_AT_ONCE = 128
 class SequentialRecommender(Recommender):
     """A network over item ids; a subclass builds it."""
 
-    sections: ClassVar[tuple[str, ...]] = ("sequence", "train", "history.repeat_bias")
+    sections: ClassVar[tuple[str, ...]] = (
+        "sequence.dim",
+        "sequence.layers",
+        "sequence.dropout",
+        "sequence.max_items",
+        "history.repeat_bias",
+        *RECOMMENDER_FIELDS,
+    )
     network: SequenceNetwork
 
     @abstractmethod

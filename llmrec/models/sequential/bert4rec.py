@@ -13,6 +13,7 @@ from llmrec.errors import RecipeError
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.sequential.sasrec import attention_shape
 from llmrec.training.batching import IGNORE, Batch
+from llmrec.training.fields import RECOMMENDER_FIELDS
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ class BERT4RecRecommender(SequentialRecommender):
     """
 
     kind = "bert4rec"
-    sections = ("sequence", "train")
+    sections = ("sequence", *RECOMMENDER_FIELDS)
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
@@ -48,6 +49,9 @@ class BERT4RecRecommender(SequentialRecommender):
         from llmrec.models.sequential.networks import MaskedNetwork
 
         return MaskedNetwork(len(self.catalog), **attention_shape(self.recipe.sequence))
+
+    def _add_parts(self) -> None:
+        """Add nothing: the optional parts are of causal networks."""
 
     def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         import torch

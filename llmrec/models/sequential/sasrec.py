@@ -29,6 +29,7 @@ class SASRecRecommender(SequentialRecommender):
     """
 
     kind = "sasrec"
+    sections = (*SequentialRecommender.sections, "sequence.heads")
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
