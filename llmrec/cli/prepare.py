@@ -45,6 +45,9 @@ _CLEANING = {
     "drop_unknown_items": Annotated[bool, _refused("Drop events whose item is not in the catalog.")],
     "drop_items_without_text": Annotated[bool, _refused("Drop items that have no title.")],
     "drop_bad_times": Annotated[bool, _refused("Drop events whose time cannot be read.")],
+    "blank_bad_numbers": Annotated[
+        bool, _refused("Read prices, ratings, quantities that are no numbers as blank, also where needed.")
+    ],
     "time_format": Annotated[
         str | None, _refused('How times are written: "%d/%m/%Y %H:%M", or seconds, days, excel, order.')
     ],

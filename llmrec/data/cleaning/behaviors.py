@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
+from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, STRENGTH
 from llmrec.errors import DataError
@@ -79,6 +80,7 @@ def scale_columns(events: EventTable, columns: Sequence[str]) -> EventTable:
 
     They are those of the whole log: a model that must not use the mean of future events scales by itself.
     """
+    require_numbers(events.steps, {column: f"--scale {column}" for column in columns}, label=events.label)
     for column in columns:
         frame = events.frame
         if column not in frame.columns or not frame[column].dtype.is_numeric():

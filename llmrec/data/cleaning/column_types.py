@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from llmrec.data.cleaning.missing_words import is_missing_word
+from llmrec.data.cleaning.missing_words import without_missing_cells
+from llmrec.data.cleaning.number_cells import read_numbers
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, SESSION, TIME, USER
 from llmrec.errors import DataError
 
@@ -20,14 +21,36 @@ _SAMPLE_ROWS = 1000
 _UNTYPED = (USER, ITEM, TIME, BEHAVIOR, SESSION)
 
 
-def settle_type(column: pl.Series, *, label: str, text: Collection[str] = ()) -> pl.Series:
+def settle_types(
+    columns: Sequence[pl.Series], *, label: str, text: Collection[str] = ()
+) -> tuple[list[pl.Series], dict[str, str]]:
+    """Settle the type of each column; ratings, prices and quantities are numbers.
+
+    The second result says, by column, which cells of those are no numbers. For ``text`` see ``settle_type``.
+    """
+    typed, notes = [], {}
+    taken = {column.name for column in columns}
+    for column in columns:
+        if column.name not in NUMBERS:
+            typed.append(settle_type(column, text=text))
+            continue
+        cells = read_numbers(column, label=label)
+        if cells.column.name != column.name and cells.column.name in taken:
+            raise DataError(
+                f"{label}: {column.name} is text, and there is {cells.column.name} already; rename one"
+            )
+        typed.append(cells.column)
+        if cells.note:
+            notes[column.name] = cells.note
+    return typed, notes
+
+
+def settle_type(column: pl.Series, *, text: Collection[str] = ()) -> pl.Series:
     """Return a column as Int64, Float64 or Boolean where all its cells are; other text stays as it is.
 
     Missing cells may be blank or say so (NA, null, nan). Ids, codes, behaviors and the columns named in ``text``
-    stay text. Raises DataError where a rating, price or quantity is not a number.
+    stay text.
     """
-    if column.name in NUMBERS:
-        return _number(column, label)
     if column.dtype.is_float():
         return column.fill_nan(None)
     stays = column.name in text or holds_ids(column.name)
@@ -63,7 +86,7 @@ def _typed(column: pl.Series) -> pl.Series | None:
     """Return numbers or booleans, None where the text is neither."""
     read = _as_numbers(column)
     if read is None:  # few columns have blanks and words for nothing, which take long to look for
-        column = _without_missing(column)
+        column = without_missing_cells(column)
         read = _as_numbers(column)
     if column.null_count() == len(column):
         return None
@@ -84,25 +107,3 @@ def _as_numbers(column: pl.Series) -> pl.Series | None:
         if cells.null_count() == column.null_count():
             return cells.fill_nan(None) if kind == pl.Float64 else cells
     return None
-
-
-def _without_missing(column: pl.Series) -> pl.Series:
-    stripped = pl.DataFrame([column.str.strip_chars().alias("cell")])
-    return stripped.select(pl.when(~is_missing_word(pl.col("cell"))).then("cell").alias(column.name)).to_series()
-
-
-def _number(column: pl.Series, label: str) -> pl.Series:
-    present = column.is_not_null()
-    numbers = column.cast(pl.Float64, strict=False)
-    if column.dtype == pl.String and numbers.null_count() > column.null_count():
-        written = _without_missing(column)
-        numbers, present = written.cast(pl.Float64, strict=False), written.is_not_null()
-    numbers = numbers.fill_nan(None) if column.dtype.is_float() else numbers
-    bad = present & ~numbers.is_finite().fill_null(False) & ~numbers.is_nan().fill_null(False)
-    if bad.any():
-        row = int(bad.arg_true()[0])
-        raise DataError(
-            f"{label}: {column.name} {column[row]!r} in data row {row + 1} is not a number; correct it, "
-            "say --decimal . or , where that is its mark, or rename the column"
-        )
-    return numbers.fill_nan(None)

@@ -31,6 +31,15 @@ def events_that_meet(condition: Condition, events: pl.DataFrame, *, label: str) 
     return met.fill_null(False)
 
 
+def columns_of(condition: Condition) -> list[str]:
+    """Return the columns that a condition names; none where it cannot be read."""
+    try:
+        expression = pl.sql_expr(condition) if isinstance(condition, str) else condition
+        return expression.meta.root_names()
+    except pl.exceptions.PolarsError:
+        return []
+
+
 def _mixed_comparison(expression: pl.Expr, schema: pl.DataFrame) -> tuple[pl.Expr, pl.Expr] | None:
     """Return the two sides, text and number, of a comparison that polars would make as one of texts."""
     inputs = expression.meta.pop()

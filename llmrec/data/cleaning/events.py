@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection
 import numpy as np
 import polars as pl
 
-from llmrec.data.cleaning.column_types import settle_type, types_of
+from llmrec.data.cleaning.column_types import settle_types, types_of
 from llmrec.data.cleaning.log_times import log_times
+from llmrec.data.cleaning.number_cells import step_name
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.cleaning.timestamps import MICROS
 from llmrec.data.columns import ITEM, TIME, USER
@@ -28,6 +29,7 @@ def code_events(
     text: Collection[str] = (),
     time_format: str | None = None,
     order_by_rows: bool = False,
+    blank_bad_numbers: bool = False,
 ) -> EventTable:
     """Read ids, times and numbers, drop rows that lack an id or a time, sort, drop exact duplicates.
 
@@ -35,14 +37,16 @@ def code_events(
     text takes most of the memory and is let go as soon as it is coded. Rows come out sorted by user, then time,
     ties in the log's order; without times the order of the rows is the order of events. Columns named in ``text``
     stay text; those of the others whose cells are all numbers, or true and false, become such columns. For
-    ``time_format`` and ``order_by_rows`` see ``log_times``.
+    ``time_format`` and ``order_by_rows`` see ``log_times``, for ``blank_bad_numbers`` see ``require_numbers``.
     """
     raw = flat(read(), label=label, ids=(USER, ITEM))
     users, items = (encode_ids(raw[column], label=label) for column in (USER, ITEM))
     raw = raw.drop(USER, ITEM)
     times, used = log_times(raw, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows)
     micros = times.micros
-    others = [settle_type(raw[name], label=label, text=text) for name in raw.columns if name not in used]
+    others, no_numbers = settle_types(
+        [raw[name] for name in raw.columns if name not in used], label=label, text=text
+    )
     frame = pl.DataFrame([users.codes, items.codes, (micros // MICROS).alias(TIME), *others])
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
     bad = present & micros.is_null()
@@ -54,6 +58,9 @@ def code_events(
         log.info("%s: timestamp: %s", label, times.note)
     if others:
         events = events.record("columns read as", note=types_of(frame))
+    for name, note in no_numbers.items():
+        events = events.record(step_name(name, accepted=blank_bad_numbers), note=note)
+        log.warning("%s: %s: %s", label, name, note)
     del raw, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
     events = events.filter(present, "missing user or item id")
     micros = micros.filter(present)

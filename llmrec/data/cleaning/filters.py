@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import is_return
-from llmrec.data.cleaning.conditions import Condition, events_that_meet
+from llmrec.data.cleaning.conditions import Condition, columns_of, events_that_meet
+from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.number_times import FLOOR
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
@@ -57,6 +58,7 @@ def apply_filters(events: EventTable, options: FilterOptions) -> EventTable:
 
     Raises DataError for a condition that cannot be used and for rates of a log without times.
     """
+    _require_numbers(events, options)
     masks = _masks(events, options)
     height = -1
     while masks and events.frame.height != height:
@@ -68,6 +70,14 @@ def apply_filters(events: EventTable, options: FilterOptions) -> EventTable:
                 continue  # a later round is recorded only where it removes something
             events = events.filter(marks, why)
     return events
+
+
+def _require_numbers(events: EventTable, options: FilterOptions) -> None:
+    needs = dict.fromkeys(("price", "quantity"), "--drop-impossible") if options.drop_impossible else {}
+    for condition in options.drop_where:
+        names = columns_of(condition)
+        needs |= dict.fromkeys(names, f"--drop-where {condition}")
+    require_numbers(events.steps, needs, label=events.label)
 
 
 def _masks(events: EventTable, options: FilterOptions) -> list[tuple[str, Mask]]:

@@ -28,6 +28,12 @@ def is_missing_word(text: pl.Expr) -> pl.Expr:
     return text.str.strip_chars().str.to_lowercase().is_in(MISSING_WORDS)
 
 
+def without_missing_cells(column: pl.Series) -> pl.Series:
+    """Return text without blanks around it, null for the words for nothing."""
+    stripped = pl.DataFrame([column.str.strip_chars().alias("cell")])
+    return stripped.select(pl.when(~is_missing_word(pl.col("cell"))).then("cell").alias(column.name)).to_series()
+
+
 def drop_missing_words(events: EventTable) -> EventTable:
     """Remove events whose user or item is a word for nothing; the step counts the events of each."""
     for column, names in ((USER, events.users), (ITEM, events.items)):

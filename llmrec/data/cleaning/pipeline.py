@@ -36,6 +36,7 @@ class CleaningOptions(TypedDict, total=False):
 
     ``drop_unknown_items``: events whose item is not in the catalog; refused otherwise, as are the next two.
     ``drop_items_without_text``; ``drop_bad_times``: events whose time is missing or cannot be read.
+    ``blank_bad_numbers``: prices, ratings, quantities that are no numbers are blank, also where needed.
     ``time_format``: how times are written, and ``order_by_rows``: that none are; see ``log_times.log_times``.
     ``drop_further_item_rows``: all but the first of the rows of one item that differ; refused otherwise.
     ``keep_unseen_items``: items that no event names.
@@ -51,6 +52,7 @@ class CleaningOptions(TypedDict, total=False):
     drop_unknown_items: bool
     drop_items_without_text: bool
     drop_bad_times: bool
+    blank_bad_numbers: bool
     time_format: str | None
     order_by_rows: bool
     drop_further_item_rows: bool
@@ -70,6 +72,7 @@ OFF: CleaningOptions = {
     "drop_unknown_items": False,
     "drop_items_without_text": False,
     "drop_bad_times": False,
+    "blank_bad_numbers": False,
     "time_format": None,
     "order_by_rows": False,
     "drop_further_item_rows": False,
@@ -125,6 +128,7 @@ def clean(
         text=described,
         time_format=chosen["time_format"],
         order_by_rows=chosen["order_by_rows"],
+        blank_bad_numbers=chosen["blank_bad_numbers"],
     )
     if not chosen["keep_missing_words"]:
         events = drop_missing_words(events)

@@ -11,16 +11,21 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 _SAMPLE_ROWS = 1000
-_CURRENCY = r"(?:\p{Sc}|[A-Z]{2,3}\p{Sc}?|kr\.?|zł|Kč|Fr\.?)"
+# Codes are listed: PG-13 is no price.
+_CODES = (
+    "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|JPY|KRW|MXN|MYR|NGN|NOK|"
+    "NZD|PEN|PHP|PKR|PLN|RMB|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
+)
+_CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|(?i:{_CODES})|Rs\.?|kr\.?|zł|Kč|Fr\.?)"
 # Between thousands: the mark that is not the decimal one, blanks (also narrow ones) or apostrophes.
 _BLANKS = "[ \u00a0\u202f'’]"
 
 
-def plain_numbers(column: pl.Series, *, decimal: str = "", label: str) -> pl.Series:
+def plain_numbers(column: pl.Series, *, decimal: str = "", most: bool = False, label: str) -> pl.Series:
     """Return a text column of such numbers as plain ones, another column as it is.
 
     ``decimal``: the mark between units and their fractions, "." or ","; "" where the cells show which it is. A
-    column is left as it is where one cell is no number, or all are plain already.
+    column is left as it is where all are plain already or one cell is no number; with ``most``, where half are.
     """
     if column.dtype != pl.String or (not decimal and _plain(column.drop_nulls().head(_SAMPLE_ROWS))):
         return column
@@ -29,10 +34,15 @@ def plain_numbers(column: pl.Series, *, decimal: str = "", label: str) -> pl.Ser
         return column
     stripped = column.str.strip_chars()
     present = stripped.filter((stripped != "").fill_null(False))
-    if not len(present) or _plain(present) or not present.str.contains(_pattern(mark)).all():
+    if not len(present) or _plain(present):
+        return column
+    share = present.str.contains(_pattern(mark)).mean()
+    if not isinstance(share, float) or share < (0.5 if most else 1):
         return column
     thousands = r"[^\d.+-]" if mark == "." else r"[^\d,+-]"
+    fits = stripped.str.contains(_pattern(mark)).fill_null(False)
     plain = stripped.str.replace_all("−", "-").str.replace_all(thousands, "").str.replace(",", ".")
+    plain = pl.select(pl.when(fits).then(plain).otherwise(stripped)).to_series().alias(column.name)
     changed = (plain != stripped).fill_null(False)
     if not changed.any():
         return column
@@ -55,6 +65,12 @@ def check_decimal(decimal: str) -> str:
     return decimal
 
 
+def written_as_numbers(column: pl.Series) -> pl.Series:
+    """Mark the cells that are numbers by one decimal mark or the other."""
+    stripped = column.str.strip_chars()
+    return (stripped.str.contains(_pattern(".")) | stripped.str.contains(_pattern(","))).fill_null(False)
+
+
 def _plain(column: pl.Series) -> bool:
     return column.cast(pl.Float64, strict=False).null_count() == column.null_count()
 
@@ -71,7 +87,7 @@ def _decimal(column: pl.Series) -> str | None:
 
     None where they contradict each other, or where three digits follow the only mark: 1,234 may be both.
     """
-    digits = column.drop_nulls().str.replace_all(r"[^\d.,]", "")
+    digits = column.filter(written_as_numbers(column)).str.replace_all(r"[^\d.,]", "")
     marked = digits.filter(digits.str.contains(r"[.,]"))
     both = marked.str.contains(r"\..*,|,.*\.")
     shown = [

@@ -86,7 +86,9 @@ def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: st
     others = [name for ours, name in named.items() if ours not in NUMBERS]
     numbers = [name for ours, name in named.items() if ours in NUMBERS]
     chosen = [name for name in table.columns if name not in others] if check_decimal(decimal) else numbers
-    return table.with_columns(plain_numbers(table[name], decimal=decimal, label=label) for name in chosen)
+    return table.with_columns(
+        plain_numbers(table[name], decimal=decimal, most=name in numbers, label=label) for name in chosen
+    )
 
 
 def read_items(path: Path, **options: Unpack[FileOptions]) -> pl.DataFrame:

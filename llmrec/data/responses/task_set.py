@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.config import ResponsesConfig
 from llmrec.data.cleaning.behaviors import PURCHASE, strengths_of
+from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.columns import BEHAVIOR
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, n_strictly_earlier, visible_among
@@ -41,6 +42,8 @@ class TaskSet(BaseModel):
             raise DataError(
                 f"{data.name}: the task {name} needs times, and this log only has an order; leave it out"
             )
+        needs = {column: f"the task {task.name}" for task in tasks for column in task.columns}
+        require_numbers(data.steps, needs, label=data.name)
         has_behaviors = BEHAVIOR in data.events.columns
         words = data.events[BEHAVIOR].cast(pl.String).drop_nulls().unique().sort() if has_behaviors else ()
         behaviors = tuple(words)

@@ -10,6 +10,7 @@ import polars as pl
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Dataset
+from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.columns import ITEM
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.data.responses.field_bins import EventBins
@@ -33,6 +34,10 @@ class EventFields:
     @classmethod
     def fit(cls, data: Dataset, recipe: Recipe) -> EventFields:
         """Fit what a recipe reads and predicts to training data. Raises DataError for a missing column."""
+        needs: dict[str, str] = {name: f"history.events={name}" for name in recipe.history.events}
+        if recipe.responses.rank_by == "value":
+            needs["price"] = "responses.rank_by=value"
+        require_numbers(data.steps, needs, label=data.name)
         bins = EventBins.fit(data.histories, recipe.history.events, order_only=data.order_only)
         tasks = TaskSet.fit(data, recipe.tasks, recipe.responses)
         wanted = recipe.tasks and recipe.responses.count_features
