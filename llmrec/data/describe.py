@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Int64s
+from llmrec.arrays import Float64s, Int64s
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.splits.leaks import check
@@ -58,8 +58,8 @@ def warnings(data: Dataset) -> list[str]:
     return [*messages, *(f"{finding.name} ({finding.severity}): {finding.message}" for finding in check(split))]
 
 
-def gaps(data: Dataset) -> Int64s:
-    """Return the seconds between successive events of a user, int64; none for order-only data."""
+def gaps(data: Dataset) -> Int64s | Float64s:
+    """Return the seconds between successive events of a user; none for order-only data."""
     if data.order_only:
         return np.zeros(0, dtype=np.int64)
     pause = pl.col(TIME) - pl.col(TIME).shift(1)

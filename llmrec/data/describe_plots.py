@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Int64s
+from llmrec.arrays import Float64s, Int64s
 from llmrec.data.columns import BEHAVIOR, TIME
 from llmrec.data.dataset import Dataset
 from llmrec.data.describe import describe, gaps, popularity
@@ -91,7 +91,7 @@ def _panels(data: Dataset) -> list[tuple[str, Callable[[Axes], None]]]:
     return panels
 
 
-def _histogram(axes: Axes, values: Int64s, across: str, up: str) -> None:
+def _histogram(axes: Axes, values: Int64s | Float64s, across: str, up: str) -> None:
     """Draw how often each size occurs; sizes span decades, so their axis is logarithmic."""
     positive = values[values > 0]
     if len(positive):

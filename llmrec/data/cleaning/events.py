@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ from llmrec.data.cleaning.column_types import settle_types, types_of
 from llmrec.data.cleaning.log_times import log_times
 from llmrec.data.cleaning.number_cells import step_name
 from llmrec.data.cleaning.table import EventTable
-from llmrec.data.cleaning.timestamps import MICROS
+from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.id_codes import encode_ids, time_order
 from llmrec.data.readers.frames import flat
@@ -43,35 +43,39 @@ def code_events(
     users, items = (encode_ids(raw[column], label=label) for column in (USER, ITEM))
     raw = raw.drop(USER, ITEM)
     times, used = log_times(raw, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows)
-    micros = times.micros
     others, no_numbers = settle_types(
         [raw[name] for name in raw.columns if name not in used], label=label, text=text
     )
-    frame = pl.DataFrame([users.codes, items.codes, (micros // MICROS).alias(TIME), *others])
+    frame = pl.DataFrame([users.codes, items.codes, unix_seconds(times.micros).alias(TIME), *others])
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
-    bad = present & micros.is_null()
+    bad = present & times.micros.is_null()
     if bad.any() and not drop_bad_times:
         raise _bad_times(raw[TIME], bad, label)
     events = EventTable(frame, label, users=users.names, items=items.names, order_only=times.order_only)
-    if times.note:
-        events = events.record("timestamp", note=times.note)
-        log.info("%s: timestamp: %s", label, times.note)
-    if others:
-        events = events.record("columns read as", note=types_of(frame))
-    for name, note in no_numbers.items():
-        events = events.record(step_name(name, accepted=blank_bad_numbers), note=note)
-        log.warning("%s: %s: %s", label, name, note)
+    notes = {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
+    events = _recorded(events, notes, no_numbers, accepted=blank_bad_numbers)
+    micros = times.micros
     del raw, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
     events = events.filter(present, "missing user or item id")
     micros = micros.filter(present)
     timed = micros.is_not_null()
     events = events.filter(timed, "missing or unreadable timestamp")
-    micros = micros.filter(timed)
-    order = time_order(events.frame[USER], micros)
-    # Whole seconds are in the frame already.
-    fractions = micros.gather(order) if (micros % MICROS != 0).any() else None
+    order = time_order(events.frame[USER], micros.filter(timed))
     events = events.with_frame(events.frame[order])
-    return events.filter(~_repeated(events.frame, fractions), "exact duplicate")
+    return events.filter(~_repeated(events.frame), "exact duplicate")
+
+
+def _recorded(
+    events: EventTable, notes: Mapping[str, str], no_numbers: Mapping[str, str], *, accepted: bool
+) -> EventTable:
+    for name, note in notes.items():
+        if note:
+            events = events.record(name, note=note)
+            log.info("%s: %s: %s", events.label, name, note)
+    for name, note in no_numbers.items():
+        events = events.record(step_name(name, accepted=accepted), note=note)
+        log.warning("%s: %s: %s", events.label, name, note)
+    return events
 
 
 def settle_order(events: EventTable) -> EventTable:
@@ -87,13 +91,8 @@ def settle_order(events: EventTable) -> EventTable:
     return events.with_frame(numbered.with_columns(pl.col(TIME).cum_sum().over(USER)))
 
 
-def _repeated(events: pl.DataFrame, micros: pl.Series | None) -> pl.Series:
-    """Mark rows that equal an earlier row in every column. Rows are sorted by user and time.
-
-    ``micros`` are their times where seconds do not tell them from each other.
-    """
-    if micros is not None:
-        events = events.with_columns(micros.alias(TIME))
+def _repeated(events: pl.DataFrame) -> pl.Series:
+    """Mark rows that equal an earlier row in every column. Rows are sorted by user and time."""
     same = (pl.col(USER) == pl.col(USER).shift(1)) & (pl.col(TIME) == pl.col(TIME).shift(1))
     tied = events.select((same | same.shift(-1)).fill_null(False).alias("tied")).to_series()
     # Only rows of one user at one time can be equal: comparing whole rows is slow.

@@ -33,6 +33,14 @@ def to_micros(column: pl.Series, *, label: str) -> pl.Series:
     raise DataError(f"{label}: column '{column.name}' holds {kind}; use Unix seconds or ISO 8601 text")
 
 
+def unix_seconds(micros: pl.Series) -> pl.Series:
+    """Turn microseconds into seconds: Int64, or Float64 where one has a fraction, exact to the microsecond."""
+    if not (micros % MICROS != 0).any():
+        return micros // MICROS
+    # Divided by numpy: polars multiplies by a millionth, which is no exact number.
+    return pl.Series(micros.name, micros.cast(pl.Float64).to_numpy() / MICROS).fill_nan(None)
+
+
 def _text(column: pl.Series, *, label: str) -> pl.Series:
     """Read text as numbers or as ISO 8601, whichever more of it is."""
     numbers = column.cast(pl.Int64, strict=False)

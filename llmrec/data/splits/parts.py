@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmrec.arrays import Int8s, Int64s
+from llmrec.arrays import Float64s, Int8s, Int64s
 from llmrec.data.columns import TIME
 from llmrec.data.dataset import Dataset
 from llmrec.errors import DataError
@@ -29,7 +29,7 @@ def user_starts(data: Dataset) -> tuple[Int64s, Int64s]:
     return starts, np.diff(starts)
 
 
-def times_of(data: Dataset, what: str) -> Int64s:
+def times_of(data: Dataset, what: str) -> Int64s | Float64s:
     """Return each event's Unix seconds. Raises DataError, as ``what`` needs times, for a log of mere order."""
     if data.order_only:
         raise DataError(

@@ -31,7 +31,7 @@ LEAST_SESSIONS = 3
 HoldOutShare = Annotated[float, "share of them in test, and as much in validation"]
 Seed = Annotated[int, "seed of the choice"]
 # Unix seconds, or text that a log may have.
-Time = int | str | None
+Time = int | float | str | None
 
 
 @split_strategy("leave-last-out", held_out="each user's last event, and the one before for validation")
@@ -148,7 +148,7 @@ def _from_end(from_end: Int64s, long: Bools, k: int) -> Int8s:
     return parts
 
 
-def _by_time(data: Dataset, valid_from: int, test_from: int, *, until: int | None = None) -> Int8s:
+def _by_time(data: Dataset, valid_from: float, test_from: float, *, until: float | None = None) -> Int8s:
     """Cut at two times; an event at a bound belongs to the later part, and from ``until`` on to none.
 
     Raises DataError for a log without times and where a part would be empty.
@@ -168,17 +168,18 @@ def _by_time(data: Dataset, valid_from: int, test_from: int, *, until: int | Non
     return parts
 
 
-def _quantile(data: Dataset, share: float) -> int:
+def _quantile(data: Dataset, share: float) -> float:
     """Return the time before which about ``share`` of all events lie."""
     times = np.sort(times_of(data, "a split by time"))
-    return int(times[min(int(len(times) * share), len(times) - 1)])
+    bound: float = times[min(int(len(times) * share), len(times) - 1)].item()
+    return bound
 
 
-def _seconds(time: int | str) -> int:
+def _seconds(time: float | str) -> float:
     """Read a time in any form that a log may have."""
-    if isinstance(time, int):
+    if not isinstance(time, str):
         return time
     micros = to_micros(pl.Series("time", [time]), label="split")[0]
     if micros is None:
         raise DataError(f"'{time}' is no time; write Unix seconds or ISO 8601, e.g. 2024-05-31T18:00Z")
-    return int(micros) // MICROS
+    return float(micros) / MICROS if micros % MICROS else int(micros) // MICROS

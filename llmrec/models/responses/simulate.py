@@ -68,7 +68,7 @@ def _next_event(model: EventPredictor, history: Histories, draw: np.random.Gener
         if name in model.tasks.names and task.field is not None and task.field not in event:
             event[task.field] = task.simulated(model.tasks[name], predicted, draw)
     if "gap" in event and TIME in history.events.columns and history.events.height:
-        event[TIME] = int(history.events[TIME][-1]) + round(event["gap"])
+        event[TIME] = history.events[TIME][-1] + round(event["gap"])
     return event
 
 

@@ -55,7 +55,7 @@ def test_ties_keep_the_order_of_the_log_and_parts_of_a_second_count() -> None:
     cleaned = clean(
         pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"), None, time_format="seconds"
     )
-    assert cleaned.events.rows() == [("u", "d", 7), ("u", "c", 7), ("u", "b", 9), ("u", "a", 9)]
+    assert cleaned.events.rows() == [("u", "d", 7.25), ("u", "c", 7.75), ("u", "b", 9.0), ("u", "a", 9.0)]
 
 
 def test_rows_without_ids_are_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -141,7 +141,7 @@ def test_amazon_reviews_2023(tmp_path: Path) -> None:
     }  # fmt: skip
     log = lines(tmp_path / "Toys.jsonl", [review])
     data = Dataset.from_files(log, items=lines(tmp_path / "meta_Toys.jsonl", [meta]))
-    assert data.events.select("item_id", "timestamp", "rating").row(0) == ("B1", 1588687728, 4.0)
+    assert data.events.select("item_id", "timestamp", "rating").row(0) == ("B1", 1588687728.923, 4.0)
     assert data.catalog.table.select("title", "genres", "main_category").row(0) == (
         "Train",
         "Toys, Trains",
