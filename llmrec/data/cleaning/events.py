@@ -40,17 +40,15 @@ def code_events(
     ``time_format`` and ``order_by_rows`` see ``log_times``, for ``blank_bad_numbers`` see ``require_numbers``.
     """
     raw = flat(read(), label=label, ids=(USER, ITEM))
-    users, items = (encode_ids(raw[column], label=label) for column in (USER, ITEM))
-    raw = raw.drop(USER, ITEM)
+    users, items = (encode_ids(raw.drop_in_place(column), label=label) for column in (USER, ITEM))
     times, used = log_times(raw, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows)
     others, no_numbers = settle_types(
         [raw[name] for name in raw.columns if name not in used], label=label, text=text
     )
     frame = pl.DataFrame([users.codes, items.codes, unix_seconds(times.micros).alias(TIME), *others])
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
-    bad = present & times.micros.is_null()
-    if bad.any() and not drop_bad_times:
-        raise _bad_times(raw[TIME], bad, label)
+    if not drop_bad_times:
+        _check_times(raw, present & times.micros.is_null(), label)
     events = EventTable(frame, label, users=users.names, items=items.names, order_only=times.order_only)
     notes = {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
     events = _recorded(events, notes, no_numbers, accepted=blank_bad_numbers)
@@ -103,10 +101,13 @@ def _repeated(events: pl.DataFrame) -> pl.Series:
     return pl.Series(marks)
 
 
-def _bad_times(column: pl.Series, bad: pl.Series, label: str) -> DataError:
+def _check_times(raw: pl.DataFrame, bad: pl.Series, label: str) -> None:
+    if not bad.any():
+        return
+    column = raw[TIME]
     row = int(bad.arg_true()[0])
     value = "has none" if column[row] is None else f"has {column[row]!r}"
-    return DataError(
+    raise DataError(
         f"{label}: {int(bad.sum())} of {column.len()} timestamps are unusable: data row {row + 1} {value}; "
         "use Unix seconds or ISO 8601 (2024-05-31T18:00Z), say their form with --time-format, or pass "
         "--drop-bad-times (drop_bad_times=True)"

@@ -114,8 +114,8 @@ def clean(
 
     ``read_events`` returns the raw events, whose text is let go as soon as it is coded; ``label`` is what messages
     call them. Without ``items`` the catalog is taken from the log. Events come out sorted by user, then time, ties
-    in the log's order; ``timestamp`` is Unix seconds, Int64, or Float64 where the log has parts of seconds (exact to
-    microseconds), or 0, 1, 2, ... per user in a log without times.
+    in the log's order; ``timestamp`` is Unix seconds, Int64, or Float64 where the log has parts of seconds, exact
+    to the microsecond, or 0, 1, 2, ... per user in a log without times.
     Always removed: events without ids, exact duplicates (where there are times), items that no event names. Every
     removal is a ``Step`` and is logged. Raises DataError with the option that would let the data pass.
     """
