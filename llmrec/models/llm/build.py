@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from llmrec.models.llm.history_encoder import HistoryEncoder
+    from llmrec.models.llm.item_encoder import ItemEncoder
     from llmrec.models.llm.network import Losses, NextItemNetwork
 
 
@@ -37,20 +38,11 @@ def build_encoder(
 
     from llmrec.llm.varlen import use_varlen
     from llmrec.models.llm.history_encoder import HistoryEncoder
-    from llmrec.models.llm.item_encoder import ItemEncoder
     from llmrec.models.llm.network import NextItemNetwork
     from llmrec.runtime import device_name
 
     head, history, settings = recipe.head, recipe.history, recipe.train
-    item_encoder = None
-    if training and head.item_encoder == "finetuned":
-        item_encoder = ItemEncoder(
-            serializer.item_tokens,
-            mean=torch.from_numpy(encodings.mean),
-            scale=encodings.scale,
-            budget=settings.batch_tokens,
-            every=head.refresh_every,
-        )
+    finetuned = training and head.item_encoder == "finetuned"
     network = NextItemNetwork(
         adapted,
         torch.from_numpy(encodings.texts),
@@ -58,7 +50,7 @@ def build_encoder(
         head,
         pack=settings.pack,
         losses=_losses(recipe, counts),
-        item_encoder=item_encoder,
+        item_encoder=_item_encoder(recipe, serializer, encodings) if finetuned else None,
     )
     _add_parts(network, recipe, fields, serializer.encoding)
     network.to(device_name())
@@ -72,6 +64,21 @@ def build_encoder(
         history.max_items,
         min(history.max_tokens, limit),
         settings.batch_tokens,
+    )
+
+
+def _item_encoder(recipe: Recipe, serializer: Serializer, encodings: TextEncodings) -> ItemEncoder:
+    """Return what encodes item texts anew while they are finetuned."""
+    import torch
+
+    from llmrec.models.llm.item_encoder import ItemEncoder
+
+    return ItemEncoder(
+        serializer.item_tokens,
+        mean=torch.from_numpy(encodings.mean),
+        scale=encodings.scale,
+        budget=recipe.train.batch_tokens,
+        every=recipe.head.refresh_every,
     )
 
 
