@@ -35,7 +35,7 @@ class Recommender(Ranker):
     ``_load``.
     """
 
-    # What it reads of a recipe: sections ("train") or single fields of one ("history.events").
+    # What it reads of a recipe: single fields ("history.events"), or a section of which it reads all ("train").
     sections: ClassVar[tuple[str, ...]] = ()
     # What it reads of the recipe's ``options``, with the defaults: for recommenders of other packages.
     options: ClassVar[Mapping[str, Option]] = {}
@@ -58,18 +58,22 @@ class Recommender(Ranker):
 
     @classmethod
     def complete_recipe(cls, recipe: Recipe) -> Recipe:
-        """Return a recipe with every field that the model reads. Raises RecipeError for others that are set."""
-        cls.check_recipe(recipe)
-        return recipe.complete(cls.sections, cls.options)
+        """Return a recipe with every field that the model reads.
 
-    @classmethod
-    def check_recipe(cls, recipe: Recipe) -> None:
-        """Raise RecipeError for a recipe of another model, or for values that do not go together."""
+        Raises RecipeError for others that are set, for a recipe of another model, and as ``check_recipe`` does.
+        """
         if recipe.model != cls.kind:
             raise RecipeError(
                 f"the recipe {recipe.name} is of model={recipe.model}, not {cls.kind}; llmrec.models.from_recipe "
                 "makes the model that a recipe names"
             )
+        complete = recipe.complete(cls.sections, cls.options)
+        cls.check_recipe(complete)
+        return complete
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raise RecipeError for values that do not go together; every field and option that is read is set."""
 
     def fit(
         self,

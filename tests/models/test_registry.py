@@ -12,12 +12,13 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+import yaml
 from support.next_film import GrowingNextFilm, NextFilm
 
 import llmrec
 from llmrec import Recipe, Split
 from llmrec.cli.app import run
-from llmrec.data import toy_films
+from llmrec.data import Histories, toy_films
 from llmrec.errors import ArtifactError, RecipeError, RegistryError
 from llmrec.models import Recommender, from_recipe, register
 from llmrec.models.registry import class_of, kinds
@@ -55,20 +56,31 @@ def test_a_registered_recommender_is_fitted_saved_and_loaded_as_a_run(tmp_path: 
 
 
 MINE = '''
-    """Recommend items in the order of the catalog, from the item ``options.first`` on."""
+    """Recommend items in the order of the catalog from ``options.first`` on; what is newest in a history last."""
     import numpy as np
+    from llmrec.errors import RecipeError
     from llmrec.models import Recommender
 
     class Mine(Recommender):
         kind = "mine"
+        sections = ("history.max_items",)
         options = {"first": 0}
+
+        @classmethod
+        def check_recipe(cls, recipe):
+            super().check_recipe(recipe)
+            if recipe.options["first"] < 0:
+                raise RecipeError("options.first is a position in the catalog, 0 or above")
 
         def _fit(self, data, **_): pass
 
         def _score(self, sequences):
             n = len(self.catalog)
             order = (np.arange(n) - self.recipe.options["first"]) % n
-            return np.tile(-order.astype(np.float32), (len(sequences), 1))
+            scores = np.tile(-order.astype(np.float32), (len(sequences), 1))
+            newest = sequences.last(self.recipe.history.max_items)
+            scores[newest.users(), newest.codes] -= n
+            return scores
 
         def _save(self, folder): pass
 
@@ -171,9 +183,27 @@ def test_options_that_a_recommender_does_not_have_are_refused(
     for name, value, message in (
         ("frist", 2, "no option 'frist'; it has first"),
         ("first", "a", "'a' is no value"),
+        ("first", -1, r"options\.first is a position in the catalog"),
     ):
         with pytest.raises(RecipeError, match=message):
             from_recipe(Recipe.of({"model": "mine", "options": {name: value}}))
+
+
+def test_a_recommender_declares_what_it_reads_and_checks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "shelf", {"mine": "shelf:Mine"})
+    monkeypatch.syspath_prepend(tmp_path)
+    assert yaml.safe_load(from_recipe(Recipe(model="mine")).recipe.to_yaml()) == {
+        "name": "unnamed", "model": "mine", "seed": 0, "history": {"max_items": 50}, "options": {"first": 0},
+    }  # fmt: skip
+    with pytest.raises(RecipeError, match=r"mine reads no field history\.events; of history it reads max_items"):
+        from_recipe(Recipe.of({"model": "mine", "history": {"events": ["rating"]}}))
+    histories = Histories.of([["0", "1", "2"]])
+    for max_items, last in ((1, ["2"]), (50, ["0", "1", "2"])):
+        recipe = Recipe.of({"model": "mine", "history": {"max_items": max_items}})
+        ranked = from_recipe(recipe).fit(toy_films()).recommend(histories, 100, exclude_seen=False)["item_id"]
+        assert sorted(ranked[-len(last) :]) == last
 
 
 def test_two_packages_that_register_one_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
