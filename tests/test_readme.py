@@ -1,11 +1,15 @@
-"""The README says what the result files say."""
+"""The README says what the result files say, and names files and options that exist."""
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
 import pytest
+import typer
+
+from llmrec.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,3 +33,32 @@ def test_every_folder_of_the_table_exists() -> None:
     folders = [name for name in named if name.endswith("/")]
     assert len(folders) >= 10
     assert [name for name in folders if not (ROOT / name).is_dir()] == []
+
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "finetune/README.md", "prompts/README.md")
+OF_OTHERS = {"--num_processes", "--strict"}  # accelerate's and mypy's
+PATH = re.compile(r"(?:llmrec|eval|tests|finetune|prompts)/[\w./-]+\.(?:py|yaml|json|md)\b")
+
+
+def documents() -> str:
+    return "\n".join((ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS)
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = set(PATH.findall(documents()))
+    assert len(named) > 20
+    assert sorted(path for path in named if not (ROOT / path).is_file()) == []
+
+
+def test_every_option_that_is_named_exists() -> None:
+    named = set(re.findall(r"--[a-z][a-z_-]+", documents())) - OF_OTHERS
+    commands = [typer.main.get_command(app)]
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+    options = {option for command in commands for one in command.params for option in one.opts}
+    scripts = "".join(
+        path.read_text(encoding="utf-8") for path in [*ROOT.glob("eval/**/*.py"), ROOT / "finetune/train.py"]
+    )
+    options |= set(re.findall(r"\"(--[a-z-]+)\"", scripts))
+    assert len(named) > 20
+    assert sorted(named - options) == []
