@@ -35,7 +35,14 @@ def test_every_folder_of_the_table_exists() -> None:
     assert [name for name in folders if not (ROOT / name).is_dir()] == []
 
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "finetune/README.md", "prompts/README.md")
+DOCUMENTS = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "finetune/README.md",
+    "prompts/README.md",
+    "eval/LOG.md",
+)
 OF_OTHERS = {"--num_processes", "--strict"}  # accelerate's and mypy's
 PATH = re.compile(r"(?:llmrec|eval|tests|finetune|prompts)/[\w./-]+\.(?:py|yaml|json|md)\b")
 

@@ -73,8 +73,8 @@ class HeadConfig(Section):
     soft_token_scale: Annotated[float, Field(gt=0)] = 10.0  # size of a soft token, in token-embedding sizes
     cold_bias: Share = 0.5  # an item never trained on gets this quantile of the known items' biases
     warm_start: str | None = None  # a run whose item vectors (of this dim) the id residuals begin at
-    item_encoder: Literal["frozen", "finetuned"] = "frozen"  # tuned: the items' text encodings are trained, too
-    refresh_every: Positive = 100  # tuned: batches between two encodings of the whole catalog
+    item_encoder: Literal["frozen", "finetuned"] = "frozen"  # finetuned: the items' text encodings are trained
+    refresh_every: Positive = 100  # finetuned: batches between two encodings of the catalog
 
 
 class ResponsesConfig(Section):

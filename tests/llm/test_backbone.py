@@ -38,16 +38,16 @@ def random_adapter(settings: BackboneConfig, **lora: object) -> Any:
 
 def test_merged_equals_unmerged_and_leaves_no_trace(settings: BackboneConfig) -> None:
     adapted = random_adapter(settings)
-    n_visible = {name: value.clone() for name, value in adapted.state_dict().items()}
+    original = {name: value.clone() for name, value in adapted.state_dict().items()}
     apart = run(adapted)
     with merged(adapted):
         together = run(adapted)
         weight = "base_model.model.model.layers.0.self_attn.q_proj.base_layer.weight"
-        assert not torch.equal(adapted.state_dict()[weight], n_visible[weight])
+        assert not torch.equal(adapted.state_dict()[weight], original[weight])
     assert torch.allclose(together, apart, atol=1e-4)
     after = adapted.state_dict()
-    assert n_visible.keys() == after.keys()
-    assert all(torch.equal(n_visible[name], after[name]) for name in n_visible)
+    assert original.keys() == after.keys()
+    assert all(torch.equal(original[name], after[name]) for name in original)
     assert torch.equal(run(adapted), apart)
 
 

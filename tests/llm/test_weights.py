@@ -39,10 +39,10 @@ def test_the_identity_is_the_content(tiny_base: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_base, tmp_path / "base")
     assert find_base(str(folder)).identity == find_base(str(tiny_base)).identity
     for file in ("model.safetensors", "tokenizer.json"):
-        n_visible = find_base(str(folder)).identity
+        identity = find_base(str(folder)).identity
         with (folder / file).open("ab") as weights:
             weights.write(b" ")
-        assert find_base(str(folder)).identity != n_visible
+        assert find_base(str(folder)).identity != identity
 
 
 def test_no_network_and_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

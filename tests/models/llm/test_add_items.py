@@ -25,11 +25,11 @@ def model(request: pytest.FixtureRequest, tiny_recipe: Callable[..., Recipe], to
 
 
 def test_they_are_recommendable_at_once_and_the_rest_stays(model: LLMRecommender, tmp_path: Path) -> None:
-    n_visible = model.score(SEEN)
+    scores = model.score(SEEN)
     model.add_items(NEW.with_columns(colour=pl.lit("red")))
     after = model.score(SEEN)
     assert after.shape == (2, 14)
-    np.testing.assert_allclose(after[:, :12], n_visible, atol=1e-5)
+    np.testing.assert_allclose(after[:, :12], scores, atol=1e-5)
     assert {"new-1", "new-2"} <= set(model.recommend(Histories.of([[]]), 14)["item_id"])
     assert model.similar_items(["new-1"], 3).height == 3
     history = Histories.of([["3", "new-1"], ["3", "new-2"]])
@@ -62,9 +62,9 @@ def test_their_bias_can_be_set(model: LLMRecommender) -> None:
 
 
 def test_no_new_items_change_nothing(model: LLMRecommender) -> None:
-    n_visible = model.score(SEEN)
+    scores = model.score(SEEN)
     model.add_items(NEW.head(0))
-    np.testing.assert_array_equal(model.score(SEEN), n_visible)
+    np.testing.assert_array_equal(model.score(SEEN), scores)
     assert "added_items" not in model.metadata
 
 

@@ -67,9 +67,9 @@ def test_a_saved_model_scores_the_same(model: LLMRecommender, tmp_path: Path) ->
 
 def test_new_items_can_be_repeated(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
     model = fitted(tiny_recipe("soft", "train.epochs=1", "history.repeat_bias=true"), toy_split)
-    n_visible = model.score(Histories.of([STEPS]))
+    scores = model.score(Histories.of([STEPS]))
     model.add_items({"item_id": ["new"], "title": ["Film 99: New"]})
-    np.testing.assert_allclose(model.score(Histories.of([STEPS]))[:, :-1], n_visible, atol=1e-4)
+    np.testing.assert_allclose(model.score(Histories.of([STEPS]))[:, :-1], scores, atol=1e-4)
     assert np.isfinite(model.score(Histories.of([["new", "3", "new"]]))).all()
 
 

@@ -99,7 +99,7 @@ def test_a_session_goes_on_with_items_that_came_later(
 
 def test_what_is_wrong_is_refused_and_changes_nothing(model: LLMRecommender) -> None:
     session = model.session(STEPS[:2])
-    n_visible = session.state.copy()
+    state = session.state.copy()
     for event in ("no such item", {"item": "3"}, {"item_id": 3.5}, {"item_id": True}):
         with pytest.raises(DataError, match="item"):
             session.append(event)
@@ -108,4 +108,4 @@ def test_what_is_wrong_is_refused_and_changes_nothing(model: LLMRecommender) -> 
     with pytest.raises(DataError, match="forget"):
         model.session(forget=1.0)
     assert session.history == STEPS[:2]
-    np.testing.assert_array_equal(session.state, n_visible)
+    np.testing.assert_array_equal(session.state, state)

@@ -50,12 +50,12 @@ def test_every_title_is_learned_once(model: LLMRecommender) -> None:
     sequences = sequences_of(model, ["3", "4", "9", "1"])
     batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 2], [0, 2, 3]])))
     network, lines = model.encoder.network, model.encoder.serializer.item_tokens
-    n_visible, after = sequences[0][:3], sequences[0][2:]
+    first, later = sequences[0][:3], sequences[0][2:]
     losses, network.losses = network.losses, Losses(item=0, title=1.0)
     sums, n = 0.0, 0
     with torch.no_grad():
         found = float(network(**batch))
-        for items, skipped in ((n_visible, 0), (after, len(lines[int(after[0])]))):
+        for items, skipped in ((first, 0), (later, len(lines[int(later[0])]))):
             ids = np.concatenate([model.encoder.serializer.prefix, *(lines[int(code)] for code in items)])
             start = len(model.encoder.serializer.prefix) + skipped
             read, truth = torch.from_numpy(ids)[None], torch.from_numpy(ids[start:])
