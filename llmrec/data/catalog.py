@@ -89,7 +89,7 @@ class Catalog:
             raise DataError(f"new items: '{present[0]}' is in the catalog already; give it another id")
         try:
             rows = [
-                (pl.col(name) if name in new.columns else pl.lit(None)).cast(dtype).alias(name)
+                (_as_type(new[name], dtype) if name in new.columns else pl.lit(None, dtype)).alias(name)
                 for name, dtype in self.table.schema.items()
             ]
             return Catalog(new.select(rows)).table
@@ -117,3 +117,11 @@ class Catalog:
     @cached_property
     def _codes(self) -> pl.DataFrame:
         return pl.DataFrame({ITEM: self.table[ITEM], "code": np.arange(len(self), dtype=np.int32)})
+
+
+def _as_type(column: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Cast a column of new items, whose numbers, true and false may be text, to the catalog's type."""
+    if column.dtype == pl.String and dtype == pl.Boolean:
+        lower = column.str.to_lowercase()
+        return pl.select(pl.when(lower.is_in(["true", "false"])).then(lower == "true")).to_series()
+    return column.cast(dtype)

@@ -8,15 +8,19 @@ import re
 
 import polars as pl
 
+from llmrec.data.cleaning.column_types import settle_type, types_of
+from llmrec.data.cleaning.infer_catalog import ITEM_COLUMNS
 from llmrec.data.cleaning.missing_words import without_missing_words
+from llmrec.data.cleaning.number_cells import read_numbers, step_name
 from llmrec.data.cleaning.table import EventTable, Table
-from llmrec.data.columns import ITEM, TITLE
+from llmrec.data.columns import ITEM, NUMBERS, TITLE
 from llmrec.data.id_codes import encode_ids
 from llmrec.data.readers.frames import flat
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
 
+_SHOWN = 60
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
@@ -31,7 +35,7 @@ def one_row_per_item(
     ids = encode_ids(frame[ITEM], label=items.label)
     text = ids.text() if keep_missing_words else without_missing_words(ids)
     frame = frame.with_columns(text.alias(ITEM), frame[TITLE].cast(pl.String))
-    items = items.with_frame(frame.select(ITEM, TITLE, pl.exclude(ITEM, TITLE)))
+    items = settle_columns(items.with_frame(frame.select(ITEM, TITLE, pl.exclude(ITEM, TITLE))))
     items = items.filter(items.frame[ITEM].is_not_null(), "missing item id")
     first = items.frame.select(pl.struct(pl.all()).is_first_distinct()).to_series()
     items = items.filter(first, "exact duplicate")
@@ -49,23 +53,62 @@ def one_row_per_item(
     return items
 
 
+def settle_columns(items: Table) -> Table:
+    """Settle the types of a catalog's columns; a step names them. Titles, genres, years, ids stay text.
+
+    A price, rating or quantity is a number where most of its cells are; the others are blank then, and counted.
+    """
+    columns, notes = [], {}
+    for column in items.frame.get_columns():
+        typed = column if column.name in (ITEM, TITLE) else settle_type(column, text=ITEM_COLUMNS)
+        if column.name in NUMBERS and typed.dtype == pl.String:
+            typed, notes[column.name] = _mostly_numbers(column, items.label)
+        columns.append(typed)
+    items = items.with_frame(pl.DataFrame(columns))
+    described = types_of(items.frame.drop(TITLE))
+    items = items.record("columns read as", note=described) if described else items
+    for name, note in notes.items():
+        if note:
+            log.warning("%s: %s: %s", items.label, name, note)
+            items = items.record(step_name(name, accepted=False), note=note)
+    return items
+
+
+def _mostly_numbers(column: pl.Series, label: str) -> tuple[pl.Series, str]:
+    try:
+        cells = read_numbers(column, label=label)
+    except DataError:  # 1,234 may be two numbers: no model needs one of an item, so it stays as it is written
+        return column, ""
+    return (cells.column, cells.note) if cells.column.dtype.is_numeric() else (column, "")
+
+
 def decode_entities(items: Table) -> Table:
-    """Decode HTML entities in titles (``&amp;``, ``&#39;``), once; the step counts the titles."""
-    marked = items.frame[TITLE].str.contains(_ENTITY.pattern).fill_null(False).arg_true()
-    if not len(marked):
-        return items
-    written = items.frame[TITLE].gather(marked).to_list()
-    decoded = [_ENTITY.sub(_decoded, title) for title in written]
-    changed = [number for number, title in enumerate(decoded) if title != written[number]]
+    """Decode HTML entities in titles and other text (``&amp;``, ``&#39;``), once; a step counts the cells."""
+    for column in items.frame.get_columns():
+        if column.dtype == pl.String and column.name != ITEM:
+            items = _decode_column(items, column)
+    return items
+
+
+def _decode_column(items: Table, column: pl.Series) -> Table:
+    marked = column.str.contains(_ENTITY.pattern).fill_null(False).arg_true()
+    written = column.gather(marked).to_list()
+    decoded = [_ENTITY.sub(_decoded, text) for text in written]
+    changed = [n for n, text in enumerate(decoded) if text != written[n]]
     if not changed:
         return items
     first = changed[0]
-    note = f"{len(changed):,} of {items.frame.height:,}, e.g. {written[first]!r} is {decoded[first]!r}"
-    log.info("%s: HTML entities decoded in titles: %s", items.label, note)
-    titles = items.frame[TITLE].clone().scatter(marked, decoded)
-    return items.record("HTML entities decoded in titles", note=note).with_frame(
-        items.frame.with_columns(titles.alias(TITLE))
+    where = "titles" if column.name == TITLE else f"column {column.name}"
+    note = f"{len(changed):,} of {items.frame.height:,}, e.g. {_short(written[first])} is {_short(decoded[first])}"
+    log.info("%s: HTML entities decoded in %s: %s", items.label, where, note)
+    texts = column.clone().scatter(marked, decoded)
+    return items.record(f"HTML entities decoded in {where}", note=note).with_frame(
+        items.frame.with_columns(texts.alias(column.name))
     )
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def _decoded(entity: re.Match[str]) -> str:

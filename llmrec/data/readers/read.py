@@ -12,6 +12,7 @@ import polars as pl
 
 from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
 from llmrec.data.readers.column_names import (
+    EVENTS,
     ITEMS,
     NONE,
     Columns,
@@ -96,9 +97,12 @@ def read_items(path: Path, **options: Unpack[FileOptions]) -> pl.DataFrame:
     named: FileOptions = {**options, "header": options.get("items_header", ())}
     table = read_raw(path, option="--items-header", **named)
     decimal = options.get("decimal", "")
-    chosen = [name for name in table.columns if find_column(ITEM, ITEMS[ITEM], [name]) is None]
-    numbers = [plain_numbers(table[name], decimal=decimal, label=path.name) for name in chosen if decimal]
-    return table.with_columns(numbers)
+    prices = [name for name in table.columns if find_column("price", EVENTS["price"], [name])]
+    others = [name for name in table.columns if find_column(ITEM, ITEMS[ITEM], [name]) is None]
+    return table.with_columns(
+        plain_numbers(table[name], decimal=decimal, most=name in prices, label=path.name)
+        for name in (others if decimal else prices)
+    )
 
 
 def stem(path: Path) -> str:

@@ -61,7 +61,7 @@ def test_ids_and_titles_are_no_numbers(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("item_id;title;price\n7,5;Nr. 7;1.200,50\n")
     data = Dataset.from_files(tmp_path / "log.csv", items=tmp_path / "items.csv", decimal=",")
     assert data.events.select("user_id", "item_id", "rating").row(0) == ("1.234", "7,5", 4.5)
-    assert data.catalog.table["price"].to_list() == ["1200.50"]
+    assert data.catalog.table["price"].to_list() == [1200.5]
 
 
 def test_only_a_point_or_a_comma(tmp_path: Path) -> None:
