@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Float32s, Int64s
+from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Catalog, Histories, Sequences
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import ids_of, whole_number
@@ -151,7 +151,21 @@ class Ranker(ABC):
 
     def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
         """Rank the whole catalog for each history: codes and scores [n, k], -inf where nothing is left."""
-        scores = self.score(histories)
+        return self._best_of(self.score(histories), histories, k, exclude_seen=exclude_seen)
+
+    def _ranked_among(
+        self, histories: Histories, candidates: list[Int32s], k: int, *, exclude_seen: bool
+    ) -> tuple[Int64s, Float32s]:
+        """Rank the candidates of each history, given by code, -1 for no item; see ``_ranked``."""
+        codes, scores = self._ranked(histories, len(self.catalog), exclude_seen=exclude_seen)
+        for row, allowed in enumerate(candidates):
+            scores[row, ~np.isin(codes[row], allowed)] = -np.inf
+        return rank_candidates(codes, scores, k, self.catalog.tie_order, without=np.isneginf(scores))
+
+    def _best_of(
+        self, scores: Float32s, histories: Histories, k: int, *, exclude_seen: bool
+    ) -> tuple[Int64s, Float32s]:
+        """Return the k items of highest score, [n, k]; with ``exclude_seen`` those of a history have -inf."""
         if exclude_seen:
             seen = Sequences.encode(histories, self.catalog)
             scores[seen.users(), seen.codes] = -np.inf
@@ -162,10 +176,8 @@ class Ranker(ABC):
     ) -> pl.DataFrame:
         users, catalog = list(histories.user_ids), self.catalog
         if candidates is None:
-            return table_of(users, catalog, *self._ranked(histories, k, exclude_seen=exclude_seen))
-        codes, scores = self._ranked(histories, len(catalog), exclude_seen=exclude_seen)
-        for row, user in enumerate(users):
-            allowed = catalog.codes(candidates.get(user, []))
-            scores[row, ~np.isin(codes[row], allowed)] = -np.inf
-        best = rank_candidates(codes, scores, k, catalog.tie_order, without=np.isneginf(scores))
-        return table_of(users, catalog, *best)
+            ranked = self._ranked(histories, k, exclude_seen=exclude_seen)
+        else:
+            codes = [catalog.codes(candidates.get(user, [])) for user in users]
+            ranked = self._ranked_among(histories, codes, k, exclude_seen=exclude_seen)
+        return table_of(users, catalog, *ranked)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from llmrec.arrays import Float32s, Float64s, Int64s, Integers
+from llmrec.arrays import Float32s, Float64s, Int32s, Int64s, Integers
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.llm.candidate_scoring import LETTERS, PromptMode, PromptScorer, Question
 from llmrec.models.baselines.popularity import PopularityRecommender
 from llmrec.models.composite import Composite
-from llmrec.models.ranking import rank_candidates, table_of, top_k
+from llmrec.models.ranking import rank_candidates, top_k
 from llmrec.prompting import Language, one_line
 
 
@@ -69,31 +67,24 @@ class PromptRanking(Composite):
 
     def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
         scores = self._dense(histories, exclude_seen=exclude_seen)
-        if exclude_seen:
-            seen = Sequences.encode(histories, self.catalog)
-            scores[seen.users(), seen.codes] = -np.inf
-        return top_k(scores, k, self.catalog.tie_order)
+        return self._best_of(scores, histories, k, exclude_seen=exclude_seen)
 
-    def _recommend_part(
-        self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
-    ) -> pl.DataFrame:
-        if candidates is None:
-            return super()._recommend_part(histories, k, exclude_seen=exclude_seen, candidates=None)
+    def _ranked_among(
+        self, histories: Histories, candidates: list[Int32s], k: int, *, exclude_seen: bool
+    ) -> tuple[Int64s, Float32s]:
         sequences = Sequences.encode(histories, self.catalog)
         allowed = []
-        for row, user in enumerate(histories.user_ids):
-            codes = np.unique(self.catalog.codes(candidates.get(user, []))).astype(np.int64)
+        for row, given in enumerate(candidates):
+            codes = np.unique(given).astype(np.int64)
             allowed.append(codes[(codes >= 0) & ~(exclude_seen & np.isin(codes, sequences[row]))])
         width = max(map(len, allowed), default=0)
         best, values = np.zeros((len(allowed), width), dtype=np.int64), np.full((len(allowed), width), -np.inf)
         for row, (codes, scores) in enumerate(zip(allowed, self._prompted(sequences, allowed), strict=True)):
             best[row, : len(codes)], values[row, : len(codes)] = codes, scores
-        if width:
-            without = np.isneginf(values)
-            best, values = rank_candidates(
-                best, values.astype(np.float32), k, self.catalog.tie_order, without=without
-            )
-        return table_of(list(histories.user_ids), self.catalog, best, values)
+        if not width:
+            return best, values.astype(np.float32)
+        without = np.isneginf(values)
+        return rank_candidates(best, values.astype(np.float32), k, self.catalog.tie_order, without=without)
 
     def _dense(self, histories: Histories, *, exclude_seen: bool) -> Float32s:
         """Score the popular candidates by prompt and all others below them, by popularity."""

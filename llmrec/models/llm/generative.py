@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from llmrec.arrays import Bools, Float32s, Int64s
+from llmrec.arrays import Bools, Float32s, Int32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.models.arguments import require_histories
 from llmrec.models.composite import Composite
 from llmrec.models.llm.ranker import LLMRanker
-from llmrec.models.ranking import rank_candidates, table_of
+from llmrec.models.ranking import rank_candidates
 
 if TYPE_CHECKING:
     from llmrec.models.llm.title_generation import TitleGenerator
@@ -63,19 +61,15 @@ class GenerativeRanking(Composite):
             sequences, k, max(self.beams, k), self._unseen(sequences, exclude_seen=exclude_seen)
         )
 
-    def _recommend_part(
-        self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
-    ) -> pl.DataFrame:
-        if candidates is None:
-            return super()._recommend_part(histories, k, exclude_seen=exclude_seen, candidates=None)
+    def _ranked_among(
+        self, histories: Histories, candidates: list[Int32s], k: int, *, exclude_seen: bool
+    ) -> tuple[Int64s, Float32s]:
         sequences = Sequences.encode(histories, self.catalog)
         allowed = self._unseen(sequences, exclude_seen=exclude_seen)
-        for row, user in enumerate(histories.user_ids):
-            given = self.catalog.codes(candidates.get(user, []))
-            allowed[row] &= np.isin(np.arange(len(self.catalog)), given)
+        for row, codes in enumerate(candidates):
+            allowed[row] &= np.isin(np.arange(len(self.catalog)), codes)
         # As many beams as candidates: exact.
-        ranked = self._generated(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
-        return table_of(list(histories.user_ids), self.catalog, *ranked)
+        return self._generated(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
 
     def _generated(self, sequences: Sequences, k: int, beams: int, allowed: Bools) -> tuple[Int64s, Float32s]:
         codes, values = self._generator.best(sequences, beams, allowed=allowed)

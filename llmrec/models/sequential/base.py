@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +12,7 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
-from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
+from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
 from llmrec.models.tensors import expected_state, read_tensors, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded, plan
 from llmrec.training.fields import RECOMMENDER_FIELDS
@@ -61,6 +62,7 @@ class SequentialRecommender(Recommender):
         self._add_parts()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences = training_sequences(self, data)
+        collate = self._collator(data, sequences)
         batches = plan(
             sequences,
             epochs=settings.epochs,
@@ -80,15 +82,24 @@ class SequentialRecommender(Recommender):
             self,
             self.network,
             batches,
-            lambda batch: self._collate(sequences, batch),
+            collate,
             groups=groups,
             valid=valid,
             work_dir=work_dir,
             progress=progress,
+            responses=self._validation(valid),
         )
 
+    def _validation(self, valid: Fold | None) -> Validation | None:
+        """Return how responses are validated; None for a network that predicts none."""
+        return None
+
+    def _collator(self, data: Dataset, sequences: Sequences) -> Callable[[Batch], dict[str, Any]]:
+        """Return what makes the arguments of the network's forward of a batch."""
+        return lambda batch: self._collate(sequences, batch)
+
     def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
-        """Return what the network's forward takes."""
+        """Return the tensors of the windows of a batch."""
         import torch
 
         inputs, targets = inputs_and_targets(sequences, batch.windows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Histories, Sequences
-from llmrec.models.fit_network import fit_network, training_sequences
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.labels import batch_labels
@@ -20,12 +20,9 @@ from llmrec.models.text_encodings import TextEncodings, encode_catalog
 from llmrec.training.batching import (
     Batch,
     by_length,
-    context_positions_of,
-    inputs_and_targets,
     inputs_of,
     padded,
     padded_event_codes,
-    plan,
 )
 
 if TYPE_CHECKING:
@@ -74,56 +71,31 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         return network
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        from llmrec.runtime import seed_everything
 
         if self.over == "texts":
             vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
             self._texts = TextEncodings.standardized(vectors).texts
-        seed_everything(self.recipe.seed)
         self.fields = EventFields.fit(data, self.recipe)
-        self.network = self._network()
-        self._add_parts()
-        settings, most = self.recipe.train, self.recipe.sequence.max_items
-        sequences, targets = training_sequences(self, data), self.fields.targets(data)
-        batches = plan(
-            sequences,
-            epochs=settings.epochs,
-            max_items=most,
-            max_tokens=most + 1,
-            batch_tokens=settings.batch_tokens,
-            seed=self.recipe.seed,
-        )
+        super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
+
+    def _collator(self, data: Dataset, sequences: Sequences) -> Callable[[Batch], dict[str, Any]]:
+        targets = self.fields.targets(data)
 
         def collate(batch: Batch) -> dict[str, Any]:
             tensors: dict[str, Any] = self._collate(sequences, batch)
             return tensors if targets is None else {**tensors, "labels": batch_labels(targets, sequences, batch)}
 
-        rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-        fit_network(
-            self,
-            self.network,
-            batches,
-            collate,
-            groups=[{"params": list(self.network.parameters()), **rates}],
-            valid=valid,
-            work_dir=work_dir,
-            progress=progress,
-            responses=self._validation(valid),
-        )
+        return collate
 
     def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         import torch
 
-        inputs, targets = inputs_and_targets(sequences, batch.windows)
-        tensors = {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets)}
-        if sequences.n_visible is not None:
-            tensors["context_positions"] = torch.from_numpy(
-                context_positions_of(sequences.n_visible, sequences, batch.windows)
-            )
+        tensors = super()._collate(sequences, batch)
         if sequences.event_codes is not None:
-            event_codes = inputs_of(sequences.event_codes, sequences, batch.windows, inputs.shape[1], empty=0)
+            width = tensors["inputs"].shape[1]
+            event_codes = inputs_of(sequences.event_codes, sequences, batch.windows, width, empty=0)
             tensors["bins"] = torch.from_numpy(self._unpacked(event_codes))
-        return {**tensors, "n_tokens": torch.tensor(int((inputs >= 0).sum()) + len(inputs))}
+        return tensors
 
     def _states(self, sequences: Sequences) -> Float32s:
         import torch
