@@ -92,11 +92,13 @@ def prepare(
     columns = _pairs("--column", column or [])
     if sql is None:
         data = Dataset.from_files(events, items=items, columns=columns, **reading, **cleaning)
-    elif reading:
-        option = next(iter(reading)).replace("_", "-")
+    elif of_files := [name for name in reading if name != "explode"]:
+        option = of_files[0].replace("_", "-")
         raise DataError(f"--{option} is for files; name a query's columns in the query")
     else:
-        data = Dataset.from_sql(events, connection=sql, items=items, name=out.name, columns=columns, **cleaning)
+        data = Dataset.from_sql(
+            events, connection=sql, items=items, name=out.name, columns=columns, **reading, **cleaning
+        )
     data.save(out)
     for step in data.steps:
         if step.removed:

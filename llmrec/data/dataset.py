@@ -137,12 +137,15 @@ class Dataset:
         items: str | None = None,
         name: str = "data",
         columns: Columns = NONE,
+        explode: str = "",
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Read the events, and the items, by a query each from a database (see ``sql.read_query``)."""
         _check_options(options)
         texts = None if items is None else Table(read_query(items, connection), "items")
-        return cls._cleaned(lambda: read_query(events, connection), "events", texts, name, columns, options)
+        return cls._cleaned(
+            lambda: read_query(events, connection), "events", texts, name, columns, options, explode
+        )
 
     @classmethod
     def fetch(cls, name: str) -> Dataset:

@@ -55,8 +55,8 @@ def _from_datasets(table: Any) -> pl.DataFrame:
 def flat(table: pl.DataFrame, *, label: str, ids: Collection[str] = ()) -> pl.DataFrame:
     """Return ``table`` with plain columns only: text, numbers, booleans and times.
 
-    Lists of plain values become text joined by ", "; other nested or binary columns are left out, which is
-    logged. Columns among ``ids`` may be Enum.
+    Lists of plain values, or of lists of such, become text joined by ", "; other nested or binary columns are left
+    out, which is logged. Columns among ``ids`` may be Enum.
     """
     columns = []
     for column in table.get_columns():
@@ -69,12 +69,19 @@ def flat(table: pl.DataFrame, *, label: str, ids: Collection[str] = ()) -> pl.Da
     return pl.DataFrame(columns)
 
 
+def flat_lists(column: pl.Series) -> pl.Series:
+    """Return lists of lists as lists of their different values, in their order."""
+    return column.list.eval(pl.element().explode().drop_nulls().unique(maintain_order=True))
+
+
 def _flat(column: pl.Series) -> pl.Series | None:
     kind = column.dtype
     if kind == pl.Null or isinstance(kind, pl.Categorical | pl.Enum):
         return column.cast(pl.String)
     if isinstance(kind, pl.Decimal):
         return column.cast(pl.Float64)
+    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.List):
+        return _flat(flat_lists(column))
     if isinstance(kind, pl.List) and not kind.inner.is_nested():
         return column.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
     plain = kind == pl.String or kind == pl.Boolean or kind.is_numeric() or kind.is_temporal()

@@ -57,13 +57,14 @@ def explode_items(raw: pl.DataFrame, *, label: str, columns: Columns = NONE, exp
             return raw
     if explode not in raw.columns:
         raise DataError(f"--explode {explode}: {label} has no such column; it has {', '.join(raw.columns)}")
-    lists = _lists(raw[explode], label)
-    time = named.get(TIME)
-    if time == explode:
-        time = None
+    raw = raw.with_columns(_lists(raw[explode], label))
+    time = named.get(TIME) if named.get(TIME) != explode else None
+    baskets = _holds_baskets(raw[explode])
+    if baskets:
+        raw, time = _one_basket_a_row(raw, explode, user=named.get(USER), label=label), TIME
     timed = time is not None and isinstance(raw[time].dtype, pl.List)
-    history = bool(_HISTORY.search(explode)) and not timed
-    table = raw.with_columns(lists.alias(explode))
+    history = bool(_HISTORY.search(explode)) and not timed and not baskets
+    table = raw
     if item is not None and item != explode and history:
         last = pl.concat_list(explode, pl.col(item).cast(pl.String))
         table = table.with_columns(pl.when(pl.col(item).is_null()).then(explode).otherwise(last).alias(explode))
@@ -72,6 +73,27 @@ def explode_items(raw: pl.DataFrame, *, label: str, columns: Columns = NONE, exp
         table = _longest(table, named.get(USER), explode, label)
         table = table.drop(time) if time is not None else table
     return _one_a_row(table, explode, label=label, item=item, ordered=history or time is None)
+
+
+def _holds_baskets(column: pl.Series) -> bool:
+    return isinstance(column.dtype, pl.List) and isinstance(column.dtype.inner, pl.List)
+
+
+def _one_basket_a_row(raw: pl.DataFrame, explode: str, *, user: str | None, label: str) -> pl.DataFrame:
+    """Return a row for each list within a list, numbered in their order, as baskets.
+
+    Raises DataError where other columns may say when they were bought.
+    """
+    others = [name for name in raw.columns if name not in (user, explode)]
+    inner = raw[explode].dtype.inner.inner  # type: ignore[attr-defined]
+    if others or inner.is_nested():
+        first = str(raw[explode].drop_nulls().head(1).to_list())[1:-1]
+        raise DataError(
+            f"{label}: column '{explode}' holds lists of lists, such as {first[:_SHOWN]}; write a row for each "
+            f"of them, with its time{', or leave out ' + ', '.join(others) if others else ''}"
+        )
+    log.info("%s: each list within a list of column %s is a basket, in their order", label, explode)
+    return raw.explode(explode).with_row_index(TIME).with_columns(pl.col(TIME).cast(pl.Int64))
 
 
 def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | None, ordered: bool) -> pl.DataFrame:
@@ -152,6 +174,8 @@ def _lists(column: pl.Series, label: str) -> pl.Series:
     """Return a column of lists: as they are, or from text with brackets or with marks or blanks between items."""
     if isinstance(column.dtype, pl.List):
         plain = column.dtype.inner
+        if isinstance(plain, pl.List):
+            return column if plain.inner.is_nested() else column.cast(pl.List(pl.List(pl.String)))
         return column if isinstance(plain, pl.Struct) else column.cast(pl.List(pl.String))
     text = column.cast(pl.String).str.strip_chars()
     present = text.filter((text != "").fill_null(False))
@@ -180,6 +204,8 @@ def _parsed(cell: str, row: int, name: str, label: str) -> list[object] | None:
             values = ast.literal_eval(cell) if len(cell) < 1 << 20 else None
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             values = None
+    if isinstance(values, list) and values and all(isinstance(value, list) for value in values):
+        return [[str(inner) for inner in value] for value in values]
     if not isinstance(values, list) or not all(isinstance(value, str | int | float | dict) for value in values):
         raise DataError(f"{label}: {name} in data row {row + 1} is no list: {cell[:_SHOWN]!r}; correct it")
     if any(isinstance(value, dict) for value in values):

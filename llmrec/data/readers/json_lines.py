@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from llmrec.data.readers.frames import flat_lists
 from llmrec.data.readers.python_literals import as_json, is_python_literal
 from llmrec.data.readers.text_files import TextFile
 from llmrec.errors import DataError
@@ -175,15 +176,23 @@ def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFra
             log.warning("%s: column '%s' is left out: it holds objects, not text", name, column.name)
         elif text.len() and text.str.starts_with("[").all():
             decoded = _decoded(column, name)
-            columns.append(decoded if nested or decoded is None else decoded.list.join(", ", ignore_nulls=True))
+            columns.append(decoded if nested or decoded is None else _joined(decoded))
         else:
             columns.append(column)
     return pl.DataFrame([column for column in columns if column is not None])
 
 
 def _decoded(column: pl.Series, name: str) -> pl.Series | None:
+    inner = pl.List(pl.String)
+    of_lists = column.str.contains(r"^\[\s*\[").any()
     try:
-        return column.str.json_decode(pl.List(pl.String))
+        return column.str.json_decode(pl.List(inner) if of_lists else inner)
     except pl.exceptions.PolarsError:
         log.warning("%s: column '%s' is left out: it holds lists of other things than text", name, column.name)
         return None
+
+
+def _joined(lists: pl.Series) -> pl.Series:
+    inner = lists.dtype.inner if isinstance(lists.dtype, pl.List) else None
+    plain = flat_lists(lists) if isinstance(inner, pl.List) else lists
+    return plain.list.join(", ", ignore_nulls=True)

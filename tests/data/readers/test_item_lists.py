@@ -149,3 +149,67 @@ def test_ids_that_are_no_text_are_refused(tmp_path: Path, values: list[object]) 
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--explode cart: log\.jsonl has no such column; it has user_id, item_id"):
         Dataset.from_files(json_lines(tmp_path / "log.jsonl", ROWS), explode="cart")
+
+
+NESTED: list[dict[str, Any]] = [
+    {"user_id": "a", "item_id": [["x", "y"], ["z"]]},
+    {"user_id": "b", "item_id": [["z"], ["y", "x"]]},
+]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "csv"])
+@pytest.mark.parametrize("name", ["item_id", "item_id_list"])
+def test_lists_of_lists_are_baskets_in_their_order(form: str, name: str, tmp_path: Path) -> None:
+    rows = [{"user_id": row["user_id"], name: row["item_id"]} for row in NESTED]
+    path = tmp_path / f"log.{form}"
+    if form == "jsonl":
+        json_lines(path, rows)
+    elif form == "parquet":
+        pl.DataFrame(rows).write_parquet(path)
+    else:
+        text = [f"{row['user_id']}\t{json.dumps(row[name])}\n" for row in rows]
+        path.write_text(f"user_id\t{name}\n" + "".join(text))
+    data = Dataset.from_files(path, explode=name)
+    assert data.order_only
+    assert data.events.select("user_id", "item_id", "timestamp").rows() == [
+        *(("a", "x", 0), ("a", "y", 0), ("a", "z", 1)),
+        *(("b", "z", 0), ("b", "y", 1), ("b", "x", 1)),
+    ]
+
+
+def test_lists_of_lists_beside_other_columns_are_refused(tmp_path: Path) -> None:
+    rows = [row | {"timestamp": 1_600_000_000} for row in NESTED]
+    path = json_lines(tmp_path / "log.jsonl", rows)
+    with pytest.raises(DataError, match=r"lists of lists, such as \[\['x', 'y'\].*, or leave out timestamp"):
+        Dataset.from_files(path)
+    deeper = pl.DataFrame({"user_id": ["a"], "item_id": [[[["x"]]]]})
+    with pytest.raises(DataError, match="lists of lists"):
+        Dataset.from_tables(deeper)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_lists_of_lists_that_describe_items_are_one_list(form: str, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user_id,item_id\nu,a\nu,b\n")
+    rows = [
+        {"item_id": "a", "title": "A", "categories": [["Home", "Lamps"], ["Home", "Gifts"]]},
+        {"item_id": "b", "title": "B", "categories": [["Toys"]]},
+    ]
+    path = tmp_path / f"items.{form}"
+    if form == "jsonl":
+        json_lines(path, rows)
+    else:
+        pl.DataFrame(rows).write_parquet(path)
+    data = Dataset.from_files(tmp_path / "log.csv", items=path)
+    assert data.catalog.table["genres"].to_list() == ["Home, Lamps, Gifts", "Toys"]
+
+
+def test_a_query_s_lists_are_exploded(tmp_path: Path) -> None:
+    rows = [{"user_id": "a", "skus": ["x", "y"], "timestamp": 1_600_000_000}]
+    pl.DataFrame(rows).write_parquet(tmp_path / "log.parquet")
+    query, connection = f"SELECT * FROM '{tmp_path}/log.parquet'", "duckdb://"
+    with pytest.raises(DataError, match="--explode skus"):
+        Dataset.from_sql(query, connection=connection)
+    assert events(Dataset.from_sql(query, connection=connection, explode="skus")) == [("a", "x"), ("a", "y")]
+    arguments = ["data", "prepare", query, "--sql", connection, "--out", str(tmp_path / "out")]
+    assert run([*arguments, "--delimiter", ";"]) == 2
+    assert run([*arguments, "--explode", "skus"]) == 0
