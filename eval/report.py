@@ -163,6 +163,7 @@ def _provenance(results: Sequence[Mapping[str, Any]], paths: Sequence[Path], roo
     for values, path in zip(results, paths, strict=True):
         machine, versions = values["machine"] or {}, values["versions"] or {}
         where = f"on {machine['cpus']} × {machine['processor']}" if machine else "on a machine not recorded"
+        where += f" with one {machine['gpu']}" if "gpu" in machine else ""
         names = ", ".join(f"{name} {versions[name]}" for name in ("llmrec", "torch") if name in versions)
         link = f"[{path.name}]({path.relative_to(root).as_posix()})"
         said.setdefault(f"{values['date']}, {where}{', with ' * bool(names)}{names}", []).append(link)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 import torch
-from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 
+from eval.benchmarks.padded_trainer import train_padded
 from eval.common import Row, open_data
 from llmrec import Dataset, Histories, Recipe, Split, evaluate
-from llmrec.config import AdapterConfig
 from llmrec.data import Sequences, toy_films
 from llmrec.evaluation import Report
-from llmrec.llm.backbone import add_adapter, transformer_blocks
+from llmrec.llm.backbone import transformer_blocks
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.ragged import RaggedTokens
 from llmrec.llm.serialize import tokenized_items
@@ -57,44 +54,26 @@ class Settings:
     train_tokens: int = 16_384
     histories: int = 1_000_000
     matrix: int = 8192
-    compiled: bool = True
 
-
-class Clock(TrainerCallback):
-    """Adds up the seconds and tokens of steps, and stops when the time is up; the first steps warm up."""
-
-    WARM_UP = 3
-
-    def __init__(self, minutes: float) -> None:
-        self.minutes, self.steps, self.seconds, self.tokens, self.read = minutes, 0, 0.0, 0, deque[int]()
-
-    def on_step_begin(self, *_: object, **__: object) -> None:
-        """Begin."""
-        _wait()
-        self.began = time.perf_counter()
-
-    def on_step_end(self, args: object, state: object, control: Any, **_: object) -> None:
-        """Add, and say when it is over."""
-        _wait()
-        self.steps += 1
-        tokens = self.read.popleft()  # a loader reads ahead of the step
-        if self.steps > self.WARM_UP:
-            self.seconds += time.perf_counter() - self.began
-            self.tokens += tokens
-        control.should_training_stop |= self.seconds > 60 * self.minutes
-
-
-@dataclass(frozen=True)
-class CountingCollator:
-    """Pads by another collator, and tells the clock how many tokens a batch holds besides padding."""
-
-    collate: Callable[[list[Any]], Any]
-    clock: Clock
-
-    def __call__(self, examples: list[dict[str, list[int]]]) -> Any:
-        """Count and pad."""
-        self.clock.read.append(sum(len(one["input_ids"]) for one in examples))
-        return self.collate(examples)
+    @classmethod
+    def tiny(cls, base: str) -> Self:
+        """Return sizes that a CPU measures in seconds, on toy films."""
+        return cls(
+            base=base,
+            dtype="float32",
+            films="toy",
+            ml_1m="toy",
+            text_minutes=0.02,
+            peer_minutes=0.005,
+            soft_minutes=0.02,
+            sasrec_epochs=1,
+            lines=40,
+            encode_tokens=(512,),
+            peer_batches=(16,),
+            train_tokens=512,
+            histories=50,
+            matrix=32,
+        )
 
 
 def text(settings: Settings) -> Part:
@@ -105,56 +84,32 @@ def text(settings: Settings) -> Part:
 
 
 def padded(settings: Settings) -> Part:
-    """Train the same LLM on the same histories by a padded Trainer with peft, its language-model loss alone."""
+    """Train the same LLM on the same histories by a padded Trainer with peft, by its language-model loss alone."""
     data = _data(settings.films)
     recipe = _recipe("smollm2-135m-lora", settings, "train.epochs=1", "train.max_minutes=0.02", "train.pack=true")
     encoder = LLMRecommender(recipe).fit(Split.leave_last_out(data).train).encoder
     sequences = Sequences.encode(data.histories, data.catalog)
     rows = [encoder.serialized(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
     of_equal_tokens = max(1, settings.train_tokens // int(np.mean([len(row) for row in rows])))
-    return Part({"Padded training": [_padded_trainer(settings, rows, batch) for batch in (8, of_equal_tokens)]})
-
-
-def _padded_trainer(settings: Settings, rows: list[list[int]], batch: int) -> Row:
-    base, tokenizer = load_causal_lm(settings.base, dtype=settings.dtype)
-    base.requires_grad_(False)
-    clock = Clock(settings.peer_minutes)
-    with tempfile.TemporaryDirectory() as folder:
-        Trainer(
-            model=add_adapter(base, AdapterConfig()),
-            data_collator=CountingCollator(DataCollatorForLanguageModeling(tokenizer, mlm=False), clock),
-            callbacks=[clock],
-            train_dataset=[{"input_ids": row} for row in rows],
-            args=TrainingArguments(
-                folder,
-                max_steps=10_000,
-                per_device_train_batch_size=batch,
-                bf16=settings.dtype == "bfloat16",
-                use_cpu=device_name() == "cpu",
-                report_to="none",
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-            ),
-        ).train()
-    speed = clock.tokens / max(clock.seconds, 1e-9)
-    name = f"padded Trainer with peft, {batch} histories a batch"
-    return {"training": name, "steps": clock.steps, "tokens_per_second": speed, **_gpu_memory()}
+    table = []
+    for batch in (8, of_equal_tokens):
+        sizes: Any = {"dtype": settings.dtype, "batch": batch, "minutes": settings.peer_minutes, "warm_up": 3}
+        spent = train_padded(settings.base, rows, **sizes)
+        name = f"padded Trainer with peft, {batch} histories a batch"
+        table.append({"training": name, "tokens_per_second": spent.tokens / spent.seconds, **_gpu_memory()})
+    return Part({"Padded training": table})
 
 
 def encode(settings: Settings) -> Part:
-    """Encode a catalog repeated to many lines: ours, ours compiled, and sentence-transformers."""
+    """Encode a catalog repeated to many lines: ours and sentence-transformers."""
     texts = item_texts(_data(settings.films).catalog, Prompt.load("item", "en"))
     texts = (texts * (1 + settings.lines // len(texts)))[: settings.lines]
     model, tokenizer = load_causal_lm(settings.base, dtype=settings.dtype)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
-    lines, blocks = tokenized_items(tokenizer, texts), transformer_blocks(model)
-    words: Any = model.get_input_embeddings()
-    flops = 2 * (sum(p.numel() for p in blocks.parameters() if p.ndim > 1) - words.weight.numel())
+    lines, words = tokenized_items(tokenizer, texts), model.get_input_embeddings()
+    matrices = [p.numel() for p in transformer_blocks(model).parameters() if p.ndim > 1]
+    flops = 2 * (sum(matrices) - sum(p.numel() for p in words.parameters()))
     table = [_encoded("llmrec", model, lines, budget) for budget in settings.encode_tokens]
-    if settings.compiled:
-        blocks.compile(dynamic=True)
-        table += [_encoded("llmrec, compiled", model, lines, budget) for budget in settings.encode_tokens]
     table += _sentence_transformers(settings, texts[: settings.lines // 4])
     peak = _matrix_flops(settings)
     shares = [{**row, "share_of_matrix_peak": flops * row["tokens_per_second"] / peak} for row in table]
@@ -164,7 +119,7 @@ def encode(settings: Settings) -> Part:
 
 def _encoded(name: str, model: Any, lines: RaggedTokens, budget: int) -> dict[str, Any]:
     few = lines.take(np.arange(min(2000, len(lines))))
-    encode_item_texts(model, few, batch_tokens=budget)  # warms up, and compiles
+    encode_item_texts(model, few, batch_tokens=budget)  # warms up
     name = f"{name}, {budget:,} tokens a batch"
     return _timed(name, int(lines.offsets[-1]), lambda: encode_item_texts(model, lines, batch_tokens=budget))
 

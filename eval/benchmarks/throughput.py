@@ -7,22 +7,19 @@ and threads, in one run; TRL in an environment of its own (eval/peers/trl_sft.py
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 
+from eval.benchmarks.padded_trainer import train_padded
 from eval.common import arguments, open_data, run_measured, write_result
 from eval.peers.launch import command, interpreters
 from llmrec import Dataset, Histories, Recipe
-from llmrec.config import AdapterConfig
 from llmrec.data import Catalog, Sequences
-from llmrec.llm.backbone import add_adapter
-from llmrec.llm.weights import find_base, load_causal_lm
+from llmrec.llm.weights import find_base
 from llmrec.models import LLMRecommender
 
 BASE = "smollm2-135m"
@@ -36,20 +33,6 @@ RATIOS = (
     (TITLES, PADDED, "tokens_per_second"),
     ("one pass", TRL, "targets_per_second"),
 )
-
-
-class Clock(TrainerCallback):
-    """Adds up the steps, from their first batch to the optimizer's end: as our own training log does."""
-
-    seconds = 0.0
-
-    def on_step_begin(self, *_: object, **__: object) -> None:
-        """Begin."""
-        self.began = time.perf_counter()
-
-    def on_step_end(self, *_: object, **__: object) -> None:
-        """Add."""
-        self.seconds += time.perf_counter() - self.began
 
 
 def first_events(data: Dataset, users: int, lengths: list[int]) -> Dataset:
@@ -77,30 +60,11 @@ def one_pass(data: Dataset, *changes: str) -> tuple[LLMRecommender, dict[str, fl
 def padded_trainer(model: LLMRecommender, data: Dataset) -> dict[str, float]:
     """Train on the same tokens as most do: histories in random order, padded to the longest."""
     sequences = Sequences.encode(Histories.from_events(data.events), model.catalog)
-    rows = [model.encoder.serialized(sequences, n).tokens[0].tolist() for n in range(len(sequences))]
-    base, tokenizer = load_causal_lm(BASE, dtype="float32")
-    base.requires_grad_(False)
-    clock, order = Clock(), np.random.default_rng(0).permutation(len(rows))
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            model=add_adapter(base, AdapterConfig()),
-            data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
-            callbacks=[clock],
-            train_dataset=[{"input_ids": rows[n]} for n in order],
-            args=TrainingArguments(
-                folder,
-                num_train_epochs=1,
-                per_device_train_batch_size=3,
-                use_cpu=not torch.cuda.is_available(),
-                report_to="none",
-                save_strategy="no",
-                logging_strategy="no",
-                disable_tqdm=True,
-            ),
-        )
-        trainer.train()
-    tokens = sum(len(row) for row in rows)
-    return {"tokens": tokens, "seconds": clock.seconds, "tokens_per_second": tokens / clock.seconds}
+    order = np.random.default_rng(0).permutation(len(sequences))
+    rows = [model.encoder.serialized(sequences, n).tokens[0].tolist() for n in order]
+    clock = train_padded(BASE, rows, dtype="float32", batch=3, epochs=1)
+    speed = clock.tokens / clock.seconds
+    return {"tokens": clock.tokens, "seconds": clock.seconds, "tokens_per_second": speed}
 
 
 def trl(model: LLMRecommender, data: Dataset, python: str | None, steps: int = 4) -> dict[str, float]:

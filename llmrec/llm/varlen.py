@@ -17,8 +17,8 @@ NAME = "llmrec_varlen"
 LARGEST_HEAD = 256  # dimensions, of the flash kernels
 
 
-def use_varlen(model: PreTrainedModel | PeftModel) -> bool:
-    """Let a model's blocks attend by ``varlen_attention`` where they can, and say whether they do.
+def use_varlen(model: PreTrainedModel | PeftModel, *, wanted: bool = True) -> bool:
+    """Let a model's blocks attend by ``varlen_attention`` where it is wanted and they can; say whether they do.
 
     It takes a GPU, half precision, PyTorch 2.11 or later, and a model that takes attention functions from
     transformers and asks nothing more of them than a causal softmax, with or without a sliding window.
@@ -30,7 +30,8 @@ def use_varlen(model: PreTrainedModel | PeftModel) -> bool:
     weight = next(blocks.parameters())
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     if (
-        weight.device.type != "cuda"
+        not wanted
+        or weight.device.type != "cuda"
         or weight.dtype not in (torch.float16, torch.bfloat16)
         or not _kernel_known()
         or getattr(config, "_attn_implementation", None) != "sdpa"

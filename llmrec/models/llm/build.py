@@ -54,8 +54,7 @@ def build_encoder(
     )
     _add_parts(network, recipe, fields, serializer.encoding)
     network.to(device_name())
-    if settings.pack:
-        use_varlen(adapted)
+    use_varlen(adapted, wanted=settings.pack)
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
     return HistoryEncoder(
         network,
