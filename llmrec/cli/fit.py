@@ -52,12 +52,14 @@ def fit(
     """
     import llmrec
     from llmrec.models.registry import complete_recipe
-    from llmrec.models.runs import fit_run, is_resumable
+    from llmrec.models.runs import fit_run, is_begun, is_resumable
 
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
+    if resume and not is_begun(out):
+        say(f"{out}: there is nothing to continue: training starts anew", error=True)
     try:
         model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
     except KeyboardInterrupt as error:

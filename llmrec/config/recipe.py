@@ -41,7 +41,7 @@ class Recipe(Section):
 
     name: str = "unnamed"
     model: str = "llm"
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     backbone: BackboneConfig = BackboneConfig()
     lora: AdapterConfig = AdapterConfig()
     history: HistoryConfig = HistoryConfig()

@@ -37,7 +37,7 @@ class EvaluationProtocol(BaseModel):
     bootstrap_samples: Annotated[int, Field(ge=100)] = 2000
     permutations: Annotated[int, Field(ge=99)] = 9999
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _check_rows(self) -> Self:

@@ -77,6 +77,11 @@ def is_resumable(out: str | Path) -> bool:
     return _has_checkpoint(work_dir(named(Path(out))))
 
 
+def is_begun(out: str | Path) -> bool:
+    """Whether a run is there, finished or not."""
+    return named(Path(out)).exists() or work_dir(named(Path(out))).exists()
+
+
 def work_dir(out: Path) -> Path:
     """Return where an unfinished run keeps its checkpoints."""
     return out.with_name(out.name + ".work")
@@ -139,6 +144,8 @@ def _shown(split: Mapping[str, str]) -> str:
 
 
 def _finished(folder: Path, mark: dict[str, str], *, resume: bool) -> Recommender:
+    if not (folder / artifact.MANIFEST).exists():
+        raise ArtifactError(f"{folder} is there and no run; name a new folder, such as --out {folder / 'run'}")
     if not resume:
         raise ArtifactError(f"{folder} exists already; choose another --out, remove it, or pass --resume")
     manifest = artifact.read(folder)

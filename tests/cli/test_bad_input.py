@@ -15,6 +15,7 @@ from llmrec import Split
 from llmrec.cli.app import run
 from llmrec.config import Recipe
 from llmrec.data import toy_films
+from llmrec.data.splits.parts import random_parts
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models import from_recipe
 
@@ -273,3 +274,25 @@ def test_titles_pass_through_as_plain_text(tmp_path: Path, capsys: pytest.Captur
 
 def test_errors_are_of_the_kind_they_say() -> None:
     assert (DataError.exit_code, ArtifactError.exit_code) == (2, 2)
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5", "one"])
+def test_a_bad_seed_is_refused(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fit", "gru", "--data", "nowhere", "--out", "run", "--set", f"seed={seed}"]) == 2
+    assert "seed: Input should be" in capsys.readouterr().err
+    with pytest.raises(DataError, match="seed"):
+        random_parts(10, 0.1, -1)
+
+
+def test_resume_says_that_nothing_is_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = ["fit", "popularity", "--data", str(folder / "data"), "--resume"]
+    assert run([*fit, "--out", str(tmp_path / "run")]) == 0
+    assert "there is nothing to continue: training starts anew" in capsys.readouterr().err
+    assert run([*fit, "--out", str(tmp_path / "run")]) == 0
+    assert "anew" not in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    for options in ([], ["--resume"]):
+        assert run([*fit[:4], *options, "--out", "."]) == 2
+        assert f"{tmp_path} is there and no run; name a new folder, such as --out" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import numpy as np
 from llmrec.arrays import Float64s, Int8s, Int64s
 from llmrec.data.columns import TIME
 from llmrec.data.dataset import Dataset
+from llmrec.data.ids import whole_number
 from llmrec.errors import DataError
 
 # CONTEXT_ONLY: may be in a history, but is neither trained on nor a target.
@@ -46,6 +47,7 @@ def random_parts(n: int, share: float, seed: int) -> Int8s:
     if not 0 < share < 0.5:
         raise DataError(f"share is {share}; test and validation take as much each, so it must be in (0, 0.5)")
     parts = np.full(n, TRAIN, dtype=np.int8)
+    seed = whole_number(seed, label="seed", least=0)
     order = np.argsort(np.random.Generator(np.random.PCG64(seed)).random(n), kind="stable")
     size = max(round(n * share), 1)
     parts[order[:size]] = TEST

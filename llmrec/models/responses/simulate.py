@@ -12,6 +12,7 @@ from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, TIME
 from llmrec.data.histories import offsets_of
+from llmrec.data.ids import whole_number
 from llmrec.data.responses.task import TASKS
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
@@ -43,7 +44,7 @@ def simulate(model: EventPredictor, history: Histories, steps: int, *, seed: int
     """
     if len(history) != 1 or steps < 1:
         raise DataError(f"simulate continues one history by at least one step, got {len(history)} and {steps}")
-    draw, rows = np.random.default_rng(seed), []
+    draw, rows = np.random.default_rng(whole_number(seed, label="seed", least=0)), []
     for step in range(1, steps + 1):
         event = _next_event(model, history, draw)
         rows.append({"step": step, **event})
