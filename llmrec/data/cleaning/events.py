@@ -20,6 +20,8 @@ from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
 
+_ROW = "\x1frow"  # no column of a log has this name
+
 
 def code_events(
     read: Callable[[], pl.DataFrame],
@@ -94,8 +96,8 @@ def _repeated(events: pl.DataFrame) -> pl.Series:
     same = (pl.col(USER) == pl.col(USER).shift(1)) & (pl.col(TIME) == pl.col(TIME).shift(1))
     tied = events.select((same | same.shift(-1)).fill_null(False).alias("tied")).to_series()
     # Only rows of one user at one time can be equal: comparing whole rows is slow.
-    rows = events.with_row_index("row").filter(tied)
-    further = rows.filter(~rows.select(pl.struct(pl.exclude("row")).is_first_distinct()).to_series())["row"]
+    rows = events.with_row_index(_ROW).filter(tied)
+    further = rows.filter(~rows.select(pl.struct(pl.exclude(_ROW)).is_first_distinct()).to_series())[_ROW]
     marks = np.zeros(events.height, dtype=bool)
     marks[further.to_numpy()] = True
     return pl.Series(marks)

@@ -10,7 +10,7 @@ import polars as pl
 
 from llmrec.data.cleaning.column_types import settle_type, types_of
 from llmrec.data.cleaning.infer_catalog import ITEM_COLUMNS
-from llmrec.data.cleaning.missing_words import without_missing_words
+from llmrec.data.cleaning.missing_words import without_missing_words, without_words
 from llmrec.data.cleaning.number_cells import read_numbers, step_name
 from llmrec.data.cleaning.table import EventTable, Table
 from llmrec.data.columns import ITEM, NUMBERS, TITLE
@@ -31,6 +31,11 @@ def one_row_per_item(
 
     Raises DataError where rows of one item differ, unless ``drop_further_rows`` keeps the first.
     """
+    if items.frame[ITEM].dtype.is_nested():
+        cell = str(items.frame[ITEM].head(1).to_list()[0])[:_SHOWN]
+        raise DataError(
+            f"{items.label}: {ITEM} holds lists, such as {cell!r}, and a row is one item; write a row for each id"
+        )
     frame = flat(items.frame, label=items.label)
     ids = encode_ids(frame[ITEM], label=items.label)
     text = ids.text() if keep_missing_words else without_missing_words(ids)
@@ -62,7 +67,9 @@ def settle_columns(items: Table) -> Table:
     for column in items.frame.get_columns():
         typed = column if column.name in (ITEM, TITLE) else settle_type(column, text=ITEM_COLUMNS)
         if column.name in NUMBERS and typed.dtype == pl.String:
-            typed, notes[column.name] = _mostly_numbers(column, items.label)
+            typed, notes[step_name(column.name, accepted=False)] = _mostly_numbers(column, items.label)
+        if typed.dtype == pl.String and column.name not in (ITEM, TITLE):
+            typed, notes[f"{column.name}: words for nothing"] = without_words(typed)
         columns.append(typed)
     items = items.with_frame(pl.DataFrame(columns))
     described = types_of(items.frame.drop(TITLE))
@@ -70,7 +77,7 @@ def settle_columns(items: Table) -> Table:
     for name, note in notes.items():
         if note:
             log.warning("%s: %s: %s", items.label, name, note)
-            items = items.record(step_name(name, accepted=False), note=note)
+            items = items.record(name, note=note)
     return items
 
 
@@ -118,6 +125,9 @@ def _decoded(entity: re.Match[str]) -> str:
 
 def require_text(items: Table, *, drop_items_without_text: bool) -> Table:
     """Keep items that have a title. Raises DataError where one has none, unless those are to be dropped."""
+    _, note = without_words(items.frame[TITLE])
+    if note:
+        log.warning("%s: titles that say nothing: %s", items.label, note.removesuffix(", are read as blank"))
     titled = (items.frame[TITLE].str.strip_chars() != "").fill_null(False)
     if not titled.all() and not drop_items_without_text:
         bare = items.frame.filter(~titled)[ITEM]

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 # Case and surrounding spaces do not matter.
 MISSING_WORDS = (
     *("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "(null)", "<null>", "nil", "none"),
-    *("\\n", "undefined"),
+    *("\\n", "undefined", "(none)", "(not set)", "[null]", "#null!"),
 )
 # An id with more than this share of the events, and more than so many times an even share, may be no single one.
 _SHARE = 0.2
@@ -32,6 +32,18 @@ def without_missing_cells(column: pl.Series) -> pl.Series:
     """Return text without blanks around it, null for the words for nothing."""
     stripped = pl.DataFrame([column.str.strip_chars().alias("cell")])
     return stripped.select(pl.when(~is_missing_word(pl.col("cell"))).then("cell").alias(column.name)).to_series()
+
+
+def without_words(column: pl.Series) -> tuple[pl.Series, str]:
+    """Return text with null for the words for nothing, and a note that counts them, "" where there are none."""
+    cell = pl.col(column.name)
+    marks = column.to_frame().select(is_missing_word(cell) & (cell.str.strip_chars() != "")).to_series()
+    marks = marks.fill_null(False)
+    if not marks.any():
+        return column, ""
+    words = column.filter(marks)
+    note = f"{len(words):,} of {len(column):,} cells, such as {words[0]!r}, are read as blank"
+    return pl.select(pl.when(~marks).then(column)).to_series().alias(column.name), note
 
 
 def drop_missing_words(events: EventTable) -> EventTable:

@@ -20,8 +20,11 @@ Aliases = Mapping[str, Sequence[str]]
 Columns = Mapping[str, str]
 NONE: Columns = MappingProxyType({})
 
+# What pandas calls an index that it has written and read again.
+_INDEX = re.compile(r"(Unnamed: \d+|__index_level_\d+__)$")
 _ITEM_IDS = (
     "item",
+    "item_ids",
     "iid",
     "movie_id",
     "parent_asin",  # Amazon 2023: the id its metadata is keyed by, so it goes before asin
@@ -60,6 +63,7 @@ EVENTS: Aliases = {
         "purchase_date",
         "review_date",
         "review_time",
+        "timestamps",
     ),
     "rating": ("ratings", "overall", "stars"),
     "behavior": ("behaviour", "behavior_type", "event_type", "event", "action", "action_type"),
@@ -113,6 +117,10 @@ def check_columns(columns: Columns, tables: Mapping[str, Sequence[str]]) -> None
 def _renamed(
     table: pl.DataFrame, aliases: Aliases, *, required: Sequence[str], label: str, columns: Columns
 ) -> pl.DataFrame:
+    index = [name for name in table.columns if _INDEX.match(name) and name not in columns.values()]
+    if index:
+        log.info("%s: the index of a data frame is left out: %s", label, ", ".join(index))
+        table = table.drop(index)
     mapping = {theirs: ours for ours, theirs in columns.items() if theirs in table.columns}
     for ours in aliases:
         if ours in mapping.values():

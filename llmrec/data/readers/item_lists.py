@@ -28,12 +28,14 @@ _LABELED = r"^(.+)-([01])$"
 _BASKETS = ("items", "products", "basket", "cart", "order_items", "line_items")
 _SEPARATORS = ("|", ";", ",")
 _SHOWN = 60
+# No column of a log has these names.
+_JOINED, _LONGEST = "\x1fjoined", "\x1flongest"
 
 
 def list_columns(names: Sequence[str], *, columns: Columns = NONE, explode: str = "") -> list[str]:
     """Return which columns may hold lists of items, or of what belongs to each of them."""
     named = event_columns(names, tuple(EVENTS), columns)
-    lists = [theirs for ours, theirs in named.items() if ours != USER]
+    lists = list(named.values())
     baskets = [] if ITEM in named else [name for name in names if name.lower() in _BASKETS]
     return [*lists, *baskets, *([explode] if explode in names else [])]
 
@@ -47,13 +49,14 @@ def explode_items(raw: pl.DataFrame, *, label: str, columns: Columns = NONE, exp
     DataError for ids that are bytes or objects.
     """
     named = event_columns(raw.columns, tuple(EVENTS), columns)
-    item = named.get(ITEM)
+    item, user = named.get(ITEM), named.get(USER)
     _refuse_objects(raw, [named[ours] for ours in (USER, ITEM) if ours in named and named[ours] != explode], label)
     if explode == AS_TEXT:
         return raw
     if not explode:
         explode = _column_of_lists(raw, item, label)
         if not explode:
+            _refuse_lists(raw, user, label)
             return raw
     if explode not in raw.columns:
         raise DataError(f"--explode {explode}: {label} has no such column; it has {', '.join(raw.columns)}")
@@ -61,7 +64,7 @@ def explode_items(raw: pl.DataFrame, *, label: str, columns: Columns = NONE, exp
     time = named.get(TIME) if named.get(TIME) != explode else None
     baskets = _holds_baskets(raw[explode])
     if baskets:
-        raw, time = _one_basket_a_row(raw, explode, user=named.get(USER), label=label), TIME
+        raw, time = _one_basket_a_row(raw, explode, user=user, label=label), TIME
     timed = time is not None and isinstance(raw[time].dtype, pl.List)
     history = bool(_HISTORY.search(explode)) and not timed and not baskets
     table = raw
@@ -70,9 +73,11 @@ def explode_items(raw: pl.DataFrame, *, label: str, columns: Columns = NONE, exp
         table = table.with_columns(pl.when(pl.col(item).is_null()).then(explode).otherwise(last).alias(explode))
         log.info("%s: %s is read as the event after each list of %s", label, item, explode)
     if history:
-        table = _longest(table, named.get(USER), explode, label)
+        table = _longest(table, user, explode, label)
         table = table.drop(time) if time is not None else table
-    return _one_a_row(table, explode, label=label, item=item, ordered=history or time is None)
+    rows = _one_a_row(table, explode, label=label, item=item, ordered=history or time is None)
+    _refuse_lists(rows, user, label)
+    return rows
 
 
 def _holds_baskets(column: pl.Series) -> bool:
@@ -97,6 +102,7 @@ def _one_basket_a_row(raw: pl.DataFrame, explode: str, *, user: str | None, labe
 
 
 def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | None, ordered: bool) -> pl.DataFrame:
+    n_rows = table.height
     table = table.filter((pl.col(explode).list.len() > 0).fill_null(False))
     if table.is_empty():
         raise DataError(f"{label}: column '{explode}' holds no list with an item; name another with --explode")
@@ -118,7 +124,10 @@ def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | Non
         rows = rows.drop(set(others)).rename({explode: name} if name != explode else {})
         rows = _clicked(rows, name, label)
     how = "in the order of each list" if ordered else "those of a list at the time of its row"
-    log.info("%s: %d lists of column %s are read as %d events, %s", label, lists, explode, rows.height, how)
+    empty = f"; {n_rows - lists} rows have no item and are left out" if n_rows > lists else ""
+    log.info(
+        "%s: %d lists of column %s are read as %d events, %s%s", label, lists, explode, rows.height, how, empty
+    )
     return rows
 
 
@@ -162,7 +171,8 @@ def _names(column: pl.Series) -> pl.Series:
 
 
 def _unclear(raw: pl.DataFrame, name: str, label: str) -> DataError:
-    shown = str(raw[name].drop_nulls()[0] if raw[name].null_count() < raw.height else "")
+    first = raw[name].drop_nulls().head(1).to_list()
+    shown = str(first[0] if first else "")
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
     return DataError(
         f"{label}: column '{name}' holds lists, such as {shown!r}; pass --explode {name} (explode={name!r}) to "
@@ -223,18 +233,18 @@ def _longest(table: pl.DataFrame, user: str | None, explode: str, label: str) ->
     if user is None or not table[user].is_duplicated().any():
         return table
     joined = pl.col(explode).list.join("\x1f") + "\x1f"
-    rows = table.with_row_index("row").with_columns(joined.alias("joined"))
-    rows = rows.filter(pl.col("joined").is_not_null())
-    longest = pl.col("joined").sort_by(pl.col(explode).list.len(), maintain_order=True).last().over(user)
-    rows = rows.with_columns(longest.alias("longest"))
-    if not rows.select(pl.col("longest").str.starts_with(pl.col("joined")).all()).item():
+    rows = table.with_columns(joined.alias(_JOINED))
+    rows = rows.filter(pl.col(_JOINED).is_not_null())
+    longest = pl.col(_JOINED).sort_by(pl.col(explode).list.len(), maintain_order=True).last().over(user)
+    rows = rows.with_columns(longest.alias(_LONGEST))
+    if not rows.select(pl.col(_LONGEST).str.starts_with(pl.col(_JOINED)).all()).item():
         raise DataError(
             f"{label}: column '{explode}' holds several histories of one user that do not continue each other; "
             "name the column of sessions as the user: --column user_id=NAME"
         )
-    unique = rows.filter(pl.col("joined") == pl.col("longest")).unique(user, keep="first", maintain_order=True)
+    unique = rows.filter(pl.col(_JOINED) == pl.col(_LONGEST)).unique(user, keep="first", maintain_order=True)
     log.info("%s: %d rows hold the start of a longer history of their user", label, rows.height - unique.height)
-    return unique.drop("row", "joined", "longest")
+    return unique.drop(_JOINED, _LONGEST)
 
 
 def _clicked(rows: pl.DataFrame, name: str, label: str) -> pl.DataFrame:
@@ -249,6 +259,23 @@ def _clicked(rows: pl.DataFrame, name: str, label: str) -> pl.DataFrame:
         rows.height,
     )
     return clicked.with_columns(pl.col(name).str.replace(_LABELED, "$1"))
+
+
+def _refuse_lists(raw: pl.DataFrame, user: str | None, label: str) -> None:
+    """Stop at several users in one cell: an event is one user's."""
+    if user is None:
+        return
+    column = raw[user]
+    several = isinstance(column.dtype, pl.List)
+    if isinstance(column.dtype, pl.String | pl.Enum):
+        names = _names(column)
+        several = len(names) > 0 and bool(names.str.contains(r"^\[.*\]$").all())
+    if several:
+        first = column.drop_nulls().head(1).to_list()
+        raise DataError(
+            f"{label}: column '{user}' holds lists, such as {str(first[0])[:_SHOWN]!r}; an event is one user's: "
+            "write a row for each user, or name another with --column user_id=NAME"
+        )
 
 
 def _refuse_objects(raw: pl.DataFrame, names: Sequence[str], label: str) -> None:

@@ -34,12 +34,14 @@ def read_json_lines(
 ) -> pl.DataFrame:
     """Read objects, one a line, as text columns; lists of plain values become text joined by ", ".
 
-    Python dictionaries are read as the objects they write. Of the column names ``lists`` picks those whose lists
-    stay: as lists of text, or as the text of JSON where they hold objects. Other objects inside objects are left
-    out, which is logged. Raises DataError naming the line that is no object.
+    Python dictionaries are read as the objects they write, one array of objects as its lines. Of the column names
+    ``lists`` picks those that may hold lists of items: where there are some, all lists stay as lists of text, and
+    those picked that hold objects as the text of JSON. Other objects inside objects are left out, which is logged.
+    Raises DataError naming the line that is no object.
     """
     tables, lines = [], 0
-    for block in _objects(path, _blocks(TextFile.of(path, encoding))):
+    file = _lines_of_array(TextFile.of(path, encoding))
+    for block in _objects(path, _blocks(file)):
         table = _parse(path, block, lines + 1)
         filled = sum(1 for line in block.split(b"\n") if line.strip())
         if table.height != filled:
@@ -53,6 +55,20 @@ def read_json_lines(
         raise DataError(f"{path} is empty; export it again with its data")
     table = pl.concat(tables, how="diagonal")
     return _plain(table, path.name, lists(table.columns))
+
+
+def _lines_of_array(file: TextFile) -> TextFile:
+    """Return a file that is one array of objects with an object a line, another as it is."""
+    if not file.head().removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+        return file
+    try:
+        values = json.loads(file.read(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return file  # the line that is no object is named later
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        return file
+    log.info("%s: is one array of %d objects", file.path.name, len(values))
+    return file.with_content("".join(json.dumps(value) + "\n" for value in values).encode())
 
 
 def _objects(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -165,18 +181,18 @@ def _refuse(constant: str) -> object:
 
 
 def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFrame:
-    """Turn columns of JSON lists into text and leave columns that hold JSON objects out."""
+    """Turn columns of JSON lists into text, where ``lists`` names none, and leave columns of JSON objects out."""
     columns: list[pl.Series | None] = []
     for column in table.get_columns():
         text = column.drop_nulls()
-        nested = column.name in lists and text.len() and text.str.starts_with("[").all()
-        if nested and text.str.contains(r"^\[\s*\{").any():
+        listed = text.len() and text.str.starts_with("[").all()
+        if listed and column.name in lists and text.str.contains(r"^\[\s*\{").any():
             columns.append(column)
         elif text.len() and text.str.contains(_OBJECTS).all():
             log.warning("%s: column '%s' is left out: it holds objects, not text", name, column.name)
-        elif text.len() and text.str.starts_with("[").all():
+        elif listed:
             decoded = _decoded(column, name)
-            columns.append(decoded if nested or decoded is None else _joined(decoded))
+            columns.append(decoded if lists or decoded is None else _joined(decoded))
         else:
             columns.append(column)
     return pl.DataFrame([column for column in columns if column is not None])

@@ -95,7 +95,7 @@ def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: st
 def read_items(path: Path, **options: Unpack[FileOptions]) -> pl.DataFrame:
     """Read a catalog with its raw columns."""
     named: FileOptions = {**options, "header": options.get("items_header", ())}
-    table = read_raw(path, option="--items-header", **named)
+    table = read_raw(path, option="--items-header", lists=_ids_of_items, **named)
     decimal = options.get("decimal", "")
     prices = [name for name in table.columns if find_column("price", EVENTS["price"], [name])]
     others = [name for name in table.columns if find_column(ITEM, ITEMS[ITEM], [name]) is None]
@@ -103,6 +103,11 @@ def read_items(path: Path, **options: Unpack[FileOptions]) -> pl.DataFrame:
         plain_numbers(table[name], decimal=decimal, most=name in prices, label=path.name)
         for name in (others if decimal else prices)
     )
+
+
+def _ids_of_items(names: list[str]) -> list[str]:
+    name = find_column(ITEM, ITEMS[ITEM], names)
+    return [] if name is None else [name]
 
 
 def stem(path: Path) -> str:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from llmrec.data import Catalog, Dataset
+from llmrec.errors import DataError
 
 EVENTS = {"user_id": ["u", "u", "u"], "item_id": ["a", "b", "c"]}
 
@@ -92,3 +93,24 @@ def test_new_items_take_the_catalog_s_types() -> None:
     new = {"item_id": ["b", "c"], "title": ["B", "C"], "price": ["7", None], "in_print": ["False", "TRUE"]}
     rows = Catalog(pl.DataFrame(table)).rows_of(new).rows()
     assert rows == [("b", "B", 7.0, False), ("c", "C", None, True)]
+
+
+def test_words_for_nothing_are_blank_but_in_titles(caplog: pytest.LogCaptureFixture) -> None:
+    items = {"item_id": ["a", "b"], "title": ["A", "NA"], "year": ["\\N", "1999"], "genres": ["None", "Drama"]}
+    data = Dataset.from_tables({"user_id": ["u", "u"], "item_id": ["a", "b"]}, items=items)
+    assert data.catalog.table.rows() == [("a", "A", None, None), ("b", "NA", "1999", "Drama")]
+    notes = {step.name: step.note for step in data.steps}
+    assert notes["year: words for nothing"] == "1 of 2 cells, such as '\\\\N', are read as blank"
+    assert "titles that say nothing: 1 of 2 cells, such as 'NA'" in caplog.text
+
+
+@pytest.mark.parametrize("form", ["jsonl", "frame"])
+def test_a_row_with_several_ids_is_refused(form: str, tmp_path: Path) -> None:
+    log = {"user_id": ["u"], "item_id": ["a"]}
+    with pytest.raises(DataError, match=r"item_id holds lists, such as .*write a row for each id"):
+        if form == "frame":
+            Dataset.from_tables(log, items={"item_id": [["a", "b"]], "title": ["A"]})
+        else:
+            pl.DataFrame(log).write_csv(tmp_path / "log.csv")
+            (tmp_path / "items.jsonl").write_text('{"item_id": ["a", "b"], "title": "A"}\n')
+            Dataset.from_files(tmp_path / "log.csv", items=tmp_path / "items.jsonl")

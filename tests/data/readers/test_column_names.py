@@ -65,3 +65,14 @@ def test_items_without_a_title_column(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text("item_id,colour\n1,red\n")
     with pytest.raises(DataError, match=r"items\.csv: no column 'title' among its columns item_id, colour"):
         name_items(read_raw(tmp_path / "items.csv"), label="items.csv")
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "__index_level_0__"])
+def test_the_index_of_a_data_frame_is_no_column(name: str) -> None:
+    """Numbered rows would all differ: none would be a duplicate."""
+    rows = {name: [0, 1], "user_id": ["u", "u"], "item_id": ["a", "a"], "timestamp": [1_600_000_000] * 2}
+    data = Dataset.from_tables(rows)
+    assert data.events.columns == ["user_id", "item_id", "timestamp"]
+    assert data.events.height == 1
+    kept = Dataset.from_tables(rows, columns={"row": name})
+    assert kept.events.height == 2

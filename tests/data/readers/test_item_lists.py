@@ -213,3 +213,47 @@ def test_a_query_s_lists_are_exploded(tmp_path: Path) -> None:
     arguments = ["data", "prepare", query, "--sql", connection, "--out", str(tmp_path / "out")]
     assert run([*arguments, "--delimiter", ";"]) == 2
     assert run([*arguments, "--explode", "skus"]) == 0
+
+
+SEVERAL = r"column 'user_id' holds lists, such as .* an event is one user's"
+
+
+def test_several_users_in_a_cell_are_refused(tmp_path: Path) -> None:
+    rows = [{"user_id": ["a", "b"], "item_id": "x"}]
+    bracketed = pl.DataFrame({"user_id": ["['a', 'b']", "['c']"], "item_id": ["x", "y"]})
+    bracketed.write_csv(tmp_path / "log.csv")
+    with pytest.raises(DataError, match=SEVERAL):
+        Dataset.from_files(json_lines(tmp_path / "log.jsonl", rows))
+    with pytest.raises(DataError, match=SEVERAL):
+        Dataset.from_tables(pl.DataFrame(rows))
+    with pytest.raises(DataError, match=SEVERAL):
+        Dataset.from_files(tmp_path / "log.csv")
+    with pytest.raises(DataError, match=SEVERAL):
+        Dataset.from_tables({"user_id": [["a", "b"]], "basket": [["x"]]}, explode="basket")
+
+
+def test_lists_of_users_as_long_as_those_of_items_are_columns(tmp_path: Path) -> None:
+    path = json_lines(tmp_path / "log.json", [{"user_id": ["a", "b"], "item_id": ["x", "y"]}])
+    assert events(Dataset.from_files(path)) == [("a", "x"), ("b", "y")]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_lists_of_times_are_those_of_the_items(form: str, tmp_path: Path) -> None:
+    rows = [{"user_id": "a", "item_ids": ["x", "y"], "timestamps": [1_600_000_009, 1_600_000_000]}]
+    path = tmp_path / f"log.{form}"
+    if form == "jsonl":
+        json_lines(path, rows)
+    else:
+        pl.DataFrame(rows).write_parquet(path)
+    assert events(Dataset.from_files(path)) == [("a", "y"), ("a", "x")]
+    renamed = [{"seen_at" if name == "timestamps" else name: value for name, value in rows[0].items()}]
+    with pytest.raises(DataError, match=r"'seen_at' \(1600000009\) holds times"):
+        Dataset.from_files(json_lines(tmp_path / "other.jsonl", renamed))
+
+
+def test_rows_without_items_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="llmrec")
+    Dataset.from_tables(pl.DataFrame(ROWS))
+    assert (
+        "2 lists of column item_id are read as 4 events, in the order of each list; 1 rows have no" in caplog.text
+    )

@@ -57,7 +57,8 @@ JSON_BROKEN = {
     "null": (b'\n\n{"user_id": 1}\nnull\n', "line 4 is not an object"),
     "two": (b'{"user_id": 1}{"user_id": 2}\n', "line 1 is not JSON"),
     "nan": (b'{"user_id": NaN}\n', "NaN is not standard JSON, write null"),
-    "pretty": (b'[\n{"user_id": 1}\n]\n', "line 1 is not JSON"),
+    "no array": (b'[\n{"user_id": 1},\n]\n', "line 1 is not JSON"),
+    "array of others": (b'[{"user_id": 1}, 2]\n', "line 1 is not an object"),
     "latin1": (b'{"user_id": 1}\n{"user_id": "caf\xe9"}\n', "line 2 is not UTF-8 text"),
     "empty": (b"", "is empty"),
     "blank": (b"\n \n", "is empty"),
@@ -147,3 +148,11 @@ def test_amazon_reviews_2023(tmp_path: Path) -> None:
         "Toys, Trains",
         "Toys",
     )
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_array_of_objects_is_its_objects(tmp_path: Path, indent: int | None) -> None:
+    rows = [{"user_id": "a", "item_id": "é\n", "n": 1}, {"user_id": "b", "item_id": "y", "late": [1]}]
+    (tmp_path / "log.json").write_text(json.dumps(rows, indent=indent, ensure_ascii=False), encoding="utf-8")
+    table = read_json_lines(tmp_path / "log.json")
+    assert table.rows() == [("a", "é\n", "1", None), ("b", "y", None, "1")]
