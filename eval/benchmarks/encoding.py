@@ -16,10 +16,11 @@ import torch
 
 from eval.common import arguments, open_data, write_result
 from llmrec.data import Catalog
+from llmrec.llm.bases import find_base
 from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.ragged import RaggedTokens
 from llmrec.llm.serialize import tokenized_items
-from llmrec.llm.weights import find_base, load_causal_lm
+from llmrec.llm.weights import load_causal_lm
 from llmrec.prompting.item_text import item_texts
 from llmrec.prompting.prompt import Prompt
 

@@ -19,7 +19,7 @@ from eval.common import arguments, open_data, run_measured, write_result
 from eval.peers.launch import command, interpreters
 from llmrec import Dataset, Histories, Recipe
 from llmrec.data import Catalog, Sequences
-from llmrec.llm.weights import find_base
+from llmrec.llm.bases import find_base
 from llmrec.models import LLMRecommender
 
 BASE = "smollm2-135m"

@@ -21,8 +21,8 @@ from eval.common import arguments, open_data, run_measured, write_result
 from eval.peers.launch import command, interpreters
 from llmrec import Dataset, Recipe, Split, evaluate, load
 from llmrec.data import Sequences
+from llmrec.llm.bases import find_base
 from llmrec.llm.candidate_scoring import LETTERS
-from llmrec.llm.weights import find_base
 from llmrec.models import PromptRanking, Ranker, from_recipe
 from llmrec.runtime import resolve_dtype
 

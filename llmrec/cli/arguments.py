@@ -12,6 +12,14 @@ import typer
 PreparedData = Annotated[
     Path, typer.Argument(help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
 ]
+BasePath = Annotated[
+    Path | None,
+    typer.Option(
+        "--base",
+        metavar="PATH",
+        help="Where the run's base model lies now, if it has moved; LLMREC_BASES names folders to look in.",
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write.")]
 
 

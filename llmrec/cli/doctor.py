@@ -20,7 +20,7 @@ OPTIONAL = {
 
 def doctor(as_json: Json = False) -> None:
     """Versions, devices, cached downloads, and what is missing."""
-    from llmrec.llm.weights import PINNED, converted_folder
+    from llmrec.llm.bases import PINNED, converted_folder
     from llmrec.resources.cache import cache_dir
     from llmrec.resources.wheels import WHEELS, wheel_folder
     from llmrec.runtime import device_name, machine, resolve_dtype, versions

@@ -10,6 +10,11 @@ import typer
 
 from llmrec.cli.output import Json, draw, say, show
 
+Bases = Annotated[
+    list[Path] | None,
+    typer.Option("--base", metavar="PATH", help="As for `llmrec recommend`; several times for several bases."),
+]
+
 
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
@@ -31,6 +36,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
     ] = None,
+    base: Bases = None,
     as_json: Json = False,
 ) -> None:
     """Judge every run on what its split held out; the first run is compared with the others.
@@ -40,10 +46,10 @@ def evaluate(
     """
     import llmrec
     from llmrec.evaluation.responses.runs import responses_of
-    from llmrec.models.runs import load_run, run_split
+    from llmrec.models.runs import has_base, load_run, run_split
 
     runs = list(dict.fromkeys(runs))
-    models = {str(run): load_run(run) for run in runs}
+    models = {str(run): load_run(run, base=base if base and has_base(run) else None) for run in runs}
     held_out = run_split(models, llmrec.Dataset.load(data), given=split)
     named = dict(zip(_names(runs), models.values(), strict=True))
     report = llmrec.evaluate(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from llmrec.cli.arguments import BasePath
 from llmrec.cli.output import say
 from llmrec.data.splits.named import held_out_by_name
 from llmrec.errors import Interrupted
@@ -45,6 +46,7 @@ def fit(
     set: Set = None,
     resume: Resume = False,
     allow_leak: AllowLeak = None,
+    base: BasePath = None,
 ) -> None:
     """Train a recommender on what a split does not hold out: by default all but each user's last two events.
 
@@ -61,7 +63,7 @@ def fit(
     if resume and not is_begun(out):
         say(f"{out}: there is nothing to continue: training starts anew", error=True)
     try:
-        model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or ())
+        model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or (), base=base)
     except KeyboardInterrupt as error:
         if not is_resumable(out):
             raise

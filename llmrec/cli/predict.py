@@ -7,6 +7,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from llmrec.cli.arguments import BasePath
 from llmrec.cli.output import LONGEST_TITLE, Json, say, show
 from llmrec.cli.recommend import History, Run, User, histories_of
 from llmrec.errors import DataError
@@ -18,6 +19,7 @@ def predict(
     item: Annotated[list[str], typer.Option("--item", help="An item id; may be given several times.")],
     user: User = None,
     history: History = None,
+    base: BasePath = None,
     as_json: Json = False,
 ) -> None:
     """Predict how a user responds to an item: probabilities of each behavior and of a purchase, expected rating.
@@ -27,7 +29,7 @@ def predict(
     from llmrec.models.responses.recommender import RespondingRecommender
     from llmrec.models.runs import load_run
 
-    model = load_run(run)
+    model = load_run(run, base=base)
     if not isinstance(model, RespondingRecommender):
         raise DataError(f"a {model.kind} model predicts no responses; train llm or gru-events with tasks")
     table = model.predict_response(histories_of(model, user, history), item).drop("user_id")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import polars as pl
 import typer
 
+from llmrec.cli.arguments import BasePath
 from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
 from llmrec.cli.output import Json, say, show
 from llmrec.errors import DataError
@@ -34,12 +35,13 @@ def recommend(
     language: LanguageName = "en",
     form: FormName = "sentence",
     tone: Tone = "plain",
+    base: BasePath = None,
     as_json: Json = False,
 ) -> None:
     """What a user does next."""
     from llmrec.models.runs import load_run
 
-    model = load_run(run)
+    model = load_run(run, base=base)
     narrator = narrator_of(model, backend, name, timeout)
     histories = histories_of(model, user, history)
     recs = model.recommend(histories, k)
@@ -66,12 +68,13 @@ def similar(
     run: Run,
     item: Annotated[str, typer.Option("--item", help="An item id.")],
     k: Count = 10,
+    base: BasePath = None,
     as_json: Json = False,
 ) -> None:
     """Which items are most like one."""
     from llmrec.models.runs import load_run
 
-    model = load_run(run)
+    model = load_run(run, base=base)
     table = model.similar_items([item], k).select(pl.col("similar_id").alias("item_id"), "rank", "score")
     show(_titled(model, table), as_json=as_json)
 
@@ -88,13 +91,14 @@ def explain(
     language: LanguageName = "en",
     form: FormName = "sentence",
     tone: Tone = "plain",
+    base: BasePath = None,
     as_json: Json = False,
 ) -> None:
     """Why an item fits a user: a sentence and the history items it rests on."""
     from llmrec.models.runs import load_run
     from llmrec.reasons import explain as reason
 
-    model = load_run(run)
+    model = load_run(run, base=base)
     histories = histories_of(model, user, history)
     model.catalog.code(item)
     explanations = reason(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.errors import ModelError
+from llmrec.llm.bases import Base
 from llmrec.llm.weights import load_causal_lm
 
 if TYPE_CHECKING:
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_backbone(settings: BackboneConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the frozen base model, cut to ``settings.layers`` blocks, and its tokenizer."""
-    model, tokenizer = load_causal_lm(settings.base, dtype=settings.dtype, quantize=settings.quantize)
+def load_backbone(
+    settings: BackboneConfig, base: Base | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the frozen base model, cut to ``settings.layers`` blocks, and its tokenizer.
+
+    ``base``: the one that ``settings.base`` means, where it was looked up before.
+    """
+    model, tokenizer = load_causal_lm(base or settings.base, dtype=settings.dtype, quantize=settings.quantize)
     model.requires_grad_(False)
     if settings.layers is not None:
         truncate(model, settings.layers)

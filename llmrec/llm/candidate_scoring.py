@@ -12,7 +12,7 @@ import numpy as np
 
 from llmrec.arrays import Float64s, Int64s
 from llmrec.errors import ModelError, PromptError
-from llmrec.llm.chat import encode_chat
+from llmrec.llm.chat import check_chat, encode_chat
 from llmrec.llm.ragged import RaggedTokens
 from llmrec.prompting.prompt import Language, Prompt
 from llmrec.training.batching import by_length
@@ -154,8 +154,7 @@ class PromptScorer:
         from llmrec.runtime import device_name
 
         model, tokenizer = load_causal_lm(self.base)
-        if not tokenizer.chat_template:
-            raise ModelError(f"base model '{self.base}' has no chat template; use an instruct model")
+        check_chat(self.base, model, tokenizer)
         on_device: Any = model
         check_head(on_device.to(device_name()))
         return Decoder(on_device), tokenizer

@@ -7,10 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
+
 from llmrec.errors import ModelError
 from llmrec.llm.adapter_files import SavedAdapter, load_adapter
 from llmrec.llm.backbone import cache_option
+from llmrec.llm.bases import Base
 from llmrec.llm.constrained import Quotes, allowed_only
+from llmrec.llm.weights import n_token_rows
 from llmrec.runtime import device_name
 
 if TYPE_CHECKING:
@@ -22,21 +26,22 @@ Messages = Sequence[Mapping[str, str]]
 class Chat:
     """A base model with a chat template, loaded at the first use and kept.
 
-    ``base`` is a local folder, a known name or a hub id; ``adapter`` a LoRA adapter, folded in.
+    ``base`` is a folder, a GGUF file, a known name or a hub id; ``adapter`` a LoRA adapter, folded in.
     It runs on this machine's accelerator if there is one; ``batch`` chats are answered at a time.
     """
 
     def __init__(
-        self, base: str, *, adapter: SavedAdapter | None = None, batch: int = 16, max_new_tokens: int = 80
+        self, base: str | Base, *, adapter: SavedAdapter | None = None, batch: int = 16, max_new_tokens: int = 80
     ) -> None:
-        self.base, self.adapter = base, adapter
+        self._source, self.adapter = base, adapter
+        self.base = base if isinstance(base, str) else base.name
         self.batch, self.max_new_tokens = batch, max_new_tokens
 
     def answer(self, chats: Sequence[Messages], *, quotes: Sequence[Quotes] | None = None) -> list[str]:
         """Continue each chat by one turn, in order.
 
         ``quotes``, one for each chat, says what may stand between quotation marks: no other token is chosen
-        there. Raises ModelError for a model without a chat template.
+        there. Raises ModelError for a model that has no chat template or whose template refuses these turns.
         """
         rows = [self.encode(chat) for chat in chats]
         written = [""] * len(rows)
@@ -54,9 +59,8 @@ class Chat:
         """The model in evaluation mode, and its tokenizer."""
         from llmrec.llm.weights import load_causal_lm
 
-        model, tokenizer = load_causal_lm(self.base)
-        if not tokenizer.chat_template:
-            raise ModelError(f"base model '{self.base}' has no chat template; use an instruct model")
+        model, tokenizer = load_causal_lm(self._source)
+        check_chat(self.base, model, tokenizer)
         loaded: Any = model
         if self.adapter is not None:
             loaded = load_adapter(model, self.adapter).merge_and_unload()
@@ -78,6 +82,7 @@ class Chat:
     ) -> list[str]:
         """Generate after rows whose first ``n_common`` tokens are in ``cache``; the rest is padded on the left."""
         import torch
+        from transformers import GenerationConfig
 
         model: Any
         tokenizer: Any
@@ -89,24 +94,50 @@ class Chat:
             rest = len(row) - n_common
             ids[n, :n_common], ids[n, width - rest :] = torch.tensor(row[:n_common]), torch.tensor(row[n_common:])
             mask[n, :n_common], mask[n, width - rest :] = 1, 1
+        greedy = GenerationConfig(
+            do_sample=False,
+            num_beams=1,
+            max_new_tokens=self.max_new_tokens,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=model.generation_config.eos_token_id,
+        )
         with torch.inference_mode():
             out = model.generate(
                 input_ids=ids.to(model.device),
                 attention_mask=mask.to(model.device),
                 **cache_option(model, cache),
                 logits_processor=None if quotes is None else allowed_only(tokenizer, quotes, width),
-                do_sample=False,
-                max_new_tokens=self.max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id,
+                generation_config=greedy,
             )
         return [text.strip() for text in tokenizer.batch_decode(out[:, width:].cpu(), skip_special_tokens=True)]
 
 
+def check_chat(base: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ModelError for a base model that cannot chat."""
+    if not tokenizer.chat_template:
+        raise ModelError(f"base model '{base}' has no chat template; use an instruct model")
+    if max(encode_chat(tokenizer, [{"role": "user", "content": "?"}])) >= n_token_rows(model):
+        raise ModelError(
+            f"base model '{base}' has no embeddings for the tokens that its chat template writes; use an instruct "
+            "model, or resize the embeddings"
+        )
+
+
 def encode_chat(tokenizer: Any, messages: Messages) -> list[int]:
-    """Tokenize a chat up to the answer; only the template's own markup becomes special tokens."""
+    """Tokenize a chat up to the answer; only the template's own markup becomes special tokens.
+
+    Raises ModelError where the template cannot write it.
+    """
     # Private-use characters stand for the contents while the template writes around them.
     marked = [{"role": turn["role"], "content": f"\ue010{n}\ue011"} for n, turn in enumerate(messages)]
-    frame = tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
+    try:
+        frame = tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
+    except (TemplateError, TypeError, ValueError) as error:  # a template may do anything with its turns
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"the chat template of {tokenizer.name_or_path} refuses these turns ({reason}); use another instruct "
+            "model"
+        ) from error
     ids: list[int] = []
     for n, piece in enumerate(re.split("\ue010([0-9]+)\ue011", frame)):
         content = n % 2 == 1

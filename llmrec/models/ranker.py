@@ -74,6 +74,11 @@ class Ranker(ABC):
         return None
 
     @property
+    def dtype(self) -> str | None:
+        """What its LLM computes in, such as "bfloat16"; None for a model without one."""
+        return None
+
+    @property
     def narration_base(self) -> str | None:
         """The base LLM that words reasons for the recommendations; None for a model without one."""
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from functools import partial
 from importlib import metadata
 from operator import attrgetter
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.errors import ArtifactError, RecipeError, RegistryError
-from llmrec.models.base import Recommender
+from llmrec.models.base import BasePaths, Recommender
 
 # The entry points of this group are read when a kind is looked up, never at import.
 GROUP = "llmrec.recommenders"
@@ -83,14 +84,14 @@ def class_of(kind: str) -> type[Recommender] | None:
     return _checked(kind, source, path)
 
 
-def from_recipe(recipe: Recipe) -> Recommender:
+def from_recipe(recipe: Recipe, *, base: BasePaths | None = None) -> Recommender:
     """Make the unfitted recommender that a recipe describes.
 
-    Raises RecipeError for an unknown model and for what it does not read, RegistryError for one of another package
-    that cannot be used.
+    ``base``: as for ``load``, of the run that the recipe starts from. Raises RecipeError for an unknown model and
+    for what it does not read, RegistryError for one of another package that cannot be used.
     """
     known = _class_for(recipe)
-    return known.from_recipe(known.complete_recipe(recipe), load=load)
+    return known.from_recipe(known.complete_recipe(recipe), load=partial(load, base=base))
 
 
 def complete_recipe(recipe: Recipe) -> Recipe:
@@ -101,11 +102,17 @@ def complete_recipe(recipe: Recipe) -> Recipe:
     return _class_for(recipe).complete_recipe(recipe)
 
 
-def load(folder: str | Path) -> Recommender:
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Return a recipe with the files that it names by absolute paths. Raises as ``from_recipe`` does."""
+    return _class_for(recipe).with_absolute_paths(recipe)
+
+
+def load(folder: str | Path, *, base: BasePaths | None = None) -> Recommender:
     """Read a run directory of any kind.
 
-    Raises ArtifactError if it is not a complete, undamaged run of a known kind, RegistryError if that is another
-    package's and cannot be used.
+    ``base``: where the base LLM that it was trained on lies now, if neither where it was nor in a folder of the
+    environment variable LLMREC_BASES; it must be the same model. Raises ArtifactError if it is not a complete,
+    undamaged run of a known kind, RegistryError if that is another package's and cannot be used.
     """
     kind = artifact.read(Path(folder), verify=False).kind
     known = class_of(kind)
@@ -114,7 +121,7 @@ def load(folder: str | Path) -> Recommender:
             f"{folder} holds a '{kind}' model, which is not installed here; install the package that registers "
             f"it, or call llmrec.models.register('{kind}', 'package.module:Class') first"
         )
-    return known.load(folder)
+    return known.load(folder) if base is None else known.load(folder, base=base)
 
 
 def _class_for(recipe: Recipe) -> type[Recommender]:

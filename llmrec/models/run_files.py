@@ -37,6 +37,13 @@ class _Weights(BaseModel):
     identity: StrictStr
 
 
+class _Base(_Weights):
+    """``revision``: the commit of a hub's model. ``dtype``: what it was trained in."""
+
+    revision: StrictStr | None = None
+    dtype: StrictStr | None = None
+
+
 class _Metadata(BaseModel):
     model_config = ConfigDict(extra="allow")
 
@@ -45,7 +52,7 @@ class _Metadata(BaseModel):
     exclude_seen: StrictBool
     cost: dict[StrictStr, StrictStr | FiniteFloat] = {}
     split: _Split | None = None
-    base: _Weights | None = None
+    base: _Base | None = None
     encoder: _Weights | None = None
     added_items: StrictInt = 0
 

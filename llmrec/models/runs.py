@@ -13,9 +13,9 @@ from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
 from llmrec.data.splits.leaks import guard
-from llmrec.errors import ArtifactError, DataError, TrainingError
-from llmrec.models.base import SPLIT, Recommender, fitted_before
-from llmrec.models.registry import complete_recipe, from_recipe, load
+from llmrec.errors import ArtifactError, DataError, InputError, TrainingError
+from llmrec.models.base import SPLIT, BasePaths, Recommender, fitted_before
+from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_files import check_metadata
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import named
@@ -33,6 +33,7 @@ def fit_run(
     resume: bool = False,
     progress: bool = True,
     allow_leaks: Iterable[str] = (),
+    base: BasePaths | None = None,
 ) -> Recommender:
     """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
 
@@ -40,19 +41,19 @@ def fit_run(
     guards run first; ``allow_leaks`` names errors to let pass, which the manifest records.
 
     Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
-    the same recipe and data is loaded, and an interrupted one continued. Raises ArtifactError if ``out``
-    exists without ``resume``, or holds a run of something else, LeakError, and WriteConflict where another process
-    writes this run.
+    the same recipe and data is loaded, and an interrupted one continued. ``base``: see ``load``. Raises
+    ArtifactError if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and
+    WriteConflict where another process writes this run.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("training runs in one process so far: accelerate launch --num_processes 1")
-    folder = named(Path(out))
+    folder, recipe = named(Path(out)), with_absolute_paths(recipe)
     mark = {"recipe": complete_recipe(recipe).to_yaml(), "split": split.hash}
     with exclusive(folder):
         if folder.exists():
-            return _finished(folder, mark, resume=resume)
+            return _finished(folder, mark, resume=resume, base=base)
         leaks = guard(split, allow=allow_leaks)
-        model, work = from_recipe(recipe), work_dir(folder)
+        model, work = from_recipe(recipe, base=base), work_dir(folder)
         _claim(work, mark, resume=resume)
         try:
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
@@ -60,16 +61,19 @@ def fit_run(
             model.metadata["split"] = {"name": split.name, "hash": split.hash}
             model.metadata["leaks"] = leaks
             model.save(folder, split=split)
-        except BaseException:
+        except BaseException as error:
             # Without a checkpoint there is nothing to continue, and a second try must not be refused.
             if not is_resumable(folder):
-                log.warning(
-                    "%s: it ended before the first checkpoint: nothing is kept, a second try starts anew", folder
-                )
+                _log_nothing_left(folder, error)
                 shutil.rmtree(work, ignore_errors=True)
             raise
         shutil.rmtree(work)
         return model
+
+
+def _log_nothing_left(folder: Path, error: BaseException) -> None:
+    if not isinstance(error, InputError):  # which says itself that nothing began
+        log.warning("%s: it ended before the first checkpoint: nothing is kept, a second try starts anew", folder)
 
 
 def is_resumable(out: str | Path) -> bool:
@@ -87,15 +91,20 @@ def work_dir(out: Path) -> Path:
     return out.with_name(out.name + ".work")
 
 
-def load_run(folder: str | Path) -> Recommender:
-    """Read a finished run. Raises ArtifactError; for an interrupted one it says how to continue."""
+def load_run(folder: str | Path, *, base: BasePaths | None = None) -> Recommender:
+    """Read a finished run; ``base``: see ``load``. Raises ArtifactError; an interrupted one can be continued."""
     folder = Path(folder)
     if not folder.exists() and work_dir(folder).is_dir():
         raise ArtifactError(
             f"{folder} is an interrupted run ({work_dir(folder).name} holds its checkpoints); "
             "continue it with: llmrec fit ... --resume"
         )
-    return load(folder)
+    return load(folder, base=base)
+
+
+def has_base(folder: str | Path) -> bool:
+    """Whether a run was trained on a base model. Raises ArtifactError."""
+    return artifact.read(Path(folder), verify=False).metadata.get("base") is not None
 
 
 def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | None = None) -> Split:
@@ -143,7 +152,7 @@ def _shown(split: Mapping[str, str]) -> str:
     return f"{split['name']} ({split['hash'][:12]})"
 
 
-def _finished(folder: Path, mark: dict[str, str], *, resume: bool) -> Recommender:
+def _finished(folder: Path, mark: dict[str, str], *, resume: bool, base: BasePaths | None) -> Recommender:
     if not (folder / artifact.MANIFEST).exists():
         raise ArtifactError(f"{folder} is there and no run; name a new folder, such as --out {folder / 'run'}")
     if not resume:
@@ -156,7 +165,7 @@ def _finished(folder: Path, mark: dict[str, str], *, resume: bool) -> Recommende
     made = {"recipe": written.to_yaml(), "split": manifest.metadata.get("split", {}).get("hash")}
     _same(made, mark, folder)
     shutil.rmtree(work_dir(folder), ignore_errors=True)
-    return load(folder)
+    return load(folder, base=base if has_base(folder) else None)
 
 
 def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:

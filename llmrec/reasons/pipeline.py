@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -23,6 +24,8 @@ from llmrec.reasons.facts import add_facts
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
 from llmrec.reasons.request import NarrationRequest, ReasonForm
+
+log = logging.getLogger(__name__)
 
 NO_ANSWER = "the backend gave no answer"
 # What a model said is handed back to it once; nobody needs more of nonsense.
@@ -51,8 +54,9 @@ def explain(
     asks why not that one: evidence is then what moves the lead over it. ``tone`` is a word or two for an LLM.
     What a narrator writes is audited; what fails is asked for once more with the faults named, then replaced
     by the template's words. By default the model's own base LLM narrates (its adapter off), or the template
-    for a model without one. An item that no history item helped gets a template sentence that says so; one whose
-    own earlier choice is among the evidence gets the template's, too.
+    for a model without one, or, which is logged, with one that cannot chat. An item that no history item helped
+    gets a template sentence that says so; one whose own earlier choice is among the evidence gets the template's,
+    too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
     """
     for value, known in ((language, Language), (form, ReasonForm)):
@@ -67,7 +71,14 @@ def explain(
     if not isinstance(chosen, TemplateNarrator):
         # An LLM names a title once in its sentence: of what speaks for itself it would cite lesser evidence.
         narrated = [n for n, one in enumerate(evidence) if one.cited and not one.chosen_earlier]
-        for n, answer in zip(narrated, _narrated(chosen, [requests[n] for n in narrated]), strict=True):
+        try:
+            worded = _narrated(chosen, [requests[n] for n in narrated])
+        except ModelError as error:
+            if narrator is not None:
+                raise
+            log.warning("reasons are worded by the template: %s", error)
+            worded = [answers[n] for n in narrated]
+        for n, answer in zip(narrated, worded, strict=True):
             answers[n] = answer
     rows = zip(evidence, table[RANK], answers, strict=True)
     reasons = (Explanation(one, rank, words.text, words.backend, words.faults) for one, rank, words in rows)

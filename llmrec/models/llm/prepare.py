@@ -11,6 +11,7 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Sequences
+from llmrec.llm.bases import find_base
 from llmrec.llm.encodings import HistoryEncoding, encoding_named
 from llmrec.llm.event_tokens import EventTokens
 from llmrec.llm.serialize import Serializer
@@ -37,14 +38,13 @@ def untrained_state(
 
     from llmrec.llm.backbone import add_adapter, load_backbone
     from llmrec.llm.encode import encode_item_texts
-    from llmrec.llm.weights import identity_of
     from llmrec.models.llm.indexed_items import IndexedItems
     from llmrec.runtime import device_name
     from llmrec.training.advice import memory_advice
 
     prompts = HistoryPrompts.load(recipe.history)
-    model, tokenizer = load_backbone(recipe.backbone)
-    identity = identity_of(recipe.backbone.base, model)
+    base = find_base(recipe.backbone.base)
+    model, tokenizer = load_backbone(recipe.backbone, base)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = _cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
     serializer = replace(serializer, events=event_tokens_of(prompts, fields, tokenizer))
@@ -66,7 +66,7 @@ def untrained_state(
     if id_vectors is not None:
         encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
     items = IndexedItems.of(encoder.network.eval())
-    return LLMState(identity, data.catalog, prompts, fields, encodings, counts, encoder, items)
+    return LLMState(base, data.catalog, prompts, fields, encodings, counts, encoder, items)
 
 
 def tokenized(

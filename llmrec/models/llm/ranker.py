@@ -25,6 +25,11 @@ class LLMRanker(RespondingRecommender):
         """What turns histories into user vectors."""
         return self.state.encoder
 
+    @property
+    def dtype(self) -> str | None:
+        """What the base model computes in; the head is always float32."""
+        return str(self.encoder.network.model.dtype).removeprefix("torch.") if self.is_fitted else None
+
     def embed_users(self, histories: Histories) -> Float32s:
         """Return each history's user vector, unit length, float32 [n, dim]."""
         return self.encoder.users(self.encoder.windows(self.sequences_of(histories)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories
 from llmrec.errors import DataError, RecipeError
+from llmrec.llm.bases import absolute_name
+from llmrec.llm.recorded_base import recorded_base
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
 from llmrec.models.llm.add_items import with_items
@@ -27,6 +30,9 @@ from llmrec.training.batching import Batch, plan
 
 if TYPE_CHECKING:
     from llmrec.models.llm.session import UserSession
+
+
+log = logging.getLogger(__name__)
 
 
 class LLMRecommender(LLMRanker):
@@ -58,10 +64,19 @@ class LLMRecommender(LLMRanker):
         super().check_recipe(recipe)
         check_llm_recipe(recipe)
 
+    @classmethod
+    def with_absolute_paths(cls, recipe: Recipe) -> Recipe:
+        """Return the recipe with an absolute path where its base is a folder or file of this machine."""
+        name = absolute_name(recipe.backbone.base)
+        return recipe if name == recipe.backbone.base else recipe.with_values({"backbone.base": name})
+
     @property
     def narration_base(self) -> str:
         """The base model that words reasons: without the adapter and at full depth."""
-        return self.recipe.backbone.base
+        if not self.is_fitted:
+            return self.recipe.backbone.base
+        base = self.state.base
+        return base.name if base.revision is None else base.location
 
     def generate(
         self,
@@ -117,11 +132,12 @@ class LLMRecommender(LLMRanker):
         from llmrec.llm.backbone import merge
         from llmrec.runtime import seed_everything
 
+        self.recipe = self.with_absolute_paths(self.recipe)
         vectors = self._warm_vectors(data)
         seed_everything(self.recipe.seed)
         fields = EventFields.fit(data, self.recipe)
         self._hold(untrained_state(self.recipe, data, fields, id_vectors=vectors, work_dir=work_dir))
-        self.metadata["base"] = {"name": self.recipe.backbone.base, "identity": self.state.base_identity}
+        self.metadata["base"] = self.state.base.recorded() | {"dtype": self.dtype}
         sequences, targets = training_sequences(self, data), self.fields.targets(data)
         settings, encoder = self.recipe.train, self.encoder
         encoder.check_room()  # all that training events say has been met by now
@@ -192,10 +208,13 @@ class LLMRecommender(LLMRanker):
         ]
 
     def _save(self, folder: Path) -> None:
-        write_llm(self.state, folder, base=self.recipe.backbone.base)
+        write_llm(self.state, folder)
         write_log(folder, self.train_log)
 
     def _load(self, folder: Path) -> None:
-        identity = self.metadata["base"]["identity"]
-        self._hold(read_llm(folder, self.recipe, self.catalog, base_identity=identity))
+        base = recorded_base(self.metadata["base"], folder, given=self.base_paths)
+        self._hold(read_llm(folder, self.recipe, self.catalog, base=base))
         self.train_log = read_log(folder)
+        trained = self.metadata["base"].get("dtype", self.dtype)
+        if trained != self.dtype:
+            log.info("%s was trained in %s, here it computes in %s: scores differ", folder, trained, self.dtype)

@@ -10,6 +10,7 @@ import numpy as np
 from llmrec.arrays import Float32s, Int64s
 from llmrec.config import HistoryConfig
 from llmrec.data import Catalog, Sequences
+from llmrec.llm.bases import Base
 from llmrec.models.ranking import rank_candidates, top_k
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.text_encodings import TextEncodings
@@ -39,11 +40,11 @@ class HistoryPrompts:
 class LLMState:
     """Everything that is fitted or was there when it was; new items make another state of it.
 
-    ``base_identity`` says which weights the base model has, ``counts`` [n_items] are the training events of each
-    item, ``items`` are the vectors by the network's weights when the state was made.
+    ``base`` says where its base model lies, ``counts`` [n_items] are the training events of each item, ``items``
+    are the vectors by the network's weights when the state was made.
     """
 
-    base_identity: str
+    base: Base
     catalog: Catalog
     prompts: HistoryPrompts
     fields: EventFields
