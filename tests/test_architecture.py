@@ -10,6 +10,7 @@ from statistics import median
 import pytest
 from support.syntax import (
     ROOT,
+    calls,
     circles,
     depth,
     functions,
@@ -172,6 +173,37 @@ def test_array_types_have_one_home() -> None:
         if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node).endswith("NDArray")
     }
     assert uses == {"llmrec/arrays.py"}
+
+
+# What loads a model of a library, and would run the code that lies beside it, or ask whether to.
+LOADERS = {"from_pretrained", "from_config", "SentenceTransformer", "CrossEncoder", "pipeline"}
+
+
+def runs_no_code(call: ast.Call) -> bool:
+    return any(
+        keyword.arg == "trust_remote_code"
+        and isinstance(keyword.value, ast.Constant)
+        and keyword.value.value is False
+        for keyword in call.keywords
+    )
+
+
+def test_every_loader_says_that_no_code_is_run() -> None:
+    loading = [(file, call) for file, tree in (PACKAGE | trees("eval")).items() for call in calls(tree, LOADERS)]
+    assert len(loading) >= 8
+    assert not [f"{file}:{call.lineno}" for file, call in loading if not runs_no_code(call)]
+
+
+def test_a_loader_that_may_run_code_is_seen() -> None:
+    source = """
+        Auto.from_pretrained(name, trust_remote_code=False)
+        transformers.AutoModel.from_pretrained(name)
+        SentenceTransformer(name, trust_remote_code=True)
+        peft.PeftModel.from_pretrained(model, name, trust_remote_code=trusted)
+        Auto.from_config(config, **options)
+    """
+    found = calls(ast.parse("if True:" + source), LOADERS)
+    assert [runs_no_code(call) for call in found] == [True, False, False, False, False]
 
 
 def test_every_module_says_what_it_does() -> None:

@@ -52,7 +52,7 @@ def peer(base: str, *, dtype: torch.dtype, device: str) -> tuple[SentenceTransfo
     )
     words.tokenizer.pad_token = words.tokenizer.pad_token or words.tokenizer.eos_token
     pooling = Pooling(words.get_embedding_dimension(), "mean")
-    return SentenceTransformer(modules=[words, pooling], device=device), words
+    return SentenceTransformer(modules=[words, pooling], device=device, trust_remote_code=False), words
 
 
 def main() -> None:

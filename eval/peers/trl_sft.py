@@ -15,6 +15,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -41,6 +42,12 @@ class Clock(TrainerCallback):
         control.should_training_stop |= self.times[-1] - self.began > self.seconds
 
 
+def load(base: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Load a base model and its tokenizer."""
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, trust_remote_code=False)
+    return model, AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+
+
 def main() -> None:
     """Train and print the speed."""
     parser = argparse.ArgumentParser()
@@ -55,8 +62,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     table = pl.read_parquet(args.prompts)
-    model = AutoModelForCausalLM.from_pretrained(args.base, dtype=torch.bfloat16 if args.bf16 else torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(args.base)
+    model, tokenizer = load(args.base, torch.bfloat16 if args.bf16 else torch.float32)
     clock = Clock(60 * args.minutes)
     with tempfile.TemporaryDirectory() as folder:
         trainer = SFTTrainer(

@@ -131,6 +131,8 @@ def _result(
         slices=slice_metric(timed.recs, fold, train, rules) if whole else (),
         cost=Cost(
             **known,
+            dtype=model.dtype,
+            trained_dtype=model.metadata.get("base", {}).get("dtype"),
             recommend_seconds=timed.seconds,
             latency_p50_ms=timed.p50_ms,
             latency_p95_ms=timed.p95_ms,
@@ -188,6 +190,9 @@ def _notes(models: Mapping[str, Ranker], split: Split) -> tuple[str, ...]:
                 f"{name} was not trained on this split's training data (fingerprint {trained_on[:12]}, here "
                 f"{split.train.fingerprint[:12]}): it may have seen the answers."
             )
+        trained_in = model.metadata.get("base", {}).get("dtype", model.dtype)
+        if trained_in != model.dtype:
+            notes.append(f"{name} was trained in {trained_in} and computed in {model.dtype} here.")
         if len(model.catalog) != len(split.train.catalog):
             notes.append(
                 f"{name} ranks {len(model.catalog):,} items, the data has {len(split.train.catalog):,}: "

@@ -42,12 +42,17 @@ Meta = Annotated[str, BeforeValidator(_one_line)]
 
 
 class Cost(Value):
-    """A model's cost: of training as it recorded it, of recommending as measured here. None: not known."""
+    """A model's cost: of training as it recorded it, of recommending as measured here. None: not known.
+
+    ``dtype``: what an LLM computed in here, ``trained_dtype`` in training; both may differ by machine.
+    """
 
     train_seconds: Number = None
     tokens_per_second: Number = None
     peak_memory_gib: Number = None
     device: str | None = None
+    dtype: str | None = None
+    trained_dtype: str | None = None
     recommend_seconds: Number = None
     latency_p50_ms: Number = None
     latency_p95_ms: Number = None

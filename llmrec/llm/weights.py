@@ -165,8 +165,9 @@ def _refusal(base: Base, reason: str) -> ModelError:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error that says something."""
+    """Return the first line of an error that says something, with the next one where it announces that."""
     if "trust_remote_code" in str(error):
         return "it needs code of its own (auto_map in its configuration), which is never run"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    says = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    return says[:300] or type(error).__name__

@@ -122,4 +122,4 @@ def test_what_cannot_be_read_is_one_line(
     with pytest.raises(ModelError, match=message) as caught:
         find_base(str(change(gguf, tiny_base)))
     assert "\n" not in str(caught.value)
-    assert not [path for path in (tmp_path / "cache").rglob("*.safetensors")]
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))

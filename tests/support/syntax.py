@@ -18,6 +18,15 @@ def trees(folder: str) -> dict[Path, ast.Module]:
     return {file.relative_to(ROOT): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
+def calls(tree: ast.AST, names: set[str]) -> Iterator[ast.Call]:
+    """Yield every call of a function or method of one of these names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+            if called in names:
+                yield node
+
+
 def module_name(file: Path) -> str:
     """Name the module of a file: ``llmrec/data/__init__.py`` is ``llmrec.data``."""
     parts = file.with_suffix("").parts
