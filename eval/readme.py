@@ -39,8 +39,11 @@ def main(words: list[str]) -> int:
             pass
         case ["check"]:
             return 0 if README.read_text() == filled(README.read_text()) else 1
-        case _:
+        case ["-h" | "--help"]:
             print(__doc__)
+            return 0
+        case _:
+            print(__doc__, file=sys.stderr)
             return 2
     README.write_text(filled(README.read_text()))
     return 0

@@ -254,8 +254,11 @@ def main(words: list[str]) -> int:
                 (PAGES / f"{name}.html").write_text(drawn.to_html(), encoding="utf-8")
             (PAGES / "index.html").write_text(index(reports()), encoding="utf-8")
             print(f"written: {PAGES / 'index.html'}")
-        case _:
+        case ["-h" | "--help"]:
             print(__doc__)
+            return 0
+        case _:
+            print(__doc__, file=sys.stderr)
             return 2
     return 0
 

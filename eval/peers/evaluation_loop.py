@@ -9,8 +9,8 @@ Sorts every user's scores and hands the lists to the library. Prints one line of
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 
 import numpy as np
@@ -39,9 +39,13 @@ def with_ranx(qrels: dict[str, dict[str, int]], run: Lists) -> dict[str, float]:
 
 def main() -> None:
     """Rank, evaluate, print."""
-    arrays = np.load(sys.argv[1])
+    libraries = {"ir-measures": with_ir_measures, "ranx": with_ranx}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("arrays", help="the file that eval/benchmarks/evaluation_speed.py writes")
+    parser.add_argument("library", choices=libraries)
+    args = parser.parse_args()
+    arrays, evaluate = np.load(args.arrays), libraries[args.library]
     users, items, seen = arrays["users"], arrays["items"], arrays["seen"]
-    evaluate = {"ir-measures": with_ir_measures, "ranx": with_ranx}[sys.argv[2]]
     began = time.process_time()
     run: Lists = {}
     for user, vector in enumerate(users):

@@ -10,7 +10,7 @@ writes them.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,11 @@ import polars as pl
 from implicit.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 
-folder, out = Path(sys.argv[1]), sys.argv[2]
-train, histories = (pl.read_parquet(folder / f"{name}.parquet") for name in ("train", "histories"))
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("folder", type=Path)
+parser.add_argument("out")
+args = parser.parse_args()
+train, histories = (pl.read_parquet(args.folder / f"{name}.parquet") for name in ("train", "histories"))
 items = train["item_id"].unique().sort()
 codes = {item: code for code, item in enumerate(items)}
 
@@ -42,4 +45,4 @@ best, _ = model.recommend(
 recs = pl.DataFrame({"user_id": np.repeat(users, 10), "item_id": items.to_numpy()[best.reshape(-1)]}).with_columns(
     rank=pl.Series(np.tile(np.arange(1, 11), len(users)))
 )
-recs.write_parquet(out)
+recs.write_parquet(args.out)

@@ -19,7 +19,7 @@ from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import BERT4RecModel, SASRecModel
 
-parser = argparse.ArgumentParser()
+parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("folder", type=Path)
 parser.add_argument("out")
 parser.add_argument("--model", choices=["sasrec", "bert4rec"], default="sasrec")

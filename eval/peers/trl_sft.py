@@ -50,7 +50,7 @@ def load(base: str, dtype: torch.dtype) -> tuple[Any, Any]:
 
 def main() -> None:
     """Train and print the speed."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("prompts", type=Path)
     parser.add_argument("base")
     parser.add_argument("--steps", type=int, default=-1)
