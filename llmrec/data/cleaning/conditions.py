@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from llmrec.data.cleaning.column_types import type_name
+from llmrec.data.readers.numerals import written_as_numbers
 from llmrec.errors import DataError
 
 Condition = str | pl.Expr
@@ -77,4 +78,6 @@ def _explained(text: pl.Expr, number: pl.Expr, events: pl.DataFrame) -> str:
     cells = events[names[0]].cast(pl.String)
     others = cells.filter(cells.is_not_null() & cells.cast(pl.Float64, strict=False).is_null())
     example = f" ({others[0]!r}, say)" if len(others) else ""
-    return f"{names[0]} is text{example}, not a number; compare it with text in quotes, or correct its cells"
+    marked = len(others) > 0 and bool(written_as_numbers(others).all())
+    more = "say its decimal mark with --decimal . or ," if marked else "compare it with text in quotes"
+    return f"{names[0]} is text{example}, not a number; {more}, or correct its cells"

@@ -75,7 +75,8 @@ def explode_items(raw: pl.DataFrame, *, label: str, columns: Columns = NONE, exp
     if history:
         table = _longest(table, user, explode, label)
         table = table.drop(time) if time is not None else table
-    rows = _one_a_row(table, explode, label=label, item=item, ordered=history or time is None)
+    order = "in the order of each list" if history or time is None else "those of a list at the time of its row"
+    rows = _one_a_row(table, explode, label=label, item=item, order="each at its time" if timed else order)
     _refuse_lists(rows, user, label)
     return rows
 
@@ -101,7 +102,7 @@ def _one_basket_a_row(raw: pl.DataFrame, explode: str, *, user: str | None, labe
     return raw.explode(explode).with_row_index(TIME).with_columns(pl.col(TIME).cast(pl.Int64))
 
 
-def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | None, ordered: bool) -> pl.DataFrame:
+def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | None, order: str) -> pl.DataFrame:
     n_rows = table.height
     table = table.filter((pl.col(explode).list.len() > 0).fill_null(False))
     if table.is_empty():
@@ -123,10 +124,9 @@ def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | Non
         others = [column for column in (item, ITEM) if column in rows.columns and column != explode]
         rows = rows.drop(set(others)).rename({explode: name} if name != explode else {})
         rows = _clicked(rows, name, label)
-    how = "in the order of each list" if ordered else "those of a list at the time of its row"
     empty = f"; {n_rows - lists} rows have no item and are left out" if n_rows > lists else ""
     log.info(
-        "%s: %d lists of column %s are read as %d events, %s%s", label, lists, explode, rows.height, how, empty
+        "%s: %d lists of column %s are read as %d events, %s%s", label, lists, explode, rows.height, order, empty
     )
     return rows
 
