@@ -3,8 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= runs/quickstart
+FLOORS ?= .venv-floors
+# What stands on the libraries: files, tokenizers, weights, networks, training, tables.
+FLOOR_TESTS = tests/test_artifact.py tests/test_config.py tests/test_metrics.py tests/prompting tests/resources tests/llm \
+  tests/models/test_contract.py tests/models/baselines tests/models/llm/test_recommender.py tests/data \
+  tests/evaluation tests/reasons/test_explain.py tests/training
 
-.PHONY: quickstart test lint report clean
+.PHONY: quickstart test test-floors lint report clean
 
 $(BIN)/llmrec: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +27,12 @@ quickstart: $(BIN)/llmrec  ## fetch the embedded model and data, train, compare,
 test: $(VENV)/.dev  ## the default tests: under five minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-floors:  ## the oldest version of each dependency that pyproject.toml allows, and the tests that stand on them
+	$(PYTHON) -m venv $(FLOORS)
+	$(PYTHON) tests/floors.py > $(FLOORS)/floors.txt
+	$(FLOORS)/bin/python -m pip install --quiet -c constraints.txt -r $(FLOORS)/floors.txt -e .
+	$(FLOORS)/bin/python -m pytest -m "not wheel" $(FLOOR_TESTS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,4 +45,4 @@ report: $(VENV)/.dev  ## eval/REPORT.md from eval/results/, and its pages with f
 	$(BIN)/python eval/report.py html
 
 clean:
-	rm -rf $(VENV) build dist eval/html .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(FLOORS) build dist eval/html .pytest_cache .mypy_cache .ruff_cache

@@ -11,23 +11,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-# Of the extras whose packages the tests import.
+# The extras whose packages the tests import, and of the extra dev what the tests need.
 EXTRAS = ("baselines", "text")
+TOOLS = {"duckdb", "hypothesis", "ir-measures", "pandas", "pytest", "syrupy"}
+_REQUIREMENT = re.compile(r"([\w.-]+)>=([\w.]+)(,<\d+)?")
 
 
-def floors(*, extras: tuple[str, ...] = EXTRAS) -> Iterator[str]:
-    """Yield the floors of the dependencies and of some extras. Raises ValueError for a dependency without one."""
+def floors() -> Iterator[tuple[str, str]]:
+    """Yield name and least version of what is installed. Raises ValueError for a requirement without one."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    required = [*project["dependencies"]]
-    for extra in extras:
-        required += project["optional-dependencies"][extra]
+    extras = project["optional-dependencies"]
+    required = [*project["dependencies"], *(one for extra in EXTRAS for one in extras[extra])]
+    required += [one for one in extras["dev"] if re.split("[>=]", one)[0] in TOOLS]
     for requirement in dict.fromkeys(required):
-        floor = re.fullmatch(r"([\w.-]+)>=([\w.]+)(,<\d+)?", requirement)
+        floor = _REQUIREMENT.fullmatch(requirement)
         if floor is None:
             raise ValueError(f"pyproject.toml: '{requirement}' has no floor; write name>=version")
-        if floor[1] != "torch":
-            yield f"{floor[1]}=={floor[2]}"
+        yield floor[1], floor[2]
 
 
 if __name__ == "__main__":
-    print("\n".join(floors()))
+    print("\n".join(f"{name}=={version}" for name, version in floors() if name != "torch"))

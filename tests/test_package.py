@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from floors import floors
 
 import llmrec
 from llmrec import Recipe
@@ -141,3 +144,23 @@ def test_the_command_is_installed() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
     )
     assert done.stdout.strip() == llmrec.__version__
+
+
+def test_what_is_installed_is_no_older_than_the_floors() -> None:
+    """And every dependency has one; ``make test-floors`` runs the tests on them."""
+    least = dict(floors())
+    assert {"torch", "transformers", "faiss-cpu", "jinja2", "sentence-transformers"} <= least.keys()
+    for name, version in least.items():
+        try:
+            installed = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        assert numbers(installed) >= numbers(version), name
+
+
+def numbers(version: str) -> list[int]:
+    """Return a version's numbers, without trailing zeros: 6.0 is 6."""
+    parts = [int(part) for part in re.findall(r"\d+", version.partition("+")[0])]
+    while parts and not parts[-1]:
+        parts.pop()
+    return parts

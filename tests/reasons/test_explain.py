@@ -14,7 +14,16 @@ from llmrec.data import Catalog, Histories
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.weights import load_causal_lm
 from llmrec.prompting import Language
-from llmrec.reasons import Cited, Evidence, Item, LocalNarrator, NarrationRequest, audit, counts, pipeline
+from llmrec.reasons import (
+    Cited,
+    Evidence,
+    Item,
+    LocalNarrator,
+    NarrationRequest,
+    audit,
+    counts,
+    pipeline,
+)
 from llmrec.reasons.wording import spoken
 
 HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"], "w": []})
@@ -229,6 +238,7 @@ def test_a_narrator_lives_as_long_as_its_model(catalog: Catalog, monkeypatch: py
     monkeypatch.setattr(Linear, "narration_base", "another/base")
     llmrec.explain(models[0], RECS, HISTORIES)
     assert pipeline._NARRATORS[models[0]].chat.base == "another/base"
+    gc.collect()  # models of other tests, in the frames of their errors
     held = len(pipeline._NARRATORS)
     del one, models
     gc.collect()

