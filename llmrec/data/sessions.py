@@ -17,8 +17,8 @@ HALF_AN_HOUR = 1800
 def session_numbers(data: Dataset, *, gap: int | None = None) -> Int64s:
     """Number each user's sessions from 0, int64 [n_events], in the order of the events.
 
-    A new one begins where ``session_id`` changes or, with ``gap`` or without such a column, after a pause of
-    more than ``gap`` seconds (default half an hour). Raises DataError for order-only data without ids.
+    A new one begins where ``session_id`` changes or, with ``gap`` or without an id, after a pause of more than
+    ``gap`` seconds (default half an hour). Raises DataError for order-only data without ids.
     """
     if data.order_only and (gap is not None or SESSION not in data.events.columns):
         raise DataError(f"{data.name}: sessions need a session_id column or times, and this log only has an order")
@@ -33,6 +33,8 @@ def _begins(events: pl.DataFrame, gap: int | None) -> pl.Series:
     """Mark the events that begin a session by their id or by the pause before them."""
     if gap is None and SESSION in events.columns:
         changes = pl.col(SESSION).ne_missing(pl.col(SESSION).shift(1))
+        paused = pl.col(TIME) - pl.col(TIME).shift(1) > HALF_AN_HOUR
+        changes = changes | (pl.col(SESSION).is_null() & paused)
     else:
         pause = HALF_AN_HOUR if gap is None else gap
         if pause < 1:

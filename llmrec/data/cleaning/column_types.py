@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from llmrec.data.cleaning.missing_words import without_missing_cells
-from llmrec.data.cleaning.number_cells import read_numbers
+from llmrec.data.cleaning.missing_words import without_missing_cells, without_words
+from llmrec.data.cleaning.number_cells import read_numbers, step_name
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, SESSION, TIME, USER
 from llmrec.errors import DataError
 
@@ -22,15 +22,20 @@ _UNTYPED = (USER, ITEM, TIME, BEHAVIOR, SESSION)
 
 
 def settle_types(
-    columns: Sequence[pl.Series], *, label: str, text: Collection[str] = ()
+    columns: Sequence[pl.Series], *, label: str, text: Collection[str] = (), blank_bad_numbers: bool = False
 ) -> tuple[list[pl.Series], dict[str, str]]:
     """Settle the type of each column; ratings, prices and quantities are numbers.
 
-    The second result says, by column, which cells of those are no numbers. For ``text`` see ``settle_type``.
+    The second result says, by the name of a step, which cells of those are no numbers, and which behaviors and
+    sessions are words for nothing: all these are blank. For ``text`` see ``settle_type``.
     """
     typed, notes = [], {}
     taken = {column.name for column in columns}
     for column in columns:
+        if column.name in (BEHAVIOR, SESSION) and column.dtype == pl.String:
+            plain, notes[f"{column.name}: words for nothing"] = without_words(column)
+            typed.append(plain)
+            continue
         if column.name not in NUMBERS:
             typed.append(settle_type(column, text=text))
             continue
@@ -40,8 +45,7 @@ def settle_types(
                 f"{label}: {column.name} is text, and there is {cells.column.name} already; rename one"
             )
         typed.append(cells.column)
-        if cells.note:
-            notes[column.name] = cells.note
+        notes[step_name(column.name, accepted=blank_bad_numbers)] = cells.note
     return typed, notes
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 import numpy as np
 import polars as pl
 
 from llmrec.data.cleaning.column_types import settle_types, types_of
 from llmrec.data.cleaning.log_times import log_times
-from llmrec.data.cleaning.number_cells import step_name
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, TIME, USER
@@ -44,18 +43,17 @@ def code_events(
     raw = flat(read(), label=label, ids=(USER, ITEM))
     users, items = (encode_ids(raw.drop_in_place(column), label=label) for column in (USER, ITEM))
     times, used = log_times(raw, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows)
-    others, no_numbers = settle_types(
-        [raw[name] for name in raw.columns if name not in used], label=label, text=text
-    )
+    plain = [raw[name] for name in raw.columns if name not in used]
+    others, blanked = settle_types(plain, label=label, text=text, blank_bad_numbers=blank_bad_numbers)
     frame = pl.DataFrame([users.codes, items.codes, unix_seconds(times.micros).alias(TIME), *others])
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
     if not drop_bad_times:
         _check_times(raw, present & times.micros.is_null(), label)
     events = EventTable(frame, label, users=users.names, items=items.names, order_only=times.order_only)
     notes = {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
-    events = _recorded(events, notes, no_numbers, accepted=blank_bad_numbers)
+    events = _recorded(events, notes, blanked)
     micros = times.micros
-    del raw, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
+    del raw, plain, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
     events = events.filter(present, "missing user or item id")
     micros = micros.filter(present)
     timed = micros.is_not_null()
@@ -65,16 +63,11 @@ def code_events(
     return events.filter(~_repeated(events.frame), "exact duplicate")
 
 
-def _recorded(
-    events: EventTable, notes: Mapping[str, str], no_numbers: Mapping[str, str], *, accepted: bool
-) -> EventTable:
-    for name, note in notes.items():
+def _recorded(events: EventTable, notes: dict[str, str], blanked: dict[str, str]) -> EventTable:
+    for name, note in (notes | blanked).items():
         if note:
             events = events.record(name, note=note)
-            log.info("%s: %s: %s", events.label, name, note)
-    for name, note in no_numbers.items():
-        events = events.record(step_name(name, accepted=accepted), note=note)
-        log.warning("%s: %s: %s", events.label, name, note)
+            log.log(logging.WARNING if name in blanked else logging.INFO, "%s: %s: %s", events.label, name, note)
     return events
 
 

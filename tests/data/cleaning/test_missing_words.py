@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from llmrec.data import Dataset
+from llmrec.data.sessions import session_numbers
 
 WORDS = ["NA", "n/a", "null", "None", "NaN", "\\N", "undefined", " nil ", "<NA>"]
 
@@ -58,3 +59,22 @@ def test_an_outsized_id_is_named(caplog: pytest.LogCaptureFixture) -> None:
     assert notes[0] in caplog.text
     even = Dataset.from_tables(log([f"u{n % 3}" for n in range(60)], [f"i{n % 20}" for n in range(60)]))
     assert not [step for step in even.steps if step.name == "outsized id"]
+
+
+def test_sessions_and_behaviors_that_say_nothing_are_blank() -> None:
+    """Under one id they would be one session, whenever they were."""
+    hours = [0, 1, 30, 31]
+    rows = {
+        "user_id": ["u"] * 4,
+        "item_id": list("abcd"),
+        "timestamp": [1_600_000_000 + 3600 * hour for hour in hours],
+        "session_id": ["s", "NA", "null", "NA"],
+        "behavior": ["view", "NA", "buy", "\\N"],
+    }
+    data = Dataset.from_tables(rows)
+    assert data.events["session_id"].to_list() == ["s", None, None, None]
+    assert data.events["behavior"].to_list() == ["view", None, "buy", None]
+    assert session_numbers(data).tolist() == [0, 1, 2, 3]
+    notes = {step.name: step.note for step in data.steps}
+    assert notes["session_id: words for nothing"] == "3 of 4 cells, such as 'NA', are read as blank"
+    assert notes["behavior: words for nothing"] == "2 of 4 cells, such as 'NA', are read as blank"
