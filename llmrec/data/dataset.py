@@ -259,24 +259,24 @@ class Dataset:
     ) -> Dataset:
         """Name the columns and clean. ``read_log`` returns the raw log, held nowhere here: see ``clean``."""
         tables = {} if items is None else {items.label: items.frame.columns}
+        listed: list[Step] = []
 
         def read_events() -> pl.DataFrame:
             raw = read_log()
             check_columns(columns, {label: raw.columns} | tables)
+            n_rows = raw.height
             raw = explode_items(raw, label=label, columns=columns, explode=explode)
+            if raw.height != n_rows:
+                listed.append(
+                    Step("lists of items", "events", raw.height, 0, f"{n_rows:,} rows are {raw.height:,} events")
+                )
             return name_events(raw, label=label, columns=columns)
 
         if items is not None:
             items = items.with_frame(name_items(items.frame, label=items.label, columns=columns))
         cleaned = clean(read_events, items, label=label, **options)
-        return cls(
-            cleaned.events,
-            Catalog(cleaned.items),
-            name,
-            cleaned.steps,
-            order_only=cleaned.order_only,
-            _encoded=cleaned.ids,
-        )
+        catalog, steps = Catalog(cleaned.items), (*listed, *cleaned.steps)
+        return cls(cleaned.events, catalog, name, steps, order_only=cleaned.order_only, _encoded=cleaned.ids)
 
 
 def _not_prepared(path: Path) -> str:

@@ -121,4 +121,7 @@ def test_items_of_lists_are_events(lists: list[list[str]]) -> None:
         assert not any(lists)
         return
     assert data.events["item_id"].to_list() == [item for items in lists for item in items]
-    assert left(data, "events", sum(map(len, lists))) == data.events.height
+    n_events = sum(map(len, lists))
+    assert left(data, "events", n_events) == data.events.height
+    notes = [step.note for step in data.steps if step.name == "lists of items"]
+    assert notes == ([] if n_events == len(lists) else [f"{len(lists)} rows are {n_events} events"])
