@@ -28,11 +28,18 @@ def list_sets(as_json: Json = False) -> None:
 
 
 @app.command()
-def fetch(name: Annotated[str, typer.Argument(help="A name from `llmrec data list`.")], out: OutFolder) -> None:
+def fetch(
+    name: Annotated[str, typer.Argument(help="A name from `llmrec data list`.")],
+    out: OutFolder,
+    positive: Annotated[
+        str,
+        typer.Option("--positive", metavar="SQL|all", help="Which events are right answers, as for prepare."),
+    ] = "default",
+) -> None:
     """Fetch a data set and prepare it."""
     from llmrec.data import Dataset
 
-    data = Dataset.fetch(name)
+    data = Dataset.fetch(name, positive=positive)
     data.save(out)
     say(f"{out}: {data!r}")
 

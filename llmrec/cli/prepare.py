@@ -64,8 +64,18 @@ _CLEANING = {
     ],
     "min_item_events": Annotated[int | None, _option("Drop items with fewer events.")],
     "scale": Annotated[list[str] | None, _option("Add COLUMN_scaled: mean 0, deviation 1.", metavar="COLUMN")],
+    "positive": Annotated[
+        str | None,
+        _option(
+            'Which events are right answers: "rating >= 4", or all. By default none sent back, cancelled, '
+            "disliked, skipped or taken out of a cart, no rating of 0 or below, and none of 1 of 5.",
+            metavar="SQL|all",
+            panel="Right answers",
+        ),
+    ],
     "strength": Annotated[
-        list[str] | None, _option("How strong a behavior is: 1 view to 4 purchase.", metavar="BEHAVIOR=N")
+        list[str] | None,
+        _option("How strong a behavior is: -1 return to 4 purchase.", metavar="BEHAVIOR=N"),
     ],
 }
 

@@ -37,8 +37,8 @@ def split(
         if out is not None:
             one.save(out / one.name if len(splits) > 1 else out)
         counts = np.bincount(one.parts, minlength=4).tolist()
-        rows.append((one.name, *counts, len(one.test.histories), one.hash[:16]))
-    names = ["split", "train", "valid", "test", "context only", "test users", "hash"]
+        rows.append((one.name, *counts, one.test.answers.height, len(one.test.histories), one.hash[:16]))
+    names = ["split", "train", "valid", "test", "context only", "test answers", "test users", "hash"]
     show(pl.DataFrame(rows, schema=names, orient="row"), as_json=as_json)
 
 

@@ -8,6 +8,7 @@ TIME = "timestamp"
 TITLE = "title"
 BEHAVIOR = "behavior"
 STRENGTH = "strength"
+POSITIVE = "positive_target"  # only of logs in which some event is none
 SESSION = "session_id"
 RANK = "rank"
 SCORE = "score"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,13 +15,16 @@ import polars as pl
 
 from llmrec.data.builtin import BUILTIN, builtin
 from llmrec.data.catalog import Catalog
-from llmrec.data.cleaning.pipeline import CleaningOptions, clean
+from llmrec.data.cleaning.conditions import Condition
+from llmrec.data.cleaning.pipeline import CleaningOptions, check_options, clean
+from llmrec.data.cleaning.positives import ALL_BY_DEFAULT, DEFAULT, PositiveTargets, positives_of, settle_positives
 from llmrec.data.cleaning.table import Step, Table
-from llmrec.data.columns import ITEM, USER
+from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.fingerprint import hash_tables
 from llmrec.data.histories import Histories
 from llmrec.data.id_codes import EncodedIds, encode_ids
 from llmrec.data.parquet import write_events
+from llmrec.data.prepared import EVENTS, FORMAT, ITEMS, METADATA, read_prepared
 from llmrec.data.readers import read
 from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.readers.frames import to_polars
@@ -32,7 +35,8 @@ from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 from llmrec.resources.wheels import unpack_wheel
 
-FORMAT = 1
+log = logging.getLogger(__name__)
+
 _FILE_OPTIONS = FileOptions.__annotations__
 
 # Above this share of repeated pairs of user and item, repeats are normal (as in a shop).
@@ -48,7 +52,8 @@ class Dataset:
     """Events (``user_id, item_id, timestamp, ...``), sorted by user and time, and the items' catalog.
 
     Every event's item is in the catalog. ``steps`` says what each cleaning step removed. With
-    ``order_only`` the timestamps are each user's order 0, 1, 2, ... and mean no time.
+    ``order_only`` the timestamps are each user's order 0, 1, 2, ... and mean no time. ``positive`` says which
+    events are positive targets; where some are none, the column ``positive_target`` marks them.
     """
 
     events: pl.DataFrame
@@ -56,6 +61,7 @@ class Dataset:
     name: str = "data"
     steps: tuple[Step, ...] = ()
     order_only: bool = False
+    positive: PositiveTargets = ALL_BY_DEFAULT
     _encoded: tuple[EncodedIds, EncodedIds] | None = field(default=None, repr=False)
 
     @classmethod
@@ -91,7 +97,7 @@ class Dataset:
         from the log itself. ``options`` are those of ``cleaning.clean`` and ``readers.options``. Raises DataError
         naming file, line or column.
         """
-        _check_options(options, FileAndCleaningOptions)
+        check_options(options, FileAndCleaningOptions)
         path = Path(events)
         given = dict(options).items()
         reading = cast("FileOptions", {option: value for option, value in given if option in _FILE_OPTIONS})
@@ -122,7 +128,7 @@ class Dataset:
         ``columns``, ``explode`` and ``options`` as in ``from_files``. Raises DataError for a missing column, an
         unreadable time, or items without text.
         """
-        _check_options(options)
+        check_options(options)
         texts = None if items is None else Table(to_polars(items, label="items"), "items")
         return cls._cleaned(
             lambda: to_polars(events, label="events"), "events", texts, name, columns, options, explode
@@ -141,21 +147,23 @@ class Dataset:
         **options: Unpack[CleaningOptions],
     ) -> Dataset:
         """Read the events, and the items, by a query each from a database (see ``sql.read_query``)."""
-        _check_options(options)
+        check_options(options)
         texts = None if items is None else Table(read_query(items, connection), "items")
         return cls._cleaned(
             lambda: read_query(events, connection), "events", texts, name, columns, options, explode
         )
 
     @classmethod
-    def fetch(cls, name: str) -> Dataset:
-        """Read a built-in data set (``llmrec data list``), downloading it once into the cache.
+    def fetch(cls, name: str, *, positive: Condition = DEFAULT) -> Dataset:
+        """Read a built-in data set (``llmrec data list``), downloading it once. See ``with_positive``.
 
         Raises DataError for an unknown name, EnvironmentFault without network and cache.
         """
         source, folder = builtin(name), unpack_wheel(name)
-        items = Table(source.read_items(folder), name)
-        return cls._cleaned(lambda: read.read_raw(folder / source.events), source.events, items, name, NONE, {})
+        items, options = Table(source.read_items(folder), name), CleaningOptions(positive=positive)
+        return cls._cleaned(
+            lambda: read.read_raw(folder / source.events), source.events, items, name, NONE, options
+        )
 
     @classmethod
     def load(cls, source: str | Path) -> Dataset:
@@ -167,23 +175,21 @@ class Dataset:
         path = Path(source)
         if not path.exists() and str(source) in BUILTIN:
             return cls.fetch(str(source))
-        described = path / "dataset.json"
-        if not described.is_file():
-            raise DataError(_not_prepared(path))
-        try:
-            metadata = json.loads(described.read_text(encoding="utf-8"))
-            if metadata["format"] > FORMAT:
-                raise DataError(f"{path} has format {metadata['format']}, newer than {FORMAT}; upgrade llmrec")
-            # Brackets in a folder's name are no pattern.
-            tables = [pl.read_parquet(path / name, glob=False) for name in ("events.parquet", "items.parquet")]
-            steps = tuple(Step(**step) for step in metadata["steps"])
-            data = cls(tables[0], Catalog(tables[1]), metadata["name"], steps, order_only=metadata["order_only"])
-            whole = data.fingerprint == metadata["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DataError(f"{path} is damaged ({reason}); prepare it again") from error
-        if not whole:
+        prepared = read_prepared(path)
+        data = cls(
+            prepared.events,
+            Catalog(prepared.items),
+            prepared.name,
+            prepared.steps,
+            order_only=prepared.order_only,
+            positive=prepared.positive or ALL_BY_DEFAULT,
+        )
+        if data.fingerprint != prepared.fingerprint:
             raise DataError(f"{path}: its tables changed since they were prepared; prepare them again")
+        if prepared.positive is None:
+            data = data.with_positive()
+        if str(data.positive):
+            log.info("%s: positive targets: %s", data.name, data.positive)
         return data
 
     def save(self, folder: str | Path) -> None:
@@ -193,10 +199,10 @@ class Dataset:
             raise DataError(f"{path} exists already; choose another --out or remove it")
         with appearing(path) as temporary, ThreadPoolExecutor(1) as thread:
             metadata = thread.submit(self._metadata)  # hashes the tables meanwhile
-            write_events(self.events, self.ids, temporary / "events.parquet")
-            self.catalog.table.write_parquet(temporary / "items.parquet")
+            write_events(self.events, self.ids, temporary / EVENTS)
+            self.catalog.table.write_parquet(temporary / ITEMS)
             text = json.dumps(metadata.result(), indent=2, ensure_ascii=False) + "\n"
-            (temporary / "dataset.json").write_text(text, encoding="utf-8")
+            (temporary / METADATA).write_text(text, encoding="utf-8")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -223,8 +229,24 @@ class Dataset:
     @cached_property
     def repeats_are_normal(self) -> bool:
         """Whether users come back to the same item often enough that seen items may be recommended."""
-        distinct = self.events.select(USER, ITEM).unique().height
-        return 1 - distinct / self.events.height > REPEATS_ARE_NORMAL if self.events.height else False
+        events = self.positive_events  # what is sent back has been bought before
+        distinct = events.select(USER, ITEM).unique().height
+        return 1 - distinct / events.height > REPEATS_ARE_NORMAL if events.height else False
+
+    @cached_property
+    def positive_events(self) -> pl.DataFrame:
+        """The events that are positive targets: what counting rules count."""
+        return self.events.filter(positives_of(self.events)) if POSITIVE in self.events.columns else self.events
+
+    def with_positive(self, positive: Condition = DEFAULT) -> Dataset:
+        """Return the same data set with other positive targets: ``all``, a condition, or what is so by default.
+
+        A condition is a polars expression or the text of an SQL one: ``rating >= 4``. Raises DataError for one
+        that cannot be used, and where no event meets it.
+        """
+        events = self.events.drop(POSITIVE, strict=False)
+        events, decided = settle_positives(events, positive, label=self.name)
+        return replace(self, events=events, positive=decided)
 
     def with_events(self, events: pl.DataFrame) -> Dataset:
         """Return the same data set with other events (a part of them, say)."""
@@ -240,6 +262,7 @@ class Dataset:
             "name": self.name,
             "fingerprint": self.fingerprint,
             "order_only": self.order_only,
+            "positive": self.positive.to_dict(),
             "users": self.n_users,
             "items": len(self.catalog),
             "events": self.events.height,
@@ -275,26 +298,12 @@ class Dataset:
         if items is not None:
             items = items.with_frame(name_items(items.frame, label=items.label, columns=columns))
         cleaned = clean(read_events, items, label=label, **options)
-        catalog, steps = Catalog(cleaned.items), (*listed, *cleaned.steps)
-        return cls(cleaned.events, catalog, name, steps, order_only=cleaned.order_only, _encoded=cleaned.ids)
-
-
-def _not_prepared(path: Path) -> str:
-    names = ", ".join(BUILTIN)
-    if not path.exists():
-        return (
-            f"there is no folder {path} and no built-in data set of this name; the built-in ones are: {names}; "
-            "prepare others with: llmrec data prepare EVENTS --out DIR"
+        return cls(
+            cleaned.events,
+            Catalog(cleaned.items),
+            name,
+            (*listed, *cleaned.steps),
+            order_only=cleaned.order_only,
+            positive=cleaned.positive,
+            _encoded=cleaned.ids,
         )
-    built_in = "" if str(path) not in BUILTIN else f"; the built-in {path} is read where there is no such folder"
-    return f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS --out DIR{built_in}"
-
-
-def _check_options(options: Iterable[str], known_options: type = CleaningOptions) -> None:
-    """Stop at an unknown option before any file is read."""
-    known = list(known_options.__annotations__)
-    for option in options:
-        if option not in known:
-            close = difflib.get_close_matches(option, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
-            raise DataError(f"there is no cleaning option '{option}'; {hint}")

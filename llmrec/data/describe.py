@@ -36,6 +36,7 @@ def describe(data: Dataset) -> pl.DataFrame:
         "time": _span(data),
         **_gaps(data),
         **_behaviors(data),
+        "positive targets": str(data.positive) or "every event",
         "items whose title is text, not the id": f"{_with_text(data):.0%}",
         "repeated items": "normal here, stay recommendable" if data.repeats_are_normal else "rare, left out",
         "event columns": ", ".join(data.events.columns),

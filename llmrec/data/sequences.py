@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from llmrec.arrays import Int32s, Int64s
+from llmrec.arrays import Bools, Int32s, Int64s
 from llmrec.data.catalog import Catalog
-from llmrec.data.columns import ITEM
+from llmrec.data.cleaning.positives import positives_of
+from llmrec.data.columns import ITEM, POSITIVE
 from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, visible_among
 
 
@@ -22,6 +23,8 @@ class Sequences:
     # How many of the user's events each target sees, [n_codes, n_contexts]; -1: it is no target of this context.
     # None: one context, all events before it.
     n_visible: Int64s | None = None
+    # Which events are positive targets, [n_codes]. None: all.
+    positive: Bools | None = None
 
     @classmethod
     def encode(cls, histories: Histories, catalog: Catalog, *, event_codes: Int32s | None = None) -> Sequences:
@@ -32,7 +35,11 @@ class Sequences:
         codes = catalog.codes(histories.events[ITEM])
         known = codes >= 0
         offsets = offsets_of(known)[histories.offsets]
-        return cls(codes[known], offsets, None if event_codes is None else event_codes[known])
+        positive = (
+            positives_of(histories.events).to_numpy()[known] if POSITIVE in histories.events.columns else None
+        )
+        event_codes = None if event_codes is None else event_codes[known]
+        return cls(codes[known], offsets, event_codes, positive=positive)
 
     @classmethod
     def strictly_before(
@@ -48,6 +55,22 @@ class Sequences:
             all_earlier = np.arange(len(encoded.codes)) - np.repeat(encoded.offsets[:-1], encoded.lengths())
             contexts.append(np.where(all_earlier > contexts[0], all_earlier, -1))
         return replace(encoded, n_visible=np.stack(contexts, axis=1))
+
+    def with_masked_labels(self) -> Sequences:
+        """Make no other events targets than positive ones: the others are read, but predicted from no context."""
+        if self.positive is None:
+            return self
+        n_visible = self.n_visible
+        if n_visible is None:
+            n_visible = (np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], self.lengths()))[:, None]
+        return replace(self, n_visible=np.where(self.positive[:, None], n_visible, -1))
+
+    def positives(self) -> Sequences:
+        """Leave out the events that are no positive targets, as if they were not in the log."""
+        if self.positive is None:
+            return self
+        event_codes = None if self.event_codes is None else self.event_codes[self.positive]
+        return Sequences(self.codes[self.positive], offsets_of(self.positive)[self.offsets], event_codes)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -67,9 +90,9 @@ class Sequences:
         """Keep only each user's newest ``lengths[n]`` items."""
         starts = self.offsets[1:] - lengths
         rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
-        return Sequences(
-            self.codes[rows], offsets_of(lengths), None if self.event_codes is None else self.event_codes[rows]
-        )
+        event_codes = None if self.event_codes is None else self.event_codes[rows]
+        positive = None if self.positive is None else self.positive[rows]
+        return Sequences(self.codes[rows], offsets_of(lengths), event_codes, positive=positive)
 
     def users(self) -> Int64s:
         """Return the user of every code, by position, int64 [n_codes]."""

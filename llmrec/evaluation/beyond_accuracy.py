@@ -31,16 +31,17 @@ def beyond_accuracy(
     mean Jaccard distance of the genres of a list's pairs (Ziegler et al. 2005). Miscalibration: Kullback-Leibler
     divergence, in nats, of the list's genres from the history's (Steck 2018, smoothing 0.01).
 
-    The last two are None where the catalog has no column of genres. A list that is empty, or too short for a
-    pair, is not part of a mean. Intervals are those of a mean of many independent users.
+    Who sent an item back or disliked it has not met it by that. The last two are None where the catalog has no
+    column of genres. A list that is empty, or too short for a pair, is not part of a mean. Intervals are those of
+    a mean of many independent users.
     """
     lists = _lists(recs, histories, train.catalog, k)
-    met = train.events.select(USER, ITEM).unique()[ITEM]
+    met = train.positive_events.select(USER, ITEM).unique()[ITEM]
     people = np.bincount(train.catalog.codes(met), minlength=len(train.catalog)).astype(np.float64)
     share, shown = people / max(train.n_users, 1), lists[lists >= 0]
     novelty = -np.log2(np.maximum(people, 1) / max(train.n_users, 1))
     popularity = _list_means(share, lists)
-    past = Sequences.encode(histories, train.catalog)
+    past = Sequences.encode(histories, train.catalog).positives()
     genres = genre_weights(train.catalog)
     return Beyond(
         coverage=len(np.unique(shown)) / max(len(train.catalog), 1),

@@ -16,6 +16,7 @@ from llmrec.errors import DataError
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
 from llmrec.evaluation.compare import compare
 from llmrec.evaluation.inference import TimedRecommendations, bar, recommend_timed
+from llmrec.evaluation.positive_answers import positive_answers, positive_notes
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.queries import Queries, build_queries
 from llmrec.evaluation.report.report import Report
@@ -64,15 +65,17 @@ def evaluate(
             tables[name] = queries.metrics(timed.recs, k=rules.k)
             results.append(_result(name, model, tables[name], timed, queries, rules, split.train))
     seeds = group_seeds(models, results, tables, rules)
+    context = _context(split, queries, fold, rules, exclude_seen, date)
+    notes = [*_notes(models, split), *_weak_notes(queries, rules, split), *_leak_notes(leaks)]
     return Report(
         results=tuple(results),
         compared=compare({result.model: result.metrics for result in results}, tables, rules),
         seeds=seeds,
         seeds_compared=compare_seeds(seeds, tables, rules),
-        context=_context(split, queries, fold, rules, exclude_seen, date),
+        context=context,
         versions=versions(),
         machine=machine(),
-        notes=(*_notes(models, split), *_weak_notes(queries, rules, split), *_leak_notes(leaks)),
+        notes=(*positive_notes(split), *notes),
     )
 
 
@@ -174,6 +177,7 @@ def _context(
         exclude_seen=exclude_seen,
         protocol=rules,
         date=date.isoformat() if date else None,
+        positive=positive_answers(split),
     )
 
 

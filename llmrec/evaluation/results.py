@@ -145,6 +145,25 @@ class Comparison(Value):
     comparisons: int = 1
 
 
+class PositiveAnswers(Value):
+    """Which events were positive targets, and the test answers with that and without.
+
+    ``rule``: ``default``, ``all`` or a condition. ``events``: of the log; ``negatives``: by reason, how many of
+    them are no positive targets, or with ``all`` would be none by default. ``answers``: test events that are
+    answers; ``answers_if_all``: were every event one, ``negatives_if_all`` of them no positive targets; None where
+    the rule changes nothing. ``negatives_by_default``: answers that would be none by default.
+    """
+
+    rule: str
+    events: int
+    negatives: dict[str, int]
+    note: str = ""
+    answers: int
+    answers_if_all: int | None = None
+    negatives_if_all: int | None = None
+    negatives_by_default: int = 0
+
+
 class EvaluationContext(Value):
     """The data, split, protocol and users of an evaluation: enough to say whether two reports may be compared.
 
@@ -167,6 +186,7 @@ class EvaluationContext(Value):
     protocol: EvaluationProtocol
     date: str | None = None
     choices: int | None = None
+    positive: PositiveAnswers | None = None  # not in reports of before it was settled
 
     @property
     def ranked(self) -> int:

@@ -23,8 +23,8 @@ KNOWN = ("a well-known item", "a middling item", "a little-known item", "an item
 def slice_metric(recs: pl.DataFrame, fold: Fold, train: Dataset, rules: EvaluationProtocol) -> tuple[Slice, ...]:
     """Judge one model's recommendations by the protocol's first metric on each slice of the queries.
 
-    History length: events in the query's history. Answer: by training events, the most popular items that
-    hold the first third of all events, those of the second third, those of the last, and items without any;
+    History length: events in the query's history. Answer: by training targets, the most popular items that
+    hold the first third of all, those of the second third, those of the last, and items without any;
     a user with answers in several groups is in each, with those answers alone. Empty slices are left out.
     """
     user_ids = np.array(fold.histories.user_ids, dtype=object)
@@ -55,7 +55,7 @@ def _by_length(lengths: Int64s) -> list[tuple[str, Bools]]:
 
 def _groups(train: Dataset) -> Int64s:
     """Number the items 0 to 3 as ``KNOWN`` names them, [n_items + 1]; the last stands for an unknown item."""
-    counts = np.bincount(train.catalog.codes(train.events[ITEM]), minlength=len(train.catalog))
+    counts = np.bincount(train.catalog.codes(train.positive_events[ITEM]), minlength=len(train.catalog))
     order = np.argsort(-counts, kind="stable")
     more_popular = np.cumsum(counts[order]) - counts[order]
     group = np.empty(len(counts) + 1, dtype=np.int64)

@@ -15,7 +15,7 @@ from llmrec import artifact
 from llmrec.arrays import Float32s
 from llmrec.config import Option, Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
-from llmrec.data.columns import ITEM, USER
+from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models.arguments import require_histories
 from llmrec.models.card import model_card
@@ -41,6 +41,9 @@ class Recommender(Ranker):
     sections: ClassVar[tuple[str, ...]] = ()
     # What it reads of the recipe's ``options``, with the defaults: for recommenders of other packages.
     options: ClassVar[Mapping[str, Option]] = {}
+    # Whether it reads events that are no positive targets (nobody trains on them as the next item); a model that
+    # counts leaves them out, of training and of the histories that it scores.
+    reads_negatives: ClassVar[bool] = True
     # What a ranker only has to show, a recommender stores: __init__, fit and load set these.
     histories: Histories = Histories.of({})
     exclude_seen: bool = True
@@ -97,14 +100,16 @@ class Recommender(Ranker):
         ``valid`` is for early stopping only. With ``work_dir`` a trained model writes its checkpoints there
         and continues from the last one. ``progress`` draws a bar.
         """
-        if data.events.is_empty():
-            raise DataError(f"{data.name}: no events to learn from")
+        if data.positive_events.is_empty():
+            none = "no events" if data.events.is_empty() else "no event is a positive target, so there is nothing"
+            raise DataError(f"{data.name}: {none} to learn from")
         self.catalog, self.train_log = data.catalog, []
         self.histories = data.histories
         self.exclude_seen = not data.repeats_are_normal
         self.metadata = {
             "seed": self.recipe.seed,
             "data": {"name": data.name, "fingerprint": data.fingerprint, "events": data.events.height},
+            "positive": data.positive.to_dict(),
             "exclude_seen": self.exclude_seen,
         }
         with measured() as spent:
@@ -133,7 +138,8 @@ class Recommender(Ranker):
             users = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
                 np.repeat(np.arange(len(known)), known.lengths())
             )
-            known.events.select(users, ITEM, *self._extra_columns()).write_parquet(path / HISTORIES)
+            marks = [POSITIVE] if POSITIVE in known.events.columns else []
+            known.events.select(users, ITEM, *self._extra_columns(), *marks).write_parquet(path / HISTORIES)
             card = model_card(
                 self.recipe.name, self.kind, self.metadata, n_items=len(catalog), details=self._card_rows()
             )
@@ -177,7 +183,8 @@ class Recommender(Ranker):
 
     def sequences_of(self, histories: Histories) -> Sequences:
         """Return histories as the model reads them."""
-        return Sequences.encode(histories, self.catalog)
+        sequences = Sequences.encode(histories, self.catalog)
+        return sequences if self.reads_negatives else sequences.positives()
 
     @property
     def is_fitted(self) -> bool:

@@ -79,12 +79,15 @@ def fit_network(
 
 
 def training_sequences(model: Recommender, data: Dataset) -> Sequences:
-    """Return training histories as the model reads them, with the events that ``train.targets`` makes visible."""
+    """Return training histories as the model reads them, with the events that ``train.targets`` makes visible.
+
+    Events that are no positive targets are read, and are labels of responses, but no next items.
+    """
     sequences = model.sequences_of(data.histories)
     targets = model.recipe.train.targets
-    if targets == "event":
-        return sequences
-    return Sequences.strictly_before(sequences, data.histories, model.catalog, both=targets == "both")
+    if targets != "event":
+        sequences = Sequences.strictly_before(sequences, data.histories, model.catalog, both=targets == "both")
+    return sequences.with_masked_labels()
 
 
 def sample_of(fold: Fold, most: int, *, seed: int) -> Fold:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, StrictInt, 
 
 from llmrec.artifact import MANIFEST
 from llmrec.data import Catalog, Histories
-from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, TIME, TITLE, USER
+from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, POSITIVE, TIME, TITLE, USER
 from llmrec.errors import ArtifactError
 from llmrec.models.tensors import require
 from llmrec.resources.bounded import UnreadableError, read_table
@@ -104,6 +104,8 @@ def read_histories(folder: Path) -> Histories:
             require(dtype.is_numeric() and not column.null_count(), path, f"'{name}' is no time")
         if name == BEHAVIOR:
             require(dtype in {pl.String, pl.Categorical, pl.Null}, path, f"'{name}' is no text")
+        if name == POSITIVE:
+            require(dtype == pl.Boolean and not column.null_count(), path, f"'{name}' is not true or false")
         if name in NUMBERS:
             require(dtype.is_numeric() or dtype == pl.Null, path, f"'{name}' is no number")
         require(not (dtype.is_float() and column.is_infinite().any()), path, f"'{name}' is infinite")

@@ -79,7 +79,9 @@ class PromptRanking(Composite):
             allowed.append(codes[(codes >= 0) & ~(exclude_seen & np.isin(codes, sequences[row]))])
         width = max(map(len, allowed), default=0)
         best, values = np.zeros((len(allowed), width), dtype=np.int64), np.full((len(allowed), width), -np.inf)
-        for row, (codes, scores) in enumerate(zip(allowed, self._prompted(sequences, allowed), strict=True)):
+        for row, (codes, scores) in enumerate(
+            zip(allowed, self._prompted(sequences.positives(), allowed), strict=True)
+        ):
             best[row, : len(codes)], values[row, : len(codes)] = codes, scores
         if not width:
             return best, values.astype(np.float32)
@@ -96,7 +98,7 @@ class PromptRanking(Composite):
             popularity[sequences.users(), sequences.codes] = -1.0
         chosen, _ = top_k(popularity, self.candidates, self.catalog.tie_order)
         scores: Float32s = popularity / (most + np.float32(2.0))  # below 1
-        for row, prompted in enumerate(self._prompted(sequences, list(chosen))):
+        for row, prompted in enumerate(self._prompted(sequences.positives(), list(chosen))):
             scores[row, chosen[row]] = 2.0 + prompted - prompted.min()
         return scores.astype(np.float32, copy=False)
 

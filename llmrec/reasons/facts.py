@@ -10,6 +10,7 @@ import polars as pl
 
 from llmrec.arrays import Int64s
 from llmrec.data import Catalog, Histories
+from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM
 from llmrec.models.ranker import Ranker
 from llmrec.reasons.evidence import Evidence, Item, Shared, Together
@@ -80,9 +81,12 @@ def _price_bands(catalog: Catalog) -> dict[str, str]:
 
 
 def _people(histories: Histories, items: set[str]) -> dict[str, Int64s]:
-    """Return who chose each of the ``items``, as sorted distinct indices of histories."""
+    """Return who chose each of the ``items``, as sorted distinct indices of histories.
+
+    Who only sent an item back or disliked it did not.
+    """
     who = np.repeat(np.arange(len(histories)), histories.lengths())
-    events = pl.DataFrame({ITEM: histories.events[ITEM], "who": who})
+    events = pl.DataFrame({ITEM: histories.events[ITEM], "who": who}).filter(positives_of(histories.events))
     chosen = events.filter(pl.col(ITEM).is_in(list(items))).unique()
     grouped = chosen.group_by(ITEM).agg(pl.col("who").sort())
     return {item: np.asarray(rows, dtype=np.int64) for item, rows in grouped.iter_rows()}

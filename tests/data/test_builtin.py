@@ -55,7 +55,7 @@ def test_a_built_in_name_goes_wherever_a_folder_goes(
 @pytest.mark.wheel
 def test_ml_100k_is_whole(ml_100k: Dataset) -> None:
     assert repr(ml_100k) == "Dataset(ml-100k: 100,000 events, 943 users, 1,682 items)"
-    assert ml_100k.events.columns == ["user_id", "item_id", "timestamp", "rating"]
+    assert ml_100k.events.columns == ["user_id", "item_id", "timestamp", "rating", "positive_target"]
     assert not any(step.removed for step in ml_100k.steps)
     first = ml_100k.catalog.table.row(0, named=True)
     assert first == {
@@ -76,6 +76,13 @@ def test_ml_100k_keeps_films_that_share_a_title(ml_100k: Dataset) -> None:
 @pytest.mark.wheel
 def test_ml_100k_splits_and_repeats(ml_100k: Dataset) -> None:
     split = Split.leave_last_out(ml_100k)
-    assert split.train.events.height == 100_000 - 2 * 943
     assert len(split.test.histories) == 943
     assert split.hash == Split.leave_last_out(fetch("ml-100k")).hash
+    # 6,110 ratings are 1 of 5: of the last films of the 943 people, 84 were rated so.
+    assert ml_100k.positive.negatives == {"rating of at most 1 of 5": 6110}
+    assert split.if_all == (943, 84)
+    assert split.test_answers["rating"].min() == 2
+    every = fetch("ml-100k", positive="all")
+    assert every.events.columns == ["user_id", "item_id", "timestamp", "rating"]
+    assert Split.leave_last_out(every).train.events.height == 100_000 - 2 * 943
+    assert every.fingerprint == ml_100k.with_positive("all").fingerprint != ml_100k.fingerprint

@@ -14,12 +14,44 @@ from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
 
-RETURN = -1
+NEGATIVE = -1
 VIEW, LIKE, CART, PURCHASE = 1, 2, 3, 4
+
+_RETURNS = (
+    *("return", "returned", "refund", "refunded", "chargeback", "sendback", "sentback"),
+    *("cancel", "canceled", "cancelled", "cancellation", "cancelorder", "ordercancelled", "ordercanceled"),
+)
+_REMOVALS = (
+    *("removefromcart", "removecart", "cartremove", "cartremoval", "deletefromcart", "removefrombasket"),
+    *(
+        "removefromwishlist",
+        "removefromfavorites",
+        "removefromfavourites",
+        "remove",
+        "removed",
+        "removal",
+        "delete",
+    ),
+)
+_DISLIKES = (
+    *("dislike", "disliked", "unlike", "unliked", "thumbsdown", "downvote", "downvoted", "hate", "negative"),
+    *("skip", "skipped", "hide", "block", "blocked", "notinterested", "dismiss"),
+    *(
+        "dismissed",
+        "unfavorite",
+        "unfavourite",
+        "unfav",
+        "unwish",
+        "unsave",
+        "unbookmark",
+        "uncollect",
+        "unfollow",
+    ),
+)
 
 # How strongly each behavior speaks for an item. Case, spaces, "-" and "_" do not matter.
 STRENGTHS: Mapping[str, int] = {
-    **dict.fromkeys(("return", "refund", "returned", "cancel", "removefromcart", "dislike"), RETURN),
+    **dict.fromkeys((*_RETURNS, *_REMOVALS, *_DISLIKES), NEGATIVE),
     **dict.fromkeys(("view", "pv", "click", "detail", "pageview", "impression", "play", "visit", "open"), VIEW),
     **dict.fromkeys(
         ("fav", "favorite", "favourite", "like", "wish", "wishlist", "collect", "bookmark", "save"), LIKE
@@ -31,9 +63,8 @@ _PUNCTUATION = r"[\s_-]"
 
 
 def is_return(behavior: pl.Expr) -> pl.Expr:
-    """Whether an event gives something back."""
-    back = [name for name, strength in STRENGTHS.items() if strength == RETURN]
-    return _plain(behavior).is_in(back).fill_null(False)
+    """Whether an event takes something back, so that its price or quantity may be negative."""
+    return _plain(behavior).is_in([*_RETURNS, *_REMOVALS, "dislike"]).fill_null(False)
 
 
 def strengths_of(words: Iterable[str]) -> dict[str, int | None]:
@@ -42,7 +73,7 @@ def strengths_of(words: Iterable[str]) -> dict[str, int | None]:
 
 
 def with_strength(events: EventTable, more: Mapping[str, int]) -> EventTable:
-    """Add ``strength`` (Int8): -1 return, 1 view, 2 like, 3 cart, 4 purchase; null for a behavior not known.
+    """Add ``strength`` (Int8): -1 return or dislike, 1 view, 2 like, 3 cart, 4 purchase; null where not known.
 
     ``more`` gives the strength of other names, or other strengths. Raises DataError where it cannot be used.
     """

@@ -11,21 +11,24 @@ from llmrec.errors import DataError
 Condition = str | pl.Expr
 
 
-def events_that_meet(condition: Condition, events: pl.DataFrame, *, label: str) -> pl.Series:
+def events_that_meet(
+    condition: Condition, events: pl.DataFrame, *, label: str, purpose: str = "drop events where"
+) -> pl.Series:
     """Mark the events that meet a condition; unknown (null) counts as not met.
 
-    Raises DataError for a condition that cannot be used, and for one that compares text with numbers.
+    ``purpose``: what it is for, as messages say it. Raises DataError for a condition that cannot be used, and for
+    one that compares text with numbers.
     """
     try:
         expression = pl.sql_expr(condition) if isinstance(condition, str) else condition
         mixed = _mixed_comparison(expression, events.clear())
         if mixed is not None:
-            raise DataError(f"{label}: cannot drop events where {condition}: {_explained(*mixed, events)}")
+            raise DataError(f"{label}: cannot {purpose} {condition}: {_explained(*mixed, events)}")
         met = events.select(expression.alias("met")).to_series()
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError(
-            f"{label}: cannot drop events where {condition}: {reason}; the columns are {', '.join(events.columns)}"
+            f"{label}: cannot {purpose} {condition}: {reason}; the columns are {', '.join(events.columns)}"
         ) from error
     if met.dtype != pl.Boolean or met.len() != events.height:
         raise DataError(f"{label}: '{condition}' is no condition on an event; write for example price > 1000")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
@@ -23,6 +24,7 @@ from llmrec.data.cleaning.items import (
     require_text,
 )
 from llmrec.data.cleaning.missing_words import drop_missing_words, warn_of_outsized
+from llmrec.data.cleaning.positives import DEFAULT, PositiveTargets, settle_positives
 from llmrec.data.cleaning.table import EventTable, Step, Table
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.id_codes import EncodedIds, encode_used
@@ -47,6 +49,7 @@ class CleaningOptions(TypedDict, total=False):
     ``max_events_per_hour``: all events of users who had more than that within any hour.
     ``min_user_events``, ``min_item_events``: rare ones, again and again (both at k: the k-core).
     ``scale``: columns to scale; ``strengths``: of behaviors with another name; see ``behaviors``.
+    ``positive``: which events are positive targets, ``all`` or a condition; see ``positives.settle_positives``.
     """
 
     drop_unknown_items: bool
@@ -66,6 +69,7 @@ class CleaningOptions(TypedDict, total=False):
     min_item_events: int
     scale: Sequence[str]
     strengths: Mapping[str, int]
+    positive: Condition
 
 
 OFF: CleaningOptions = {
@@ -86,7 +90,18 @@ OFF: CleaningOptions = {
     "min_item_events": 0,
     "scale": (),
     "strengths": {},
+    "positive": DEFAULT,
 }
+
+
+def check_options(options: Iterable[str], known_options: type = CleaningOptions) -> None:
+    """Stop at an unknown option before any file is read."""
+    known = list(known_options.__annotations__)
+    for option in options:
+        if option not in known:
+            close = difflib.get_close_matches(option, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
+            raise DataError(f"there is no cleaning option '{option}'; {hint}")
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,7 @@ class Cleaned:
     items: pl.DataFrame
     steps: tuple[Step, ...]
     order_only: bool
+    positive: PositiveTargets
 
 
 def clean(
@@ -150,7 +166,11 @@ def clean(
     events = scale_columns(events, chosen["scale"])
     ids = encode_used(events.frame[USER], events.users), encode_used(events.frame[ITEM], events.items)
     text = events.frame.with_columns(column.text() for column in ids)
-    return Cleaned(text, ids, items.frame, (*events.steps, *items.steps), events.order_only)
+    text, positive = settle_positives(text, chosen["positive"], label=label)
+    if str(positive):
+        events = events.record("positive targets", note=str(positive))
+        log.info("%s: positive targets: %s", label, positive)
+    return Cleaned(text, ids, items.frame, (*events.steps, *items.steps), events.order_only, positive)
 
 
 def _with_catalog(events: EventTable, items: Table | None, options: CleaningOptions) -> tuple[EventTable, Table]:

@@ -141,9 +141,9 @@ def tied_timestamps(split: Split) -> Finding | None:
 
     A warning only: row order is stable here, so results repeat, and baskets and bulk ratings are like that.
     """
-    if split.train.order_only or split.held_out.is_empty():
+    if split.train.order_only or split.test_answers.is_empty():
         return None
-    times = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("answer"))
+    times = split.test_answers.group_by(USER).agg(pl.col(TIME).min().alias("answer"))
     share = _share(_last_events(split.test).join(times, on=USER), pl.col(TIME) == pl.col("answer"))
     return _finding(
         "tied-timestamps",
@@ -162,10 +162,10 @@ def answers_in_train(split: Split) -> Finding | None:
     strategy = NAMED_SPLITS.get(strategy_of(split.name))
     disjoint = None if strategy is None else strategy.disjoint
     keys = [USER, ITEM, *([TIME] if split.train.repeats_are_normal else [])] if disjoint is None else [disjoint]
-    if split.held_out.is_empty() or (split.train.order_only and TIME in keys):
+    if split.test_answers.is_empty() or (split.train.order_only and TIME in keys):
         return None
-    train = split.train.events.select(keys).unique()
-    answers = split.held_out.select(keys)
+    train = split.train.positive_events.select(keys).unique()
+    answers = split.test_answers.select(keys)
     again = answers.join(train, on=keys, how="semi", nulls_equal=True).height
     share = again / max(answers.height, 1)
     return _finding(
@@ -181,9 +181,9 @@ def future_in_train(split: Split) -> Finding | None:
     """Training events that are later than the user's answer, or than any, as the strategy promises."""
     strategy = NAMED_SPLITS.get(strategy_of(split.name))
     time_order = "per_user" if strategy is None else strategy.time_order
-    if split.train.order_only or split.held_out.is_empty() or time_order == "none":
+    if split.train.order_only or split.test_answers.is_empty() or time_order == "none":
         return None
-    answers = split.held_out.group_by(USER).agg(pl.col(TIME).min().alias("answer"))
+    answers = split.test_answers.group_by(USER).agg(pl.col(TIME).min().alias("answer"))
     latest = split.train.events.group_by(USER).agg(pl.col(TIME).max().alias("latest"))
     share = _share(answers.join(latest, on=USER), pl.col("latest") > pl.col("answer"))
     if time_order == "global" and answers.height:

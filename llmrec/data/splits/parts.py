@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from llmrec.arrays import Float64s, Int8s, Int64s
-from llmrec.data.columns import TIME
+from llmrec.data.cleaning.positives import positives_of
+from llmrec.data.columns import POSITIVE, TIME
 from llmrec.data.dataset import Dataset
+from llmrec.data.histories import offsets_of
 from llmrec.data.ids import whole_number
 from llmrec.errors import DataError
 
@@ -28,6 +30,25 @@ def user_starts(data: Dataset) -> tuple[Int64s, Int64s]:
         raise DataError("the events of a user are not together; build the data with Dataset.from_tables")
     starts = np.concatenate([np.zeros(1, dtype=np.int64), ends])
     return starts, np.diff(starts)
+
+
+def n_positive_after(data: Dataset) -> tuple[Int64s, Int64s]:
+    """Count the positive targets of each event's user that are right of it, [n_events], and those of each user."""
+    starts, lengths = user_starts(data)
+    if POSITIVE not in data.events.columns:
+        return np.repeat(starts[1:], lengths) - 1 - np.arange(data.events.height), lengths
+    total = offsets_of(positives_of(data.events).to_numpy())
+    return np.repeat(total[starts[1:]], lengths) - total[1:], np.diff(total[starts])
+
+
+def require_answers(parts: Int8s, data: Dataset, name: str) -> Int8s:
+    """Return ``parts``. Raises DataError where no test event is a positive target."""
+    if POSITIVE in data.events.columns and not positives_of(data.events).filter(parts == TEST).any():
+        raise DataError(
+            f"{data.name}: {name} holds out no positive target: {data.positive}; choose another split, or say "
+            "which events are with --positive"
+        )
+    return parts
 
 
 def times_of(data: Dataset, what: str) -> Int64s | Float64s:

@@ -13,11 +13,20 @@ import numpy as np
 import polars as pl
 
 from llmrec.arrays import Bools, Int8s, Int64s
-from llmrec.data.columns import ITEM, USER
+from llmrec.data.cleaning.positives import positives_of
+from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
 from llmrec.data.splits.named import NAMED_SPLITS, SplitStrategy, names_of_splits, window_of
-from llmrec.data.splits.parts import CONTEXT_ONLY, TEST, TRAIN, VALID, user_starts
+from llmrec.data.splits.negative_answers import AnswersIfAll, answers_if_all
+from llmrec.data.splits.parts import (
+    CONTEXT_ONLY,
+    TEST,
+    TRAIN,
+    VALID,
+    require_answers,
+    user_starts,
+)
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
@@ -29,7 +38,8 @@ class Fold:
     """Queries and answers: the histories a model is given, and what really came next.
 
     ``answers`` has the columns ``user_id, item_id``; a user may have several, or none. ``events``, where the fold
-    was cut out of a log, are the same with all their fields.
+    was cut out of a log, are the fold's events from the first answer of each user on, with all their fields: the
+    answers, and between or after them what is no positive target.
     """
 
     histories: Histories
@@ -45,7 +55,7 @@ class Fold:
         )
 
     def followed(self) -> tuple[Histories, Bools]:
-        """Append the answers' events to the histories. Returns these, and which of their events are answers.
+        """Append the fold's events to the histories. Returns these, and which of their events are of the fold.
 
         Raises DataError for a fold without events.
         """
@@ -67,12 +77,14 @@ class Split:
     ``parts`` has each event's part, in the order of the data: int8, 0 train, 1 validation, 2 test, 3 context only
     (it may be in a history, but is neither trained on nor a target). A fold's history is all that its user did
     before the first answer. The three are taken out of the data when they are first used: cutting and saving
-    copies no event.
+    copies no event. Events of test and validation that are no positive targets are no answers. ``if_all``: how
+    many test answers there would be, were every event a positive target; None where that changes nothing.
     """
 
     name: str
     data: Dataset
     parts: Int8s
+    if_all: AnswersIfAll | None = None
 
     def __post_init__(self) -> None:
         n = self.data.events.height
@@ -104,9 +116,13 @@ class Split:
         strategy = _strategy(name)
         strategy.check_options(options)
         parts = strategy.assign(data, **options)
-        if not isinstance(parts, list):
-            return [cls(name, data, parts)]
-        return [cls(f"{name}-{n}-of-{len(parts)}", data, part) for n, part in enumerate(parts, start=1)]
+        several = parts if isinstance(parts, list) else [parts]
+        held_out = [require_answers(part, data, name) for part in several]
+        counts = answers_if_all(data, held_out, lambda every: strategy.assign(every, **options))
+        if several is not parts:
+            return [cls(name, data, held_out[0], counts[0])]
+        named = enumerate(zip(held_out, counts, strict=True), start=1)
+        return [cls(f"{name}-{n}-of-{len(held_out)}", data, part, count) for n, (part, count) in named]
 
     @classmethod
     def open(cls, name_or_folder: str, data: Dataset) -> Split:
@@ -176,24 +192,27 @@ class Split:
     @cached_property
     def valid(self) -> Fold:
         """The fold that settings are chosen on."""
-        return _fold(self.data.events, user_starts(self.data), self.parts == VALID)
+        return _fold(self.data, self.parts == VALID)
 
     @cached_property
     def test(self) -> Fold:
         """The fold that models are evaluated on."""
-        return _fold(self.data.events, user_starts(self.data), self.parts == TEST)
+        return _fold(self.data, self.parts == TEST)
 
     @cached_property
     def held_out(self) -> pl.DataFrame:
-        """The test events with all their fields."""
+        """The test events with all their fields, also those that are no answers."""
         return self.data.events.filter(self.parts == TEST)
+
+    @cached_property
+    def test_answers(self) -> pl.DataFrame:
+        """The test events that are answers, with all their fields."""
+        return self.held_out.filter(positives_of(self.held_out))
 
     @cached_property
     def hash(self) -> str:
         """sha256 over the split's name, the fingerprint of the data and each event's part."""
-        digest = hashlib.sha256(f"{self.name}:{self.data.fingerprint}:".encode())
-        digest.update(self.parts.astype(np.int8).tobytes())
-        return digest.hexdigest()
+        return _hash(self.name, self.data, self.parts)
 
     def save(self, folder: str | Path) -> None:
         """Write ``split.json`` and ``parts.parquet``, but not the data. Raises DataError if it exists."""
@@ -201,6 +220,7 @@ class Split:
         if path.exists():
             raise DataError(f"{path} exists already; choose another folder or remove it")
         metadata = {"format": FORMAT, "name": self.name, "hash": self.hash, "events": len(self.parts)}
+        metadata |= {} if self.if_all is None else {"if_all": self.if_all._asdict()}
         with appearing(path) as temporary:
             pl.DataFrame({"part": self.parts}).write_parquet(temporary / "parts.parquet")
             (temporary / "split.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
@@ -215,16 +235,25 @@ class Split:
             metadata = json.loads((path / "split.json").read_text(encoding="utf-8"))
             name, expected, newest = str(metadata["name"]), str(metadata["hash"]), int(metadata["format"])
             parts = pl.read_parquet(path / "parts.parquet", glob=False)["part"].to_numpy().astype(np.int8)
+            if_all = AnswersIfAll(**metadata["if_all"]) if "if_all" in metadata else None
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error
         if newest > FORMAT:
             raise DataError(f"{path} has format {newest}, newer than {FORMAT}; upgrade llmrec")
         if len(parts) and not TRAIN <= parts.min() <= parts.max() <= CONTEXT_ONLY:
             raise DataError(f"{path} is damaged (a part is not {TRAIN} to {CONTEXT_ONLY}); split the data again")
-        split = cls(name, data, parts) if len(parts) == data.events.height else None
-        if split is None or split.hash != expected:
-            raise DataError(f"{path} was made from other data than '{data.name}'; split it again")
-        return split
+        if len(parts) != data.events.height or _hash(name, data, parts) != expected:
+            raise DataError(
+                f"{path} was made from other data than '{data.name}', or with other positive targets; "
+                "split it again"
+            )
+        return cls(name, data, parts, if_all)
+
+
+def _hash(name: str, data: Dataset, parts: Int8s) -> str:
+    digest = hashlib.sha256(f"{name}:{data.fingerprint}:".encode())
+    digest.update(parts.astype(np.int8).tobytes())
+    return digest.hexdigest()
 
 
 def _strategy(name: str) -> SplitStrategy:
@@ -234,10 +263,11 @@ def _strategy(name: str) -> SplitStrategy:
     return NAMED_SPLITS[name]
 
 
-def _fold(events: pl.DataFrame, of_users: tuple[Int64s, Int64s], held_out: Bools) -> Fold:
-    """Take the held-out events as answers; the histories are their users' events up to the first of them."""
-    starts, lengths = of_users
-    so_far = offsets_of(held_out)
+def _fold(data: Dataset, held_out: Bools) -> Fold:
+    """Take the positive targets held out as answers; histories are their users' events up to the first of them."""
+    events, (starts, lengths) = data.events, user_starts(data)
+    of_answers = held_out & positives_of(events).to_numpy() if POSITIVE in events.columns else held_out
+    so_far = offsets_of(of_answers)
     answers_of_user = np.diff(so_far[starts])
     before_first = so_far[1:] == np.repeat(so_far[starts[:-1]], lengths)
     mask = before_first & np.repeat(answers_of_user > 0, lengths)
@@ -245,5 +275,4 @@ def _fold(events: pl.DataFrame, of_users: tuple[Int64s, Int64s], held_out: Bools
     users = events[USER].gather(starts[chosen])
     counts = np.diff(offsets_of(mask)[starts])[chosen]
     histories = Histories(tuple(users.to_list()), events.drop(USER).filter(mask), offsets_of(counts))
-    answers = events.filter(held_out)
-    return Fold(histories, answers.select(USER, ITEM), answers)
+    return Fold(histories, events.filter(of_answers).select(USER, ITEM), events.filter(held_out & ~before_first))

@@ -8,9 +8,11 @@ import numpy as np
 import polars as pl
 
 from llmrec.arrays import Bools, Int8s, Int64s
+from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.cleaning.timestamps import MICROS, to_micros
-from llmrec.data.columns import ITEM, USER
+from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.dataset import Dataset
+from llmrec.data.histories import offsets_of
 from llmrec.data.sessions import session_numbers
 from llmrec.data.splits.named import split_strategy
 from llmrec.data.splits.parts import (
@@ -18,6 +20,7 @@ from llmrec.data.splits.parts import (
     TEST,
     TRAIN,
     VALID,
+    n_positive_after,
     random_parts,
     require_train_and_test,
     times_of,
@@ -36,7 +39,10 @@ Time = int | float | str | None
 
 @split_strategy("leave-last-out", held_out="each user's last event, and the one before for validation")
 def leave_last_out(data: Dataset) -> Int8s:
-    """Each user's last event is test and the one before validation; users with fewer than three stay in train."""
+    """Each user's last event is test and the one before validation; users with fewer than three stay in train.
+
+    Here and below only positive targets count. Others between or after them are held out, too, and no answers.
+    """
     return _last(data, 1)
 
 
@@ -91,11 +97,13 @@ def user_disjoint(data: Dataset, *, share: HoldOutShare = 0.1, seed: Seed = 0) -
     Of such a user the last event is held out and the others are context only, its history. Users with a single
     event are always trained on.
     """
-    starts, lengths = user_starts(data)
+    _, lengths = user_starts(data)
+    from_end, n_positive = n_positive_after(data)
     users = random_parts(len(lengths), share, seed)
-    users[lengths < 2] = TRAIN
+    users[n_positive < 2] = TRAIN
     parts = np.repeat(np.where(users == TRAIN, TRAIN, CONTEXT_ONLY), lengths).astype(np.int8)
-    parts[starts[1:] - 1] = users
+    last = positives_of(data.events).to_numpy() & (from_end == 0)
+    parts[last] = np.repeat(users, lengths)[last]
     return require_train_and_test(parts, data, "user-disjoint")
 
 
@@ -120,8 +128,15 @@ def per_session(data: Dataset, *, gap: Annotated[int | None, "seconds of pause b
     starts, lengths = user_starts(data)
     if not len(lengths):
         raise DataError(f"{data.name}: no event to split")
-    sessions = numbers[starts[1:] - 1] + 1
-    from_end = np.repeat(sessions, lengths) - 1 - numbers
+    users = np.repeat(np.arange(len(lengths)), lengths)
+    new = (np.diff(numbers, prepend=-1) != 0) | (np.diff(users, prepend=-1) != 0)
+    session = np.cumsum(new) - 1  # over all users
+    chosen = np.zeros(int(new.sum()), dtype=bool)
+    chosen[session[positives_of(data.events).to_numpy()]] = True
+    total = offsets_of(chosen)
+    last = session[starts[1:] - 1] + 1
+    sessions = total[last] - total[session[starts[:-1]]]
+    from_end = np.repeat(total[last], lengths) - total[session + 1]
     long = np.repeat(sessions >= LEAST_SESSIONS, lengths)
     if not long.any():
         raise DataError(f"{data.name}: no user has {LEAST_SESSIONS} sessions, so there is nothing to hold out")
@@ -131,13 +146,15 @@ def per_session(data: Dataset, *, gap: Annotated[int | None, "seconds of pause b
 def _last(data: Dataset, k: int) -> Int8s:
     if k < 1:
         raise DataError(f"k is {k}; hold out at least 1 event")
-    starts, lengths = user_starts(data)
-    long = np.repeat(lengths >= 2 * k + 1, lengths)
+    _, lengths = user_starts(data)
+    from_end, n_positive = n_positive_after(data)
+    long = np.repeat(n_positive >= 2 * k + 1, lengths)
     if not long.any():
+        kind = "positive targets" if POSITIVE in data.events.columns else "events"
         raise DataError(
-            f"{data.name}: no user has {2 * k + 1} events, so there is nothing to hold out; add events"
+            f"{data.name}: no user has {2 * k + 1} {kind}, so there is nothing to hold out; add events"
         )
-    return _from_end(np.repeat(starts[1:], lengths) - 1 - np.arange(data.events.height), long, k)
+    return _from_end(from_end, long, k)
 
 
 def _from_end(from_end: Int64s, long: Bools, k: int) -> Int8s:

@@ -1,4 +1,7 @@
-"""ALS: matrix factorization of implicit feedback, by the ``implicit`` library."""
+"""ALS: matrix factorization of implicit feedback, by the ``implicit`` library.
+
+Events that are no positive targets are left out, as if the user had not met the item then.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ class ALSRecommender(Recommender):
     """
 
     kind = "als"
+    reads_negatives = False
     sections = ("als",)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
@@ -28,7 +32,7 @@ class ALSRecommender(Recommender):
         from threadpoolctl import threadpool_limits
 
         als, shape = extra("implicit.als", "baselines"), self.recipe.als
-        sequences = Sequences.encode(data.histories, self.catalog)
+        sequences = self.sequences_of(data.histories)
         cells = (sequences.users(), sequences.codes)
         met = csr_matrix(
             (np.ones(len(cells[0]), dtype=np.float32), cells), shape=(len(sequences), len(self.catalog))

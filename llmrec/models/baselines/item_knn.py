@@ -1,4 +1,7 @@
-"""Item-item nearest neighbours: cosine of the sets of users who had two items."""
+"""Item-item nearest neighbours: cosine of the sets of users who had two items.
+
+Events that are no positive targets are left out: of the sets of users, and of the histories that are scored.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,13 @@ class ItemKNNRecommender(Recommender):
     """
 
     kind = "item-knn"
+    reads_negatives = False
     sections = ("counting.neighbors", "counting.shrink", "counting.half_life")
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         from scipy.sparse import csr_array
 
-        sequences, n = Sequences.encode(data.histories, self.catalog), len(self.catalog)
+        sequences, n = self.sequences_of(data.histories), len(self.catalog)
         users, codes = sequences.users(), sequences.codes
         incidence = csr_array((np.ones(len(codes), dtype=np.float32), (users, codes)), shape=(len(sequences), n))
         incidence.sum_duplicates()

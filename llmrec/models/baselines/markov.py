@@ -1,4 +1,7 @@
-"""Markov chains: which items follow the last one, two or three items."""
+"""Markov chains: which items follow the last one, two or three items.
+
+Events that are no positive targets are left out: an item follows the positive target before it.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +46,11 @@ class MarkovRecommender(Recommender):
     """
 
     kind = "markov"
+    reads_negatives = False
     sections = ("counting.order",)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        sequences = Sequences.encode(data.histories, self.catalog)
+        sequences = self.sequences_of(data.histories)
         n = len(self.catalog)
         self._chains = [_chain(sequences, length, n) for length in range(1, self.recipe.counting.order + 1)]
         popularity = np.bincount(sequences.codes, minlength=n).astype(np.float32)

@@ -1,4 +1,7 @@
-"""Popularity of all time or lately, and the items of the history before the popular ones."""
+"""Popularity of all time or lately, and the items of the history before the popular ones.
+
+Events that are no positive targets count for none of them.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ class PopularityRecommender(Recommender):
     """Score an item by its number of events in train."""
 
     kind = "popularity"
+    reads_negatives = False
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        codes = self.catalog.codes(data.events[ITEM])
+        codes = self.catalog.codes(data.positive_events[ITEM])
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
 
     def _score(self, sequences: Sequences) -> Float32s:
@@ -51,7 +55,8 @@ class RecentRecommender(PopularityRecommender):
                 f"{data.name}: its timestamps are each user's order and mean no time, so nothing is recent; "
                 "use popularity"
             )
-        codes, times = self.catalog.codes(data.events[ITEM]), data.events[TIME].to_numpy()
+        events = data.positive_events
+        codes, times = self.catalog.codes(events[ITEM]), events[TIME].to_numpy()
         since = np.quantile(times, 1 - self.recipe.counting.recent_share)
         n = len(self.catalog)
         recent = np.bincount(codes[times >= since], minlength=n)

@@ -1,4 +1,7 @@
-"""Recommend by text alone: items with texts like those of the history."""
+"""Recommend by text alone: items with texts like those of the history.
+
+Events that are no positive targets are left out.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 
 from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
+from llmrec.data.columns import ITEM
 from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_knn import recency_weights
 from llmrec.models.tensors import floats, read_tensors, write_tensors
@@ -22,6 +26,7 @@ class TextRecommender(Recommender):
     """
 
     kind = "text"
+    reads_negatives = False
     sections = ("text", "counting.half_life")
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
@@ -29,7 +34,7 @@ class TextRecommender(Recommender):
         # Texts of one catalog share most of their vector; without it, their differences are left.
         vectors -= vectors.mean(axis=0)
         self._vectors: Float32s = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        counts = np.bincount(self.catalog.codes(data.events["item_id"]), minlength=len(self.catalog))
+        counts = np.bincount(self.catalog.codes(data.positive_events[ITEM]), minlength=len(self.catalog))
         self._share = (counts / counts.sum()).astype(np.float32)
 
     def _score(self, sequences: Sequences) -> Float32s:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Int64s
+from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.data import Sequences
 from llmrec.errors import PromptError
 from llmrec.llm.serialize import SerializedHistories, Serializer
@@ -145,6 +145,9 @@ class HistoryEncoder:
             arrays["context_positions"] = context_positions_of(sequences.n_visible, sequences, batch.windows)
         numbers = {"n_tokens": written.n_tokens, "prefix": len(self.serializer.prefix)}
         tensors = {name: torch.from_numpy(array) for name, array in {**arrays, "targets": targets}.items()}
+        if self.network.losses.title and sequences.positive is not None:
+            labels = _positive_tokens(sequences, batch.windows, written.states, written.tokens.shape)
+            tensors["title_labels"] = torch.from_numpy(labels)
         return {**tensors, **{name: torch.tensor(value) for name, value in numbers.items()}}
 
     def serialized(self, sequences: Sequences, n: int) -> SerializedHistories:
@@ -161,3 +164,17 @@ class HistoryEncoder:
             elif token >= 0:
                 tokens.append(token)
         return text + str(self.tokenizer.decode(tokens))
+
+
+def _positive_tokens(sequences: Sequences, windows: Int64s, ends: Int64s, shape: tuple[int, ...]) -> Bools:
+    """Return which tokens of a batch, bool of ``shape``, are of no event that is no positive target.
+
+    ``ends`` [n, items + 1]: the position before each event of a window, and that of the last one's end.
+    """
+    assert sequences.positive is not None
+    labels = np.ones(shape, dtype=bool)
+    for row, (user, start, stop) in enumerate(windows):
+        base = sequences.offsets[user]
+        for event in np.flatnonzero(~sequences.positive[base + start : base + stop + 1]):
+            labels[row, ends[row, event] + 1 : ends[row, event + 1] + 1] = False
+    return labels

@@ -173,11 +173,13 @@ class NextItemNetwork(nn.Module):
         context_positions: torch.Tensor | None = None,
         labels: Labels | None = None,
         inputs: torch.Tensor | None = None,
+        title_labels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return the loss of a batch: the weighted sum of next-item, response and title loss.
 
         ``context_positions``: which boundary predicts each target, see ``predictions_of``. ``labels``: what else
         is known of the target events, for their loss. ``inputs`` [n, length]: the items read, for repeats.
+        ``title_labels`` [n, length]: which tokens the title loss counts, by default all.
         """
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
         target_items = targets[rows, columns]
@@ -201,7 +203,7 @@ class NextItemNetwork(nn.Module):
         if self.losses.title:
             # Nothing says what a window that goes on with a history begins with: its first title is no target.
             starts = torch.where(targets[:, 0] >= 0, prefix, states[:, 1] + 1)
-            loss = loss + self.losses.title * title_loss(self.model, hidden, tokens, starts)
+            loss = loss + self.losses.title * title_loss(self.model, hidden, tokens, starts, title_labels)
         return loss
 
     def _run_blocks(self, embedded: torch.Tensor, **options: Any) -> torch.Tensor:

@@ -51,7 +51,8 @@ def untrained_state(
     with memory_advice(recipe.train):
         vectors = encode_item_texts(model, serializer.item_tokens, batch_tokens=recipe.train.batch_tokens)
     encodings = TextEncodings.standardized(vectors)
-    codes = Sequences.encode(data.histories, data.catalog).codes
+    # An item that was only sent back is as one never trained on: no target, and read by its text.
+    codes = Sequences.encode(data.histories, data.catalog).positives().codes
     counts = np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)
     encoder = build_encoder(
         recipe,

@@ -13,15 +13,23 @@ from llmrec.training.chunked import sum_in_parts
 TITLES_AT_ONCE = 2048
 
 
-def title_loss(model: PeftModel, hidden: torch.Tensor, tokens: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+def title_loss(
+    model: PeftModel,
+    hidden: torch.Tensor,
+    tokens: torch.Tensor,
+    starts: torch.Tensor,
+    labels: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Mean next-token loss over the tokens [n, length] from each row's position ``starts`` [n] on.
 
-    ``hidden`` [n, length, hidden] are the model's last states.
+    ``hidden`` [n, length, hidden] are the model's last states; ``labels`` [n, length]: which tokens count, of all.
     """
     is_target = (tokens >= 0) & (torch.arange(tokens.shape[1], device=tokens.device) >= starts[:, None])
+    if labels is not None:
+        is_target = is_target & labels
     rows, positions = torch.nonzero(is_target, as_tuple=True)
     if not len(rows):
-        return hidden.new_zeros(())
+        return hidden[rows, positions].sum()  # 0, with a gradient
     states, targets = hidden[rows, positions - 1], tokens[rows, positions]
 
     def summed(states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

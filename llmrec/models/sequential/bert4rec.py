@@ -71,18 +71,30 @@ def masked(
     """Return the items of windows, with the last target, some of them masked, and the masked: int64 [n, length].
 
     Rows are right-padded with -1. At least one position of each row is masked; targets elsewhere are ``IGNORE``.
+    Only positive targets are masked, in a row without any none is.
     """
     longest = int((windows[:, 2] - windows[:, 1]).max()) + 1
     inputs = np.full((len(windows), longest), -1, dtype=np.int64)
     for row, (user, start, stop) in enumerate(windows):
         inputs[row, : stop - start + 1] = sequences[user][start : stop + 1]
-    present = inputs >= 0
-    lengths = present.sum(axis=1)
-    last = np.arange(longest) == lengths[:, None] - 1
-    hidden: Bools = present & (draw.random(inputs.shape) < share)
+    maskable = _positive(sequences, windows, inputs >= 0)
+    rank, n_maskable = np.cumsum(maskable, axis=1) - 1, maskable.sum(axis=1)
+    last = maskable & (rank == n_maskable[:, None] - 1)
+    hidden: Bools = maskable & (draw.random(inputs.shape) < share)
     none = hidden.sum(axis=1) == 0
-    one = np.arange(longest) == (draw.random(len(windows)) * lengths).astype(np.int64)[:, None]
+    one = maskable & (rank == (draw.random(len(windows)) * n_maskable).astype(np.int64)[:, None])
     hidden = np.where(none.reshape(-1, 1), one, hidden)
     hidden = np.where((draw.random(len(windows)) < LAST_ONLY)[:, None], last, hidden)
     targets = np.where(hidden, inputs, IGNORE)
     return np.where(hidden, mask, inputs), targets
+
+
+def _positive(sequences: Sequences, windows: Int64s, present: Bools) -> Bools:
+    """Return which of the ``present`` positions of windows hold a positive target."""
+    if sequences.positive is None:
+        return present
+    positive = np.zeros_like(present)
+    for row, (user, start, stop) in enumerate(windows):
+        base = sequences.offsets[user]
+        positive[row, : stop - start + 1] = sequences.positive[base + start : base + stop + 1]
+    return positive

@@ -1,0 +1,63 @@
+"""Read the files of a prepared data set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from llmrec.data.builtin import BUILTIN
+from llmrec.data.cleaning.positives import PositiveTargets
+from llmrec.data.cleaning.table import Step
+from llmrec.errors import DataError
+
+FORMAT = 2  # 1: without positive targets, which a version that reads only these would count all
+EVENTS, ITEMS, METADATA = "events.parquet", "items.parquet", "dataset.json"
+
+
+class Prepared(NamedTuple):
+    """What a folder holds, and the ``fingerprint`` that the tables had.
+
+    ``positive``: None in a folder of an earlier version, which did not settle it.
+    """
+
+    events: pl.DataFrame
+    items: pl.DataFrame
+    name: str
+    steps: tuple[Step, ...]
+    order_only: bool
+    positive: PositiveTargets | None
+    fingerprint: str
+
+
+def read_prepared(path: Path) -> Prepared:
+    """Read a folder that ``Dataset.save`` wrote. Raises DataError unless all of it is there."""
+    described = path / METADATA
+    if not described.is_file():
+        raise DataError(_not_prepared(path))
+    try:
+        metadata: dict[str, Any] = json.loads(described.read_text(encoding="utf-8"))
+        if metadata["format"] > FORMAT:
+            raise DataError(f"{path} has format {metadata['format']}, newer than {FORMAT}; upgrade llmrec")
+        # Brackets in a folder's name are no pattern.
+        events, items = (pl.read_parquet(path / name, glob=False) for name in (EVENTS, ITEMS))
+        decided = PositiveTargets(**metadata["positive"]) if metadata["format"] > 1 else None
+        steps = tuple(Step(**step) for step in metadata["steps"])
+        fixed = metadata["order_only"], decided, metadata["fingerprint"]
+        return Prepared(events, items, metadata["name"], steps, *fixed)
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} is damaged ({reason}); prepare it again") from error
+
+
+def _not_prepared(path: Path) -> str:
+    names = ", ".join(BUILTIN)
+    if not path.exists():
+        return (
+            f"there is no folder {path} and no built-in data set of this name; the built-in ones are: {names}; "
+            "prepare others with: llmrec data prepare EVENTS --out DIR"
+        )
+    built_in = "" if str(path) not in BUILTIN else f"; the built-in {path} is read where there is no such folder"
+    return f"{path} is not a prepared data set; make one with: llmrec data prepare EVENTS --out DIR{built_in}"
