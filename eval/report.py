@@ -38,6 +38,9 @@ How to read the tables:
   users who know a recommended item; its lift, how much more that is than for what they chose. **Miscalibration**:
   the distance between the genres of a list and those of the user's history, 0 for the same mixture.
 - **ROC AUC**, PR AUC, F1, accuracy: 1 is best. **Log loss**, calibration error, **MAE**, **RMSE**: 0 is best.
+- **Right answers**: what was sent back, disliked or rated 1 of 5 is none by default. On MovieLens every rating
+  counts, as in published results (`positive: all`); what that makes of the answers is said with each table, and
+  below for all data sets together.
 - A column "× pandas" says how many times as fast as pandas, or as much of what its table is about.
 - Times and memory are of the machine named below the table, with other work running on it unless said otherwise;
   – means that it was not measured.
@@ -126,11 +129,29 @@ def _report(report: Report) -> Iterator[str]:
         f"{context.data}, {context.fold} fold of {context.split} (`{context.split_hash[:12]}`): "
         f"{context.users:,} users, {context.items:,} items."
     )
+    yield from _negative_answers(report)
     yield report.to_markdown()
     if any(result.beyond for result in report.results):
         yield table_of(report.table.select("model", *BEYOND).to_dicts())
     yield from _seeds(report)
     yield "\n".join(f"- {line}" for line in (*report.verdicts, *report.notes))
+
+
+def _negative_answers(report: Report) -> Iterator[str]:
+    """Say of a report of before that was settled how many of its answers are no positive targets by default.
+
+    The notes of later ones say it themselves.
+    """
+    context, path = report.context, RESULTS / "negative-answers.json"
+    if context.positive is not None or context.fold != "test" or not path.is_file():
+        return
+    for row in read_result(path)["sections"][0]["rows"]:
+        if (row["data"], row["split"]) == (context.data, context.split) and row["negatives_before"]:
+            yield (
+                f"Every event counts as a right answer here: {row['negatives_before']:,} of "
+                f"{row['answers_before']:,} test answers are no positive targets by default "
+                f"({row['no_positive_targets']} of all events)."
+            )
 
 
 def _seeds(report: Report) -> Iterator[str]:

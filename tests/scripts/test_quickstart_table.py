@@ -43,7 +43,7 @@ def test_what_quickstart_trained_is_within_the_committed_intervals() -> None:
 
 @pytest.mark.wheel
 def test_the_rules_of_the_table_are_as_committed() -> None:
-    split = llmrec.Split.leave_last_out(llmrec.Dataset.load("ml-100k"))
+    split = llmrec.Split.leave_last_out(llmrec.Dataset.fetch("ml-100k", positive="all"))
     models = {name: from_recipe(llmrec.Recipe.load(name)).fit(split.train) for name in ("popularity", "markov")}
     made = llmrec.evaluate(models, split)
     assert outside(made.results, committed()) == []
