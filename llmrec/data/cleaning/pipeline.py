@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import scale_columns, with_strength
-from llmrec.data.cleaning.conditions import Condition
+from llmrec.data.cleaning.conditions import Condition, columns_of
 from llmrec.data.cleaning.events import code_events, settle_order
 from llmrec.data.cleaning.filters import FilterOptions, apply_filters, count_impossible
 from llmrec.data.cleaning.infer_catalog import ITEM_COLUMNS, infer_catalog
@@ -24,6 +24,7 @@ from llmrec.data.cleaning.items import (
     require_text,
 )
 from llmrec.data.cleaning.missing_words import drop_missing_words, warn_of_outsized
+from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.positives import DEFAULT, PositiveTargets, settle_positives
 from llmrec.data.cleaning.table import EventTable, Step, Table
 from llmrec.data.columns import ITEM, USER
@@ -166,11 +167,20 @@ def clean(
     events = scale_columns(events, chosen["scale"])
     ids = encode_used(events.frame[USER], events.users), encode_used(events.frame[ITEM], events.items)
     text = events.frame.with_columns(column.text() for column in ids)
-    text, positive = settle_positives(text, chosen["positive"], label=label)
+    events, text, positive = _with_positives(events, text, chosen["positive"])
+    return Cleaned(text, ids, items.frame, (*events.steps, *items.steps), events.order_only, positive)
+
+
+def _with_positives(
+    events: EventTable, text: pl.DataFrame, rule: Condition
+) -> tuple[EventTable, pl.DataFrame, PositiveTargets]:
+    """Mark the positive targets among the events, whose ids are text in ``text``, and record it."""
+    require_numbers(events.steps, dict.fromkeys(columns_of(rule), f"--positive {rule}"), label=events.label)
+    marked, positive = settle_positives(text, rule, label=events.label)
     if str(positive):
         events = events.record("positive targets", note=str(positive))
-        log.info("%s: positive targets: %s", label, positive)
-    return Cleaned(text, ids, items.frame, (*events.steps, *items.steps), events.order_only, positive)
+        log.info("%s: positive targets: %s", events.label, positive)
+    return events, marked, positive
 
 
 def _with_catalog(events: EventTable, items: Table | None, options: CleaningOptions) -> tuple[EventTable, Table]:

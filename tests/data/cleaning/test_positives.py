@@ -172,3 +172,11 @@ def test_what_is_sent_back_makes_no_repeat() -> None:
     )
     assert not Dataset.from_tables(rows).repeats_are_normal
     assert Dataset.from_tables(rows, positive="all").repeats_are_normal
+
+
+def test_a_condition_on_a_column_with_cells_that_are_no_numbers_is_refused() -> None:
+    rows = log(rating=["5", "4", "four", "1"])
+    with pytest.raises(DataError, match=r"--positive rating >= 4 needs the column rating.*--blank-bad-numbers"):
+        Dataset.from_tables(rows, positive="rating >= 4")
+    assert positive_rows(Dataset.from_tables(rows, positive="rating >= 4", blank_bad_numbers=True)) == [0, 1]
+    assert positive_rows(Dataset.from_tables(rows)) == [0, 1, 2]
