@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +21,7 @@ from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.fingerprint import hash_tables
 from llmrec.data.histories import Histories
 from llmrec.data.id_codes import EncodedIds, encode_ids
-from llmrec.data.parquet import write_events
-from llmrec.data.prepared import EVENTS, FORMAT, ITEMS, METADATA, read_prepared
+from llmrec.data.prepared import FORMAT, read_prepared, write_prepared
 from llmrec.data.readers import read
 from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
 from llmrec.data.readers.frames import to_polars
@@ -32,7 +29,6 @@ from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
 from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError
-from llmrec.resources.cache import appearing
 from llmrec.resources.wheels import unpack_wheel
 
 log = logging.getLogger(__name__)
@@ -194,15 +190,7 @@ class Dataset:
 
     def save(self, folder: str | Path) -> None:
         """Write ``events.parquet``, ``items.parquet`` and ``dataset.json``. Raises DataError if it exists."""
-        path = Path(folder)
-        if path.exists():
-            raise DataError(f"{path} exists already; choose another --out or remove it")
-        with appearing(path) as temporary, ThreadPoolExecutor(1) as thread:
-            metadata = thread.submit(self._metadata)  # hashes the tables meanwhile
-            write_events(self.events, self.ids, temporary / EVENTS)
-            self.catalog.table.write_parquet(temporary / ITEMS)
-            text = json.dumps(metadata.result(), indent=2, ensure_ascii=False) + "\n"
-            (temporary / METADATA).write_text(text, encoding="utf-8")
+        write_prepared(Path(folder), self.events, self.catalog.table, self.ids, self._metadata)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,8 +1,10 @@
-"""Read the files of a prepared data set."""
+"""The files of a prepared data set: written whole, read again, or refused."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +13,10 @@ import polars as pl
 from llmrec.data.builtin import BUILTIN
 from llmrec.data.cleaning.positives import PositiveTargets
 from llmrec.data.cleaning.table import Step
+from llmrec.data.id_codes import EncodedIds
+from llmrec.data.parquet import write_events
 from llmrec.errors import DataError
+from llmrec.resources.cache import appearing
 
 FORMAT = 2  # 1: without positive targets, which a version that reads only these would count all
 EVENTS, ITEMS, METADATA = "events.parquet", "items.parquet", "dataset.json"
@@ -50,6 +55,24 @@ def read_prepared(path: Path) -> Prepared:
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} is damaged ({reason}); prepare it again") from error
+
+
+def write_prepared(
+    path: Path,
+    events: pl.DataFrame,
+    items: pl.DataFrame,
+    ids: tuple[EncodedIds, EncodedIds],
+    metadata: Callable[[], dict[str, object]],
+) -> None:
+    """Write a folder that ``read_prepared`` reads, whole or not at all. Raises DataError if it exists."""
+    if path.exists():
+        raise DataError(f"{path} exists already; choose another --out or remove it")
+    with appearing(path) as temporary, ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(metadata)  # hashes the tables meanwhile
+        write_events(events, ids, temporary / EVENTS)
+        items.write_parquet(temporary / ITEMS)
+        text = json.dumps(waiting.result(), indent=2, ensure_ascii=False) + "\n"
+        (temporary / METADATA).write_text(text, encoding="utf-8")
 
 
 def _not_prepared(path: Path) -> str:

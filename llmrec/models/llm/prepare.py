@@ -51,8 +51,8 @@ def untrained_state(
     with memory_advice(recipe.train):
         vectors = encode_item_texts(model, serializer.item_tokens, batch_tokens=recipe.train.batch_tokens)
     encodings = TextEncodings.standardized(vectors)
-    # An item that was only sent back is as one never trained on: no target, and read by its text.
-    codes = Sequences.encode(data.histories, data.catalog).positives().codes
+    # Also of what was sent back: such an item is known, and pushed away where it is never a target.
+    codes = Sequences.encode(data.histories, data.catalog).codes
     counts = np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)
     encoder = build_encoder(
         recipe,
