@@ -40,10 +40,11 @@ def hub_folder(name: str, revision: str | None = None) -> tuple[Path, str]:
         return cached, revision
     try:
         info = HfApi().model_info(name, revision=revision, timeout=SECONDS)
-        files, commit = [one.rfilename for one in info.siblings or []], str(info.sha)
-        log.info("base model %s: from the hub, commit %s", name, commit[:12])
-        fetched = snapshot_download(name, revision=commit, allow_patterns=_wanted(files))
-        return Path(fetched), commit
+        wanted = _wanted([one.rfilename for one in info.siblings or []])
+        log.info("base model %s: from the hub, commit %s", name, str(info.sha)[:12])
+        # By the name that was asked for: the cache then knows which commit it means where the hub is out of reach.
+        fetched = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
+        return fetched, fetched.name
     except Exception as error:  # of the hub's client, of its transport, of the disk
         if cached is not None and not isinstance(error, HfHubHTTPError):
             log.info("base model %s: the hub is out of reach; from its cache", name)

@@ -45,7 +45,13 @@ class LocalModel:
         return self.path if self.gguf is None else converted_gguf(self.gguf, identity)
 
     def _files(self) -> list[Path]:
-        matching = [file for pattern in (*_WEIGHTS, *_TOKENIZER) for file in sorted(self.path.glob(pattern))]
+        # A copy by git may hold older formats, too, which loaders leave alone.
+        newest = any(
+            (self.path / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")
+        )
+        weights = _WEIGHTS[:1] if newest else _WEIGHTS
+        patterns = (*weights, "*.index.json", *_TOKENIZER)
+        matching = [file for pattern in patterns for file in sorted(self.path.glob(pattern))]
         return list(dict.fromkeys([self.path / CONFIG, *matching]))
 
 

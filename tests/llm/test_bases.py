@@ -49,6 +49,7 @@ def a_hub(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     state = SimpleNamespace(
         requests=[],
         patterns=[],
+        named=False,
         reached=True,
         files=[
             "config.json",
@@ -68,12 +69,14 @@ def a_hub(tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
         siblings = [SimpleNamespace(rfilename=name) for name in state.files]
         return SimpleNamespace(sha=COMMIT, siblings=siblings)
 
-    def snapshot_download(name: str, *, revision: str, allow_patterns: list[str]) -> str:
+    def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
         state.patterns = allow_patterns
+        state.named = revision is None  # then the cache knows which commit the name means
         return str(shutil.copytree(tiny_base, snapshot, dirs_exist_ok=True))
 
     def cached(name: str, file: str, *, revision: str | None) -> str | None:
-        return str(snapshot / file) if (snapshot / file).is_file() and name == "some/model" else None
+        known = name == "some/model" and (revision == COMMIT or (revision is None and state.named))
+        return str(snapshot / file) if known and (snapshot / file).is_file() else None
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", model_info)
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)

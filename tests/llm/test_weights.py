@@ -46,6 +46,17 @@ def test_the_identity_is_the_content(tiny_base: Path, tmp_path: Path) -> None:
         assert find_base(str(folder)).identity != identity
 
 
+def test_the_identity_leaves_out_what_is_not_read(tiny_base: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_base, tmp_path / "base")
+    for file in ("pytorch_model.bin", "README.md", "generation_config.json"):
+        (folder / file).write_bytes(b"another copy")
+    assert find_base(str(folder)).identity == find_base(str(tiny_base)).identity
+    (folder / "model.safetensors").rename(folder / "weights.safetensors")  # now the other file would be read
+    whole = find_base(str(folder)).identity
+    (folder / "pytorch_model.bin").write_bytes(b"changed")
+    assert find_base(str(folder)).identity != whole
+
+
 def test_no_network_and_an_empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMREC_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Sequences
-from llmrec.llm.bases import find_base
+from llmrec.errors import ModelError
+from llmrec.llm.bases import Base, find_base
 from llmrec.llm.encodings import HistoryEncoding, encoding_named
 from llmrec.llm.event_tokens import EventTokens
 from llmrec.llm.serialize import Serializer
@@ -20,7 +22,8 @@ from llmrec.models.llm.state import HistoryPrompts, LLMState
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.text_encodings import TextEncodings
 from llmrec.prompting.item_text import item_texts
-from llmrec.resources.cache import appearing
+from llmrec.resources.bounded import read_json
+from llmrec.resources.cache import appearing, replace_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -44,6 +47,8 @@ def untrained_state(
 
     prompts = HistoryPrompts.load(recipe.history)
     base = find_base(recipe.backbone.base)
+    if work_dir is not None:
+        _check_same_base(base, work_dir)
     model, tokenizer = load_backbone(recipe.backbone, base)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = _cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
@@ -68,6 +73,18 @@ def untrained_state(
         encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
     items = IndexedItems.of(encoder.network.eval())
     return LLMState(base, data.catalog, prompts, fields, encodings, counts, encoder, items)
+
+
+def _check_same_base(base: Base, work_dir: Path) -> None:
+    """Note what training began on. Raises ModelError where an interrupted one began on another model."""
+    note = work_dir / "base.json"
+    began_on = read_json(note) if note.is_file() else base.identity
+    if began_on != base.identity:
+        raise ModelError(
+            f"{work_dir} was begun on another '{base.name}' ({began_on}, here it is {base.identity}): restore "
+            "that, or remove this folder and train anew"
+        )
+    replace_file(note, json.dumps(base.identity))
 
 
 def tokenized(

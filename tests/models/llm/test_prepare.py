@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
+from support.tiny_base import build_tiny_base
 
 from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import toy_films
-from llmrec.errors import PromptError, TrainingError
+from llmrec.errors import ModelError, PromptError, TrainingError
 from llmrec.llm import encode
 from llmrec.llm.serialize import MAX_ITEM_TOKENS
 from llmrec.models import LLMRecommender
@@ -47,3 +49,15 @@ def test_too_little_memory_for_the_catalog_names_the_field_to_change(
     monkeypatch.setattr(encode, "encode_item_texts", starved)
     with pytest.raises(TrainingError, match=r"out of memory with train\.batch_tokens=77: halve it"):
         LLMRecommender(tiny_recipe("soft", "train.batch_tokens=77")).fit(toy_split.train)
+
+
+def test_training_goes_on_with_the_base_that_it_began_on(
+    tiny_base: Path, tiny_recipe: Callable[..., Recipe], toy_split: Split, tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    recipe, work = tiny_recipe("soft", f"backbone.base={base}", "train.epochs=1"), tmp_path / "work"
+    LLMRecommender(recipe).fit(toy_split.train, work_dir=work)
+    LLMRecommender(recipe).fit(toy_split.train, work_dir=work)
+    build_tiny_base(base, seed=1)
+    with pytest.raises(ModelError, match=r"work was begun on another '.*base' .*train anew"):
+        LLMRecommender(recipe).fit(toy_split.train, work_dir=work)
