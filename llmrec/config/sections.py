@@ -148,7 +148,8 @@ class TrainConfig(Section):
     head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup: Share = 0.05
-    schedule: Literal["constant", "cosine", "linear"] = "cosine"
+    # open_ended: a constant rate and averaged weights, until nothing improves; ``epochs`` is only a bound then
+    schedule: Literal["constant", "cosine", "linear", "open_ended"] = "cosine"
     batch_tokens: Positive = 2400
     accumulation: Positive = 1
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0

@@ -17,6 +17,7 @@ from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
 from llmrec.runtime import device_name, matmul_precision
 from llmrec.training.batching import Batch
+from llmrec.training.plan import Plan
 from llmrec.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Validation:
 def fit_network(
     model: Recommender,
     network: torch.nn.Module,
-    batches: list[Batch],
+    plan: Plan,
     collate: Callable[[Batch], dict[str, torch.Tensor]],
     *,
     groups: list[dict[str, Any]],
@@ -70,7 +71,7 @@ def fit_network(
                 return row if responses is None else row | {"valid_responses": responses.skill()}
 
         early_stopping_metric = NEXT_ITEM if responses is None else responses.early_stopping_metric
-        job = TrainingJob(batches, collate, validate if sample else None, folder, bar, early_stopping_metric)
+        job = TrainingJob(plan, collate, validate if sample else None, folder, bar, early_stopping_metric)
         precision = settings.float32_matmul_precision
         with matmul_precision(precision) if precision else nullcontext():
             cost = train(network, job, settings=settings, groups=groups, seed=model.recipe.seed)

@@ -22,6 +22,7 @@ from llmrec.models.base import BasePaths, paths_of
 from llmrec.prompting import Prompt, one_line
 from llmrec.training.batching import IGNORE, Batch, pack
 from llmrec.training.fields import TRAINER_FIELDS
+from llmrec.training.plan import Plan
 
 if TYPE_CHECKING:
     import torch
@@ -165,7 +166,7 @@ def _train(
         },
     ]
     with tempfile.TemporaryDirectory() as work:
-        job = TrainingJob(batches, collate, None, Path(work), Progress(recipe.name, shown=progress))
+        job = TrainingJob(Plan.of(batches), collate, None, Path(work), Progress(recipe.name, shown=progress))
         bf16 = next(model.parameters()).dtype == torch.bfloat16
         return train(network, job, settings=settings, groups=groups, seed=recipe.seed, bf16=bf16)
 

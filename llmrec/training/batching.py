@@ -1,4 +1,4 @@
-"""Cut histories into windows, anew each epoch, and pack the windows into batches by a token budget."""
+"""Batches of windows: packed by a token budget, laid out as inputs and targets."""
 
 from __future__ import annotations
 
@@ -22,58 +22,6 @@ class Batch:
 
     epoch: int
     windows: Int64s
-
-
-def plan(
-    sequences: Sequences,
-    *,
-    costs: Int64s | None = None,
-    epochs: int,
-    max_items: int,
-    max_tokens: int,
-    batch_tokens: int,
-    overhead: int = 1,
-    ahead: bool = False,
-    seed: int = 0,
-) -> list[Batch]:
-    """Return all batches of all epochs, in order. The same arguments give the same plan: resuming is exact.
-
-    ``costs`` [n_codes] is the number of positions each event takes (1 each by default); ``overhead`` what
-    every window takes besides. A window holds at most ``max_items`` events and ``max_tokens`` positions, a
-    batch at most ``batch_tokens`` positions with its padding (but at least one window). Each epoch starts
-    its windows at other events; within an epoch every event is a target exactly once. With ``ahead`` a window
-    also has room for the target after its last event.
-    """
-    event_costs = np.ones(len(sequences.codes), dtype=np.int64) if costs is None else costs.astype(np.int64)
-    total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(event_costs)])
-    batches, spare = [], int(event_costs.max(initial=0)) if ahead else 0
-    for epoch in range(epochs):
-        draw = np.random.default_rng((seed, epoch))
-        windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead - spare, draw)))
-        base = sequences.offsets[windows[:, 0]]
-        sizes = overhead + total[base + windows[:, 2] + ahead] - total[base + windows[:, 1]]
-        batches += [Batch(epoch, windows[rows]) for rows in pack(sizes, batch_tokens, draw)]
-    return batches
-
-
-def _windows(
-    sequences: Sequences, total: Int64s, max_items: int, max_tokens: int, draw: np.random.Generator
-) -> Iterator[tuple[int, int, int]]:
-    """Yield (user, start, stop) so that events 0..n-2 of each user are inputs once."""
-    for user, length in enumerate(sequences.lengths()):
-        base, last = int(sequences.offsets[user]), int(length) - 1
-        if last < 0:
-            continue
-        start, most = 0, max_items
-        if last > max_items:
-            most = int(draw.integers(1, max_items + 1))  # a first window of random length moves all others
-        while True:
-            room = int(np.searchsorted(total, total[base + start] + max_tokens, side="right")) - 1
-            stop = min(start + most, last, max(room - base, start + 1))
-            yield user, start, max(stop, start) if last else 0
-            start, most = stop, max_items
-            if start >= last:
-                break
 
 
 def pack(sizes: Int64s, budget: int, draw: np.random.Generator) -> list[Int64s]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from llmrec.errors import TrainingError
 from llmrec.training.advice import diverged
 from llmrec.training.checkpoints import append_row, best_file, save_trainable, seal
 from llmrec.training.job import TrainingJob
+from llmrec.training.schedule import is_open_ended, patience_is_over, validation_is_due
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -36,7 +38,8 @@ class EpochCallback(TrainerCallback, ExportableState):
             states = cast("dict[str, Any]", state.stateful_callbacks)
             sums = states[type(self).__name__]["attributes"]
             self.losses, self.tokens, self.seconds = sums["losses"], sums["tokens"], sums["seconds"]
-        self.job.progress.start(state.max_steps, done=state.global_step)
+        total = None if is_open_ended(self.settings) else state.max_steps
+        self.job.progress.start(total, done=state.global_step)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint stores of this: the sums of the epoch so far."""
@@ -48,15 +51,20 @@ class EpochCallback(TrainerCallback, ExportableState):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.seconds += time.monotonic() - self.began  # the optimizer's part, too
-        batches, size = self.job.batches, self.settings.accumulation
+        plan, size = self.job.plan, self.settings.accumulation
         first, following = (state.global_step - 1) * size, state.global_step * size
-        epoch = batches[first].epoch  # a step may take batches of two epochs: it ends the first of them
-        ends = following >= len(batches) or batches[following].epoch != epoch or self._late()
+        epoch = plan[first].epoch  # a step may take batches of two epochs: it ends the first of them
+        done = plan.ends_before(following) or self._late()
+        if self.job.average is not None:
+            self.job.average.update(state.global_step)
+        due = validation_is_due(self.settings, self.job.log, state.global_step)
+        ends = done or (due and plan.ends_within(first, following))
         control.should_save = ends or time.monotonic() - self.saved > SAVE_EVERY_SECONDS
         if control.should_save:
             self._check_weights(state.global_step)
         if ends:
             self._end_epoch(epoch, state, control)
+            control.should_training_stop |= done
         self.saved = time.monotonic() if control.should_save else self.saved
 
     def note_batch(self, loss: float, tokens: int, step: int) -> None:
@@ -90,7 +98,8 @@ class EpochCallback(TrainerCallback, ExportableState):
         self.losses, self.tokens, self.seconds = [], 0, 0.0
         if self.job.validate is not None:
             self.network.eval()
-            row |= {column: round(value, 6) for column, value in self.job.validate().items()}
+            with self._averaged():
+                row |= {column: round(value, 6) for column, value in self.job.validate().items()}
             self.network.train()
         self.job.log.append(row)
         append_row(self.job.work_dir / "train_log.jsonl", row)
@@ -100,14 +109,16 @@ class EpochCallback(TrainerCallback, ExportableState):
 
     def _keep_best(self, row: dict[str, Any]) -> None:
         if row is self.job.best():
-            save_trainable(self.network, best_file(self.job.work_dir, row))
+            with self._averaged():
+                save_trainable(self.network, best_file(self.job.work_dir, row))
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.job.average is None else self.job.average.applied()
 
     def _patience_over(self) -> bool:
         if self.job.validate is None or not self.job.log:
             return False
-        best = self.job.best()
-        later = [row for row in self.job.log if row["step"] > best["step"]]
-        return len(later) >= self.settings.patience
+        return patience_is_over(self.settings, self.job.log, self.job.best())
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")

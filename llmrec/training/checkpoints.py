@@ -23,15 +23,28 @@ SEAL = "whole.json"  # in a checkpoint: its files' sizes and hashes, written las
 NEXT_ITEM = ("valid_ndcg@10",)  # the column of a log that says which epoch is best
 
 
+def changing(network: torch.nn.Module | None) -> NamedTensors:
+    """Return what training changes: the trained parameters, and the buffers named in ``checkpoint_buffers``."""
+    assert network is not None
+    trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    buffers = getattr(network, "checkpoint_buffers", ())
+    return trained | {name: value for name, value in network.named_buffers() if name in buffers}
+
+
 def trainable_state(network: torch.nn.Module | None) -> NamedTensors:
     """Return what training changes, on the CPU, by name."""
-    return {name: value.detach().cpu().contiguous() for name, value in _changing(network).items()}
+    return {name: value.detach().cpu().contiguous() for name, value in changing(network).items()}
 
 
 def save_trainable(network: torch.nn.Module | None, path: Path) -> None:
     """Write what training changes, whole or not at all."""
+    save_tensors(trainable_state(network), path)
+
+
+def save_tensors(state: NamedTensors, path: Path) -> None:
+    """Write tensors by name, whole or not at all."""
     unfinished = path.with_suffix(".new")
-    save_file(trainable_state(network), unfinished)
+    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, unfinished)
     unfinished.replace(path)
 
 
@@ -45,20 +58,12 @@ def read_trainable(path: Path) -> NamedTensors:
 
 def load_trainable(network: torch.nn.Module | None, state: NamedTensors) -> None:
     """Put back what ``trainable_state`` took. Raises TrainingError if the networks differ."""
-    changing = _changing(network)
-    if changing.keys() != state.keys() or any(changing[name].shape != state[name].shape for name in changing):
+    present = changing(network)
+    if present.keys() != state.keys() or any(present[name].shape != state[name].shape for name in present):
         raise TrainingError("the checkpoint is of another network; remove the work directory and train again")
     with torch.no_grad():
-        for name, value in changing.items():
+        for name, value in present.items():
             value.copy_(state[name])
-
-
-def _changing(network: torch.nn.Module | None) -> NamedTensors:
-    """Return the trained parameters, and the buffers that a network names in ``checkpoint_buffers``."""
-    assert network is not None
-    trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    buffers = getattr(network, "checkpoint_buffers", ())
-    return trained | {name: value for name, value in network.named_buffers() if name in buffers}
 
 
 def seal(checkpoint: Path) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from llmrec.training.batching import Batch
 from llmrec.training.checkpoints import NEXT_ITEM, NamedTensors, best_row
+from llmrec.training.plan import Plan
 from llmrec.training.progress import Progress
+from llmrec.training.weight_average import WeightAverage
 
 
 @dataclass
@@ -20,13 +22,14 @@ class TrainingJob:
     ``early_stopping_metric`` is the best.
     """
 
-    batches: list[Batch]
+    plan: Plan
     collate: Callable[[Batch], NamedTensors]
     validate: Callable[[], dict[str, float]] | None
     work_dir: Path
     progress: Progress
     early_stopping_metric: tuple[str, ...] = NEXT_ITEM
     log: list[dict[str, Any]] = field(default_factory=list)
+    average: WeightAverage | None = None  # what is validated and kept instead of the weights as they are
 
     def best(self) -> dict[str, Any]:
         """Return the log's row of the best epoch so far."""

@@ -23,14 +23,15 @@ class Progress:
         self.title, self.shown = printable(title), shown
         self.console = Console(stderr=True)
         self.bar: Bar | None = None
-        self.total, self.began, self.first, self.said = 0, 0.0, 0, 0.0
+        self.total: int | None = None
+        self.began, self.first, self.said = 0.0, 0, 0.0
 
-    def start(self, total: int, *, done: int = 0) -> None:
-        """Begin with ``done`` of ``total`` steps done already (some when resuming)."""
+    def start(self, total: int | None, *, done: int = 0) -> None:
+        """Begin with ``done`` of ``total`` steps done already (some when resuming). None: not known."""
         self.total, self.first, self.began = total, done, time.monotonic()
         self.said = self.began
         if done:
-            self._say(f"{self.title}: continuing from step {done} of {total}")
+            self._say(f"{self.title}: continuing from step {done}{f' of {total}' if total else ''}")
         if self.shown and self.console.is_terminal:
             numbers = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s  left")
             columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), numbers]
@@ -46,11 +47,12 @@ class Progress:
         now = time.monotonic()
         if now - self.said >= LINE_EVERY_SECONDS:
             self.said = now
-            left = (now - self.began) / max(step - self.first, 1) * (self.total - step)
-            self._say(
-                f"{self.title}: step {step}/{self.total}  loss {loss:.3f}  "
-                f"{tokens_per_second:,.0f} tokens/s  {left / 60:.1f} min left"
-            )
+            of_all, left = "", ""
+            if self.total is not None:
+                minutes = (now - self.began) / max(step - self.first, 1) * (self.total - step) / 60
+                of_all, left = f"/{self.total}", f"  {minutes:.1f} min left"
+            speed = f"{tokens_per_second:,.0f} tokens/s"
+            self._say(f"{self.title}: step {step}{of_all}  loss {loss:.3f}  {speed}{left}")
 
     def epoch(self, row: dict[str, Any]) -> None:
         """An epoch is done and validated."""

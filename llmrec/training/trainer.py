@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,25 +24,28 @@ from llmrec.training.checkpoints import (
     save_trainable,
 )
 from llmrec.training.job import TrainingJob
+from llmrec.training.schedule import AVERAGE_SHARE, is_open_ended, most_steps, trainer_arguments
+from llmrec.training.weight_average import WeightAverage
 
 
 class _Batches(torch.utils.data.Dataset[NamedTensors]):
-    def __init__(self, job: TrainingJob) -> None:
-        self.job = job
+    def __init__(self, job: TrainingJob, most: int) -> None:
+        self.job, self.most = job, most
 
     def __len__(self) -> int:
-        return len(self.job.batches)
+        return self.most
 
     def __getitem__(self, n: int) -> NamedTensors:
-        return self.job.collate(self.job.batches[n])
+        # A loader reads one ahead, past the end of a plan that is only bounded, too: that batch is not trained on.
+        return self.job.collate(self.job.plan[0 if self.job.plan.ends_before(n) else n])
 
 
 class _JobTrainer(Trainer):
     """Trainer that saves only trained weights, keeps the plan's order and stops on a NaN loss."""
 
-    def __init__(self, *, groups: list[dict[str, Any]], **options: Any) -> None:
+    def __init__(self, *, groups: list[dict[str, Any]], average: WeightAverage | None, **options: Any) -> None:
         super().__init__(**options)
-        self.groups = groups
+        self.groups, self.average = groups, average
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(cast("_Batches", self.train_dataset))
@@ -64,9 +66,13 @@ class _JobTrainer(Trainer):
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         save_trainable(self.model, folder / WEIGHTS)
+        if self.average is not None:
+            self.average.save(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         load_trainable(self.model, read_trainable(Path(resume_from_checkpoint) / WEIGHTS))
+        if self.average is not None:
+            self.average.load(Path(resume_from_checkpoint))
 
 
 def train(
@@ -84,7 +90,8 @@ def train(
     ``job.work_dir`` holds a checkpoint, training continues from it. Raises TrainingError on a NaN loss
     or exhausted memory, naming the recipe field to change, and EnvironmentFault on a full disk.
     """
-    steps = math.ceil(len(job.batches) / settings.accumulation)
+    steps = most_steps(settings, job.plan)
+    job.average = WeightAverage(network, AVERAGE_SHARE) if is_open_ended(settings) else None
     checkpoint = last_checkpoint(job.work_dir)
     done = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
     job.log[:] = restore_log(job.work_dir, done)
@@ -92,8 +99,9 @@ def train(
     callback = EpochCallback(job, settings, network)
     trainer = _JobTrainer(
         groups=groups,
+        average=job.average,
         model=network,
-        train_dataset=_Batches(job),
+        train_dataset=_Batches(job, steps * settings.accumulation),
         args=_arguments(job, settings, steps, seed=seed, bf16=bf16),
         data_collator=lambda one: one[0],
         callbacks=[callback],
@@ -116,15 +124,13 @@ def train(
 
 
 def _arguments(job: TrainingJob, settings: TrainConfig, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:
-    schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
     arguments = TrainingArguments(
         output_dir=str(job.work_dir),
         max_steps=steps,
         per_device_train_batch_size=1,
         seed=seed,
         gradient_accumulation_steps=settings.accumulation,
-        lr_scheduler_type=schedule,
-        warmup_steps=int(settings.warmup * steps),
+        **trainer_arguments(settings, steps),
         max_grad_norm=settings.max_grad_norm,
         logging_strategy="no",
         eval_strategy="no",

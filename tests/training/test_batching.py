@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from llmrec.data import Sequences
 from llmrec.data.histories import offsets_of
-from llmrec.training.batching import IGNORE, Batch, inputs_and_targets, pack, plan
+from llmrec.training.batching import IGNORE, Batch, inputs_and_targets, pack
+from llmrec.training.plan import Plan, plan
 
 LENGTHS = st.lists(st.integers(0, 30), min_size=1, max_size=12).filter(any)
 BUDGETS = st.fixed_dictionaries(
@@ -30,7 +31,7 @@ def sequences_of(lengths: list[int]) -> Sequences:
     return Sequences(np.arange(sum(lengths), dtype=np.int32), offsets_of(lengths))
 
 
-def by_epoch(batches: list[Batch]) -> dict[int, list[Batch]]:
+def by_epoch(batches: Plan) -> dict[int, list[Batch]]:
     return {epoch: [b for b in batches if b.epoch == epoch] for epoch in sorted({b.epoch for b in batches})}
 
 
@@ -102,7 +103,7 @@ def test_windows_start_elsewhere_in_each_epoch() -> None:
 def test_a_plan_of_fewer_epochs_is_the_beginning_of_a_longer_one() -> None:
     arguments: dict[str, Any] = {"max_items": 5, "max_tokens": 9, "batch_tokens": 20, "seed": 3}
     short, long = (plan(sequences_of([9, 4, 17]), epochs=n, **arguments) for n in (2, 4))
-    for a, b in zip(short, long[: len(short)], strict=True):
+    for a, b in zip(short, list(long)[: len(short)], strict=True):
         np.testing.assert_array_equal(a.windows, b.windows)
 
 

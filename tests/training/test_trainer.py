@@ -18,6 +18,7 @@ from llmrec.models.fit_network import ndcg_on
 from llmrec.training import trainer
 from llmrec.training.checkpoints import best_row
 from llmrec.training.job import TrainingJob
+from llmrec.training.plan import Plan
 from llmrec.training.progress import Progress
 
 
@@ -93,7 +94,7 @@ def test_several_gpus_do_not_change_the_plan(tmp_path: Path, monkeypatch: pytest
         self._n_gpu = 2
 
     monkeypatch.setattr(TrainingArguments, "__post_init__", two)
-    job = TrainingJob([], lambda _: {}, None, tmp_path, Progress("tiny", shown=False))
+    job = TrainingJob(Plan(1, lambda _: []), lambda _: {}, None, tmp_path, Progress("tiny", shown=False))
     made = trainer._arguments(job, TrainConfig(), 1, seed=0, bf16=False)
     assert made.n_gpu == made.train_batch_size == 1
 

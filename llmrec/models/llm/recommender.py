@@ -26,7 +26,8 @@ from llmrec.models.llm.recipe import check_llm_recipe
 from llmrec.models.llm.warm_start import vectors_for
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.labels import batch_labels
-from llmrec.training.batching import Batch, plan
+from llmrec.training.batching import Batch
+from llmrec.training.plan import plan
 
 if TYPE_CHECKING:
     from llmrec.models.llm.session import UserSession

@@ -14,8 +14,9 @@ from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
 from llmrec.models.tensors import expected_state, read_tensors, write_tensors
-from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded, plan
+from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded
 from llmrec.training.fields import RECOMMENDER_FIELDS
+from llmrec.training.plan import plan
 
 if TYPE_CHECKING:
     import torch

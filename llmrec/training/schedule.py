@@ -1,0 +1,47 @@
+"""When a training ends, on a known step or where nothing improves any more, and how its learning rate goes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llmrec.config import TrainConfig
+from llmrec.training.plan import Plan
+
+# An open-ended training: a constant rate after so many steps, weights averaged over so much of the training.
+WARMUP_STEPS = 100
+AVERAGE_SHARE = 0.1
+# It is validated so many steps apart at the least, and goes on for so much longer than its best took.
+STEPS_BETWEEN = 50
+LONGER = 0.4
+
+
+def is_open_ended(settings: TrainConfig) -> bool:
+    """Whether training goes on until nothing improves, ``train.epochs`` being only a bound."""
+    return settings.schedule == "open_ended"
+
+
+def most_steps(settings: TrainConfig, plan: Plan) -> int:
+    """Return how many steps there are, of an open-ended training a bound: its epochs are not cut to be counted."""
+    batches = plan.at_most() if is_open_ended(settings) else len(plan)
+    return math.ceil(batches / settings.accumulation)
+
+
+def trainer_arguments(settings: TrainConfig, steps: int) -> dict[str, Any]:
+    """Return how the learning rate goes, as transformers' Trainer takes it."""
+    if is_open_ended(settings):
+        return {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": WARMUP_STEPS}
+    name = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
+    return {"lr_scheduler_type": name, "warmup_steps": int(settings.warmup * steps)}
+
+
+def validation_is_due(settings: TrainConfig, log: list[dict[str, Any]], step: int) -> bool:
+    """Whether an epoch's end at ``step`` is validated: of an open-ended training's, those far enough apart."""
+    return not is_open_ended(settings) or step - (log[-1]["step"] if log else 0) >= STEPS_BETWEEN
+
+
+def patience_is_over(settings: TrainConfig, log: list[dict[str, Any]], best: dict[str, Any]) -> bool:
+    """Whether ``train.patience`` validations brought nothing better, an open-ended one's over enough steps."""
+    later = sum(row["step"] > best["step"] for row in log)
+    longer = log[-1]["step"] - best["step"]
+    return later >= settings.patience and (not is_open_ended(settings) or longer >= LONGER * best["step"])
