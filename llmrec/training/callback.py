@@ -16,7 +16,7 @@ from llmrec.errors import TrainingError
 from llmrec.training.advice import diverged
 from llmrec.training.checkpoints import append_row, best_file, save_trainable, seal
 from llmrec.training.job import TrainingJob
-from llmrec.training.schedule import is_open_ended, patience_is_over, validation_is_due
+from llmrec.training.schedule import is_done, is_open_ended, patience_is_over, validation_is_due
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -54,7 +54,7 @@ class EpochCallback(TrainerCallback, ExportableState):
         plan, size = self.job.plan, self.settings.accumulation
         first, following = (state.global_step - 1) * size, state.global_step * size
         epoch = plan[first].epoch  # a step may take batches of two epochs: it ends the first of them
-        done = plan.ends_before(following) or self._late()
+        done = is_done(self.settings, plan, following) or self._late()
         if self.job.average is not None:
             self.job.average.update(state.global_step)
         due = validation_is_due(self.settings, self.job.log, state.global_step)

@@ -21,10 +21,19 @@ def is_open_ended(settings: TrainConfig) -> bool:
     return settings.schedule == "open_ended"
 
 
-def most_steps(settings: TrainConfig, plan: Plan) -> int:
-    """Return how many steps there are, of an open-ended training a bound: its epochs are not cut to be counted."""
-    batches = plan.at_most() if is_open_ended(settings) else len(plan)
-    return math.ceil(batches / settings.accumulation)
+def n_batches(settings: TrainConfig, plan: Plan) -> int:
+    """Return how many batches there are; of an open-ended training a bound, since its epochs are not cut yet."""
+    return plan.at_most() if is_open_ended(settings) else len(plan)
+
+
+def n_steps(settings: TrainConfig, plan: Plan) -> int:
+    """Return how many steps these make, each of ``train.accumulation`` batches but perhaps the last."""
+    return math.ceil(n_batches(settings, plan) / settings.accumulation)
+
+
+def is_done(settings: TrainConfig, plan: Plan, following: int) -> bool:
+    """Whether nothing is left from batch ``following`` on; an open-ended training's last step is a whole one."""
+    return plan.ends_before(following + (settings.accumulation - 1 if is_open_ended(settings) else 0))
 
 
 def trainer_arguments(settings: TrainConfig, steps: int) -> dict[str, Any]:

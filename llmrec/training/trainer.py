@@ -24,7 +24,7 @@ from llmrec.training.checkpoints import (
     save_trainable,
 )
 from llmrec.training.job import TrainingJob
-from llmrec.training.schedule import AVERAGE_SHARE, is_open_ended, most_steps, trainer_arguments
+from llmrec.training.schedule import AVERAGE_SHARE, is_open_ended, n_batches, n_steps, trainer_arguments
 from llmrec.training.weight_average import WeightAverage
 
 
@@ -90,7 +90,7 @@ def train(
     ``job.work_dir`` holds a checkpoint, training continues from it. Raises TrainingError on a NaN loss
     or exhausted memory, naming the recipe field to change, and EnvironmentFault on a full disk.
     """
-    steps = most_steps(settings, job.plan)
+    steps = n_steps(settings, job.plan)
     job.average = WeightAverage(network, AVERAGE_SHARE) if is_open_ended(settings) else None
     checkpoint = last_checkpoint(job.work_dir)
     done = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
@@ -101,7 +101,7 @@ def train(
         groups=groups,
         average=job.average,
         model=network,
-        train_dataset=_Batches(job, steps * settings.accumulation),
+        train_dataset=_Batches(job, n_batches(settings, job.plan)),
         args=_arguments(job, settings, steps, seed=seed, bf16=bf16),
         data_collator=lambda one: one[0],
         callbacks=[callback],
