@@ -26,8 +26,11 @@ def command(script: str, python: str | None) -> list[str]:
 
 
 def write_split(split: Split, folder: Path) -> None:
-    """Write what peers read: train.parquet, and histories.parquet of the users whose next item is the target."""
-    split.train.events.write_parquet(folder / "train.parquet")
+    """Write what peers read: train.parquet, and histories.parquet of the users whose next item is the target.
+
+    They cannot read an event without being trained on it: train.parquet has the positive targets.
+    """
+    split.train.positive_events.write_parquet(folder / "train.parquet")
     histories = split.test.histories
     users = pl.Series(np.repeat(np.array(histories.user_ids), histories.lengths()))
     histories.events.with_columns(user_id=users).write_parquet(folder / "histories.parquet")

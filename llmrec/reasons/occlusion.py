@@ -10,6 +10,7 @@ import polars as pl
 
 from llmrec.arrays import Float64s
 from llmrec.data import Catalog, Histories
+from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import offsets_of
 from llmrec.errors import DataError
@@ -38,7 +39,8 @@ def occlusion(
 
     A history item's contribution is the score of the recommended item minus its score when the history
     lacks that item (at every occurrence); only the newest ``most`` items are tried and at most ``top`` with
-    a positive contribution cited, largest first, with the interaction of each two of them. ``instead`` names
+    a positive contribution cited, largest first, with the interaction of each two of them; never one that was
+    sent back or disliked the last time: nobody is told to have chosen it. ``instead`` names
     a rival for each row: then contributions are to the lead over it. Histories are scored in large batches,
     over all users. What the data say besides is added by ``add_facts``.
     Raises DataError for a user without a history here or an item that is not in the catalog.
@@ -48,7 +50,7 @@ def occlusion(
     codes = [catalog.code(item) for item in recs[ITEM].to_list()]
     rivals = [None if instead is None else catalog.code(instead[n]) for n in range(recs.height)]
     targets: list[Target] = list(zip(codes, rivals, strict=True))
-    tried = {row: _newest_known(histories.items(row), catalog, most) for row in dict.fromkeys(rows)}
+    tried = {row: _newest_known(_chosen(histories, row), catalog, most) for row in dict.fromkeys(rows)}
     occluded: list[list[Occluded]] = [[(row, ()), *((row, (item,)) for item in tried[row])] for row in rows]
     singles = _target_scores(model, histories, occluded, targets)
     cited = [_cite(catalog, tried[row], falls(scores), top) for row, scores in zip(rows, singles, strict=True)]
@@ -95,6 +97,13 @@ def _history_rows(histories: Histories, recs: pl.DataFrame) -> list[int]:
         if user not in known:
             raise DataError(f"recs: user '{user}' is not among the {len(known)} users of these histories")
     return [known[user] for user in recs[USER].to_list()]
+
+
+def _chosen(histories: Histories, row: int) -> list[str]:
+    """Return the items of a history but those whose newest event is no positive target."""
+    events = histories.events[int(histories.offsets[row]) : int(histories.offsets[row + 1])]
+    newest = dict(zip(events[ITEM].to_list(), positives_of(events).to_list(), strict=True))
+    return [item for item in events[ITEM].to_list() if newest[item]]
 
 
 def _newest_known(items: list[str], catalog: Catalog, most: int) -> list[str]:

@@ -123,3 +123,10 @@ def test_against_a_rival_the_lead_counts(model: Linear) -> None:
     assert found.rival is not None and found.rival.item_id == "f"
     with pytest.raises(DataError, match="item 'z' is not in the catalog"):
         occlusion(model, histories, recs(("u", "e")), instead=["z"])
+
+
+def test_what_was_sent_back_is_no_reason(model: Linear) -> None:
+    items, positive = ["a", "b", "c", "b", "c"], [True, False, True, True, False]
+    events = pl.DataFrame({"item_id": items, "positive_target": positive})
+    result = occlusion(model, Histories(("u",), events, np.array([0, 5])), recs(("u", "f")))
+    assert {one.item_id for one in result[0].cited} == {"a", "b"}, "c was sent back in the end, b was bought again"
