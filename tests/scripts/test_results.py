@@ -59,6 +59,16 @@ def test_every_result_has_the_one_shape_and_a_step_that_makes_it() -> None:
                 assert all(value.keys() == {"mean", "low", "high"} for value in nested), (path, row)
 
 
+def test_the_report_says_how_many_answers_are_no_positive_targets() -> None:
+    """Of results of before that was settled by the table of counts, of later ones by their notes."""
+    parts = (EVAL / "REPORT.md").read_text(encoding="utf-8").split("\n## ")
+    said = {part.splitlines()[0]: part for part in parts}
+    assert "here: 84 of 943 test answers are no positive targets" in said["The quickstart, MovieLens 100K"]
+    assert "here: 693 of 40,170 test answers are no positive" in said["The next product, online-retail"]
+    assert "515 of 4,234 test answers (12.2%) would be no positive" in said["Baselines that count, online-retail"]
+    assert "no positive targets" not in said["GRU and SASRec on MovieLens 1M"]
+
+
 def test_the_report_shows_every_number_of_a_table() -> None:
     """The scores, not only the settings: they stand at the end of long files."""
     text = (EVAL / "REPORT.md").read_text(encoding="utf-8")
@@ -126,7 +136,7 @@ def test_suites_name_scripts_and_recipes_that_exist() -> None:
             assert not word.startswith("eval/") or (EVAL.parent / word).is_file(), word
         if "eval/experiments/baselines.py" in line:
             runs = {Path(word).name for word in line if word.startswith("runs/")}
-            recipes = {Path(word).name for word in line[3:] if word != "--fuse"}
+            recipes = {Path(word).name for word in line[3:] if not word.startswith("--")}
             assert recipes <= {*names(), *runs}
 
 
