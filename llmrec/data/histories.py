@@ -14,6 +14,7 @@ import polars as pl
 from llmrec.arrays import Bools, Int64s
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.ids import id_column, id_of, ids_of
+from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError
 
 
@@ -53,12 +54,17 @@ class Histories:
         return cls(tuple(users), events, offsets_of([len(ids) for ids in lists]))
 
     @classmethod
-    def from_events(cls, events: pl.DataFrame, *, users: Sequence[str] | None = None) -> Histories:
-        """Group events, already in time order within each user, by user.
+    def from_events(cls, events: object, *, users: Sequence[str] | None = None) -> Histories:
+        """Group events, a table of any frame library, by user; they are in time order within each user.
 
         ``users`` fixes which users come out and in which order (those without an event get an empty
-        history); by default every user, in order of first appearance.
+        history); by default every user, in order of first appearance. Raises DataError for a missing column and
+        for events whose times go back.
         """
+        events = to_polars(events, label="histories")
+        for column in (USER, ITEM):
+            if column not in events.columns:
+                raise DataError(f"histories: no column '{column}' among {', '.join(events.columns)}; rename one")
         events = events.with_columns(id_column(events[USER], USER, label="histories: user ids"))
         names = users if users is not None else events[USER].unique(maintain_order=True)
         names = _distinct(names)
@@ -68,7 +74,9 @@ class Histories:
         theirs, users_of_events = events.drop(USER).filter(known), joined.filter(known).to_numpy()
         if (np.diff(users_of_events) < 0).any():
             theirs = theirs[np.argsort(users_of_events, kind="stable")]
-        return cls(tuple(names), theirs, offsets_of(np.bincount(users_of_events, minlength=len(names))))
+        histories = cls(tuple(names), theirs, offsets_of(np.bincount(users_of_events, minlength=len(names))))
+        _check_order(histories)
+        return histories
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -108,6 +116,17 @@ class Histories:
             raise DataError(
                 f"there is no history at {part!r} of {len(self)}; positions count from 0, and of_user finds an id"
             ) from error
+
+
+def _check_order(histories: Histories) -> None:
+    times = histories.events.get_column(TIME, default=None)
+    if times is None or not (times.dtype.is_numeric() or times.dtype.is_temporal()):
+        return
+    back = (times < times.shift(1)).fill_null(False).to_numpy().copy()
+    back[histories.offsets[:-1][histories.lengths() > 0]] = False
+    if back.any():
+        user = histories.user_ids[int(np.searchsorted(histories.offsets, back.argmax(), side="right")) - 1]
+        raise DataError(f"histories: the events of user '{user}' go back in time; sort them by {TIME}")
 
 
 def _distinct(users: object) -> list[str]:

@@ -105,3 +105,14 @@ def test_a_catalog_is_asked_by_number(n_items: int) -> None:
         catalog.rows_of(pd.DataFrame({"item_id": [2.0], "title": ["a"]}))
     with pytest.raises(DataError, match=r"new items: 1 of 2 have no id or no title"):
         catalog.rows_of(pd.DataFrame({"item_id": [7000.0, None], "title": ["a", "b"]}))
+
+
+def test_events_of_any_frame_in_time_order() -> None:
+    rows = {"user_id": [7, 8, 7], "item_id": [1, 2, 3], "timestamp": [5, 1, 6]}
+    histories = Histories.from_events(pd.DataFrame(rows))
+    assert histories.user_ids == ("7", "8")
+    assert list(histories) == [["1", "3"], ["2"]]
+    with pytest.raises(DataError, match="the events of user '7' go back in time; sort them by timestamp"):
+        Histories.from_events(rows | {"timestamp": [5, 1, 4]})
+    with pytest.raises(DataError, match="no column 'item_id' among user_id"):
+        Histories.from_events({"user_id": [1]})

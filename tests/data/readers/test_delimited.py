@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from llmrec.data import Dataset
 from llmrec.data.readers import arrow_rows
 from llmrec.data.readers.column_names import name_items
 from llmrec.data.readers.read import read_events, read_raw, read_raw_events
@@ -120,3 +121,11 @@ def test_ids_are_coded_while_a_file_is_read(tmp_path: Path, monkeypatch: pytest.
     assert raw["sku"].cast(pl.String).to_list() == ids
     assert raw["customer"].cast(pl.String).to_list() == log["customer"].to_list()
     assert read_events(tmp_path / "log.csv")["item_id"].dtype == pl.String
+
+
+def test_rows_that_repeat_the_header_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user_id,item_id\nu,a\nuser_id,item_id\nuser_id,b\n")
+    data = Dataset.from_files(log)
+    assert data.events.select("user_id", "item_id").rows() == [("u", "a"), ("user_id", "b")]
+    assert "log.csv: 1 rows repeat the header and are left out" in caplog.text
