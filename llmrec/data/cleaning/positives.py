@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from llmrec.errors import DataError
 DEFAULT, ALL = "default", "all"
 # Of five stars, one or less says that somebody would rather not have chosen the item.
 FIVE_STARS, ONE_STAR = 5.0, 1.0
+_RATING = re.compile(r"(rating|score|stars|vote)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _by_quantity(events: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
 def _low_ratings(events: pl.DataFrame) -> tuple[list[tuple[str, pl.Expr]], str]:
     """Return the conditions for ratings that say dislike, or nothing, by the scale of the whole column."""
     if "rating" not in events.columns:
-        return [], ""
+        return [], _unnamed_ratings(events)
     known = events["rating"].drop_nulls()
     if not len(known):
         return [], ""
@@ -179,6 +181,14 @@ def _low_ratings(events: pl.DataFrame) -> tuple[list[tuple[str, pl.Expr]], str]:
     several = lowest < highest and not (lowest == 0 and highest == 1)
     unknown = f"ratings up to {highest:g} are no five stars: each above 0 is a positive target"
     return conditions, f'{unknown}, say which are with --positive "rating >= {highest:g}"' if several else ""
+
+
+def _unnamed_ratings(events: pl.DataFrame) -> str:
+    """Say which column could hold ratings under a name of its own: low ones count there."""
+    numbers = [name for name, kind in events.schema.items() if kind.is_numeric() and _RATING.search(name)]
+    if not numbers:
+        return ""
+    return f"{numbers[0]} could be a rating, and low ones count; if it is one: --column rating={numbers[0]}"
 
 
 def _any(negatives: Mapping[str, pl.Series], height: int) -> pl.Series:

@@ -180,3 +180,12 @@ def test_a_condition_on_a_column_with_cells_that_are_no_numbers_is_refused() -> 
         Dataset.from_tables(rows, positive="rating >= 4")
     assert positive_rows(Dataset.from_tables(rows, positive="rating >= 4", blank_bad_numbers=True)) == [0, 1]
     assert positive_rows(Dataset.from_tables(rows)) == [0, 1, 2]
+
+
+def test_a_rating_under_another_name_is_asked_for() -> None:
+    rows = log(**{"Book-Rating": [1, 5, 3]})
+    data = Dataset.from_tables(rows)
+    assert positive_rows(data) == [0, 1, 2]
+    assert "--column rating=Book-Rating" in data.positive.note
+    assert positive_rows(Dataset.from_tables(rows, columns={"rating": "Book-Rating"})) == [1, 2]
+    assert str(Dataset.from_tables(log(underscore_text=["a", "b"])).positive) == ""
