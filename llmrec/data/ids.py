@@ -71,10 +71,10 @@ def id_column(values: object, name: str, *, label: str = "ids") -> pl.Series:
 def whole_number(value: object, *, label: str, least: int = 1) -> int:
     """Return a count such as ``k``, also a numpy one. Raises DataError for less than ``least`` and other types."""
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool | np.bool_):
+    if number is None:
         raise DataError(
             f"{label} is a whole number such as 10, not {_shown(value)} of type {type(value).__name__}"
         )
