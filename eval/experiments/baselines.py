@@ -1,6 +1,6 @@
 """Train recipes on one data set and evaluate them together.
 
-python eval/experiments/baselines.py NAME RECIPE... [--fuse ONE OTHER] ... [--data DIR]. Runs are kept in
+python eval/experiments/baselines.py NAME RECIPE... [--fuse ONE OTHER] ... [--data DIR] [--users SHARE]. Runs are kept in
 runs/baselines/DATA/ and continued; a RECIPE may be the folder of a finished run. A fusion mixes two of them, its
 weight chosen on validation. The first model, a fusion where there is one, is compared with each other one. Writes
 NAME-DATA.json.
@@ -23,8 +23,9 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("recipes", nargs="+")
     parser.add_argument("--fuse", nargs=2, action="append", default=[], metavar=("ONE", "OTHER"))
+    parser.add_argument("--users", type=float, default=1.0, help="a share of the users, the same ones every time")
     args = parser.parse_args()
-    data = open_data(args.data)
+    data = open_data(args.data, users=args.users)
     split = Split.leave_last_out(data)
     models: dict[str, Recommender] = {}
     for name in args.recipes:

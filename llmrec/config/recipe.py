@@ -17,6 +17,7 @@ from llmrec.config.sections import (
     CountingConfig,
     HeadConfig,
     HistoryConfig,
+    LinearConfig,
     ResponsesConfig,
     Section,
     SequenceConfig,
@@ -48,6 +49,7 @@ class Recipe(Section):
     head: HeadConfig = HeadConfig()
     sequence: SequenceConfig = SequenceConfig()
     counting: CountingConfig = CountingConfig()
+    linear: LinearConfig = LinearConfig()
     als: ALSConfig = ALSConfig()
     text: TextConfig = TextConfig()
     tasks: list[str] = Field(default_factory=list)  # by name, see llmrec.data.responses

@@ -108,13 +108,20 @@ class SequenceConfig(Section):
 
 
 class CountingConfig(Section):
-    """The models that count: markov, recent, item-knn; ``half_life`` is text's too."""
+    """The models that count: markov, recent, item-knn; ``half_life`` is text's, linear's and ease's too."""
 
     order: Annotated[int, Field(ge=1, le=3)] = 1  # markov: the longest context, in items
     recent_share: Annotated[float, Field(gt=0, le=1)] = 0.1  # recent: the newest part of the events that counts
-    neighbors: Positive = 200  # item-knn: how many each item keeps
+    neighbors: Positive = 200  # item-knn, linear, ease: how many each item keeps
     shrink: Annotated[float, Field(ge=0)] = 10.0  # item-knn: added to the cosine's norm
     half_life: Annotated[float, Field(gt=0)] = 10.0  # after so many newer events an event counts half
+
+
+class LinearConfig(Section):
+    """Regressions between items in closed form: linear, ease."""
+
+    regularization: Annotated[float, Field(gt=0)] = 100.0
+    max_items: Positive = 20_000  # the most frequent ones: memory grows with their square, 20,000 take 3 GiB
 
 
 class ALSConfig(Section):

@@ -11,7 +11,9 @@ from llmrec.models.registry import SHIPPED, from_recipe, load, register
 
 if TYPE_CHECKING:
     from llmrec.models.baselines.als import ALSRecommender
+    from llmrec.models.baselines.ease import EASERecommender
     from llmrec.models.baselines.item_knn import ItemKNNRecommender
+    from llmrec.models.baselines.linear import LinearRecommender
     from llmrec.models.baselines.markov import MarkovRecommender
     from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender, RepeatLastRecommender
     from llmrec.models.baselines.text import TextRecommender
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSRecommender",
     "BERT4RecRecommender",
+    "EASERecommender",
     "Fusion",
     "GRUEventRecommender",
     "GRURecommender",
@@ -43,6 +46,7 @@ __all__ = [
     "LSTMEventRecommender",
     "LSTMRecommender",
     "LSTMTextRecommender",
+    "LinearRecommender",
     "MarkovRecommender",
     "PopularityRecommender",
     "PromptRanking",

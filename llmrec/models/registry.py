@@ -24,6 +24,8 @@ SHIPPED = {
     "repeat-last": "llmrec.models.baselines.popularity:RepeatLastRecommender",
     "markov": "llmrec.models.baselines.markov:MarkovRecommender",
     "item-knn": "llmrec.models.baselines.item_knn:ItemKNNRecommender",
+    "linear": "llmrec.models.baselines.linear:LinearRecommender",
+    "ease": "llmrec.models.baselines.ease:EASERecommender",
     "als": "llmrec.models.baselines.als:ALSRecommender",
     "text": "llmrec.models.baselines.text:TextRecommender",
     "gru": "llmrec.models.sequential.rnn:GRURecommender",

@@ -62,6 +62,25 @@ class TestItemKNN(RecommenderContract):
         return from_recipe(Recipe.of({"model": "item-knn", "counting": {"half_life": 0.5}}))
 
 
+class TestLinear(RecommenderContract):
+    has_item_vectors = False
+
+    def make(self) -> Recommender:
+        return from_recipe(
+            Recipe.of({"model": "linear", "linear": {"regularization": 1.0}, "counting": {"half_life": 2.0}})
+        )
+
+
+class TestEASE(RecommenderContract):
+    good = 0.6  # as item-knn
+    has_item_vectors = False
+
+    def make(self) -> Recommender:
+        return from_recipe(
+            Recipe.of({"model": "ease", "linear": {"regularization": 1.0}, "counting": {"half_life": 0.5}})
+        )
+
+
 class TestALS(RecommenderContract):
     good = 0.45  # as above, and it knows no order
 

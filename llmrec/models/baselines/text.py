@@ -13,7 +13,7 @@ from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.models.base import Recommender
-from llmrec.models.baselines.item_knn import recency_weights
+from llmrec.models.baselines.item_weights import recency_weights
 from llmrec.models.tensors import floats, read_tensors, write_tensors
 from llmrec.models.text_encodings import encode_catalog
 

@@ -7,7 +7,7 @@ import pytest
 from support.letters import dataset, fitted, scored
 
 from llmrec.data import Sequences
-from llmrec.models.baselines.item_knn import recency_weights
+from llmrec.models.baselines.item_weights import recency_weights
 
 
 def test_item_knn_is_the_shrunk_cosine() -> None:
