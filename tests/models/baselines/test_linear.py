@@ -14,7 +14,10 @@ from llmrec.errors import TrainingError
 from llmrec.models.baselines import linear
 
 LOG = ["abcad", "bcd", "dacb", "c", "aab", "dbcaacbd"]
-FIELDS: dict[str, dict[str, object]] = {"linear": {"regularization": 0.5}, "counting": {"half_life": 2.0, "neighbors": 50}}
+FIELDS: dict[str, dict[str, object]] = {
+    "linear": {"regularization": 0.5},
+    "counting": {"half_life": 2.0, "neighbors": 50},
+}
 
 
 def next_item_weights(log: list[str], *, half_life: float, regularization: float, items: str) -> Float64s:
