@@ -1,9 +1,9 @@
 """Train recipes on one data set and evaluate them together.
 
 python eval/experiments/baselines.py NAME RECIPE... [--fuse ONE OTHER] ... [--data DIR] [--users SHARE]. Runs are
-kept in runs/baselines/DATA/ and continued; a RECIPE may be the folder of a finished run. A fusion mixes two of them,
-its weight chosen on validation. The first model, a fusion where there is one, is compared with each other one. Writes
-NAME-DATA.json.
+kept in runs/baselines/DATA/ and continued; a RECIPE may be the folder of a finished run. A fusion mixes two of
+them, its weight chosen on validation. The first model, a fusion where there is one, is compared with each other
+one. Writes NAME-DATA.json.
 """
 
 from __future__ import annotations
