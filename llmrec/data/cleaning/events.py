@@ -64,10 +64,11 @@ def code_events(
 
 
 def _recorded(events: EventTable, notes: dict[str, str], blanked: dict[str, str]) -> EventTable:
+    levels = {"timestamp": logging.INFO} | dict.fromkeys(blanked, logging.WARNING)
     for name, note in (notes | blanked).items():
         if note:
             events = events.record(name, note=note)
-            log.log(logging.WARNING if name in blanked else logging.INFO, "%s: %s: %s", events.label, name, note)
+            log.log(levels.get(name, logging.DEBUG), "%s: %s: %s", events.label, name, note)
     return events
 
 

@@ -73,7 +73,7 @@ def settle_columns(items: Table) -> Table:
         columns.append(typed)
     items = items.with_frame(pl.DataFrame(columns))
     described = types_of(items.frame.drop(TITLE))
-    items = items.record("columns read as", note=described) if described else items
+    items = items.record("item columns read as", note=described) if described else items
     for name, note in notes.items():
         if note:
             log.warning("%s: %s: %s", items.label, name, note)
