@@ -100,7 +100,9 @@ def test_a_log_s_columns_and_values(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "events.csv").write_text(
         "user_id,item_id,timestamp,co\x1b[2Jlumn,price\n1,a,5,x,1\n1,b,7,x,\x1b[31m\n", encoding="utf-8"
     )
-    shown(capsys, "data", "prepare", tmp_path / "events.csv", "--out", tmp_path / "out", code=2)
+    words = ["data", "prepare", tmp_path / "events.csv", "--out"]
+    shown(capsys, *words, tmp_path / "whole")
+    shown(capsys, *words, tmp_path / "out", "--drop-where", "price > 1", code=2)
     (tmp_path / "events.csv").write_text(
         "user_id,item_id,timestamp,co\x1b[2Jlumn\n1,\x9b31ma,1600000005,x\n\x1b]0;x\x07,b,1600000007,x\n",
         encoding="utf-8",
