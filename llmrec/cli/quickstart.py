@@ -12,9 +12,9 @@ import typer
 from llmrec.cli.output import draw, say
 
 if TYPE_CHECKING:
-    from llmrec.models import Recommender
+    from llmrec.models import Ranker, Recommender
 
-BASELINES = ("popularity", "markov", "gru", "lstm")
+BASELINES = ("popularity", "markov", "item-knn", "gru", "lstm")
 
 
 def quickstart(
@@ -48,15 +48,16 @@ def quickstart(
     split = llmrec.Split.leave_last_out(data)
     say(f"    {data!r}")
     say(f"2/4 training: {', '.join(recipes)}")
-    models: dict[str, Recommender] = {}
+    fitted: dict[str, Recommender] = {}
     for name, recipe in recipes.items():
-        models[name] = fit_run(recipe, data, split, out / folders[name], resume=True)
+        fitted[name] = fit_run(recipe, data, split, out / folders[name], resume=True)
     say("3/4 evaluating: every film ranked for every user")
     # The LLM is trained last, when its memory is not yet in the baselines' peak; the table starts with it.
-    models = {"llm": models["llm"], **models}
+    fusion = llmrec.models.Fusion.tuned(fitted["llm"], fitted["item-knn"], split.valid)
+    models: dict[str, Ranker] = {"llm": fitted["llm"], "llm + item-knn": fusion, **fitted}
     report = llmrec.evaluate(models, split, progress=True, date=datetime.date.today())
     say("4/4 reasons: the LLM words them, an audit checks them")
-    report, reasons = with_showcase(report, models["llm"], split.test)
+    report, reasons = with_showcase(report, fitted["llm"], split.test)
     report.save(out)
     draw(report)
     for verdict in report.verdicts:
