@@ -25,7 +25,7 @@ quickstart: $(BIN)/llmrec  ## fetch the embedded model and data, train, compare,
 	$(BIN)/llmrec quickstart --out $(OUT)
 
 test: $(VENV)/.dev  ## the default tests: under five minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-floors:  ## the oldest version of each dependency that pyproject.toml allows, and the tests that stand on them
 	$(PYTHON) -m venv $(FLOORS)

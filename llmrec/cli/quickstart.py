@@ -14,7 +14,9 @@ from llmrec.cli.output import draw, say
 if TYPE_CHECKING:
     from llmrec.models import Ranker, Recommender
 
-BASELINES = ("popularity", "markov", "item-knn", "gru", "lstm")
+BASELINES = ("popularity", "markov", "item-knn")
+NETWORKS = ("gru", "lstm")
+MINUTES = 2  # for each network, which would go on for another minute; the LLM has train.max_minutes of its recipe
 
 
 def quickstart(
@@ -40,6 +42,7 @@ def quickstart(
     began = time.monotonic()
     changes = [*(set or []), *([f"history.encoding={encoding}"] if encoding else [])]
     recipes = {name: llmrec.Recipe.load(name) for name in BASELINES}
+    recipes |= {name: llmrec.Recipe.load(name, set=[f"train.max_minutes={MINUTES}"]) for name in NETWORKS}
     recipes["llm"] = llmrec.Recipe.load("quickstart", set=changes)
     complete_recipe(recipes["llm"])  # refuses a bad recipe before anything is fetched
     folders = {name: name for name in recipes} | ({"llm": f"llm-{encoding}"} if encoding else {})

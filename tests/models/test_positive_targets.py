@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,13 +91,20 @@ def first(model: Recommender, data: Dataset) -> list[str]:
     return [model.catalog.ids[code] for code in scores.argmax(axis=1)]
 
 
+@pytest.fixture(scope="module")
+def fitted(recipe_of: Callable[[str], Recipe]) -> Callable[[str], Recommender]:
+    """Fit each kind once on films that are sent back."""
+    return functools.cache(lambda kind: from_recipe(recipe_of(kind)).fit(sent_back()))
+
+
 @pytest.mark.parametrize("kind", [*COUNTING, *TRAINED, "llm"])
 def test_no_model_recommends_what_is_only_sent_back(
-    kind: str, recipe_of: Callable[[str], Recipe], tmp_path: Path
+    kind: str, recipe_of: Callable[[str], Recipe], fitted: Callable[[str], Recommender], tmp_path: Path
 ) -> None:
     # Who counts what was chosen together would find four films alike, and the item that all have above them.
-    data = sent_back(films=4, length=2) if kind in {"item-knn", "als"} else sent_back()
-    model = from_recipe(recipe_of(kind)).fit(data)
+    small = kind in {"item-knn", "als"}
+    data = sent_back(films=4, length=2) if small else sent_back()
+    model = from_recipe(recipe_of(kind)).fit(data) if small else fitted(kind)
     assert BACK not in first(model, data)
     model.save(tmp_path / "run")
     assert first(load(tmp_path / "run"), data) == first(model, data)
@@ -108,10 +116,9 @@ def test_no_model_recommends_what_is_only_sent_back(
 
 @pytest.mark.parametrize("kind", [*COUNTING, "gru", "sasrec", "bert4rec", "gru-events", "llm"])
 def test_counting_models_leave_it_out_of_histories_and_others_read_it(
-    kind: str, recipe_of: Callable[[str], Recipe]
+    kind: str, fitted: Callable[[str], Recommender]
 ) -> None:
-    data = sent_back()
-    model = from_recipe(recipe_of(kind)).fit(data)
+    data, model = sent_back(), fitted(kind)
     asked = queries(data)
     without = asked.events["positive_target"].to_numpy()
     owners = np.repeat(np.arange(len(asked)), asked.lengths())[without]
