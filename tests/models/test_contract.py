@@ -109,7 +109,7 @@ class Neural(RecommenderContract):
         values = {
             "model": self.model,
             "sequence": {"dim": 32, "max_items": 8},
-            "train": {"epochs": 25, "learning_rate": 2e-2, "batch_tokens": 200, "patience": 5},
+            "train": {"epochs": 15, "learning_rate": 3e-2, "batch_tokens": 200, "patience": 5},
         }
         return from_recipe(Recipe.of(values))
 
@@ -160,7 +160,7 @@ class TestBERT4Rec(Neural):
     def make(self) -> Recommender:
         # Each pass teaches at the masked places only: it takes more of them.
         recipe = super().make().recipe.model_dump()
-        recipe["train"] |= {"epochs": 60, "learning_rate": 1e-2, "patience": 20}
+        recipe["train"] |= {"epochs": 40, "learning_rate": 2e-2, "patience": 20}
         return from_recipe(Recipe.of(recipe))
 
 

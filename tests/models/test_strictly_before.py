@@ -44,7 +44,7 @@ def recipe_of(kind: str, tiny_recipe: Callable[..., Recipe], *, targets: str) ->
 @pytest.mark.parametrize("repeat_bias", [False, True])
 def test_the_loss_by_hand(kind: str, targets: str, repeat_bias: bool, tiny_recipe: Callable[..., Recipe]) -> None:
     """Cross-entropy of every item under the scores after its strictly earlier events, or all earlier ones."""
-    data = baskets()
+    data = baskets(4)
     recipe = recipe_of(kind, tiny_recipe, targets=targets).with_values({"history.repeat_bias": repeat_bias})
     model = from_recipe(recipe).fit(data)
     if repeat_bias:
