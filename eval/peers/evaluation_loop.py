@@ -39,12 +39,12 @@ def with_ranx(qrels: dict[str, dict[str, int]], run: Lists) -> dict[str, float]:
 
 def main() -> None:
     """Rank, evaluate, print."""
-    libraries = {"ir-measures": with_ir_measures, "ranx": with_ranx}
+    peers = {"ir-measures": with_ir_measures, "ranx": with_ranx}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("arrays", help="the file that eval/benchmarks/evaluation_speed.py writes")
-    parser.add_argument("library", choices=libraries)
+    parser.add_argument("peer", choices=peers)
     args = parser.parse_args()
-    arrays, evaluate = np.load(args.arrays), libraries[args.library]
+    arrays, evaluate = np.load(args.arrays), peers[args.peer]
     users, items, seen = arrays["users"], arrays["items"], arrays["seen"]
     began = time.process_time()
     run: Lists = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from llmrec.errors import ModelError
 from llmrec.llm.backbone import transformer_blocks
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NAME = "llmrec_varlen"
+# What attention functions of transformers may be given besides, and the kernel does not take.
+NOT_COMPUTED = ("dropout", "softcap", "s_aux", "position_bias")
 LARGEST_HEAD = 256  # dimensions, of the flash kernels
 
 
@@ -25,13 +28,14 @@ def use_varlen(model: PreTrainedModel | PeftModel, *, wanted: bool = True) -> bo
     """
     import torch
 
+    if not wanted:
+        return False
     blocks: Any = transformer_blocks(model)
     config = blocks.config
     weight = next(blocks.parameters())
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     if (
-        not wanted
-        or weight.device.type != "cuda"
+        weight.device.type != "cuda"
         or weight.dtype not in (torch.float16, torch.bfloat16)
         or not _kernel_known()
         or getattr(config, "_attn_implementation", None) != "sdpa"
@@ -88,13 +92,16 @@ def varlen_attention(
 ) -> tuple[torch.Tensor, None]:
     """Attend within each history. ``query`` [1, heads, total, dim], ``key`` and ``value`` maybe with fewer heads.
 
-    Returns [1, total, heads, dim]. Where no lengths are given, it is transformers' sdpa.
+    Returns [1, total, heads, dim]. Where no lengths are given, it is transformers' sdpa. Raises ModelError for a
+    model that wants what the kernel does not compute: nothing is left out without a word.
     """
     if cu_seq_lens_q is None or max_length_q is None:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         attended, _ = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **options)
         return attended, None
+    if lacking := [name for name in NOT_COMPUTED if _is_given(options.get(name))]:
+        raise ModelError(f"train.pack: packed attention has no {', '.join(lacking)}; set train.pack=false")
     groups = query.shape[1] // key.shape[1]
     rows = [part[0].transpose(0, 1).to(value.dtype) for part in (query, key, value)]
     repeated = [part.repeat_interleave(groups, dim=1) if groups > 1 else part for part in rows[1:]]
@@ -124,3 +131,7 @@ def _kernel_known() -> bool:
         return {"window_size", "scale"} <= set(inspect.signature(_kernel()).parameters)
     except ImportError:
         return False
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and value == 0.0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from llmrec.errors import ModelError
 from llmrec.llm import varlen
 from llmrec.llm.backbone import transformer_blocks
 from llmrec.llm.weights import load_causal_lm
@@ -76,3 +78,13 @@ def test_a_cpu_keeps_its_attention(tiny_base: Path) -> None:
     model, _ = load_causal_lm(str(tiny_base), dtype="float32")
     assert not varlen.use_varlen(model)
     assert model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("option", [{"dropout": 0.1}, {"softcap": 30.0}])
+def test_what_the_kernel_does_not_compute_is_refused(option: dict[str, Any]) -> None:
+    heads = torch.randn(1, 2, 3, 4)
+    starts = torch.tensor([0, 3], dtype=torch.int32)
+    with pytest.raises(ModelError, match=r"train\.pack=false"):
+        varlen.varlen_attention(
+            torch.nn.Module(), heads, heads, heads, None, cu_seq_lens_q=starts, max_length_q=3, **option
+        )
