@@ -14,7 +14,7 @@ from llmrec.cli.output import Json, say, show
 from llmrec.errors import DataError
 
 if TYPE_CHECKING:
-    from llmrec.data import Histories
+    from llmrec.data import Catalog, Histories
     from llmrec.models import Recommender
 
 Run = Annotated[Path, typer.Argument(help="A run directory.")]
@@ -136,7 +136,7 @@ def histories_of(model: Recommender, user: str | None, history: str | None) -> H
         raise DataError("say whose history: either --user ID or --history ID,ID,...")
     if user is not None:
         return model.histories.of_user(user)
-    ids = [item.strip() for item in (history or "").split(",") if item.strip()]
+    ids = _item_ids(history or "", model.catalog)
     unknown = [item for item in ids if model.catalog.codes([item])[0] < 0]
     if ids and len(unknown) == len(ids):
         raise DataError(
@@ -145,6 +145,19 @@ def histories_of(model: Recommender, user: str | None, history: str | None) -> H
     if unknown:
         say(f"not in the catalog, passed over: {', '.join(unknown)}", error=True)
     return Histories.of({"you": [item for item in ids if item not in unknown]})
+
+
+def _item_ids(text: str, catalog: Catalog) -> list[str]:
+    """Part a list of item ids at its commas, but for those inside an id of the catalog: "Bug's Life, A (1998)"."""
+    parts, ids = text.split(","), []
+    most = 1 + max((item.count(",") for item in catalog.ids), default=0)
+    while parts:
+        sizes = range(min(most, len(parts)), 1, -1)
+        joined = {size: ",".join(parts[:size]).strip() for size in sizes}
+        size = next((size for size, item in joined.items() if catalog.codes([item])[0] >= 0), 1)
+        ids.append(joined.get(size, parts[0].strip()))
+        parts = parts[size:]
+    return [item for item in ids if item]
 
 
 def _titled(model: Recommender, table: pl.DataFrame) -> pl.DataFrame:

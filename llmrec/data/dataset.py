@@ -157,9 +157,7 @@ class Dataset:
         """
         source, folder = builtin(name), unpack_wheel(name)
         items, options = Table(source.read_items(folder), name), CleaningOptions(positive=positive)
-        return cls._cleaned(
-            lambda: read.read_raw(folder / source.events), source.events, items, name, NONE, options
-        )
+        return cls._cleaned(lambda: source.read_events(folder), source.events, items, name, NONE, options)
 
     @classmethod
     def load(cls, source: str | Path) -> Dataset:

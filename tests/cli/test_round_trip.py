@@ -12,8 +12,10 @@ import pytest
 import llmrec
 from llmrec import Recipe
 from llmrec.cli.app import run
-from llmrec.data import toy_films
+from llmrec.cli.recommend import histories_of
+from llmrec.data import Dataset, toy_films
 from llmrec.models import LLMRecommender
+from llmrec.models.baselines.popularity import PopularityRecommender
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,15 @@ def test_an_empty_history_and_partly_unknown_items(folder: Path, capsys: pytest.
     assert json.loads(told.out)[0]["item_id"] == "5"
 
 
+def test_a_history_of_ids_that_hold_commas() -> None:
+    titles = ["Heat", "Bug's Life, A", "Life, A", "Good, the Bad, and the Ugly, The"]
+    items = pl.DataFrame({"item_id": titles, "title": titles})
+    events = pl.DataFrame({"user_id": 1, "item_id": titles, "timestamp": range(4)})
+    model = PopularityRecommender().fit(Dataset.from_tables(events, items=items))
+    histories = histories_of(model, None, f"Heat, {titles[1]},Good,{titles[3]},Life")
+    assert histories.items(0) == ["Heat", titles[1], titles[3]]
+
+
 def test_similar(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = answer(capsys, "similar", folder / "gru", "--item", "3", "-k", "5")
     assert len(rows) == 5
@@ -90,13 +101,13 @@ def test_data_verbs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (cut,) = answer(capsys, "data", "split", folder / "data")
     assert (cut["train"], cut["valid"], cut["test"]) == (360, 60, 60)
     names = [row["name"] for row in answer(capsys, "data", "list")]
-    assert "ml-100k" in names
+    assert {"ml-100k", "ml-1m"} <= set(names)
 
 
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row["what"]: row["value"] for row in answer(capsys, "doctor")}
     assert rows["llmrec"] == llmrec.__version__
-    assert {"torch", "device", "cache", "smollm2-135m", "ml-100k"} <= set(rows)
+    assert {"torch", "device", "cache", "smollm2-135m", "ml-100k", "ml-1m"} <= set(rows)
 
 
 def test_evaluate(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
