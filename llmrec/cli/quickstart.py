@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import re
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +13,21 @@ import typer
 from llmrec.cli.output import draw, say
 
 if TYPE_CHECKING:
+    from llmrec.config.recipe import Recipe
     from llmrec.models import Ranker, Recommender
 
 BASELINES = ("popularity", "markov", "item-knn")
 NETWORKS = ("gru", "lstm")
 MINUTES = 2  # for each network, which would go on for another minute; the LLM has train.max_minutes of its recipe
+
+BaseToTune = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="NAME|PATH",
+        help="The LLM to tune: a folder, a GGUF file, a known name or a hub id: the recipe's backbone.base.",
+    ),
+]
 
 
 def quickstart(
@@ -25,6 +36,7 @@ def quickstart(
         str | None,
         typer.Option("--encoding", help="How histories are written for the LLM: the recipe's history.encoding."),
     ] = None,
+    base: BaseToTune = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change the LLM's recipe.")
     ] = None,
@@ -35,17 +47,14 @@ def quickstart(
     """
     import llmrec
     from llmrec.evaluation.report.showcase import with_showcase
-    from llmrec.models.registry import complete_recipe
     from llmrec.models.runs import fit_run
     from llmrec.runtime import peak_memory_gib
 
     began = time.monotonic()
-    changes = [*(set or []), *([f"history.encoding={encoding}"] if encoding else [])]
     recipes = {name: llmrec.Recipe.load(name) for name in BASELINES}
     recipes |= {name: llmrec.Recipe.load(name, set=[f"train.max_minutes={MINUTES}"]) for name in NETWORKS}
-    recipes["llm"] = llmrec.Recipe.load("quickstart", set=changes)
-    complete_recipe(recipes["llm"])  # refuses a bad recipe before anything is fetched
-    folders = {name: name for name in recipes} | ({"llm": f"llm-{encoding}"} if encoding else {})
+    recipes["llm"], folder = _of_llm(encoding, base, set)
+    folders = {name: name for name in recipes} | {"llm": folder}
     say("1/4 data: MovieLens 100K")
     data = llmrec.Dataset.fetch("ml-100k", positive="all")  # as published results on it have it
     split = llmrec.Split.leave_last_out(data)
@@ -69,3 +78,18 @@ def quickstart(
     say(f"Report: {out / 'report.html'}")
     say(f"Next:   llmrec recommend {out / folders['llm']} --user 1 --explain")
     say(f"done in {(time.monotonic() - began) / 60:.1f} min, peak memory {peak_memory_gib():.1f} GiB")
+
+
+def _of_llm(encoding: str | None, base: str | None, changes: list[str] | None) -> tuple[Recipe, str]:
+    """Return the LLM's recipe and the folder of its run. Raises LlmrecError before anything else is fetched."""
+    from llmrec.config.recipe import Recipe
+    from llmrec.llm.bases import find_base
+    from llmrec.models.registry import complete_recipe
+
+    given = {"history.encoding": encoding, "backbone.base": base}
+    values = {field: value for field, value in given.items() if value is not None}
+    recipe = Recipe.load("quickstart", set=changes).with_values(values)
+    complete_recipe(recipe)
+    if base is not None:
+        find_base(base)
+    return recipe, "-".join(["llm", *(re.sub(r"[^\w.-]", "-", PurePath(value).name) for value in values.values())])

@@ -159,6 +159,8 @@ def test_a_base_model_that_is_none(folder: Path, tmp_path: Path, capsys: pytest.
     words: list[str | Path] = ["fit", "quickstart", "--data", folder / "data", "--out", tmp_path / "run"]
     line = refused(capsys, [*words, "--set", f"backbone.base={tmp_path / 'nowhere'}"])
     assert "there is no model folder" in line
+    quickstart: list[str | Path] = ["quickstart", "--out", tmp_path / "run", "--base", tmp_path / "nowhere.gguf"]
+    assert "there is no model folder or GGUF file" in refused(capsys, quickstart)
     assert not list(tmp_path.iterdir())  # a second try with another base is not in the way of anything
 
 

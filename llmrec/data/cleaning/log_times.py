@@ -36,6 +36,7 @@ _CLOCK_ONLY = rf"^\s*{CLOCK}\s*$"
 _NO_EVENT = re.compile(r"birth|dob|regist|sign_?up|joined|release|publi|expir|updated", re.IGNORECASE)
 # Times in a column of unknown name are times of our days.
 _FIRST_YEAR = 788_918_400  # 1995
+_YEAR_1000 = -30_610_224_000
 
 
 def log_times(
@@ -94,7 +95,7 @@ def _by_format(column: pl.Series, time_format: str, *, label: str) -> Times:
         if time_format == "order":
             times = Times(micros, as_order(numbers).note, order_only=True)
     elif "%" in time_format:
-        times = Times(_strptime(column, time_format, label=label), note)
+        times = Times(_strptime(column, time_format), note)
     else:
         raise DataError(
             f'--time-format {time_format}: write a format such as "%d/%m/%Y %H:%M", or one of {", ".join(_WORDS)}'
@@ -117,7 +118,7 @@ def _in_unit(numbers: pl.Series, unit: str) -> pl.Series:
     return (numbers * float(factor)).round().cast(pl.Int64, strict=False)
 
 
-def _strptime(column: pl.Series, time_format: str, *, label: str) -> pl.Series:
+def _strptime(column: pl.Series, time_format: str) -> pl.Series:
     if column.dtype.is_float() and (column.drop_nulls() % 1 == 0).all():
         column = column.cast(pl.Int64, strict=False)
     text = column.cast(pl.String).str.strip_chars()
@@ -131,7 +132,7 @@ def _strptime(column: pl.Series, time_format: str, *, label: str) -> pl.Series:
     except pl.exceptions.PolarsError as error:
         raise DataError(f"--time-format {time_format}: {str(error).splitlines()[0]}") from error
     last = micros.max()
-    if isinstance(last, int) and last < to_micros(pl.Series(["1000-01-01"]), label=label)[0]:
+    if isinstance(last, int) and last < _YEAR_1000 * MICROS:
         raise DataError(f"--time-format {time_format} names no date; add the day, month and year")
     return micros
 

@@ -1,4 +1,4 @@
-"""Read times in whatever form a log has them: Unix seconds to nanoseconds, ISO 8601 text, dates."""
+"""Read single columns of times: Unix seconds to nanoseconds, dates, ISO 8601 text."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ _ISO = (
 def to_micros(column: pl.Series, *, label: str) -> pl.Series:
     """Return Unix microseconds (Int64); null where a value is missing or cannot be read.
 
-    Numbers are seconds, milliseconds, microseconds or nanoseconds by their size. Text is a number or
-    ISO 8601; without a zone it is taken as UTC. Raises DataError for other types and for mixed units.
+    Numbers are seconds, milliseconds, microseconds or nanoseconds by their size. Raises DataError for other types
+    and for mixed units.
     """
     kind = column.dtype
     if isinstance(kind, pl.Datetime | pl.Date):
         return column.dt.epoch("us")
     if kind.is_numeric():
         return _numbers(column, label=label)
-    if kind == pl.String:
-        return _text(column, label=label)
     raise DataError(f"{label}: column '{column.name}' holds {kind}; use Unix seconds or ISO 8601 text")
 
 
@@ -39,21 +37,6 @@ def unix_seconds(micros: pl.Series) -> pl.Series:
         return micros // MICROS
     # Divided by numpy: polars multiplies by a millionth, which is no exact number.
     return pl.Series(micros.name, micros.cast(pl.Float64).to_numpy() / MICROS).fill_nan(None)
-
-
-def _text(column: pl.Series, *, label: str) -> pl.Series:
-    """Read text as numbers or as ISO 8601, whichever more of it is."""
-    numbers = column.cast(pl.Int64, strict=False)
-    if numbers.null_count() == column.null_count():
-        return _numbers(numbers, label=label)
-    stripped = column.str.strip_chars()
-    numbers = stripped.cast(pl.Int64, strict=False)
-    if numbers.null_count() > stripped.null_count():
-        numbers = stripped.cast(pl.Float64, strict=False)
-    if numbers.null_count() == stripped.null_count():
-        return _numbers(numbers, label=label)
-    iso = read_iso(stripped)
-    return iso if iso.null_count() <= numbers.null_count() else _numbers(numbers, label=label)
 
 
 def _numbers(column: pl.Series, *, label: str) -> pl.Series:
@@ -78,7 +61,7 @@ def _numbers(column: pl.Series, *, label: str) -> pl.Series:
 
 
 def read_iso(column: pl.Series) -> pl.Series:
-    """Read ISO 8601 text as Unix microseconds; null where it is something else."""
+    """Read ISO 8601 text as Unix microseconds, UTC without a zone; null where it is something else."""
     parts = column.str.extract_groups(_ISO).struct.unnest()
     clock = [pl.col("hour").fill_null("00:00"), pl.col("second").fill_null(":00")]
     written = pl.concat_str(pl.col("date"), pl.lit(" "), *clock, pl.lit("."), pl.col("part").fill_null("0"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 
 from llmrec.arrays import Float64s, Int8s, Int64s
@@ -14,6 +16,8 @@ from llmrec.errors import DataError
 
 # CONTEXT_ONLY: may be in a history, but is neither trained on nor a target.
 TRAIN, VALID, TEST, CONTEXT_ONLY = 0, 1, 2, 3
+# Unix seconds, a date or datetime, or text that a log may have.
+Time = int | float | str | date | None
 
 
 def user_starts(data: Dataset) -> tuple[Int64s, Int64s]:

@@ -24,6 +24,7 @@ from llmrec.data.splits.parts import (
     TEST,
     TRAIN,
     VALID,
+    Time,
     require_answers,
     user_starts,
 )
@@ -150,13 +151,12 @@ class Split:
         return cls.by_name("leave-last-k", data, k=k)
 
     @classmethod
-    def global_time(
-        cls, data: Dataset, *, valid_from: int | str | None = None, test_from: int | str | None = None
-    ) -> Split:
+    def global_time(cls, data: Dataset, *, valid_from: Time = None, test_from: Time = None) -> Split:
         """Train before one time for all users, validate up to another, test from there on.
 
-        Times are Unix seconds or ISO 8601; by default the last tenth of the events is test and the tenth before
-        validation. No training event is later than any answer. Raises DataError for a log that only has an order.
+        Times are Unix seconds, dates, or text that a log may have; by default the last tenth of the events is test
+        and the tenth before validation. No training event is later than any answer. Raises DataError for a log
+        that only has an order.
         """
         return cls.by_name("global-time", data, valid_from=valid_from, test_from=test_from)
 

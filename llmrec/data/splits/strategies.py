@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import numpy as np
 import polars as pl
 
 from llmrec.arrays import Bools, Int8s, Int64s
+from llmrec.data.cleaning.log_times import read_times
 from llmrec.data.cleaning.positives import positives_of
-from llmrec.data.cleaning.timestamps import MICROS, to_micros
+from llmrec.data.cleaning.text_times import UnclearDates
+from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import offsets_of
@@ -20,6 +23,7 @@ from llmrec.data.splits.parts import (
     TEST,
     TRAIN,
     VALID,
+    Time,
     n_positive_after,
     random_parts,
     require_train_and_test,
@@ -33,8 +37,6 @@ LEAST_SESSIONS = 3
 
 HoldOutShare = Annotated[float, "share of them in test, and as much in validation"]
 Seed = Annotated[int, "seed of the choice"]
-# Unix seconds, or text that a log may have.
-Time = int | float | str | None
 
 
 @split_strategy("leave-last-out", held_out="each user's last event, and the one before for validation")
@@ -192,11 +194,16 @@ def _quantile(data: Dataset, share: float) -> float:
     return bound
 
 
-def _seconds(time: float | str) -> float:
-    """Read a time in any form that a log may have."""
-    if not isinstance(time, str):
+def _seconds(time: float | str | date) -> float:
+    """Read a time in any form that a log may have. A number is Unix seconds."""
+    if not isinstance(time, str | date):
         return time
-    micros = to_micros(pl.Series("time", [time]), label="split")[0]
-    if micros is None:
+    try:
+        seconds: float | None = unix_seconds(read_times(pl.Series("time", [time]), label="split").micros)[0]
+    except UnclearDates:
+        raise DataError(f"'{time}': day and month could be either way round; write it as 2024-05-31") from None
+    except DataError:
+        seconds = None
+    if seconds is None:
         raise DataError(f"'{time}' is no time; write Unix seconds or ISO 8601, e.g. 2024-05-31T18:00Z")
-    return float(micros) / MICROS if micros % MICROS else int(micros) // MICROS
+    return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -74,8 +75,38 @@ def test_options_are_those_of_the_strategy(data: Dataset) -> None:
 def test_times_are_seconds_or_text(data: Dataset) -> None:
     by_text = Split.global_time(data, valid_from="1970-03-01", test_from="1970-04-01T00:00Z")
     assert by_text.hash == Split.global_time(data, valid_from=59 * DAY, test_from=90 * DAY).hash
-    with pytest.raises(DataError, match="'soon' is no time; write Unix seconds or ISO 8601"):
-        Split.global_time(data, valid_from="soon")
+    for text in ("soon", "1500.5", "99"):
+        with pytest.raises(
+            DataError, match=f"'{text}' is no time; write Unix|no event is in train with {text} and"
+        ):
+            Split.global_time(data, valid_from=text)
+    with pytest.raises(DataError, match="'05/03/1970': day and month could be either way round; write it as"):
+        Split.global_time(data, valid_from="05/03/1970")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("20210326", "202103261015", "20210326T101500Z", "44281.427083333", "1616753700000"),
+        *(
+            "Fri Mar 26 10:15:00 2021",
+            "26/Mar/2021:10:15:00 +0000",
+            "March 26, 2021 10:15 AM",
+            "3/26/2021 10:15 AM",
+        ),
+        *("26.03.2021 10:15", "2021-03-26 11:15:00+01:00", "2021/3/26 10:15"),
+    ],
+)
+def test_a_cut_is_read_as_the_times_of_a_log_are(text: str) -> None:
+    one = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "timestamp": [text]})
+    cut = Dataset.from_tables(one).events["timestamp"][0]
+    day = date(2021, 3, 26)
+    hours = [datetime(2021, 3, 25, tzinfo=UTC) + n * timedelta(hours=1) for n in range(96)]
+    log = pl.DataFrame({"user_id": ["u"] * 96, "item_id": [f"i{n}" for n in range(96)], "timestamp": hours})
+    data = Dataset.from_tables(log)
+    by_text = Split.global_time(data, valid_from=text, test_from="28 March 2021")
+    assert by_text.hash == Split.global_time(data, valid_from=cut, test_from=date(2021, 3, 28)).hash
+    assert datetime.fromtimestamp(cut, UTC).date() == day
 
 
 @pytest.fixture
