@@ -23,7 +23,7 @@ from llmrec.evaluation.report.report import Report
 from llmrec.evaluation.results import Cost, EvaluationContext, PromptExample, Result
 from llmrec.evaluation.seeds import compare_seeds, group_seeds
 from llmrec.evaluation.significance import bootstrap
-from llmrec.evaluation.slices import slice_metric
+from llmrec.evaluation.slices import QuerySlice, slice_metric, slice_queries
 from llmrec.metrics import METRICS
 from llmrec.models.ranker import Ranker
 from llmrec.runtime import machine, versions
@@ -55,6 +55,8 @@ def evaluate(
     drawn = (queries.fold, queries.candidates) if rules.sampled and queries.candidates else None
     leaks = guard(split, allow=allow_leaks, candidates=drawn)
     histories, candidates = queries.fold.histories, queries.candidates
+    # A list out of few candidates says little of what a model recommends.
+    slices = slice_queries(queries.fold, split.train) if candidates is None else []
     tables: dict[str, pl.DataFrame] = {}
     results = []
     with bar(len(models) * len(histories), show=progress) as advance:
@@ -63,7 +65,7 @@ def evaluate(
                 model, histories, rules.k, exclude_seen=exclude_seen, candidates=candidates, advance=advance(name)
             )
             tables[name] = queries.metrics(timed.recs, k=rules.k)
-            results.append(_result(name, model, tables[name], timed, queries, rules, split.train))
+            results.append(_result(name, model, tables[name], timed, queries, rules, slices, split.train))
     seeds = group_seeds(models, results, tables, rules)
     context = _context(split, queries, fold, rules, exclude_seen, date)
     notes = [*_notes(models, split), *_weak_notes(queries, rules, split), *_leak_notes(leaks)]
@@ -113,12 +115,13 @@ def _result(
     timed: TimedRecommendations,
     queries: Queries,
     rules: EvaluationProtocol,
+    slices: list[QuerySlice],
     train: Dataset,
 ) -> Result:
     cost = model.metadata.get("cost", {})
     known = {key: cost.get(key) for key in ("train_seconds", "tokens_per_second", "peak_memory_gib", "device")}
     histories, fold = queries.fold.histories, queries.fold
-    whole = queries.candidates is None  # a list out of few candidates says little of what a model recommends
+    whole = queries.candidates is None
     return Result(
         model=name,
         kind=model.kind,
@@ -131,7 +134,7 @@ def _result(
             for column in dict.fromkeys((*rules.columns, *(f"{metric}@{rules.k}" for metric in METRICS)))
         },
         beyond=beyond_accuracy(timed.recs, histories, train, k=rules.k, level=rules.level) if whole else None,
-        slices=slice_metric(timed.recs, fold, train, rules) if whole else (),
+        slices=slice_metric(timed.recs, fold, slices, rules),
         cost=Cost(
             **known,
             dtype=model.dtype,

@@ -1,65 +1,86 @@
-"""Accuracy on slices of the queries: by length of history and by popularity of the answer."""
+"""Accuracy on slices of the queries: by length of history, and by what the answer is to it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Bools, Int64s
+from llmrec.arrays import Int64s
 from llmrec.data import Dataset, Fold
 from llmrec.data.columns import ITEM, USER
+from llmrec.evaluation.answer_groups import (
+    GAPS,
+    KNOWN,
+    TRANSITIONS,
+    gap_groups,
+    popularity_groups,
+    transition_groups,
+)
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.results import Slice
 from llmrec.evaluation.significance import bootstrap
 from llmrec.metrics import per_user
 
 LENGTHS = (0, 5, 10, 20, 50, 100)
-HISTORY, ANSWER = "history length", "answer"
-KNOWN = ("a well-known item", "a middling item", "a little-known item", "an item nobody met")
+HISTORY, ANSWER, GAP, TRANSITION = "history length", "answer", "gap before the answer", "transition"
 
 
-def slice_metric(recs: pl.DataFrame, fold: Fold, train: Dataset, rules: EvaluationProtocol) -> tuple[Slice, ...]:
-    """Judge one model's recommendations by the protocol's first metric on each slice of the queries.
+@dataclass(frozen=True, eq=False)
+class QuerySlice:
+    """The users of a slice with those of their answers that are in it."""
+
+    by: str
+    name: str
+    answers: pl.DataFrame
+    users: list[str]
+
+
+def slice_queries(fold: Fold, train: Dataset) -> list[QuerySlice]:
+    """Divide the queries of a fold in several ways. Empty slices are left out.
 
     History length: events in the query's history. Answer: by training targets, the most popular items that
-    hold the first third of all, those of the second third, those of the last, and items without any;
-    a user with answers in several groups is in each, with those answers alone. Empty slices are left out.
+    hold the first third of all, those of the second third, those of the last, and items without any.
+    Gap before the answer: time since the history's last event, where the log has times. Transition: whether a
+    training history has the answer right after the item that this history ends with. A user with answers in
+    several groups is in each, with those answers alone.
     """
     user_ids = np.array(fold.histories.user_ids, dtype=object)
-    parts = []
-    for name, mask in _by_length(fold.histories.lengths()):
-        parts.append((HISTORY, name, fold.answers, user_ids[mask].tolist()))
-    groups = _groups(train)[train.catalog.codes(fold.answers[ITEM])]
-    for number, name in enumerate(KNOWN):
-        answers = fold.answers.filter(pl.Series(groups == number))
-        parts.append((ANSWER, name, answers, answers[USER].unique(maintain_order=True).to_list()))
-    return tuple(_slice(by, name, recs, answers, users, rules) for by, name, answers, users in parts if len(users))
+    lengths = np.searchsorted(LENGTHS, fold.histories.lengths(), side="left")
+    names = ["none", *(f"{low + 1} to {high}" for low, high in pairwise(LENGTHS)), f"over {LENGTHS[-1]}"]
+    slices = [
+        QuerySlice(HISTORY, name, fold.answers, user_ids[lengths == number].tolist())
+        for number, name in enumerate(names)
+    ]
+    slices += _by_answer(ANSWER, KNOWN, popularity_groups(train)[train.catalog.codes(fold.answers[ITEM])], fold)
+    gaps = None if train.order_only else gap_groups(fold)
+    slices += [] if gaps is None else _by_answer(GAP, GAPS, gaps, fold)
+    slices += _by_answer(TRANSITION, TRANSITIONS, transition_groups(fold, train), fold)
+    return [one for one in slices if one.users]
 
 
-def _slice(
-    by: str, name: str, recs: pl.DataFrame, answers: pl.DataFrame, users: list[str], rules: EvaluationProtocol
-) -> Slice:
+def slice_metric(
+    recs: pl.DataFrame, fold: Fold, slices: Iterable[QuerySlice], rules: EvaluationProtocol
+) -> tuple[Slice, ...]:
+    """Judge one model's recommendations by the protocol's first metric on each slice of the fold's queries."""
+    hits = recs.join(fold.answers, on=[USER, ITEM], how="semi")  # all that a metric reads, a fraction of the rows
+    return tuple(_slice(one, hits, rules) for one in slices)
+
+
+def _slice(one: QuerySlice, hits: pl.DataFrame, rules: EvaluationProtocol) -> Slice:
     column = rules.columns[0]
-    values = per_user(recs, answers, users=users, k=rules.k)[column].to_numpy()
+    values = per_user(hits, one.answers, users=one.users, k=rules.k)[column].to_numpy()
     interval = bootstrap(values, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed)
-    return Slice(by=by, name=name, users=len(users), metric=column, interval=interval)
+    return Slice(by=one.by, name=one.name, users=len(one.users), metric=column, interval=interval)
 
 
-def _by_length(lengths: Int64s) -> list[tuple[str, Bools]]:
-    group = np.searchsorted(LENGTHS, lengths, side="left")
-    names = ["none", *(f"{low + 1} to {high}" for low, high in pairwise(LENGTHS))]
-    return [(name, group == number) for number, name in enumerate([*names, f"over {LENGTHS[-1]}"])]
-
-
-def _groups(train: Dataset) -> Int64s:
-    """Number the items 0 to 3 as ``KNOWN`` names them, [n_items + 1]; the last stands for an unknown item."""
-    counts = np.bincount(train.catalog.codes(train.positive_events[ITEM]), minlength=len(train.catalog))
-    order = np.argsort(-counts, kind="stable")
-    more_popular = np.cumsum(counts[order]) - counts[order]
-    group = np.empty(len(counts) + 1, dtype=np.int64)
-    group[order] = np.minimum(more_popular * 3 // max(int(counts.sum()), 1), 2)
-    group[:-1][counts == 0] = 3
-    group[-1] = 3
-    return group
+def _by_answer(by: str, names: Sequence[str], groups: Int64s, fold: Fold) -> list[QuerySlice]:
+    """Make a slice of each group; ``groups`` [n_answers] numbers the fold's answers as ``names`` names them."""
+    parts = [fold.answers.filter(pl.Series(groups == number)) for number in range(len(names))]
+    return [
+        QuerySlice(by, name, answers, answers[USER].unique(maintain_order=True).to_list())
+        for name, answers in zip(names, parts, strict=True)
+    ]

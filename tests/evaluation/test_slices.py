@@ -10,7 +10,9 @@ from llmrec import Recipe
 from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
 from llmrec.evaluation import EvaluationProtocol, Report, evaluate
-from llmrec.evaluation.slices import _groups, slice_metric
+from llmrec.evaluation.answer_groups import popularity_groups
+from llmrec.evaluation.report.tables import plain
+from llmrec.evaluation.slices import slice_metric, slice_queries
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender
 
@@ -37,20 +39,97 @@ def train() -> Dataset:
 
 
 def test_items_are_grouped_by_the_events_they_hold(train: Dataset) -> None:
-    assert _groups(train).tolist() == [0, 1, 2, 3, 3]
+    assert popularity_groups(train).tolist() == [0, 1, 2, 3, 3]
 
 
 def test_each_part_is_judged_by_its_own_answers(train: Dataset) -> None:
     histories = Histories.of({"x": ["a"] * 5, "y": ["b"] * 6, "z": []})
     answers = pl.DataFrame({"user_id": ["x", "y", "y", "z"], "item_id": ["a", "a", "d", "new"]})
     recs = pl.DataFrame({"user_id": ["x", "y"], "item_id": ["a", "d"], "rank": [1, 1]})
-    parts = {(part.by, part.name): part for part in slice_metric(recs, Fold(histories, answers), train, RULES)}
-    assert {key: (part.users, part.interval.mean) for key, part in parts.items()} == {
+    assert judged(recs, Fold(histories, answers), train) == {
         ("history length", "none"): (1, 0.0),
         ("history length", "1 to 5"): (1, 1.0),
         ("history length", "6 to 10"): (1, pytest.approx(1 / (1 + 1 / np.log2(3)))),
         ("answer", "a well-known item"): (2, 0.5),
         ("answer", "an item nobody met"): (2, 0.5),
+        ("transition", "not seen in training"): (2, pytest.approx((1 + 1 / (1 + 1 / np.log2(3))) / 2)),
+        ("transition", "no event before"): (1, 0.0),
+    }
+
+
+def judged(recs: pl.DataFrame, fold: Fold, train: Dataset) -> dict[tuple[str, str], tuple[int, float]]:
+    """Users and mean of each slice, by what divides the queries and its name."""
+    parts = slice_metric(recs, fold, slice_queries(fold, train), RULES)
+    return {(part.by, part.name): (part.users, part.interval.mean) for part in parts}
+
+
+def log_of(histories: dict[str, list[tuple[str, float]]]) -> Dataset:
+    """A log by user: items and times."""
+    rows = [(user, item, time) for user, events in histories.items() for item, time in events]
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    return Dataset.from_tables(table, time_format="seconds")
+
+
+def test_answers_are_told_apart_by_the_time_since_the_event_before() -> None:
+    start, lag = 1_700_000_000.0, {"0": 0, "1": 1, "2": 59, "3": 60, "4": 3599, "5": 3600, "6": 86399, "7": 86400}
+    data = log_of({user: [("a", start), ("b", start + 9), ("c", start + 9 + gap)] for user, gap in lag.items()})
+    split = Split.leave_last_out(data)
+    recs = pl.DataFrame({"user_id": ["1", "4", "7"], "item_id": ["c", "c", "c"], "rank": [1, 1, 1]})
+    result = judged(recs, split.test, split.train)
+    assert {name: value for (by, name), value in result.items() if by == "gap before the answer"} == {
+        "the same time": (1, 0.0),  # 0
+        "under a minute": (2, 0.5),  # 1 and 59
+        "under an hour": (2, 0.5),  # 60 and 3599
+        "under a day": (2, 0.0),  # 3600 and 86399
+        "a day or more": (1, 1.0),  # 86400
+    }
+
+
+def test_each_of_several_answers_has_its_own_gap() -> None:
+    data = log_of({"x": [("a", 1e9), ("b", 1e9), ("c", 1e9 + 7e3), ("d", 1e9 + 7e3), ("e", 1e9 + 9e5)]})
+    events = data.events
+    fold = Fold(Histories.from_events(events[:2]), events[3:].select("user_id", "item_id"), events=events[3:])
+    recs = pl.DataFrame({"user_id": ["x", "x"], "item_id": ["d", "e"], "rank": [2, 1]})
+    result = judged(recs, fold, data)
+    assert {name: value for (by, name), value in result.items() if by == "gap before the answer"} == {
+        "under a day": (1, pytest.approx(1 / np.log2(3))),
+        "a day or more": (1, 1.0),
+    }
+
+
+def test_a_gap_is_unknown_without_an_event_before_or_a_time() -> None:
+    data = log_of({"x": [("a", 1e9)], "y": [("a", 1e9), ("b", 1e9 + 1)], "z": [("a", 1e9), ("b", 1e9)]})
+    events = data.events.with_columns(pl.col("timestamp").cast(pl.Float64))
+    events = events.with_columns(
+        pl.when(pl.arange(pl.len()) == 1).then(np.nan).otherwise("timestamp").alias("timestamp")
+    )
+    rows = [0, 2, 4]  # the answers of x, y and z; x has no history, the last event of y's has no time
+    known = Histories.from_events(events[[1, 3]], users=["x", "y", "z"])
+    fold = Fold(known, events[rows].select("user_id", "item_id"), events=events[rows])
+    result = judged(pl.DataFrame({"user_id": ["x"], "item_id": ["a"], "rank": [1]}), fold, data)
+    gaps = {name: value for (by, name), value in result.items() if by == "gap before the answer"}
+    assert gaps == {"the same time": (1, 0.0), "unknown": (2, 0.5)}
+
+
+def test_an_order_is_no_time() -> None:
+    events = {"user_id": list("xxxyyy"), "item_id": list("abcbca")}
+    split = Split.leave_last_out(Dataset.from_tables(events))
+    assert split.train.order_only
+    recs = pl.DataFrame({"user_id": ["x"], "item_id": ["c"], "rank": [1]})
+    assert {by for by, _ in judged(recs, split.test, split.train)} == {"history length", "answer", "transition"}
+
+
+def test_answers_are_told_apart_by_whether_training_has_the_transition() -> None:
+    seen = log_of({"1": [("a", 1), ("b", 2), ("c", 3)], "2": [("d", 4), ("a", 5)], "3": [("c", 6), ("e", 7)]})
+    # Next to each other in training: ab, bc, da, ce. Not: ac (one between), ad (across two users), ba (turned).
+    histories = Histories.of({"p": ["e", "a"], "q": ["a"], "r": ["a"], "s": ["b"], "t": [], "u": ["zz"]})
+    answers = pl.DataFrame({"user_id": list("ppqrstu"), "item_id": list("bcdcabb")})
+    recs = pl.DataFrame({"user_id": list("pqsu"), "item_id": list("bdcb"), "rank": [1, 1, 1, 1]})
+    result = judged(recs, Fold(histories, answers), seen)
+    assert {name: value for (by, name), value in result.items() if by == "transition"} == {
+        "seen in training": (1, 1.0),  # p: b
+        "not seen in training": (5, pytest.approx(2 / 5)),  # p: c, q: d (a hit), r: c, s: a, u: b (a hit)
+        "no event before": (1, 0.0),  # t
     }
 
 
@@ -58,11 +137,17 @@ def test_parts_add_up_to_the_whole() -> None:
     split = Split.leave_last_out(toy_films())
     report = evaluate({"popularity": PopularityRecommender().fit(split.train)}, split)
     (result,) = report.results
-    for by in ("history length", "answer"):
+    for by in ("history length", "answer", "gap before the answer", "transition"):
         parts = [part for part in result.slices if part.by == by]
         assert sum(part.users for part in parts) == result.users
         total = sum(part.users * part.interval.mean for part in parts)
         assert total / result.users == pytest.approx(result.metrics["ndcg@10"].mean)
+    drawn = plain(report.__rich__())
+    page = report.to_html()
+    for part in result.slices:
+        assert f"{part.by}: {part.name}" in drawn
+        assert f"{part.by}: {part.name}" in page
+    assert Report.from_dict(report.to_dict()).results[0].slices == result.slices
 
 
 def test_runs_of_one_recipe_with_several_seeds_are_one_row() -> None:

@@ -37,6 +37,8 @@ REPEATED = 0.05
 SAME_TITLE = 0.2
 # Above this share of answers that are also trained on. A few are: a product may be on an invoice twice.
 TRAINED_ON = 0.05
+# Up to this share of answers with the time of the event before, their order makes no difference to a result.
+TIED = 0.01
 # What a strategy promises to keep out of train may not be there at all.
 NEVER = 0.0
 # Fewer candidate lists than this say nothing about how they were made.
@@ -144,13 +146,14 @@ def tied_timestamps(split: Split) -> Finding | None:
     if split.train.order_only or split.test_answers.is_empty():
         return None
     times = split.test_answers.group_by(USER).agg(pl.col(TIME).min().alias("answer"))
-    share = _share(_last_events(split.test).join(times, on=USER), pl.col(TIME) == pl.col("answer"))
+    queries = _last_events(split.test).join(times, on=USER)
+    share = _share(queries, pl.col(TIME) == pl.col("answer"))
     return _finding(
         "tied-timestamps",
-        share,
+        share if share > TIED else 0.0,
         bound=1.0,
-        message=f"{share:.1%} of answers have the time of the event before them, so their order is the log's row "
-        "order; consider a per-session split",
+        message=f"{round(share * queries.height):,} of {queries.height:,} answers ({share:.1%}) have the time of "
+        "the event before them, so the order of the two is the log's row order; consider a per-session split",
     )
 
 

@@ -126,7 +126,7 @@ class Report(ReportData):
             replace_file(path / name, text)
 
     def __rich__(self) -> Group:
-        """Draw the result tables in a terminal: accuracy, cost, beyond accuracy, seeds."""
+        """Draw the result tables in a terminal: accuracy, cost, slices, beyond accuracy, seeds."""
         more = tables.more(self.results, self.seeds, self.context.protocol.columns)
         return Group(*self._short().renderables, *more)
 

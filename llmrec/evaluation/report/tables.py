@@ -89,9 +89,20 @@ def beyond_cells(result: Result) -> list[str]:
     return [f"{beyond.coverage:.1%}", novelty, diversity, popularity, calibration]
 
 
+def slice_table(results: tuple[Result, ...]) -> Table:
+    """Lay out the first metric's mean on each slice of the queries, a column for each model."""
+    means = [{(part.by, part.name): f"{part.interval.mean:.3f}" for part in result.slices} for result in results]
+    first = results[0].slices
+    rows = [
+        [f"{part.by}: {part.name}", *(of.get((part.by, part.name), "–") for of in means), f"{part.users:,}"]
+        for part in first
+    ]
+    return _table([metric_name(first[0].metric), *(result.model for result in results), "users"], rows)
+
+
 def more(results: tuple[Result, ...], seeds: tuple[Seeds, ...], columns: list[str]) -> list[Table]:
-    """Lay out what comes after accuracy and cost: beyond accuracy, and seeds where there are any."""
-    tables = []
+    """Lay out what comes after accuracy and cost: slices, beyond accuracy, and seeds where there are any."""
+    tables = [slice_table(results)] if results[0].slices else []
     if any(result.beyond for result in results):
         tables.append(_table(["model", *BEYOND], [[result.model, *beyond_cells(result)] for result in results]))
     if seeds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,18 @@ def test_tied_times() -> None:
     split = Split.leave_last_out(data.with_events(data.events.with_columns(pl.col("timestamp") // 600 * 600)))
     assert (only(split).name, only(split).severity) == ("tied-timestamps", "warning")
     assert only(split).share > 0.5
+    assert re.match(r"\d\d of 60 answers \(\d\d\.\d%\) have the time", only(split).message)
+
+
+def test_few_ties_are_not_worth_a_line() -> None:
+    data = shop(200)
+    last, before = 200 * 8 - 1, 200 * 8 - 2
+    times = data.events["timestamp"].to_list()
+    tied = data.with_events(data.events.with_columns(timestamp=pl.Series([*times[:last], times[before]])))
+    assert check(Split.leave_last_out(tied)) == []  # 1 of 200 answers
+    times[7 * 8 + 7], times[9 * 8 + 7] = times[7 * 8 + 6], times[9 * 8 + 6]
+    tied = data.with_events(data.events.with_columns(timestamp=pl.Series([*times[:last], times[before]])))
+    assert only(Split.leave_last_out(tied)).message.startswith("3 of 200 answers (1.5%)")
 
 
 def test_answers_that_are_trained_on() -> None:
