@@ -95,20 +95,22 @@ def prepare(
     catalog comes from the folder or from the log itself.
     """
     from llmrec.data import Dataset
+    from llmrec.data.cleaning.table import steps_unlogged
 
     given = given_options(options)
     reading = reading_options(given)
     cleaning = _cleaning(**{name: value for name, value in given.items() if name not in reading})
     columns = _pairs("--column", column or [])
-    if sql is None:
-        data = Dataset.from_files(events, items=items, columns=columns, **reading, **cleaning)
-    elif of_files := [name for name in reading if name != "explode"]:
-        option = of_files[0].replace("_", "-")
-        raise DataError(f"--{option} is for files; name a query's columns in the query")
-    else:
-        data = Dataset.from_sql(
-            events, connection=sql, items=items, name=out.name, columns=columns, **reading, **cleaning
-        )
+    with steps_unlogged():
+        if sql is None:
+            data = Dataset.from_files(events, items=items, columns=columns, **reading, **cleaning)
+        elif of_files := [name for name in reading if name != "explode"]:
+            option = of_files[0].replace("_", "-")
+            raise DataError(f"--{option} is for files; name a query's columns in the query")
+        else:
+            data = Dataset.from_sql(
+                events, connection=sql, items=items, name=out.name, columns=columns, **reading, **cleaning
+            )
     data.save(out)
     for step in data.steps:
         if step.removed:

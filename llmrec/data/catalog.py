@@ -27,9 +27,8 @@ class Catalog:
     table: pl.DataFrame
 
     def __post_init__(self) -> None:
-        if self.table[ITEM].dtype != pl.String:
-            column = id_column(self.table[ITEM], ITEM, label="items")
-            object.__setattr__(self, "table", self.table.with_columns(column))
+        column = id_column(self.table[ITEM], ITEM, label="items")
+        object.__setattr__(self, "table", self.table.with_columns(column))
         if self.table[ITEM].n_unique() != self.table.height:
             item = self.table.filter(pl.col(ITEM).is_duplicated())[ITEM][0]
             raise DataError(f"items: item_id '{item}' has several rows; keep one row per item")

@@ -16,7 +16,7 @@ from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning.conditions import Condition
 from llmrec.data.cleaning.pipeline import CleaningOptions, check_options, clean
 from llmrec.data.cleaning.positives import ALL_BY_DEFAULT, DEFAULT, PositiveTargets, positives_of, settle_positives
-from llmrec.data.cleaning.table import Step, Table
+from llmrec.data.cleaning.table import RawLog, Step, Table
 from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.fingerprint import hash_tables
 from llmrec.data.histories import Histories
@@ -101,9 +101,9 @@ class Dataset:
         explode = reading.get("explode", "")
         files = read.find_files(path)
         catalog = Path(items) if items is not None else files.items
-        texts = None if catalog is None else Table(read.read_items(catalog, **reading), catalog.name)
+        texts = None if catalog is None else read.read_items(catalog, **reading)
 
-        def read_log() -> pl.DataFrame:
+        def read_log() -> RawLog:
             return read.read_raw_events(*files.events, columns=columns, **reading)
 
         return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
@@ -127,7 +127,13 @@ class Dataset:
         check_options(options)
         texts = None if items is None else Table(to_polars(items, label="items"), "items")
         return cls._cleaned(
-            lambda: to_polars(events, label="events"), "events", texts, name, columns, options, explode
+            lambda: RawLog(to_polars(events, label="events"), "events"),
+            "events",
+            texts,
+            name,
+            columns,
+            options,
+            explode,
         )
 
     @classmethod
@@ -146,7 +152,13 @@ class Dataset:
         check_options(options)
         texts = None if items is None else Table(read_query(items, connection), "items")
         return cls._cleaned(
-            lambda: read_query(events, connection), "events", texts, name, columns, options, explode
+            lambda: RawLog(read_query(events, connection), "events"),
+            "events",
+            texts,
+            name,
+            columns,
+            options,
+            explode,
         )
 
     @classmethod
@@ -157,7 +169,9 @@ class Dataset:
         """
         source, folder = builtin(name), unpack_wheel(name)
         items, options = Table(source.read_items(folder), name), CleaningOptions(positive=positive)
-        return cls._cleaned(lambda: source.read_events(folder), source.events, items, name, NONE, options)
+        return cls._cleaned(
+            lambda: RawLog(source.read_events(folder), name), source.events, items, name, NONE, options
+        )
 
     @classmethod
     def load(cls, source: str | Path) -> Dataset:
@@ -258,7 +272,7 @@ class Dataset:
     @classmethod
     def _cleaned(
         cls,
-        read_log: Callable[[], pl.DataFrame],
+        read_log: Callable[[], RawLog],
         label: str,
         items: Table | None,
         name: str,
@@ -268,28 +282,15 @@ class Dataset:
     ) -> Dataset:
         """Name the columns and clean. ``read_log`` returns the raw log, held nowhere here: see ``clean``."""
         tables = {} if items is None else {items.label: items.frame.columns}
-        listed: list[Step] = []
 
-        def read_events() -> pl.DataFrame:
-            raw = read_log()
-            check_columns(columns, {label: raw.columns} | tables)
-            n_rows = raw.height
-            raw = explode_items(raw, label=label, columns=columns, explode=explode)
-            if raw.height != n_rows:
-                listed.append(
-                    Step("lists of items", "events", raw.height, 0, f"{n_rows:,} rows are {raw.height:,} events")
-                )
-            return name_events(raw, label=label, columns=columns)
+        def read_events() -> RawLog:
+            raw = replace(read_log(), label=label)
+            check_columns(columns, {label: raw.frame.columns} | tables)
+            raw = explode_items(raw, columns=columns, explode=explode)
+            return raw.with_frame(name_events(raw.frame, label=label, columns=columns))
 
         if items is not None:
             items = items.with_frame(name_items(items.frame, label=items.label, columns=columns))
         cleaned = clean(read_events, items, label=label, **options)
-        return cls(
-            cleaned.events,
-            Catalog(cleaned.items),
-            name,
-            (*listed, *cleaned.steps),
-            order_only=cleaned.order_only,
-            positive=cleaned.positive,
-            _encoded=cleaned.ids,
-        )
+        decided = cleaned.order_only, cleaned.positive
+        return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, *decided, cleaned.ids)

@@ -17,16 +17,21 @@ _MISSING = np.uint32(2**32 - 1)
 _BUCKETS_LOG2 = 2
 # Rows encoded at once: what is computed for them stays small, whatever the log.
 _BLOCK_ROWS = 1 << 20
+_SHOWN = 40
 # The multiplier of splitmix64: odd, with well-mixed bits.
 _SPREAD = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedIds:
-    """Ids as codes (UInt32, null where an id is missing) into ``names``, which are sorted and distinct."""
+    """Ids as codes (UInt32, null where an id is missing) into ``names``, which are sorted and distinct.
+
+    ``note`` counts the ids that had blanks around them, "" where none had.
+    """
 
     codes: pl.Series
     names: pl.Series
+    note: str = ""
 
     def text(self) -> pl.Series:
         """Write the ids as text again."""
@@ -137,14 +142,15 @@ def encode_ids(column: pl.Series, *, label: str) -> EncodedIds:
 
 
 def _sorted(codes: UInt32s, names: pl.Series, *, label: str) -> EncodedIds:
-    """Return the codes of distinct ``names`` as codes of those that occur, sorted; a blank one is missing."""
+    """Return codes of the names that occur, sorted, distinct and without blanks around; a blank one is missing."""
+    codes, names, note = _without_blanks(codes, names)
     used = np.zeros(len(names), dtype=bool)
     used[codes] = True
     broken = names.filter(used & names.str.contains("\n", literal=True).to_numpy())
     if broken.len():
-        value = broken[0][:40]
+        value = broken[0][:_SHOWN]
         raise DataError(f"{label}: {names.name} {value!r} spans lines; look for a quote that is never closed")
-    present = used & (names.str.strip_chars() != "").to_numpy()
+    present = used & (names != "").to_numpy()
     order = names.arg_sort().to_numpy()
     order = order[present[order]]
     new = np.full(len(names), _MISSING, dtype=np.uint32)
@@ -153,7 +159,22 @@ def _sorted(codes: UInt32s, names: pl.Series, *, label: str) -> EncodedIds:
     if not present[used].all():
         known = pl.when(sorted_codes != _MISSING).then(sorted_codes)
         sorted_codes = pl.select(known).to_series().alias(names.name)
-    return EncodedIds(sorted_codes, names.gather(order))
+    return EncodedIds(sorted_codes, names.gather(order), note)
+
+
+def _without_blanks(codes: UInt32s, names: pl.Series) -> tuple[UInt32s, pl.Series, str]:
+    """Take the blanks around names off: "a " and "a" are one id. The note counts the rows that had some."""
+    plain = names.str.strip_chars()
+    changed = plain != names
+    if not changed.any():
+        return codes, names, ""
+    distinct = plain.unique().sort()
+    rows = (changed & (plain != "")).to_numpy()[codes]
+    note = ""
+    if rows.any():
+        first = names[int(codes[rows.argmax()])]
+        note = f"taken off {int(rows.sum()):,} of {len(codes):,}, such as {first[:_SHOWN]!r}"
+    return distinct.search_sorted(plain).to_numpy().astype(np.uint32)[codes], distinct, note
 
 
 def encode_used(codes: pl.Series, names: pl.Series) -> EncodedIds:

@@ -1,7 +1,8 @@
 """One rule for ids given in Python, wherever they are given.
 
-Text stands as it is. Whole numbers, also numpy's, are written in decimal digits, and so are floats that are whole,
-as pandas makes them of a column with gaps: 7 and 7.0 are "7". True, 1.5, None, NaN and all else is no id.
+Text stands as it is, but for blanks around it: "a " is "a". Whole numbers, also numpy's, are written in decimal
+digits, and so are floats that are whole, as pandas makes them of a column with gaps: 7 and 7.0 are "7". True, 1.5,
+None, NaN and all else is no id.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LONGEST_SHOWN = 60
 def id_of(value: object, *, label: str = "id") -> str:
     """Return an id as text. Raises DataError, whose message begins with ``label``, for what is no id."""
     if isinstance(value, str):
-        return str.__str__(value)
+        return str.__str__(value).strip()
     if isinstance(value, bool | np.bool_):
         raise _no_id(value, label, "true and false name nobody")
     try:
@@ -50,7 +51,7 @@ def ids_of(values: object, *, label: str = "ids") -> list[str]:
         kind = type(values).__name__
         raise DataError(f"{label}: a list of ids is meant, not a {kind}; write ['1', '7']") from None
     if set(map(type, listed)) <= {str, int}:
-        return list(map(str, listed))
+        return [text.strip() for text in map(str, listed)]
     return [id_of(value, label=label) for value in listed]
 
 
@@ -59,7 +60,7 @@ def id_column(values: object, name: str, *, label: str = "ids") -> pl.Series:
     if isinstance(values, pl.Series):
         kind = values.dtype
         if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
-            return values.cast(pl.String).alias(name)
+            return values.cast(pl.String).str.strip_chars().alias(name)
         if kind.is_integer() and not values.has_nulls():
             return values.cast(pl.String).alias(name)
     try:

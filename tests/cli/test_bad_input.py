@@ -168,7 +168,7 @@ def test_bad_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--help" in refused(capsys, ["recomend"])
     assert "--help" in refused(capsys, ["fit", "gru"])
     assert "--help" in refused(capsys, ["recommend", "run", "-k", "ten"])
-    assert "no built-in data set 'ml-1m'" in refused(capsys, ["data", "fetch", "ml-1m", "--out", "x"])
+    assert "no built-in data set 'ml-7m'" in refused(capsys, ["data", "fetch", "ml-7m", "--out", "x"])
     assert "--help" in refused(capsys, ["--no-such-option"])
     assert "history.encoding: " in refused(capsys, ["quickstart", "--encoding", "audio"])
 

@@ -23,9 +23,12 @@ def test_codes_stand_for_sorted_names(log2: int, ids: list[str | None]) -> None:
         patch.setattr(id_codes, "_BUCKETS_LOG2", log2)  # in a full table most hashes have to look further
         patch.setattr(id_codes, "_BLOCK_ROWS", 7)
         encoded = encode_ids(pl.Series("user_id", ids, dtype=pl.String), label="log")
-    expected = [None if not (name or "").strip() else name for name in ids]
+    expected = [(name or "").strip() or None for name in ids]
     assert encoded.names.to_list() == sorted({name for name in expected if name is not None})
     assert encoded.names.gather(encoded.codes).to_list() == expected
+    count = sum(name is not None and name.strip() not in ("", name) for name in ids)
+    assert encoded.note.startswith(f"taken off {count} of {len(ids)}, such as '" if count else "")
+    assert bool(encoded.note) == bool(count)
 
 
 def test_two_texts_of_one_hash_have_two_codes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,20 +10,18 @@ import polars as pl
 
 from llmrec.data.cleaning.column_types import settle_types, types_of
 from llmrec.data.cleaning.log_times import log_times
-from llmrec.data.cleaning.table import EventTable
+from llmrec.data.cleaning.table import EventTable, RawLog
 from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.id_codes import encode_ids, time_order
 from llmrec.data.readers.frames import flat
 from llmrec.errors import DataError
 
-log = logging.getLogger(__name__)
-
 _ROW = "\x1frow"  # no column of a log has this name
 
 
 def code_events(
-    read: Callable[[], pl.DataFrame],
+    read: Callable[[], RawLog],
     label: str,
     *,
     drop_bad_times: bool = False,
@@ -40,7 +38,9 @@ def code_events(
     stay text; those of the others whose cells are all numbers, or true and false, become such columns. For
     ``time_format`` and ``order_by_rows`` see ``log_times``, for ``blank_bad_numbers`` see ``require_numbers``.
     """
-    raw = flat(read(), label=label, ids=(USER, ITEM))
+    loaded = read()
+    raw, steps = flat(loaded.frame, label=label, ids=(USER, ITEM)), loaded.steps
+    del loaded
     users, items = (encode_ids(raw.drop_in_place(column), label=label) for column in (USER, ITEM))
     times, used = log_times(raw, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows)
     plain = [raw[name] for name in raw.columns if name not in used]
@@ -49,8 +49,9 @@ def code_events(
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
     if not drop_bad_times:
         _check_times(raw, present & times.micros.is_null(), label)
-    events = EventTable(frame, label, users=users.names, items=items.names, order_only=times.order_only)
-    notes = {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
+    events = EventTable(frame, label, steps, users=users.names, items=items.names, order_only=times.order_only)
+    notes = {f"{ids.codes.name}: blanks around ids": ids.note for ids in (users, items)}
+    notes |= {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
     events = _recorded(events, notes, blanked)
     micros = times.micros
     del raw, plain, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
@@ -64,11 +65,10 @@ def code_events(
 
 
 def _recorded(events: EventTable, notes: dict[str, str], blanked: dict[str, str]) -> EventTable:
-    levels = {"timestamp": logging.INFO} | dict.fromkeys(blanked, logging.WARNING)
     for name, note in (notes | blanked).items():
         if note:
-            events = events.record(name, note=note)
-            log.log(levels.get(name, logging.DEBUG), "%s: %s: %s", events.label, name, note)
+            level = logging.WARNING if name in blanked else logging.INFO
+            events = events.record(name, note=note, level=level)
     return events
 
 

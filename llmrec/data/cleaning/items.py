@@ -41,6 +41,7 @@ def one_row_per_item(
     text = ids.text() if keep_missing_words else without_missing_words(ids)
     frame = frame.with_columns(text.alias(ITEM), frame[TITLE].cast(pl.String))
     items = settle_columns(items.with_frame(frame.select(ITEM, TITLE, pl.exclude(ITEM, TITLE))))
+    items = items.record(f"{ITEM}: blanks around ids", note=ids.note) if ids.note else items
     items = items.filter(items.frame[ITEM].is_not_null(), "missing item id")
     first = items.frame.select(pl.struct(pl.all()).is_first_distinct()).to_series()
     items = items.filter(first, "exact duplicate")
@@ -76,8 +77,7 @@ def settle_columns(items: Table) -> Table:
     items = items.record("item columns read as", note=described) if described else items
     for name, note in notes.items():
         if note:
-            log.warning("%s: %s: %s", items.label, name, note)
-            items = items.record(name, note=note)
+            items = items.record(name, note=note, level=logging.WARNING)
     return items
 
 
@@ -107,7 +107,6 @@ def _decode_column(items: Table, column: pl.Series) -> Table:
     first = changed[0]
     where = "titles" if column.name == TITLE else f"column {column.name}"
     note = f"{len(changed):,} of {items.frame.height:,}, e.g. {_short(written[first])} is {_short(decoded[first])}"
-    log.info("%s: HTML entities decoded in %s: %s", items.label, where, note)
     texts = column.clone().scatter(marked, decoded)
     return items.record(f"HTML entities decoded in {where}", note=note).with_frame(
         items.frame.with_columns(texts.alias(column.name))

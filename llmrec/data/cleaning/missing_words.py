@@ -11,8 +11,6 @@ from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import ITEM, SESSION, USER
 from llmrec.data.id_codes import EncodedIds
 
-log = logging.getLogger(__name__)
-
 # Case and surrounding spaces do not matter.
 MISSING_WORDS = (
     *("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "(null)", "<null>", "nil", "none"),
@@ -86,8 +84,7 @@ def warn_of_outsized(events: EventTable) -> EventTable:
             f"{column} {names[code]!r} has {counts[code]:,} of {events.frame.height:,} events ({share:.0%}); "
             f"if it stands for many, drop it: --drop-where \"{column} = '{names[code]}'\""
         )
-        log.warning("%s: %s", events.label, note)
-        events = events.record("outsized id", note=note)
+        events = events.record("outsized id", note=note, level=logging.WARNING)
     return events
 
 

@@ -26,7 +26,7 @@ from llmrec.data.cleaning.items import (
 from llmrec.data.cleaning.missing_words import drop_missing_words, warn_of_outsized
 from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.positives import DEFAULT, PositiveTargets, settle_positives
-from llmrec.data.cleaning.table import EventTable, Step, Table
+from llmrec.data.cleaning.table import EventTable, RawLog, Step, Table
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.id_codes import EncodedIds, encode_used
 from llmrec.errors import DataError
@@ -121,7 +121,7 @@ class Cleaned:
 
 
 def clean(
-    read_events: Callable[[], pl.DataFrame],
+    read_events: Callable[[], RawLog],
     items: Table | None,
     *,
     label: str = "events",
@@ -133,8 +133,9 @@ def clean(
     call them. Without ``items`` the catalog is taken from the log. Events come out sorted by user, then time, ties
     in the log's order; ``timestamp`` is Unix seconds, Int64, or Float64 where the log has parts of seconds, exact
     to the microsecond, or 0, 1, 2, ... per user in a log without times.
-    Always removed: events without ids, exact duplicates (where there are times), items that no event names. Every
-    removal is a ``Step`` and is logged. Raises DataError with the option that would let the data pass.
+    Always removed: events without ids, exact duplicates (where there are times), items that no event names.
+    Blanks around ids are taken off. Every step is a ``Step`` and is logged. Raises DataError with the option that
+    would let the data pass.
     """
     chosen: CleaningOptions = {**OFF, **options}
     filters = FilterOptions.of(chosen)
@@ -179,7 +180,6 @@ def _with_positives(
     marked, positive = settle_positives(text, rule, label=events.label)
     if str(positive):
         events = events.record("positive targets", note=str(positive))
-        log.info("%s: positive targets: %s", events.label, positive)
     return events, marked, positive
 
 

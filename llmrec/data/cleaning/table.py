@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
@@ -11,11 +13,23 @@ import polars as pl
 log = logging.getLogger(__name__)
 
 
+@contextmanager
+def steps_unlogged() -> Iterator[None]:
+    """Log no step: for a caller that prints all of them."""
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 @dataclass(frozen=True)
 class Step:
-    """One cleaning step: how many rows of which table it saw and removed, and why.
+    """One cleaning step: how many rows of which table it saw, removed and added, and why.
 
-    ``note`` says what else is worth knowing, such as the mean that a column was scaled by.
+    The next step of the table sees ``rows_in - removed + added`` rows. ``note`` says what else is worth knowing,
+    such as the mean that a column was scaled by.
     """
 
     name: str
@@ -23,6 +37,7 @@ class Step:
     rows_in: int
     removed: int
     note: str = ""
+    added: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,24 +51,34 @@ class Table:
     steps: tuple[Step, ...] = ()
 
     def filter(self, mask: pl.Series, why: str, *, note: str = "") -> Self:
-        """Keep the rows that ``mask`` marks; the record says how many went, and the log, if any did."""
+        """Keep the rows that ``mask`` marks; the record says how many went."""
         removed = self.frame.height - int(mask.sum())
         recorded = self.record(why, removed=removed, note=note)
-        if not removed:
-            return recorded
-        level = logging.WARNING if self.content == "events" else logging.INFO
-        shown = f"{why} ({note})" if note else why
-        log.log(level, "%s: removed %d of %d rows: %s", self.content, removed, self.frame.height, shown)
-        return recorded.with_frame(self.frame.filter(mask))
+        return recorded.with_frame(self.frame.filter(mask)) if removed else recorded
 
-    def record(self, name: str, *, removed: int = 0, note: str = "") -> Self:
-        """Write down a step that sees these rows."""
-        step = Step(name, self.content, self.frame.height, removed, note)
+    def record(
+        self, name: str, *, removed: int = 0, added: int = 0, note: str = "", level: int = logging.INFO
+    ) -> Self:
+        """Write down a step that sees these rows, and log it at ``level``; removed events are a warning."""
+        step = Step(name, self.content, self.frame.height, removed, note, added)
+        if removed:
+            shown = f"{name} ({note})" if note else name
+            level = logging.WARNING if self.content == "events" else logging.INFO
+            log.log(level, "%s: removed %d of %d rows: %s", self.content, removed, step.rows_in, shown)
+        elif note:
+            log.log(level, "%s: %s: %s", self.label, name, note)
         return replace(self, steps=(*self.steps, step))
 
     def with_frame(self, frame: pl.DataFrame) -> Self:
         """Return the same table with other rows or columns."""
         return replace(self, frame=frame)
+
+
+@dataclass(frozen=True, eq=False)
+class RawLog(Table):
+    """Events as a log has them."""
+
+    content = "events"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

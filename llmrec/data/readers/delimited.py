@@ -67,8 +67,7 @@ def read_delimited(
         )
     if layout.commented:
         _refuse_comments(path, table)
-    table = _named(path, table, layout)
-    return _without_headers(path, table) if layout.header else table
+    return _named(path, table, layout)
 
 
 def read_atomic(path: Path) -> pl.DataFrame:
@@ -113,17 +112,6 @@ def _refuse_comments(path: Path, table: pl.DataFrame) -> None:
             f"{path.name}: data row {row + 1} begins with # like the comments before the first row: "
             f"{first[row]!r}; take out the comments"
         )
-
-
-def _without_headers(path: Path, table: pl.DataFrame) -> pl.DataFrame:
-    """Leave out rows that repeat the names of the columns, as where files were put one after the other."""
-    marks = pl.repeat(True, table.height, eager=True)
-    for name in table.columns:
-        marks &= (table[name] == name).fill_null(False)
-        if not marks.any():
-            return table
-    log.warning("%s: %d rows repeat the header and are left out", path.name, int(marks.sum()))
-    return table.filter(~marks)
 
 
 def _named(path: Path, table: pl.DataFrame, layout: Layout) -> pl.DataFrame:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import logging
 import re
 from collections.abc import Sequence
 
 import polars as pl
 
+from llmrec.data.cleaning.table import RawLog
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.readers.column_names import EVENTS, NONE, Columns, event_columns
+from llmrec.data.readers.list_cells import list_cells
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -26,10 +26,9 @@ _ITEM_LIST = re.compile(
 _CODES = r"^[A-Za-z]{0,4}[-_]?\d+(?:-[01])?(?:\s+[A-Za-z]{0,4}[-_]?\d+(?:-[01])?)+$"
 _LABELED = r"^(.+)-([01])$"
 _BASKETS = ("items", "products", "basket", "cart", "order_items", "line_items")
-_SEPARATORS = ("|", ";", ",")
 _SHOWN = 60
 # No column of a log has these names.
-_JOINED, _LONGEST = "\x1fjoined", "\x1flongest"
+_USER, _JOINED, _LENGTH, _LONGEST = "\x1fuser", "\x1fjoined", "\x1flength", "\x1flongest"
 
 
 def list_columns(names: Sequence[str], *, columns: Columns = NONE, explode: str = "") -> list[str]:
@@ -40,81 +39,95 @@ def list_columns(names: Sequence[str], *, columns: Columns = NONE, explode: str 
     return [*lists, *baskets, *([explode] if explode in names else [])]
 
 
-def explode_items(raw: pl.DataFrame, *, label: str, columns: Columns = NONE, explode: str = "") -> pl.DataFrame:
-    """Return a log with one item a row, in the order of the lists.
+def explode_items(table: RawLog, *, columns: Columns = NONE, explode: str = "") -> RawLog:
+    """Return a log with one item a row, in the order of the lists; steps say what that removed and added.
 
     ``explode`` names the column of the lists, "none" leaves them. A column of ids that holds lists is exploded
     unasked; text that looks like lists is refused. Lists of equal lengths beside it belong to its items. Where
     lists are histories by their name, the time of a row is not that of its events: their order is taken. Raises
     DataError for ids that are bytes or objects.
     """
+    raw, label = table.frame, table.label
     named = event_columns(raw.columns, tuple(EVENTS), columns)
     item, user = named.get(ITEM), named.get(USER)
     _refuse_objects(raw, [named[ours] for ours in (USER, ITEM) if ours in named and named[ours] != explode], label)
     if explode == AS_TEXT:
-        return raw
+        return table
     if not explode:
         explode = _column_of_lists(raw, item, label)
         if not explode:
             _refuse_lists(raw, user, label)
-            return raw
+            return table
     if explode not in raw.columns:
         raise DataError(f"--explode {explode}: {label} has no such column; it has {', '.join(raw.columns)}")
-    raw = raw.with_columns(_lists(raw[explode], label))
+    table = table.with_frame(raw.with_columns(list_cells(raw[explode], label)))
     time = named.get(TIME) if named.get(TIME) != explode else None
-    baskets = _holds_baskets(raw[explode])
+    baskets = _holds_baskets(table.frame[explode])
     if baskets:
-        raw, time = _one_basket_a_row(raw, explode, user=user, label=label), TIME
-    timed = time is not None and isinstance(raw[time].dtype, pl.List)
+        table, time = _one_basket_a_row(table, explode, user=user), TIME
+    timed = time is not None and isinstance(table.frame[time].dtype, pl.List)
     history = bool(_HISTORY.search(explode)) and not timed and not baskets
-    table = raw
     if item is not None and item != explode and history:
-        last = pl.concat_list(explode, pl.col(item).cast(pl.String))
-        table = table.with_columns(pl.when(pl.col(item).is_null()).then(explode).otherwise(last).alias(explode))
+        table = table.with_frame(_with_last(table.frame, explode, item))
         log.info("%s: %s is read as the event after each list of %s", label, item, explode)
+    filled = (table.frame[explode].list.len() > 0).fill_null(False)
+    if not filled.any():
+        raise DataError(f"{label}: column '{explode}' holds no list with an item; name another with --explode")
+    table = table.filter(filled, f"no item in its list of column {explode}")
     if history:
-        table = _longest(table, user, explode, label)
-        table = table.drop(time) if time is not None else table
+        table = _longest(table, user, explode)
+        table = table.with_frame(table.frame.drop(time)) if time is not None else table
     order = "in the order of each list" if history or time is None else "those of a list at the time of its row"
-    rows = _one_a_row(table, explode, label=label, item=item, order="each at its time" if timed else order)
-    _refuse_lists(rows, user, label)
-    return rows
+    table = _one_a_row(table, explode, item=item, order="each at its time" if timed else order)
+    _refuse_lists(table.frame, user, label)
+    return table
+
+
+def _with_last(raw: pl.DataFrame, explode: str, item: str) -> pl.DataFrame:
+    """Append the item of each row to its list."""
+    last = pl.concat_list(explode, pl.col(item).cast(pl.String))
+    return raw.with_columns(pl.when(pl.col(item).is_null()).then(explode).otherwise(last).alias(explode))
+
+
+def _expanded(table: RawLog, frame: pl.DataFrame, name: str, note: str) -> RawLog:
+    """Record that ``frame`` has more rows, or fewer, as each of its lists is one."""
+    more = frame.height - table.frame.height
+    return table.record(name, added=more, note=note).with_frame(frame)
 
 
 def _holds_baskets(column: pl.Series) -> bool:
     return isinstance(column.dtype, pl.List) and isinstance(column.dtype.inner, pl.List)
 
 
-def _one_basket_a_row(raw: pl.DataFrame, explode: str, *, user: str | None, label: str) -> pl.DataFrame:
+def _one_basket_a_row(table: RawLog, explode: str, *, user: str | None) -> RawLog:
     """Return a row for each list within a list, numbered in their order, as baskets.
 
     Raises DataError where other columns may say when they were bought.
     """
+    raw = table.frame
     others = [name for name in raw.columns if name not in (user, explode)]
     inner = raw[explode].dtype.inner.inner  # type: ignore[attr-defined]
     if others or inner.is_nested():
         first = str(raw[explode].drop_nulls().head(1).to_list())[1:-1]
         raise DataError(
-            f"{label}: column '{explode}' holds lists of lists, such as {first[:_SHOWN]}; write a row for each "
-            f"of them, with its time{', or leave out ' + ', '.join(others) if others else ''}"
+            f"{table.label}: column '{explode}' holds lists of lists, such as {first[:_SHOWN]}; write a row for "
+            f"each of them, with its time{', or leave out ' + ', '.join(others) if others else ''}"
         )
-    log.info("%s: each list within a list of column %s is a basket, in their order", label, explode)
-    return raw.explode(explode).with_row_index(TIME).with_columns(pl.col(TIME).cast(pl.Int64))
+    baskets = raw.explode(explode).with_row_index(TIME).with_columns(pl.col(TIME).cast(pl.Int64))
+    note = f"{raw.height:,} lists of column {explode} are {baskets.height:,} baskets, in their order"
+    return _expanded(table, baskets, "lists of lists", note)
 
 
-def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | None, order: str) -> pl.DataFrame:
-    n_rows = table.height
-    table = table.filter((pl.col(explode).list.len() > 0).fill_null(False))
-    if table.is_empty():
-        raise DataError(f"{label}: column '{explode}' holds no list with an item; name another with --explode")
-    lengths = table[explode].list.len()
+def _one_a_row(table: RawLog, explode: str, *, item: str | None, order: str) -> RawLog:
+    frame = table.frame
+    lengths = frame[explode].list.len()
     beside = [
         column.name
-        for column in table.get_columns()
+        for column in frame.get_columns()
         if isinstance(column.dtype, pl.List) and (column.list.len() == lengths).fill_null(False).all()
     ]
-    lists, rows = table.height, table.explode(beside)
-    kind = rows[explode].dtype
+    rows = frame.explode(beside)
+    kind, name = rows[explode].dtype, explode
     if isinstance(kind, pl.Struct):
         fields = [field.name for field in kind.fields]
         covered = {name: f"{name}_of_row" for name in fields if name in rows.columns and name != explode}
@@ -123,12 +136,9 @@ def _one_a_row(table: pl.DataFrame, explode: str, *, label: str, item: str | Non
         name = explode if item == explode else ITEM
         others = [column for column in (item, ITEM) if column in rows.columns and column != explode]
         rows = rows.drop(set(others)).rename({explode: name} if name != explode else {})
-        rows = _clicked(rows, name, label)
-    empty = f"; {n_rows - lists} rows have no item and are left out" if n_rows > lists else ""
-    log.info(
-        "%s: %d lists of column %s are read as %d events, %s%s", label, lists, explode, rows.height, order, empty
-    )
-    return rows
+    note = f"{frame.height:,} lists of column {explode} are {rows.height:,} events, {order}"
+    table = _expanded(table, rows, "lists of items", note)
+    return table if isinstance(kind, pl.Struct) else _clicked(table, name)
 
 
 def _column_of_lists(raw: pl.DataFrame, item: str | None, label: str) -> str:
@@ -180,85 +190,37 @@ def _unclear(raw: pl.DataFrame, name: str, label: str) -> DataError:
     )
 
 
-def _lists(column: pl.Series, label: str) -> pl.Series:
-    """Return a column of lists: as they are, or from text with brackets or with marks or blanks between items."""
-    if isinstance(column.dtype, pl.List):
-        plain = column.dtype.inner
-        if isinstance(plain, pl.List):
-            return column if plain.inner.is_nested() else column.cast(pl.List(pl.List(pl.String)))
-        return column if isinstance(plain, pl.Struct) else column.cast(pl.List(pl.String))
-    text = column.cast(pl.String).str.strip_chars()
-    present = text.filter((text != "").fill_null(False))
-    if present.str.starts_with("[").all() and not present.is_empty():
-        values = [
-            None if cell is None else _parsed(cell, row, column.name, label) for row, cell in enumerate(text)
-        ]
-        return pl.Series(column.name, values, strict=False)
-    mark = next((mark for mark in _SEPARATORS if present.str.contains(mark, literal=True).any()), None)
-    if mark is None:
-        return text.str.extract_all(r"\S+")
-    return (
-        text.str.split(mark)
-        .list.eval(pl.element().str.strip_chars())
-        .list.eval(pl.element().filter(pl.element() != ""))
-    )
-
-
-def _parsed(cell: str, row: int, name: str, label: str) -> list[object] | None:
-    if not cell:
-        return None
-    try:
-        values = json.loads(cell)
-    except (ValueError, RecursionError):
-        try:
-            values = ast.literal_eval(cell) if len(cell) < 1 << 20 else None
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            values = None
-    if isinstance(values, list) and values and all(isinstance(value, list) for value in values):
-        return [[str(inner) for inner in value] for value in values]
-    if not isinstance(values, list) or not all(isinstance(value, str | int | float | dict) for value in values):
-        raise DataError(f"{label}: {name} in data row {row + 1} is no list: {cell[:_SHOWN]!r}; correct it")
-    if any(isinstance(value, dict) for value in values):
-        return [_flat_object(value) for value in values if isinstance(value, dict)]
-    return [str(value) for value in values]
-
-
-def _flat_object(fields: dict[str, object]) -> dict[str, str]:
-    """Return the plain fields of an object, as text."""
-    return {name: str(value) for name, value in fields.items() if isinstance(value, str | int | float)}
-
-
-def _longest(table: pl.DataFrame, user: str | None, explode: str, label: str) -> pl.DataFrame:
+def _longest(table: RawLog, user: str | None, explode: str) -> RawLog:
     """Keep a user's last history where the earlier ones begin it, as where each row repeats what was before."""
-    if user is None or not table[user].is_duplicated().any():
+    if user is None or not table.frame[user].is_duplicated().any():
         return table
-    joined = pl.col(explode).list.join("\x1f") + "\x1f"
-    rows = table.with_columns(joined.alias(_JOINED))
-    rows = rows.filter(pl.col(_JOINED).is_not_null())
-    longest = pl.col(_JOINED).sort_by(pl.col(explode).list.len(), maintain_order=True).last().over(user)
+    number = pl.int_range(pl.len())
+    nobody = pl.col(user).cast(pl.String).str.strip_chars().fill_null("") == ""
+    rows = table.frame.select(
+        pl.when(nobody).then(-1 - number).otherwise(pl.col(user).rank("dense").cast(pl.Int64)).alias(_USER),
+        (pl.col(explode).list.join("\x1f") + "\x1f").alias(_JOINED),
+        pl.col(explode).list.len().alias(_LENGTH),
+    )
+    longest = pl.col(_JOINED).sort_by(_LENGTH, maintain_order=True).last().over(_USER)
     rows = rows.with_columns(longest.alias(_LONGEST))
     if not rows.select(pl.col(_LONGEST).str.starts_with(pl.col(_JOINED)).all()).item():
         raise DataError(
-            f"{label}: column '{explode}' holds several histories of one user that do not continue each other; "
-            "name the column of sessions as the user: --column user_id=NAME"
+            f"{table.label}: column '{explode}' holds several histories of one user that do not continue each "
+            "other; name the column of sessions as the user: --column user_id=NAME"
         )
-    unique = rows.filter(pl.col(_JOINED) == pl.col(_LONGEST)).unique(user, keep="first", maintain_order=True)
-    log.info("%s: %d rows hold the start of a longer history of their user", label, rows.height - unique.height)
-    return unique.drop(_JOINED, _LONGEST)
+    whole = rows.select(
+        (pl.col(_JOINED) == pl.col(_LONGEST)) & (pl.col(_JOINED).is_first_distinct().over(_USER))
+    ).to_series()
+    return table.filter(whole, "start of a longer history of its user")
 
 
-def _clicked(rows: pl.DataFrame, name: str, label: str) -> pl.DataFrame:
+def _clicked(table: RawLog, name: str) -> RawLog:
     """Leave out items shown but not clicked, where each is written with -0 or -1 after it."""
+    rows = table.frame
     if rows[name].dtype != pl.String or not rows[name].drop_nulls().str.contains(_LABELED).all():
-        return rows
-    clicked = rows.filter(pl.col(name).str.ends_with("-1"))
-    log.info(
-        "%s: %d of %d items were not clicked (-0) and are left out",
-        label,
-        rows.height - clicked.height,
-        rows.height,
-    )
-    return clicked.with_columns(pl.col(name).str.replace(_LABELED, "$1"))
+        return table
+    clicked = table.filter(rows[name].str.ends_with("-1").fill_null(False), "item shown, not clicked (-0)")
+    return clicked.with_frame(clicked.frame.with_columns(pl.col(name).str.replace(_LABELED, "$1")))
 
 
 def _refuse_lists(raw: pl.DataFrame, user: str | None, label: str) -> None:

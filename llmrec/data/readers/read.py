@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 import polars as pl
 
+from llmrec.data.cleaning.table import RawLog, Step, Table
 from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
 from llmrec.data.readers.column_names import (
     EVENTS,
@@ -33,8 +34,10 @@ from llmrec.errors import DataError, EnvironmentFault
 
 # A format is a function from a path to a table of raw columns.
 Reader = Callable[[Path], pl.DataFrame]
+TableType = TypeVar("TableType", bound=Table)
 
 _PACKED = (".gz", ".zst", ".bz2")
+REPEATS_HEADER = "row repeats the header"
 
 
 def register_reader(ending: str, reader: Reader) -> None:
@@ -65,20 +68,39 @@ def find_files(path: Path) -> LogFiles:
     return files_of_folder(path, endings=tuple(name for name in _READERS if name.startswith(".")))
 
 
-def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
+def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> RawLog:
     """Read a log with our column names. Raises DataError naming the file and the line or column."""
     lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
-    table = _with_numbers(read_raw(path, lists=lists, **options), path.name, columns, options.get("decimal", ""))
-    return name_events(table, label=path.name, columns=columns)
+    table = without_headers(RawLog(read_raw(path, lists=lists, **options), path.name))
+    frame = _with_numbers(table.frame, path.name, columns, options.get("decimal", ""))
+    return table.with_frame(name_events(frame, label=path.name, columns=columns))
 
 
-def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[FileOptions]) -> pl.DataFrame:
+def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[FileOptions]) -> RawLog:
     """Read one log with its raw columns, or several with our column names, put together as by ``stacked``."""
     if len(paths) == 1:
         lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
         raw = read_raw(paths[0], ids=partial(id_columns, columns=columns), lists=lists, **options)
-        return _with_numbers(raw, paths[0].name, columns, options.get("decimal", ""))
-    return stacked({path: read_events(path, columns=columns, **options) for path in paths})
+        table = without_headers(RawLog(raw, paths[0].name))
+        return table.with_frame(_with_numbers(table.frame, table.label, columns, options.get("decimal", "")))
+    tables = {path: read_events(path, columns=columns, **options) for path in paths}
+    steps = [step for table in tables.values() for step in table.steps]
+    rows = stacked({path: table.frame for path, table in tables.items()})
+    repeated = sum(step.removed for step in steps)
+    total = (Step(REPEATS_HEADER, "events", rows.height + repeated, repeated),) if repeated else ()
+    return RawLog(rows, paths[0].parent.name, total)
+
+
+def without_headers(table: TableType) -> TableType:
+    """Leave out rows that repeat the names of the columns, as where files were put one after the other."""
+    marks = pl.repeat(True, table.frame.height, eager=True)
+    for column in table.frame.get_columns():
+        if not isinstance(column.dtype, pl.String | pl.Enum):
+            return table
+        marks &= (column.cast(pl.String) == column.name).fill_null(False)
+        if not marks.any():
+            return table
+    return table.filter(~marks, REPEATS_HEADER)
 
 
 def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: str) -> pl.DataFrame:
@@ -92,17 +114,21 @@ def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: st
     )
 
 
-def read_items(path: Path, **options: Unpack[FileOptions]) -> pl.DataFrame:
+def read_items(path: Path, **options: Unpack[FileOptions]) -> Table:
     """Read a catalog with its raw columns."""
     named: FileOptions = {**options, "header": options.get("items_header", ())}
-    table = read_raw(path, option="--items-header", lists=_ids_of_items, **named)
+    items = without_headers(
+        Table(read_raw(path, option="--items-header", lists=_ids_of_items, **named), path.name)
+    )
+    table = items.frame
     decimal = options.get("decimal", "")
     prices = [name for name in table.columns if find_column("price", EVENTS["price"], [name])]
     others = [name for name in table.columns if find_column(ITEM, ITEMS[ITEM], [name]) is None]
-    return table.with_columns(
+    numbers = (
         plain_numbers(table[name], decimal=decimal, most=name in prices, label=path.name)
         for name in (others if decimal else prices)
     )
+    return items.with_frame(table.with_columns(numbers))
 
 
 def _ids_of_items(names: list[str]) -> list[str]:

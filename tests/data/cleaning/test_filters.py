@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llmrec.data.cleaning import pipeline
 from llmrec.data.cleaning.behaviors import STRENGTHS
 from llmrec.data.cleaning.pipeline import Cleaned
-from llmrec.data.cleaning.table import Table
+from llmrec.data.cleaning.table import RawLog, Table
 from llmrec.errors import DataError
 
 SHOP = pl.DataFrame(
@@ -29,7 +29,9 @@ SHOP = pl.DataFrame(
 
 
 def clean(events: pl.DataFrame, items: pl.DataFrame | None, **options: Any) -> Cleaned:
-    return pipeline.clean(lambda: events, None if items is None else Table(items, "items.csv"), **options)
+    return pipeline.clean(
+        lambda: RawLog(events, "events"), None if items is None else Table(items, "items.csv"), **options
+    )
 
 
 def removed(cleaned: Cleaned) -> dict[str, int]:

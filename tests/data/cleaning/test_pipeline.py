@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llmrec.data.cleaning import pipeline
 from llmrec.data.cleaning.pipeline import Cleaned
-from llmrec.data.cleaning.table import Table
+from llmrec.data.cleaning.table import RawLog, Table
 from llmrec.errors import DataError
 
 Rows = list[tuple[str | None, str | None, int]]
@@ -30,7 +30,9 @@ def items(**titles: str | None) -> pl.DataFrame:
 
 
 def clean(events: pl.DataFrame, items: pl.DataFrame | None, **options: Any) -> Cleaned:
-    return pipeline.clean(lambda: events, None if items is None else Table(items, "items.csv"), **options)
+    return pipeline.clean(
+        lambda: RawLog(events, "events"), None if items is None else Table(items, "items.csv"), **options
+    )
 
 
 def removed(cleaned: Cleaned) -> dict[str, int]:

@@ -28,14 +28,14 @@ def test_known_names_are_mapped_and_the_mapping_is_logged(
     file = tmp_path / "log.csv"
     file.write_text(f"{header}\nu1,007,10\n")
     with caplog.at_level(logging.INFO):
-        assert read_events(file).columns == ["user_id", "item_id", "timestamp"]
+        assert read_events(file).frame.columns == ["user_id", "item_id", "timestamp"]
     assert f"{header.split(',')[0]} -> user_id" in caplog.text
 
 
 def test_our_column_name_wins_over_an_alias(tmp_path: Path) -> None:
     file = tmp_path / "log.csv"
     file.write_text("asin,parent_asin,user_id,date,timestamp\na,p,u,2020,5\n")
-    assert read_events(file).to_dicts() == [
+    assert read_events(file).frame.to_dicts() == [
         {"asin": "a", "item_id": "p", "user_id": "u", "date": "2020", "timestamp": "5"}
     ]
 

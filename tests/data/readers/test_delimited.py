@@ -27,7 +27,7 @@ def text(delimiter: str, header: str = "user_id,item_id,timestamp") -> str:
 def test_the_header_tells_the_delimiter(tmp_path: Path, delimiter: str) -> None:
     file = tmp_path / "log.csv"
     file.write_text(text(delimiter))
-    table = read_events(file)
+    table = read_events(file).frame
     assert table.columns == COLUMNS
     assert table.rows() == ROWS
 
@@ -44,7 +44,7 @@ def test_gzip_zstd_bom_crlf_and_blank_first_lines(tmp_path: Path) -> None:
     files = sorted(tmp_path.iterdir())
     assert len(files) == 5
     for file in files:
-        assert read_events(file).rows() == ROWS, file
+        assert read_events(file).frame.rows() == ROWS, file
 
 
 def test_recbole_atomic_files(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_recbole_atomic_files(tmp_path: Path) -> None:
     (tmp_path / "x.inter").write_text(inter)
     item = 'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\t"Toy" Story\t\tA B\n'
     (tmp_path / "x.item").write_text(item)
-    assert read_events(tmp_path / "x.inter").to_dicts() == [
+    assert read_events(tmp_path / "x.inter").frame.to_dicts() == [
         {"user_id": "196", "item_id": "242", "rating": 3.0, "timestamp": "881250949"}
     ]
     assert name_items(read_raw(tmp_path / "x.item"), label="x.item").to_dicts() == [
@@ -116,16 +116,27 @@ def test_ids_are_coded_while_a_file_is_read(tmp_path: Path, monkeypatch: pytest.
     ids = [f"i{n % 7}" if n % 5 else "" for n in range(100)]
     log = pl.DataFrame({"customer": [f"u{n % 11}" for n in range(100)], "sku": ids, "ts": list(range(100))})
     log.write_csv(tmp_path / "log.csv")
-    raw = read_raw_events(tmp_path / "log.csv", columns={"user_id": "customer"})
+    raw = read_raw_events(tmp_path / "log.csv", columns={"user_id": "customer"}).frame
     assert all(isinstance(kind, pl.Enum) for kind in raw.dtypes[:2])
     assert raw["sku"].cast(pl.String).to_list() == ids
     assert raw["customer"].cast(pl.String).to_list() == log["customer"].to_list()
-    assert read_events(tmp_path / "log.csv")["item_id"].dtype == pl.String
+    assert read_events(tmp_path / "log.csv").frame["item_id"].dtype == pl.String
 
 
-def test_rows_that_repeat_the_header_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    log = tmp_path / "log.csv"
+def test_rows_that_repeat_the_header_are_left_out(tmp_path: Path) -> None:
+    log, catalog = tmp_path / "log.csv", tmp_path / "items.csv"
     log.write_text("user_id,item_id\nu,a\nuser_id,item_id\nuser_id,b\n")
-    data = Dataset.from_files(log)
+    catalog.write_text("item_id,title\na,A\nb,B\nitem_id,title\n")
+    data = Dataset.from_files(log, items=catalog)
     assert data.events.select("user_id", "item_id").rows() == [("u", "a"), ("user_id", "b")]
-    assert "log.csv: 1 rows repeat the header and are left out" in caplog.text
+    assert data.catalog.ids == ["a", "b"]
+    counts = [(step.table, step.rows_in, step.removed) for step in data.steps if step.name.endswith("the header")]
+    assert counts == [("events", 3, 1), ("items", 3, 1)]
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for part in "12":
+        (parts / f"part-{part}.csv").write_text(f"user_id,item_id\nu{part},a\nuser_id,item_id\n")
+    data = Dataset.from_files(parts)
+    assert data.n_users == 2
+    counts = [(step.table, step.rows_in, step.removed) for step in data.steps if step.name.endswith("the header")]
+    assert counts == [("events", 4, 2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_lists_of_ids_are_events_in_their_order(tmp_path: Path, caplog: pytest.L
     assert events(Dataset.from_files(tmp_path / "log.parquet")) == ORDER
     assert events(Dataset.from_tables(pl.DataFrame(ROWS))) == ORDER
     assert len(events(Dataset.from_tables(pl.DataFrame(numbered)))) == 4
-    assert "2 lists of column item_id are read as 4 events, in the order of each list" in caplog.text
+    assert "2 lists of column item_id are 4 events, in the order of each list" in caplog.text
 
 
 def test_lists_of_equal_length_belong_to_the_items(tmp_path: Path) -> None:
@@ -251,9 +252,31 @@ def test_lists_of_times_are_those_of_the_items(form: str, tmp_path: Path) -> Non
         Dataset.from_files(json_lines(tmp_path / "other.jsonl", renamed))
 
 
-def test_rows_without_items_are_said(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", logger="llmrec")
-    Dataset.from_tables(pl.DataFrame(ROWS))
-    assert (
-        "2 lists of column item_id are read as 4 events, in the order of each list; 1 rows have no" in caplog.text
-    )
+def steps_of(rows: Sequence[Mapping[str, object]], **options: str) -> list[tuple[str, int, int, int]]:
+    """Return what each step of lists saw, removed and added."""
+    data = Dataset.from_tables(pl.DataFrame(rows), **options)  # type: ignore[arg-type]
+    counts = [(step.name, step.rows_in, step.removed, step.added) for step in data.steps]
+    return [step for step in counts if step[0].startswith(("no item", "start of", "item shown", "lists of"))]
+
+
+def test_rows_and_items_that_are_left_out_are_steps() -> None:
+    empty = ("no item in its list of column item_id", 3, 1, 0)
+    assert steps_of(ROWS) == [empty, ("lists of items", 2, 0, 2)]
+    growing = [{"user_id": "u", "history": "a1 a2"}, {"user_id": "u", "history": "a1 a2 a3"}]
+    assert steps_of([*growing, {"user_id": "v", "history": ""}], explode="history") == [
+        ("no item in its list of column history", 3, 1, 0),
+        ("start of a longer history of its user", 2, 1, 0),
+        ("lists of items", 1, 0, 2),
+    ]
+    shown = [{"user_id": "u", "impressions": "N1-0 N2-1 N3-0"}, {"user_id": "v", "impressions": "N1-1"}]
+    assert steps_of(shown, explode="impressions") == [
+        ("no item in its list of column impressions", 2, 0, 0),
+        ("lists of items", 2, 0, 2),
+        ("item shown, not clicked (-0)", 4, 2, 0),
+    ]
+
+
+def test_histories_of_nobody_are_not_one_history() -> None:
+    rows = [{"user_id": user, "history": items} for user, items in (("", "a b"), ("", "c d"), (None, "e f"))]
+    data = Dataset.from_tables(pl.DataFrame([*rows, {"user_id": "u", "history": "a c"}]), explode="history")
+    assert events(data) == [("u", "a"), ("u", "c")]

@@ -27,8 +27,8 @@ def test_parquet_file_and_folder(tmp_path: Path) -> None:
     (tmp_path / "parts" / "day=2").mkdir()
     frame[1:].write_parquet(tmp_path / "parts" / "day=2" / "0.parquet")
     (tmp_path / "parts" / "_SUCCESS").touch()
-    assert read_events(tmp_path / "log.parquet").rows() == ROWS
-    table = read_events(tmp_path / "parts")
+    assert read_events(tmp_path / "log.parquet").frame.rows() == ROWS
+    table = read_events(tmp_path / "parts").frame
     assert table.select(COLUMNS).rows() == ROWS
     assert table["day"].to_list() == [1, 2, 2]
 
