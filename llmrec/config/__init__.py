@@ -13,6 +13,7 @@ from llmrec.config.sections import (
     ResponsesConfig,
     Section,
     SequenceConfig,
+    StackConfig,
     TextConfig,
     TrainConfig,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "ResponsesConfig",
     "Section",
     "SequenceConfig",
+    "StackConfig",
     "TextConfig",
     "TrainConfig",
     "names",

@@ -21,6 +21,7 @@ from llmrec.config.sections import (
     ResponsesConfig,
     Section,
     SequenceConfig,
+    StackConfig,
     TextConfig,
     TrainConfig,
 )
@@ -55,6 +56,7 @@ class Recipe(Section):
     tasks: list[str] = Field(default_factory=list)  # by name, see llmrec.data.responses
     responses: ResponsesConfig = ResponsesConfig()
     train: TrainConfig = TrainConfig()
+    stack: StackConfig = StackConfig()
     options: dict[str, Option] = Field(default_factory=dict)
 
     def complete(self, sections: Sequence[str], options: Mapping[str, Option] | None = None) -> Recipe:

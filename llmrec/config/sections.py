@@ -147,6 +147,13 @@ class TextConfig(Section):
     language: Literal["en", "zh"] = "en"
 
 
+class StackConfig(Section):
+    """A stacked model: recipes of its members, each with changes after its name, as in "item-knn seed=1"."""
+
+    members: list[str] = []
+    valid_users: Positive = 3000  # weights are fitted on a fixed random sample of at most so many users
+
+
 class TrainConfig(Section):
     """Optimization. ``learning_rate`` is the adapter's or the whole network's; heads have their own."""
 

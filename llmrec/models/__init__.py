@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from llmrec.models.sequential.rnn import GRURecommender, LSTMRecommender
     from llmrec.models.sequential.sasrec import SASRecRecommender
     from llmrec.models.sequential.text_rnn import GRUTextRecommender, LSTMTextRecommender
+    from llmrec.models.stacking.recommender import StackedRecommender
     from llmrec.models.zero_shot import PromptRanking
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Recommender",
     "RepeatLastRecommender",
     "SASRecRecommender",
+    "StackedRecommender",
     "TextRecommender",
     "from_recipe",
     "load",

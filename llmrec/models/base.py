@@ -44,6 +44,8 @@ class Recommender(Ranker):
     # Whether it reads events that are no positive targets (nobody trains on them as the next item); a model that
     # counts leaves them out, of training and of the histories that it scores.
     reads_negatives: ClassVar[bool] = True
+    # Whether scores are log-probabilities but for a number for each history, as those of a softmax are.
+    scores_are_logits: ClassVar[bool] = False
     # What a ranker only has to show, a recommender stores: __init__, fit and load set these.
     histories: Histories = Histories.of({})
     exclude_seen: bool = True

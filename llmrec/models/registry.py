@@ -38,6 +38,7 @@ SHIPPED = {
     "lstm-events": "llmrec.models.sequential.event_rnn:LSTMEventRecommender",
     "gru-text-events": "llmrec.models.sequential.event_rnn:GRUTextEventRecommender",
     "llm": "llmrec.models.llm.recommender:LLMRecommender",
+    "stacked": "llmrec.models.stacking.recommender:StackedRecommender",
 }
 
 _CLASS_PATH = re.compile(r"[\w.]+:[\w.]+")

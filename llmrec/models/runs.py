@@ -77,7 +77,7 @@ def _log_nothing_left(folder: Path, error: BaseException) -> None:
 
 
 def is_resumable(out: str | Path) -> bool:
-    """Whether an unfinished run has a checkpoint to continue from."""
+    """Whether an unfinished run has a checkpoint, or a fitted member, to continue from."""
     return _has_checkpoint(work_dir(named(Path(out))))
 
 
@@ -193,7 +193,7 @@ def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:
 def _has_checkpoint(work: Path) -> bool:
     from llmrec.training.checkpoints import SEAL
 
-    return any(work.glob(f"checkpoint-*/{SEAL}"))
+    return any(work.rglob(f"checkpoint-*/{SEAL}")) or any(work.glob(f"*/{artifact.MANIFEST}"))
 
 
 def _same(made: dict[str, str], mark: dict[str, str], folder: Path) -> None:

@@ -176,6 +176,14 @@ class TextNeural(Neural):
         return from_recipe(Recipe.of(recipe | {"text": {"encoder": str(self.base), "encoder_type": "causal"}}))
 
 
+class TestStacked(Neural):
+    def make(self) -> Recommender:
+        network = "sequence.dim=32 sequence.max_items=8"
+        training = "train.schedule=cosine train.epochs=15 train.learning_rate=3e-2 train.batch_tokens=200"
+        members = [f"gru {network} {training}", "markov", "item-knn"]
+        return from_recipe(Recipe.of({"model": "stacked", "stack": {"members": members}}))
+
+
 class TestGRUText(TextNeural):
     model = "gru-text"
 

@@ -26,6 +26,7 @@ EVERYTHING: dict[str, dict[str, Any]] = {
         "history.events": ["behavior"],
         "head.item_encoder": "finetuned",
     },
+    "stacked": {"stack.members": ["popularity"]},
     **dict.fromkeys(("gru-events", "lstm-events", "gru-text-events"), _WITH_TASKS),
     **dict.fromkeys(("gru", "lstm", "sasrec", "bert4rec", "gru-text", "lstm-text"), _TRAINED),
 }

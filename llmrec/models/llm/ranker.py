@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class LLMRanker(RespondingRecommender):
     """``s(u, i) = tau * cos(W u, v_i) + b_i`` for every catalog item after every history."""
 
+    scores_are_logits = True
     state: LLMState
 
     @property

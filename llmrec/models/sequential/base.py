@@ -37,6 +37,7 @@ class SequentialRecommender(Recommender):
         "history.repeat_bias",
         *RECOMMENDER_FIELDS,
     )
+    scores_are_logits = True
     network: SequenceNetwork
 
     @abstractmethod

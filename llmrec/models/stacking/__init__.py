@@ -1,0 +1,1 @@
+"""Stacking: trained networks and counting rules scored together, weighed on validation answers."""

@@ -1,0 +1,154 @@
+"""What stacking reads: the members' scores on one scale, and what says how far each is to be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from llmrec.arrays import Bools, Float32s, Float64s, Int64s
+from llmrec.data import Fold, Sequences
+from llmrec.data.columns import ITEM, USER
+from llmrec.data.histories import Histories
+from llmrec.models.base import Recommender
+from llmrec.models.stacking.conditional_logit import Choices
+
+# A score that is no logit adds the log of 1 + itself over this share of the row's highest.
+SMALLEST_SHARE = 0.02
+# Added before a row's highest score is logged: what a rule scores below this it hardly knows.
+KNOWN_FROM = 0.01
+# All items are alternatives up to this many; above, each member's best and a sample of the others.
+ALL_UP_TO = 512
+BEST_OF_EACH = 50
+SAMPLED = 100
+# Scores that are held at once, of all members together: 256 MiB.
+SCORES_AT_ONCE = 2**26
+N_CONTEXTS = 4
+
+
+def rows_at_once(n_members: int, n_items: int) -> int:
+    """Return of how many histories all members' scores are held at once."""
+    return max(SCORES_AT_ONCE // (n_members * n_items), 16)
+
+
+def feature_of(member: Recommender, scores: Float32s) -> Float32s:
+    """Turn a member's scores [n, n_items] into logits, up to a number for each row."""
+    top = scores.max(axis=1, keepdims=True)
+    if member.scores_are_logits:
+        logits: Float32s = scores - top
+        return logits
+    unit = np.maximum(SMALLEST_SHARE * top, np.finfo(np.float32).tiny)
+    result: Float32s = np.log1p(np.maximum(scores, 0) / unit)
+    return result
+
+
+def contexts_of(member: Recommender, scores: Float32s, sequences: Sequences, counts: Int64s) -> Float32s:
+    """Describe each query for a member's weight, [n, N_CONTEXTS].
+
+    1; the log of the history's length; of how often its last item occurs in training (``counts`` [n_items]); and,
+    for scores that are no logits, of the highest one: a rule that knows nothing of a history's items scores low.
+    """
+    contexts = np.zeros((len(sequences), N_CONTEXTS), dtype=np.float32)
+    lengths = sequences.lengths()
+    contexts[:, 0] = 1
+    contexts[:, 1] = np.log1p(lengths)
+    some = lengths > 0
+    contexts[some, 2] = np.log1p(counts[sequences.codes[sequences.offsets[1:][some] - 1]])
+    if not member.scores_are_logits:
+        contexts[:, 3] = np.log(KNOWN_FROM + np.maximum(scores.max(axis=1), 0))
+    return contexts
+
+
+def choices_of(
+    members: Sequence[Recommender], fold: Fold, counts: Int64s, *, exclude_seen: bool, seed: int
+) -> Choices:
+    """Score a fold by every member: its answers among the catalog, or among what any member ranks high.
+
+    Users without an answer that can be ranked are left out. The others of a large catalog are a random sample,
+    each of which stands for many.
+    """
+    n_items = len(counts)
+    draw, parts = np.random.default_rng(seed), list[Choices]()
+    step = rows_at_once(len(members), n_items)
+    for start in range(0, len(fold.histories), step):
+        histories = fold.histories[start : start + step]
+        sequences = Sequences.encode(histories, members[0].catalog)
+        right = _right(histories, fold, members[0])
+        open_ = np.ones(right.shape, dtype=bool)
+        if exclude_seen:
+            open_[sequences.users(), sequences.codes] = False
+        right &= open_
+        scores = [member.score(histories) for member in members]
+        codes, log_weight = _alternatives(scores, right, open_, draw)
+        answered = np.flatnonzero(right.any(axis=1))
+        rows, columns = answered[:, None], codes[answered]
+        features = np.stack([feature_of(m, s)[rows, columns] for m, s in zip(members, scores, strict=True)])
+        contexts = np.stack(
+            [contexts_of(m, s, sequences, counts)[answered] for m, s in zip(members, scores, strict=True)]
+        )
+        usable = ~np.isneginf(log_weight[answered])
+        targets = (right[rows, columns] & usable).astype(np.float32)
+        parts.append(
+            Choices(features, contexts, log_weight[answered], targets / targets.sum(axis=1, keepdims=True))
+        )
+    return _joined(parts)
+
+
+def _right(histories: Histories, fold: Fold, member: Recommender) -> Bools:
+    """Mark the answers of histories, [n, n_items]."""
+    right = np.zeros((len(histories), len(member.catalog)), dtype=bool)
+    rows = {user: row for row, user in enumerate(histories.user_ids)}
+    users = [rows.get(user, -1) for user in fold.answers[USER].to_list()]
+    codes = member.catalog.codes(fold.answers[ITEM])
+    used = (np.array(users, dtype=np.int64) >= 0) & (codes >= 0)
+    right[np.array(users, dtype=np.int64)[used], codes[used]] = True
+    return right
+
+
+def _alternatives(
+    scores: Sequence[Float32s], right: Bools, open_: Bools, draw: np.random.Generator
+) -> tuple[Int64s, Float32s]:
+    """Choose alternatives: codes [n, m], and the log of how many items each stands for, -inf for padding."""
+    n, n_items = right.shape
+    if n_items <= ALL_UP_TO:
+        log_weight = np.where(open_, np.float32(0), np.float32(-np.inf))
+        return np.broadcast_to(np.arange(n_items), (n, n_items)), log_weight
+    high = right.copy()
+    for one in scores:
+        best = np.argpartition(-np.where(open_, one, -np.inf), BEST_OF_EACH, axis=1)[:, :BEST_OF_EACH]
+        np.put_along_axis(high, best, True, axis=1)
+    high &= open_
+    counts = high.sum(axis=1)
+    codes = np.zeros((n, int(counts.max(initial=0)) + SAMPLED), dtype=np.int64)
+    log_weight = np.full(codes.shape, -np.inf, dtype=np.float32)
+    for row in range(n):
+        codes[row, : counts[row]] = np.flatnonzero(high[row])
+        log_weight[row, : counts[row]] = 0
+        others = np.flatnonzero(open_[row] & ~high[row])
+        sample = draw.choice(others, min(SAMPLED, len(others)), replace=False)
+        part = slice(int(counts[row]), int(counts[row]) + len(sample))
+        codes[row, part] = sample
+        log_weight[row, part] = np.log(len(others) / max(len(sample), 1))
+    return codes, log_weight
+
+
+def _joined(parts: Sequence[Choices]) -> Choices:
+    """Lay the choices of several chunks one after the other, padded to equally many alternatives."""
+    most = max(part.targets.shape[1] for part in parts)
+
+    def wide(array: Float32s, value: float) -> Float32s:
+        missing = [(0, 0)] * (array.ndim - 1) + [(0, most - array.shape[-1])]
+        return np.pad(array, missing, constant_values=value)
+
+    return Choices(
+        np.concatenate([wide(part.features, 0) for part in parts], axis=1),
+        np.concatenate([part.contexts for part in parts], axis=1),
+        np.concatenate([wide(part.log_weight, -np.inf) for part in parts]),
+        np.concatenate([wide(part.targets, 0) for part in parts]),
+    )
+
+
+def prior_weights(members: Sequence[Recommender]) -> Float64s:
+    """Weigh the networks alike, 1 in all, and rules not at all; rules alike where there is no network."""
+    logits = np.array([member.scores_are_logits for member in members])
+    return np.where(logits, 1 / max(logits.sum(), 1), 0.0 if logits.any() else 1 / len(members))

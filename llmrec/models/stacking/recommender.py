@@ -1,0 +1,178 @@
+"""Networks and counting rules in one recommender: what each adds is learned on validation answers."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from llmrec.arrays import Float32s, Int64s
+from llmrec.config import Recipe
+from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.errors import RecipeError
+from llmrec.models.base import Recommender
+from llmrec.models.fit_network import sample_of
+from llmrec.models.stacking.conditional_logit import ConditionalLogit, mean_ndcg
+from llmrec.models.stacking.features import (
+    N_CONTEXTS,
+    choices_of,
+    contexts_of,
+    feature_of,
+    prior_weights,
+    rows_at_once,
+)
+from llmrec.models.stacking.members import fit_members, load_members, member_folder, member_recipes
+from llmrec.models.tensors import floats, integers, read_tensors, require, write_tensors
+
+log = logging.getLogger(__name__)
+
+MEMBERS = "members"
+
+
+@dataclass(frozen=True, eq=False)
+class _WithHistories(Sequences):
+    """Sequences with the histories that they encode: members read these as each does."""
+
+    histories: Histories = field(kw_only=True)
+
+
+class StackedRecommender(Recommender):
+    """Scores by the weighted logits of its members: trained networks, and rules that remember exactly.
+
+    A member's weight depends on the query: how long the history is, how common its last item, and for a rule how
+    much it knows of the history's items. The weights maximize the likelihood of the validation answers, which no
+    member was trained on, so that a rule which memorized the training data gains nothing by it (stacking, Wolpert
+    1992; conditional logit, McFadden 1974). Without a validation fold the networks weigh alike, the rules nothing.
+    """
+
+    kind = "stacked"
+    sections = ("stack",)
+    members: list[Recommender]
+    logit: ConditionalLogit
+    _counts: Int64s  # training events of each item
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raise RecipeError for a recipe without members."""
+        super().check_recipe(recipe)
+        if not recipe.stack.members:
+            raise RecipeError(f"{recipe.name}: stack.members names no recipe to stack")
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe, *, load: Any) -> Self:
+        """Make an unfitted model. Raises RecipeError for a member that cannot be made."""
+        model = cls(recipe)
+        member_recipes(recipe.stack.members, seed=recipe.seed)
+        return model
+
+    def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        recipes = member_recipes(self.recipe.stack.members, seed=self.recipe.seed)
+        self.members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress)
+        positive = Sequences.encode(data.histories, self.catalog).positives()
+        self._counts = np.bincount(positive.codes, minlength=len(self.catalog))
+        self._weigh(valid)
+        base = next((member.metadata["base"] for member in self.members if "base" in member.metadata), None)
+        if base is not None:
+            self.metadata["base"] = base
+
+    def _weigh(self, valid: Fold | None) -> None:
+        """Fit the weights; write what each member and the stack reach in validation to the metadata."""
+        prior = prior_weights(self.members)
+        nothing = np.zeros((len(self.members), 1, N_CONTEXTS), dtype=np.float32)
+        self.logit = ConditionalLogit.prior(prior, nothing)
+        names = [member.recipe.name for member in self.members]
+        self.metadata["stack"] = {"members": names}
+        if valid is None or not len(valid.histories):
+            log.warning("%s: without validation answers its networks weigh alike, rules nothing", self.recipe.name)
+            return
+        fold = sample_of(valid, self.recipe.stack.valid_users, seed=self.recipe.seed)
+        seed = self.recipe.seed
+        choices = choices_of(self.members, fold, self._counts, exclude_seen=self.exclude_seen, seed=seed)
+        if not len(choices):
+            log.warning("%s: no validation answer can be ranked; its networks weigh alike", self.recipe.name)
+            return
+        self.logit, held_out = ConditionalLogit.prior(prior, choices.contexts).tuned(
+            choices, seed=self.recipe.seed
+        )
+        weights = self.logit.multipliers(choices.contexts).mean(axis=1)
+        out_of = np.isneginf(choices.log_weight)
+        ndcg = [mean_ndcg(np.where(out_of, -np.inf, one), choices.targets) for one in choices.features]
+        self.metadata["stack"] |= {
+            "weights": [round(float(weight), 4) for weight in weights],
+            "valid_ndcg@10": {
+                "members": [round(value, 6) for value in ndcg],
+                "stacked, cross-validated": round(mean_ndcg(held_out, choices.targets), 6),
+            },
+        }
+
+    def sequences_of(self, histories: Histories) -> Sequences:
+        """Return histories as the model reads them, with themselves."""
+        encoded = Sequences.encode(histories, self.catalog)
+        return _WithHistories(encoded.codes, encoded.offsets, positive=encoded.positive, histories=histories)
+
+    def _score(self, sequences: Sequences) -> Float32s:
+        assert isinstance(sequences, _WithHistories)
+        step = rows_at_once(len(self.members), len(self.catalog))
+        parts = [
+            self._score_part(sequences.histories[start : start + step]) for start in range(0, len(sequences), step)
+        ]
+        return np.concatenate(parts)
+
+    def _score_part(self, histories: Histories) -> Float32s:
+        sequences = Sequences.encode(histories, self.catalog)
+        total = np.zeros((len(histories), len(self.catalog)), dtype=np.float32)
+        scores = [member.score(histories) for member in self.members]
+        contexts = np.stack(
+            [contexts_of(m, s, sequences, self._counts) for m, s in zip(self.members, scores, strict=True)]
+        )
+        for member, one, weight in zip(self.members, scores, self.logit.multipliers(contexts), strict=True):
+            total += weight[:, None] * feature_of(member, one)
+        return total
+
+    def item_vectors(self) -> Float32s | None:
+        """Return the item vectors of the first member that has some, float32 [n_items, dim]."""
+        vectors = (member.item_vectors() for member in self.members)
+        return next((one for one in vectors if one is not None), None)
+
+    @property
+    def narration_base(self) -> str | None:
+        """The base LLM of the first member that has one."""
+        return next((member.narration_base for member in self.members if member.narration_base), None)
+
+    @property
+    def dtype(self) -> str | None:
+        """What the first LLM among the members computes in."""
+        return next((member.dtype for member in self.members if member.dtype), None)
+
+    def _card_rows(self) -> list[tuple[str, str]]:
+        stack = self.metadata["stack"]
+        weights = stack.get("weights", ["-"] * len(self.members))
+        return [
+            (
+                "Members, mean weights",
+                ", ".join(f"{n} {w}" for n, w in zip(stack["members"], weights, strict=True)),
+            )
+        ]
+
+    def _save(self, folder: Path) -> None:
+        for n, member in enumerate(self.members):
+            member.save(folder / MEMBERS / member_folder(n, member))
+        logit = self.logit
+        arrays = {"weights": logit.weights, "mean": logit.mean, "scale": logit.scale, "counts": self._counts}
+        write_tensors(folder / "model.safetensors", arrays)
+
+    def _load(self, folder: Path) -> None:
+        self.members = load_members(folder / MEMBERS, base=self.base_paths or None)
+        path, shape = folder / "model.safetensors", (len(self.members), N_CONTEXTS)
+        numbers = floats(*shape, dtype="float64")
+        expected = {"weights": numbers, "mean": numbers, "scale": numbers, "counts": integers(len(self.catalog))}
+        tensors = read_tensors(path, expected)
+        same = all(member.catalog.ids == self.catalog.ids for member in self.members)
+        require(same, path, "a member ranks other items")
+        require(bool((tensors["counts"] >= 0).all()), path, "a count is negative")
+        require(bool((tensors["scale"] > 0).all()), path, "a scale is not positive")
+        self.logit = ConditionalLogit(tensors["weights"], tensors["mean"], tensors["scale"])
+        self._counts = tensors["counts"]

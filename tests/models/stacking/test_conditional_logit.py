@@ -1,0 +1,121 @@
+"""The weights of a stacked model: recovered, held out, and drawn to their prior."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from llmrec.models.stacking.conditional_logit import INTERACTION_PENALTIES, Choices, ConditionalLogit, mean_ndcg
+
+MANY = 4000
+
+
+def drawn(weights: list[float], slope: float = 0.0, *, n: int = MANY, seed: int = 0) -> Choices:
+    """Choices made by known weights; the first one's grows by ``slope`` with the second context."""
+    draw = np.random.default_rng(seed)
+    features = draw.normal(size=(len(weights), n, 20)).astype(np.float32)
+    contexts = np.ones((len(weights), n, 2), dtype=np.float32)
+    contexts[:, :, 1] = draw.normal(size=n)
+    multipliers = np.array(weights)[:, None] + np.zeros((1, n))
+    multipliers[0] += slope * contexts[0, :, 1]
+    logits = np.einsum("fn,fnm->nm", multipliers, features) + draw.gumbel(size=(n, 20))
+    targets = np.zeros((n, 20), dtype=np.float32)
+    targets[np.arange(n), logits.argmax(axis=1)] = 1
+    return Choices(features, contexts, np.zeros((n, 20), dtype=np.float32), targets)
+
+
+def logit_for(choices: Choices, *weights: float) -> ConditionalLogit:
+    return ConditionalLogit.prior(np.array(weights), choices.contexts)
+
+
+def test_known_weights_are_recovered() -> None:
+    choices = drawn([1.0, 0.5, 0.0], slope=0.4)
+    fitted, _ = logit_for(choices, 0.0, 0.0, 0.0).tuned(choices, seed=0)
+    np.testing.assert_allclose(fitted.weights[:, 0], [1.0, 0.5, 0.0], atol=0.08)
+    np.testing.assert_allclose(fitted.weights[:, 1], [0.4, 0.0, 0.0], atol=0.08)
+
+
+def test_few_queries_change_little() -> None:
+    few, many = drawn([0.0, 1.0], n=3), drawn([0.0, 1.0])
+    changes = [abs(logit_for(one, 1.0, 0.0).fitted(one, 3.0).weights[:, 0] - [1.0, 0.0]) for one in (few, many)]
+    assert (changes[0] < 0.45).all()
+    assert (changes[1] > 0.8).all()
+
+
+def test_no_queries_change_nothing() -> None:
+    choices = drawn([0.0, 1.0], n=4).take(np.array([], dtype=np.int64))
+    start = ConditionalLogit(np.array([[1.0, 0.0], [0.0, 0.0]]), np.zeros((2, 2)), np.ones((2, 2)))
+    np.testing.assert_array_equal(start.fitted(choices, 3.0).weights, start.weights)
+
+
+def test_a_feature_of_noise_gets_no_weight() -> None:
+    choices = drawn([1.0, 0.0])
+    fitted, _ = logit_for(choices, 1.0, 0.0).tuned(choices, seed=0)
+    assert abs(fitted.weights[1, 0]) < 0.06
+
+
+def test_cross_validated_scores_are_by_a_logit_of_other_queries() -> None:
+    """A query's own answer must not have taken part: with one feature per query nothing can be known of it."""
+    n = 40
+    choices = drawn([0.0], n=n)
+    features = np.zeros((n, n, 20), dtype=np.float32)
+    for row in range(n):
+        features[row, row] = choices.targets[row]
+    alone = Choices(features, np.ones((n, n, 1), dtype=np.float32), choices.log_weight, choices.targets)
+    fitted, held_out = ConditionalLogit.prior(np.zeros(n), alone.contexts).tuned(alone, seed=0)
+    assert (fitted.scores(alone)[alone.targets > 0] > 0.05).all()
+    np.testing.assert_array_equal(held_out, 0)
+
+
+def test_the_gradient_is_that_of_the_likelihood() -> None:
+    choices = drawn([1.0, 0.5], slope=0.4, n=50)
+    start = logit_for(choices, 0.3, 0.1)
+    best = start.fitted(choices, 3.0)
+
+    def value(weights: np.ndarray) -> float:
+        moved = replace(best, weights=weights)
+        change = weights - start.weights
+        return float(moved.log_likelihood(choices) * len(choices) - (3.0 * change**2).sum())
+
+    for cell in np.ndindex(best.weights.shape):
+        for step in (-0.05, 0.05):
+            weights = best.weights.copy()
+            weights[cell] += step
+            assert value(weights) < value(best.weights)
+
+
+def test_one_alternative_stands_for_many() -> None:
+    """Half of the wrong alternatives, each standing for two, give the weights that all of them give."""
+    choices = drawn([0.5])
+    wrong = np.argsort(choices.targets, axis=1)[:, :19]
+    columns = np.concatenate([choices.targets.argmax(axis=1)[:, None], wrong[:, :10]], axis=1)
+    rows = np.arange(MANY)[:, None]
+    log_weight = np.full(columns.shape, np.log(1.9), dtype=np.float32)
+    log_weight[:, 0] = 0
+    sampled = Choices(
+        choices.features[:, rows, columns], choices.contexts, log_weight, choices.targets[rows, columns]
+    )
+    fitted = logit_for(sampled, 0.0).fitted(sampled, INTERACTION_PENALTIES[0])
+    np.testing.assert_allclose(fitted.weights[0, 0], 0.5, atol=0.05)
+
+
+def test_what_is_no_alternative_changes_nothing() -> None:
+    choices = drawn([1.0, 0.5], n=200)
+    padded = replace(
+        choices,
+        features=np.pad(choices.features, [(0, 0), (0, 0), (0, 2)], constant_values=7.0),
+        log_weight=np.pad(choices.log_weight, [(0, 0), (0, 2)], constant_values=-np.inf),
+        targets=np.pad(choices.targets, [(0, 0), (0, 2)]),
+    )
+    plain, _ = logit_for(choices, 0.0, 0.0).tuned(choices, seed=0)
+    same, _ = logit_for(padded, 0.0, 0.0).tuned(padded, seed=0)
+    np.testing.assert_allclose(same.weights, plain.weights, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("right", "expected"), [([0], 1.0), ([2], 0.5), ([0, 2], 1.5 / (1 + 1 / np.log2(3)))])
+def test_ndcg_by_hand(right: list[int], expected: float) -> None:
+    scores, targets = np.array([[3.0, 2.0, 1.0]], dtype=np.float32), np.zeros((1, 3), dtype=np.float32)
+    targets[0, right] = 1
+    assert mean_ndcg(scores, targets) == pytest.approx(expected)

@@ -1,0 +1,155 @@
+"""A stacked model weighs networks and rules by validation answers, keeps its members in its run, and resumes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support.interruptions import Stop, stop_at
+
+from llmrec import Dataset, Recipe, Split
+from llmrec.errors import DataError, RecipeError
+from llmrec.models import from_recipe, load
+from llmrec.models.runs import fit_run, is_resumable, load_run
+from llmrec.models.sequential import base as sequential
+from llmrec.models.stacking import members as stacking_members
+from llmrec.models.stacking.recommender import StackedRecommender
+
+QUICK_GRU = "gru sequence.dim=16 train.epochs=3 train.schedule=constant"
+
+
+def stacked(*members: str) -> Recipe:
+    return Recipe.of({"name": "stack", "model": "stacked", "stack": {"members": list(members)}})
+
+
+def fitted(split: Split, *members: str) -> StackedRecommender:
+    model = from_recipe(stacked(*members)).fit(split.train, valid=split.valid)
+    assert isinstance(model, StackedRecommender)
+    return model
+
+
+def log_of(follow: float, *, seed: int = 0, n_users: int = 300, n_items: int = 40) -> Dataset:
+    """A log in which the next number follows with probability ``follow``, any item else; items 0-4 are popular."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for user in range(n_users):
+        item = int(draw.integers(n_items))
+        for time in range(8):
+            rows.append((f"u{user}", str(item), time))
+            popular = int(draw.integers(5)) if draw.random() < 0.7 else int(draw.integers(n_items))
+            item = (item + 1) % n_items if draw.random() < follow else popular
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    return Dataset.from_tables(table)
+
+
+def weights_of(model: StackedRecommender) -> dict[str, float]:
+    stack = model.metadata["stack"]
+    return dict(zip(stack["members"], stack["weights"], strict=True))
+
+
+def test_what_decides_gets_the_weight() -> None:
+    chained, popular = log_of(0.9), log_of(0.0)
+    of_chain = weights_of(fitted(Split.leave_last_out(chained), "markov", "popularity"))
+    of_popular = weights_of(fitted(Split.leave_last_out(popular), "markov", "popularity"))
+    assert of_chain["markov"] > 1.5 * of_popular["markov"]
+    assert of_popular["popularity"] > of_chain["popularity"] + 0.3
+
+
+def test_a_memory_of_training_answers_is_not_trusted() -> None:
+    """Everyone's own pair, x before y, fills the training events; after a last x comes anything but y."""
+    draw, rows = np.random.default_rng(0), []
+    for user in range(200):
+        noise = [str(n) for n in draw.integers(6, size=6)]
+        walk = [*noise[:4], *[f"x{user}", f"y{user}"] * 4, f"x{user}", *noise[4:]]
+        rows += [(f"u{user}", item, time) for time, item in enumerate(walk)]
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    split = Split.leave_last_out(Dataset.from_tables(table))
+    assert split.train.repeats_are_normal
+    model = fitted(split, "item-knn counting.half_life=0.5", "popularity")
+    histories = split.valid.histories
+    remembered = model.catalog.codes([f"y{user[1:]}" for user in histories.user_ids])
+    assert (model.members[0].score(histories).argmax(axis=1) == remembered).all()
+    assert (model.score(histories).argmax(axis=1) != remembered).all()
+    assert weights_of(model)["item-knn"] < 0.5 < weights_of(model)["popularity"]  # both begin at a half
+
+
+def test_the_stack_is_not_below_its_members(toy_split: Split) -> None:
+    model = fitted(Split.leave_last_out(log_of(0.5)), "markov", "popularity", "item-knn")
+    reached = model.metadata["stack"]["valid_ndcg@10"]
+    assert reached["stacked, cross-validated"] > 0.97 * max(reached["members"])
+
+
+def test_without_validation_the_networks_decide(toy_split: Split, caplog: pytest.LogCaptureFixture) -> None:
+    model = from_recipe(stacked(QUICK_GRU, "popularity")).fit(toy_split.train)
+    assert isinstance(model, StackedRecommender)
+    assert "rules nothing" in caplog.text
+    histories = toy_split.test.histories
+    alone = model.members[0].score(histories)
+    np.testing.assert_allclose(model.score(histories), alone - alone.max(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_member_that_the_data_cannot_feed_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    table = pl.DataFrame(
+        {"user_id": ["a"] * 5 + ["b"] * 5, "item_id": list("12345") * 2, "timestamp": [1, 2, 3, 4, 5] * 2}
+    )
+    data = Dataset.from_tables(table)
+    assert data.order_only
+    with caplog.at_level(logging.WARNING):
+        model = fitted(Split.leave_last_out(data), "recent", "popularity")
+    assert [member.kind for member in model.members] == ["popularity"]
+    assert "recent is left out of the stack" in caplog.text
+    with pytest.raises(DataError, match="order"):
+        fitted(Split.leave_last_out(data), "recent")
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([], "names no recipe"),
+        (["no-such"], "no recipe 'no-such'"),
+        (["gru train.epoch=1"], "train.epoch"),
+        (["rules"], "is stacked itself"),
+    ],
+)
+def test_bad_members_are_refused(members: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        from_recipe(stacked(*members))
+
+
+def test_an_interrupted_fit_goes_on_with_the_next_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_split: Split
+) -> None:
+    recipe, out = stacked(QUICK_GRU, "item-knn", "markov"), tmp_path / "run"
+    whole = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid)
+    with monkeypatch.context() as patch:
+        stop_at(patch, stacking_members, "from_recipe", 3)
+        with pytest.raises(Stop):
+            fit_run(recipe, toy_split.train, toy_split, out, progress=False)
+    assert is_resumable(out)
+    stop_at(monkeypatch, sequential, "fit_network", 1)  # the first member is not fitted again
+    fit_run(recipe, toy_split.train, toy_split, out, resume=True, progress=False)
+    histories = toy_split.test.histories
+    np.testing.assert_array_equal(load_run(out).score(histories), whole.score(histories))
+    assert not out.with_name("run.work").exists()
+
+
+def test_members_are_runs_of_their_own(tmp_path: Path, toy_split: Split) -> None:
+    model = fitted(toy_split, QUICK_GRU, "item-knn")
+    model.save(tmp_path / "run")
+    again = load(tmp_path / "run" / "members" / "0-gru")
+    histories = toy_split.test.histories
+    np.testing.assert_array_equal(again.score(histories), model.members[0].score(histories))
+
+
+def test_a_large_catalog_is_sampled_and_gives_like_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    from llmrec.models.stacking import features
+
+    split = Split.leave_last_out(log_of(0.5, n_items=300))
+    exact = weights_of(fitted(split, "markov", "popularity"))
+    for name, value in {"ALL_UP_TO": 50, "BEST_OF_EACH": 20, "SAMPLED": 60}.items():
+        monkeypatch.setattr(features, name, value)
+    sampled = weights_of(fitted(split, "markov", "popularity"))
+    assert sampled["markov"] == pytest.approx(exact["markov"], rel=0.15)
