@@ -108,13 +108,14 @@ class SequenceConfig(Section):
 
 
 class CountingConfig(Section):
-    """The models that count: markov, recent, item-knn; ``half_life`` is text's, linear's and ease's too."""
+    """The models that count: markov, recent, item-knn; others read ``neighbors`` and ``half_life``, too."""
 
     order: Annotated[int, Field(ge=1, le=3)] = 1  # markov: the longest context, in items
     recent_share: Annotated[float, Field(gt=0, le=1)] = 0.1  # recent: the newest part of the events that counts
-    neighbors: Positive = 200  # item-knn, linear, ease: how many each item keeps
+    neighbors: Positive = 200  # how many each item keeps, of item-knn, linear, ease, text-graph
     shrink: Annotated[float, Field(ge=0)] = 10.0  # item-knn: added to the cosine's norm
     half_life: Annotated[float, Field(gt=0)] = 10.0  # after so many newer events an event counts half
+    edge_weight: Annotated[float, Field(ge=0)] = 1.0  # text-graph: of the largest edge, to a cosine of 1
 
 
 class LinearConfig(Section):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmrec.models.baselines.markov import MarkovRecommender
     from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender, RepeatLastRecommender
     from llmrec.models.baselines.text import TextRecommender
+    from llmrec.models.baselines.text_graph import TextGraphRecommender
     from llmrec.models.fusion import Fusion
     from llmrec.models.llm.generative import GenerativeRanking
     from llmrec.models.llm.recommender import LLMRecommender
@@ -57,6 +58,7 @@ __all__ = [
     "RepeatLastRecommender",
     "SASRecRecommender",
     "StackedRecommender",
+    "TextGraphRecommender",
     "TextRecommender",
     "from_recipe",
     "load",

@@ -28,6 +28,7 @@ SHIPPED = {
     "ease": "llmrec.models.baselines.ease:EASERecommender",
     "als": "llmrec.models.baselines.als:ALSRecommender",
     "text": "llmrec.models.baselines.text:TextRecommender",
+    "text-graph": "llmrec.models.baselines.text_graph:TextGraphRecommender",
     "gru": "llmrec.models.sequential.rnn:GRURecommender",
     "lstm": "llmrec.models.sequential.rnn:LSTMRecommender",
     "sasrec": "llmrec.models.sequential.sasrec:SASRecRecommender",

@@ -102,6 +102,24 @@ class TestText(RecommenderContract):
         )
 
 
+class TestTextGraph(RecommenderContract):
+    good = 0.6  # as item-knn
+    has_item_vectors = False
+    base: Path
+
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny_base: Path) -> None:
+        type(self).base = tiny_base
+
+    def make(self) -> Recommender:
+        values = {
+            "model": "text-graph",
+            "text": {"encoder": str(self.base), "encoder_type": "causal"},
+            "counting": {"edge_weight": 5.0, "half_life": 0.5},
+        }
+        return from_recipe(Recipe.of(values))
+
+
 class Neural(RecommenderContract):
     model = "gru"
 

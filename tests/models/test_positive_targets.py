@@ -20,7 +20,7 @@ from llmrec.models.sequential.bert4rec import masked
 from llmrec.models.zero_shot import PromptRanking
 from llmrec.training.batching import IGNORE, Batch
 
-COUNTING = ("popularity", "recent", "repeat-last", "markov", "item-knn", "als", "text")
+COUNTING = ("popularity", "recent", "repeat-last", "markov", "item-knn", "als", "text", "text-graph")
 TRAINED = (
     "gru",  # LSTMs differ in their cell alone
     "sasrec",
