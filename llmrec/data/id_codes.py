@@ -10,6 +10,7 @@ import polars as pl
 
 from llmrec.arrays import Int64s, UInt32s, UInt64s
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.ids import BLANKS
 from llmrec.errors import DataError
 
 _MISSING = np.uint32(2**32 - 1)
@@ -18,6 +19,9 @@ _BUCKETS_LOG2 = 2
 # Rows encoded at once: what is computed for them stays small, whatever the log.
 _BLOCK_ROWS = 1 << 20
 _SHOWN = 40
+# As pandas writes whole numbers of a column with gaps.
+_FLOAT, _WHOLE = r"^(-?\d+)\.0+$", r"^(?i)(?:-?\d+(?:\.0+)?|nan|n/?a|<na>|none|null|-)$"
+_ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d+$"
 # The multiplier of splitmix64: odd, with well-mixed bits.
 _SPREAD = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 
@@ -26,7 +30,7 @@ _SPREAD = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 class EncodedIds:
     """Ids as codes (UInt32, null where an id is missing) into ``names``, which are sorted and distinct.
 
-    ``note`` counts the ids that had blanks around them, "" where none had.
+    ``note`` counts the ids that were rewritten (blanks around them, whole numbers as 7.0), "" where none was.
     """
 
     codes: pl.Series
@@ -142,8 +146,8 @@ def encode_ids(column: pl.Series, *, label: str) -> EncodedIds:
 
 
 def _sorted(codes: UInt32s, names: pl.Series, *, label: str) -> EncodedIds:
-    """Return codes of the names that occur, sorted, distinct and without blanks around; a blank one is missing."""
-    codes, names, note = _without_blanks(codes, names)
+    """Return codes of the names that occur, sorted and distinct, as ``_plain_ids``; a blank one is missing."""
+    codes, names, note = _plain_ids(codes, names)
     used = np.zeros(len(names), dtype=bool)
     used[codes] = True
     broken = names.filter(used & names.str.contains("\n", literal=True).to_numpy())
@@ -162,18 +166,25 @@ def _sorted(codes: UInt32s, names: pl.Series, *, label: str) -> EncodedIds:
     return EncodedIds(sorted_codes, names.gather(order), note)
 
 
-def _without_blanks(codes: UInt32s, names: pl.Series) -> tuple[UInt32s, pl.Series, str]:
-    """Take the blanks around names off: "a " and "a" are one id. The note counts the rows that had some."""
-    plain = names.str.strip_chars()
+def _plain_ids(codes: UInt32s, names: pl.Series) -> tuple[UInt32s, pl.Series, str]:
+    """Rewrite names that mean one id: "a " as "a", and where all are numbers, 7.0 as 7. The note counts rows."""
+    plain = names.str.strip_chars(BLANKS)
+    present = plain.filter(plain != "")
+    if (ends := present.str.ends_with("0")).any() and present.filter(ends).str.contains(_FLOAT).any():
+        numbers = len(present) > 0 and bool(present.str.contains(_WHOLE).all())
+        plain = plain.str.replace(_FLOAT, "$1") if numbers else plain
     changed = plain != names
+    rounded = names.filter(names.str.contains(_ROUNDED))
+    note = f"ids such as {rounded[0]!r} look rounded by a spreadsheet: export them as text" if len(rounded) else ""
     if not changed.any():
-        return codes, names, ""
+        return codes, names, note
     distinct = plain.unique().sort()
     rows = (changed & (plain != "")).to_numpy()[codes]
-    note = ""
     if rows.any():
-        first = names[int(codes[rows.argmax()])]
-        note = f"taken off {int(rows.sum()):,} of {len(codes):,}, such as {first[:_SHOWN]!r}"
+        name = int(codes[rows.argmax()])
+        first, second = (repr(text[:_SHOWN]) for text in (names[name], plain[name]))
+        rewritten = f"{int(rows.sum()):,} of {len(codes):,} ids rewritten, such as {first} as {second}"
+        note = f"{rewritten}; {note}" if note else rewritten
     return distinct.search_sorted(plain).to_numpy().astype(np.uint32)[codes], distinct, note
 
 

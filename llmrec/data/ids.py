@@ -17,12 +17,16 @@ import polars as pl
 from llmrec.errors import DataError
 
 _LONGEST_SHOWN = 60
+# What around an id means nothing: white space, and characters without a width, which a copied id may have.
+BLANKS = "".join(chr(n) for n in (*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200C))) + (
+    "\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
 
 
 def id_of(value: object, *, label: str = "id") -> str:
     """Return an id as text. Raises DataError, whose message begins with ``label``, for what is no id."""
     if isinstance(value, str):
-        return str.__str__(value).strip()
+        return str.__str__(value).strip(BLANKS)
     if isinstance(value, bool | np.bool_):
         raise _no_id(value, label, "true and false name nobody")
     try:
@@ -51,7 +55,7 @@ def ids_of(values: object, *, label: str = "ids") -> list[str]:
         kind = type(values).__name__
         raise DataError(f"{label}: a list of ids is meant, not a {kind}; write ['1', '7']") from None
     if set(map(type, listed)) <= {str, int}:
-        return [text.strip() for text in map(str, listed)]
+        return [text.strip(BLANKS) for text in map(str, listed)]
     return [id_of(value, label=label) for value in listed]
 
 
@@ -60,7 +64,7 @@ def id_column(values: object, name: str, *, label: str = "ids") -> pl.Series:
     if isinstance(values, pl.Series):
         kind = values.dtype
         if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
-            return values.cast(pl.String).str.strip_chars().alias(name)
+            return values.cast(pl.String).str.strip_chars(BLANKS).alias(name)
         if kind.is_integer() and not values.has_nulls():
             return values.cast(pl.String).alias(name)
     try:

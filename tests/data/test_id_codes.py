@@ -27,7 +27,7 @@ def test_codes_stand_for_sorted_names(log2: int, ids: list[str | None]) -> None:
     assert encoded.names.to_list() == sorted({name for name in expected if name is not None})
     assert encoded.names.gather(encoded.codes).to_list() == expected
     count = sum(name is not None and name.strip() not in ("", name) for name in ids)
-    assert encoded.note.startswith(f"taken off {count} of {len(ids)}, such as '" if count else "")
+    assert encoded.note.startswith(f"{count} of {len(ids)} ids rewritten, such as " if count else "")
     assert bool(encoded.note) == bool(count)
 
 
@@ -89,3 +89,19 @@ def test_ids_of_frames_are_written_as_those_given_in_python(kind: type[pl.DataTy
 def test_what_is_no_id_in_a_frame(column: pl.Series, message: str) -> None:
     with pytest.raises(DataError, match=message):
         encode_ids(column.alias("user_id"), label="events")
+
+
+def test_whole_numbers_with_a_point_are_the_whole_numbers() -> None:
+    """As pandas writes a column with gaps: 7.0 and 7 are one user."""
+    encoded = encode_ids(pl.Series("user_id", ["7.0", "7", "NA", "10.00", None]), label="log")
+    assert encoded.names.gather(encoded.codes).to_list() == ["7", "7", "NA", "10", None]
+    assert encoded.note == "2 of 5 ids rewritten, such as '7.0' as '7'"
+    versions = pl.Series("item_id", ["1.0", "1.5", "2.0"])
+    assert encode_ids(versions, label="log").names.to_list() == ["1.0", "1.5", "2.0"]
+    assert encode_ids(pl.Series("item_id", ["\ufeffa\u200b", "a"]), label="log").names.to_list() == ["a"]
+
+
+def test_ids_that_a_spreadsheet_rounded_are_said() -> None:
+    encoded = encode_ids(pl.Series("user_id", ["1.23E+12", "1.23E+12", "5", "1e5"]), label="log")
+    assert encoded.note == "ids such as '1.23E+12' look rounded by a spreadsheet: export them as text"
+    assert encoded.names.to_list() == ["1.23E+12", "1e5", "5"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
@@ -12,14 +13,14 @@ from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, STRENGTH
 from llmrec.errors import DataError
 
-log = logging.getLogger(__name__)
-
 NEGATIVE = -1
 VIEW, LIKE, CART, PURCHASE = 1, 2, 3, 4
 
 _RETURNS = (
     *("return", "returned", "refund", "refunded", "chargeback", "sendback", "sentback"),
     *("cancel", "canceled", "cancelled", "cancellation", "cancelorder", "ordercancelled", "ordercanceled"),
+    *("declined", "rejected", "failed", "voided", "retoure", "rückgabe", "storno", "stornierung", "storniert"),
+    *("retour", "annulation", "annulé", "remboursement", "devolución", "devolucion", "cancelado", "reembolso"),
 )
 _REMOVALS = (
     *("removefromcart", "removecart", "cartremove", "cartremoval", "deletefromcart", "removefrombasket"),
@@ -34,7 +35,8 @@ _REMOVALS = (
     ),
 )
 _DISLIKES = (
-    *("dislike", "disliked", "unlike", "unliked", "thumbsdown", "downvote", "downvoted", "hate", "negative"),
+    *("dislike", "disliked", "unlike", "unliked", "thumbsdown", "thumbdown", "👎", "downvote", "downvoted"),
+    *("hate", "negative", "negativefeedback", "mute", "ignore", "ignored"),
     *("skip", "skipped", "hide", "block", "blocked", "notinterested", "dismiss"),
     *(
         "dismissed",
@@ -60,6 +62,26 @@ STRENGTHS: Mapping[str, int] = {
     **dict.fromkeys(("purchase", "buy", "transaction", "order", "sale", "bought", "checkout", "paid"), PURCHASE),
 }
 _PUNCTUATION = r"[\s_-]"
+# One of these among the words of a name (item_returned, paymentFailed) says the same as alone.
+_NEGATIVE_WORDS = frozenset(
+    {
+        *("returned", "refund", "refunded", "refunds", "chargeback", "dislike", "disliked", "unlike", "unliked"),
+        *(
+            "cancel",
+            "canceled",
+            "cancelled",
+            "cancellation",
+            "remove",
+            "removed",
+            "removal",
+            "downvote",
+            "downvoted",
+        ),
+        *("declined", "rejected", "failed", "voided"),
+    }
+)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_SHOWN = 10
 
 
 def is_return(behavior: pl.Expr) -> pl.Expr:
@@ -69,7 +91,7 @@ def is_return(behavior: pl.Expr) -> pl.Expr:
 
 def strengths_of(words: Iterable[str]) -> dict[str, int | None]:
     """Return how strongly each behavior speaks for an item, None where its name is not known."""
-    return {word: STRENGTHS.get(_plain_text(word)) for word in words}
+    return {word: _strength(word) for word in words}
 
 
 def with_strength(events: EventTable, more: Mapping[str, int]) -> EventTable:
@@ -83,19 +105,11 @@ def with_strength(events: EventTable, more: Mapping[str, int]) -> EventTable:
                 f"{events.label}: strengths are given, but there is no behavior column; drop --strength"
             )
         return events
-    known = {**STRENGTHS, **{_plain_text(word): strength for word, strength in more.items()}}
+    given = {_plain_text(word): strength for word, strength in more.items()}
     names = (
         events.frame.select(pl.col(BEHAVIOR).cast(pl.String).unique().drop_nulls().sort()).to_series().to_list()
     )
-    strengths = {name: known.get(_plain_text(name)) for name in names}
-    unknown = next((name for name, strength in strengths.items() if strength is None), None)
-    if unknown is not None:
-        log.warning(
-            "%s: behavior '%s' has no known strength; give one with --strength %s=2",
-            events.label,
-            unknown,
-            unknown,
-        )
+    strengths = {name: given.get(_plain_text(name), _strength(name)) for name in names}
     note = ", ".join(f"{name}={strength}" for name, strength in strengths.items() if strength is not None)
     column = (
         pl.col(BEHAVIOR)
@@ -103,6 +117,10 @@ def with_strength(events: EventTable, more: Mapping[str, int]) -> EventTable:
         .replace_strict(names, list(strengths.values()), default=None, return_dtype=pl.Int8)
     )
     recorded = events.record("behaviors in order of strength", note=note)
+    if unknown := [name for name, strength in strengths.items() if strength is None]:
+        shown = ", ".join(f"'{name}'" for name in unknown[:_SHOWN]) + (" ..." if len(unknown) > _SHOWN else "")
+        note = f"{shown}: they count as positive targets; give a strength with --strength {unknown[0]}=2"
+        recorded = recorded.record("behaviors of no known strength", note=note, level=logging.WARNING)
     return recorded.with_frame(events.frame.with_columns(column.alias(STRENGTH)))
 
 
@@ -126,6 +144,15 @@ def scale_columns(events: EventTable, columns: Sequence[str]) -> EventTable:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _strength(name: str) -> int | None:
+    strength = STRENGTHS.get(_plain_text(name))
+    if strength is not None:
+        return strength
+    words = [word.lower() for word in _WORD.findall(name)]
+    negative = not _NEGATIVE_WORDS.isdisjoint(words) or words[-1:] in (["return"], ["returns"])
+    return NEGATIVE if negative else None
 
 
 def _plain(behavior: pl.Expr) -> pl.Expr:

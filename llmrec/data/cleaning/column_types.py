@@ -9,6 +9,7 @@ import polars as pl
 
 from llmrec.data.cleaning.missing_words import without_missing_cells, without_words
 from llmrec.data.cleaning.number_cells import read_numbers, step_name
+from llmrec.data.cleaning.star_ratings import plain_ratings
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, SESSION, TIME, USER
 from llmrec.errors import DataError
 
@@ -29,7 +30,8 @@ def settle_types(
     The second result says, by the name of a step, which cells of those are no numbers, and which behaviors and
     sessions are words for nothing: all these are blank. For ``text`` see ``settle_type``.
     """
-    typed, notes = [], {}
+    typed: list[pl.Series] = []
+    notes: dict[str, str] = {}
     taken = {column.name for column in columns}
     for column in columns:
         if column.name in (BEHAVIOR, SESSION) and column.dtype == pl.String:
@@ -39,6 +41,8 @@ def settle_types(
         if column.name not in NUMBERS:
             typed.append(settle_type(column, text=text))
             continue
+        if column.name == "rating":
+            column, notes["rating: words around its number"] = plain_ratings(column)
         cells = read_numbers(column, label=label)
         if cells.column.name != column.name and cells.column.name in taken:
             raise DataError(

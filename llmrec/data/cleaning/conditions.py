@@ -45,7 +45,7 @@ def columns_of(condition: Condition) -> list[str]:
 
 
 def _mixed_comparison(expression: pl.Expr, schema: pl.DataFrame) -> tuple[pl.Expr, pl.Expr] | None:
-    """Return the two sides, text and number, of a comparison that polars would make as one of texts."""
+    """Return the two sides, text and number or boolean, of a comparison that polars would make as one of texts."""
     inputs = expression.meta.pop()
     for part in inputs:
         mixed = _mixed_comparison(part, schema)
@@ -56,7 +56,7 @@ def _mixed_comparison(expression: pl.Expr, schema: pl.DataFrame) -> tuple[pl.Exp
     kinds = [_kind(part, schema) for part in inputs]
     for text, number in ((0, 1), (1, 0)):
         kind = kinds[number]
-        if kinds[text] == pl.String and kind is not None and kind.is_numeric():
+        if kinds[text] == pl.String and kind is not None and (kind.is_numeric() or kind == pl.Boolean):
             return inputs[text], inputs[number]
     return None
 
@@ -72,15 +72,18 @@ def _kind(expression: pl.Expr, schema: pl.DataFrame) -> pl.DataType | None:
 
 
 def _explained(text: pl.Expr, number: pl.Expr, events: pl.DataFrame) -> str:
-    names = text.meta.root_names()
+    names, columns = text.meta.root_names(), number.meta.root_names()
     if not names:
-        columns = number.meta.root_names()
         column = columns[0] if columns else "the other side"
         kind = type_name(events.schema[column]) if columns else "number"
+        if kind == "true/false":
+            return f"{column} is true/false; write true or false without quotes"
         return f"{column} is a column of numbers ({kind}); write the number without quotes"
+    boolean = _kind(number, events.clear()) == pl.Boolean
     cells = events[names[0]].cast(pl.String)
     others = cells.filter(cells.is_not_null() & cells.cast(pl.Float64, strict=False).is_null())
     example = f" ({others[0]!r}, say)" if len(others) else ""
-    marked = len(others) > 0 and bool(written_as_numbers(others).all())
+    marked = not boolean and len(others) > 0 and bool(written_as_numbers(others).all())
     more = "say its decimal mark with --decimal . or ," if marked else "compare it with text in quotes"
-    return f"{names[0]} is text{example}, not a number; {more}, or correct its cells"
+    kind = "true/false" if boolean else "a number"
+    return f"{names[0]} is text{example}, not {kind}; {more}, or correct its cells"

@@ -10,6 +10,7 @@ import polars as pl
 
 from llmrec.data.cleaning.column_types import settle_types, types_of
 from llmrec.data.cleaning.log_times import log_times
+from llmrec.data.cleaning.number_times import written
 from llmrec.data.cleaning.table import EventTable, RawLog
 from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, TIME, USER
@@ -42,7 +43,9 @@ def code_events(
     raw, steps = flat(loaded.frame, label=label, ids=(USER, ITEM)), loaded.steps
     del loaded
     users, items = (encode_ids(raw.drop_in_place(column), label=label) for column in (USER, ITEM))
-    times, used = log_times(raw, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows)
+    times, used = log_times(
+        raw, users.codes, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows
+    )
     plain = [raw[name] for name in raw.columns if name not in used]
     others, blanked = settle_types(plain, label=label, text=text, blank_bad_numbers=blank_bad_numbers)
     frame = pl.DataFrame([users.codes, items.codes, unix_seconds(times.micros).alias(TIME), *others])
@@ -50,7 +53,7 @@ def code_events(
     if not drop_bad_times:
         _check_times(raw, present & times.micros.is_null(), label)
     events = EventTable(frame, label, steps, users=users.names, items=items.names, order_only=times.order_only)
-    notes = {f"{ids.codes.name}: blanks around ids": ids.note for ids in (users, items)}
+    notes = {ids.codes.name: ids.note for ids in (users, items)}
     notes |= {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
     events = _recorded(events, notes, blanked)
     micros = times.micros
@@ -59,8 +62,12 @@ def code_events(
     micros = micros.filter(present)
     timed = micros.is_not_null()
     events = events.filter(timed, "missing or unreadable timestamp")
-    order = time_order(events.frame[USER], micros.filter(timed))
+    micros = micros.filter(timed)
+    order = time_order(events.frame[USER], micros)
     events = events.with_frame(events.frame[order])
+    if len(micros) and not events.order_only:
+        first, last = written(int(micros.min())), written(int(micros.max()))  # type: ignore[arg-type]
+        events = events.record("time span", note=f"{first} to {last}")
     return events.filter(~_repeated(events.frame), "exact duplicate")
 
 

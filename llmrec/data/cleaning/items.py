@@ -41,7 +41,7 @@ def one_row_per_item(
     text = ids.text() if keep_missing_words else without_missing_words(ids)
     frame = frame.with_columns(text.alias(ITEM), frame[TITLE].cast(pl.String))
     items = settle_columns(items.with_frame(frame.select(ITEM, TITLE, pl.exclude(ITEM, TITLE))))
-    items = items.record(f"{ITEM}: blanks around ids", note=ids.note) if ids.note else items
+    items = items.record(ITEM, note=ids.note) if ids.note else items
     items = items.filter(items.frame[ITEM].is_not_null(), "missing item id")
     first = items.frame.select(pl.struct(pl.all()).is_first_distinct()).to_series()
     items = items.filter(first, "exact duplicate")

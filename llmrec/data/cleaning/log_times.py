@@ -20,6 +20,7 @@ from llmrec.data.cleaning.number_times import (
     number_times,
     written,
 )
+from llmrec.data.cleaning.row_order import count_against_rows, date_columns, joined_date
 from llmrec.data.cleaning.text_times import CLOCK, UnclearDates, text_times
 from llmrec.data.cleaning.timestamps import MICROS, to_micros
 from llmrec.data.columns import NUMBERS, TIME
@@ -40,19 +41,30 @@ _YEAR_1000 = -30_610_224_000
 
 
 def log_times(
-    raw: pl.DataFrame, items: pl.Series, *, label: str, time_format: str | None = None, order_by_rows: bool = False
+    raw: pl.DataFrame,
+    users: pl.Series,
+    items: pl.Series,
+    *,
+    label: str,
+    time_format: str | None = None,
+    order_by_rows: bool = False,
 ) -> tuple[Times, list[str]]:
     """Read the times of raw events, and return the columns that they were read from.
 
     ``time_format``: a strptime format, or one of seconds, milliseconds, microseconds, nanoseconds, days (since
-    1970), excel, order. Without a column of times the rows' order is taken; not where a column of another name
-    holds times, unless ``order_by_rows``: that raises DataError, which names it. ``items``: the item of each row.
+    1970), excel, order. Without a column of times, or of year, month and day, the rows' order is taken; where a
+    column of another name holds times or another order, only with ``order_by_rows``: else DataError names it.
+    ``users``, ``items``: those of each row.
     """
     if order_by_rows:
         note = "the order of the rows, as --order-by-rows says"
         return _rows_in_order(raw, note), [TIME] if TIME in raw.columns else []
+    parts = {} if TIME in raw.columns else date_columns(raw)
+    if parts and time_format is None and not _of_items(joined := joined_date(raw, parts), items):
+        used = list(parts.values())
+        return _joined_note(read_times(joined, label=label), used), used
     if TIME not in raw.columns:
-        _refuse_unnamed(raw, items, time_format=time_format, label=label)
+        _refuse_unnamed(raw, users, items, time_format=time_format, label=label)
         log.info("%s: no timestamps; the order of its rows is taken as the order of events", label)
         return _rows_in_order(raw, "the order of the rows: the log has no times"), []
     column, used = _whole_time(raw, label=label)
@@ -203,7 +215,9 @@ def _now_micros() -> int:
     return int(np.datetime64("now", "us").astype(np.int64))
 
 
-def _refuse_unnamed(raw: pl.DataFrame, items: pl.Series, *, time_format: str | None, label: str) -> None:
+def _refuse_unnamed(
+    raw: pl.DataFrame, users: pl.Series, items: pl.Series, *, time_format: str | None, label: str
+) -> None:
     """Stop where a column of another name holds times: an order by rows would pass over it in silence."""
     names = [
         name for name in raw.columns if name not in NUMBERS and not holds_ids(name) and not _NO_EVENT.search(name)
@@ -218,6 +232,13 @@ def _refuse_unnamed(raw: pl.DataFrame, items: pl.Series, *, time_format: str | N
     if time_format is not None:
         raise DataError(
             f"{label}: --time-format is given, and no column of times; name it with --column timestamp=NAME"
+        )
+    counted = count_against_rows(raw, users)
+    if counted is not None:
+        raise DataError(
+            f"{label}: no column is named for the time of events, and '{counted}' counts a user's events in "
+            f"another order than the rows; name it with --column timestamp={counted}, or pass --order-by-rows "
+            "(order_by_rows=True)"
         )
 
 
@@ -235,5 +256,5 @@ def _rows_in_order(raw: pl.DataFrame, note: str) -> Times:
 def _joined_note(times: Times, used: list[str]) -> Times:
     if len(used) < 2:
         return times
-    both = f"{used[0]} and {used[1]} read as one time"
+    both = f"{', '.join(used[:-1])} and {used[-1]} read as one time"
     return Times(times.micros, f"{both}; {times.note}" if times.note else both, times.order_only)

@@ -14,8 +14,11 @@ from llmrec.data.id_codes import EncodedIds
 # Case and surrounding spaces do not matter.
 MISSING_WORDS = (
     *("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "(null)", "<null>", "nil", "none"),
-    *("\\n", "undefined", "(none)", "(not set)", "[null]", "#null!"),
+    *("\\n", "undefined", "(none)", "(not set)", "[null]", "-", "--", "?", "."),
+    *("#null!", "#ref!", "#value!", "#name?", "#num!", "#div/0!", "n.a.", "not available"),
 )
+# As an id they are nobody, or many at once; elsewhere they may be a category.
+_NOBODY = ("unknown", "anonymous", "missing", "not provided", "not specified")
 # An id with more than this share of the events, and more than so many times an even share, may be no single one.
 _SHARE = 0.2
 _TIMES_EVEN = 5
@@ -90,5 +93,6 @@ def warn_of_outsized(events: EventTable) -> EventTable:
 
 def _words(names: pl.Series) -> pl.Series:
     """Return the codes of the names that are words for nothing."""
-    named = names.to_frame("name").select(is_missing_word(pl.col("name"))).to_series()
+    text = pl.col("name").str.strip_chars().str.to_lowercase()
+    named = names.to_frame("name").select(text.is_in((*MISSING_WORDS, *_NOBODY))).to_series()
     return named.arg_true()

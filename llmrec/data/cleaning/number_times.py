@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 
 from llmrec.data.cleaning.timestamps import MICROS, to_micros
@@ -18,6 +19,7 @@ FLOOR = 10**8
 _FINE_FLOOR = 946_684_800
 # Whole numbers below it, or below the number of rows, count something: orders, years, hhmm.
 _LARGEST_ORDER = 100_000
+_YEAR_10000 = 253_402_300_800
 # A million times it is still an Int64.
 _LARGEST_COUNT = 10**12
 # Day 25569 of Excel is 1970-01-01. Whole numbers are taken for days only from 2000 on, others from 1982.
@@ -87,6 +89,8 @@ def excel_days(column: pl.Series) -> pl.Series:
 
 def written(micros: int) -> str:
     """Write a time for a message."""
+    if not 0 <= micros / MICROS < _YEAR_10000:  # more than Python's datetime holds, or before 1970
+        return str(np.datetime64(micros, "us").astype("datetime64[s]")).replace("T", " ")
     return datetime.fromtimestamp(micros / MICROS, UTC).strftime("%Y-%m-%d %H:%M:%S").removesuffix(" 00:00:00")
 
 

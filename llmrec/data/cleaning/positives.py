@@ -11,6 +11,7 @@ import polars as pl
 
 from llmrec.data.cleaning.behaviors import strengths_of
 from llmrec.data.cleaning.conditions import Condition, events_that_meet
+from llmrec.data.cleaning.outcome_columns import negative_outcomes, unclear_outcomes
 from llmrec.data.columns import BEHAVIOR, POSITIVE, STRENGTH
 from llmrec.errors import DataError
 
@@ -80,7 +81,8 @@ def settle_positives(
 
     ``rule``: ``all``, a condition that positive targets meet, or ``default``: all but behaviors of negative
     strength, negative quantities, ratings of 0 or less beside others above, ratings of at most 1 where 5 is the
-    highest, and those for which the log has POSITIVE as false. Raises DataError where no event is one.
+    highest, those of which a status or flag says the same (see ``outcome_columns``), and those for which the log
+    has POSITIVE as false. Raises DataError where no event is one.
     """
     if isinstance(rule, str) and rule.strip().lower() in {DEFAULT, ALL}:
         rule = rule.strip().lower()
@@ -119,9 +121,11 @@ def positives_of(events: pl.DataFrame) -> pl.Series:
 def _by_default(events: pl.DataFrame, label: str) -> tuple[dict[str, pl.Series], str]:
     """Return by reason which events are no positive targets, each with its first reason; and a note."""
     ratings, note = _low_ratings(events)
+    others = (*negative_outcomes(events), *ratings)
+    note = "; ".join(part for part in (note, *unclear_outcomes(events)) if part)
     negatives: dict[str, pl.Series] = {}
     earlier = pl.repeat(False, events.height, dtype=pl.Boolean, eager=True)
-    for reason, condition in (*_by_log(events, label), *_by_behavior(events), *_by_quantity(events), *ratings):
+    for reason, condition in (*_by_log(events, label), *_by_behavior(events), *_by_quantity(events), *others):
         marks = events.select(condition.fill_null(False).alias(reason)).to_series() & ~earlier
         if marks.any():
             negatives[reason] = marks

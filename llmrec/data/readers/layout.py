@@ -60,6 +60,8 @@ def layout_of(
         at, commented = at + 1, True
     if at == len(lines):
         raise DataError(f"{file.path} is empty; export it again with its data")
+    if lines[at].text.startswith("version https://git-lfs"):
+        raise DataError(f"{file.path} is a Git LFS pointer, not the file itself; fetch it with: git lfs pull")
     delimiter = _delimiter(delimiter, [line.text for line in lines[at : at + _SAMPLED]])
     line = lines[at]
     names = cells_of(line.text, delimiter)
@@ -83,7 +85,7 @@ def layout_of(
 def cells_of(line: str, delimiter: str) -> list[str]:
     """Return the cells of a line, without blanks around them; quotes enclose cells where they can."""
     try:
-        cells = next(csv.reader([line], delimiter=delimiter, strict=True), [])
+        cells = next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True), [])
     except csv.Error:
         cells = line.split(delimiter)
     return [cell.strip() for cell in cells]

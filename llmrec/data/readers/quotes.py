@@ -66,6 +66,13 @@ def quoting_of(file: TextFile, layout: Layout, option: QuoteOption = "auto") -> 
         if quoting.enclosing:
             log.info('%s: quotes within cells stand after a backslash: \\" is read as "', file.path.name)
             return quoting
+    spaced = _without_blanks(rows, layout)
+    if spaced is not None:
+        changed, counts = spaced
+        quoting = _decided(file.with_content(start + changed), layout, counts, option)
+        if quoting.enclosing:
+            log.info("%s: blanks between delimiters and quotes are left out", file.path.name)
+            return quoting
     quotes, failed = lenient_quotes(rows, layout.delimiter)
     if failed is None:
         return _decided(file, layout, count_quotes(rows, quotes, layout.delimiter, len(layout.names)), option)
@@ -106,6 +113,16 @@ def _without_backslashes(rows: bytes, layout: Layout) -> tuple[bytes, QuoteCount
         return None
     changed = pairs.sub(lambda pair: b'""' if pair[1] == b'"' else b"\\", rows)
     quotes = strict_quotes(changed, layout.delimiter)
+    return (
+        None if quotes is None else (changed, count_quotes(changed, quotes, layout.delimiter, len(layout.names)))
+    )
+
+
+def _without_blanks(rows: bytes, layout: Layout) -> tuple[bytes, QuoteCounts] | None:
+    """Return the rows without the blanks before quotes that open, and their counts, where all are right then."""
+    mark = re.escape(layout.delimiter.encode())
+    changed = re.sub(rb"(^|[\r\n" + mark + rb"]) +(?=\")", rb"\1", rows)
+    quotes = None if changed == rows else strict_quotes(changed, layout.delimiter)
     return (
         None if quotes is None else (changed, count_quotes(changed, quotes, layout.delimiter, len(layout.names)))
     )

@@ -107,3 +107,13 @@ def test_numbers_are_not_compared_with_text(tmp_path: Path) -> None:
 def test_a_title_of_digits_stays_a_title() -> None:
     log = {"user_id": ["u", "v"], "item_id": ["a", "b"], "title": ["1984", "0451"], "year": ["1949", "1953"]}
     assert Dataset.from_tables(log).catalog.titles == ["1984", "0451"]
+
+
+def test_text_is_not_compared_with_true_and_false() -> None:
+    rows = {"user_id": ["u", "v"], "item_id": ["a", "b"], "active": ["T", "F"], "new": ["true", "False"]}
+    with pytest.raises(DataError, match=r"active is text \('T', say\), not true/false; compare it with text in"):
+        Dataset.from_tables(rows, drop_where="active = false")
+    with pytest.raises(DataError, match="new is true/false; write true or false without quotes"):
+        Dataset.from_tables(rows, drop_where="new = 'True'")
+    assert Dataset.from_tables(rows, drop_where="new = true").events["item_id"].to_list() == ["b"]
+    assert Dataset.from_tables(rows, drop_where="new AND active = 'T'").events["item_id"].to_list() == ["b"]

@@ -93,7 +93,7 @@ def test_rare_items_and_users_until_none_is_left() -> None:
 def test_behaviors_get_an_order_of_strength(caplog: pytest.LogCaptureFixture) -> None:
     cleaned = clean(SHOP, None)
     assert cleaned.events["strength"].to_list() == [1, 1, 3, 4, -1, None]
-    assert "behavior 'wink' has no known strength; give one with --strength wink=2" in caplog.text
+    assert "of no known strength: 'wink': they count as positive targets; give a strength with" in caplog.text
     assert clean(SHOP, None, strengths={"Wink": 2}).events["strength"].to_list()[-1] == 2
     assert STRENGTHS["pv"] < STRENGTHS["fav"] < STRENGTHS["cart"] < STRENGTHS["buy"] == STRENGTHS["transaction"]
     with pytest.raises(DataError, match="there is no behavior column"):

@@ -8,7 +8,22 @@ import pytest
 from llmrec.data import Dataset
 from llmrec.data.sessions import session_numbers
 
-WORDS = ["NA", "n/a", "null", "None", "NaN", "\\N", "undefined", " nil ", "<NA>"]
+WORDS = [
+    "NA",
+    "n/a",
+    "null",
+    "None",
+    "NaN",
+    "\\N",
+    "undefined",
+    " nil ",
+    "<NA>",
+    "-",
+    "?",
+    "#REF!",
+    "Unknown",
+    "anonymous",
+]
 
 
 def log(users: list[str], items: list[str] | None = None) -> pl.DataFrame:

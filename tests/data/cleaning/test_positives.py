@@ -32,7 +32,19 @@ def positive_rows(data: Dataset) -> list[int]:
             {"behavior": ["buy", "Return", "refund", "remove_from_cart", "cancel", "un-like", "SKIP", "view"]},
             [0, 7],
         ),
-        ({"behavior": ["buy", "something else"]}, [0, 1]),
+        ({"behavior": ["buy", "something else", "return_visit", "report"]}, [0, 1, 2, 3]),
+        ({"behavior": ["buy", "item_returned", "paymentFailed", "Order return", "cart.removed"]}, [0]),
+        ({"order_status": ["paid", "Cancelled", "refunded", None]}, [0, 3]),
+        ({"feedback": ["up", "down", "ok"]}, [0, 2]),
+        ({"state": ["CA", "OR", "NY"]}, [0, 1, 2]),
+        ({"returned": [0, 1, 0]}, [0, 2]),
+        ({"is_refunded": [True, False, None]}, [1, 2]),
+        ({"Cancelled": ["N", "Y", ""]}, [0, 2]),
+        ({"return": [0.5, 1.0, -2.0]}, [0, 1, 2]),
+        ({"rating": ["5 stars", "1 star", "4,5 Sterne", ""]}, [0, 2, 3]),
+        ({"rating": ["4.0 out of 5 stars", "1.0 out of 5 stars", "5/5"]}, [0, 2]),
+        ({"rating": ["★★★★★", "★☆☆☆☆", "3"]}, [0, 2]),
+        ({"rating": ["like", "dislike", "love"]}, [0, 2]),
         ({"quantity": [1, -1, 0, None]}, [0, 2, 3]),
         ({"rating": [1, 2, 5, None]}, [1, 2, 3]),
         ({"rating": [0.5, 1, 1.5, 5]}, [2, 3]),
@@ -189,3 +201,39 @@ def test_a_rating_under_another_name_is_asked_for() -> None:
     assert "--column rating=Book-Rating" in data.positive.note
     assert positive_rows(Dataset.from_tables(rows, columns={"rating": "Book-Rating"})) == [1, 2]
     assert str(Dataset.from_tables(log(underscore_text=["a", "b"])).positive) == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (
+            {"clicked": [1, 0, 1]},
+            'events count whatever clicked is; if it says which should: --positive "clicked = 1"',
+        ),
+        ({"is_recommended": [True, False, True]}, '--positive "is_recommended"'),
+        ({"liked": ["no", "Yes", "no"]}, "--positive \"liked = 'Yes'\""),
+        (
+            {"amount": [5, -5, 1]},
+            'amount is below 0 in 1 events, which count: if these are returns, --positive "amount >',
+        ),
+        ({"clicked": [1, 1, 1]}, ""),
+        ({"liked": ["Anna", "Ben", "no"]}, ""),
+    ],
+)
+def test_columns_that_may_say_so_are_named(columns: dict[str, list[Any]], said: str) -> None:
+    data = Dataset.from_tables(log(**columns))
+    assert data.positive_events.height == 3
+    assert said in data.positive.note
+    assert bool(said) == bool(str(data.positive))
+    if '"' in said and said.endswith('"'):
+        assert 0 < data.with_positive(said.split('"')[1]).positive_events.height < 3
+
+
+def test_ratings_of_several_scales_stay_text() -> None:
+    data = Dataset.from_tables(log(rating=["4/5", "8/10", "1/5"]))
+    assert data.events["rating_text"].to_list() == ["4/5", "8/10", "1/5"]
+    stars = Dataset.from_tables(log(rating=["4/5", "3", "1/5"]))
+    assert stars.events["rating"].to_list() == [4, 3, 1]
+    assert [step.note for step in stars.steps if step.name == "rating: words around its number"] == [
+        "2 cells such as '4/5' are read as 4"
+    ]

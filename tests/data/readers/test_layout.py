@@ -100,3 +100,9 @@ def test_the_rows_decide_between_delimiters(tmp_path: Path) -> None:
     text = "a\tx, y, z, and so on\t1600000000\na\tb\t1600000100\n"
     table = read_raw(written(tmp_path / "log.txt", text), header=["user_id", "item_id", "timestamp"])
     assert table["item_id"].to_list() == ["x, y, z, and so on", "b"]
+
+
+def test_a_pointer_of_git_lfs_is_no_log(tmp_path: Path) -> None:
+    path = written(tmp_path / "log.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n")
+    with pytest.raises(DataError, match="is a Git LFS pointer, not the file itself; fetch it with: git lfs pull"):
+        read_raw(path)

@@ -129,3 +129,19 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert run([*arguments, "--quotes", "some"]) == 2
     assert run([*arguments, "--quotes", "plain"]) == 0
     assert Dataset.load(tmp_path / "out").events.height == 40
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_blanks_between_a_delimiter_and_a_quote_are_left_out(tmp_path: Path, delimiter: str) -> None:
+    mark = f"{delimiter} "
+    rows = (
+        ['"item_id"', '"title"', '"note"'],
+        ["1", '"one, or;""two"""', '"x"'],
+        ["2", ' "two"', "y"],
+        ["3", "three", "z"],
+    )
+    (tmp_path / "x.csv").write_text("".join(mark.join(row) + "\n" for row in rows), encoding="utf-8")
+    table = read_raw(tmp_path / "x.csv")
+    assert table.columns == ["item_id", "title", "note"]
+    assert table["title"].str.strip_chars().to_list() == ['one, or;"two"', "two", "three"]
+    assert read(tmp_path / "y.csv", 'item_id,title\n1, "a" b\n2,c\n') == [' "a" b', "c"]  # quotes in plain text
