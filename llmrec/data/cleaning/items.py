@@ -21,6 +21,8 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 _SHOWN = 60
+# UTF-8 that was read as cp1252, and what stands for a character that could not be read.
+_MOJIBAKE = r"[ÃÂ][\u0080-\u00bf]|â€|\ufffd"
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
@@ -94,7 +96,17 @@ def decode_entities(items: Table) -> Table:
     for column in items.frame.get_columns():
         if column.dtype == pl.String and column.name != ITEM:
             items = _decode_column(items, column)
-    return items
+    return _with_mojibake_said(items)
+
+
+def _with_mojibake_said(items: Table) -> Table:
+    """Warn of titles that were read in another encoding than written: CafÃ©."""
+    titles = items.frame[TITLE]
+    marked = titles.filter(titles.str.contains(_MOJIBAKE).fill_null(False))
+    if marked.is_empty():
+        return items
+    note = f"{len(marked):,} of {len(titles):,}, e.g. {_short(marked[0])}: export them again as UTF-8"
+    return items.record("titles in a wrong encoding", note=note, level=logging.WARNING)
 
 
 def _decode_column(items: Table, column: pl.Series) -> Table:

@@ -145,8 +145,9 @@ def _renamed(
                     f"--column {ours}={columns[ours]}: {label} has no column '{columns[ours]}'; it has "
                     f"{', '.join(table.columns)}"
                 )
+            divided = "" if len(table.columns) != 1 else "say what divides its cells with --delimiter space, or "
             raise DataError(
-                f"{label}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; "
+                f"{label}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; {divided}"
                 f"name the one that holds it with --column {ours}=NAME (columns={{...}}), or use a known name: "
                 f"{', '.join(aliases[ours][:5])}; where its first line is data already, name all with {option}"
             )

@@ -11,7 +11,7 @@ import polars as pl
 from llmrec.data.cleaning.table import RawLog
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.readers.column_names import EVENTS, NONE, Columns, event_columns
-from llmrec.data.readers.list_cells import list_cells
+from llmrec.data.readers.list_cells import list_cells, look_like_lists
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,6 @@ _HISTORY = re.compile(r"hist|seq|list$|past|previous", re.IGNORECASE)
 _ITEM_LIST = re.compile(
     r"^(item|product|news|movie|article)s?[_.]?(ids?)?[_.]?(list|seq|sequence|history)$|^history$"
 )
-# Ids as codes: some digits, few letters. Titles with blanks are no lists of them.
-_CODES = r"^[A-Za-z]{0,4}[-_]?\d+(?:-[01])?(?:\s+[A-Za-z]{0,4}[-_]?\d+(?:-[01])?)+$"
 _LABELED = r"^(.+)-([01])$"
 _BASKETS = ("items", "products", "basket", "cart", "order_items", "line_items")
 _SHOWN = 60
@@ -160,7 +158,7 @@ def _column_of_lists(raw: pl.DataFrame, item: str | None, label: str) -> str:
 
 
 def _holds_lists(column: pl.Series) -> bool:
-    """Whether a column is one of lists, or its text looks so: in brackets, or several codes in most cells."""
+    """Whether a column is one of lists, or its text looks so."""
     if isinstance(column.dtype, pl.List):
         return True
     if not isinstance(column.dtype, pl.String | pl.Enum):
@@ -168,10 +166,7 @@ def _holds_lists(column: pl.Series) -> bool:
     text = _names(column)
     if text.is_empty():
         return False
-    several = text.str.contains(_CODES)
-    single = text.str.contains(r"^\S+$")
-    lists = text.str.contains(r"^\[.*\]$").all()
-    return bool(lists or ((several.mean() or 0) >= 0.5 and (several | single).all()))  # type: ignore[operator]
+    return look_like_lists(text)
 
 
 def _names(column: pl.Series) -> pl.Series:

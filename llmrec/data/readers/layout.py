@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from llmrec.data.ids import BLANKS
 from llmrec.data.readers.text_files import TextFile, encoding_error
 from llmrec.errors import DataError
 
@@ -88,7 +89,7 @@ def cells_of(line: str, delimiter: str) -> list[str]:
         cells = next(csv.reader([line], delimiter=delimiter, strict=True, skipinitialspace=True), [])
     except csv.Error:
         cells = line.split(delimiter)
-    return [cell.strip() for cell in cells]
+    return [cell.strip(BLANKS) for cell in cells]
 
 
 def looks_like_data(names: Iterable[str]) -> bool:
@@ -150,9 +151,10 @@ def _one_more(line: str, names: list[str], delimiter: str) -> bool:
 
 def _check_is_data(name: str, cells: list[str], header: Sequence[str], option: str) -> None:
     if len(cells) != len(header):
+        divided = ", or say what divides cells: --delimiter space" if len(cells) == 1 else ""
         raise DataError(
             f"{name}: {option} names {len(header)} columns, the first line has {len(cells)} cells: "
-            f"{', '.join(cells)}; name each of them"
+            f"{', '.join(cells)}; name each of them{divided}"
         )
     named = {cell.lower() for cell in cells} & {given.strip().lower() for given in header}
     if named - {""}:

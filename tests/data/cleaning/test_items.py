@@ -114,3 +114,11 @@ def test_a_row_with_several_ids_is_refused(form: str, tmp_path: Path) -> None:
             pl.DataFrame(log).write_csv(tmp_path / "log.csv")
             (tmp_path / "items.jsonl").write_text('{"item_id": ["a", "b"], "title": "A"}\n')
             Dataset.from_files(tmp_path / "log.csv", items=tmp_path / "items.jsonl")
+
+
+def test_titles_in_a_wrong_encoding_are_said() -> None:
+    table = {"item_id": ["a", "b", "c"], "title": ["Café".encode().decode("cp1252"), "Amélie, Ã la carte", "Up"]}
+    log = {"user_id": ["u", "u", "u"], "item_id": ["a", "b", "c"]}
+    data = Dataset.from_tables(log, items=table)
+    notes = [step.note for step in data.steps if step.name == "titles in a wrong encoding"]
+    assert notes == ["1 of 3, e.g. 'CafÃ©': export them again as UTF-8"]
