@@ -11,6 +11,7 @@ import polars as pl
 from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, STRENGTH
+from llmrec.data.ids import whole_number
 from llmrec.errors import DataError
 
 NEGATIVE = -1
@@ -81,7 +82,7 @@ _NEGATIVE_WORDS = frozenset(
     }
 )
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_SHOWN = 10
+_SHOWN, _LARGEST = 10, 127
 
 
 def is_return(behavior: pl.Expr) -> pl.Expr:
@@ -105,10 +106,14 @@ def with_strength(events: EventTable, more: Mapping[str, int]) -> EventTable:
                 f"{events.label}: strengths are given, but there is no behavior column; drop --strength"
             )
         return events
-    given = {_plain_text(word): strength for word, strength in more.items()}
+    given = {_plain_text(word): _checked(strength, word) for word, strength in more.items()}
     names = (
         events.frame.select(pl.col(BEHAVIOR).cast(pl.String).unique().drop_nulls().sort()).to_series().to_list()
     )
+    unused = [word for word in more if _plain_text(word) not in set(map(_plain_text, names))]
+    if unused:
+        known = ", ".join(names[:_SHOWN])
+        raise DataError(f"{events.label}: --strength {unused[0]}: no event has this behavior; they are {known}")
     strengths = {name: given.get(_plain_text(name), _strength(name)) for name in names}
     note = ", ".join(f"{name}={strength}" for name, strength in strengths.items() if strength is not None)
     column = (
@@ -144,6 +149,13 @@ def scale_columns(events: EventTable, columns: Sequence[str]) -> EventTable:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _checked(strength: int, word: str) -> int:
+    strength = whole_number(strength, label=f"the strength of {word}", least=-_LARGEST)
+    if strength > _LARGEST:
+        raise DataError(f"the strength of {word} must be at most {_LARGEST}, got {strength}")
+    return strength
 
 
 def _strength(name: str) -> int | None:

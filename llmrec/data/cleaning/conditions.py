@@ -35,6 +35,13 @@ def events_that_meet(
     return met.fill_null(False)
 
 
+def require_condition(condition: object, label: str) -> None:
+    """Raise DataError for what is neither text nor a polars expression."""
+    if not isinstance(condition, str | pl.Expr):
+        kind = type(condition).__name__
+        raise DataError(f"{label}: a condition is text or a polars expression, not a {kind}; write 'rating >= 4'")
+
+
 def columns_of(condition: Condition) -> list[str]:
     """Return the columns that a condition names; none where it cannot be read."""
     try:

@@ -41,6 +41,8 @@ def code_events(
     """
     loaded = read()
     raw, steps = flat(loaded.frame, label=label, ids=(USER, ITEM)), loaded.steps
+    if TIME in loaded.frame.columns and TIME not in raw.columns:  # the order of rows would take its place
+        raise DataError(f"{label}: column '{TIME}' holds {loaded.frame[TIME].dtype}, no times; write them as text")
     del loaded
     users, items = (encode_ids(raw.drop_in_place(column), label=label) for column in (USER, ITEM))
     times, used = log_times(

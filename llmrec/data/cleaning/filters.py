@@ -12,12 +12,13 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import is_return
-from llmrec.data.cleaning.conditions import Condition, columns_of, events_that_meet
+from llmrec.data.cleaning.conditions import Condition, columns_of, events_that_meet, require_condition
 from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.number_times import FLOOR
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, USER
 from llmrec.data.id_codes import with_text_ids
+from llmrec.data.ids import whole_number
 from llmrec.errors import DataError
 
 HOUR = 3600
@@ -41,13 +42,16 @@ class FilterOptions:
         """Take those of the filters out of cleaning options. A single condition needs no list."""
         mine = {field.name: options[field.name] for field in fields(cls) if field.name in options}
         where = mine.get("drop_where", ())
-        return cls(**{**mine, "drop_where": (where,) if isinstance(where, str | pl.Expr) else tuple(where)})
+        listed = tuple(where) if isinstance(where, list | tuple) else (where,)
+        return cls(**{**mine, "drop_where": listed})
 
     def __post_init__(self) -> None:
-        if self.max_events_per_hour is not None and self.max_events_per_hour < 1:
-            raise DataError(f"max_events_per_hour is {self.max_events_per_hour}; it must be at least 1")
-        if min(self.min_user_events, self.min_item_events) < 0:
-            raise DataError("min_user_events and min_item_events must not be negative")
+        if self.max_events_per_hour is not None:
+            whole_number(self.max_events_per_hour, label="max_events_per_hour")
+        for name in ("min_user_events", "min_item_events"):
+            whole_number(getattr(self, name), label=name, least=0)
+        for condition in self.drop_where:
+            require_condition(condition, "drop_where")
 
 
 Mask = Callable[[EventTable], pl.Series]

@@ -90,6 +90,8 @@ def read_times(column: pl.Series, *, label: str, time_format: str | None = None)
 
 
 def _by_format(column: pl.Series, time_format: str, *, label: str) -> Times:
+    if not isinstance(time_format, str):
+        raise DataError(f"time_format is text such as '%d/%m/%Y', not {time_format!r}")
     if column.dtype.is_temporal():
         raise DataError(
             f"{label}: column '{column.name}' holds times already ({column.dtype}); drop --time-format"

@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import scale_columns, with_strength
-from llmrec.data.cleaning.conditions import Condition, columns_of
+from llmrec.data.cleaning.conditions import Condition, columns_of, require_condition
 from llmrec.data.cleaning.events import code_events, settle_order
 from llmrec.data.cleaning.filters import FilterOptions, apply_filters, count_impossible
 from llmrec.data.cleaning.infer_catalog import ITEM_COLUMNS, infer_catalog
@@ -176,6 +176,7 @@ def _with_positives(
     events: EventTable, text: pl.DataFrame, rule: Condition
 ) -> tuple[EventTable, pl.DataFrame, PositiveTargets]:
     """Mark the positive targets among the events, whose ids are text in ``text``, and record it."""
+    require_condition(rule, "positive")
     require_numbers(events.steps, dict.fromkeys(columns_of(rule), f"--positive {rule}"), label=events.label)
     marked, positive = settle_positives(text, rule, label=events.label)
     if str(positive):

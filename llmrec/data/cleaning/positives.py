@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import strengths_of
-from llmrec.data.cleaning.conditions import Condition, events_that_meet
+from llmrec.data.cleaning.conditions import Condition, events_that_meet, require_condition
 from llmrec.data.cleaning.outcome_columns import negative_outcomes, unclear_outcomes
 from llmrec.data.columns import BEHAVIOR, POSITIVE, STRENGTH
 from llmrec.errors import DataError
@@ -84,6 +84,7 @@ def settle_positives(
     highest, those of which a status or flag says the same (see ``outcome_columns``), and those for which the log
     has POSITIVE as false. Raises DataError where no event is one.
     """
+    require_condition(rule, "positive")
     if isinstance(rule, str) and rule.strip().lower() in {DEFAULT, ALL}:
         rule = rule.strip().lower()
     if isinstance(rule, str) and rule in {DEFAULT, ALL}:

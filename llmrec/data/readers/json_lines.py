@@ -11,6 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
+from llmrec.data.columns import TIME
+from llmrec.data.readers.column_names import EVENTS, find_column
 from llmrec.data.readers.frames import flat_lists
 from llmrec.data.readers.python_literals import as_json, is_python_literal
 from llmrec.data.readers.text_files import TextFile
@@ -27,6 +29,10 @@ _SPACED = re.compile(rb'"[ \t\r]+:')
 _SHOWN = 60
 # An object, a list of objects, or an empty list, which says nothing either.
 _OBJECTS = r"^\[?\{|^\[\]$"
+_WRAPPED = (
+    r'^\{\s*"\$(?:oid|date|uuid|numberLong|numberInt|numberDouble|numberDecimal)"\s*:\s*'
+    r'("[^"\\]*"|\d+|\{[^{}]*\})\s*\}$'
+)
 
 
 def read_json_lines(
@@ -183,12 +189,13 @@ def _refuse(constant: str) -> object:
 def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFrame:
     """Turn columns of JSON lists into text, where ``lists`` names none, and leave columns of JSON objects out."""
     columns: list[pl.Series | None] = []
-    for column in table.get_columns():
+    for written in table.get_columns():
+        column = _unwrapped(written)
         text = column.drop_nulls()
         listed = text.len() and text.str.starts_with("[").all()
         if listed and column.name in lists and text.str.contains(r"^\[\s*\{").any():
             columns.append(column)
-        elif text.len() and text.str.contains(_OBJECTS).all():
+        elif text.len() and text.str.contains(_OBJECTS).all() and not _is_time_of_event(column.name, lists):
             log.warning("%s: column '%s' is left out: it holds objects, not text", name, column.name)
         elif listed:
             decoded = _decoded(column, name)
@@ -196,6 +203,21 @@ def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFra
         else:
             columns.append(column)
     return pl.DataFrame([column for column in columns if column is not None])
+
+
+def _is_time_of_event(name: str, lists: Collection[str]) -> bool:
+    """Whether a column has the name of the times of a log: these are refused later, and never left out."""
+    return name in lists and find_column(TIME, EVENTS[TIME], [name]) is not None
+
+
+def _unwrapped(column: pl.Series) -> pl.Series:
+    """Return the values of objects as MongoDB exports them: {"$oid": "5f"}, {"$date": {"$numberLong": "16"}}."""
+    while (
+        column.drop_nulls().head(1).str.contains(_WRAPPED).any()
+        and column.drop_nulls().str.contains(_WRAPPED).all()
+    ):
+        column = column.str.extract(_WRAPPED, 1).str.strip_prefix('"').str.strip_suffix('"')
+    return column
 
 
 def _decoded(column: pl.Series, name: str) -> pl.Series | None:

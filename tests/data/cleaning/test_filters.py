@@ -180,3 +180,23 @@ def test_cleaning_twice_changes_nothing_and_rows_add_up() -> None:
 
     check_twice()
     assert counts["cleaned"] >= 20, counts
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"strengths": {"retun": -1}}, "--strength retun: no event has this behavior; they are Add-to_Cart"),
+        ({"strengths": {"wink": -300}}, "the strength of wink must be at least -127, got -300"),
+        ({"strengths": {"wink": 128}}, "the strength of wink must be at most 127, got 128"),
+        ({"strengths": {"wink": "2"}}, "the strength of wink is a whole number such as 10, not '2'"),
+        ({"drop_where": max}, "drop_where: a condition is text or a polars expression, not a builtin_function"),
+        ({"drop_where": [5]}, "drop_where: a condition is text or a polars expression, not a int"),
+        ({"positive": ["rating"]}, "positive: a condition is text or a polars expression, not a list"),
+        ({"min_user_events": "3"}, "min_user_events is a whole number such as 10, not '3'"),
+        ({"min_item_events": -1}, "min_item_events must be at least 0, got -1"),
+        ({"time_format": 5}, r"time_format is text such as '%d/%m/%Y', not 5"),
+    ],
+)
+def test_options_of_another_kind_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        clean(SHOP, None, **options)

@@ -156,3 +156,25 @@ def test_one_array_of_objects_is_its_objects(tmp_path: Path, indent: int | None)
     (tmp_path / "log.json").write_text(json.dumps(rows, indent=indent, ensure_ascii=False), encoding="utf-8")
     table = read_json_lines(tmp_path / "log.json")
     assert table.rows() == [("a", "é\n", "1", None), ("b", "y", None, "1")]
+
+
+def test_values_that_mongodb_wraps(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(
+        '{"user_id":{"$oid":"5a"},"item_id":{"$numberLong":"7"},"timestamp":{"$date":"2021-03-05T10:00:00Z"}}\n'
+        '{"user_id":{"$oid":"5b"},"item_id":{"$numberLong":"8"},"timestamp":{"$date":"2021-03-04T10:00:00Z"}}\n'
+    )
+    data = Dataset.from_files(path)
+    assert data.events.rows() == [("5a", "7", 1614938400), ("5b", "8", 1614852000)]
+    path.write_text('[{"user_id":1,"item_id":2,"timestamp":{"$date":{"$numberLong":"1616000000000"}}}]')
+    assert Dataset.from_files(path.rename(tmp_path / "log.json")).events["timestamp"].to_list() == [1616000000]
+
+
+def test_times_that_are_objects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"user_id":1,"item_id":2,"time":{"seconds":1616000000}}\n')
+    with pytest.raises(DataError, match=r"1 of 1 timestamps are unusable: data row 1 has .*seconds.*1616000000"):
+        Dataset.from_files(path)
+    periods = pl.DataFrame({"user_id": [1], "item_id": [2], "timestamp": [{"seconds": 1616000000}]})
+    with pytest.raises(DataError, match=r"column 'timestamp' holds Struct.*, no times; write them as text"):
+        Dataset.from_tables(periods)
