@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from llmrec.models.llm.generative import GenerativeRanking
     from llmrec.models.llm.recommender import LLMRecommender
     from llmrec.models.sequential.bert4rec import BERT4RecRecommender
+    from llmrec.models.sequential.esasrec import ESASRecRecommender
     from llmrec.models.sequential.event_rnn import (
         GRUEventRecommender,
         GRUTextEventRecommender,
@@ -37,6 +38,7 @@ __all__ = [
     "ALSRecommender",
     "BERT4RecRecommender",
     "EASERecommender",
+    "ESASRecRecommender",
     "Fusion",
     "GRUEventRecommender",
     "GRURecommender",

@@ -32,6 +32,7 @@ SHIPPED = {
     "gru": "llmrec.models.sequential.rnn:GRURecommender",
     "lstm": "llmrec.models.sequential.rnn:LSTMRecommender",
     "sasrec": "llmrec.models.sequential.sasrec:SASRecRecommender",
+    "esasrec": "llmrec.models.sequential.esasrec:ESASRecRecommender",
     "bert4rec": "llmrec.models.sequential.bert4rec:BERT4RecRecommender",
     "gru-text": "llmrec.models.sequential.text_rnn:GRUTextRecommender",
     "lstm-text": "llmrec.models.sequential.text_rnn:LSTMTextRecommender",

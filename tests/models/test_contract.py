@@ -172,6 +172,17 @@ class TestSASRec(Neural):
     model = "sasrec"
 
 
+class TestESASRec(Neural):
+    model = "esasrec"
+
+
+class TestESASRecTime(Neural):
+    model = "esasrec"
+
+    def make(self) -> Recommender:
+        return from_recipe(super().make().recipe.with_values({"sequence.time_bias": True}))
+
+
 class TestBERT4Rec(Neural):
     model = "bert4rec"
 

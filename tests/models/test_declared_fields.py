@@ -28,7 +28,7 @@ EVERYTHING: dict[str, dict[str, Any]] = {
     },
     "stacked": {"stack.members": ["popularity"]},
     **dict.fromkeys(("gru-events", "lstm-events", "gru-text-events"), _WITH_TASKS),
-    **dict.fromkeys(("gru", "lstm", "sasrec", "bert4rec", "gru-text", "lstm-text"), _TRAINED),
+    **dict.fromkeys(("gru", "lstm", "sasrec", "esasrec", "bert4rec", "gru-text", "lstm-text"), _TRAINED),
 }
 
 

@@ -24,6 +24,7 @@ COUNTING = ("popularity", "recent", "repeat-last", "markov", "item-knn", "als", 
 TRAINED = (
     "gru",  # LSTMs differ in their cell alone
     "sasrec",
+    "esasrec",
     "bert4rec",
     "gru-text",
     "gru-events",

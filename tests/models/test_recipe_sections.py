@@ -42,7 +42,8 @@ def test_tasks_and_repeat_bias_are_the_class_s_to_declare() -> None:
         "llm", "gru-events", "lstm-events", "gru-text-events",
     }  # fmt: skip
     assert {kind for kind, read in sections.items() if {"history", "history.repeat_bias"} & set(read)} == {
-        "llm", "gru-events", "lstm-events", "gru-text-events", "gru", "lstm", "sasrec", "gru-text", "lstm-text",
+        "llm", "gru-events", "lstm-events", "gru-text-events", "gru", "lstm", "sasrec", "esasrec", "gru-text",
+        "lstm-text",
     }  # fmt: skip
 
 

@@ -32,7 +32,11 @@ class BERT4RecRecommender(SequentialRecommender):
     """
 
     kind = "bert4rec"
-    sections = ("sequence", *RECOMMENDER_FIELDS)
+    sections = (
+        *("sequence.dim", "sequence.layers", "sequence.heads", "sequence.dropout", "sequence.max_items"),
+        "sequence.mask_share",
+        *RECOMMENDER_FIELDS,
+    )
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
