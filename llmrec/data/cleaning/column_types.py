@@ -41,9 +41,10 @@ def settle_types(
         if column.name not in NUMBERS:
             typed.append(settle_type(column, text=text))
             continue
-        if column.name == "rating":
-            column, notes["rating: words around its number"] = plain_ratings(column)
         cells = read_numbers(column, label=label)
+        if column.name == "rating" and cells.note:
+            column, notes["rating: words around its number"] = plain_ratings(column)
+            cells = read_numbers(column, label=label)
         if cells.column.name != column.name and cells.column.name in taken:
             raise DataError(
                 f"{label}: {column.name} is text, and there is {cells.column.name} already; rename one"

@@ -119,7 +119,12 @@ def _without_backslashes(rows: bytes, layout: Layout) -> tuple[bytes, QuoteCount
 
 
 def _without_blanks(rows: bytes, layout: Layout) -> tuple[bytes, QuoteCounts] | None:
-    """Return the rows without the blanks before quotes that open, and their counts, where all are right then."""
+    """Return the rows without the blanks before quotes that open, and their counts, where all are right then.
+
+    Only where a blank follows each delimiter of the first line, too: else it belongs to its cell, with the quotes.
+    """
+    if layout.first.count(layout.delimiter) != layout.first.count(f"{layout.delimiter} "):
+        return None
     mark = re.escape(layout.delimiter.encode())
     changed = re.sub(rb"(^|[\r\n" + mark + rb"]) +(?=\")", rb"\1", rows)
     quotes = None if changed == rows else strict_quotes(changed, layout.delimiter)

@@ -95,7 +95,10 @@ def without_headers(table: TableType) -> TableType:
     """Leave out rows that repeat the names of the columns, as where files were put one after the other."""
     marks = pl.repeat(True, table.frame.height, eager=True)
     for column in table.frame.get_columns():
-        if not isinstance(column.dtype, pl.String | pl.Enum):
+        kind = column.dtype
+        if not isinstance(kind, pl.String | pl.Enum):
+            return table
+        if isinstance(kind, pl.Enum) and column.name not in kind.categories:  # of ids: each is held once
             return table
         marks &= (column.cast(pl.String) == column.name).fill_null(False)
         if not marks.any():

@@ -145,3 +145,4 @@ def test_blanks_between_a_delimiter_and_a_quote_are_left_out(tmp_path: Path, del
     assert table.columns == ["item_id", "title", "note"]
     assert table["title"].str.strip_chars().to_list() == ['one, or;"two"', "two", "three"]
     assert read(tmp_path / "y.csv", 'item_id,title\n1, "a" b\n2,c\n') == [' "a" b', "c"]  # quotes in plain text
+    assert read(tmp_path / "z.csv", 'item_id,title\n1, "a"\n2,c\n') == [' "a"', "c"]  # as csv reads it
