@@ -131,6 +131,16 @@ def _finite(array: Arrays, name: str, path: Path) -> Arrays:
     return array
 
 
+def require_rows(starts: Arrays, codes: Arrays, weights: Arrays, *, n_items: int, path: Path) -> None:
+    """Raise ArtifactError unless ``starts`` divide item codes with a weight each.
+
+    scipy would look at memory that is not there.
+    """
+    require(len(weights) == len(codes), path, "the items of its rows have no weight each")
+    require(are_offsets(starts, len(codes)), path, "its rows do not divide their items")
+    require(are_codes(codes, n_items), path, "an item of its rows is none")
+
+
 def are_offsets(values: Arrays, length: int) -> bool:
     """Whether ``values`` divide ``length`` rows: from 0 to ``length``, never down."""
     ends = len(values) and values[0] == 0 and values[-1] == length

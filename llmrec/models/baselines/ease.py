@@ -29,8 +29,7 @@ class EASERecommender(ItemWeightsRecommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         sequences, options = self.sequences_of(data.histories), self.recipe.linear
-        counts = np.bincount(sequences.codes, minlength=len(self.catalog))
-        codes = ridge.regressed_items(counts, options.max_items, kind=self.kind)
+        codes = ridge.regressed_items(sequences.codes, options.max_items, kind=self.kind)
         incidence = incidence_of(sequences, len(self.catalog))[:, codes]
         gram, inverse = (ridge.zeros(len(codes), kind=self.kind) for _ in range(2))
         by_item = incidence.T.tocsr()

@@ -12,12 +12,10 @@ from llmrec.data import Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.tensors import (
     Tensors,
-    are_codes,
-    are_offsets,
     floats,
     integers,
     read_tensors,
-    require,
+    require_rows,
     write_tensors,
 )
 
@@ -88,10 +86,7 @@ class ItemWeightsRecommender(Recommender):
         tensors = read_tensors(path, expected)
         self._indptr, self._indices = tensors["indptr"], tensors["indices"]
         self._values, self._share = tensors["values"], tensors["share"]
-        # scipy looks at memory that is not there where they are not.
-        require(len(self._values) == len(self._indices), path, "its neighbours have no similarity each")
-        require(are_offsets(self._indptr, len(self._indices)), path, "'indptr' does not divide the neighbours")
-        require(are_codes(self._indices, n), path, "a neighbour is no item")
+        require_rows(self._indptr, self._indices, self._values, n_items=n, path=path)
 
 
 def recency_weights(sequences: Sequences, half_life: float, *, n_items: int) -> csr_array:

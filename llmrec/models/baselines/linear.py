@@ -39,8 +39,7 @@ class LinearRecommender(ItemWeightsRecommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         sequences, options = self.sequences_of(data.histories), self.recipe.linear
-        counts = np.bincount(sequences.codes, minlength=len(self.catalog))
-        codes = ridge.regressed_items(counts, options.max_items, kind=self.kind)
+        codes = ridge.regressed_items(sequences.codes, options.max_items, kind=self.kind)
         columns = np.full(len(self.catalog), -1)
         columns[codes] = np.arange(len(codes))
         gram, targets = _products(sequences, columns[sequences.codes], self.recipe.counting.half_life, len(codes))

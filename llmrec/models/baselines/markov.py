@@ -15,12 +15,11 @@ from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.tensors import (
     Tensors,
-    are_codes,
-    are_offsets,
     floats,
     integers,
     read_tensors,
     require,
+    require_rows,
     write_tensors,
 )
 
@@ -87,9 +86,7 @@ class MarkovRecommender(Recommender):
         self._chains = [_Chain(*(tensors[f"{name}_{length}"] for name in _Chain._fields)) for length in lengths]
         for chain in self._chains:
             require(len(chain.starts) == len(chain.contexts) + 1, path, "a context has no following items")
-            require(are_offsets(chain.starts, len(chain.following)), path, "'starts' does not divide what follows")
-            require(len(chain.share) == len(chain.following), path, "what follows has no share each")
-            require(are_codes(chain.following, n), path, "a following item is none")
+            require_rows(chain.starts, chain.following, chain.share, n_items=n, path=path)
             require(bool((np.diff(chain.contexts) > 0).all()), path, "the contexts are not in order")
 
 

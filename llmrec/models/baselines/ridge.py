@@ -6,17 +6,18 @@ import logging
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Int64s
+from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.errors import TrainingError
 
 log = logging.getLogger(__name__)
 
 
-def regressed_items(counts: Int64s, most: int, *, kind: str) -> Int64s:
+def regressed_items(events: Int32s, most: int, *, kind: str) -> Int64s:
     """Choose the ``most`` most frequent items of those with events, and log what memory the solution takes.
 
-    ``counts``: events by item. Returns codes, ascending.
+    ``events``: the item code of each. Returns codes, ascending.
     """
+    counts = np.bincount(events)
     with_events = np.flatnonzero(counts)
     codes = np.sort(with_events[np.argsort(-counts[with_events], kind="stable")[:most]])
     gib = 2 * len(codes) ** 2 * 4 / 1024**3
