@@ -17,7 +17,7 @@ LATEST = np.iinfo(np.int32).max  # 68 years
 def seconds_of(histories: Histories) -> Int32s:
     """Return whole seconds since the user's first known time, int32 [n_events]; UNKNOWN without a time.
 
-    Raises DataError for times that are neither numbers nor dates, and for endless ones.
+    Raises DataError for times that are neither numbers nor dates.
     """
     events, lengths = histories.events, histories.lengths()
     unknown = np.full(events.height, UNKNOWN, dtype=np.int32)
@@ -25,7 +25,7 @@ def seconds_of(histories: Histories) -> Int32s:
         return unknown
     times = events[TIME]
     if isinstance(times.dtype, pl.Date | pl.Datetime):
-        times = times.cast(pl.Datetime("us")).dt.epoch("us") / 1e6
+        times = times.dt.epoch("us") / 1e6
     if not times.dtype.is_numeric():
         raise DataError(
             f"histories: {TIME} is {times.dtype}, neither seconds nor dates: convert it, or leave it out"

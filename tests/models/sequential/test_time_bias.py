@@ -158,6 +158,10 @@ def test_seconds_count_from_each_user_s_first_time() -> None:
     times = [first, first + timedelta(seconds=90), first + timedelta(days=365 * 100), first]
     events = pl.DataFrame({"user_id": list("uuuv"), "item_id": list("abca"), "timestamp": times})
     assert seconds_of(Histories.from_events(events)).tolist() == [0, 90, 2**31 - 1, 0]
+    zoned = events.with_columns(pl.col("timestamp").dt.replace_time_zone("Asia/Tokyo"))
+    assert seconds_of(Histories.from_events(zoned)).tolist() == [0, 90, 2**31 - 1, 0]
+    days = events.with_columns(pl.col("timestamp").dt.date())
+    assert seconds_of(Histories.from_events(days)).tolist() == [0, 0, 2**31 - 1, 0]
     numbers = events.with_columns(timestamp=pl.Series([5.0, 6.75, None, float("nan")]))
     assert seconds_of(Histories.from_events(numbers)).tolist() == [0, 1, UNKNOWN, UNKNOWN]
     assert seconds_of(Histories.of([["a"], []])).tolist() == [UNKNOWN]
