@@ -105,7 +105,6 @@ class SequenceConfig(Section):
     dropout: Share = 0.2
     max_items: Positive = 200
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    time_bias: bool = False  # esasrec: attention also weighs the time and the events between two events
 
 
 class CountingConfig(Section):

@@ -176,13 +176,6 @@ class TestESASRec(Neural):
     model = "esasrec"
 
 
-class TestESASRecTime(Neural):
-    model = "esasrec"
-
-    def make(self) -> Recommender:
-        return from_recipe(super().make().recipe.with_values({"sequence.time_bias": True}))
-
-
 class TestBERT4Rec(Neural):
     model = "bert4rec"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Int64s
+from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
@@ -125,14 +125,9 @@ class SequentialRecommender(Recommender):
                 inputs = torch.from_numpy(padded(sequences, rows)).to(device)
                 n_read = torch.from_numpy(sequences.lengths()[rows]).to(device)
                 each = torch.arange(len(rows), device=device)
-                states = self.network.states(inputs, **self._more_inputs(sequences, rows, device))
-                last = states[each, n_read]
+                last = self.network.states(inputs)[each, n_read]
                 scores[rows] = self.network.scores_after(last, inputs, each, n_read).float().cpu().numpy()
         return scores
-
-    def _more_inputs(self, sequences: Sequences, rows: Int64s, device: torch.device) -> dict[str, torch.Tensor]:
-        """Return what the network's states read of these rows besides items."""
-        return {}
 
     def item_vectors(self) -> Float32s:
         """Return the item embeddings, float32 [n_items, dim]."""

@@ -32,11 +32,7 @@ class BERT4RecRecommender(SequentialRecommender):
     """
 
     kind = "bert4rec"
-    sections = (
-        *("sequence.dim", "sequence.layers", "sequence.heads", "sequence.dropout", "sequence.max_items"),
-        "sequence.mask_share",
-        *RECOMMENDER_FIELDS,
-    )
+    sections = ("sequence", *RECOMMENDER_FIELDS)
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:

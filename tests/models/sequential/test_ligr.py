@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from llmrec.models.sequential.ligr import LiGRBlock, LiGRNetwork
 
-INPUTS = torch.tensor([[0, 1, 2, 3], [4, 5, -1, -1]])
-SECONDS = torch.tensor([[0, 9, 9, 5000], [0, 70, -1, -1]])
 
-
-def network(time_bias: bool) -> LiGRNetwork:
+def network() -> LiGRNetwork:
     torch.manual_seed(0)
-    model = LiGRNetwork(6, dim=16, layers=2, heads=2, dropout=0.0, max_items=8, time_bias=time_bias)
-    if model.gap_bias is not None:
-        torch.nn.init.normal_(model.gap_bias.of_gap.weight)
-        torch.nn.init.normal_(model.gap_bias.of_distance.weight)
-    return model
+    return LiGRNetwork(6, dim=16, layers=2, heads=2, dropout=0.0, max_items=8)
 
 
-@pytest.mark.parametrize("time_bias", [False, True])
-def test_a_state_reads_no_later_event(time_bias: bool) -> None:
-    model = network(time_bias)
-    one, other = torch.tensor([[0, 1, 2]]), torch.tensor([[0, 1, 5]])
-    states = model.states(one, torch.tensor([[0, 9, 10]])), model.states(other, torch.tensor([[0, 9, 8_000_000]]))
-    torch.testing.assert_close(states[0][0, :3], states[1][0, :3])
-    assert not torch.allclose(states[0][0, 3], states[1][0, 3])
+def test_a_state_reads_no_later_event() -> None:
+    states = network().states(torch.tensor([[0, 1, 2], [0, 1, 5]]))
+    torch.testing.assert_close(states[0, :3], states[1, :3])
+    assert not torch.allclose(states[0, 3], states[1, 3])
 
 
-@pytest.mark.parametrize("time_bias", [False, True])
-def test_scoring_computes_what_training_does(time_bias: bool) -> None:
-    """PyTorch has a fast path for inference that takes any bias for a mask: none may be used here."""
-    model = network(time_bias)
-    trained = model.states(INPUTS, SECONDS)
+def test_scoring_computes_what_training_does() -> None:
+    model, inputs = network(), torch.tensor([[0, 1, 2, 3], [4, 5, -1, -1]])
+    trained = model.states(inputs)
     with torch.inference_mode():
-        scored = model.eval().states(INPUTS, SECONDS)
+        scored = model.eval().states(inputs)
     torch.testing.assert_close(scored, trained)
 
 
