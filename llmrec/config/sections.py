@@ -152,6 +152,8 @@ class StackConfig(Section):
     """A stacked model: recipes of its members, each with changes after its name, as in "item-knn seed=1"."""
 
     members: list[str] = []
+    # by_log: windows, widths and batches of networks follow the log; a change after a member's name holds
+    sizes: Literal["by_log", "as_written"] = "by_log"
     valid_users: Positive = 3000  # weights are fitted on a fixed random sample of at most so many users
 
 

@@ -59,7 +59,7 @@ class Composite(Ranker):
         """The first model's metadata, the kinds of all in ``made_of``, and the sum of their costs."""
         kinds = [model.kind for model in self.models]
         costs = [model.metadata.get("cost", {}) for model in self.models]
-        return {**self.models[0].metadata, "made_of": kinds, "cost": _sum(costs)}
+        return {**self.models[0].metadata, "made_of": kinds, "cost": summed_costs(costs)}
 
     @property
     def dtype(self) -> str | None:
@@ -74,7 +74,7 @@ class Composite(Ranker):
         return Seeded(name, "---\n".join(part.settings for part in parts), parts[0].seed)
 
 
-def _sum(costs: list[dict[str, Any]]) -> dict[str, Any]:
+def summed_costs(costs: list[dict[str, Any]]) -> dict[str, Any]:
     """Add training times up; memory is that of the largest, other figures are those of a single model only."""
     if len(costs) == 1:
         return dict(costs[0])

@@ -12,19 +12,23 @@ from llmrec.data import Dataset, Fold
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import BasePaths, Recommender
 from llmrec.models.registry import complete_recipe, from_recipe, load
+from llmrec.models.stacking.sizes import Sizes
 
 log = logging.getLogger(__name__)
 
 
-def member_recipes(members: list[str], *, seed: int) -> list[Recipe]:
+def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None) -> list[Recipe]:
     """Load the recipe of each member, a name or file with changes after it: "item-knn counting.half_life=30".
 
-    Raises RecipeError for one that is not there or not right, and for a stacked one.
+    ``sizes`` replace what the recipe says, unless a change after its name says it. Raises RecipeError for one that
+    is not there or not right, and for a stacked one.
     """
     recipes = []
     for written in members:
         name, *changes = shlex.split(written) or [""]
         recipe = complete_recipe(Recipe.load(name, set=[*changes, f"seed={seed}"]))
+        if sizes is not None:
+            recipe = complete_recipe(Recipe.load(name, set=[*sizes.changes(recipe), *changes, f"seed={seed}"]))
         if recipe.model == "stacked":
             raise RecipeError(f"stack.members: {written} is stacked itself; name its members")
         recipes.append(recipe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -11,9 +12,10 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
 from llmrec.config import Recipe
-from llmrec.data import Dataset, Fold, Histories, Sequences
-from llmrec.errors import RecipeError
+from llmrec.data import Dataset, Fold, Histories, Sequences, Split
+from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
+from llmrec.models.composite import summed_costs
 from llmrec.models.fit_network import sample_of
 from llmrec.models.stacking.conditional_logit import ConditionalLogit, mean_ndcg
 from llmrec.models.stacking.features import (
@@ -25,6 +27,7 @@ from llmrec.models.stacking.features import (
     rows_at_once,
 )
 from llmrec.models.stacking.members import fit_members, load_members, member_folder, member_recipes
+from llmrec.models.stacking.sizes import Sizes
 from llmrec.models.tensors import floats, integers, read_tensors, require, write_tensors
 
 log = logging.getLogger(__name__)
@@ -68,13 +71,43 @@ class StackedRecommender(Recommender):
         member_recipes(recipe.stack.members, seed=recipe.seed)
         return model
 
+    @classmethod
+    def of(cls, members: Sequence[Recommender], split: Split, *, name: str = "stacked") -> Self:
+        """Stack models that were fitted on the training part of a split, by the answers of its validation fold.
+
+        Raises DataError for models that were fitted on other events, and for none.
+        """
+        if not members:
+            raise DataError("a stack needs at least one fitted model")
+        if {member.metadata["data"]["fingerprint"] for member in members} != {split.train.fingerprint}:
+            raise DataError(
+                f"a stack needs models fitted on the training part of {split.name}; these were not all"
+            )
+        first, written = members[0], [member.recipe.name for member in members]
+        model = cls(Recipe.of({"name": name, "model": cls.kind, "stack": {"members": written}}))
+        model.catalog, model.histories, model.exclude_seen = first.catalog, first.histories, first.exclude_seen
+        model.metadata = {key: first.metadata[key] for key in ("seed", "data", "positive", "exclude_seen")}
+        model.metadata["cost"] = summed_costs([member.metadata.get("cost", {}) for member in members])
+        model._stack(list(members), split.train, split.valid)
+        return model
+
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        recipes = member_recipes(self.recipe.stack.members, seed=self.recipe.seed)
-        self.members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress)
+        stack, sizes = self.recipe.stack, Sizes.of(data)
+        if stack.sizes == "by_log":
+            log.info("%s: %s", self.recipe.name, sizes)
+        recipes = member_recipes(
+            stack.members, seed=self.recipe.seed, sizes=sizes if stack.sizes == "by_log" else None
+        )
+        members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress)
+        self._stack(members, data, valid)
+
+    def _stack(self, members: list[Recommender], data: Dataset, valid: Fold | None) -> None:
+        """Take members over that were fitted on ``data``, and weigh them."""
+        self.members = members
         positive = Sequences.encode(data.histories, self.catalog).positives()
         self._counts = np.bincount(positive.codes, minlength=len(self.catalog))
         self._weigh(valid)
-        base = next((member.metadata["base"] for member in self.members if "base" in member.metadata), None)
+        base = next((member.metadata["base"] for member in members if "base" in member.metadata), None)
         if base is not None:
             self.metadata["base"] = base
 

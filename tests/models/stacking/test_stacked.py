@@ -144,6 +144,20 @@ def test_members_are_runs_of_their_own(tmp_path: Path, toy_split: Split) -> None
     np.testing.assert_array_equal(again.score(histories), model.members[0].score(histories))
 
 
+def test_fitted_models_can_be_stacked(toy_split: Split) -> None:
+    recipe = stacked("item-knn", "markov", "popularity")
+    whole = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid)
+    members = [from_recipe(Recipe.load(name)).fit(toy_split.train) for name in recipe.stack.members]
+    again = StackedRecommender.of(members, toy_split)
+    histories = toy_split.test.histories
+    np.testing.assert_array_equal(again.score(histories), whole.score(histories))
+    assert again.metadata["stack"] == whole.metadata["stack"]
+    members[1].fit(toy_split.data)
+    for bad in (members, []):
+        with pytest.raises(DataError, match="a stack needs"):
+            StackedRecommender.of(bad, toy_split)
+
+
 def test_a_large_catalog_is_sampled_and_gives_like_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     from llmrec.models.stacking import features
 

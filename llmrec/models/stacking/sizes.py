@@ -1,0 +1,70 @@
+"""How large the networks of a stack are, and how they are trained, by the size of the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmrec.config import Recipe
+from llmrec.data import Dataset
+
+# A window holds this share of the histories whole, within these bounds.
+WINDOW_SHARE = 0.9
+WINDOW = (20, 200)
+# An epoch has about so many batches: with fewer a small log is given too few steps, see eval/LOG.md.
+BATCHES_AN_EPOCH = 40
+BATCH = (300, 4800)
+# An LLM's step costs more, and its batches are smaller.
+LLM_BATCH = (300, 2400)
+# Width of networks over item ids by training events: fewer events than the bound.
+WIDTHS = ((30_000, 64), (3_000_000, 128))
+WIDEST = 256
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the log says of the sizes of networks. ``str`` says why."""
+
+    n_events: int
+    window_needed: int
+
+    @classmethod
+    def of(cls, data: Dataset) -> Sizes:
+        """Measure a training set."""
+        lengths = data.histories.lengths()
+        needed = int(np.ceil(np.quantile(lengths, WINDOW_SHARE))) if len(lengths) else 1
+        return cls(data.events.height, needed)
+
+    @property
+    def window(self) -> int:
+        """How many of the newest events are read."""
+        return int(np.clip(self.window_needed, *WINDOW))
+
+    @property
+    def width(self) -> int:
+        """Width of a network over item ids."""
+        return next((width for below, width in WIDTHS if self.n_events < below), WIDEST)
+
+    def batch(self, bounds: tuple[int, int]) -> int:
+        """Events a batch, to the hundred."""
+        return int(np.clip(round(self.n_events / BATCHES_AN_EPOCH, -2), *bounds))
+
+    def changes(self, recipe: Recipe) -> list[str]:
+        """Return the fields of a member's recipe that follow the log, as ``field=value``; rules have none."""
+        if recipe.model == "llm":
+            return [f"history.max_items={self.window}", f"train.batch_tokens={self.batch(LLM_BATCH)}"]
+        if "sequence" not in recipe.model_fields_set:
+            return []
+        return [
+            f"sequence.max_items={self.window}",
+            f"sequence.dim={self.width}",
+            f"train.batch_tokens={self.batch(BATCH)}",
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_events:,} training events, nine of ten histories of at most {self.window_needed} events: "
+            f"windows of {self.window}, networks {self.width} wide, batches of {self.batch(BATCH)} events "
+            f"({self.batch(LLM_BATCH)} for an LLM)"
+        )

@@ -1,0 +1,62 @@
+"""Sizes follow the log, and what is written after a member's name holds."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from llmrec import Dataset, Recipe, Split
+from llmrec.models import from_recipe
+from llmrec.models.stacking.members import member_recipes
+from llmrec.models.stacking.recommender import StackedRecommender
+from llmrec.models.stacking.sizes import Sizes
+
+
+def log_of(n_users: int, length: int) -> Dataset:
+    rows = [(f"u{user}", str((user + n) % 50), n) for user in range(n_users) for n in range(length)]
+    return Dataset.from_tables(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"))
+
+
+@pytest.mark.parametrize(
+    ("n_events", "needed", "window", "width", "batch", "llm_batch"),
+    [
+        (900, 9, 20, 64, 300, 300),
+        (20_000, 87, 87, 64, 500, 500),
+        (98_114, 150, 150, 128, 2500, 2400),
+        (1_000_000, 300, 200, 128, 4800, 2400),
+        (10_000_000, 3000, 200, 256, 4800, 2400),
+    ],
+)
+def test_sizes_follow_the_log(
+    n_events: int, needed: int, window: int, width: int, batch: int, llm_batch: int
+) -> None:
+    sizes = Sizes(n_events, needed)
+    gru = member_recipes(["gru"], seed=0, sizes=sizes)[0]
+    assert (gru.sequence.max_items, gru.sequence.dim, gru.train.batch_tokens) == (window, width, batch)
+    llm = member_recipes(["smollm2-135m-soft"], seed=0, sizes=sizes)[0]
+    assert (llm.history.max_items, llm.train.batch_tokens) == (window, llm_batch)
+    rule = member_recipes(["item-knn"], seed=0)[0]
+    assert member_recipes(["item-knn"], seed=0, sizes=sizes)[0] == rule
+
+
+def test_a_log_is_measured() -> None:
+    assert Sizes.of(log_of(30, 25)) == Sizes(750, 25)
+
+
+def test_what_is_written_holds() -> None:
+    recipe = member_recipes(["gru sequence.dim=16"], seed=0, sizes=Sizes(900, 9))[0]
+    assert (recipe.sequence.dim, recipe.sequence.max_items) == (16, 20)
+
+
+@pytest.mark.parametrize(("sizes", "window"), [("by_log", 23), ("as_written", 50)])
+def test_a_stack_is_sized_unless_its_recipe_says_not(
+    sizes: str, window: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    split = Split.leave_last_out(log_of(20, 25))
+    quick = "gru sequence.dim=8 train.epochs=1 train.schedule=constant"
+    recipe = Recipe.of({"model": "stacked", "stack": {"members": [quick], "sizes": sizes}})
+    with caplog.at_level("INFO"):
+        model = from_recipe(recipe).fit(split.train, valid=split.valid)
+    assert isinstance(model, StackedRecommender)
+    assert model.members[0].recipe.sequence.max_items == window
+    assert ("windows of 23" in caplog.text) == (sizes == "by_log")
