@@ -13,14 +13,15 @@ CV_FOLDS = 5
 # validation chooses the second; the first holds where a log has too few queries to choose anything.
 MAIN_PENALTY = 3.0
 INTERACTION_PENALTIES = (1e6, 300.0, 30.0, 3.0)
-MOST_ITERATIONS = 100
+# Weights are then known far better than the answers of a few thousand people say them.
+STOPPING = {"maxiter": 100, "ftol": 1e-7}
 
 
 @dataclass(frozen=True, eq=False)
 class Choices:
     """Queries, each with alternatives of which one was right, or several.
 
-    ``features`` [n_features, n, m] are of the alternatives, ``contexts`` [n_features, n, n_contexts] of the
+    ``features`` [n, n_features, m] are of the alternatives, ``contexts`` [n, n_features, n_contexts] of the
     queries: a feature's weight may differ by context, whose first column is 1. ``log_weight`` [n, m] is the log of
     how many alternatives one stands for, -inf where there is none. ``targets`` [n, m] are the right ones' shares.
     """
@@ -35,7 +36,7 @@ class Choices:
 
     def take(self, rows: Int64s) -> Choices:
         """Return some of the queries."""
-        return Choices(self.features[:, rows], self.contexts[:, rows], self.log_weight[rows], self.targets[rows])
+        return Choices(self.features[rows], self.contexts[rows], self.log_weight[rows], self.targets[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class ConditionalLogit:
     @classmethod
     def prior(cls, weights: Float64s, contexts: Float32s) -> ConditionalLogit:
         """Weigh each feature by one number [n_features]; contexts are standardized over all queries."""
-        mean, scale = contexts.mean(axis=1, dtype=np.float64), contexts.std(axis=1, dtype=np.float64)
+        mean, scale = contexts.mean(axis=0, dtype=np.float64), contexts.std(axis=0, dtype=np.float64)
         mean[:, 0], scale[:, 0] = 0, 1  # the constant
         start = np.zeros(mean.shape)
         start[:, 0] = weights
@@ -60,21 +61,19 @@ class ConditionalLogit:
         return cls(start, mean, np.where(scale < 1e-6, 1, scale))
 
     def standardized(self, contexts: Float32s) -> Float64s:
-        """Return contexts as the weights take them, [n_features, n, n_contexts]."""
-        result: Float64s = (contexts - self.mean[:, None]) / self.scale[:, None]
+        """Return contexts as the weights take them, [n, n_features, n_contexts]."""
+        result: Float64s = (contexts - self.mean) / self.scale
         return result
 
     def multipliers(self, contexts: Float32s) -> Float32s:
-        """Return the weight of each feature for each query, [n_features, n]."""
-        by_query = np.einsum("fnc,fc->fn", self.standardized(contexts), self.weights)
-        return np.asarray(by_query, dtype=np.float32)
+        """Return the weight of each feature for each query, [n, n_features]."""
+        result: Float32s = (self.standardized(contexts) * self.weights).sum(axis=-1).astype(np.float32)
+        return result
 
     def scores(self, choices: Choices) -> Float32s:
         """Score alternatives, [n, m]; -inf where there is none."""
-        total = np.where(np.isneginf(choices.log_weight), -np.inf, 0).astype(np.float32)
-        for feature, by_query in zip(choices.features, self.multipliers(choices.contexts), strict=True):
-            total += by_query[:, None] * feature
-        return total
+        total = np.matmul(self.multipliers(choices.contexts)[:, None], choices.features)[:, 0]
+        return np.where(np.isneginf(choices.log_weight), np.float32(-np.inf), total)
 
     def log_likelihood(self, choices: Choices) -> float:
         """Mean log-probability of the right alternatives."""
@@ -98,14 +97,14 @@ class ConditionalLogit:
             weights = flat.reshape(self.weights.shape)
             log_shares = _log_softmax(replace(self, weights=weights).scores(choices) + choices.log_weight)
             slope = choices.targets - np.exp(log_shares)
-            by_query = np.einsum("fnm,nm->fn", choices.features, slope, dtype=np.float64)
-            gradient = np.einsum("fn,fnc->fc", by_query, contexts)
+            by_query = np.matmul(choices.features, slope[:, :, None]).astype(np.float64)
+            gradient = (by_query * contexts).sum(axis=0)
             change = weights - self.weights
             value = (penalty * change**2).sum() - (choices.targets * log_shares).sum(dtype=np.float64)
             return float(value), (2 * penalty * change - gradient).reshape(-1)
 
         first = (start or self).weights.reshape(-1)
-        best = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MOST_ITERATIONS})
+        best = minimize(loss, first, jac=True, method="L-BFGS-B", options=STOPPING)
         return replace(self, weights=best.x.reshape(self.weights.shape))
 
     def tuned(self, choices: Choices, *, seed: int) -> tuple[ConditionalLogit, Float32s]:

@@ -42,20 +42,23 @@ def feature_of(member: Recommender, scores: Float32s) -> Float32s:
     return result
 
 
-def contexts_of(member: Recommender, scores: Float32s, sequences: Sequences, counts: Int64s) -> Float32s:
-    """Describe each query for a member's weight, [n, N_CONTEXTS].
+def contexts_of(
+    members: Sequence[Recommender], scores: Sequence[Float32s], sequences: Sequences, counts: Int64s
+) -> Float32s:
+    """Describe each query for each member's weight, [n, n_members, N_CONTEXTS].
 
     1; the log of the history's length; of how often its last item occurs in training (``counts`` [n_items]); and,
-    for scores that are no logits, of the highest one: a rule that knows nothing of a history's items scores low.
+    for ``scores`` that are no logits, of the highest: a rule that knows nothing of a history's items scores low.
     """
-    contexts = np.zeros((len(sequences), N_CONTEXTS), dtype=np.float32)
+    contexts = np.zeros((len(sequences), len(members), N_CONTEXTS), dtype=np.float32)
     lengths = sequences.lengths()
-    contexts[:, 0] = 1
-    contexts[:, 1] = np.log1p(lengths)
-    some = lengths > 0
-    contexts[some, 2] = np.log1p(counts[sequences.codes[sequences.offsets[1:][some] - 1]])
-    if not member.scores_are_logits:
-        contexts[:, 3] = np.log(KNOWN_FROM + np.maximum(scores.max(axis=1), 0))
+    read = lengths > 0
+    contexts[:, :, 0] = 1
+    contexts[:, :, 1] = np.log1p(lengths)[:, None]
+    contexts[read, :, 2] = np.log1p(counts[sequences.codes[sequences.offsets[1:][read] - 1]])[:, None]
+    for n, (member, one) in enumerate(zip(members, scores, strict=True)):
+        if not member.scores_are_logits:
+            contexts[:, n, 3] = np.log(KNOWN_FROM + np.maximum(one.max(axis=1), 0))
     return contexts
 
 
@@ -82,14 +85,17 @@ def choices_of(
         codes, log_weight = _alternatives(scores, right, open_, draw)
         answered = np.flatnonzero(right.any(axis=1))
         rows, columns = answered[:, None], codes[answered]
-        features = np.stack([feature_of(m, s)[rows, columns] for m, s in zip(members, scores, strict=True)])
-        contexts = np.stack(
-            [contexts_of(m, s, sequences, counts)[answered] for m, s in zip(members, scores, strict=True)]
-        )
+        features = [feature_of(m, s)[rows, columns] for m, s in zip(members, scores, strict=True)]
+        contexts = contexts_of(members, scores, sequences, counts)[answered]
         usable = ~np.isneginf(log_weight[answered])
         targets = (right[rows, columns] & usable).astype(np.float32)
         parts.append(
-            Choices(features, contexts, log_weight[answered], targets / targets.sum(axis=1, keepdims=True))
+            Choices(
+                np.stack(features, axis=1),
+                contexts,
+                log_weight[answered],
+                targets / targets.sum(axis=1, keepdims=True),
+            )
         )
     return _joined(parts)
 
@@ -141,8 +147,8 @@ def _joined(parts: Sequence[Choices]) -> Choices:
         return np.pad(array, missing, constant_values=value)
 
     return Choices(
-        np.concatenate([wide(part.features, 0) for part in parts], axis=1),
-        np.concatenate([part.contexts for part in parts], axis=1),
+        np.concatenate([wide(part.features, 0) for part in parts]),
+        np.concatenate([part.contexts for part in parts]),
         np.concatenate([wide(part.log_weight, -np.inf) for part in parts]),
         np.concatenate([wide(part.targets, 0) for part in parts]),
     )

@@ -114,7 +114,7 @@ class StackedRecommender(Recommender):
     def _weigh(self, valid: Fold | None) -> None:
         """Fit the weights; write what each member and the stack reach in validation to the metadata."""
         prior = prior_weights(self.members)
-        nothing = np.zeros((len(self.members), 1, N_CONTEXTS), dtype=np.float32)
+        nothing = np.zeros((1, len(self.members), N_CONTEXTS), dtype=np.float32)
         self.logit = ConditionalLogit.prior(prior, nothing)
         names = [member.recipe.name for member in self.members]
         self.metadata["stack"] = {"members": names}
@@ -130,9 +130,11 @@ class StackedRecommender(Recommender):
         self.logit, held_out = ConditionalLogit.prior(prior, choices.contexts).tuned(
             choices, seed=self.recipe.seed
         )
-        weights = self.logit.multipliers(choices.contexts).mean(axis=1)
+        weights = self.logit.multipliers(choices.contexts).mean(axis=0)
         out_of = np.isneginf(choices.log_weight)
-        ndcg = [mean_ndcg(np.where(out_of, -np.inf, one), choices.targets) for one in choices.features]
+        ndcg = [
+            mean_ndcg(np.where(out_of, -np.inf, one), choices.targets) for one in choices.features.swapaxes(0, 1)
+        ]
         self.metadata["stack"] |= {
             "weights": [round(float(weight), 4) for weight in weights],
             "valid_ndcg@10": {
@@ -158,11 +160,9 @@ class StackedRecommender(Recommender):
         sequences = Sequences.encode(histories, self.catalog)
         total = np.zeros((len(histories), len(self.catalog)), dtype=np.float32)
         scores = [member.score(histories) for member in self.members]
-        contexts = np.stack(
-            [contexts_of(m, s, sequences, self._counts) for m, s in zip(self.members, scores, strict=True)]
-        )
-        for member, one, weight in zip(self.members, scores, self.logit.multipliers(contexts), strict=True):
-            total += weight[:, None] * feature_of(member, one)
+        weights = self.logit.multipliers(contexts_of(self.members, scores, sequences, self._counts))
+        for n, (member, one) in enumerate(zip(self.members, scores, strict=True)):
+            total += weights[:, n, None] * feature_of(member, one)
         return total
 
     def item_vectors(self) -> Float32s | None:

@@ -15,12 +15,12 @@ MANY = 4000
 def drawn(weights: list[float], slope: float = 0.0, *, n: int = MANY, seed: int = 0) -> Choices:
     """Choices made by known weights; the first one's grows by ``slope`` with the second context."""
     draw = np.random.default_rng(seed)
-    features = draw.normal(size=(len(weights), n, 20)).astype(np.float32)
-    contexts = np.ones((len(weights), n, 2), dtype=np.float32)
-    contexts[:, :, 1] = draw.normal(size=n)
-    multipliers = np.array(weights)[:, None] + np.zeros((1, n))
-    multipliers[0] += slope * contexts[0, :, 1]
-    logits = np.einsum("fn,fnm->nm", multipliers, features) + draw.gumbel(size=(n, 20))
+    features = draw.normal(size=(n, len(weights), 20)).astype(np.float32)
+    contexts = np.ones((n, len(weights), 2), dtype=np.float32)
+    contexts[:, :, 1] = draw.normal(size=n)[:, None]
+    multipliers = np.array(weights) + np.zeros((n, 1))
+    multipliers[:, 0] += slope * contexts[:, 0, 1]
+    logits = np.einsum("nf,nfm->nm", multipliers, features) + draw.gumbel(size=(n, 20))
     targets = np.zeros((n, 20), dtype=np.float32)
     targets[np.arange(n), logits.argmax(axis=1)] = 1
     return Choices(features, contexts, np.zeros((n, 20), dtype=np.float32), targets)
@@ -62,7 +62,7 @@ def test_cross_validated_scores_are_by_a_logit_of_other_queries() -> None:
     choices = drawn([0.0], n=n)
     features = np.zeros((n, n, 20), dtype=np.float32)
     for row in range(n):
-        features[row, row] = choices.targets[row]
+        features[row, row] = choices.targets[row]  # of query, of feature
     alone = Choices(features, np.ones((n, n, 1), dtype=np.float32), choices.log_weight, choices.targets)
     fitted, held_out = ConditionalLogit.prior(np.zeros(n), alone.contexts).tuned(alone, seed=0)
     assert (fitted.scores(alone)[alone.targets > 0] > 0.05).all()
@@ -95,7 +95,10 @@ def test_one_alternative_stands_for_many() -> None:
     log_weight = np.full(columns.shape, np.log(1.9), dtype=np.float32)
     log_weight[:, 0] = 0
     sampled = Choices(
-        choices.features[:, rows, columns], choices.contexts, log_weight, choices.targets[rows, columns]
+        np.take_along_axis(choices.features, columns[:, None], axis=2),
+        choices.contexts,
+        log_weight,
+        choices.targets[rows, columns],
     )
     fitted = logit_for(sampled, 0.0).fitted(sampled, INTERACTION_PENALTIES[0])
     np.testing.assert_allclose(fitted.weights[0, 0], 0.5, atol=0.05)
