@@ -75,8 +75,10 @@ class StackedRecommender(Recommender):
     def of(cls, members: Sequence[Recommender], split: Split, *, name: str = "stacked") -> Self:
         """Stack models that were fitted on the training part of a split, by the answers of its validation fold.
 
-        Raises DataError for models that were fitted on other events, and for none.
+        Of a stacked one its members are taken. Raises DataError for models that were fitted on other events, and
+        for none.
         """
+        members = [part for one in members for part in (one.members if isinstance(one, cls) else [one])]
         if not members:
             raise DataError("a stack needs at least one fitted model")
         if {member.metadata["data"]["fingerprint"] for member in members} != {split.train.fingerprint}:
@@ -88,7 +90,7 @@ class StackedRecommender(Recommender):
         model.catalog, model.histories, model.exclude_seen = first.catalog, first.histories, first.exclude_seen
         model.metadata = {key: first.metadata[key] for key in ("seed", "data", "positive", "exclude_seen")}
         model.metadata["cost"] = summed_costs([member.metadata.get("cost", {}) for member in members])
-        model._stack(list(members), split.train, split.valid)
+        model._stack(members, split.train, split.valid)
         return model
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
