@@ -1,8 +1,8 @@
 """Train recipes on one data set and evaluate them together.
 
 python eval/experiments/baselines.py NAME RECIPE... [--stack MODEL...] ... [--fuse ONE OTHER] ... [--data DIR]
-[--users SHARE]. Runs are kept in runs/baselines/DATA/ and continued; a RECIPE may be the folder of a finished run. A
-stack weighs several of them on validation answers, a fusion mixes two, its weight chosen on validation. The first
+[--users SHARE]. Runs are kept in runs/baselines/DATA/ and continued; a RECIPE may be the folder of a finished run.
+A stack weighs several of them on validation answers, a fusion mixes two, its weight chosen there, too. The first
 model, a stack or fusion where there is one, is compared with each other one. Writes NAME-DATA.json.
 """
 

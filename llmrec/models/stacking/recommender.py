@@ -17,7 +17,7 @@ from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import summed_costs
 from llmrec.models.fit_network import sample_of
-from llmrec.models.stacking.conditional_logit import ConditionalLogit, mean_ndcg
+from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit, mean_ndcg
 from llmrec.models.stacking.features import (
     N_CONTEXTS,
     choices_of,
@@ -94,12 +94,12 @@ class StackedRecommender(Recommender):
         return model
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        stack, sizes = self.recipe.stack, Sizes.of(data)
-        if stack.sizes == "by_log":
+        stack, seed = self.recipe.stack, self.recipe.seed
+        recipes = member_recipes(stack.members, seed=seed)
+        if stack.sizes == "by_log" and any(recipe.train.model_fields_set for recipe in recipes):
+            sizes = Sizes.of(data)
             log.info("%s: %s", self.recipe.name, sizes)
-        recipes = member_recipes(
-            stack.members, seed=self.recipe.seed, sizes=sizes if stack.sizes == "by_log" else None
-        )
+            recipes = member_recipes(stack.members, seed=seed, sizes=sizes)
         members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress)
         self._stack(members, data, valid)
 
@@ -132,18 +132,23 @@ class StackedRecommender(Recommender):
         self.logit, held_out = ConditionalLogit.prior(prior, choices.contexts).tuned(
             choices, seed=self.recipe.seed
         )
-        weights = self.logit.multipliers(choices.contexts).mean(axis=0)
+        self._report(choices, held_out)
+
+    def _report(self, choices: Choices, held_out: Float32s) -> None:
+        """Write each member's mean weight and validation NDCG@10, and the stack's, to log and metadata."""
+        weights = self.logit.multipliers(choices.contexts).mean(axis=0).round(4).tolist()
         out_of = np.isneginf(choices.log_weight)
-        ndcg = [
-            mean_ndcg(np.where(out_of, -np.inf, one), choices.targets) for one in choices.features.swapaxes(0, 1)
-        ]
-        self.metadata["stack"] |= {
-            "weights": [round(float(weight), 4) for weight in weights],
-            "valid_ndcg@10": {
-                "members": [round(value, 6) for value in ndcg],
-                "stacked, cross-validated": round(mean_ndcg(held_out, choices.targets), 6),
-            },
-        }
+        members = [np.where(out_of, -np.inf, one) for one in choices.features.swapaxes(0, 1)]
+        alone = [round(mean_ndcg(one, choices.targets), 6) for one in members]
+        stacked = round(mean_ndcg(held_out, choices.targets), 6)
+        names = self.metadata["stack"]["members"]
+        listed = ", ".join(f"{name} {w:.2f} ({n:.3f})" for name, w, n in zip(names, weights, alone, strict=True))
+        log.info(
+            "%s: weights, and NDCG@10 alone on %d validation users: %s; stacked, cross-validated: %.3f",
+            *(self.recipe.name, len(choices), listed, stacked),
+        )
+        reached = {"members": alone, "stacked, cross-validated": stacked}
+        self.metadata["stack"] |= {"weights": weights, "valid_ndcg@10": reached}
 
     def sequences_of(self, histories: Histories) -> Sequences:
         """Return histories as the model reads them, with themselves."""
