@@ -1,4 +1,4 @@
-"""Write the parts of README.md that are results: what its API lines print, the quickstart's table, the fusions'.
+"""Write the parts of README.md that are results: what its API lines print, and the quickstart's table.
 
 python eval/readme.py api runs/quickstart       run the README's Python block, with its LLM in place of the fit
 python eval/readme.py table runs/quickstart     take a finished quickstart's report
@@ -20,7 +20,7 @@ from eval.common import RESULTS, ROOT, open_data, read_result, write_result
 from llmrec.evaluation import Report
 
 README = ROOT / "README.md"
-FILES = {"output": "readme_api.json", "table": "quickstart.json", "fused": "fused-ml-100k.json"}
+FILES = {"output": "readme_api.json", "table": "quickstart.json"}
 SOURCES = {name: RESULTS / file for name, file in FILES.items()}
 PRINTED = "What the Python lines of README print"
 SHOWN = ("data", "recs.head(3)", "alike", "why['sentence'][0]", "report")
@@ -77,8 +77,7 @@ def filled(text: str) -> str:
     """Return the README with its generated parts made from the result files."""
     parts: dict[str, Callable[[dict[str, Any]], str]] = {
         "output": _output,
-        "table": lambda values: Report.from_dict(values["report"]).to_markdown(),
-        "fused": lambda values: _fused(Report.from_dict(values["report"])),
+        "table": lambda values: _compared(Report.from_dict(values["report"])),
     }
     for name, write in parts.items():
         if SOURCES[name].is_file():
@@ -93,14 +92,12 @@ def _output(values: dict[str, Any]) -> str:
     return f"```text\n{lines}\n```\n"
 
 
-def _fused(report: Report) -> str:
-    """Two metrics of each model, and whether the first one's NDCG is distinguishable from it."""
+def _compared(report: Report) -> str:
+    """The report's table, and the p of each model's difference to the first in NDCG@10."""
     p = {one.against: f"{one.p_adjusted:.2g}" for one in report.compared if one.metric == "ndcg@10"}
-    rows = [
-        f"| {one.model} | {one.metrics['ndcg@10']} | {one.metrics['recall@10']} | {p.get(one.model, '')} |"
-        for one in report.results
-    ]
-    return "\n".join(["| model | NDCG@10 | Recall@10 | p |", "| --- | ---: | ---: | ---: |", *rows]) + "\n"
+    cells = ["p", "---:", *(p.get(one.model, "") for one in report.results)]
+    lines = report.to_markdown().splitlines()
+    return "".join(f"{line} {cell} |\n" for line, cell in zip(lines, cells, strict=True))
 
 
 def _between(text: str, name: str, content: str) -> str:

@@ -20,7 +20,7 @@ def test_generated_parts_are_those_of_the_result_files() -> None:
     assert script["filled"](text) == text
 
 
-@pytest.mark.parametrize("name", ["output", "table", "fused"])
+@pytest.mark.parametrize("name", ["output", "table"])
 def test_generated_parts_are_there(name: str) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     start = text.index(f"<!-- {name}: ")
