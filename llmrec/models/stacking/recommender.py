@@ -136,7 +136,7 @@ class StackedRecommender(Recommender):
 
     def _report(self, choices: Choices, held_out: Float32s) -> None:
         """Write each member's mean weight and validation NDCG@10, and the stack's, to log and metadata."""
-        weights = self.logit.multipliers(choices.contexts).mean(axis=0).round(4).tolist()
+        weights = [round(float(mean), 4) for mean in self.logit.multipliers(choices.contexts).mean(axis=0)]
         out_of = np.isneginf(choices.log_weight)
         members = [np.where(out_of, -np.inf, one) for one in choices.features.swapaxes(0, 1)]
         alone = [round(mean_ndcg(one, choices.targets), 6) for one in members]
