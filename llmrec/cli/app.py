@@ -11,7 +11,7 @@ from typer.exceptions import Abort, TyperException
 
 import llmrec
 from llmrec.cli import data, doctor, evaluate, fit, predict, quickstart, recommend
-from llmrec.cli.output import PrintableFormatter, say
+from llmrec.cli.output import PrintableFormatter, SaidOnce, say
 from llmrec.errors import LlmrecError
 from llmrec.printable import printable
 
@@ -54,6 +54,7 @@ def options(
     handler.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     if not debug:
+        handler.addFilter(SaidOnce())
         for library in ("transformers", "bitsandbytes"):
             logging.getLogger(library).setLevel(logging.ERROR)
         warnings.simplefilter("ignore")  # of the libraries underneath: nothing a user could act on

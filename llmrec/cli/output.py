@@ -72,6 +72,21 @@ class PrintableFormatter(logging.Formatter):
         return printable_lines(text) if record.exc_info or record.stack_info else printable(text)
 
 
+class SaidOnce(logging.Filter):
+    """Lets a message pass once: what is true of the data would be said again for every model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this message was not yet said."""
+        message = record.getMessage()
+        is_new = message not in self._said
+        self._said.add(message)
+        return is_new
+
+
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print an exception that nobody caught, as Python does: a message may hold anything."""
     say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), error=True)

@@ -18,7 +18,7 @@ import pytest
 from support.hostile_servers import BEHAVIORS, CONTROL, KEY, HostileServer
 
 from llmrec.cli.app import run
-from llmrec.cli.output import PrintableFormatter, print_traceback, say, show
+from llmrec.cli.output import PrintableFormatter, SaidOnce, print_traceback, say, show
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, toy_films
 from llmrec.evaluation.report.tables import _table, plain
@@ -194,3 +194,13 @@ def test_there_is_one_place_that_prints() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".", 1)[-1] in {"print", "Console", "echo"}
     }
     assert printing == {"output.py"}
+
+
+def test_a_message_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(SaidOnce())
+    log = logging.Logger("of-this-test")
+    log.addHandler(handler)
+    for n in (1, 1, 2):
+        log.warning("%d titles twice", n)
+    assert capsys.readouterr().out == "1 titles twice\n2 titles twice\n"

@@ -11,7 +11,7 @@ from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split, toy_films
 from llmrec.evaluation import EvaluationProtocol, Report, evaluate
 from llmrec.evaluation.answer_groups import popularity_groups
-from llmrec.evaluation.report.tables import plain
+from llmrec.evaluation.report.tables import plain, slice_table
 from llmrec.evaluation.slices import slice_metric, slice_queries
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender
@@ -200,3 +200,14 @@ def test_recipes_are_compared_by_each_users_mean_over_seeds() -> None:
     assert row.p_value == row.p_adjusted
     assert row.p_value < 0.01
     assert Report.from_dict(report.to_dict()) == report
+
+
+def test_a_terminal_shows_the_slices_of_the_first_models() -> None:
+    split = Split.leave_last_out(toy_films())
+    model = from_recipe(Recipe(model="popularity")).fit(split.train)
+    report = evaluate({f"model-{n}": model for n in range(7)}, split)
+    drawn = plain(slice_table(report.results))
+    assert "model-4" in drawn
+    assert "model-5" not in drawn
+    assert "and 2 more in report.html" in drawn
+    assert "more in" not in plain(slice_table(report.results[:5]))

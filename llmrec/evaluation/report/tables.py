@@ -16,6 +16,10 @@ COST = ("training", "tokens/s", "memory", "one user (p50 / p95)", "device")
 BEYOND = ("coverage", "novelty", "diversity", "popularity", "miscalibration")
 
 
+# A terminal has room for the slices of so many models.
+SLICED_MODELS = 5
+
+
 def header(columns: list[str], *, among: str | None = None) -> list[str]:
     """Column titles of the result table. ``among``: what was ranked, where it was not the whole catalog."""
     return [
@@ -90,14 +94,17 @@ def beyond_cells(result: Result) -> list[str]:
 
 
 def slice_table(results: tuple[Result, ...]) -> Table:
-    """Lay out the first metric's mean on each slice of the queries, a column for each model."""
+    """Lay out the first metric's mean on each slice of the queries, a column for each of the first models."""
+    more, results = len(results) - SLICED_MODELS, results[:SLICED_MODELS]
     means = [{(part.by, part.name): f"{part.interval.mean:.3f}" for part in result.slices} for result in results]
     first = results[0].slices
     rows = [
         [f"{part.by}: {part.name}", *(of.get((part.by, part.name), "–") for of in means), f"{part.users:,}"]
         for part in first
     ]
-    return _table([metric_name(first[0].metric), *(result.model for result in results), "users"], rows)
+    table = _table([metric_name(first[0].metric), *(result.model for result in results), "users"], rows)
+    table.caption = f"and {more} more in report.html" if more > 0 else None
+    return table
 
 
 def more(results: tuple[Result, ...], seeds: tuple[Seeds, ...], columns: list[str]) -> list[Table]:
