@@ -14,6 +14,7 @@ from llmrec.cli.output import draw, say
 
 if TYPE_CHECKING:
     from llmrec.config.recipe import Recipe
+    from llmrec.data import Split
     from llmrec.models import Ranker, Recommender
 
 BASELINES = ("popularity", "markov", "item-knn", "rules")
@@ -66,12 +67,8 @@ def quickstart(
     for name, recipe in recipes.items():
         fitted[name] = fit_run(recipe, data, split, out / folders[name], resume=True)
     say("3/4 evaluating: every film ranked for every user")
-    models: dict[str, Ranker] = {}
-    for names in STACKS:
-        label, members = " + ".join(names), [fitted[name] for name in names]
-        models[label] = llmrec.models.StackedRecommender.of(members, split, name=label)
     # The LLM is trained last, when its memory is not yet in the baselines' peak.
-    models |= {"llm": fitted["llm"], **fitted}
+    models: dict[str, Ranker] = {**_stacked(fitted, split), "llm": fitted["llm"], **fitted}
     report = llmrec.evaluate(models, split, progress=True, date=datetime.date.today())
     say("4/4 reasons: the LLM words them, an audit checks them")
     report, reasons = with_showcase(report, fitted["llm"], split.test)
@@ -83,6 +80,14 @@ def quickstart(
     say(f"Report: {out / 'report.html'}")
     say(f"Next:   llmrec recommend {out / folders['llm']} --user 1 --explain")
     say(f"done in {(time.monotonic() - began) / 60:.1f} min, peak memory {peak_memory_gib():.1f} GiB")
+
+
+def _stacked(fitted: dict[str, Recommender], split: Split) -> dict[str, Ranker]:
+    """Stack fitted models as STACKS says, by names such as "llm + rules"."""
+    from llmrec.models import StackedRecommender
+
+    parts = {" + ".join(names): [fitted[name] for name in names] for names in STACKS}
+    return {label: StackedRecommender.of(members, split, name=label) for label, members in parts.items()}
 
 
 def _of_llm(encoding: str | None, base: str | None, changes: list[str] | None) -> tuple[Recipe, str]:
