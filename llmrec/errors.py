@@ -13,6 +13,10 @@ class EnvironmentFault(LlmrecError):
     """The machine cannot do it: no network and an empty cache, no disk space, a missing extra."""
 
 
+class MissingExtra(EnvironmentFault):
+    """An optional dependency is not installed."""
+
+
 class TrainingError(LlmrecError):
     """Training could not continue (NaN loss, out of memory). The last good checkpoint stays."""
 

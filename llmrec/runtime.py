@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import psutil
 
-from llmrec.errors import EnvironmentFault
+from llmrec.errors import MissingExtra
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -90,12 +90,12 @@ def measured(*, every: float = 0.1) -> Iterator[Spent]:
 
 
 def extra(module: str, name: str) -> Any:
-    """Import a module of an optional dependency. Raises EnvironmentFault with the command to install it."""
+    """Import a module of an optional dependency. Raises MissingExtra with the command to install it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        raise EnvironmentFault(f"{package} is not installed: pip install 'llmrec[{name}]'") from error
+        raise MissingExtra(f"{package} is not installed: pip install 'llmrec[{name}]'") from error
 
 
 def machine() -> dict[str, str | int]:

@@ -42,7 +42,7 @@ def test_without_validation_it_is_trained_to_its_bound(toy_split: Split, gru_wit
 
 
 @pytest.mark.parametrize(
-    ("step", "over"), [(1300, False), (1400, True)]
+    ("step", "over"), [(1900, False), (2000, True)]
 )  # the best at 1,000: two validations later, and 40 % longer
 def test_patience_grows_with_the_training(step: int, over: bool) -> None:
     best = {"step": 1000}

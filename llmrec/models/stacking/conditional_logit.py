@@ -43,12 +43,15 @@ class Choices:
 class ConditionalLogit:
     """Scores alternatives by ``sum over features f of (context @ weights[f]) * f``.
 
-    ``weights`` [n_features, n_contexts] are of contexts less ``mean`` and over ``scale``, both of that shape.
+    ``weights`` [n_features, n_contexts] are of contexts less ``mean`` and over ``scale``, both of that shape,
+    within ``low`` and ``high``, those of the queries of the fit: beyond them a slope says nothing.
     """
 
     weights: Float64s
     mean: Float64s
     scale: Float64s
+    low: Float64s
+    high: Float64s
 
     @classmethod
     def prior(cls, weights: Float64s, contexts: Float32s) -> ConditionalLogit:
@@ -58,11 +61,12 @@ class ConditionalLogit:
         start = np.zeros(mean.shape)
         start[:, 0] = weights
         # A context that is the same for all queries has no slope: its weight stays zero.
-        return cls(start, mean, np.where(scale < 1e-6, 1, scale))
+        low, high = (of.astype(np.float64) for of in (contexts.min(axis=0), contexts.max(axis=0)))
+        return cls(start, mean, np.where(scale < 1e-6, 1, scale), low, high)
 
     def standardized(self, contexts: Float32s) -> Float64s:
         """Return contexts as the weights take them, [n, n_features, n_contexts]."""
-        result: Float64s = (contexts - self.mean) / self.scale
+        result: Float64s = (np.clip(contexts, self.low, self.high) - self.mean) / self.scale
         return result
 
     def multipliers(self, contexts: Float32s) -> Float32s:

@@ -6,10 +6,11 @@ import logging
 import shlex
 from pathlib import Path
 
+from llmrec import artifact
 from llmrec.artifact import MANIFEST
-from llmrec.config import Recipe
+from llmrec.config import Recipe, names
 from llmrec.data import Dataset, Fold
-from llmrec.errors import DataError, RecipeError
+from llmrec.errors import ArtifactError, DataError, MissingExtra, RecipeError
 from llmrec.models.base import BasePaths, Recommender
 from llmrec.models.registry import complete_recipe, from_recipe, load
 from llmrec.models.stacking.sizes import Sizes
@@ -20,17 +21,20 @@ log = logging.getLogger(__name__)
 def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None) -> list[Recipe]:
     """Load the recipe of each member, a name or file with changes after it: "item-knn counting.half_life=30".
 
-    ``sizes`` replace what the recipe says, unless a change after its name says it. Raises RecipeError for one that
-    is not there or not right, and for a stacked one.
+    ``seed`` is that of members which have none among their changes. ``sizes`` replace what a shipped recipe says,
+    unless a change says it. Raises RecipeError for one that is not there or not right, and for a stacked one.
     """
     recipes = []
     for written in members:
-        name, *changes = shlex.split(written) or [""]
-        recipe = complete_recipe(Recipe.load(name, set=[*changes, f"seed={seed}"]))
-        if sizes is not None:
-            recipe = complete_recipe(Recipe.load(name, set=[*sizes.changes(recipe), *changes, f"seed={seed}"]))
+        try:
+            name, *changes = shlex.split(written) or [""]
+        except ValueError as error:
+            raise RecipeError(f"stack.members: {written!r} cannot be read ({error})") from error
+        recipe = complete_recipe(Recipe.load(name, set=[f"seed={seed}", *changes]))
         if recipe.model == "stacked":
             raise RecipeError(f"stack.members: {written} is stacked itself; name its members")
+        if sizes is not None and name in names():
+            recipe = complete_recipe(Recipe.load(name, set=[f"seed={seed}", *sizes.changes(recipe), *changes]))
         recipes.append(recipe)
     return recipes
 
@@ -38,15 +42,18 @@ def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None)
 def fit_members(
     recipes: list[Recipe], data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool
 ) -> list[Recommender]:
-    """Fit every member; one that the data cannot feed is left out and said. Raises DataError where none is left.
+    """Fit every member; one that the data cannot feed or whose extra is not installed is left out and said.
+
+    Raises DataError or MissingExtra where none is left.
 
     With ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated.
     """
-    members, refusal = list[Recommender](), None
+    members = list[Recommender]()
+    refusal: DataError | MissingExtra | None = None
     for n, recipe in enumerate(recipes):
         try:
             members.append(_fitted(n, recipe, data, valid=valid, work_dir=work_dir, progress=progress))
-        except DataError as error:
+        except (DataError, MissingExtra) as error:
             refusal = error
             log.warning("%s is left out of the stack: %s", recipe.name, error)
     if not members and refusal is not None:
@@ -62,10 +69,20 @@ def _fitted(
         return model.fit(data, valid=valid, progress=progress)
     run = work_dir / member_folder(n, model)
     if (run / MANIFEST).exists():
-        return load(run)
+        return _same(load(run), recipe, data, run)
     model.fit(data, valid=valid, work_dir=run.with_name(run.name + ".work"), progress=progress)
     model.save(run)
     return model
+
+
+def _same(member: Recommender, recipe: Recipe, data: Dataset, run: Path) -> Recommender:
+    """Return a member of an earlier try. Raises ArtifactError for one of another recipe or other events."""
+    if member.recipe == recipe and member.metadata["data"]["fingerprint"] == data.fingerprint:
+        return member
+    raise ArtifactError(
+        f"{run} holds {member.recipe.name} as it was fitted by another recipe or on other events; remove "
+        f"{run.parent} to fit the stack anew"
+    )
 
 
 def member_folder(n: int, member: Recommender) -> str:
@@ -74,9 +91,18 @@ def member_folder(n: int, member: Recommender) -> str:
 
 
 def load_members(folder: Path, *, base: BasePaths | None) -> list[Recommender]:
-    """Load the members of a run in their order; only one that has a base model is given ``base``."""
-    from llmrec import artifact
+    """Load the members of a run in their order; only one that has a base model is given ``base``.
 
-    runs = sorted(folder.iterdir(), key=lambda path: int(path.name.split("-", 1)[0]))
-    with_base = [artifact.read(run, verify=False).metadata.get("base") is not None for run in runs]
-    return [load(run, base=base if has_base else None) for run, has_base in zip(runs, with_base, strict=True)]
+    Raises ArtifactError where there is none, and for folders that are no members in a row.
+    """
+    runs = sorted(folder.iterdir(), key=lambda path: (len(path.name.split("-")[0]), path.name))
+    members = list[Recommender]()
+    for n, run in enumerate(runs):
+        has_base = artifact.read(run, verify=False).metadata.get("base") is not None
+        member = load(run, base=base if has_base else None)
+        if run.name != member_folder(n, member):
+            raise ArtifactError(f"{run} is not member {n} of this run; restore it or train again")
+        members.append(member)
+    if not members:
+        raise ArtifactError(f"{folder} holds no member; restore it or train again")
+    return members

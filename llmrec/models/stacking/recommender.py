@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import summed_costs
 from llmrec.models.fit_network import sample_of
+from llmrec.models.ranker import Seeded
 from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit, mean_ndcg
 from llmrec.models.stacking.features import (
     N_CONTEXTS,
@@ -33,6 +34,7 @@ from llmrec.models.tensors import floats, integers, read_tensors, require, write
 log = logging.getLogger(__name__)
 
 MEMBERS = "members"
+UNWEIGHED = "its networks weigh alike and its rules nothing, or its rules alike where there is no network"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +81,19 @@ class StackedRecommender(Recommender):
         for none.
         """
         members = [part for one in members for part in (one.members if isinstance(one, cls) else [one])]
-        if not members:
-            raise DataError("a stack needs at least one fitted model")
+        if not all(isinstance(member, Recommender) and member.is_fitted for member in members) or not members:
+            raise DataError("a stack needs fitted recommenders, at least one")
         if {member.metadata["data"]["fingerprint"] for member in members} != {split.train.fingerprint}:
             raise DataError(
                 f"a stack needs models fitted on the training part of {split.name}; these were not all"
             )
+        if any(member.catalog.ids != split.train.catalog.ids for member in members):
+            raise DataError("a stack needs models of one catalog; some of these have taken in items")
         first, written = members[0], [member.recipe.name for member in members]
         model = cls(Recipe.of({"name": name, "model": cls.kind, "stack": {"members": written}}))
         model.catalog, model.histories, model.exclude_seen = first.catalog, first.histories, first.exclude_seen
         model.metadata = {key: first.metadata[key] for key in ("seed", "data", "positive", "exclude_seen")}
-        model.metadata["cost"] = summed_costs([member.metadata.get("cost", {}) for member in members])
+        model.metadata["split"] = {"name": split.name, "hash": split.hash}
         model._stack(members, split.train, split.valid)
         return model
 
@@ -109,6 +113,7 @@ class StackedRecommender(Recommender):
         positive = Sequences.encode(data.histories, self.catalog).positives()
         self._counts = np.bincount(positive.codes, minlength=len(self.catalog))
         self._weigh(valid)
+        self.metadata["cost"] = summed_costs([member.metadata.get("cost", {}) for member in members])
         base = next((member.metadata["base"] for member in members if "base" in member.metadata), None)
         if base is not None:
             self.metadata["base"] = base
@@ -116,18 +121,18 @@ class StackedRecommender(Recommender):
     def _weigh(self, valid: Fold | None) -> None:
         """Fit the weights; write what each member and the stack reach in validation to the metadata."""
         prior = prior_weights(self.members)
-        nothing = np.zeros((1, len(self.members), N_CONTEXTS), dtype=np.float32)
+        nothing = np.ones((1, len(self.members), N_CONTEXTS), dtype=np.float32)
         self.logit = ConditionalLogit.prior(prior, nothing)
         names = [member.recipe.name for member in self.members]
         self.metadata["stack"] = {"members": names}
         if valid is None or not len(valid.histories):
-            log.warning("%s: without validation answers its networks weigh alike, rules nothing", self.recipe.name)
+            log.warning("%s: without validation answers %s", self.recipe.name, UNWEIGHED)
             return
         fold = sample_of(valid, self.recipe.stack.valid_users, seed=self.recipe.seed)
         seed = self.recipe.seed
         choices = choices_of(self.members, fold, self._counts, exclude_seen=self.exclude_seen, seed=seed)
         if not len(choices):
-            log.warning("%s: no validation answer can be ranked; its networks weigh alike", self.recipe.name)
+            log.warning("%s: no validation answer can be ranked: %s", self.recipe.name, UNWEIGHED)
             return
         self.logit, held_out = ConditionalLogit.prior(prior, choices.contexts).tuned(
             choices, seed=self.recipe.seed
@@ -178,6 +183,12 @@ class StackedRecommender(Recommender):
         return next((one for one in vectors if one is not None), None)
 
     @property
+    def seeded(self) -> Seeded:
+        """The settings of all members, and the stack's seed."""
+        settings = [member.seeded.settings for member in self.members]
+        return Seeded(self.recipe.name, "---\n".join(settings), self.recipe.seed)
+
+    @property
     def narration_base(self) -> str | None:
         """The base LLM of the first member that has one."""
         return next((member.narration_base for member in self.members if member.narration_base), None)
@@ -186,6 +197,9 @@ class StackedRecommender(Recommender):
     def dtype(self) -> str | None:
         """What the first LLM among the members computes in."""
         return next((member.dtype for member in self.members if member.dtype), None)
+
+    def _extra_columns(self) -> list[str]:
+        return sorted({column for member in self.members for column in member._extra_columns()})
 
     def _card_rows(self) -> list[tuple[str, str]]:
         stack = self.metadata["stack"]
@@ -201,18 +215,20 @@ class StackedRecommender(Recommender):
         for n, member in enumerate(self.members):
             member.save(folder / MEMBERS / member_folder(n, member))
         logit = self.logit
-        arrays = {"weights": logit.weights, "mean": logit.mean, "scale": logit.scale, "counts": self._counts}
-        write_tensors(folder / "model.safetensors", arrays)
+        arrays = {part.name: getattr(logit, part.name) for part in fields(logit)}
+        write_tensors(folder / "model.safetensors", {**arrays, "counts": self._counts})
 
     def _load(self, folder: Path) -> None:
         self.members = load_members(folder / MEMBERS, base=self.base_paths or None)
         path, shape = folder / "model.safetensors", (len(self.members), N_CONTEXTS)
         numbers = floats(*shape, dtype="float64")
-        expected = {"weights": numbers, "mean": numbers, "scale": numbers, "counts": integers(len(self.catalog))}
-        tensors = read_tensors(path, expected)
+        expected = {part.name: numbers for part in fields(ConditionalLogit)}
+        tensors = read_tensors(path, {**expected, "counts": integers(len(self.catalog))})
+        names = self.metadata.get("stack", {}).get("members", [])
+        require(len(names) == len(self.members), path, "its manifest does not name its members")
         same = all(member.catalog.ids == self.catalog.ids for member in self.members)
         require(same, path, "a member ranks other items")
         require(bool((tensors["counts"] >= 0).all()), path, "a count is negative")
         require(bool((tensors["scale"] > 0).all()), path, "a scale is not positive")
-        self.logit = ConditionalLogit(tensors["weights"], tensors["mean"], tensors["scale"])
+        self.logit = ConditionalLogit(**{name: tensors[name] for name in expected})
         self._counts = tensors["counts"]

@@ -46,7 +46,8 @@ def test_few_queries_change_little() -> None:
 
 def test_no_queries_change_nothing() -> None:
     choices = drawn([0.0, 1.0], n=4).take(np.array([], dtype=np.int64))
-    start = ConditionalLogit(np.array([[1.0, 0.0], [0.0, 0.0]]), np.zeros((2, 2)), np.ones((2, 2)))
+    ones = np.ones((2, 2))
+    start = ConditionalLogit(np.array([[1.0, 0.0], [0.0, 0.0]]), 0 * ones, ones, -ones, ones)
     np.testing.assert_array_equal(start.fitted(choices, 3.0).weights, start.weights)
 
 
@@ -102,6 +103,15 @@ def test_one_alternative_stands_for_many() -> None:
     )
     fitted = logit_for(sampled, 0.0).fitted(sampled, INTERACTION_PENALTIES[0])
     np.testing.assert_allclose(fitted.weights[0, 0], 0.5, atol=0.05)
+
+
+def test_a_slope_ends_where_the_queries_of_the_fit_do() -> None:
+    choices = drawn([1.0], slope=0.4)
+    fitted, _ = logit_for(choices, 0.0).tuned(choices, seed=0)
+    largest = choices.contexts[:, 0, 1].max()
+    far = np.array([[[1.0, largest]], [[1.0, 100.0]]], dtype=np.float32)
+    at_the_end, beyond = fitted.multipliers(far)[:, 0]
+    assert beyond == at_the_end > 1.5
 
 
 def test_what_is_no_alternative_changes_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -60,3 +62,12 @@ def test_a_stack_is_sized_unless_its_recipe_says_not(
     assert isinstance(model, StackedRecommender)
     assert model.members[0].recipe.sequence.max_items == window
     assert ("windows of 23" in caplog.text) == (sizes == "by_log")
+
+
+def test_a_recipe_of_one_s_own_and_texts_are_left_as_they_are(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("name: own\nmodel: gru\nsequence: {dim: 16}\n")
+    sizes = Sizes(900, 9)
+    assert member_recipes([str(own)], seed=0, sizes=sizes) == member_recipes([str(own)], seed=0)
+    text = ["smollm2-135m-lora"]
+    assert member_recipes(text, seed=0, sizes=sizes) == member_recipes(text, seed=0)

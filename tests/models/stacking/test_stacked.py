@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from support.golden_cases import shop_events
 from support.interruptions import Stop, stop_at
 
 from llmrec import Dataset, Recipe, Split
-from llmrec.errors import DataError, RecipeError
+from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models import from_recipe, load
 from llmrec.models.runs import fit_run, is_resumable, load_run
 from llmrec.models.sequential import base as sequential
 from llmrec.models.stacking import members as stacking_members
+from llmrec.models.stacking.features import choices_of
 from llmrec.models.stacking.recommender import StackedRecommender
 
 QUICK_GRU = "gru sequence.dim=16 train.epochs=3 train.schedule=constant"
@@ -76,7 +79,7 @@ def test_a_memory_of_training_answers_is_not_trusted() -> None:
     assert weights_of(model)["item-knn"] < 0.5 < weights_of(model)["popularity"]  # both begin at a half
 
 
-def test_the_stack_is_not_below_its_members(toy_split: Split) -> None:
+def test_the_stack_is_not_below_its_members() -> None:
     model = fitted(Split.leave_last_out(log_of(0.5)), "markov", "popularity", "item-knn")
     reached = model.metadata["stack"]["valid_ndcg@10"]
     assert reached["stacked, cross-validated"] > 0.97 * max(reached["members"])
@@ -105,6 +108,15 @@ def test_a_member_that_the_data_cannot_feed_is_left_out(caplog: pytest.LogCaptur
         fitted(Split.leave_last_out(data), "recent")
 
 
+def test_a_member_whose_extra_is_missing_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, toy_split: Split, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    model = fitted(toy_split, "text", "popularity")
+    assert [member.kind for member in model.members] == ["popularity"]
+    assert "pip install 'llmrec[baselines]'" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [
@@ -112,6 +124,7 @@ def test_a_member_that_the_data_cannot_feed_is_left_out(caplog: pytest.LogCaptur
         (["no-such"], "no recipe 'no-such'"),
         (["gru train.epoch=1"], "train.epoch"),
         (["rules"], "is stacked itself"),
+        (["item-knn name='a"], "cannot be read"),
     ],
 )
 def test_bad_members_are_refused(members: list[str], message: str) -> None:
@@ -152,10 +165,69 @@ def test_fitted_models_can_be_stacked(toy_split: Split) -> None:
     histories = toy_split.test.histories
     np.testing.assert_array_equal(again.score(histories), whole.score(histories))
     assert again.metadata["stack"] == whole.metadata["stack"]
-    members[1].fit(toy_split.data)
-    for bad in (members, []):
+    assert again.metadata["split"] == {"name": toy_split.name, "hash": toy_split.hash}
+    of_other_events = from_recipe(Recipe.load("markov")).fit(toy_split.data)
+    unfitted = from_recipe(Recipe.load("markov"))
+    for bad in ([*members, of_other_events], [*members, unfitted], []):
         with pytest.raises(DataError, match="a stack needs"):
             StackedRecommender.of(bad, toy_split)
+
+
+def test_a_stack_of_a_stack_has_its_members(toy_split: Split) -> None:
+    inner = fitted(toy_split, "item-knn", "markov")
+    popularity = from_recipe(Recipe.load("popularity")).fit(toy_split.train)
+    outer = StackedRecommender.of([popularity, inner], toy_split)
+    assert [member.kind for member in outer.members] == ["popularity", "item-knn", "markov"]
+
+
+def test_seeds_costs_and_settings_are_those_of_the_members(toy_split: Split) -> None:
+    model = fitted(toy_split, f"{QUICK_GRU} seed=7", "item-knn")
+    assert [member.recipe.seed for member in model.members] == [7, 0]
+    seconds = sum(member.metadata["cost"]["train_seconds"] for member in model.members)
+    assert model.metadata["cost"]["train_seconds"] == pytest.approx(seconds, abs=0.02)
+    other = fitted(toy_split, f"{QUICK_GRU} seed=7", "item-knn counting.half_life=3")
+    assert model.seeded.settings != other.seeded.settings
+
+
+def test_a_member_of_another_recipe_or_of_other_events_is_not_taken(tmp_path: Path, toy_split: Split) -> None:
+    from_recipe(stacked("item-knn")).fit(toy_split.train, valid=toy_split.valid, work_dir=tmp_path)
+    same = from_recipe(stacked("item-knn")).fit(toy_split.train, valid=toy_split.valid, work_dir=tmp_path)
+    assert same.is_fitted
+    with pytest.raises(ArtifactError, match="another recipe or on other events"):
+        from_recipe(stacked("item-knn counting.half_life=3")).fit(toy_split.train, work_dir=tmp_path)
+    with pytest.raises(ArtifactError, match="another recipe or on other events"):
+        from_recipe(stacked("item-knn")).fit(toy_split.data, work_dir=tmp_path)
+
+
+def test_what_members_read_of_known_histories_is_saved(tmp_path: Path) -> None:
+    split = Split.leave_last_out(shop_events())
+    quick = "sequence.dim=8 train.epochs=1 train.schedule=constant history.events=[behavior]"
+    model = fitted(split, f"gru-events {quick}", *["popularity"] * 11)
+    model.save(tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert isinstance(again, StackedRecommender)
+    assert [member.kind for member in again.members] == ["gru-events", *["popularity"] * 11]
+    np.testing.assert_array_equal(again.score(again.histories), model.score(split.train.histories))
+
+
+def test_a_run_without_a_member_is_refused(tmp_path: Path, toy_split: Split) -> None:
+    fitted(toy_split, "item-knn", "markov").save(tmp_path / "run")
+    (tmp_path / "run" / "members" / "1-markov").rename(tmp_path / "run" / "members" / "1-x")
+    manifest = tmp_path / "run" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("members/1-markov/", "members/1-x/"))
+    with pytest.raises(ArtifactError, match="is not member 1 of this run"):
+        load(tmp_path / "run")
+
+
+def test_seen_items_are_no_alternatives_where_they_are_left_out() -> None:
+    """Everyone walks on by one: among all items the last one would weigh as much as any, and it is never right."""
+    rows = [(f"u{user}", str((user + time) % 30), time) for user in range(90) for time in range(8)]
+    table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    split = Split.leave_last_out(Dataset.from_tables(table))
+    model = fitted(split, "markov", "popularity")
+    choices = choices_of(model.members, split.valid, np.zeros(30, dtype=np.int64), exclude_seen=True, seed=0)
+    assert (np.isneginf(choices.log_weight).sum(axis=1) == 6).all()
+    assert (choices.targets.sum(axis=1) == 1).all()
 
 
 def test_a_large_catalog_is_sampled_and_gives_like_weights(monkeypatch: pytest.MonkeyPatch) -> None:
