@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BASELINES = ("popularity", "markov", "item-knn", "rules")
 NETWORKS = ("gru", "lstm")
-MINUTES = 1.5  # for each network, which would go on for another; the LLM has train.max_minutes of its recipe
+MINUTES = 1.25  # for each network, which would go on for another; the LLM has train.max_minutes of its recipe
 # What is weighed together on validation answers; the first row of the table is compared with each other one.
 STACKS = (("llm", "gru", "rules"), ("llm", "rules"), ("gru", "rules"))
 
