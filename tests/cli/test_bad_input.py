@@ -13,8 +13,7 @@ import pytest
 
 from llmrec import Split
 from llmrec.cli.app import run
-from llmrec.config import names
-from llmrec.config import Recipe
+from llmrec.config import Recipe, names
 from llmrec.data import toy_films
 from llmrec.data.splits.parts import random_parts
 from llmrec.errors import ArtifactError, DataError
