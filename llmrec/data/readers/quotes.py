@@ -59,19 +59,14 @@ def quoting_of(file: TextFile, layout: Layout, option: QuoteOption = "auto") -> 
         return _decided(file, layout, strict, option)
     text = b"".join(file.blocks())
     start, rows = text[: layout.offset], text[layout.offset :]
-    escaped = _without_backslashes(rows, layout)
-    if escaped is not None:
-        changed, counts = escaped
+    for repaired, said in _REPAIRS:
+        repair = repaired(rows, layout)
+        if repair is None:
+            continue
+        changed, counts = repair
         quoting = _decided(file.with_content(start + changed), layout, counts, option)
         if quoting.enclosing:
-            log.info('%s: quotes within cells stand after a backslash: \\" is read as "', file.path.name)
-            return quoting
-    spaced = _without_blanks(rows, layout)
-    if spaced is not None:
-        changed, counts = spaced
-        quoting = _decided(file.with_content(start + changed), layout, counts, option)
-        if quoting.enclosing:
-            log.info("%s: blanks between delimiters and quotes are left out", file.path.name)
+            log.info("%s: %s", file.path.name, said)
             return quoting
     quotes, failed = lenient_quotes(rows, layout.delimiter)
     if failed is None:
@@ -131,6 +126,13 @@ def _without_blanks(rows: bytes, layout: Layout) -> tuple[bytes, QuoteCounts] | 
     return (
         None if quotes is None else (changed, count_quotes(changed, quotes, layout.delimiter, len(layout.names)))
     )
+
+
+# What other writers do with quotes, undone, and what is said of it.
+_REPAIRS = (
+    (_without_backslashes, 'quotes within cells stand after a backslash: \\" is read as "'),
+    (_without_blanks, "blanks between delimiters and quotes are left out"),
+)
 
 
 def _decided(file: TextFile, layout: Layout, counts: QuoteCounts, option: QuoteOption) -> Quoting:

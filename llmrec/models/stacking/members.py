@@ -44,9 +44,8 @@ def fit_members(
 ) -> list[Recommender]:
     """Fit every member; one that the data cannot feed or whose extra is not installed is left out and said.
 
-    Raises DataError or MissingExtra where none is left.
-
-    With ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated.
+    With ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. Raises DataError
+    or MissingExtra where none is left.
     """
     members = list[Recommender]()
     refusal: DataError | MissingExtra | None = None

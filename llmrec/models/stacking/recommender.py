@@ -30,6 +30,7 @@ from llmrec.models.stacking.features import (
 from llmrec.models.stacking.members import fit_members, load_members, member_folder, member_recipes
 from llmrec.models.stacking.sizes import Sizes
 from llmrec.models.tensors import floats, integers, read_tensors, require, write_tensors
+from llmrec.runtime import measured
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +113,11 @@ class StackedRecommender(Recommender):
         self.members = members
         positive = Sequences.encode(data.histories, self.catalog).positives()
         self._counts = np.bincount(positive.codes, minlength=len(self.catalog))
-        self._weigh(valid)
-        self.metadata["cost"] = summed_costs([member.metadata.get("cost", {}) for member in members])
+        with measured() as spent:
+            self._weigh(valid)
+        weighing = {"train_seconds": spent.seconds, "peak_memory_gib": spent.peak_memory_gib}
+        costs = [member.metadata.get("cost", {}) for member in members]
+        self.metadata["cost"] = summed_costs([*costs, weighing])
         base = next((member.metadata["base"] for member in members if "base" in member.metadata), None)
         if base is not None:
             self.metadata["base"] = base
@@ -128,15 +132,14 @@ class StackedRecommender(Recommender):
         if valid is None or not len(valid.histories):
             log.warning("%s: without validation answers %s", self.recipe.name, UNWEIGHED)
             return
-        fold = sample_of(valid, self.recipe.stack.valid_users, seed=self.recipe.seed)
         seed = self.recipe.seed
+        fold = sample_of(valid, self.recipe.stack.valid_users, seed=seed)
         choices = choices_of(self.members, fold, self._counts, exclude_seen=self.exclude_seen, seed=seed)
         if not len(choices):
             log.warning("%s: no validation answer can be ranked: %s", self.recipe.name, UNWEIGHED)
             return
-        self.logit, held_out = ConditionalLogit.prior(prior, choices.contexts).tuned(
-            choices, seed=self.recipe.seed
-        )
+        start = ConditionalLogit.prior(prior, choices.contexts)
+        self.logit, held_out = start.tuned(choices, seed=seed)
         self._report(choices, held_out)
 
     def _report(self, choices: Choices, held_out: Float32s) -> None:

@@ -186,7 +186,7 @@ def test_seeds_costs_and_settings_are_those_of_the_members(toy_split: Split) -> 
     model = fitted(toy_split, f"{QUICK_GRU} seed=7", "item-knn")
     assert [member.recipe.seed for member in model.members] == [7, 0]
     seconds = sum(member.metadata["cost"]["train_seconds"] for member in model.members)
-    assert model.metadata["cost"]["train_seconds"] == pytest.approx(seconds, abs=0.02)
+    assert seconds < model.metadata["cost"]["train_seconds"] < seconds + 60  # weighing takes time, too
     other = fitted(toy_split, f"{QUICK_GRU} seed=7", "item-knn counting.half_life=3")
     assert model.seeded.settings != other.seeded.settings
 
