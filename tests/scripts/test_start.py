@@ -98,6 +98,20 @@ def test_baselines(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "| markov |" in shown(path)
 
 
+def test_ablation(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["rules", "--without", "linear", "markov,popularity", "--data", films, "--out", tmp_path]
+    run("experiments/ablation", *words, monkeypatch=monkeypatch)
+    (path,) = tmp_path.glob("ablation-*.json")
+    values = read_result(path)
+    models = [row["model"] for row in values["report"]["results"]]
+    (weights,) = values["sections"]
+    members = [row["member"] for row in weights["rows"]]
+    assert len(members) > 3
+    assert models == ["rules", "without linear", "without markov, popularity", *members]
+    with pytest.raises(SystemExit):
+        run("experiments/ablation", "rules", "--without", "gru", *words[4:], monkeypatch=monkeypatch)
+
+
 def test_accuracy(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["popularity", "markov", "--seeds", "2", "--set", "markov:counting.order=1", "--data", films]
     run("experiments/accuracy", *words, "--out", tmp_path, monkeypatch=monkeypatch)
