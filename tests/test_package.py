@@ -138,11 +138,9 @@ def test_nothing_is_unpickled() -> None:
         assert "torch.load(" not in text, file
 
 
-def test_the_command_is_installed() -> None:
-    code = "from llmrec.cli import main; import sys; sys.argv = ['llmrec', '--version']; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
-    )
+def test_the_package_runs_as_the_command() -> None:
+    words = [sys.executable, "-m", "llmrec", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.strip() == llmrec.__version__
 
 
