@@ -16,6 +16,7 @@ __all__ = [
     "Recipe",
     "Split",
     "__version__",
+    "batch",
     "evaluate",
     "explain",
     "fit",
@@ -30,6 +31,7 @@ _HOMES = {
     "Histories": ("llmrec.data", "Histories"),
     "Split": ("llmrec.data", "Split"),
     "Recipe": ("llmrec.config", "Recipe"),
+    "batch": ("llmrec.jobs", "batch"),
     "fit": ("llmrec.models.runs", "fit_run"),
     "load": ("llmrec.models", "load"),
     "evaluate": ("llmrec.evaluation", "evaluate"),
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from llmrec.config import Recipe
     from llmrec.data import Dataset, Histories, Split
     from llmrec.evaluation import evaluate
+    from llmrec.jobs import batch
     from llmrec.models import load
     from llmrec.models.runs import fit_run as fit
     from llmrec.reasons import explain

@@ -13,6 +13,12 @@ class EnvironmentFault(LlmrecError):
     """The machine cannot do it: no network and an empty cache, no disk space, a missing extra."""
 
 
+class FullDisk(EnvironmentFault):
+    """No space is left for a batch job, whose parts stay; the command line exits with 2, as a resumable one."""
+
+    exit_code = 2
+
+
 class MissingExtra(EnvironmentFault):
     """An optional dependency is not installed."""
 

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import data, doctor, evaluate, fit, predict, quickstart, recommend
+from llmrec.cli import batch, data, doctor, evaluate, fit, predict, quickstart, recommend
 from llmrec.cli.output import PrintableFormatter, SaidOnce, say
 from llmrec.errors import LlmrecError
 from llmrec.printable import printable
@@ -33,6 +33,7 @@ app.command("similar")(recommend.similar)
 app.command("explain")(recommend.explain)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(batch.app, name="batch")
 app.command("doctor")(doctor.doctor)
 
 

@@ -33,7 +33,9 @@ FormName = Annotated[str, typer.Option("--form", help="sentence or paragraph.")]
 Tone = Annotated[str, typer.Option("--tone", help="A word or two for an LLM, such as warm.")]
 
 
-def narrator_of(model: Recommender, backend: str, name: str | None, timeout: float) -> Narrator | None:
+def narrator_of(
+    model: Recommender, backend: str, name: str | None, timeout: float, concurrency: int = 4
+) -> Narrator | None:
     """Return the narrator of these options; None leaves the choice to ``explain``. Raises DataError."""
     from llmrec.reasons import EndpointNarrator, LocalNarrator, TemplateNarrator
     from llmrec.reasons.address import shown_address
@@ -41,7 +43,9 @@ def narrator_of(model: Recommender, backend: str, name: str | None, timeout: flo
     if backend.lower().startswith(("http://", "https://")):
         if name is None:
             raise DataError(f"--backend {shown_address(backend)}: say which of its models with --model NAME")
-        return EndpointNarrator(backend, name, api_key=os.environ.get(KEY), timeout=timeout)
+        return EndpointNarrator(
+            backend, name, api_key=os.environ.get(KEY), timeout=timeout, concurrency=concurrency
+        )
     if backend == "llm":
         return LocalNarrator(name or model.narration_base or "smollm2-135m")
     if name is not None:

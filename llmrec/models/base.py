@@ -51,8 +51,9 @@ class Recommender(Ranker):
     exclude_seen: bool = True
     metadata: dict[str, Any] = {}  # noqa: RUF012
     train_log: list[dict[str, Any]] = []  # noqa: RUF012
-    # Where ``load`` was told that its base model lies.
+    # Where ``load`` was told that its base model lies, and whether it reads what is known of users.
     base_paths: tuple[Path, ...] = ()
+    with_histories: bool = True
     _catalog: Catalog | None = None
 
     def __init__(self, recipe: Recipe | None = None) -> None:
@@ -153,9 +154,10 @@ class Recommender(Ranker):
         artifact.write(Path(folder), kind=self.kind, metadata=self.metadata, fill=fill)
 
     @classmethod
-    def load(cls, folder: str | Path, *, base: BasePaths | None = None) -> Self:
+    def load(cls, folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Self:
         """Read a run directory; ``base`` says where its base model lies now, if that has moved.
 
+        Without ``histories`` nothing is known of users: for who scores histories of his choice, in less memory.
         Raises ArtifactError if it is not a complete run of this kind and version, and for another base model.
         """
         path = Path(folder)
@@ -167,9 +169,10 @@ class Recommender(Ranker):
             raise ArtifactError(f"{path} holds a {manifest.kind} model, which has no base model: leave out base")
         with fitted_before(path):
             model = cls(Recipe.load(path / "recipe.yaml"))
-        model.base_paths = paths_of(base)
+        model.base_paths, model.with_histories = paths_of(base), histories
         with artifact.reading(path):
-            model.catalog, model.histories = read_items(path), read_histories(path)
+            model.catalog = read_items(path)
+            model.histories = read_histories(path) if histories else Histories.of({})
             model.exclude_seen = manifest.metadata["exclude_seen"]
             of_writing = {"versions", "machine"}
             model.metadata = {key: value for key, value in manifest.metadata.items() if key not in of_writing}

@@ -9,6 +9,7 @@ from functools import partial
 from importlib import metadata
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from llmrec import artifact
 from llmrec.config import Recipe
@@ -112,8 +113,8 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     return _class_for(recipe).with_absolute_paths(recipe)
 
 
-def load(folder: str | Path, *, base: BasePaths | None = None) -> Recommender:
-    """Read a run directory of any kind.
+def load(folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Recommender:
+    """Read a run directory of any kind; without ``histories`` what it knows of users is left out.
 
     ``base``: where the base LLM that it was trained on lies now, if neither where it was nor in a folder of the
     environment variable LLMREC_BASES; it must be the same model. Raises ArtifactError if it is not a complete,
@@ -126,7 +127,11 @@ def load(folder: str | Path, *, base: BasePaths | None = None) -> Recommender:
             f"{folder} holds a '{kind}' model, which is not installed here; install the package that registers "
             f"it, or call llmrec.models.register('{kind}', 'package.module:Class') first"
         )
-    return known.load(folder) if base is None else known.load(folder, base=base)
+    # Another package's recommender may know neither.
+    options: dict[str, Any] = {} if base is None else {"base": base}
+    if not histories:
+        options["histories"] = False
+    return known.load(folder, **options)
 
 
 def _class_for(recipe: Recipe) -> type[Recommender]:

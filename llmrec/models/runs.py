@@ -91,15 +91,15 @@ def work_dir(out: Path) -> Path:
     return out.with_name(out.name + ".work")
 
 
-def load_run(folder: str | Path, *, base: BasePaths | None = None) -> Recommender:
-    """Read a finished run; ``base``: see ``load``. Raises ArtifactError; an interrupted one can be continued."""
+def load_run(folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Recommender:
+    """Read a finished run, as ``load`` does. Raises ArtifactError; an interrupted one can be continued."""
     folder = Path(folder)
     if not folder.exists() and work_dir(folder).is_dir():
         raise ArtifactError(
             f"{folder} is an interrupted run ({work_dir(folder).name} holds its checkpoints); "
             "continue it with: llmrec fit ... --resume"
         )
-    return load(folder, base=base)
+    return load(folder, base=base, histories=histories)
 
 
 def has_base(folder: str | Path) -> bool:

@@ -89,7 +89,7 @@ def member_folder(n: int, member: Recommender) -> str:
     return f"{n}-{member.kind}"
 
 
-def load_members(folder: Path, *, base: BasePaths | None) -> list[Recommender]:
+def load_members(folder: Path, *, base: BasePaths | None, histories: bool = True) -> list[Recommender]:
     """Load the members of a run in their order; only one that has a base model is given ``base``.
 
     Raises ArtifactError where there is none, and for folders that are no members in a row.
@@ -98,7 +98,7 @@ def load_members(folder: Path, *, base: BasePaths | None) -> list[Recommender]:
     members = list[Recommender]()
     for n, run in enumerate(runs):
         has_base = artifact.read(run, verify=False).metadata.get("base") is not None
-        member = load(run, base=base if has_base else None)
+        member = load(run, base=base if has_base else None, histories=histories)
         if run.name != member_folder(n, member):
             raise ArtifactError(f"{run} is not member {n} of this run; restore it or train again")
         members.append(member)

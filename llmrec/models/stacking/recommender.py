@@ -222,7 +222,7 @@ class StackedRecommender(Recommender):
         write_tensors(folder / "model.safetensors", {**arrays, "counts": self._counts})
 
     def _load(self, folder: Path) -> None:
-        self.members = load_members(folder / MEMBERS, base=self.base_paths or None)
+        self.members = load_members(folder / MEMBERS, base=self.base_paths or None, histories=self.with_histories)
         path, shape = folder / "model.safetensors", (len(self.members), N_CONTEXTS)
         numbers = floats(*shape, dtype="float64")
         expected = {part.name: numbers for part in fields(ConditionalLogit)}

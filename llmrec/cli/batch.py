@@ -1,0 +1,123 @@
+"""``llmrec batch``: recommendations, user vectors or reasons for all users, as Parquet files."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmrec.cli.arguments import BasePath
+from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
+from llmrec.cli.output import say
+from llmrec.errors import Interrupted
+
+if TYPE_CHECKING:
+    from llmrec.jobs import BatchResult
+
+app = typer.Typer(help="Answer all users of a run, into Parquet files; the same command goes on where it stopped.")
+
+Run = Annotated[Path, typer.Argument(help="A run directory.")]
+Out = Annotated[Path, typer.Option("--out", help="The folder to write, or to go on with.")]
+Users = Annotated[
+    Path | None,
+    typer.Option("--users", metavar="FILE", help="Only these: one id a line, or user_id of .csv or .parquet."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Prepared data with the users' histories; by default those that the run keeps."),
+]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="local, or ray: one worker a CPU (pip install 'llmrec[ray]').")
+]
+Workers = Annotated[int | None, typer.Option("--workers", help="How many workers of ray.", min=1)]
+Rows = Annotated[
+    int | None, typer.Option("--rows-per-part", help="The most rows of a file, which is written whole.", min=1)
+]
+Count = Annotated[int, typer.Option("-k", help="How many items a user.", min=1)]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", help="How many reasons a server words at a time.", min=1)
+]
+
+
+@app.command()
+def recommend(
+    run: Run,
+    out: Out,
+    k: Count = 10,
+    users: Users = None,
+    data: Data = None,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    rows_per_part: Rows = None,
+    base: BasePath = None,
+) -> None:
+    """What every user does next: user_id, item_id, rank, score."""
+    _answer(run, out, job="recommend", k=k, users=users, data=data, engine=engine, workers=workers,
+            rows_per_part=rows_per_part, base=base)  # fmt: skip
+
+
+@app.command()
+def embed(
+    run: Run,
+    out: Out,
+    users: Users = None,
+    data: Data = None,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    rows_per_part: Rows = None,
+    base: BasePath = None,
+) -> None:
+    """Every user's vector in the space of the items: user_id, vector."""
+    _answer(run, out, job="embed", users=users, data=data, engine=engine, workers=workers,
+            rows_per_part=rows_per_part, base=base)  # fmt: skip
+
+
+@app.command()
+def explain(
+    run: Run,
+    out: Out,
+    k: Count = 10,
+    users: Users = None,
+    data: Data = None,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    rows_per_part: Rows = None,
+    backend: Backend = "auto",
+    name: Model = None,
+    timeout: Timeout = 30.0,
+    concurrency: Concurrency = 16,
+    language: LanguageName = "en",
+    form: FormName = "sentence",
+    tone: Tone = "plain",
+    base: BasePath = None,
+) -> None:
+    """Why each recommended item fits: user_id, item_id, rank, sentence, evidence and more.
+
+    With the address of an OpenAI-compatible server as --backend (vLLM), so many reasons are worded at a time as
+    --concurrency says. Where a tenth of a part's reasons do not come, it is not written.
+    """
+    from llmrec.jobs import Wording
+    from llmrec.reasons.address import shown_address
+
+    is_server = backend.lower().startswith(("http://", "https://"))
+    wording: dict[str, Any] = {"language": language, "form": form, "tone": tone, "model": name}
+    wording["name"] = shown_address(backend) if is_server else backend
+    wording["narrator"] = partial(
+        narrator_of, backend=backend, name=name, timeout=timeout, concurrency=concurrency
+    )
+    _answer(run, out, job="explain", k=k, users=users, data=data, engine=engine, workers=workers,
+            rows_per_part=rows_per_part, wording=Wording(**wording), base=base)  # fmt: skip
+
+
+def _answer(run: Path, out: Path, **options: Any) -> None:
+    """Do a batch job, and say what is written."""
+    import llmrec
+
+    try:
+        result: BatchResult = llmrec.batch(run, out, progress=True, **options)
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted; the same command goes on after the last whole part") from error
+    written = f"{result.written} of {result.n_parts} parts written now" if result.written else "it was complete"
+    say(f"{result.folder}: {options['job']} of {result.n_users:,} users; {written}")
