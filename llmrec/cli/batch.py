@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrec.cli.arguments import BasePath
+from llmrec.cli.arguments import BasePath, OutFolder
 from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
 from llmrec.cli.output import say
+from llmrec.cli.recommend import Count, Run
 from llmrec.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -18,13 +19,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Answer all users of a run, into Parquet files; the same command goes on where it stopped.")
 
-Run = Annotated[Path, typer.Argument(help="A run directory.")]
-Out = Annotated[Path, typer.Option("--out", help="The folder to write, or to go on with.")]
 Users = Annotated[
     Path | None,
     typer.Option("--users", metavar="FILE", help="Only these: one id a line, or user_id of .csv or .parquet."),
 ]
-Data = Annotated[
+OtherData = Annotated[
     Path | None,
     typer.Option("--data", help="Prepared data with the users' histories; by default those that the run keeps."),
 ]
@@ -35,7 +34,6 @@ Workers = Annotated[int | None, typer.Option("--workers", help="How many workers
 Rows = Annotated[
     int | None, typer.Option("--rows-per-part", help="The most rows of a file, which is written whole.", min=1)
 ]
-Count = Annotated[int, typer.Option("-k", help="How many items a user.", min=1)]
 Concurrency = Annotated[
     int, typer.Option("--concurrency", help="How many reasons a server words at a time.", min=1)
 ]
@@ -44,10 +42,10 @@ Concurrency = Annotated[
 @app.command()
 def recommend(
     run: Run,
-    out: Out,
+    out: OutFolder,
     k: Count = 10,
     users: Users = None,
-    data: Data = None,
+    data: OtherData = None,
     engine: EngineName = "local",
     workers: Workers = None,
     rows_per_part: Rows = None,
@@ -61,9 +59,9 @@ def recommend(
 @app.command()
 def embed(
     run: Run,
-    out: Out,
+    out: OutFolder,
     users: Users = None,
-    data: Data = None,
+    data: OtherData = None,
     engine: EngineName = "local",
     workers: Workers = None,
     rows_per_part: Rows = None,
@@ -77,10 +75,10 @@ def embed(
 @app.command()
 def explain(
     run: Run,
-    out: Out,
+    out: OutFolder,
     k: Count = 10,
     users: Users = None,
-    data: Data = None,
+    data: OtherData = None,
     engine: EngineName = "local",
     workers: Workers = None,
     rows_per_part: Rows = None,

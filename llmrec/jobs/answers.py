@@ -50,7 +50,7 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class Question:
+class JobSpec:
     """What is answered for every user: the kind of job, and how many items."""
 
     kind: JobKind

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from llmrec.errors import EnvironmentFault, LlmrecError
-from llmrec.jobs.answers import Question
+from llmrec.jobs.answers import JobSpec
 from llmrec.jobs.folder import write_part
-from llmrec.jobs.user_parts import Part, read_part
+from llmrec.jobs.user_parts import UserPart, read_part
 from llmrec.models.runs import load_run
 from llmrec.runtime import extra
 
@@ -23,13 +23,13 @@ _STORE_BYTES = 80 * 2**20
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker needs to answer any part: the run, the users' events, the folder and the question."""
+    """What a worker needs to answer any part: the run, the users' events, the folder and the spec."""
 
     run: Path
     base: tuple[Path, ...]
     events: Path
     folder: Path
-    question: Question
+    spec: JobSpec
 
 
 class Worker:
@@ -42,24 +42,24 @@ class Worker:
             torch.set_num_threads(threads)
         self.work = work
         # Only reasons count over the histories that the run keeps.
-        self.model = load_run(work.run, base=work.base or None, histories=work.question.kind == "explain")
-        self.narrator = work.question.narrator(self.model)
+        self.model = load_run(work.run, base=work.base or None, histories=work.spec.kind == "explain")
+        self.narrator = work.spec.narrator(self.model)
 
-    def write(self, part: Part) -> Part:
+    def write(self, part: UserPart) -> UserPart:
         """Answer one part and write its file, whole or not at all."""
         histories = read_part(self.work.events, part)
-        write_part(self.work.folder, part, self.work.question.answer(self.model, histories, self.narrator))
+        write_part(self.work.folder, part, self.work.spec.answer(self.model, histories, self.narrator))
         return part
 
 
-def on_this_process(work: Work, parts: list[Part]) -> Iterator[Part]:
+def on_this_process(work: Work, parts: list[UserPart]) -> Iterator[UserPart]:
     """Answer one part after the other; yields each once it is written."""
     worker = Worker(work)
     for part in parts:
         yield worker.write(part)
 
 
-def on_ray(work: Work, parts: list[Part], workers: int | None = None) -> Iterator[Part]:
+def on_ray(work: Work, parts: list[UserPart], workers: int | None = None) -> Iterator[UserPart]:
     """Answer parts by ``workers`` processes of Ray; yields each once it is written, in any order.
 
     Uses the cluster that Ray is connected to or that RAY_ADDRESS names (run, data and folder must lie where all
@@ -73,7 +73,7 @@ def on_ray(work: Work, parts: list[Part], workers: int | None = None) -> Iterato
     try:
         count = min(workers or int(ray.cluster_resources().get("CPU", 1)), len(parts))
         remote = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(Worker)
-        absolute = Work(work.run.resolve(), *_absolute(work), work.question)
+        absolute = Work(work.run.resolve(), *_absolute(work), work.spec)
         started = [remote.remote(absolute, threads=1) for _ in range(count)]
         yield from _answered(ray, started, list(reversed(parts)))
     finally:
@@ -81,7 +81,7 @@ def on_ray(work: Work, parts: list[Part], workers: int | None = None) -> Iterato
             ray.shutdown()
 
 
-def _answered(ray: Any, workers: list[Any], left: list[Part]) -> Iterator[Part]:
+def _answered(ray: Any, workers: list[Any], left: list[UserPart]) -> Iterator[UserPart]:
     """Keep every worker at one part; yield those that are written."""
     busy = {worker.write.remote(part): (worker, part) for worker in workers if left and (part := left.pop())}
     while busy:

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from llmrec.errors import ArtifactError, FullDisk
-from llmrec.jobs.user_parts import Part
+from llmrec.jobs.user_parts import UserPart
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import default_mode, no_space, replace_file
 
@@ -31,10 +31,10 @@ class JobFolder:
 
     path: Path
     description: Mapping[str, Any]
-    parts: tuple[Part, ...]
+    parts: tuple[UserPart, ...]
 
     @classmethod
-    def open(cls, path: Path, description: Mapping[str, Any], divide: Callable[[], list[Part]]) -> JobFolder:
+    def open(cls, path: Path, description: Mapping[str, Any], divide: Callable[[], list[UserPart]]) -> JobFolder:
         """Begin a job in a new or empty folder, or go on with the one that is there.
 
         ``divide`` makes the parts of a new job. The caller holds the folder's lock. Raises ArtifactError for a
@@ -43,7 +43,7 @@ class JobFolder:
         if (path / JOB).is_file():
             values = _read(path / JOB)
             _require_same(values["job"], description, path)
-            parts = [Part(*part) for part in values["parts"]]
+            parts = [UserPart(*part) for part in values["parts"]]
         else:
             if path.is_dir() and any(file.name not in _remains(path) for file in path.iterdir()):
                 raise ArtifactError(f"{path} is there and holds no batch job; name a new folder with --out")
@@ -55,7 +55,7 @@ class JobFolder:
                 (path / name).unlink(missing_ok=True)
         return cls(path, description, tuple(parts))
 
-    def open_parts(self) -> list[Part]:
+    def open_parts(self) -> list[UserPart]:
         """Return the parts whose file is not written yet."""
         return [part for part in self.parts if not part_file(self.path, part).is_file()]
 
@@ -65,12 +65,12 @@ class JobFolder:
         (self.path / CHOSEN).unlink(missing_ok=True)
 
 
-def part_file(folder: Path, part: Part) -> Path:
+def part_file(folder: Path, part: UserPart) -> Path:
     """Return where a part's answers stand."""
     return folder / f"part-{part.number:05}.parquet"
 
 
-def write_job(folder: Path, description: Mapping[str, Any], parts: list[Part], *, complete: bool) -> None:
+def write_job(folder: Path, description: Mapping[str, Any], parts: list[UserPart], *, complete: bool) -> None:
     """Write ``job.json``, whole or not at all."""
     values = {"format": FORMAT, "complete": complete, "job": description, "parts": parts}
     replace_file(folder / JOB, json.dumps(values, ensure_ascii=False) + "\n")
@@ -92,7 +92,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_part(folder: Path, part: Part, table: pl.DataFrame) -> None:
+def write_part(folder: Path, part: UserPart, table: pl.DataFrame) -> None:
     """Write a part's answers, whole or not at all. Raises FullDisk."""
     with disk_space(folder), whole_file(part_file(folder, part)) as temporary:
         table.write_parquet(temporary)
@@ -128,7 +128,7 @@ def _read(path: Path) -> dict[str, Any]:
         values = read_json(path)
         if values["format"] > FORMAT:
             raise ArtifactError(f"{path} has format {values['format']}, newer than {FORMAT}; upgrade llmrec")
-        [Part(*part) for part in values["parts"]]
+        [UserPart(*part) for part in values["parts"]]
         return {"job": dict(values["job"]), "parts": values["parts"]}
     except (OSError, UnreadableError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged; remove {path.parent} to answer anew") from error

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from llmrec import artifact
 from llmrec.data.ids import whole_number
 from llmrec.errors import DataError
-from llmrec.jobs.answers import ROWS_PER_PART, JobKind, Question, Wording, no_vectors
+from llmrec.jobs.answers import ROWS_PER_PART, JobKind, JobSpec, Wording, no_vectors
 from llmrec.jobs.engines import Work, on_ray, on_this_process
 from llmrec.jobs.folder import CHOSEN, JobFolder, disk_space, whole_file
 from llmrec.jobs.progress import PartProgress
@@ -69,18 +69,18 @@ def batch(
         raise DataError(f"no batch job '{job}' on '{engine}'; choose recommend, embed or explain, on local or ray")
     folder, path = named(Path(out)), Path(run)
     rows = whole_number(rows_per_part if rows_per_part is not None else ROWS_PER_PART[job], label="rows_per_part")
-    question = Question(job, whole_number(k, label="k"), wording or Wording())
+    spec = JobSpec(job, whole_number(k, label="k"), wording or Wording())
     description: dict[str, Any] = {"run": _checked_run(path, job)}
     source = source_of(path, data)
     ids = None if users is None else read_user_ids(users)
     description |= {"data": source.fingerprint, "users": "all" if ids is None else hash_of(ids)}
-    description |= {**question.description(), "rows_per_part": rows}
+    description |= {**spec.description(), "rows_per_part": rows}
     with exclusive(folder), disk_space(folder), _unknown_items_said_once():
         events = partial(_events_file, source, ids, folder)
-        begun = JobFolder.open(folder, description, lambda: parts_of(events(), question.users_per_part(rows)))
+        begun = JobFolder.open(folder, description, lambda: parts_of(events(), spec.users_per_part(rows)))
         left = begun.open_parts()
         if left:
-            work = Work(path, paths_of(base), events(), folder, question)
+            work = Work(path, paths_of(base), events(), folder, spec)
             steps = on_ray(work, left, workers) if engine == "ray" else on_this_process(work, left)
             with PartProgress(f"batch {job}", begun.parts, left, shown=progress) as bar:
                 bar.follow(steps)

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from llmrec.jobs.user_parts import Part
+from llmrec.jobs.user_parts import UserPart
 
 log = logging.getLogger(__name__)
 LINE_EVERY_SECONDS = 20.0
@@ -27,7 +27,7 @@ LINE_EVERY_SECONDS = 20.0
 class PartProgress:
     """Users answered, users a second and time left. Parts of an earlier call count as done, not as speed."""
 
-    def __init__(self, title: str, parts: Sequence[Part], left: Sequence[Part], *, shown: bool) -> None:
+    def __init__(self, title: str, parts: Sequence[UserPart], left: Sequence[UserPart], *, shown: bool) -> None:
         self.title, self.shown, self.console = title, shown, Console(stderr=True)
         self.total = sum(part.n_users for part in parts)
         self.earlier = self.done = self.total - sum(part.n_users for part in left)
@@ -45,12 +45,12 @@ class PartProgress:
             self.bar.start()
         return self
 
-    def follow(self, steps: Iterable[Part]) -> None:
+    def follow(self, steps: Iterable[UserPart]) -> None:
         """Have every part written, and count each."""
         for part in steps:
             self._advance(part)
 
-    def _advance(self, part: Part) -> None:
+    def _advance(self, part: UserPart) -> None:
         self.done += part.n_users
         now = time.monotonic()
         speed = (self.done - self.earlier) / max(now - self.began, 1e-9)

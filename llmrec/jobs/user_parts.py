@@ -46,7 +46,7 @@ class Source(NamedTuple):
         yield from read_batches(self.path)
 
 
-class Part(NamedTuple):
+class UserPart(NamedTuple):
     """Consecutive users of a source: where their events begin, how many these are, and how many users."""
 
     number: int
@@ -120,7 +120,7 @@ def copy_events(source: Source, users: pl.Series | None, path: Path) -> None:
         )
 
 
-def parts_of(path: Path, users_per_part: int) -> list[Part]:
+def parts_of(path: Path, users_per_part: int) -> list[UserPart]:
     """Divide the users of a file of events into parts, by one pass over its users. Raises DataError for none."""
     starts, n_events, n_users = list[int](), 0, 0
     last: str | None = None
@@ -134,10 +134,10 @@ def parts_of(path: Path, users_per_part: int) -> list[Part]:
         raise DataError(f"{path} holds no users to answer; name other data with --data")
     counts = [users_per_part] * (len(starts) - 1) + [n_users - users_per_part * (len(starts) - 1)]
     bounds = pairwise([*starts, n_events])
-    return [Part(n, start, stop - start, counts[n]) for n, (start, stop) in enumerate(bounds)]
+    return [UserPart(n, start, stop - start, counts[n]) for n, (start, stop) in enumerate(bounds)]
 
 
-def read_part(path: Path, part: Part) -> Histories:
+def read_part(path: Path, part: UserPart) -> Histories:
     """Read the histories of a part's users."""
     events = pl.scan_parquet(path, glob=False).slice(part.first_event, part.n_events).collect()
     return Histories.from_events(events)

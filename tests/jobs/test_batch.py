@@ -18,7 +18,7 @@ from llmrec import Recipe, Split
 from llmrec.data import Histories, toy_films
 from llmrec.errors import ArtifactError, DataError, EnvironmentFault, FullDisk, WriteConflict
 from llmrec.jobs import Wording, engines
-from llmrec.jobs.answers import Question
+from llmrec.jobs.answers import JobSpec
 from llmrec.jobs.user_parts import parts_of, read_part
 from llmrec.models import Recommender
 from llmrec.models.baselines.markov import MarkovRecommender
@@ -216,7 +216,7 @@ def test_vectors_of_an_llm(tmp_path: Path, tiny_recipe: Callable[..., Recipe], r
 def test_the_run_s_histories_are_read_in_parts_only(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = llmrec.models.load(run, histories=False)
     assert len(loaded.histories) == 0
-    work = engines.Work(run, (), run / "histories.parquet", run, Question("recommend"))
+    work = engines.Work(run, (), run / "histories.parquet", run, JobSpec("recommend"))
     assert len(engines.Worker(work).model.histories) == 0
 
 
