@@ -13,8 +13,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Dataset",
     "Histories",
+    "ItemIndex",
     "Recipe",
     "Split",
+    "UserIndex",
     "__version__",
     "batch",
     "evaluate",
@@ -32,6 +34,8 @@ _HOMES = {
     "Split": ("llmrec.data", "Split"),
     "Recipe": ("llmrec.config", "Recipe"),
     "batch": ("llmrec.jobs", "batch"),
+    "ItemIndex": ("llmrec.retrieval", "ItemIndex"),
+    "UserIndex": ("llmrec.retrieval", "UserIndex"),
     "fit": ("llmrec.models.runs", "fit_run"),
     "load": ("llmrec.models", "load"),
     "evaluate": ("llmrec.evaluation", "evaluate"),
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from llmrec.models import load
     from llmrec.models.runs import fit_run as fit
     from llmrec.reasons import explain
+    from llmrec.retrieval import ItemIndex, UserIndex
     from llmrec.runtime import provenance
 
 

@@ -47,7 +47,7 @@ def recommend(
     recs = model.recommend(histories, k)
     if recs.height < k:
         say(f"only {recs.height} items are left to recommend", error=True)
-    table = _titled(model, recs)
+    table = _titled(model.catalog, recs)
     if explain:
         from llmrec.reasons import explain as reason
 
@@ -72,11 +72,17 @@ def similar(
     as_json: Json = False,
 ) -> None:
     """Which items are most like one."""
-    from llmrec.models.runs import load_run
+    from llmrec.models.runs import load_run, require_finished
+    from llmrec.models.saved_vectors import similar_in_run
 
-    model = load_run(run, base=base)
-    table = model.similar_items([item], k).select(pl.col("similar_id").alias("item_id"), "rank", "score")
-    show(_titled(model, table), as_json=as_json)
+    require_finished(run)
+    saved = None if base else similar_in_run(run, [item], k)
+    if saved is None:
+        model = load_run(run, base=base)
+        saved = model.similar_items([item], k), model.catalog
+    similar_items, catalog = saved
+    table = similar_items.select(pl.col("similar_id").alias("item_id"), "rank", "score")
+    show(_titled(catalog, table), as_json=as_json)
 
 
 def explain(
@@ -160,7 +166,5 @@ def _item_ids(text: str, catalog: Catalog) -> list[str]:
     return [item for item in ids if item]
 
 
-def _titled(model: Recommender, table: pl.DataFrame) -> pl.DataFrame:
-    return table.join(
-        model.catalog.table.select("item_id", "title"), on="item_id", how="left", maintain_order="left"
-    )
+def _titled(catalog: Catalog, table: pl.DataFrame) -> pl.DataFrame:
+    return table.join(catalog.table.select("item_id", "title"), on="item_id", how="left", maintain_order="left")

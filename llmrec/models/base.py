@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,11 @@ from llmrec.models.card import model_card
 from llmrec.models.ranker import Ranker, Seeded
 from llmrec.models.ranking import finite
 from llmrec.models.run_files import HISTORIES, check_metadata, read_histories, read_items, write_items
+from llmrec.retrieval.flat import INDEX, FlatIndex
 from llmrec.runtime import measured
+
+if TYPE_CHECKING:
+    from llmrec.retrieval.index import ItemIndex, UserIndex
 
 # The folder in a run that holds its split.
 SPLIT = "split"
@@ -150,6 +154,9 @@ class Recommender(Ranker):
             if split is not None:
                 split.save(path / SPLIT)
             self._save(path)
+            rows = self._index_rows()
+            if rows is not None:
+                FlatIndex.build(rows[0], bias=rows[1]).save(path / INDEX)
 
         artifact.write(Path(folder), kind=self.kind, metadata=self.metadata, fill=fill)
 
@@ -212,6 +219,39 @@ class Recommender(Ranker):
         """The recipe's name, the recipe without its seed, and the seed."""
         recipe = self.recipe
         return Seeded(recipe.name, recipe.model_copy(update={"seed": 0}).to_yaml(), recipe.seed)
+
+    def item_index(self, kind: str = "auto", *, bytes_per_item: int = 16) -> ItemIndex:
+        """Index the items, for queries by ``embed_users``: scores are the model's, but for what repeats add.
+
+        ``kind`` and ``bytes_per_item``: see ``ItemIndex.build``. Raises DataError where there are no item vectors.
+        """
+        from llmrec.retrieval.index import ItemIndex
+
+        rows = self._index_rows()
+        if rows is None:
+            raise DataError(f"a {self.kind} model has no item vectors to index; llm, gru, als and text have some")
+        return ItemIndex.build(rows[0], self.catalog.ids, bias=rows[1], kind=kind, bytes_per_item=bytes_per_item)
+
+    def user_index(self, histories: Histories | None = None, kind: str = "auto") -> UserIndex:
+        """Index people by their histories' vectors, by default those that the model knows.
+
+        Raises DataError for a model that has no vectors of histories, and where there is no history.
+        """
+        from llmrec.retrieval.index import UserIndex
+
+        histories = self.histories if histories is None else require_histories(histories)
+        vectors = self.embed_users(histories)
+        if vectors is None:
+            raise DataError(f"a {self.kind} model has no vectors of users; llm, gru, als and text have some")
+        return UserIndex.build(vectors, histories.user_ids, kind=kind)
+
+    def _index_rows(self) -> tuple[Float32s, Float32s | None] | None:
+        """Return vectors [n_items, dim] and biases [n_items] of items, None where there are none.
+
+        Their product with a user's vector, plus the bias, is the score, where the model embeds users.
+        """
+        vectors = self.item_vectors()
+        return None if vectors is None else (vectors, None)
 
     def _extra_columns(self) -> list[str]:
         """The columns of the known histories' events that a run holds besides the item."""

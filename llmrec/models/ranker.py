@@ -11,11 +11,10 @@ import polars as pl
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Catalog, Histories, Sequences
-from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import ids_of, whole_number
 from llmrec.errors import DataError
 from llmrec.models.arguments import candidates_of, note_unknown_items
-from llmrec.models.ranking import rank_candidates, table_of, top_k
+from llmrec.models.ranking import most_similar, rank_candidates, similar_table, table_of, top_k
 
 # Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
 CHUNK = 512
@@ -131,8 +130,7 @@ class Ranker(ABC):
                 f"a {self.kind} model has no item vectors; similar items need one such as llm, gru or text"
             )
         codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
-        table = table_of(item_ids, catalog, *self._nearest(codes, k, vectors))
-        return table.rename({ITEM: "similar_id"}).rename({USER: ITEM})
+        return similar_table(item_ids, catalog, *self._nearest(codes, k, vectors))
 
     def item_vectors(self) -> Float32s | None:
         """Return float32 [n_items, dim], or None for a model without item vectors."""
@@ -148,11 +146,7 @@ class Ranker(ABC):
 
     def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
         """Find the k other items of highest cosine: codes and scores [n, k]."""
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = vectors / np.maximum(norms, 1e-12)
-        scores = (unit[codes] @ unit.T).astype(np.float32)
-        scores[np.arange(len(codes)), codes] = -np.inf
-        return top_k(scores, k, self.catalog.tie_order)
+        return most_similar(vectors, codes, k, self.catalog.tie_order)
 
     def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
         """Rank the whole catalog for each history: codes and scores [n, k], -inf where nothing is left."""

@@ -52,6 +52,18 @@ def _contenders(scores: Float32s, k: int) -> tuple[Int64s, Int64s]:
     return np.concatenate([rows_reached, rows[single]]), np.concatenate([columns_reached, columns])
 
 
+def most_similar(vectors: Float32s, codes: Int64s, k: int, tie_order: Int64s) -> tuple[Int64s, Float32s]:
+    """Return the k other items of highest cosine to each given one, of vectors [n_items, dim]: [n, k].
+
+    A given item comes last, with a score of -inf.
+    """
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.maximum(norms, 1e-12)
+    scores = (unit[codes] @ unit.T).astype(np.float32)
+    scores[np.arange(len(codes)), codes] = -np.inf
+    return top_k(scores, k, tie_order)
+
+
 def rank_candidates(
     codes: Int64s,
     values: Float32s,
@@ -102,3 +114,8 @@ def table_of(users: list[str], catalog: Catalog, best: Arrays, values: Arrays) -
     ).filter(pl.col(SCORE) > -np.inf)
     names, ids = pl.Series(users, dtype=pl.String), pl.Series(catalog.ids, dtype=pl.String)
     return table.with_columns(names.gather(table[USER]).alias(USER), ids.gather(table[ITEM]).alias(ITEM))
+
+
+def similar_table(item_ids: list[str], catalog: Catalog, best: Arrays, values: Arrays) -> pl.DataFrame:
+    """Return the items most like given ones, codes [n, k], as a table ``item_id, similar_id, rank, score``."""
+    return table_of(item_ids, catalog, best, values).rename({ITEM: "similar_id"}).rename({USER: ITEM})

@@ -93,13 +93,18 @@ def work_dir(out: Path) -> Path:
 
 def load_run(folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Recommender:
     """Read a finished run, as ``load`` does. Raises ArtifactError; an interrupted one can be continued."""
+    require_finished(folder)
+    return load(folder, base=base, histories=histories)
+
+
+def require_finished(folder: str | Path) -> None:
+    """Raise ArtifactError for an interrupted run."""
     folder = Path(folder)
     if not folder.exists() and work_dir(folder).is_dir():
         raise ArtifactError(
             f"{folder} is an interrupted run ({work_dir(folder).name} holds its checkpoints); "
             "continue it with: llmrec fit ... --resume"
         )
-    return load(folder, base=base, histories=histories)
 
 
 def has_base(folder: str | Path) -> bool:

@@ -1,70 +1,279 @@
-"""A FAISS index in which the recommender's score is a plain inner product."""
+"""Nearest items, or users, by id: built from vectors, saved, opened from a run without a model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
-from llmrec.arrays import Float32s, Int64s
-from llmrec.errors import ArtifactError
+from llmrec.arrays import Arrays, Bools, Float32s, Int64s
+from llmrec.data.ids import id_column, whole_number
+from llmrec.errors import DataError
+from llmrec.retrieval.engines import ENGINES, LEAST_EFFORT, MOST_EFFORT, Engine
+from llmrec.retrieval.exact import exact_search
+from llmrec.retrieval.index_files import (
+    IndexFacts,
+    Noun,
+    Opened,
+    read_index,
+    require_run,
+    run_fingerprint,
+    write_index,
+)
+from llmrec.retrieval.kinds import choose, memory_bytes
 
-# How much a number may differ, of the largest one, where it was computed on another device.
-ROUNDING = 0.02
-ROWS_AT_ONCE = 65536
+log = logging.getLogger(__name__)
+
+# Recall is measured on so many queries; the effort of a graph is doubled until it reaches this.
+QUERIES, RECALL = 256, 0.98
+
+
+class Neighbors(NamedTuple):
+    """The k best rows of each query, best first: ids, their row numbers and scores, each [n, k]."""
+
+    ids: Arrays
+    codes: Int64s
+    scores: Float32s
 
 
 @dataclass(frozen=True, eq=False)
-class ItemIndex:
-    """Items as ``(tau * v_i, b_i)``, users as ``(W u, 1)``: their product is ``tau * cos + b``."""
+class VectorIndex:
+    """Vectors with ids, searched by inner product plus a bias: ``score = query . vector + bias``.
 
-    faiss_index: Any
+    ``facts`` say of which kind it is and what recall it reached when it was built.
+    """
+
+    noun: ClassVar[Noun]
+    engine: Engine
+    names: pl.Series
+    facts: IndexFacts
 
     @classmethod
-    def build(cls, vectors: Float32s, *, temperature: float, bias: Float32s) -> ItemIndex:
-        """Index unit item vectors [n_items, dim]; row n is item code n."""
-        import faiss
+    def build(
+        cls,
+        vectors: npt.ArrayLike,
+        ids: Iterable[str | int],
+        *,
+        bias: npt.ArrayLike | None = None,
+        kind: str = "auto",
+        bytes_per_item: int = 16,
+        queries: npt.ArrayLike | None = None,
+        run: str | Path | None = None,
+    ) -> Self:
+        """Index vectors [n, dim] by their ids.
 
-        rows = np.concatenate([temperature * vectors, bias[:, None]], axis=1).astype(np.float32)
-        index = faiss.IndexFlatIP(rows.shape[1])
-        index.add(np.ascontiguousarray(rows))
-        return cls(index)
-
-    def search(self, vectors: Float32s, k: int, *, biased: bool = True) -> tuple[Int64s, Float32s]:
-        """Return codes and scores of the k best items of each unit vector [n, dim], both [n, k].
-
-        ``biased=False`` leaves the items' biases out: likeness instead of preference.
+        ``kind``: ``flat`` (exact), ``hnsw`` (a graph), ``ivf-pq`` (``bytes_per_item`` in memory, the vectors on
+        the disk once it is saved), or ``auto`` by their number and the free memory, which is logged. ``bias`` [n]
+        is added to the scores. ``queries`` [m, dim]: on which recall is measured, by default sampled vectors of
+        unit length. ``run``: the run whose vectors they are. Raises DataError for NaN, ids that are there twice,
+        and other than n ids or biases.
         """
-        last = np.full((len(vectors), 1), float(biased), dtype=np.float32)
-        scores, codes = self.faiss_index.search(np.concatenate([vectors, last], axis=1), k)
+        began = time.monotonic()
+        rows, names = _rows(vectors, bias, cls.noun), id_column(ids, f"{cls.noun}_id", label=f"{cls.noun} ids")
+        if len(names) != len(rows):
+            raise DataError(f"{len(names)} {cls.noun} ids for {len(rows)} vectors; give one for each")
+        if not names.is_unique().all():
+            raise DataError(
+                f"{cls.noun} '{names.filter(names.is_duplicated())[0]}' is there twice; give each one id"
+            )
+        bytes_per_item = whole_number(bytes_per_item, label="bytes_per_item")
+        chosen = choose(kind, *rows.shape, bytes_per_item=bytes_per_item)
+        engine = ENGINES[chosen.kind].build(rows, bytes_per_item=bytes_per_item)
+        facts = IndexFacts(
+            kind=chosen.kind,
+            n=len(rows),
+            dim=rows.shape[1] - (bias is not None),
+            biased=bias is not None,
+            bytes_per_item=bytes_per_item,
+            memory_bytes=memory_bytes(chosen.kind, *rows.shape, bytes_per_item=bytes_per_item),
+            run=None if run is None else run_fingerprint(run),
+        )
+        index = cls(engine, names, facts)._measured(queries)
+        index = replace(
+            index, facts=index.facts.model_copy(update={"seconds": round(time.monotonic() - began, 2)})
+        )
+        log.info("%s index: %s (%s); %s", cls.noun, chosen.kind, chosen.reason, index)
+        return index
+
+    def search(
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        *,
+        allowed: Iterable[str | int] | Bools | None = None,
+        denied: Iterable[str | int] | Bools | None = None,
+        biased: bool = True,
+    ) -> Neighbors:
+        """Return the k best of what is allowed and not denied, for each query [n, dim], or for one [dim].
+
+        ``allowed``, ``denied``: ids, or a boolean for each row. ``biased=False`` leaves the biases out. Raises
+        DataError where fewer than k are left, for ids that the index lacks, and for queries of another width.
+        """
+        k, extended = whole_number(k, label="k"), self._extended(queries, biased)
+        mask = self._mask(allowed, denied)
+        left = len(self) if mask is None else int(mask.sum())
+        if k > left:
+            raise DataError(
+                f"k is {k}, but only {left} of {len(self)} {self.noun}s are left; ask for at most {left}"
+            )
+        codes, scores = self._nearest(extended, k, mask)
+        return Neighbors(self._ids[codes], codes, scores)
+
+    def __len__(self) -> int:
+        return self.facts.n
+
+    def __str__(self) -> str:
+        facts, size = self.facts, self.facts.memory_bytes
+        memory = f", {size / 2**20:,.1f} MiB of memory" if size else ""
+        reached = "" if facts.recall_at_10 is None else f", recall@10 {facts.recall_at_10:.3f} of exact search"
+        return f"{facts.n:,} {self.noun}s of {facts.dim} numbers{memory}{reached}"
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids, by row."""
+        return self.names.to_list()
+
+    @property
+    def vectors(self) -> Float32s:
+        """The vectors [n, dim], by row; they may lie on the disk."""
+        return self.engine.rows[:, : self.facts.dim]
+
+    @property
+    def biases(self) -> Float32s:
+        """The biases [n], by row; zeros where there are none."""
+        return self.engine.rows[:, -1] if self.facts.biased else np.zeros(len(self), dtype=np.float32)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a folder with a manifest, whole or not at all. Raises ArtifactError if it exists."""
+        write_index(Path(folder), self.noun, Opened(self.engine, self.names, self.facts))
+
+    @classmethod
+    def open(cls, folder: str | Path, *, run: str | Path | None = None, verify: bool = True) -> Self:
+        """Open a saved index, mapped into memory, or the vectors that a run holds. No model is loaded.
+
+        ``run``: the run that it must be of. Without ``verify`` the files are not hashed first. Raises
+        ArtifactError for a folder that is neither, an index of something else, and a damaged one.
+        """
+        opened = read_index(Path(folder), cls.noun, verify=verify)
+        if run is not None:
+            require_run(opened.facts, Path(run), Path(folder))
+        return cls(*opened)
+
+    def _nearest(self, queries: Float32s, k: int, mask: Bools | None) -> tuple[Int64s, Float32s]:
+        """Search; whatever an approximate search does not reach is searched exactly."""
+        n_denied = 0 if mask is None else len(mask) - int(mask.sum())
+        if mask is not None and 0 < n_denied <= self.engine.few:
+            codes, scores = self.engine.nearest(queries, k + n_denied, None)
+            scores = np.where((codes >= 0) & mask[codes], scores, np.float32(-np.inf))
+            order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+            codes, scores = np.take_along_axis(codes, order, axis=1), np.take_along_axis(scores, order, axis=1)
+        else:
+            codes, scores = self.engine.nearest(queries, k, mask)
+        short = np.flatnonzero((codes < 0).any(axis=1) | np.isneginf(scores).any(axis=1))
+        if len(short):
+            codes[short], scores[short] = exact_search(self.engine.rows, queries[short], k, allowed=mask)
         return codes, scores
 
-    def save(self, path: Path) -> None:
-        """Write the index as FAISS does."""
-        import faiss
+    def _extended(self, queries: npt.ArrayLike, biased: bool) -> Float32s:
+        rows = np.atleast_2d(_finite(queries, "queries"))
+        if rows.shape[1] != self.facts.dim:
+            raise DataError(f"a query has {rows.shape[1]} numbers, the vectors of this index {self.facts.dim}")
+        if not self.facts.biased:
+            return np.ascontiguousarray(rows)
+        last = np.full((len(rows), 1), float(biased), dtype=np.float32)
+        return np.concatenate([rows, last], axis=1)
 
-        faiss.write_index(self.faiss_index, str(path))
+    def _mask(self, allowed: Any, denied: Any) -> Bools | None:
+        if allowed is None and denied is None:
+            return None
+        mask = np.ones(len(self), dtype=bool) if allowed is None else self._marked(allowed, "allowed")
+        return mask if denied is None else mask & ~self._marked(denied, "denied")
 
-    def check(self, path: Path) -> None:
-        """Raise ArtifactError unless a file holds this index, up to rounding.
+    def _marked(self, chosen: Any, label: str) -> Bools:
+        """Return a boolean for each row. Raises DataError for ids that the index lacks."""
+        if isinstance(chosen, np.ndarray) and chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise DataError(
+                    f"{label}: a boolean for each of {len(self)} {self.noun}s is meant, got {chosen.shape}"
+                )
+            return chosen
+        ids = id_column(chosen, "id", label=label)
+        mask = self.names.is_in(ids.implode()).to_numpy()
+        if mask.sum() < ids.n_unique():
+            unknown = ids.filter(~ids.is_in(self.names.implode()))
+            if len(unknown):
+                raise DataError(
+                    f"{label}: {self.noun} '{unknown[0]}' is not in this index of {len(self)} {self.noun}s"
+                )
+        return mask
 
-        FAISS does not read the file: what it reads may end the process. A flat index is made from weights in
-        milliseconds; the file is for other programs.
-        """
-        import faiss
+    @cached_property
+    def _ids(self) -> Arrays:
+        return np.array(self.ids, dtype=object)
 
-        n, width = self.faiss_index.ntotal, self.faiss_index.d
-        empty = faiss.serialize_index(faiss.IndexFlatIP(width))
-        with path.open("rb") as file:
-            start = file.read(16)
-        expected_start = empty[:8].tobytes() + n.to_bytes(8, "little")  # type, width and number of rows
-        if path.stat().st_size != len(empty) + 4 * n * width or start != expected_start:
-            raise ArtifactError(f"{path} is not an index of this run's {n} items; restore it or train again")
-        rows = np.memmap(path, dtype=np.float32, mode="r", offset=len(empty), shape=(n, width))
-        built = faiss.rev_swig_ptr(self.faiss_index.get_xb(), n * width).reshape(n, width)
-        most = ROUNDING * max(float(np.abs(built).max()), 1.0)
-        for part in (slice(first, first + ROWS_AT_ONCE) for first in range(0, n, ROWS_AT_ONCE)):
-            if not np.abs(rows[part] - built[part]).max() <= most:  # so that NaN is none
-                raise ArtifactError(f"{path} holds other vectors than this run's; restore it or train again")
+    def _measured(self, queries: npt.ArrayLike | None) -> Self:
+        """Measure recall@10 against exact search; search a graph the longer until it reaches ``RECALL``."""
+        if queries is None:
+            chosen = np.random.default_rng(0).choice(len(self), min(QUERIES, len(self)), replace=False)
+            sample = np.asarray(self.vectors[np.sort(chosen)])
+            queries = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-12)
+        extended, k = self._extended(queries, True), min(10, len(self))
+        exact, _ = exact_search(self.engine.rows, extended, k)
+        index = self
+        while True:
+            recall = _recall(index._nearest(extended, k, None)[0], exact)
+            effort = index.engine.effort
+            if recall >= RECALL or self.facts.kind != "hnsw" or effort >= MOST_EFFORT:
+                break
+            index = replace(index, engine=replace(index.engine, effort=max(2 * effort, LEAST_EFFORT)))
+        reached = {"recall_at_10": round(recall, 4), "n_queries": len(extended), "effort": effort}
+        return replace(index, facts=index.facts.model_copy(update=reached))
+
+
+class ItemIndex(VectorIndex):
+    """Items by their vectors and biases, for queries that are users' vectors, or items'. See ``VectorIndex``."""
+
+    noun = "item"
+
+
+class UserIndex(VectorIndex):
+    """People by their vectors: who is like whom, and whom an item fits. See ``VectorIndex``."""
+
+    noun = "user"
+
+
+def _recall(codes: Int64s, exact: Int64s) -> float:
+    hits = (codes[:, :, None] == exact[:, None, :]).any(axis=1)
+    return float(hits.mean())
+
+
+def _rows(vectors: npt.ArrayLike, bias: npt.ArrayLike | None, noun: Noun) -> Float32s:
+    """Return vectors with their biases as the last column. Raises DataError for what are none."""
+    rows = _finite(vectors, f"vectors of {noun}s")
+    if rows.ndim != 2 or not rows.size:
+        raise DataError(f"vectors of {noun}s are a table of n rows and dim columns, not of shape {rows.shape}")
+    if bias is None:
+        return np.ascontiguousarray(rows)
+    biases = _finite(bias, "biases")
+    if biases.shape != (len(rows),):
+        raise DataError(f"biases of shape {biases.shape} for {len(rows)} {noun}s; give one number for each")
+    return np.concatenate([rows, biases[:, None]], axis=1)
+
+
+def _finite(values: npt.ArrayLike, label: str) -> Float32s:
+    try:
+        array: Float32s = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{label}: {error}; give an array of numbers") from error
+    if array.size and not (np.isfinite(array.max()) and np.isfinite(array.min())):
+        where = np.argwhere(~np.isfinite(array))[0]
+        raise DataError(f"{label}: row {where[0]} holds NaN or infinity; leave it out, or correct it")
+    return array

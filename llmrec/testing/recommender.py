@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from llmrec.data import Dataset, Fold, Histories, Split
-from llmrec.data.columns import ITEM
+from llmrec.data.columns import ITEM, SCORE
 from llmrec.models.base import Recommender
 from llmrec.models.fusion import Fusion
 from llmrec.models.ranker import Ranker
+from llmrec.models.saved_vectors import similar_in_run
+from llmrec.retrieval import ItemIndex
 from llmrec.testing.process import scores_in_another_process
 from llmrec.testing.ranker import RankerContract
 from llmrec.testing.toy import K, backwards, check_refused, of_all_lengths, toy_split
@@ -85,6 +87,16 @@ class RecommenderContract(RankerContract):
         assert list(again.histories) == list(model.histories)
         again.save(tmp_path / "copy")
         np.testing.assert_array_equal(type(model).load(tmp_path / "copy").score(histories), model.score(histories))
+
+    def test_a_run_s_item_vectors_are_read_without_the_model(self, tmp_path: Path) -> None:
+        self.fitted().save(tmp_path / "run")
+        saved = similar_in_run(tmp_path / "run", ["3", "4"], 5)
+        assert (saved is not None) == self.has_item_vectors
+        if saved is not None:
+            expected = self.fitted().similar_items(["3", "4"], 5)
+            np.testing.assert_allclose(saved[0][SCORE], expected[SCORE], rtol=1e-5, atol=1e-5)
+            assert saved[0][ITEM].equals(expected[ITEM])
+            assert ItemIndex.open(tmp_path / "run").ids == self.fitted().catalog.ids
 
     def test_a_run_is_not_written_over_another(self, tmp_path: Path) -> None:
         self.fitted().save(tmp_path / "run")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from llmrec.arrays import Float32s, Float64s, Int32s
-from llmrec.data import Dataset, Fold, Sequences
+from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.tensors import floats, read_tensors, write_tensors
 from llmrec.runtime import extra
@@ -56,7 +56,7 @@ class ALSRecommender(Recommender):
         self._share = popularity / popularity.sum()
 
     def _score(self, sequences: Sequences) -> Float32s:
-        users = np.stack([self._user(sequences[n]) for n in range(len(sequences))])
+        users = self._users(sequences)
         # Popularity orders what an empty history, whose vector is zero, leaves equal.
         scores: Float32s = users @ self._items.T + 1e-6 * self._share
         return scores
@@ -66,6 +66,12 @@ class ALSRecommender(Recommender):
         items = factors.astype(np.float64)
         self._items = factors
         self._gram: Float64s = items.T @ items + self.recipe.als.regularization * np.eye(items.shape[1])
+
+    def _users(self, sequences: Sequences) -> Float32s:
+        vectors = np.empty((len(sequences), self._items.shape[1]), dtype=np.float32)
+        for n in range(len(sequences)):
+            vectors[n] = self._user(sequences[n])
+        return vectors
 
     def _user(self, codes: Int32s) -> Float32s:
         """Solve (Y'Y + r I + a-weighted Y_u'Y_u) x = (1 + a)-weighted sum of Y_u, eq. 4 of the paper."""
@@ -80,6 +86,13 @@ class ALSRecommender(Recommender):
     def item_vectors(self) -> Float32s:
         """Return the item factors, float32 [n_items, factors]."""
         return self._items
+
+    def embed_users(self, histories: Histories) -> Float32s:
+        """Return each history's factors, float32 [n, factors]."""
+        return self._users(self.sequences_of(histories))
+
+    def _index_rows(self) -> tuple[Float32s, Float32s]:
+        return self._items, 1e-6 * self._share
 
     def _save(self, folder: Path) -> None:
         write_tensors(folder / "model.safetensors", {"items": self._items, "share": self._share})

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from llmrec.arrays import Float32s
-from llmrec.data import Dataset, Fold, Sequences
+from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_weights import recency_weights
@@ -38,15 +38,25 @@ class TextRecommender(Recommender):
         self._share = (counts / counts.sum()).astype(np.float32)
 
     def _score(self, sequences: Sequences) -> Float32s:
-        half_life = self.recipe.counting.half_life
-        users = recency_weights(sequences, half_life, n_items=len(self.catalog)) @ self._vectors
-        users /= np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
-        scores: Float32s = users @ self._vectors.T + 1e-6 * self._share
+        scores: Float32s = self._users(sequences) @ self._vectors.T + 1e-6 * self._share
         return scores
+
+    def _users(self, sequences: Sequences) -> Float32s:
+        half_life = self.recipe.counting.half_life
+        users: Float32s = recency_weights(sequences, half_life, n_items=len(self.catalog)) @ self._vectors
+        users /= np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
+        return users
 
     def item_vectors(self) -> Float32s:
         """Return the texts' vectors, unit length, float32 [n_items, width]."""
         return self._vectors
+
+    def embed_users(self, histories: Histories) -> Float32s:
+        """Return each history's mean vector, of unit length, float32 [n, width]."""
+        return self._users(self.sequences_of(histories))
+
+    def _index_rows(self) -> tuple[Float32s, Float32s]:
+        return self._vectors, 1e-6 * self._share
 
     def _save(self, folder: Path) -> None:
         write_tensors(folder / "model.safetensors", {"vectors": self._vectors, "share": self._share})

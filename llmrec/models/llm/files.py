@@ -24,6 +24,7 @@ from llmrec.models.tensors import Tensors, floats, read_tensor, read_tensors, re
 from llmrec.models.text_encodings import TextEncodings
 from llmrec.prompting.prompt import Prompt
 from llmrec.resources.bounded import UnreadableError, read_yaml_documents
+from llmrec.retrieval.flat import INDEX
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -44,7 +45,6 @@ def write_llm(state: LLMState, folder: Path) -> None:
     write_tensors(folder / HEAD, head_arrays(network) | statistics)
     vectors: Tensors = {"texts": encodings.texts, "items": state.items.vectors}
     write_tensors(folder / EMBEDDINGS, vectors)
-    state.items.index.save(folder / "index.faiss")
     _write_prompts(folder / "prompt.yaml", state.prompts)
     write_fields(state.fields, folder)
 
@@ -75,7 +75,7 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> L
     items = IndexedItems.of(encoder.network)
     cosines = (items.vectors * vectors).sum(axis=1)
     require(bool((cosines > SAME).all()), folder / EMBEDDINGS, "its vectors are not of this run's weights")
-    items.index.check(folder / "index.faiss")
+    items.index.check(folder / INDEX)
     return LLMState(base, catalog, prompts, fields, encodings, counts, encoder, items)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
 from llmrec.models.ranking import rank_candidates
-from llmrec.retrieval.index import ItemIndex
+from llmrec.retrieval.flat import FlatIndex
 
 if TYPE_CHECKING:
     from llmrec.models.llm.network import NextItemNetwork
@@ -27,7 +27,7 @@ class IndexedItems:
     vectors: Float32s
     biases: Float32s
     temperature: float
-    index: ItemIndex
+    index: FlatIndex
 
     @classmethod
     def of(cls, network: NextItemNetwork) -> Self:
@@ -39,7 +39,7 @@ class IndexedItems:
             vectors: Float32s = network.item_vectors().cpu().numpy()
             biases: Float32s = network.biases().cpu().numpy()
             temperature = float(network.log_temperature.exp())
-        index = ItemIndex.build(vectors, temperature=temperature, bias=biases)
+        index = FlatIndex.build(temperature * vectors, bias=biases)
         return cls(unnormalized, vectors, biases, temperature, index)
 
     def scores(self, users: Float32s) -> Float32s:

@@ -39,6 +39,10 @@ class LLMRanker(RespondingRecommender):
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
         return self.state.items.vectors
 
+    def _index_rows(self) -> tuple[Float32s, Float32s]:
+        items = self.state.items
+        return items.temperature * items.vectors, items.biases
+
     def prompt_example(self, histories: Histories) -> dict[str, Any]:
         """Show how the first of ``histories`` is written for the model.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from llmrec.arrays import Float32s
-from llmrec.data import Dataset, Fold, Sequences
+from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
 from llmrec.models.tensors import expected_state, read_tensors, write_tensors
@@ -133,6 +133,28 @@ class SequentialRecommender(Recommender):
         """Return the item embeddings, float32 [n_items, dim]."""
         vectors: Float32s = self.network.table()[:-1].detach().cpu().numpy()
         return vectors
+
+    def embed_users(self, histories: Histories) -> Float32s:
+        """Return the state after each history, float32 [n, dim]; what repeats add to scores is not in it."""
+        return self._states(self.sequences_of(histories))
+
+    def _index_rows(self) -> tuple[Float32s, Float32s]:
+        biases: Float32s = self.network.bias.detach().cpu().numpy()
+        return self.item_vectors(), biases
+
+    def _states(self, sequences: Sequences) -> Float32s:
+        """Return the state after each sequence, float32 [n, dim]."""
+        import torch
+
+        sequences = sequences.last(self.recipe.sequence.max_items)
+        states = np.empty((len(sequences), self.network.out.out_features), dtype=np.float32)
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            for start in range(0, len(sequences), SCORED_AT_ONCE):
+                rows = np.arange(start, min(start + SCORED_AT_ONCE, len(sequences)))
+                read = self.network.states(torch.from_numpy(padded(sequences, rows)).to(device))
+                states[rows] = read[np.arange(len(rows)), sequences.lengths()[rows]].cpu().numpy()
+        return states
 
     def _save(self, folder: Path) -> None:
         state = self.network.state_dict()

@@ -185,6 +185,9 @@ class StackedRecommender(Recommender):
         vectors = (member.item_vectors() for member in self.members)
         return next((one for one in vectors if one is not None), None)
 
+    def _index_rows(self) -> None:
+        """Index nothing: a stack scores by all its members, and those that have vectors index them."""
+
     @property
     def seeded(self) -> Seeded:
         """The settings of all members, and the stack's seed."""

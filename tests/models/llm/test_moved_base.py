@@ -174,7 +174,6 @@ def test_the_commands_take_it(fitted: SimpleNamespace, tmp_path: Path, capsys: p
     assert llmrec_command(["fit", "markov", "--data", data, "--out", str(markov)]) == 0
     commands = [
         ["recommend", run, "--history", "1,2", "-k", "2"],
-        ["similar", run, "--item", "3"],
         ["explain", run, "--history", "1,2", "--item", "3", "--backend", "template"],
         ["evaluate", run, str(markov), "--data", data, "--out", str(tmp_path / "report")],
     ]
@@ -183,6 +182,7 @@ def test_the_commands_take_it(fitted: SimpleNamespace, tmp_path: Path, capsys: p
         assert llmrec_command(command) == 2
         assert "say where it is by --base PATH" in capsys.readouterr().err
         assert llmrec_command([*command, "--base", str(moved)]) == 0
+    assert llmrec_command(["similar", run, "--item", "3"]) == 0  # its vectors lie in the run
     assert llmrec_command(["similar", str(markov), "--item", "3", "--base", str(moved)]) == 2
     assert "holds a markov model, which has no base model" in capsys.readouterr().err
     report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))

@@ -1,0 +1,33 @@
+"""Similar items by the vectors that a run holds: no model is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from llmrec import artifact
+from llmrec.data import Catalog
+from llmrec.data.ids import ids_of, whole_number
+from llmrec.models.ranking import most_similar, similar_table
+from llmrec.models.run_files import check_metadata, read_items
+from llmrec.retrieval.index_files import vectors_of_run
+
+
+def similar_in_run(run: str | Path, item_ids: list[str], k: int = 10) -> tuple[pl.DataFrame, Catalog] | None:
+    """Find the items most like given ones, as ``Ranker.similar_items`` does; return the table and the catalog.
+
+    None for a run that holds no item vectors: its model may have some, or says why it has none. Raises DataError
+    for an unknown id and k < 1, ArtifactError for a run that is damaged.
+    """
+    path, k, item_ids = Path(run), whole_number(k, label="k"), ids_of(item_ids, label="item_ids")
+    manifest = artifact.read(path)
+    check_metadata(manifest.metadata, path)
+    with artifact.reading(path):
+        catalog = read_items(path)
+        vectors = vectors_of_run(path, len(catalog))
+    if vectors is None:
+        return None
+    codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
+    return similar_table(item_ids, catalog, *most_similar(vectors, codes, k, catalog.tie_order)), catalog

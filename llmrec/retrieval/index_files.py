@@ -1,0 +1,171 @@
+"""An index on the disk: one folder with a manifest, or the vectors that a run holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from llmrec import artifact
+from llmrec.arrays import Float32s
+from llmrec.errors import ArtifactError
+from llmrec.resources.bounded import UnreadableError, read_table
+from llmrec.resources.cache import sha256_of
+from llmrec.retrieval.engines import ENGINES, Engine
+from llmrec.retrieval.flat import INDEX, flat_rows
+from llmrec.retrieval.kinds import IndexKind
+
+Noun = Literal["item", "user"]
+IDS, ITEMS = "ids.parquet", "items.parquet"
+MEMBERS = "members"
+
+
+class IndexFacts(BaseModel):
+    """What an index is and how well it answers, as its manifest holds it.
+
+    ``n`` vectors of ``dim`` numbers, with or without a bias. ``recall_at_10``: the share of the ten best rows of
+    an exact search that it returned for ``n_queries`` sampled queries when it was built. ``run``: the fingerprint
+    of the run whose vectors it holds.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    kind: IndexKind
+    metric: Literal["inner product"] = "inner product"
+    n: int = Field(ge=1)
+    dim: int = Field(ge=1)
+    biased: bool
+    bytes_per_item: int = 16
+    effort: int = Field(default=0, ge=0, le=2**20)
+    recall_at_10: float | None = None
+    n_queries: int = 0
+    seconds: float = 0.0
+    memory_bytes: int = 0
+    run: str | None = None
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has."""
+        return self.dim + self.biased
+
+
+class Opened(NamedTuple):
+    """What a folder holds: how to search, the ids of the rows, and the facts."""
+
+    engine: Engine
+    ids: pl.Series
+    facts: IndexFacts
+
+
+def run_fingerprint(run: str | Path) -> str:
+    """Return what tells a run from all others: the sha256 of its manifest. Raises ArtifactError without a run."""
+    artifact.read(Path(run), verify=False)
+    return sha256_of(Path(run) / artifact.MANIFEST)
+
+
+def write_index(folder: Path, noun: Noun, opened: Opened) -> None:
+    """Write an index folder whole, or nothing. Raises ArtifactError if ``folder`` exists."""
+
+    def fill(path: Path) -> None:
+        opened.engine.save(path)
+        opened.ids.alias(f"{noun}_id").to_frame().write_parquet(path / IDS)
+
+    artifact.write(folder, kind=f"{noun}-index", metadata={"index": opened.facts.model_dump()}, fill=fill)
+
+
+def read_index(folder: Path, noun: Noun, *, verify: bool) -> Opened:
+    """Read what ``write_index`` wrote, or the vectors of a run's items. Raises ArtifactError."""
+    manifest = artifact.read(folder, verify=verify)
+    other = "user" if noun == "item" else "item"
+    if manifest.kind == f"{other}-index":
+        raise ArtifactError(
+            f"{folder} holds an index of {other}s, not of {noun}s; open it by {other.title()}Index"
+        )
+    if manifest.kind != f"{noun}-index":
+        with artifact.reading(folder):
+            return _of_run(folder, noun, verify=verify)
+    try:
+        facts = IndexFacts.model_validate(manifest.metadata.get("index"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "index"
+        raise ArtifactError(
+            f"{folder / artifact.MANIFEST} is damaged ({field}: {first['msg']}); build the index again"
+        ) from error
+    with artifact.reading(folder):
+        ids = _ids(folder / IDS, f"{noun}_id", facts.n)
+        engine = ENGINES[facts.kind].open(folder, n=facts.n, effort=facts.effort)
+        if engine.rows.shape != (facts.n, facts.width):
+            raise ArtifactError(f"{folder / INDEX} holds vectors of another width; build the index again")
+        return Opened(engine, ids, facts)
+
+
+def _of_run(folder: Path, noun: Noun, *, verify: bool) -> Opened:
+    """Map the vectors of a run into memory; users' lie in a folder beside it."""
+    if noun == "user":
+        beside = users_of(folder)
+        if not beside.is_dir():
+            raise ArtifactError(
+                f"{folder} holds no vectors of users; write them to {beside} by: llmrec export {folder} --users "
+                "--to faiss"
+            )
+        opened = read_index(beside, noun, verify=verify)
+        require_run(opened.facts, folder, beside)
+        return opened
+    holder = folder_of_vectors(folder)
+    if holder is None:
+        kind = artifact.read(folder, verify=False).kind
+        raise ArtifactError(
+            f"{folder} holds no item vectors: a {kind} model has none, or it was fitted by an earlier version; "
+            "those of such a run are read by llmrec.load(run).item_vectors()"
+        )
+    ids = _ids(folder / ITEMS, "item_id", None)
+    engine = ENGINES["flat"].open(holder, n=len(ids), effort=0)
+    facts = IndexFacts(
+        kind="flat",
+        n=len(ids),
+        dim=engine.rows.shape[1] - 1,
+        biased=True,
+        recall_at_10=1.0,
+        run=run_fingerprint(folder),
+    )
+    return Opened(engine, ids, facts)
+
+
+def folder_of_vectors(run: Path) -> Path | None:
+    """Return the folder that holds a run's item vectors: itself, or the first of its members that has some."""
+    members = list((run / MEMBERS).iterdir()) if (run / MEMBERS).is_dir() else []
+    members.sort(key=lambda path: (len(path.name.split("-")[0]), path.name))
+    return next((path for path in (run, *members) if (path / INDEX).is_file()), None)
+
+
+def vectors_of_run(run: Path, n: int) -> Float32s | None:
+    """Map the item vectors of a run of n items into memory, [n, dim]; None where it holds none."""
+    holder = folder_of_vectors(run)
+    return None if holder is None else flat_rows(holder / INDEX, n)[:, :-1]
+
+
+def users_of(run: Path) -> Path:
+    """Return the folder beside a run that holds the index of its users."""
+    return run.with_name(f"{run.name}.users")
+
+
+def require_run(facts: IndexFacts, run: Path, folder: Path) -> None:
+    """Raise ArtifactError for an index of another run's vectors."""
+    if facts.run != run_fingerprint(run):
+        raise ArtifactError(f"{folder} is an index of another run than {run}; build it from this one")
+
+
+def _ids(path: Path, column: str, n: int | None) -> pl.Series:
+    try:
+        table = read_table(path)
+    except (UnreadableError, OSError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); restore it, or build it again") from error
+    ids: pl.Series = table.get_column(column, default=pl.Series(column, []))
+    if ids.dtype != pl.String or ids.null_count() or not ids.is_unique().all():
+        raise ArtifactError(f"{path} is damaged: it does not hold one {column} for each row; build it again")
+    if n is not None and len(ids) != n:
+        raise ArtifactError(f"{path} holds {len(ids)} ids for {n} vectors; build it again")
+    return ids

@@ -1,0 +1,63 @@
+"""The kinds of index, what each takes in memory, and which one fits how many vectors."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+import psutil
+
+from llmrec.errors import DataError
+
+IndexKind = Literal["flat", "hnsw", "ivf-pq"]
+KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
+# Up to so many vectors an exact search answers in milliseconds.
+FLAT_UP_TO = 100_000
+# A graph may take this share of the free memory.
+SHARE = 0.5
+# Links of each vector in the graph, twice as many on its lowest layer: of 16 and 32, these reach more recall.
+LINKS = 32
+
+
+class Choice(NamedTuple):
+    """A kind of index and why it was chosen, in words."""
+
+    kind: IndexKind
+    reason: str
+
+
+def memory_bytes(kind: IndexKind, n: int, width: int, *, bytes_per_item: int) -> int:
+    """Estimate what an index of n rows of ``width`` numbers takes in memory.
+
+    ``ivf-pq`` leaves the rows on the disk; an id of 8 bytes and ``bytes_per_item`` of code stand for each.
+    """
+    if kind == "flat":
+        return 4 * n * width
+    if kind == "hnsw":
+        # One number more for each row, links as int32, and a level, an offset and a part of a higher layer.
+        return n * (4 * (width + 1) + 4 * 2 * LINKS + 4 * LINKS // 16 + 12)
+    return n * (bytes_per_item + 8) + 4 * n_lists(n) * (width + bytes_per_item)
+
+
+def n_lists(n: int) -> int:
+    """Return into how many lists ``ivf-pq`` divides n vectors: about twice the root of n."""
+    return max(min(int(2 * n**0.5), n // 39), 1)
+
+
+def choose(kind: str, n: int, width: int, *, bytes_per_item: int, free: int | None = None) -> Choice:
+    """Return the kind of index for n rows: the given one, or for ``auto`` by their number and ``free`` memory.
+
+    Raises DataError for a kind that is none.
+    """
+    for known in KINDS:
+        if kind == known:
+            return Choice(known, "as it was asked for")
+    if kind != "auto":
+        raise DataError(f"there is no index of kind {kind!r}; there are auto, {', '.join(KINDS)}")
+    if n <= FLAT_UP_TO:
+        return Choice("flat", f"exact search is fast up to {FLAT_UP_TO:,} vectors")
+    free = psutil.virtual_memory().available if free is None else free
+    needs = memory_bytes("hnsw", n, width, bytes_per_item=bytes_per_item)
+    sizes = f"a graph takes {needs / 2**30:.2f} GiB of {free / 2**30:.2f} GiB of free memory"
+    if needs <= SHARE * free:
+        return Choice("hnsw", f"more than {FLAT_UP_TO:,} vectors, and {sizes}")
+    return Choice("ivf-pq", f"{sizes}, more than {SHARE:.0%}")
