@@ -17,7 +17,7 @@ import polars as pl
 from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data.ids import id_column, whole_number
 from llmrec.errors import DataError
-from llmrec.retrieval.engines import ENGINES, LEAST_EFFORT, MOST_EFFORT, Engine
+from llmrec.retrieval.searchers import SEARCHERS, LEAST_EFFORT, MOST_EFFORT, Searcher
 from llmrec.retrieval.exact import exact_search
 from llmrec.retrieval.index_files import (
     IndexFacts,
@@ -52,7 +52,7 @@ class VectorIndex:
     """
 
     noun: ClassVar[Noun]
-    engine: Engine
+    searcher: Searcher
     names: pl.Series
     facts: IndexFacts
 
@@ -86,7 +86,7 @@ class VectorIndex:
             )
         bytes_per_item = whole_number(bytes_per_item, label="bytes_per_item")
         chosen = choose(kind, *rows.shape, bytes_per_item=bytes_per_item)
-        engine = ENGINES[chosen.kind].build(rows, bytes_per_item=bytes_per_item)
+        searcher = SEARCHERS[chosen.kind].build(rows, bytes_per_item=bytes_per_item)
         facts = IndexFacts(
             kind=chosen.kind,
             n=len(rows),
@@ -96,7 +96,7 @@ class VectorIndex:
             memory_bytes=memory_bytes(chosen.kind, *rows.shape, bytes_per_item=bytes_per_item),
             run=None if run is None else run_fingerprint(run),
         )
-        index = cls(engine, names, facts)._measured(queries)
+        index = cls(searcher, names, facts)._measured(queries)
         index = replace(
             index, facts=index.facts.model_copy(update={"seconds": round(time.monotonic() - began, 2)})
         )
@@ -144,16 +144,16 @@ class VectorIndex:
     @property
     def vectors(self) -> Float32s:
         """The vectors [n, dim], by row; they may lie on the disk."""
-        return self.engine.rows[:, : self.facts.dim]
+        return self.searcher.rows[:, : self.facts.dim]
 
     @property
     def biases(self) -> Float32s:
         """The biases [n], by row; zeros where there are none."""
-        return self.engine.rows[:, -1] if self.facts.biased else np.zeros(len(self), dtype=np.float32)
+        return self.searcher.rows[:, -1] if self.facts.biased else np.zeros(len(self), dtype=np.float32)
 
     def save(self, folder: str | Path) -> None:
         """Write a folder with a manifest, whole or not at all. Raises ArtifactError if it exists."""
-        write_index(Path(folder), self.noun, Opened(self.engine, self.names, self.facts))
+        write_index(Path(folder), self.noun, Opened(self.searcher, self.names, self.facts))
 
     @classmethod
     def open(cls, folder: str | Path, *, run: str | Path | None = None, verify: bool = True) -> Self:
@@ -170,16 +170,16 @@ class VectorIndex:
     def _nearest(self, queries: Float32s, k: int, mask: Bools | None) -> tuple[Int64s, Float32s]:
         """Search; whatever an approximate search does not reach is searched exactly."""
         n_denied = 0 if mask is None else len(mask) - int(mask.sum())
-        if mask is not None and 0 < n_denied <= self.engine.few:
-            codes, scores = self.engine.nearest(queries, k + n_denied, None)
+        if mask is not None and 0 < n_denied <= self.searcher.few:
+            codes, scores = self.searcher.nearest(queries, k + n_denied, None)
             scores = np.where((codes >= 0) & mask[codes], scores, np.float32(-np.inf))
             order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
             codes, scores = np.take_along_axis(codes, order, axis=1), np.take_along_axis(scores, order, axis=1)
         else:
-            codes, scores = self.engine.nearest(queries, k, mask)
+            codes, scores = self.searcher.nearest(queries, k, mask)
         short = np.flatnonzero((codes < 0).any(axis=1) | np.isneginf(scores).any(axis=1))
         if len(short):
-            codes[short], scores[short] = exact_search(self.engine.rows, queries[short], k, allowed=mask)
+            codes[short], scores[short] = exact_search(self.searcher.rows, queries[short], k, allowed=mask)
         return codes, scores
 
     def _extended(self, queries: npt.ArrayLike, biased: bool) -> Float32s:
@@ -226,14 +226,14 @@ class VectorIndex:
             sample = np.asarray(self.vectors[np.sort(chosen)])
             queries = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-12)
         extended, k = self._extended(queries, True), min(10, len(self))
-        exact, _ = exact_search(self.engine.rows, extended, k)
+        exact, _ = exact_search(self.searcher.rows, extended, k)
         index = self
         while True:
             recall = _recall(index._nearest(extended, k, None)[0], exact)
-            effort = index.engine.effort
+            effort = index.searcher.effort
             if recall >= RECALL or self.facts.kind != "hnsw" or effort >= MOST_EFFORT:
                 break
-            index = replace(index, engine=replace(index.engine, effort=max(2 * effort, LEAST_EFFORT)))
+            index = replace(index, searcher=replace(index.searcher, effort=max(2 * effort, LEAST_EFFORT)))
         reached = {"recall_at_10": round(recall, 4), "n_queries": len(extended), "effort": effort}
         return replace(index, facts=index.facts.model_copy(update=reached))
 

@@ -13,7 +13,7 @@ from llmrec.arrays import Float32s
 from llmrec.errors import ArtifactError
 from llmrec.resources.bounded import UnreadableError, read_table
 from llmrec.resources.cache import sha256_of
-from llmrec.retrieval.engines import ENGINES, Engine
+from llmrec.retrieval.searchers import SEARCHERS, Searcher
 from llmrec.retrieval.flat import INDEX, flat_rows
 from llmrec.retrieval.kinds import IndexKind
 
@@ -54,7 +54,7 @@ class IndexFacts(BaseModel):
 class Opened(NamedTuple):
     """What a folder holds: how to search, the ids of the rows, and the facts."""
 
-    engine: Engine
+    searcher: Searcher
     ids: pl.Series
     facts: IndexFacts
 
@@ -69,7 +69,7 @@ def write_index(folder: Path, noun: Noun, opened: Opened) -> None:
     """Write an index folder whole, or nothing. Raises ArtifactError if ``folder`` exists."""
 
     def fill(path: Path) -> None:
-        opened.engine.save(path)
+        opened.searcher.save(path)
         opened.ids.alias(f"{noun}_id").to_frame().write_parquet(path / IDS)
 
     artifact.write(folder, kind=f"{noun}-index", metadata={"index": opened.facts.model_dump()}, fill=fill)
@@ -96,10 +96,10 @@ def read_index(folder: Path, noun: Noun, *, verify: bool) -> Opened:
         ) from error
     with artifact.reading(folder):
         ids = _ids(folder / IDS, f"{noun}_id", facts.n)
-        engine = ENGINES[facts.kind].open(folder, n=facts.n, effort=facts.effort)
-        if engine.rows.shape != (facts.n, facts.width):
+        searcher = SEARCHERS[facts.kind].open(folder, n=facts.n, effort=facts.effort)
+        if searcher.rows.shape != (facts.n, facts.width):
             raise ArtifactError(f"{folder / INDEX} holds vectors of another width; build the index again")
-        return Opened(engine, ids, facts)
+        return Opened(searcher, ids, facts)
 
 
 def _of_run(folder: Path, noun: Noun, *, verify: bool) -> Opened:
@@ -122,16 +122,16 @@ def _of_run(folder: Path, noun: Noun, *, verify: bool) -> Opened:
             "those of such a run are read by llmrec.load(run).item_vectors()"
         )
     ids = _ids(folder / ITEMS, "item_id", None)
-    engine = ENGINES["flat"].open(holder, n=len(ids), effort=0)
+    searcher = SEARCHERS["flat"].open(holder, n=len(ids), effort=0)
     facts = IndexFacts(
         kind="flat",
         n=len(ids),
-        dim=engine.rows.shape[1] - 1,
+        dim=searcher.rows.shape[1] - 1,
         biased=True,
         recall_at_10=1.0,
         run=run_fingerprint(folder),
     )
-    return Opened(engine, ids, facts)
+    return Opened(searcher, ids, facts)
 
 
 def folder_of_vectors(run: Path) -> Path | None:

@@ -96,7 +96,7 @@ def test_short_codes_come_with_their_recall(tmp_path: Path) -> None:
     index.save(tmp_path / "index")
     assert index.facts.memory_bytes < 0.5 * vectors.nbytes
     opened = ItemIndex.open(tmp_path / "index")
-    assert isinstance(opened.engine.rows, np.memmap)
+    assert isinstance(opened.searcher.rows, np.memmap)
     np.testing.assert_array_equal(opened.search(queries_of(), 10).codes, index.search(queries_of(), 10).codes)
 
 

@@ -27,7 +27,7 @@ TRAIN_POINTS, TRAIN_ROUNDS = 64, 10  # vectors for each centroid, and rounds of 
 
 
 @dataclass(frozen=True, eq=False)
-class Engine(ABC):
+class Searcher(ABC):
     """Finds the rows [n, width] of the highest inner product. ``effort``: how much of the index a search reads."""
 
     kind: ClassVar[IndexKind]
@@ -56,7 +56,7 @@ class Engine(ABC):
         """Return codes and scores [n, k] of the best rows that are allowed [n_rows]; -1 where none was reached."""
 
 
-class FlatEngine(Engine):
+class FlatSearcher(Searcher):
     """Compares every row: exact."""
 
     kind = "flat"
@@ -84,7 +84,7 @@ class FlatEngine(Engine):
         return exact_search(self.rows, queries, k, allowed=allowed)
 
 
-class GraphEngine(Engine):
+class GraphSearcher(Searcher):
     """Walks a graph of near neighbours (HNSW, Malkov & Yashunin 2018).
 
     A graph of inner products has few links to rows of middling length: its recall is a third on item vectors with
@@ -130,7 +130,7 @@ class GraphEngine(Engine):
         return rescored(self.rows, queries, codes, k)
 
 
-class CodeEngine(Engine):
+class CodeSearcher(Searcher):
     """Compares short codes in the lists nearest to a query, then the rows of the best ones (IVF-PQ).
 
     Jégou et al. 2011. Memory holds ``bytes_per_item`` for each row; the rows stay in a file, of which a search
@@ -191,7 +191,9 @@ class CodeEngine(Engine):
         return rescored(self.rows, queries, codes, k)
 
 
-ENGINES: dict[IndexKind, type[Engine]] = {engine.kind: engine for engine in (FlatEngine, GraphEngine, CodeEngine)}
+SEARCHERS: dict[IndexKind, type[Searcher]] = {
+    searcher.kind: searcher for searcher in (FlatSearcher, GraphSearcher, CodeSearcher)
+}
 
 
 def _stored(index: Any) -> Float32s:
