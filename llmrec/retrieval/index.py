@@ -17,7 +17,6 @@ import polars as pl
 from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data.ids import id_column, whole_number
 from llmrec.errors import DataError
-from llmrec.retrieval.searchers import SEARCHERS, LEAST_EFFORT, MOST_EFFORT, Searcher
 from llmrec.retrieval.exact import exact_search
 from llmrec.retrieval.index_files import (
     IndexFacts,
@@ -29,6 +28,7 @@ from llmrec.retrieval.index_files import (
     write_index,
 )
 from llmrec.retrieval.kinds import choose, memory_bytes
+from llmrec.retrieval.searchers import LEAST_EFFORT, MOST_EFFORT, SEARCHERS, Searcher
 
 log = logging.getLogger(__name__)
 

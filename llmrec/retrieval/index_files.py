@@ -13,9 +13,9 @@ from llmrec.arrays import Float32s
 from llmrec.errors import ArtifactError
 from llmrec.resources.bounded import UnreadableError, read_table
 from llmrec.resources.cache import sha256_of
-from llmrec.retrieval.searchers import SEARCHERS, Searcher
 from llmrec.retrieval.flat import INDEX, flat_rows
 from llmrec.retrieval.kinds import IndexKind
+from llmrec.retrieval.searchers import SEARCHERS, Searcher
 
 Noun = Literal["item", "user"]
 IDS, ITEMS = "ids.parquet", "items.parquet"
