@@ -24,6 +24,7 @@ from llmrec.models.ranking import finite
 from llmrec.models.run_files import HISTORIES, check_metadata, read_histories, read_items, write_items
 from llmrec.retrieval.flat import INDEX, FlatIndex
 from llmrec.runtime import measured
+from llmrec.training import distributed
 
 if TYPE_CHECKING:
     from llmrec.retrieval.index import ItemIndex, UserIndex
@@ -110,6 +111,7 @@ class Recommender(Ranker):
         if data.positive_events.is_empty():
             none = "no events" if data.events.is_empty() else "no event is a positive target, so there is nothing"
             raise DataError(f"{data.name}: {none} to learn from")
+        distributed.start(n_histories=len(data.histories))
         self.catalog, self.train_log = data.catalog, []
         self.histories = data.histories
         self.exclude_seen = not data.repeats_are_normal

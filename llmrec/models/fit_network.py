@@ -17,6 +17,7 @@ from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
 from llmrec.runtime import device_name, matmul_precision
 from llmrec.training.batching import Batch
+from llmrec.training.distributed import is_first, on_first, size
 from llmrec.training.plan import Plan
 from llmrec.training.progress import Progress
 
@@ -59,9 +60,9 @@ def fit_network(
     sample = None
     if valid is not None and len(valid.histories):  # a split may leave nobody to validate on
         sample = sample_of(valid, settings.valid_users, seed=model.recipe.seed)
-    bar = Progress(model.recipe.name, shown=progress)
+    bar = Progress(model.recipe.name, shown=progress and is_first())
     with tempfile.TemporaryDirectory() as temporary:
-        folder = work_dir or Path(temporary)
+        folder = on_first(lambda: work_dir or Path(temporary))
         folder.mkdir(parents=True, exist_ok=True)
 
         def validate() -> dict[str, float]:
@@ -76,7 +77,8 @@ def fit_network(
         with matmul_precision(precision) if precision else nullcontext():
             cost = train(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = job.log
-    model.metadata["cost"] = {**cost, "device": device_name()}
+    processes = {"processes": size()} if size() > 1 else {}
+    model.metadata["cost"] = {**cost, "device": device_name(), **processes}
 
 
 def training_sequences(model: Recommender, data: Dataset) -> Sequences:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
 from llmrec.data.splits.leaks import guard
-from llmrec.errors import ArtifactError, DataError, InputError, TrainingError
+from llmrec.errors import ArtifactError, DataError, InputError
 from llmrec.models.base import SPLIT, BasePaths, Recommender, fitted_before
 from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_files import check_metadata
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import named
 from llmrec.resources.locks import exclusive
+from llmrec.training import distributed
 
 log = logging.getLogger(__name__)
 
@@ -43,32 +44,50 @@ def fit_run(
     Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
     the same recipe and data is loaded, and an interrupted one continued. ``base``: see ``load``. Raises
     ArtifactError if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and
-    WriteConflict where another process writes this run.
+    WriteConflict where another process writes this run. Processes that were launched together train together;
+    the first of them writes, and ``out`` must be one folder for all.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise TrainingError("training runs in one process so far: accelerate launch --num_processes 1")
     folder, recipe = named(Path(out)), with_absolute_paths(recipe)
-    mark = {"recipe": complete_recipe(recipe).to_yaml(), "split": split.hash}
-    with exclusive(folder):
-        if folder.exists():
-            return _finished(folder, mark, resume=resume, base=base)
-        leaks = guard(split, allow=allow_leaks)
+    complete = complete_recipe(recipe)
+    mark = {"recipe": complete.to_yaml(), "split": split.hash}
+    distributed.require_steps(recipe.model, in_steps=bool(complete.train.model_fields_set))
+    distributed.start(n_histories=len(split.train.histories))
+    with ExitStack() as locked:
+
+        def check() -> list[dict[str, object]] | None:
+            """Return the leaks that are let pass, None for a run that is finished."""
+            locked.enter_context(exclusive(folder))
+            if not folder.exists():
+                return guard(split, allow=allow_leaks)
+            _check_finished(folder, mark, resume=resume)
+            return None
+
+        leaks = distributed.on_first(check)
+        if leaks is None:
+            return load(folder, base=base if has_base(folder) else None)
         model, work = from_recipe(recipe, base=base), work_dir(folder)
-        _claim(work, mark, resume=resume)
-        try:
+        distributed.on_first(lambda: _claim(work, mark, resume=resume))
+        with _nothing_left(folder, work):
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
             model.histories = data.histories
             model.metadata["split"] = {"name": split.name, "hash": split.hash}
             model.metadata["leaks"] = leaks
-            model.save(folder, split=split)
-        except BaseException as error:
-            # Without a checkpoint there is nothing to continue, and a second try must not be refused.
-            if not is_resumable(folder):
-                _log_nothing_left(folder, error)
-                shutil.rmtree(work, ignore_errors=True)
-            raise
-        shutil.rmtree(work)
+            distributed.on_first(lambda: model.save(folder, split=split))
+        if distributed.is_first():
+            shutil.rmtree(work)
         return model
+
+
+@contextmanager
+def _nothing_left(folder: Path, work: Path) -> Iterator[None]:
+    """Remove what an interrupted block leaves without a checkpoint: a second try must not be refused."""
+    try:
+        yield
+    except BaseException as error:
+        if distributed.is_first() and not is_resumable(folder):
+            _log_nothing_left(folder, error)
+            shutil.rmtree(work, ignore_errors=True)
+        raise
 
 
 def _log_nothing_left(folder: Path, error: BaseException) -> None:
@@ -157,7 +176,8 @@ def _shown(split: Mapping[str, str]) -> str:
     return f"{split['name']} ({split['hash'][:12]})"
 
 
-def _finished(folder: Path, mark: dict[str, str], *, resume: bool, base: BasePaths | None) -> Recommender:
+def _check_finished(folder: Path, mark: dict[str, str], *, resume: bool) -> None:
+    """Check that a folder holds the run that is to be made. Raises ArtifactError."""
     if not (folder / artifact.MANIFEST).exists():
         raise ArtifactError(f"{folder} is there and no run; name a new folder, such as --out {folder / 'run'}")
     if not resume:
@@ -170,7 +190,6 @@ def _finished(folder: Path, mark: dict[str, str], *, resume: bool, base: BasePat
     made = {"recipe": written.to_yaml(), "split": manifest.metadata.get("split", {}).get("hash")}
     _same(made, mark, folder)
     shutil.rmtree(work_dir(folder), ignore_errors=True)
-    return load(folder, base=base if has_base(folder) else None)
 
 
 def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:

@@ -15,6 +15,7 @@ from llmrec.config import TrainConfig
 from llmrec.errors import TrainingError
 from llmrec.training.advice import diverged
 from llmrec.training.checkpoints import append_row, best_file, save_trainable, seal
+from llmrec.training.distributed import flags_of_first, follow_first, is_first, on_first
 from llmrec.training.job import TrainingJob
 from llmrec.training.schedule import is_done, is_open_ended, patience_is_over, validation_is_due
 
@@ -54,12 +55,14 @@ class EpochCallback(TrainerCallback, ExportableState):
         plan, size = self.job.plan, self.settings.accumulation
         first, following = (state.global_step - 1) * size, state.global_step * size
         epoch = plan[first].epoch  # a step may take batches of two epochs: it ends the first of them
-        done = is_done(self.settings, plan, following) or self._late()
+        long_unsaved = time.monotonic() - self.saved > SAVE_EVERY_SECONDS
+        late, long_unsaved = flags_of_first(self._late(), long_unsaved)
+        done = is_done(self.settings, plan, following) or late
         if self.job.average is not None:
             self.job.average.update(state.global_step)
         due = validation_is_due(self.settings, self.job.log, state.global_step)
         ends = done or (due and plan.ends_within(first, following))
-        control.should_save = ends or time.monotonic() - self.saved > SAVE_EVERY_SECONDS
+        control.should_save = ends or long_unsaved
         if control.should_save:
             self._check_weights(state.global_step)
         if ends:
@@ -88,24 +91,31 @@ class EpochCallback(TrainerCallback, ExportableState):
         return self.settings.max_minutes is not None and spent / 60 >= self.settings.max_minutes
 
     def _end_epoch(self, epoch: int, state: TrainerState, control: TrainerControl) -> None:
+        row = on_first(lambda: self._row(epoch, state.global_step))
+        self.losses, self.tokens, self.seconds = [], 0, 0.0
+        follow_first(self.network)
+        self.job.log.append(row)
+        if is_first():
+            append_row(self.job.work_dir / "train_log.jsonl", row)
+            self._keep_best(row)
+        self.job.progress.epoch(row)
+        control.should_training_stop = control.should_training_stop or self.over()
+
+    def _row(self, epoch: int, step: int) -> dict[str, Any]:
+        """Return the log's row of an epoch, validated."""
         row: dict[str, Any] = {
-            "step": state.global_step,
+            "step": step,
             "epoch": epoch + 1,
             "loss": round(sum(self.losses) / max(len(self.losses), 1), 5),
             "tokens": self.tokens,
             "seconds": round(self.seconds, 3),
         }
-        self.losses, self.tokens, self.seconds = [], 0, 0.0
         if self.job.validate is not None:
             self.network.eval()
             with self._averaged():
                 row |= {column: round(value, 6) for column, value in self.job.validate().items()}
             self.network.train()
-        self.job.log.append(row)
-        append_row(self.job.work_dir / "train_log.jsonl", row)
-        self._keep_best(row)
-        self.job.progress.epoch(row)
-        control.should_training_stop = control.should_training_stop or self.over()
+        return row
 
     def _keep_best(self, row: dict[str, Any]) -> None:
         if row is self.job.best():
@@ -121,6 +131,8 @@ class EpochCallback(TrainerCallback, ExportableState):
         return patience_is_over(self.settings, self.job.log, self.job.best())
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if not is_first():
+            return
         seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         keep = {best_file(self.job.work_dir, self.job.best()).name} if self.job.log else set()
         for path in self.job.work_dir.glob("best-*.safetensors"):

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from llmrec.training.distributed import batch_count, batch_sum
+
 # Logits at once: what a CPU core's cache holds, and what a GPU is busy with.
 AT_ONCE = {"cpu": 2**19, "cuda": 2**26}
 # Positions at once, however large the catalog: each part reads all of it.
@@ -32,12 +34,13 @@ def catalog_loss(
     is computed with its loss, while its logits are in the cache (as in Cut Cross-Entropy, Wijmans et al. 2025):
     faster than all at once, in a fraction of the memory.
     """
+    if weights is None:
+        n = batch_count(len(targets))
+        shares = torch.full_like(targets, 1 / max(n, 1), dtype=torch.float32)
+    else:
+        shares = weights.float() / batch_sum(weights.sum()).clamp(min=1e-6)
     if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be NaN
         return states.sum()
-    if weights is None:
-        shares = torch.full_like(targets, 1 / len(targets), dtype=torch.float32)
-    else:
-        shares = weights.float() / weights.sum().clamp(min=1e-6)
     codes, values = added if added is not None else (None, None)
     loss: torch.Tensor = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
         states.float(),

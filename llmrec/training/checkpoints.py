@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 NamedTensors = dict[str, torch.Tensor]
 WEIGHTS = "trainable.safetensors"
+RANDOM_STATES = "random.safetensors"
 SEAL = "whole.json"  # in a checkpoint: its files' sizes and hashes, written last
 NEXT_ITEM = ("valid_ndcg@10",)  # the column of a log that says which epoch is best
 
@@ -111,6 +112,12 @@ def best_row(log: list[dict[str, Any]], early_stopping_metric: tuple[str, ...] =
 def best_file(work_dir: Path, row: dict[str, Any]) -> Path:
     """Return where the weights of a log row are stored if they are the best."""
     return work_dir / f"best-{row['step']}.safetensors"
+
+
+def resumed(work_dir: Path) -> tuple[Path | None, list[dict[str, Any]]]:
+    """Return the checkpoint to continue from, if there is one, and the log up to it. Raises TrainingError."""
+    checkpoint = last_checkpoint(work_dir)
+    return checkpoint, restore_log(work_dir, int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0)
 
 
 def restore_log(work_dir: Path, step: int) -> list[dict[str, Any]]:

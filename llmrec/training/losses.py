@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
+from llmrec.training.distributed import batch_count, batch_sum
+
 # Exact softmax up to this many items; above, that many shared negatives a step.
 EXACT_UP_TO = 50_000
 NEGATIVES = 8192
@@ -51,16 +53,17 @@ def catalog_cross_entropy(
     ``logits`` [positions, n_items], ``targets`` [positions]: codes. Exact CE against sampled negatives:
     Klenitskiy & Vasilev, RecSys 2023. With ``weights`` [positions] the weighted mean.
     """
-    if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be NaN
-        return logits.sum()
     if weights is None:
-        return functional.cross_entropy(logits.float(), targets)
+        n = batch_count(len(targets))
+        if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be NaN
+            return logits.sum()
+        return functional.cross_entropy(logits.float(), targets) * (len(targets) / n)
     return weighted_mean(functional.cross_entropy(logits.float(), targets, reduction="none"), weights)
 
 
 def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Mean of values by weight; 0 where all weights are 0."""
-    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+    return (values * weights).sum() / batch_sum(weights.sum()).clamp(min=1e-6)
 
 
 def negatives_of(counts: torch.Tensor, requested: int | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,20 +12,23 @@ from transformers import Trainer, TrainingArguments
 from llmrec.config import TrainConfig
 from llmrec.errors import TrainingError
 from llmrec.runtime import device_name
-from llmrec.training.advice import disk_advice, diverged, memory_advice
+from llmrec.training import distributed
+from llmrec.training.advice import disk_advice, distributed_advice, diverged, memory_advice
 from llmrec.training.callback import EpochCallback
 from llmrec.training.checkpoints import (
+    RANDOM_STATES,
     WEIGHTS,
     NamedTensors,
     best_file,
-    last_checkpoint,
     load_trainable,
     read_trainable,
-    restore_log,
+    resumed,
+    save_tensors,
     save_trainable,
 )
 from llmrec.training.job import TrainingJob
 from llmrec.training.schedule import AVERAGE_SHARE, is_open_ended, n_batches, n_steps, trainer_arguments
+from llmrec.training.shares import is_spare, share_of, without_targets
 from llmrec.training.weight_average import WeightAverage
 
 
@@ -33,11 +37,16 @@ class _Batches(torch.utils.data.Dataset[NamedTensors]):
         self.job, self.most = job, most
 
     def __len__(self) -> int:
-        return self.most
+        return self.most * distributed.size()
 
     def __getitem__(self, n: int) -> NamedTensors:
+        # Of several processes, accelerate gives each every size-th one: its share of each batch.
+        n, rank = divmod(n, distributed.size())
         # A loader reads one ahead, past the end of a plan that is only bounded, too: that batch is not trained on.
-        return self.job.collate(self.job.plan[0 if self.job.plan.ends_before(n) else n])
+        batch = self.job.plan[0 if self.job.plan.ends_before(n) else n]
+        share = share_of(batch, rank, distributed.size())
+        tensors = self.job.collate(share)
+        return without_targets(tensors) if is_spare(share, rank) else tensors
 
 
 class _JobTrainer(Trainer):
@@ -46,6 +55,8 @@ class _JobTrainer(Trainer):
     def __init__(self, *, groups: list[dict[str, Any]], average: WeightAverage | None, **options: Any) -> None:
         super().__init__(**options)
         self.groups, self.average = groups, average
+        self.batch_in_step = 0
+        self.batch_loss, self.batch_tokens = 0.0, 0
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         return torch.utils.data.SequentialSampler(cast("_Batches", self.train_dataset))
@@ -56,11 +67,24 @@ class _JobTrainer(Trainer):
         return self.optimizer
 
     def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
-        loss: torch.Tensor = model(**inputs)
-        if not torch.isfinite(loss):
-            where = f"the loss became {loss.item()} at step {self.state.global_step + 1}"
+        with distributed.global_batch(self.args.seed, self.state.global_step, self.batch_in_step):
+            loss: torch.Tensor = model(**inputs)
+        self.batch_in_step = (self.batch_in_step + 1) % self.args.gradient_accumulation_steps
+        self.batch_loss, tokens = distributed.sums(loss.detach(), inputs["n_tokens"])
+        self.batch_tokens = int(tokens)
+        if not math.isfinite(self.batch_loss):
+            where = f"the loss became {self.batch_loss} at step {self.state.global_step + 1}"
             raise TrainingError(diverged(where, Path(str(self.args.output_dir))))
-        return loss
+        # The mean over processes is taken of gradients, and the batch's loss is the sum of theirs.
+        return loss if distributed.size() == 1 else loss * distributed.size()
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if distributed.is_first():  # those of the others follow from it
+            save_tensors(distributed.random_states(), Path(output_dir) / RANDOM_STATES)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            distributed.set_random_states(read_trainable(Path(checkpoint) / RANDOM_STATES))
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or str(self.args.output_dir))
@@ -92,9 +116,7 @@ def train(
     """
     steps = n_steps(settings, job.plan)
     job.average = WeightAverage(network, AVERAGE_SHARE) if is_open_ended(settings) else None
-    checkpoint = last_checkpoint(job.work_dir)
-    done = int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
-    job.log[:] = restore_log(job.work_dir, done)
+    checkpoint, job.log[:] = distributed.on_first(lambda: resumed(job.work_dir))
     earlier = sum(row["seconds"] for row in job.log)
     callback = EpochCallback(job, settings, network)
     trainer = _JobTrainer(
@@ -112,11 +134,12 @@ def train(
     network.train()
     try:
         if not callback.over():  # else it was stopped early, and killed before its run was written
-            with disk_advice(job.work_dir), memory_advice(settings):
+            with distributed_advice(), disk_advice(job.work_dir), memory_advice(settings):
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         job.progress.stop()
     load_trainable(network, read_trainable(best_file(job.work_dir, job.best())))
+    distributed.wait()  # until all have read it, nobody removes it
     network.eval()
     seconds = sum(row["seconds"] for row in job.log)
     tokens = sum(row["tokens"] for row in job.log)
@@ -141,6 +164,8 @@ def _arguments(job: TrainingJob, settings: TrainConfig, steps: int, *, seed: int
         remove_unused_columns=False,
         bf16=bf16,
         use_cpu=device_name() == "cpu",
+        ddp_find_unused_parameters=True,  # a share may hold no target, no repeated item, no soft token
+        ddp_broadcast_buffers=False,  # they are equal; encodings of a catalog are large
         dataloader_pin_memory=device_name() == "cuda",
     )
     # With several GPUs Trainer would take a batch for each: the plan is for one.
@@ -149,14 +174,12 @@ def _arguments(job: TrainingJob, settings: TrainConfig, steps: int, *, seed: int
 
 
 def _watch_batches(trainer: _JobTrainer, callback: EpochCallback) -> None:
-    """Report each batch's loss and number of positions to the callback."""
+    """Report each batch's loss and number of positions, summed over processes, to the callback."""
     plain = trainer.training_step
 
     def watched(model: Any, inputs: Any, *rest: Any, **named: Any) -> torch.Tensor:
         loss = plain(model, inputs, *rest, **named)
-        tokens = int(inputs["n_tokens"])
-        value = float(loss) * trainer.current_gradient_accumulation_steps
-        callback.note_batch(value, tokens, trainer.state.global_step + 1)
+        callback.note_batch(trainer.batch_loss, trainer.batch_tokens, trainer.state.global_step + 1)
         return loss
 
     trainer.training_step = watched  # type: ignore[method-assign]

@@ -18,6 +18,7 @@ from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.packing import packed, unpacked
 from llmrec.models.llm.title_loss import title_loss
 from llmrec.training.catalog_softmax import Added, catalog_loss
+from llmrec.training.distributed import batch_codes, shared_draws
 from llmrec.training.field_embeddings import FieldEmbeddings
 from llmrec.training.losses import (
     Predictions,
@@ -183,7 +184,8 @@ class NextItemNetwork(nn.Module):
         """
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
         target_items = targets[rows, columns]
-        negatives = self._draw_negatives()
+        with shared_draws():
+            negatives = self._draw_negatives()
         if self.item_encoder is not None and self.training:
             self.item_encoder.refresh_if_due(self.items, self._encode_tokens)
         items = self._batch_items(placeholders, target_items, negatives)
@@ -227,19 +229,23 @@ class NextItemNetwork(nn.Module):
         self, placeholders: torch.Tensor, targets: torch.Tensor, negatives: torch.Tensor | None
     ) -> BatchItems:
         """Compute the vectors of the items that take part: of all, or with sampling of those of this batch."""
-        read = placeholders[placeholders >= 0]
-        codes = None if negatives is None else torch.unique(torch.cat([read, targets, negatives]))
-        if self.item_encoder is None or not self.training:
-            return BatchItems(self.items(codes), codes)
-        sample, texts = self._finetuned_texts(read, targets)
-        rows = sample if codes is None else torch.searchsorted(codes, sample)
-        return BatchItems(self.items(codes, (rows, texts)), codes)
+        used = torch.cat([placeholders[placeholders >= 0], targets])
+        finetuned = self.item_encoder is not None and self.training
+        sample, texts = self._finetuned_texts(used) if finetuned else (used[:0], None)
+        if negatives is None:
+            with shared_draws():  # an item's residual is dropped for the whole batch
+                return BatchItems(self.items(None, None if texts is None else (sample, texts)), None)
+        codes = torch.unique(torch.cat([used, negatives, sample]))
+        rows = torch.searchsorted(codes, sample)
+        return BatchItems(self.items(codes, None if texts is None else (rows, texts)), codes)
 
-    def _finetuned_texts(self, read: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode the texts of some items of a batch with gradient: their codes, and their encodings."""
+    def _finetuned_texts(self, used: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode the texts of some of the item codes ``used`` with gradient: their codes, and their encodings."""
         assert self.item_encoder is not None
-        codes = self.item_encoder.sample(torch.unique(torch.cat([read, targets])))
-        return codes, self.item_encoder.encode(codes, self._encode_tokens)
+        codes = batch_codes(torch.unique(used))
+        with shared_draws():
+            sample = self.item_encoder.sample(codes)
+            return sample, self.item_encoder.encode(sample, self._encode_tokens)
 
     def _predicting_users(
         self,

@@ -24,6 +24,7 @@ from llmrec.models.text_encodings import TextEncodings
 from llmrec.prompting.item_text import item_texts
 from llmrec.resources.bounded import read_json
 from llmrec.resources.cache import appearing, replace_file
+from llmrec.training.distributed import on_first
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,7 +49,7 @@ def untrained_state(
     prompts = HistoryPrompts.load(recipe.history)
     base = find_base(recipe.backbone.base)
     if work_dir is not None:
-        _check_same_base(base, work_dir)
+        on_first(lambda: _check_same_base(base, work_dir))
     model, tokenizer = load_backbone(recipe.backbone, base)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = _cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
@@ -114,7 +115,11 @@ def _cached_serializer(
     if work_dir is None:
         return tokenized(catalog, prompts, tokenizer, encoding=encoding)
     path = work_dir / "tokens"
-    if not path.is_dir():
-        with appearing(path) as temporary:
-            tokenized(catalog, prompts, tokenizer, encoding=encoding).save(temporary)
+
+    def write() -> None:
+        if not path.is_dir():
+            with appearing(path) as temporary:
+                tokenized(catalog, prompts, tokenizer, encoding=encoding).save(temporary)
+
+    on_first(write)
     return Serializer.load(path, encoding)

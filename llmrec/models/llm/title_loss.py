@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from llmrec.llm.backbone import language_logits
 from llmrec.training.chunked import sum_in_parts
+from llmrec.training.distributed import batch_count
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
 TITLES_AT_ONCE = 2048
@@ -28,6 +29,7 @@ def title_loss(
     if labels is not None:
         is_target = is_target & labels
     rows, positions = torch.nonzero(is_target, as_tuple=True)
+    n = batch_count(len(rows))
     if not len(rows):
         return hidden[rows, positions].sum()  # 0, with a gradient
     states, targets = hidden[rows, positions - 1], tokens[rows, positions]
@@ -37,5 +39,5 @@ def title_loss(
 
     # An adapter on the language model's head has a gradient through the logits, too: then these are held.
     if any(value.requires_grad for value in model.get_output_embeddings().parameters()):
-        return summed(states, targets) / len(targets)
-    return sum_in_parts(summed, states, targets, at_once=TITLES_AT_ONCE) / len(targets)
+        return summed(states, targets) / n
+    return sum_in_parts(summed, states, targets, at_once=TITLES_AT_ONCE) / n

@@ -56,11 +56,16 @@ class BERT4RecRecommender(SequentialRecommender):
     def _collate(self, sequences: Sequences, batch: Batch) -> dict[str, torch.Tensor]:
         import torch
 
-        # A function of the batch alone, so that a resumed run masks what the uninterrupted one would have.
-        draw = np.random.default_rng((self.recipe.seed, batch.epoch, *batch.windows[0].tolist()))
+        # A function of the batch alone, so that a resumed run masks what the uninterrupted one would have, and
+        # several processes what one would have.
+        windows = batch.windows if batch.whole is None else batch.whole
+        draw = np.random.default_rng((self.recipe.seed, batch.epoch, *windows[0].tolist()))
         inputs, targets = masked(
-            sequences, batch.windows, mask=len(self.catalog), share=self.recipe.sequence.mask_share, draw=draw
+            sequences, windows, mask=len(self.catalog), share=self.recipe.sequence.mask_share, draw=draw
         )
+        if batch.rows is not None:
+            longest = int((batch.windows[:, 2] - batch.windows[:, 1]).max()) + 1
+            inputs, targets = inputs[batch.rows, :longest], targets[batch.rows, :longest]
         count = torch.tensor(int((inputs >= 0).sum()))
         return {"inputs": torch.from_numpy(inputs), "targets": torch.from_numpy(targets), "n_tokens": count}
 

@@ -54,8 +54,8 @@ def test_a_finetuned_encoder_learns_through_the_text(tiny_recipe: MakeRecipe, to
         every=1,
     )
     batch = model.encoder.collate(sequences_of(model), Batch(0, np.array([[0, 0, 4]])))
-    read, targets = (batch[name][batch[name] >= 0] for name in ("placeholders", "targets"))
-    codes, encodings = network._finetuned_texts(read, targets)
+    used = torch.cat([batch[name][batch[name] >= 0] for name in ("placeholders", "targets")])
+    codes, encodings = network._finetuned_texts(used)
     assert set(codes.tolist()) <= set(sequences_of(model)[0].tolist())
     adapter = [value for name, value in network.named_parameters() if "lora_B" in name]
     gradients = torch.autograd.grad(encodings.pow(3).sum(), adapter)
