@@ -40,8 +40,9 @@ def main() -> int:
 
 
 def _silence() -> None:
-    """Leave out what libraries warn of, which nobody could act on, and what all but the first process would say."""
+    """Leave out what libraries warn of, nothing to act on, and what all but the first process would say."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     warnings.simplefilter("ignore")
     for library in ("transformers", "bitsandbytes"):
         logging.getLogger(library).setLevel(logging.ERROR)

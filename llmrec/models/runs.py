@@ -52,7 +52,7 @@ def fit_run(
     mark = {"recipe": complete.to_yaml(), "split": split.hash}
     distributed.require_steps(recipe.model, in_steps=bool(complete.train.model_fields_set))
     distributed.start(n_histories=len(split.train.histories))
-    with ExitStack() as locked:
+    with distributed.lost_process(), ExitStack() as locked:
 
         def check() -> list[dict[str, object]] | None:
             """Return the leaks that are let pass, None for a run that is finished."""

@@ -12,7 +12,6 @@ from llmrec.config import TrainConfig
 from llmrec.errors import EnvironmentFault, LlmrecError, TrainingError
 from llmrec.resources.cache import no_space
 from llmrec.training.checkpoints import last_checkpoint
-from llmrec.training.distributed import size
 
 
 @contextmanager
@@ -44,21 +43,6 @@ def disk_advice(work_dir: Path) -> Iterator[None]:
             raise
         remedy = "free some and pass --resume" if last_checkpoint(work_dir) else "free some"
         raise EnvironmentFault(f"no space left for checkpoints in {work_dir}: {remedy}") from error
-
-
-@contextmanager
-def distributed_advice() -> Iterator[None]:
-    """Turn a lost connection between the processes that train together into a TrainingError."""
-    try:
-        yield
-    except RuntimeError as error:
-        text = str(error)
-        if size() == 1 or not (isinstance(error, torch.distributed.DistError) or "gloo" in text or "NCCL" in text):
-            raise
-        raise TrainingError(
-            "another process of this training has ended: see what it says; the last checkpoint stays, continue "
-            "with --resume"
-        ) from error
 
 
 def diverged(what: str, work_dir: Path) -> str:

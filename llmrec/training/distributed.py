@@ -6,6 +6,7 @@ In one process, which is the rule, nothing here does anything.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -76,11 +77,9 @@ def start(*, n_histories: int) -> None:
 
 def stop() -> None:
     """Leave the other processes, if this one has joined some."""
-    if size() > 1:
-        import torch
-
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    torch = sys.modules.get("torch")
+    if size() > 1 and torch is not None and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def require_steps(kind: str, *, in_steps: bool) -> None:
@@ -90,6 +89,21 @@ def require_steps(kind: str, *, in_steps: bool) -> None:
             f"model={kind} is not trained in steps that {size()} processes could share: fit it in one process, by "
             "llmrec fit"
         )
+
+
+@contextmanager
+def lost_process() -> Iterator[None]:
+    """Turn a lost connection to another process into a TrainingError that says how to go on."""
+    try:
+        yield
+    except RuntimeError as error:
+        lost = any(word in str(error).lower() for word in ("gloo", "nccl", "connection", "tcpstore"))
+        if size() == 1 or not lost:
+            raise
+        raise TrainingError(
+            "another process of this training ended: see what it says; where there is a checkpoint, --resume goes "
+            "on from it, on any number of processes"
+        ) from error
 
 
 def on_first(compute: Callable[[], T]) -> T:

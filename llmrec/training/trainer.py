@@ -13,7 +13,7 @@ from llmrec.config import TrainConfig
 from llmrec.errors import TrainingError
 from llmrec.runtime import device_name
 from llmrec.training import distributed
-from llmrec.training.advice import disk_advice, distributed_advice, diverged, memory_advice
+from llmrec.training.advice import disk_advice, diverged, memory_advice
 from llmrec.training.callback import EpochCallback
 from llmrec.training.checkpoints import (
     RANDOM_STATES,
@@ -87,6 +87,8 @@ class _JobTrainer(Trainer):
             distributed.set_random_states(read_trainable(Path(checkpoint) / RANDOM_STATES))
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if not distributed.is_first():
+            return
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         save_trainable(self.model, folder / WEIGHTS)
@@ -134,7 +136,7 @@ def train(
     network.train()
     try:
         if not callback.over():  # else it was stopped early, and killed before its run was written
-            with distributed_advice(), disk_advice(job.work_dir), memory_advice(settings):
+            with disk_advice(job.work_dir), memory_advice(settings):
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         job.progress.stop()

@@ -1,0 +1,199 @@
+"""Training in two processes is that of one: the same batches, losses and weights, and checkpoints for both."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from support.interruptions import Stop, stop_at
+
+import llmrec
+import llmrec.models.sequential.base
+from llmrec import Recipe, Split
+from llmrec.data import toy_films
+from llmrec.errors import DataError, RecipeError, TrainingError
+from llmrec.models import Recommender
+from llmrec.training import callback
+from llmrec.training.batching import IGNORE, Batch
+from llmrec.training.shares import is_spare, share_of, without_targets
+
+ROOT = Path(__file__).resolve().parents[2]
+LLM = ("train.epochs=2", "train.batch_tokens=400", "head.dropout=0", "lora.dropout=0")
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    """More films than are recommended."""
+    return Split.leave_last_out(toy_films(n_items=24, n_users=30))
+
+
+class Launched(NamedTuple):
+    """What two processes were given to fit, and how they ended."""
+
+    recipes: dict[str, Recipe]
+    runs: Path
+    codes: list[int]
+    errors: list[str]
+
+
+def environment(rank: int, size: int, port: int = 29500) -> dict[str, str]:
+    """Return what a launcher sets for a process."""
+    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+    return {name: str(value) for name, value in {**numbers, **address}.items()}
+
+
+def start(script: Path, *words: object, **variables: str) -> subprocess.Popen[str]:
+    """Start a script with the package of this checkout."""
+    command = [sys.executable, str(script), *map(str, words)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def launched(
+    tmp_path_factory: pytest.TempPathFactory, split: Split, tiny_recipe: Callable[..., Recipe]
+) -> Launched:
+    """Two processes fit these one after the other; in the last one the second process dies. One start for all."""
+    folder = tmp_path_factory.mktemp("launched")
+    split.data.save(folder / "data")
+    sequence = {"dim": 24, "dropout": 0.0, "max_items": 10}
+    train = {"epochs": 4, "learning_rate": 2e-2, "batch_tokens": 60, "patience": 100}
+    gru = {"name": "gru", "model": "gru", "seed": 1, "sequence": sequence, "train": train}
+    recipes = {
+        # Some batches have one window only: a process has none of its own.
+        "gru": Recipe.of({**gru, "train": {**train, "accumulation": 2, "batch_tokens": 14}}),
+        "sasrec": Recipe.of({**gru, "model": "sasrec", "train": {**train, "schedule": "open_ended"}}),
+        "bert4rec": Recipe.of({**gru, "model": "bert4rec"}),
+        "soft": tiny_recipe("soft", *LLM, "head.item_dropout=0.3"),
+        "sampled": tiny_recipe(
+            "hybrid", *LLM, "train.negatives=5", "train.title_loss=1", "head.item_encoder=finetuned"
+        ),
+        "resumed": Recipe.of(gru),
+        "dying": Recipe.of(gru),
+    }
+    jobs = list[dict[str, object]]()
+    more: dict[str, dict[str, object]] = {"resumed": {"resume": True}, "dying": {"dies_at": 10}}
+    for name, recipe in recipes.items():
+        (folder / f"{name}.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+        files = {"recipe": str(folder / f"{name}.yaml"), "out": str(folder / name)}
+        jobs.append({**files, **more.get(name, {})})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(callback, "SAVE_EVERY_SECONDS", 0.0)
+        stop_at(patched, llmrec.models.sequential.base, "inputs_and_targets", 9)
+        with pytest.raises(Stop):
+            llmrec.fit(recipes["resumed"], split.data, split, folder / "resumed", progress=False)
+    (folder / "jobs.json").write_text(json.dumps({"data": str(folder / "data"), "jobs": jobs}), encoding="utf-8")
+    port, script = free_port(), ROOT / "tests/support/fit_jobs.py"
+    both = [start(script, folder / "jobs.json", **environment(rank, 2, port)) for rank in range(2)]
+    errors = [process.communicate(timeout=300)[1] for process in both]
+    return Launched(recipes, folder, [process.returncode for process in both], errors)
+
+
+def whole(launched: Launched, name: str, split: Split) -> Recommender:
+    """Fit in this process what was fitted in two."""
+    return llmrec.models.from_recipe(launched.recipes[name]).fit(split.train, valid=split.valid)
+
+
+def assert_alike(one: Recommender, other: Recommender, split: Split) -> None:
+    """Assert the same losses, validations and top ten."""
+    columns = ("step", "epoch", "tokens", "loss", "valid_ndcg@10")
+    assert one.train_log
+    for column in columns:
+        first, second = ([row[column] for row in model.train_log] for model in (one, other))
+        np.testing.assert_allclose(first, second, atol=1e-3, err_msg=column)
+    histories = split.test.histories
+    tens = [model.recommend(histories, 10).sort("user_id", "item_id") for model in (one, other)]
+    shared = tens[0].join(tens[1], on=["user_id", "item_id"]).group_by("user_id").len()
+    assert (shared["len"] == 10).sum() >= 0.99 * len(histories)
+
+
+@pytest.mark.parametrize("name", ["gru", "sasrec", "bert4rec", "soft", "sampled", "resumed"])
+def test_two_processes_train_as_one_does(launched: Launched, split: Split, name: str) -> None:
+    """Also where one of the two is left without a window, and where one process began and two went on."""
+    assert (launched.runs / name).is_dir(), launched.errors
+    model = llmrec.load(launched.runs / name)
+    assert_alike(model, whole(launched, name, split), split)
+    assert model.metadata["cost"]["processes"] == 2
+    assert not (launched.runs / f"{name}.work").exists()
+
+
+def test_a_process_that_dies_ends_the_other_and_one_process_goes_on(launched: Launched, split: Split) -> None:
+    assert launched.codes == [1, 9], launched.errors
+    assert "error: another process of this training ended" in launched.errors[0]
+    run = launched.runs / "dying"
+    assert not run.exists()
+    model = llmrec.fit(launched.recipes["dying"], split.data, split, run, resume=True, progress=False)
+    assert model.metadata["cost"]["train_seconds"] > 0
+    assert_alike(model, whole(launched, "dying", split), split)
+
+
+def test_every_window_is_in_one_share_and_shares_are_balanced() -> None:
+    lengths = np.array([3, 9, 4, 8, 5, 7, 6])
+    windows = np.stack([np.arange(7), np.zeros(7, dtype=int), lengths], axis=1)
+    shares = [share_of(Batch(0, windows), rank, 3) for rank in range(3)]
+    assert sorted(row for share in shares for row in share.windows[:, 0]) == list(range(7))
+    assert np.ptp([np.diff(share.windows[:, 1:]).sum() for share in shares]) <= 7
+    assert share_of(Batch(0, windows), 0, 1).whole is None
+    spare = share_of(Batch(0, windows[:2]), 2, 3)
+    assert is_spare(spare, 2)
+    assert not is_spare(share_of(Batch(0, windows[:2]), 1, 3), 1)
+
+
+def test_nothing_is_learned_from_a_spare_share() -> None:
+    import torch
+
+    tensors = {"targets": torch.tensor([[1, 2]]), "tokens": torch.tensor([[5, 6, 7]]), "n_tokens": torch.tensor(3)}
+    blank = without_targets(tensors)
+    assert set(blank["targets"].flatten().tolist()) == {IGNORE}
+    assert int(blank["n_tokens"]) == 0
+    assert not blank["title_labels"].any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "variables", "error", "words"),
+    [
+        ("gru", 31, {}, DataError, "31 processes for 30 histories.*--num_processes 30"),
+        ("popularity", 2, {}, RecipeError, "popularity is not trained in steps.*one process"),
+        ("gru", 2, {"ACCELERATE_USE_FSDP": "true"}, TrainingError, "FSDP is not supported.*ddp.yaml"),
+    ],
+)
+def test_what_processes_cannot_do_is_refused(
+    split: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    size: int,
+    variables: dict[str, str],
+    error: type[Exception],
+    words: str,
+) -> None:
+    for name, value in {**environment(0, size), **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(error, match=words):
+        llmrec.fit(Recipe(model=kind), split.data, split, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bad_input_is_said_once(tmp_path: Path) -> None:
+    words = ("gru", tmp_path / "nothing", tmp_path / "run")
+    both = [start(ROOT / "finetune/train.py", *words, **environment(rank, 2)) for rank in range(2)]
+    outputs = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [2, 2]
+    assert [output[1].count("error: ") for output in outputs] == [1, 0]
+    assert [len(output[1].splitlines()) for output in outputs] == [1, 0]
