@@ -53,16 +53,8 @@ def fit_run(
     distributed.require_steps(recipe.model, in_steps=bool(complete.train.model_fields_set))
     distributed.start(n_histories=len(split.train.histories))
     with distributed.lost_process(), ExitStack() as locked:
-
-        def check() -> list[dict[str, object]] | None:
-            """Return the leaks that are let pass, None for a run that is finished."""
-            locked.enter_context(exclusive(folder))
-            if not folder.exists():
-                return guard(split, allow=allow_leaks)
-            _check_finished(folder, mark, resume=resume)
-            return None
-
-        leaks = distributed.on_first(check)
+        distributed.on_first(lambda: locked.enter_context(exclusive(folder)))
+        leaks = distributed.on_first(lambda: _checked(folder, mark, split, resume=resume, allow_leaks=allow_leaks))
         if leaks is None:
             return load(folder, base=base if has_base(folder) else None)
         model, work = from_recipe(recipe, base=base), work_dir(folder)
@@ -76,6 +68,16 @@ def fit_run(
         if distributed.is_first():
             shutil.rmtree(work)
         return model
+
+
+def _checked(
+    folder: Path, mark: dict[str, str], split: Split, *, resume: bool, allow_leaks: Iterable[str]
+) -> list[dict[str, object]] | None:
+    """Return the leaks that a new run lets pass; None for a run that is there and is the one to make."""
+    if not folder.exists():
+        return guard(split, allow=allow_leaks)
+    _check_finished(folder, mark, resume=resume)
+    return None
 
 
 @contextmanager
