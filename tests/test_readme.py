@@ -43,7 +43,7 @@ DOCUMENTS = (
     "prompts/README.md",
     "eval/LOG.md",
 )
-OF_OTHERS = {"--num_processes", "--strict"}  # accelerate's and mypy's
+OF_OTHERS = {"--config_file", "--num_processes", "--strict"}  # accelerate's and mypy's
 PATH = re.compile(r"(?:llmrec|eval|tests|finetune|prompts)/[\w./-]+\.(?:py|yaml|json|md)\b")
 
 
