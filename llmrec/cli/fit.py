@@ -8,15 +8,19 @@ from typing import Annotated
 import typer
 
 from llmrec.cli.arguments import BasePath
-from llmrec.cli.output import say
+from llmrec.cli.output import Json, say, show
 from llmrec.data.splits.named import held_out_by_name
-from llmrec.errors import Interrupted
+from llmrec.errors import DataError, Interrupted
 
 RecipeName = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
 Data = Annotated[
     Path, typer.Option("--data", help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
 ]
-Out = Annotated[Path, typer.Option("--out", help="The run directory to write.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The run directory to write.")]
+DryRunOnly = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Train 20 steps and say what the whole would take; writes nothing."),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. train.epochs=3."),
@@ -41,25 +45,33 @@ AllowLeak = Annotated[
 def fit(
     recipe: RecipeName,
     data: Data,
-    out: Out,
+    out: Out = None,
     split: How = "leave-last-out",
     set: Set = None,
     resume: Resume = False,
     allow_leak: AllowLeak = None,
     base: BasePath = None,
+    only_dry_run: DryRunOnly = False,
+    as_json: Json = False,
 ) -> None:
     """Train a recommender on what a split does not hold out: by default all but each user's last two events.
 
     The run keeps its split, so that `llmrec evaluate` judges it on the events held out.
     """
     import llmrec
+    from llmrec.models.dry_run import dry_run
     from llmrec.models.registry import complete_recipe
     from llmrec.models.runs import fit_run, is_begun, is_resumable
 
+    if out is None and not only_dry_run:
+        raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
+    if only_dry_run or out is None:
+        show(dry_run(chosen, held, allow_leaks=allow_leak or (), base=base).table, as_json=as_json)
+        return
     if resume and not is_begun(out):
         say(f"{out}: there is nothing to continue: training starts anew", error=True)
     try:

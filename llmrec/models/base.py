@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import numpy as np
 import polars as pl
@@ -59,6 +59,8 @@ class Recommender(Ranker):
     # Where ``load`` was told that its base model lies, and whether it reads what is known of users.
     base_paths: tuple[Path, ...] = ()
     with_histories: bool = True
+    # Measures a training instead of doing it, and ends the fit by an exception: for a dry run.
+    probe: Callable[..., NoReturn] | None = None
     _catalog: Catalog | None = None
 
     def __init__(self, recipe: Recipe | None = None) -> None:

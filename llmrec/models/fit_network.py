@@ -75,7 +75,8 @@ def fit_network(
         job = TrainingJob(plan, collate, validate if sample else None, folder, bar, early_stopping_metric)
         precision = settings.float32_matmul_precision
         with matmul_precision(precision) if precision else nullcontext():
-            cost = train(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
+            take = train if model.probe is None else model.probe
+            cost = take(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = job.log
     processes = {"processes": size()} if size() > 1 else {}
     model.metadata["cost"] = {**cost, "device": device_name(), **processes}

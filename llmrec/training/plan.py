@@ -32,24 +32,24 @@ class Plan:
     def __len__(self) -> int:
         """Count all batches: every epoch is cut for it."""
         while len(self._starts) <= self.epochs:
-            self._epoch(len(self._starts) - 1)
+            self.epoch(len(self._starts) - 1)
         return self._starts[self.epochs]
 
     def __iter__(self) -> Iterator[Batch]:
         for epoch in range(self.epochs):
-            yield from self._epoch(epoch)
+            yield from self.epoch(epoch)
 
     def __getitem__(self, n: int) -> Batch:
         while self._starts[-1] <= n:
             if len(self._starts) > self.epochs:
                 raise IndexError(n)
-            self._epoch(len(self._starts) - 1)
+            self.epoch(len(self._starts) - 1)
         epoch = bisect_right(self._starts, n) - 1
-        return self._epoch(epoch)[n - self._starts[epoch]]
+        return self.epoch(epoch)[n - self._starts[epoch]]
 
     def at_most(self) -> int:
         """Bound the number of batches by the first epoch's: others differ by where their windows begin."""
-        return self.epochs * (2 * len(self._epoch(0)) + 1)
+        return self.epochs * (2 * len(self.epoch(0)) + 1)
 
     def ends_within(self, first: int, stop: int) -> bool:
         """Whether the epoch of batch ``first`` ends before batch ``stop``."""
@@ -64,7 +64,8 @@ class Plan:
             return True
         return False
 
-    def _epoch(self, epoch: int) -> list[Batch]:
+    def epoch(self, epoch: int) -> list[Batch]:
+        """Return the batches of an epoch, which is cut for it."""
         if self._present is None or self._present[0] != epoch:
             self._present = epoch, self._cut(epoch)
         batches = self._present[1]

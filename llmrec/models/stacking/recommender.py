@@ -99,14 +99,19 @@ class StackedRecommender(Recommender):
         return model
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
+        recipes = self.member_recipes_of(data)
+        members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress)
+        self._stack(members, data, valid)
+
+    def member_recipes_of(self, data: Dataset) -> list[Recipe]:
+        """Return the members' recipes, with the sizes that a training set says where they follow the log."""
         stack, seed = self.recipe.stack, self.recipe.seed
         recipes = member_recipes(stack.members, seed=seed)
         if stack.sizes == "by_log" and any(recipe.train.model_fields_set for recipe in recipes):
             sizes = Sizes.of(data)
             log.info("%s: %s", self.recipe.name, sizes)
             recipes = member_recipes(stack.members, seed=seed, sizes=sizes)
-        members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress)
-        self._stack(members, data, valid)
+        return recipes
 
     def _stack(self, members: list[Recommender], data: Dataset, valid: Fold | None) -> None:
         """Take members over that were fitted on ``data``, and weigh them."""
