@@ -13,9 +13,11 @@ import polars as pl
 from llmrec.config import Recipe, TrainConfig
 from llmrec.data import Split
 from llmrec.data.splits.leaks import guard
+from llmrec.errors import TrainingError
 from llmrec.models.base import BasePaths
 from llmrec.models.registry import from_recipe, with_absolute_paths
 from llmrec.runtime import measured
+from llmrec.training.distributed import size
 from llmrec.training.schedule import STEPS_BETWEEN, is_open_ended
 
 if TYPE_CHECKING:
@@ -138,8 +140,13 @@ def dry_run(
 ) -> DryRun:
     """Set a fit up, train a few batches, validate once, and return what the whole would take.
 
-    Of a stack each member; rules are not fitted. Raises what ``fit_run`` raises before it trains.
+    Of a stack each member; rules are not fitted. Raises what ``fit_run`` raises before it trains, and TrainingError
+    in several processes.
     """
+    if size() > 1:
+        raise TrainingError(
+            "a dry run is of one process: leave out accelerate launch; each takes a share of its time"
+        )
     guard(split, allow=allow_leaks)
     return _measured_run(with_absolute_paths(recipe), split, base)
 

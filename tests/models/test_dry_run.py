@@ -11,6 +11,7 @@ import pytest
 from llmrec import Recipe, Split
 from llmrec.cli.app import run
 from llmrec.data import toy_films
+from llmrec.errors import TrainingError
 from llmrec.models import from_recipe
 from llmrec.models.dry_run import DryRun, dry_run
 
@@ -97,6 +98,14 @@ def test_a_rule_and_a_stack(gru_with: Callable[..., Recipe], split: Split, tmp_p
     assert said.total_seconds == said.members[0].total_seconds > 0
     figures = dict(said.table.select("what", "value").iter_rows())
     assert figures["markov"] == "counts or solves: not measured"
+
+
+def test_several_processes_are_refused(
+    gru_with: Callable[..., Recipe], split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="a dry run is of one process: leave out accelerate launch"):
+        dry_run(gru_with(epochs=2), split)
 
 
 def test_the_command_line_writes_nothing(
