@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Dataset",
+    "Filter",
     "Histories",
     "ItemIndex",
     "Recipe",
@@ -34,6 +35,7 @@ _HOMES = {
     "Split": ("llmrec.data", "Split"),
     "Recipe": ("llmrec.config", "Recipe"),
     "batch": ("llmrec.jobs", "batch"),
+    "Filter": ("llmrec.retrieval", "Filter"),
     "ItemIndex": ("llmrec.retrieval", "ItemIndex"),
     "UserIndex": ("llmrec.retrieval", "UserIndex"),
     "fit": ("llmrec.models.runs", "fit_run"),
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from llmrec.models import load
     from llmrec.models.runs import fit_run as fit
     from llmrec.reasons import explain
-    from llmrec.retrieval import ItemIndex, UserIndex
+    from llmrec.retrieval import Filter, ItemIndex, UserIndex
     from llmrec.runtime import provenance
 
 

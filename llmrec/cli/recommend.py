@@ -9,6 +9,7 @@ import polars as pl
 import typer
 
 from llmrec.cli.arguments import BasePath
+from llmrec.cli.filter_options import Allow, AtMost, Boost, Deny, Diversity, Where, filter_of
 from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
 from llmrec.cli.output import Json, say, show
 from llmrec.errors import DataError
@@ -35,31 +36,31 @@ def recommend(
     language: LanguageName = "en",
     form: FormName = "sentence",
     tone: Tone = "plain",
+    where: Where = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    at_most: AtMost = None,
+    boost: Boost = None,
+    diversity: Diversity = 0.0,
     base: BasePath = None,
     as_json: Json = False,
 ) -> None:
     """What a user does next."""
     from llmrec.models.runs import load_run
 
+    chosen = filter_of(where, allow, deny, at_most, boost)
     model = load_run(run, base=base)
     narrator = narrator_of(model, backend, name, timeout)
     histories = histories_of(model, user, history)
-    recs = model.recommend(histories, k)
+    recs = model.recommend(histories, k, filter=chosen, diversity=diversity)
     if recs.height < k:
         say(f"only {recs.height} items are left to recommend", error=True)
     table = _titled(model.catalog, recs)
     if explain:
         from llmrec.reasons import explain as reason
 
-        explanations = reason(
-            model,
-            recs,
-            histories,
-            narrator=narrator,
-            language=_unchecked(language),
-            form=_unchecked(form),
-            tone=tone,
-        )
+        wording = {"language": _unchecked(language), "form": _unchecked(form), "tone": tone}
+        explanations = reason(model, recs, histories, narrator=narrator, **wording)
         table = table.with_columns(explanations["sentence"].alias("reason"), explanations["backend"])
     show(table.drop("user_id"), as_json=as_json)
 

@@ -15,6 +15,8 @@ from llmrec.data.ids import ids_of, whole_number
 from llmrec.errors import DataError
 from llmrec.models.arguments import candidates_of, note_unknown_items
 from llmrec.models.ranking import most_similar, rank_candidates, similar_table, table_of, top_k
+from llmrec.models.request import Request, check_diversity, require_filter
+from llmrec.retrieval.filters import EVERY_ITEM, Filter, ItemRules
 
 # Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
 CHUNK = 512
@@ -96,22 +98,27 @@ class Ranker(ABC):
         *,
         exclude_seen: bool | None = None,
         candidates: Mapping[str, Sequence[str]] | None = None,
+        filter: Filter | None = None,
+        diversity: float = 0.0,
     ) -> pl.DataFrame:
         """Rank items for each history. Returns ``user_id, item_id, rank, score``, ranks from 1 without gaps.
 
         Items of the history are left out with ``exclude_seen``, by default as the training data suggests.
-        ``candidates`` limits the items per user. Ties are broken by a fixed pseudo-random item order. A user may
-        get fewer than ``k`` items when fewer are left. Items that the catalog lacks are counted and logged.
-        Raises DataError for k < 1.
+        ``candidates`` limits the items per user, ``filter`` those of all (see ``Filter``). ``diversity``, 0 to 1,
+        is the weight of unlikeness to the items already in the list, by maximal marginal relevance. Ties are
+        broken by a fixed pseudo-random item order. A user may get fewer than ``k`` items when fewer are left.
+        Items that the catalog lacks are counted and logged. Raises DataError for k < 1, for a filter that leaves
+        nothing, and for diversity by a model without item vectors.
         """
         k, catalog = whole_number(k, label="k"), self.catalog
+        request = self._request(k, filter, diversity)
         note_unknown_items(histories, catalog)
         allowed = candidates_of(candidates, histories, catalog)
         if exclude_seen is None:
             exclude_seen = self.exclude_seen
         frames = [
             self._recommend_part(
-                histories[start : start + CHUNK], k, exclude_seen=exclude_seen, candidates=allowed
+                histories[start : start + CHUNK], request, exclude_seen=exclude_seen, candidates=allowed
             )
             for start in range(0, len(histories), CHUNK)
         ]
@@ -148,15 +155,32 @@ class Ranker(ABC):
         """Find the k other items of highest cosine: codes and scores [n, k]."""
         return most_similar(vectors, codes, k, self.catalog.tie_order)
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
-        """Rank the whole catalog for each history: codes and scores [n, k], -inf where nothing is left."""
-        return self._best_of(self.score(histories), histories, k, exclude_seen=exclude_seen)
+    def _request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
+        """Return what is asked of every list. Raises DataError as ``recommend`` does."""
+        rules = EVERY_ITEM if wanted is None else require_filter(wanted).resolve(self.catalog)
+        vectors = self.item_vectors() if check_diversity(diversity) else None
+        if diversity and vectors is None:
+            raise DataError(f"a {self.kind} model has no item vectors to say what is alike; leave out diversity")
+        return Request(k, rules, vectors, diversity)
+
+    def _ranked(
+        self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM
+    ) -> tuple[Int64s, Float32s]:
+        """Rank the items that ``rules`` allow: codes and scores [n, k], -inf where nothing is left."""
+        scores = rules.applied(self.score(histories))
+        return self._best_of(scores, histories, k, exclude_seen=exclude_seen)
 
     def _ranked_among(
-        self, histories: Histories, candidates: list[Int32s], k: int, *, exclude_seen: bool
+        self,
+        histories: Histories,
+        candidates: list[Int32s],
+        k: int,
+        *,
+        exclude_seen: bool,
+        rules: ItemRules = EVERY_ITEM,
     ) -> tuple[Int64s, Float32s]:
         """Rank the candidates of each history, given by code, -1 for no item; see ``_ranked``."""
-        codes, scores = self._ranked(histories, len(self.catalog), exclude_seen=exclude_seen)
+        codes, scores = self._ranked(histories, len(self.catalog), exclude_seen=exclude_seen, rules=rules)
         for row, allowed in enumerate(candidates):
             scores[row, ~np.isin(codes[row], allowed)] = -np.inf
         return rank_candidates(codes, scores, k, self.catalog.tie_order, without=np.isneginf(scores))
@@ -171,12 +195,21 @@ class Ranker(ABC):
         return top_k(scores, k, self.catalog.tie_order)
 
     def _recommend_part(
-        self, histories: Histories, k: int, *, exclude_seen: bool, candidates: Mapping[str, list[str]] | None
+        self,
+        histories: Histories,
+        request: Request,
+        *,
+        exclude_seen: bool,
+        candidates: Mapping[str, list[str]] | None,
     ) -> pl.DataFrame:
         users, catalog = list(histories.user_ids), self.catalog
-        if candidates is None:
-            ranked = self._ranked(histories, k, exclude_seen=exclude_seen)
-        else:
-            codes = [catalog.codes(candidates.get(user, [])) for user in users]
-            ranked = self._ranked_among(histories, codes, k, exclude_seen=exclude_seen)
-        return table_of(users, catalog, *ranked)
+        codes = [catalog.codes(candidates.get(user, [])) for user in users] if candidates is not None else None
+
+        def ranked(rows: Int64s, k: int) -> tuple[Int64s, Float32s]:
+            part = histories if len(rows) == len(histories) else histories.take(rows)
+            if codes is None:
+                return self._ranked(part, k, exclude_seen=exclude_seen, rules=request.rules)
+            allowed = [request.rules.among(codes[row]) for row in rows]
+            return self._ranked_among(part, allowed, k, exclude_seen=exclude_seen, rules=request.rules)
+
+        return table_of(users, catalog, *request.lists(ranked, len(users), len(catalog)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Float64s, Int32s, Int64s, Integers
+from llmrec.arrays import Bools, Float32s, Float64s, Int32s, Int64s, Integers
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.llm.candidate_scoring import LETTERS, PromptMode, PromptScorer, Question
@@ -14,6 +14,7 @@ from llmrec.models.baselines.popularity import PopularityRecommender
 from llmrec.models.composite import Composite
 from llmrec.models.ranking import rank_candidates, top_k
 from llmrec.prompting import Language, one_line
+from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 
 
 class PromptRanking(Composite):
@@ -65,12 +66,20 @@ class PromptRanking(Composite):
         question, order = self._question(history, candidates)
         return self._scorer.messages(question), order
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
-        scores = self._dense(histories, exclude_seen=exclude_seen)
+    def _ranked(
+        self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM
+    ) -> tuple[Int64s, Float32s]:
+        scores = rules.applied(self._dense(histories, exclude_seen=exclude_seen, allowed=rules.allowed))
         return self._best_of(scores, histories, k, exclude_seen=exclude_seen)
 
     def _ranked_among(
-        self, histories: Histories, candidates: list[Int32s], k: int, *, exclude_seen: bool
+        self,
+        histories: Histories,
+        candidates: list[Int32s],
+        k: int,
+        *,
+        exclude_seen: bool,
+        rules: ItemRules = EVERY_ITEM,
     ) -> tuple[Int64s, Float32s]:
         sequences = Sequences.encode(histories, self.catalog)
         allowed = []
@@ -82,13 +91,14 @@ class PromptRanking(Composite):
         for row, (codes, scores) in enumerate(
             zip(allowed, self._prompted(sequences.positives(), allowed), strict=True)
         ):
-            best[row, : len(codes)], values[row, : len(codes)] = codes, scores
+            best[row, : len(codes)] = codes
+            values[row, : len(codes)] = rules.boosted(codes, scores.astype(np.float32))
         if not width:
             return best, values.astype(np.float32)
         without = np.isneginf(values)
         return rank_candidates(best, values.astype(np.float32), k, self.catalog.tie_order, without=without)
 
-    def _dense(self, histories: Histories, *, exclude_seen: bool) -> Float32s:
+    def _dense(self, histories: Histories, *, exclude_seen: bool, allowed: Bools | None = None) -> Float32s:
         """Score the popular candidates by prompt and all others below them, by popularity."""
         popularity = self.models[0].score(histories)
         if not len(popularity):
@@ -96,6 +106,8 @@ class PromptRanking(Composite):
         sequences, most = Sequences.encode(histories, self.catalog), popularity.max()
         if exclude_seen:
             popularity[sequences.users(), sequences.codes] = -1.0
+        if allowed is not None:
+            popularity[:, ~allowed] = -1.0
         chosen, _ = top_k(popularity, self.candidates, self.catalog.tie_order)
         scores: Float32s = popularity / (most + np.float32(2.0))  # below 1
         for row, prompted in enumerate(self._prompted(sequences.positives(), list(chosen))):

@@ -11,6 +11,7 @@ import polars as pl
 from llmrec.data import Histories
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.models.ranker import Ranker
+from llmrec.retrieval import Filter
 from llmrec.testing.toy import K, check_refused, ndcg, of_all_lengths, toy_split
 
 
@@ -18,13 +19,15 @@ class RankerContract(ABC):
     """Subclass, write ``build``, and every promise of the ``Ranker`` interface is tested on the toy films.
 
     Say what the ranker cannot do: ``sequential = False`` for one that does not know what follows what,
-    ``has_item_vectors = False`` for one without. Both are tested, too. ``tolerance`` is what a score may differ by
+    ``has_item_vectors = False`` for one without. Both are tested, too. ``scores_compare_candidates``: an item's
+    score depends on which others are candidates. ``tolerance`` is what a score may differ by
     when a history is scored alone instead of in a batch.
     """
 
     sequential: ClassVar[bool] = True
     good: ClassVar[float] = 0.9  # the NDCG@10 that a sequential model reaches; random ranks have 0.35
     has_item_vectors: ClassVar[bool] = True
+    scores_compare_candidates: ClassVar[bool] = False
     tolerance: ClassVar[float] = 1e-4
     _shared: Ranker
 
@@ -105,6 +108,25 @@ class RankerContract(ABC):
         assert items == {"a": {"5", "9"}, "b": {"7"}, "c": set()}
         assert recs[RANK].to_list() == [1, 2, 1]
         assert candidates == {"a": ["1", "5", "9", "no such item"], "b": ["7", "7"]}
+
+    def test_a_filter_loses_no_item(self) -> None:
+        histories, ranker = of_all_lengths(), self.ranker()
+        everything = ranker.recommend(histories, 20, exclude_seen=False)
+        allowed = [str(item) for item in range(0, 20, 4)]
+        for k in (2, 5):
+            some = ranker.recommend(histories, k, exclude_seen=False, filter=Filter(allow=allowed))
+            assert some.group_by(USER).len()["len"].to_list() == [k] * len(histories)
+            assert set(some[ITEM]) <= set(allowed)
+        chosen = pl.col(ITEM).is_in(allowed)
+        same = some.join(everything.filter(chosen), on=[USER, ITEM], how="left", maintain_order="left")
+        if not self.scores_compare_candidates:
+            np.testing.assert_allclose(same[SCORE], same[f"{SCORE}_right"], rtol=1e-4, atol=1e-4)
+        boosted = ranker.recommend(histories, 1, exclude_seen=False, filter=Filter(boosts={"item_id = '7'": 1e6}))
+        assert boosted[ITEM].to_list() == ["7"] * len(histories)
+        capped = ranker.recommend(histories, 20, exclude_seen=False, filter=Filter(at_most={"item_id": 1}))
+        assert capped[ITEM].equals(everything[ITEM])
+        check_refused(lambda: ranker.recommend(histories, 5, filter=Filter("no_such_column > 5")))
+        check_refused(lambda: ranker.recommend(histories, 5, filter=Filter("title = nothing")))
 
     def test_a_large_k_ranks_all_that_is_left(self) -> None:
         recs = self.ranker().recommend(Histories.of({"a": ["0", "1", "2"]}), 1000)

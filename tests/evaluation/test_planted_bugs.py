@@ -114,7 +114,7 @@ def test_unmasked_history_is_caught(split: Split, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         Recommender,
         "_ranked",
-        lambda self, histories, k, *, exclude_seen: plain(self, histories, k, exclude_seen=False),
+        lambda self, histories, k, *, exclude_seen, rules: plain(self, histories, k, exclude_seen=False),
     )
     with pytest.raises(AssertionError):
         only_the_unseen_are_offered(split)

@@ -32,6 +32,7 @@ QUESTIONS = [
 class TestPromptRanking(RankerContract):
     sequential = False
     has_item_vectors = False
+    scores_compare_candidates = True
     base: Path
 
     @pytest.fixture(autouse=True)

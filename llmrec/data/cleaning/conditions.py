@@ -1,4 +1,4 @@
-"""Conditions on events as users write them: compared as what the columns are, or refused by name."""
+"""Conditions on the rows of a table as users write them: compared as what the columns are, or refused by name."""
 
 from __future__ import annotations
 
@@ -14,24 +14,29 @@ Condition = str | pl.Expr
 def events_that_meet(
     condition: Condition, events: pl.DataFrame, *, label: str, purpose: str = "drop events where"
 ) -> pl.Series:
-    """Mark the events that meet a condition; unknown (null) counts as not met.
+    """Mark the events that meet a condition; see ``rows_that_meet``."""
+    return rows_that_meet(condition, events, label=label, purpose=purpose, row="an event")
 
-    ``purpose``: what it is for, as messages say it. Raises DataError for a condition that cannot be used, and for
-    one that compares text with numbers.
+
+def rows_that_meet(condition: Condition, table: pl.DataFrame, *, label: str, purpose: str, row: str) -> pl.Series:
+    """Mark the rows that meet a condition; unknown (null) counts as not met.
+
+    ``purpose``: what it is for, and ``row``: what a row is, as messages say it. Raises DataError for a condition
+    that cannot be used, and for one that compares text with numbers.
     """
     try:
         expression = pl.sql_expr(condition) if isinstance(condition, str) else condition
-        mixed = _mixed_comparison(expression, events.clear())
+        mixed = _mixed_comparison(expression, table.clear())
         if mixed is not None:
-            raise DataError(f"{label}: cannot {purpose} {condition}: {_explained(*mixed, events)}")
-        met = events.select(expression.alias("met")).to_series()
+            raise DataError(f"{label}: cannot {purpose} {condition}: {_explained(*mixed, table)}")
+        met = table.select(expression.alias("met")).to_series()
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise DataError(
-            f"{label}: cannot {purpose} {condition}: {reason}; the columns are {', '.join(events.columns)}"
+            f"{label}: cannot {purpose} {condition}: {reason}; the columns are {', '.join(table.columns)}"
         ) from error
-    if met.dtype != pl.Boolean or met.len() != events.height:
-        raise DataError(f"{label}: '{condition}' is no condition on an event; write for example price > 1000")
+    if met.dtype != pl.Boolean or met.len() != table.height:
+        raise DataError(f"{label}: '{condition}' is no condition on {row}; write for example price > 1000")
     return met.fill_null(False)
 
 

@@ -13,6 +13,7 @@ from llmrec.models.arguments import require_histories
 from llmrec.models.composite import Composite
 from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.ranking import rank_candidates
+from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 
 if TYPE_CHECKING:
     from llmrec.models.llm.title_generation import TitleGenerator
@@ -53,28 +54,40 @@ class GenerativeRanking(Composite):
             return np.zeros((0, len(self.catalog)), dtype=np.float32)
         return self._generator.exact(sequences)
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
-        if self.beams is None:
-            return super()._ranked(histories, k, exclude_seen=exclude_seen)
+    def _ranked(
+        self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM
+    ) -> tuple[Int64s, Float32s]:
+        if self.beams is None or rules.added is not None:  # a beam follows no boost
+            return super()._ranked(histories, k, exclude_seen=exclude_seen, rules=rules)
         sequences = Sequences.encode(histories, self.catalog)
-        return self._generated(
-            sequences, k, max(self.beams, k), self._unseen(sequences, exclude_seen=exclude_seen)
-        )
+        allowed = self._unseen(sequences, exclude_seen=exclude_seen)
+        if rules.allowed is not None:
+            allowed &= rules.allowed
+        return self._generated(sequences, k, max(self.beams, k), allowed)
 
     def _ranked_among(
-        self, histories: Histories, candidates: list[Int32s], k: int, *, exclude_seen: bool
+        self,
+        histories: Histories,
+        candidates: list[Int32s],
+        k: int,
+        *,
+        exclude_seen: bool,
+        rules: ItemRules = EVERY_ITEM,
     ) -> tuple[Int64s, Float32s]:
         sequences = Sequences.encode(histories, self.catalog)
         allowed = self._unseen(sequences, exclude_seen=exclude_seen)
         for row, codes in enumerate(candidates):
             allowed[row] &= np.isin(np.arange(len(self.catalog)), codes)
         # As many beams as candidates: exact.
-        return self._generated(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed)
+        return self._generated(sequences, k, max(int(allowed.sum(axis=1).max(initial=0)), 1), allowed, rules)
 
-    def _generated(self, sequences: Sequences, k: int, beams: int, allowed: Bools) -> tuple[Int64s, Float32s]:
+    def _generated(
+        self, sequences: Sequences, k: int, beams: int, allowed: Bools, rules: ItemRules = EVERY_ITEM
+    ) -> tuple[Int64s, Float32s]:
         codes, values = self._generator.best(sequences, beams, allowed=allowed)
         if not codes.shape[1]:
             return codes, values
+        values = rules.boosted(codes, values)
         return rank_candidates(codes, values, k, self.catalog.tie_order, without=np.isneginf(values))
 
     def _unseen(self, sequences: Sequences, *, exclude_seen: bool) -> Bools:

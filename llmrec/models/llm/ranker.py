@@ -9,6 +9,7 @@ from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.models.llm.state import LLMState
 from llmrec.models.responses.recommender import RespondingRecommender
+from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 
 if TYPE_CHECKING:
     from llmrec.models.llm.history_encoder import HistoryEncoder
@@ -64,9 +65,11 @@ class LLMRanker(RespondingRecommender):
         windows = self.encoder.windows(sequences)
         return self.state.scores(self.encoder.users(windows), windows.sequences)
 
-    def _ranked(self, histories: Histories, k: int, *, exclude_seen: bool) -> tuple[Int64s, Float32s]:
-        if self.recipe.responses.rank_by != "relevance":
-            return super()._ranked(histories, k, exclude_seen=exclude_seen)
+    def _ranked(
+        self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM
+    ) -> tuple[Int64s, Float32s]:
+        if self.recipe.responses.rank_by != "relevance" or rules.change_scores:
+            return super()._ranked(histories, k, exclude_seen=exclude_seen, rules=rules)
         sequences = self.sequences_of(histories)
         windows = self.encoder.windows(sequences)
         users = self.encoder.users(windows)

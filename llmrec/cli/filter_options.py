@@ -1,0 +1,75 @@
+"""Options of the command line that say which items may be recommended."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmrec.errors import DataError
+from llmrec.resources.bounded import UnreadableError, read_text
+
+if TYPE_CHECKING:
+    from llmrec.retrieval import Filter
+
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter", metavar="CONDITION", help='Only items where this holds: "price < 50 and brand = acme".'
+    ),
+]
+Allow = Annotated[Path | None, typer.Option("--allow", metavar="FILE", help="Only these items: one id a line.")]
+Deny = Annotated[Path | None, typer.Option("--deny", metavar="FILE", help="None of these items: one id a line.")]
+AtMost = Annotated[
+    list[str] | None,
+    typer.Option("--at-most", metavar="N per COLUMN", help='So many of one value of a column: "3 per brand".'),
+]
+Boost = Annotated[
+    list[str] | None,
+    typer.Option("--boost", metavar="N where CONDITION", help='Add to scores: "0.7 where in_stock".'),
+]
+Diversity = Annotated[
+    float, typer.Option("--diversity", help="Weight of unlikeness to the items above, from 0 to 1.")
+]
+
+_AT_MOST = re.compile(r"\s*(\d+)\s+per\s+(\S.*?)\s*")
+_BOOST = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s+where\s+(\S.*?)\s*")
+
+
+def filter_of(
+    where: list[str] | None,
+    allow: Path | None,
+    deny: Path | None,
+    at_most: list[str] | None,
+    boost: list[str] | None,
+) -> Filter:
+    """Return the filter that the options say. Raises DataError for what cannot be read."""
+    from llmrec.retrieval import Filter
+
+    caps = (_parts(_AT_MOST, text, "--at-most", "3 per brand") for text in at_most or ())
+    boosts = (_parts(_BOOST, text, "--boost", "0.7 where in_stock") for text in boost or ())
+    return Filter(
+        where or (),
+        allow=None if allow is None else _ids(allow, "--allow"),
+        deny=() if deny is None else _ids(deny, "--deny"),
+        at_most={column: int(most) for most, column in caps},
+        boosts={condition: float(gain) for gain, condition in boosts},
+    )
+
+
+def _parts(pattern: re.Pattern[str], text: str, option: str, example: str) -> tuple[str, str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise DataError(f'{option} {text!r} cannot be read; write for example {option} "{example}"')
+    return match[1], match[2]
+
+
+def _ids(path: Path, option: str) -> list[str]:
+    try:
+        text = read_text(path)
+    except (OSError, UnreadableError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{option} {path} cannot be read: {reason}; write one item id a line") from error
+    return [line for line in map(str.strip, text.splitlines()) if line]
