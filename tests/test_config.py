@@ -93,8 +93,8 @@ def test_set_overrides_with_yaml_values() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("train.epoch=3", "train.epoch: no such field"),
-        ("trian.epochs=3", "trian: no such field"),
+        ("train.epoch=3", "train.epoch: no such field; did you mean train.epochs?"),
+        ("trian.epochs=3", "trian: no such field; did you mean train?"),
         ("train.epochs=0", "train.epochs: Input should be greater than 0"),
         ("train.epochs=x", r"train.epochs: .* \(got 'x'\)"),
         ("backbone.dtype=float16", "backbone.dtype"),
@@ -117,7 +117,7 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
 
 
 def test_names_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"no recipe 'quickstrat'; there are .*quickstart"):
+    with pytest.raises(RecipeError, match=r"no recipe 'quickstrat'; did you mean quickstart\?; there are .*quickstart"):
         Recipe.load("quickstrat")
     with pytest.raises(RecipeError, match="there is no recipe file"):
         Recipe.load(tmp_path / "no.yaml")

@@ -10,7 +10,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import batch, data, doctor, evaluate, fit, predict, quickstart, recommend
+from llmrec.cli import batch, data, doctor, evaluate, fit, predict, quickstart, recipes, recommend
+from llmrec.cli.arguments import help_alone
 from llmrec.cli.output import PrintableFormatter, SaidOnce, say
 from llmrec.errors import LlmrecError
 from llmrec.printable import printable
@@ -20,7 +21,7 @@ LONGEST_ERROR = 4000
 
 app = typer.Typer(
     help="LLM prompting and embedding for recommendation.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("quickstart")(quickstart.quickstart)
 app.add_typer(data.app, name="data")
 app.command("fit")(fit.fit)
+app.command("recipes")(recipes.recipes)
 app.command("recommend")(recommend.recommend)
 app.command("similar")(recommend.similar)
 app.command("explain")(recommend.explain)
@@ -45,12 +47,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and every log line.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """LLM prompting and embedding for recommendation."""
+    help_alone(context)
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
@@ -68,7 +72,7 @@ def run(arguments: list[str]) -> int:
     if debug:  # accepted anywhere on the line
         arguments = ["--debug", *(word for word in arguments if word != "--debug")]
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, standalone_mode=False, prog_name="llmrec")
     except LlmrecError as error:
         return _failed(error, str(error), error.exit_code, debug)
     except TyperException as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrec.cli.arguments import BasePath, OutFolder
+from llmrec.cli.arguments import BasePath, OutFolder, help_alone
 from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
 from llmrec.cli.output import say
 from llmrec.cli.recommend import Count, Run
@@ -17,7 +17,11 @@ from llmrec.errors import Interrupted
 if TYPE_CHECKING:
     from llmrec.jobs import BatchResult
 
-app = typer.Typer(help="Answer all users of a run, into Parquet files; the same command goes on where it stopped.")
+app = typer.Typer(
+    help="Answer all users of a run, into Parquet files; the same command goes on where it stopped.",
+    callback=help_alone,
+    invoke_without_command=True,
+)
 
 Users = Annotated[
     Path | None,

@@ -8,12 +8,12 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from llmrec.cli.arguments import OutFolder, PreparedData
+from llmrec.cli.arguments import OutFolder, PreparedData, help_alone
 from llmrec.cli.output import Json, say, show
 from llmrec.cli.prepare import prepare
 from llmrec.cli.split import split
 
-app = typer.Typer(help="Prepare, describe and split event logs.", no_args_is_help=True)
+app = typer.Typer(help="Prepare, describe and split event logs.", callback=help_alone, invoke_without_command=True)
 app.command("prepare")(prepare)
 app.command("split")(split)
 

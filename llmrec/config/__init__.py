@@ -1,6 +1,7 @@
 """Recipes and their sections: every choice that makes a model, in one checked value."""
 
-from llmrec.config.recipe import Option, Recipe, names
+from llmrec.config.fields import RecipeField, fields_of
+from llmrec.config.recipe import Option, Recipe, names, purpose_of
 from llmrec.config.sections import (
     AdapterConfig,
     ALSConfig,
@@ -29,11 +30,14 @@ __all__ = [
     "LinearConfig",
     "Option",
     "Recipe",
+    "RecipeField",
     "ResponsesConfig",
     "Section",
     "SequenceConfig",
     "StackConfig",
     "TextConfig",
     "TrainConfig",
+    "fields_of",
     "names",
+    "purpose_of",
 ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, PlainValidator, ValidationError
 
+from llmrec.config.fields import close_to
 from llmrec.config.sections import (
     AdapterConfig,
     ALSConfig,
@@ -36,14 +39,14 @@ ALWAYS_READ = ("name", "model", "seed")
 
 
 class Recipe(Section):
-    """All of a model's choices. Its class says which sections and fields it reads; others are refused.
-
-    ``options`` are the settings of a recommender that another package defines.
-    """
+    """All of a model's choices. Its class says which sections and fields it reads; others are refused."""
 
     name: str = "unnamed"
+    """What reports call it."""
     model: str = "llm"
+    """Which recommender it makes."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of everything that is drawn at random."""
     backbone: BackboneConfig = BackboneConfig()
     lora: AdapterConfig = AdapterConfig()
     history: HistoryConfig = HistoryConfig()
@@ -53,11 +56,13 @@ class Recipe(Section):
     linear: LinearConfig = LinearConfig()
     als: ALSConfig = ALSConfig()
     text: TextConfig = TextConfig()
-    tasks: list[str] = Field(default_factory=list)  # by name, see llmrec.data.responses
+    tasks: list[str] = Field(default_factory=list)
+    """What is predicted of an event besides its item, see ``llmrec.data.responses``."""
     responses: ResponsesConfig = ResponsesConfig()
     train: TrainConfig = TrainConfig()
     stack: StackConfig = StackConfig()
     options: dict[str, Option] = Field(default_factory=dict)
+    """The settings of a recommender that another package defines."""
 
     def complete(self, sections: Sequence[str], options: Mapping[str, Option] | None = None) -> Recipe:
         """Return the recipe with all fields set that a model reads, and no others: what a run writes.
@@ -112,7 +117,10 @@ class Recipe(Section):
             message = first["msg"].removeprefix("Value error, ")
             if not field:
                 raise RecipeError(f"{source}: {message}") from error
-            problem = "no such field" if first["type"] == "extra_forbidden" else message
+            problem = message
+            if first["type"] == "extra_forbidden":
+                meant = close_to(field, cls)
+                problem = "no such field" + (f"; did you mean {meant}?" if meant else "")
             raise RecipeError(f"{source}: {field}: {problem} (got {first['input']!r:.100})") from error
 
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
@@ -164,6 +172,12 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder("finetune").glob("*.yaml"))
 
 
+def purpose_of(name: str | Path) -> str:
+    """Return what the comment at the head of a recipe's file says: what it is for, and how it was chosen."""
+    lines = _find(name).read_text(encoding="utf-8").splitlines()
+    return " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+
+
 def _find(name: str | Path) -> Path:
     path = Path(name)
     if path.suffix in {".yaml", ".yml"}:
@@ -172,7 +186,9 @@ def _find(name: str | Path) -> Path:
         return path
     shipped = folder("finetune") / f"{name}.yaml"
     if not shipped.is_file():
-        raise RecipeError(f"no recipe '{name}'; there are {', '.join(names())}, or give a .yaml file")
+        alike = difflib.get_close_matches(str(name), names(), n=1)
+        meant = f"; did you mean {alike[0]}?" if alike else ""
+        raise RecipeError(f"no recipe '{name}'{meant}; there are {', '.join(names())}, or give a .yaml file")
     return shipped
 
 

@@ -16,10 +16,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """A part of a recipe: unknown fields are refused, values do not change.
 
-    Only fields that are set are dumped, so that a recipe does not name sections which its model does not read.
+    Only fields that are set are dumped, so that a recipe does not name sections which its model does not read. The
+    text below a field is what ``llmrec recipes NAME`` says of it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @model_serializer(mode="wrap")
     def _fields_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -27,160 +28,230 @@ class Section(BaseModel):
 
 
 class BackboneConfig(Section):
-    """Which causal LLM, and how much of it. ``base``: a known name, a local path or a hub id."""
+    """Which causal LLM, and how much of it."""
 
     base: str = "smollm2-135m"
-    layers: Positive | None = None  # keep only the first so many blocks; None: all of them
+    """The LLM: a known name, a local path or a hub id."""
+    layers: Positive | None = None
+    """Only the first so many blocks; null: all of them."""
     dtype: Dtype = "auto"
-    quantize: Literal["none", "4bit"] = "none"  # 4bit: QLoRA (Dettmers et al. 2023), by bitsandbytes
+    """What it computes in."""
+    quantize: Literal["none", "4bit"] = "none"
+    """4bit: QLoRA (Dettmers et al. 2023), by bitsandbytes."""
     gradient_checkpointing: bool = False
+    """Compute activations twice instead of holding them: less memory, slower."""
 
 
 class AdapterConfig(Section):
-    """The adapter (Hu et al. 2021). Dropout stays 0 on a CPU, where it more than doubles a step."""
+    """The LoRA adapter (Hu et al. 2021)."""
 
     r: Positive = 16
+    """Rank."""
     alpha: Positive = 32
+    """The adapter is scaled by alpha / r."""
     dropout: Share = 0.0
+    """Dropout of its input; on a CPU it more than doubles a step."""
     targets: str | list[str] = "all-linear"
-    last_layers: Positive | None = None  # adapt only the last so many blocks: cheaper to train; None: all
-    rslora: bool = False  # scale by alpha / sqrt(r) (Kalajdzievski 2023)
-    dora: bool = False  # learn magnitude and direction apart (Liu et al. 2024)
+    """Which linear layers are adapted."""
+    last_layers: Positive | None = None
+    """Adapt only the last so many blocks, which is cheaper to train; null: all."""
+    rslora: bool = False
+    """Scale by alpha / sqrt(r) (Kalajdzievski 2023)."""
+    dora: bool = False
+    """Learn magnitude and direction separately (DoRA, Liu et al. 2024)."""
 
 
 class HistoryConfig(Section):
-    """How a history is written for the LLM: as text, as one vector an item, or both."""
+    """How a history is written for the LLM."""
 
-    encoding: str = "text"  # by name, see llmrec.llm.encodings
+    encoding: str = "text"
+    """text, soft (one vector an item) or hybrid (both)."""
     max_items: Positive = 50
+    """The newest so many events are read."""
     max_tokens: Positive = 1024
+    """The newest that fit into so many tokens are read."""
     prompt: str = "history"
+    """The prompt around a history, by name, see prompts/."""
     item_prompt: str = "item"
-    events: list[EventField] = []  # what is read of an event besides its item
+    """The prompt of an item's text."""
+    events: list[EventField] = []
+    """What is read of an event besides its item."""
     event_prompt: str = "event"
-    repeat_bias: bool = False  # what a history holds already gets a learned part of the score: for shops
+    """The prompt of an event."""
+    repeat_bias: bool = False
+    """What a history holds already gets a learned part of the score: for shops."""
     language: Literal["en", "zh"] = "en"
+    """Of the prompts."""
 
 
 class HeadConfig(Section):
     """The scorer ``s(u, i) = tau * cos(W u, v_i) + b_i``."""
 
     dim: Positive = 256
-    temperature: Annotated[float, Field(gt=0)] = 16.0  # the initial tau; it is learned
-    item_dropout: Share = 0.1  # how often a whole item loses its id residual in a training step
+    """Width of user and item vectors."""
+    temperature: Annotated[float, Field(gt=0)] = 16.0
+    """The initial tau; it is learned."""
+    item_dropout: Share = 0.1
+    """How often a whole item loses its id residual in a training step."""
     id_residual: bool = True
-    dropout: Share = 0.0  # of item vectors as the LLM reads them, and of the states at item boundaries
-    soft_token_scale: Annotated[float, Field(gt=0)] = 10.0  # size of a soft token, in token-embedding sizes
-    cold_bias: Share = 0.5  # an item never trained on gets this quantile of the known items' biases
-    warm_start: str | None = None  # a run whose item vectors (of this dim) the id residuals begin at
-    item_encoder: Literal["frozen", "finetuned"] = "frozen"  # finetuned: the items' text encodings are trained
-    refresh_every: Positive = 100  # finetuned: batches between two encodings of the catalog
+    """Item vectors are a projection of the text plus a learned vector for each id."""
+    dropout: Share = 0.0
+    """Of item vectors as the LLM reads them, and of the states at item boundaries."""
+    soft_token_scale: Annotated[float, Field(gt=0)] = 10.0
+    """Size of a soft token, in sizes of token embeddings."""
+    cold_bias: Share = 0.5
+    """An item never trained on gets this quantile of the known items' biases."""
+    warm_start: str | None = None
+    """A run whose item vectors (of this dim) the id residuals begin at."""
+    item_encoder: Literal["frozen", "finetuned"] = "frozen"
+    """finetuned: the items' text encodings are trained."""
+    refresh_every: Positive = 100
+    """finetuned: batches between two encodings of the catalog."""
 
 
 class ResponsesConfig(Section):
-    """How responses are predicted: what an event has besides its item. The recipe's ``tasks`` name them.
+    """How responses are predicted: what an event has besides its item. The recipe's ``tasks`` name them."""
 
-    ``behavior_weights`` weigh events in both losses, by behavior: a purchase more than a view, say.
-    """
-
-    weight: Annotated[float, Field(ge=0)] = 0.3  # of their loss, a mean over tasks, beside the next item's
-    dim: Positive = 128  # hidden units of the heads
+    weight: Annotated[float, Field(ge=0)] = 0.3
+    """Of their loss, a mean over tasks, beside the next item's."""
+    dim: Positive = 128
+    """Hidden units of the heads."""
     dropout: Share = 0.1
-    count_features: bool = True  # the heads also read shrunken means of user, item and pair
+    """Of the heads."""
+    count_features: bool = True
+    """The heads also read shrunken means of user, item and pair."""
     rating: Literal["regression", "ordinal"] = "regression"
-    # The best epoch has the highest NDCG@10 of the next item, skill of the heads (1 - loss / loss of the prior, a
-    # mean over tasks), or sum of the two.
+    """Ratings as numbers, or as ordered levels."""
     early_stopping_metric: Literal["next_item", "responses", "both"] = "both"
-    positive: list[str] = []  # behaviors that count as a purchase; by default those with such a name
+    """The best epoch has the highest NDCG@10 of the next item, skill of the heads (1 - loss / loss of the prior, a
+    mean over tasks), or sum of the two."""
+    positive: list[str] = []
+    """Behaviors that count as a purchase; by default those with such a name."""
     behavior_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Weight of events in both losses, by behavior: a purchase more than a view, say."""
     rank_by: Literal["relevance", "purchase", "value"] = "relevance"
+    """What recommendations are ranked by."""
 
 
 class SequenceConfig(Section):
-    """The network of the baselines. ``heads`` is for attention only, ``mask_share`` for bert4rec."""
+    """The network of the baselines."""
 
     dim: Positive = 128
+    """Width."""
     layers: Positive = 1
+    """Depth."""
     heads: Positive = 2
+    """Attention heads."""
     dropout: Share = 0.2
+    """Of embeddings and layers."""
     max_items: Positive = 200
+    """The newest so many events are read."""
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """bert4rec: how many events are masked in training."""
 
 
 class CountingConfig(Section):
-    """The models that count: markov, recent, item-knn; others read ``neighbors`` and ``half_life``, too."""
+    """The models that count."""
 
-    order: Annotated[int, Field(ge=1, le=3)] = 1  # markov: the longest context, in items
-    recent_share: Annotated[float, Field(gt=0, le=1)] = 0.1  # recent: the newest part of the events that counts
-    neighbors: Positive = 200  # how many each item keeps, of item-knn, linear, ease, text-graph
-    shrink: Annotated[float, Field(ge=0)] = 10.0  # item-knn: added to the cosine's norm
-    half_life: Annotated[float, Field(gt=0)] = 10.0  # after so many newer events an event counts half
-    edge_weight: Annotated[float, Field(ge=0)] = 1.0  # text-graph: of the largest edge, to a cosine of 1
+    order: Annotated[int, Field(ge=1, le=3)] = 1
+    """The longest context, in items."""
+    recent_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """The newest part of the events that counts."""
+    neighbors: Positive = 200
+    """How many similar items each item keeps."""
+    shrink: Annotated[float, Field(ge=0)] = 10.0
+    """Added to the cosine's norm: what is seen rarely counts less."""
+    half_life: Annotated[float, Field(gt=0)] = 10.0
+    """After so many newer events an event counts half."""
+    edge_weight: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of an item's largest edge, beside a cosine of at most 1."""
 
 
 class LinearConfig(Section):
-    """Regressions between items in closed form: linear, ease."""
+    """Regressions between items in closed form."""
 
     regularization: Annotated[float, Field(gt=0)] = 100.0
-    max_items: Positive = 20_000  # the most frequent ones: memory grows with their square, 20,000 take 3 GiB
+    """Ridge penalty."""
+    max_items: Positive = 20_000
+    """The most frequent items that are regressed: memory grows with their square, 20,000 take 3 GiB."""
 
 
 class ALSConfig(Section):
     """Matrix factorization by ``implicit``."""
 
     factors: Positive = 64
+    """Width."""
     regularization: Annotated[float, Field(ge=0)] = 0.05
+    """Ridge penalty."""
     alpha: Annotated[float, Field(ge=1)] = 10.0
+    """How much more an event counts than none."""
     iterations: Positive = 15
+    """Rounds of alternating least squares."""
 
 
 class TextConfig(Section):
-    """Item texts as vectors, for models that read texts and train no LLM.
-
-    ``encoder_type``: ``sentence`` for a sentence-transformers model (``minilm-l6``, a folder or a hub id),
-    ``causal`` for an LLM whose last states are averaged (``smollm2-135m``, a folder or a hub id). ``prompt``
-    writes an item.
-    """
+    """Item texts as vectors, for models that read texts and train no LLM."""
 
     encoder: str = "minilm-l6"
+    """What encodes them: minilm-l6, smollm2-135m, a folder or a hub id."""
     encoder_type: Literal["sentence", "causal"] = "sentence"
+    """A sentence-transformers model, or an LLM whose last states are averaged."""
     prompt: str = "item"
+    """The prompt that writes an item."""
     language: Literal["en", "zh"] = "en"
+    """Of the prompt."""
 
 
 class StackConfig(Section):
-    """A stacked model: recipes of its members, each with changes after its name, as in "item-knn seed=1"."""
+    """A stacked model."""
 
     members: list[str] = []
-    # by_log: windows, widths and batches of networks follow the log; a change after a member's name holds
+    """Recipes of its members, each with changes after its name, as in "item-knn seed=1"."""
     sizes: Literal["by_log", "as_written"] = "by_log"
-    valid_users: Positive = 3000  # weights are fitted on a fixed random sample of at most so many users
+    """by_log: windows, widths and batches of networks follow the log; a change after a member's name holds."""
+    valid_users: Positive = 3000
+    """Weights are fitted on a fixed random sample of at most so many users."""
 
 
 class TrainConfig(Section):
-    """Optimization. ``learning_rate`` is the adapter's or the whole network's; heads have their own."""
+    """Optimization."""
 
     epochs: Positive = 10
+    """How often the data is passed; with schedule open_ended only a bound."""
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    """The adapter's, or the whole network's."""
     head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Of an LLM's heads."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Of AdamW."""
     warmup: Share = 0.05
-    # open_ended: a constant rate and averaged weights, until nothing improves; ``epochs`` is only a bound then
+    """Share of the steps in which the rate rises."""
     schedule: Literal["constant", "cosine", "linear", "open_ended"] = "cosine"
+    """How the rate goes; open_ended: constant, with averaged weights, until nothing improves."""
     batch_tokens: Positive = 2400
+    """Tokens, or events, in a batch."""
     accumulation: Positive = 1
+    """Batches in a step."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    patience: Positive = 3  # validations without a better one before it stops
-    valid_users: Positive = 1000  # a fixed random sample of at most so many users is validated on
-    # The context of a target: all events that stand before it, those with a strictly earlier timestamp, or one
-    # prediction from each. Events of a basket share a timestamp: with strictly_before all of a basket is predicted
-    # from what came before it. (Title tokens always have all text before them as context.)
+    """Longer gradients are cut to this length."""
+    patience: Positive = 3
+    """Training stops after so many validations without a better one."""
+    valid_users: Positive = 1000
+    """Validated on a fixed random sample of at most so many users."""
     targets: Literal["event", "strictly_before", "both"] = "event"
-    item_loss: Annotated[float, Field(ge=0)] = 1.0  # weight of the softmax over items
-    title_loss: Annotated[float, Field(ge=0)] = 0.0  # weight of the language-model loss on title tokens
-    negatives: Positive | None = None  # sampled softmax with so many; None: exact up to 50,000 items
-    pack: bool = False  # lay the histories of a batch end to end instead of padding them
-    max_minutes: Annotated[float, Field(gt=0)] | None = None  # validate and stop after this long
-    # What float32 matrices are multiplied in, None: as PyTorch is set; high: TF32 on a GPU, medium: bfloat16, on a
-    # CPU that has it, too.
+    """The context of a target: all events before it, those with a strictly earlier timestamp, or one prediction
+    from each. Events of a basket share a timestamp: with strictly_before all of a basket is predicted from what
+    came before it. (Title tokens always have all text before them as context.)"""
+    item_loss: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the softmax over items."""
+    title_loss: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the language-model loss on title tokens."""
+    negatives: Positive | None = None
+    """Sampled softmax with so many negatives; null: exact up to 50,000 items."""
+    pack: bool = False
+    """Lay the histories of a batch end to end instead of padding them."""
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Validate and stop after this long."""
     float32_matmul_precision: Literal["highest", "high", "medium"] | None = None
+    """What float32 matrices are multiplied in, null: as PyTorch is set; high: TF32 on a GPU, medium: bfloat16,
+    also on a CPU that has it."""
