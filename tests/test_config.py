@@ -117,7 +117,7 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
 
 
 def test_names_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"no recipe 'quickstrat'; did you mean quickstart\?; there are .*quickstart"):
+    with pytest.raises(RecipeError, match=r"no recipe 'quickstrat'; did you mean quickstart\?; there are .*ease"):
         Recipe.load("quickstrat")
     with pytest.raises(RecipeError, match="there is no recipe file"):
         Recipe.load(tmp_path / "no.yaml")
