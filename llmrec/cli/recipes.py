@@ -18,8 +18,8 @@ def recipes(name: Name = None, as_json: Json = False) -> None:
     from llmrec.models.registry import complete_recipe
 
     if name is None:
-        rows = [(one, Recipe.load(one).model, _first_sentence(purpose_of(one))) for one in names()]
-        show(pl.DataFrame(rows, schema=["recipe", "model", "made for"], orient="row"), as_json=as_json)
+        shipped = [(one, Recipe.load(one).model, _first_sentence(purpose_of(one))) for one in names()]
+        show(pl.DataFrame(shipped, schema=["recipe", "model", "made for"], orient="row"), as_json=as_json)
         return
     fields = fields_of(complete_recipe(Recipe.load(name)))
     rows = [(path, _written(value), _default(value, default), meaning) for path, value, default, meaning in fields]
