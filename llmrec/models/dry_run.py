@@ -117,8 +117,8 @@ class DryRun:
         yield Figure("an epoch", _duration(self.epoch_seconds), ESTIMATED)
         yield Figure(self._until(), f"at most {_duration(self.total_seconds)}", ESTIMATED)
         yield Figure("memory before training", _size(one.before), MEASURED)
-        for part, size in one.memory.items():
-            yield Figure(f"memory: {part}", _size(size), ESTIMATED)
+        for part, n_bytes in one.memory.items():
+            yield Figure(f"memory: {part}", _size(n_bytes), ESTIMATED)
         yield Figure("peak memory", f"{self.peak_gib:.2f} GiB", MEASURED)
         yield Figure("free memory", _size(one.free), MEASURED)
         whole = " or more: all of an epoch" if one.batch_tokens >= one.tokens // 100 * 100 else ""
@@ -140,8 +140,8 @@ def dry_run(
 ) -> DryRun:
     """Set a fit up, train a few batches, validate once, and return what the whole would take.
 
-    Of a stack each member; rules are not fitted. Raises what ``fit_run`` raises before it trains, and TrainingError
-    in several processes.
+    Of a stack each member; rules are not fitted. Raises what ``fit_run`` raises before it trains, and, in
+    several processes, TrainingError.
     """
     if size() > 1:
         raise TrainingError(
