@@ -18,11 +18,14 @@ from llmrec.retrieval.kinds import LINKS, IndexKind, n_lists
 ROWS = "vectors.npy"
 # How much of a graph is seen while it is built (efConstruction) and, at least, while it is searched (efSearch).
 BUILD_EFFORT, LEAST_EFFORT, MOST_EFFORT = 80, 64, 1024
-# The graph is searched the longer, the fewer vectors are allowed; below this share an exact search is cheaper.
-LEAST_SHARE = 0.1
+# A graph is searched the longer, the fewer vectors are allowed. One unit of effort costs as much as so many rows
+# of an exact search, which takes over where it is cheaper.
+ROWS_PER_EFFORT = 64
 # Of short codes, so many candidates for each result are scored exactly.
 CANDIDATES = 30
 LISTS_SEEN = 64
+# So few allowed rows are compared exactly instead.
+FEW_ROWS = 32768
 TRAIN_POINTS, TRAIN_ROUNDS = 64, 10  # vectors for each centroid, and rounds of k-means
 
 
@@ -120,9 +123,9 @@ class GraphSearcher(Searcher):
     def nearest(self, queries: Float32s, k: int, allowed: Bools | None) -> tuple[Int64s, Float32s]:
         """Walk the graph; exact where few rows are allowed."""
         share = 1.0 if allowed is None else float(allowed.mean())
-        if share < LEAST_SHARE:
+        effort = max(int(self.effort / max(share, 1e-9)), k)
+        if allowed is not None and share * len(allowed) <= ROWS_PER_EFFORT * effort:
             return exact_search(self.rows, queries, k, allowed=allowed)
-        effort = max(int(self.effort / share), k)
         selector = _selector(allowed)
         extended = np.concatenate([queries, np.zeros((len(queries), 1), dtype=np.float32)], axis=1)
         parameters = _faiss().SearchParametersHNSW(efSearch=effort, sel=selector)
@@ -182,10 +185,12 @@ class CodeSearcher(Searcher):
 
     def nearest(self, queries: Float32s, k: int, allowed: Bools | None) -> tuple[Int64s, Float32s]:
         """Compare codes, then rows; exact where few rows are allowed."""
-        if allowed is not None and allowed.mean() < LEAST_SHARE:
+        share = 1.0 if allowed is None else float(allowed.mean())
+        if allowed is not None and share * len(allowed) <= FEW_ROWS:
             return exact_search(self.rows, queries, k, allowed=allowed)
+        n_lists_seen = int(self.effort / share**0.5)
         selector = _selector(allowed)
-        parameters = _faiss().SearchParametersIVF(nprobe=self.effort, sel=selector)
+        parameters = _faiss().SearchParametersIVF(nprobe=n_lists_seen, sel=selector)
         n_candidates = min(CANDIDATES * k, len(self.rows))
         _, codes = self.faiss_index.search(_widened(queries, self.faiss_index.d), n_candidates, params=parameters)
         return rescored(self.rows, queries, codes, k)

@@ -14,7 +14,7 @@ import pytest
 
 from eval import report
 from eval.common import read_result
-from llmrec import Recipe, Split
+from llmrec import ItemIndex, Recipe, Split
 from llmrec.data import toy_films
 from llmrec.models.runs import fit_run
 
@@ -225,3 +225,18 @@ def test_evaluation_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ours, theirs = ({name: row[name] for name in row if "@" in name} for row in metrics["rows"])
     assert ours == pytest.approx(theirs)
     assert ours["ndcg@10"] > 0.1
+
+
+def test_item_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    vectors = draw.standard_normal((40, 8)).astype(np.float32)
+    ItemIndex.build(vectors, range(40), bias=draw.standard_normal(40)).save(tmp_path / "source")
+    words = ["--run", tmp_path / "source", "--items", 3000, "--dim", 8, "--queries", 50, "--kinds", "flat", "hnsw"]
+    run("benchmarks/item_index", *words, "--out", tmp_path, monkeypatch=monkeypatch)
+    flat, hnsw = read_result(tmp_path / "item_index-3000.json")["sections"][0]["rows"]
+    assert flat["recall@10"] == 1.0
+    assert hnsw["recall@10"] > 0.9
+    assert min(row["recall@10, 1% left"] for row in (flat, hnsw)) == 1.0
+    assert min(row["recall@10, 30% left"] for row in (flat, hnsw)) > 0.9
+    assert hnsw["estimated_gib"] == pytest.approx(hnsw["written_gib"], rel=0.1)
+    assert "hnsw" in shown(tmp_path / "item_index-3000.json")

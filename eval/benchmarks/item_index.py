@@ -1,0 +1,146 @@
+"""The item index: its time against FAISS alone, its recall, and what filters cost, on vectors as items have them.
+
+python eval/benchmarks/item_index.py --run runs/quickstart/llm [--items 1000000] [--dim 128]. Vectors and biases
+are a trained run's, drawn with replacement and jittered by half the distance to the nearest other item. Times are
+the best of three. Writes item_index-ITEMS.json.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from eval.common import arguments, write_result
+from llmrec import ItemIndex
+from llmrec.arrays import Bools, Float32s, Int64s
+from llmrec.retrieval.exact import exact_search
+from llmrec.retrieval.kinds import memory_bytes
+from llmrec.retrieval.searchers import CANDIDATES
+
+K, ROUNDS, JITTER = 10, 3, 0.5
+SHARES = (0.01, 0.3, 0.99)
+
+
+def clustered(index: ItemIndex, n: int, dim: int, draw: np.random.Generator) -> tuple[Float32s, Float32s]:
+    """Return n vectors [n, dim] and biases [n] like those of a run: of its length, about its items."""
+    vectors, biases = np.asarray(index.vectors), np.asarray(index.biases)
+    directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)[2][:dim]
+    items = np.pad(vectors @ directions.T, ((0, 0), (0, dim - len(directions))))
+    similarity = items @ items.T
+    squares = np.diag(similarity)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * similarity, 0))
+    np.fill_diagonal(distances, np.inf)
+    chosen = draw.integers(0, len(items), n)
+    spread = JITTER * distances.min(axis=1)[chosen, None] / np.sqrt(dim)
+    made = items[chosen] + spread * draw.standard_normal((n, dim), dtype=np.float32)
+    spread_biases = biases.std() * 0.2 * draw.standard_normal(n)
+    return made.astype(np.float32), (biases[chosen] + spread_biases).astype(np.float32)
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """Time a call: the best of three."""
+    spent = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - began)
+    return min(spent)
+
+
+def recall(codes: Int64s, exact: Int64s) -> float:
+    """Return the share of the exact rows that were returned."""
+    return float((codes[:, :, None] == exact[:, None, :]).any(axis=1).mean())
+
+
+def faiss_alone(index: ItemIndex, rows: Float32s, queries: Float32s) -> Callable[[], Any]:
+    """Return a search by FAISS alone, of the same kind and effort; of codes with its own exact second step."""
+    searcher: Any = index.searcher
+    library: Any = faiss
+    if index.facts.kind == "flat":
+        flat = library.IndexFlatIP(rows.shape[1])
+        flat.add(rows)
+        return lambda: flat.search(queries, K)
+    width = searcher.faiss_index.d
+    padded = np.pad(queries, ((0, 0), (0, width - queries.shape[1])))
+    if index.facts.kind == "hnsw":
+        parameters = library.SearchParametersHNSW(efSearch=searcher.effort)
+    else:
+        searcher.faiss_index.nprobe = searcher.effort
+        vectors = np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
+        refined = library.IndexRefineFlat(searcher.faiss_index, library.swig_ptr(vectors))
+        refined.k_factor = CANDIDATES
+        return lambda: refined.search(padded, K)
+    return lambda: searcher.faiss_index.search(padded, K, params=parameters)
+
+
+def measured(
+    kind: str, rows: Float32s, queries: Float32s, exact: Int64s, masks: dict[float, Bools]
+) -> dict[str, Any]:
+    """Build an index, save it, search it with and without filters; the last number of a row is its bias."""
+    people = queries[:, :-1]
+    index = ItemIndex.build(rows[:, :-1], range(len(rows)), bias=rows[:, -1], kind=kind, queries=people[:200])
+    with tempfile.TemporaryDirectory() as folder:
+        index.save(Path(folder) / "index")
+        written = (Path(folder) / "index" / "index.faiss").stat().st_size
+    ours = seconds(lambda: index.search(people, K))
+    alone = seconds(faiss_alone(index, rows, queries))
+    row = {
+        "kind": kind,
+        "build_seconds": index.facts.seconds,
+        "effort": index.searcher.effort,
+        "recall@10": recall(index.search(people, K).codes, exact),
+        "search_ms": 1000 * ours,
+        "faiss_ms": 1000 * alone,
+        "ratio": ours / alone,
+        "estimated_gib": index.facts.memory_bytes / 2**30,
+        "written_gib": written / 2**30,
+    }
+    for share, mask in masks.items():
+        among, _ = exact_search(rows, queries, K, allowed=mask)
+        row[f"recall@10, {share:.0%} left"] = recall(index.search(people, K, allowed=mask).codes, among)
+        spent = seconds(lambda mask=mask: index.search(people, K, allowed=mask))  # type: ignore[misc]
+        row[f"time, {share:.0%} left"] = spent / ours
+    return row
+
+
+def main() -> None:
+    """Measure each kind."""
+    parser = arguments(__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="a run whose item vectors are imitated")
+    parser.add_argument("--items", type=int, default=1_000_000, help="how many vectors (1,000,000)")
+    parser.add_argument("--dim", type=int, default=128, help="numbers of a vector (128)")
+    parser.add_argument("--queries", type=int, default=1000, help="queries in a batch (1,000)")
+    parser.add_argument("--kinds", nargs="+", default=["flat", "hnsw", "ivf-pq"], help="kinds to measure (all)")
+    args = parser.parse_args()
+    draw, source = np.random.default_rng(0), ItemIndex.open(args.run)
+    vectors, biases = clustered(source, args.items, args.dim, draw)
+    people, _ = clustered(source, args.queries, args.dim, draw)
+    people /= np.linalg.norm(people, axis=1, keepdims=True)
+    rows = np.concatenate([vectors, biases[:, None]], axis=1)
+    del vectors
+    queries = np.concatenate([people, np.ones((len(people), 1), dtype=np.float32)], axis=1)
+    exact, _ = exact_search(rows, queries, K)
+    masks = {share: draw.random(args.items) < share for share in SHARES}
+    table = []
+    for kind in args.kinds:
+        table.append(measured(kind, rows, queries, exact, masks))
+        print(table[-1], flush=True)
+    flat = next((row["search_ms"] for row in table if row["kind"] == "flat"), None)
+    for row in table if flat else []:
+        row["of_flat_s_time"] = row["search_ms"] / flat
+    settings = {"items": args.items, "dim": args.dim, "queries": args.queries, "source": source.facts.n}
+    settings |= {
+        f"estimated_gib_of_10_million, {kind}": memory_bytes(kind, 10**7, args.dim + 1, bytes_per_item=16) / 2**30
+        for kind in args.kinds
+    }
+    write_result(args.out / f"item_index-{args.items}.json", {"Search": table}, settings=settings)
+
+
+if __name__ == "__main__":
+    main()
