@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import batch, data, doctor, evaluate, fit, predict, quickstart, recipes, recommend
+from llmrec.cli import batch, data, doctor, evaluate, export, fit, predict, quickstart, recipes, recommend
 from llmrec.cli.arguments import help_alone
 from llmrec.cli.output import PrintableFormatter, SaidOnce, say
 from llmrec.errors import LlmrecError
@@ -36,6 +36,7 @@ app.command("explain")(recommend.explain)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(batch.app, name="batch")
+app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 
 

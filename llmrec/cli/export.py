@@ -1,0 +1,81 @@
+"""``llmrec export``: a run's vectors of items or users, for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmrec.cli.arguments import BasePath
+from llmrec.cli.output import say
+from llmrec.cli.recommend import Run
+from llmrec.errors import DataError
+
+if TYPE_CHECKING:
+    from llmrec.retrieval import ItemIndex, UserIndex
+
+
+def export(
+    run: Run,
+    items: Annotated[bool, typer.Option("--items", help="The items' vectors, with their biases.")] = False,
+    users: Annotated[bool, typer.Option("--users", help="The vectors of all users that the run knows.")] = False,
+    to: Annotated[str, typer.Option("--to", metavar="FORM", help="parquet, numpy or faiss.")] = "parquet",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to write; users as faiss go to RUN.users by default.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", help="As faiss: flat, hnsw, ivf-pq, or auto by size and memory.")
+    ] = "auto",
+    base: BasePath = None,
+) -> None:
+    """Write vectors whose inner product is the model's score: items (vector, bias), users (vector, 1).
+
+    An index as faiss is opened by llmrec.ItemIndex.open or UserIndex.open, that of RUN.users also by the run.
+    """
+    from llmrec.retrieval.export import FORMS, export_vectors
+    from llmrec.retrieval.index_files import users_of
+
+    if items == users:
+        raise DataError("say which vectors: either --items or --users")
+    if to not in FORMS:
+        raise DataError(f"--to {to}: there are {', '.join(FORMS)}")
+    if out is None and (items or to != "faiss"):
+        raise DataError("say where to write: --out DIR")
+    folder = users_of(run) if out is None else out
+    if folder.exists():
+        raise DataError(f"{folder} exists already; name another --out, or remove it")
+    index = _items_of(run, kind, base) if items else _users_of(run, kind, base)
+    export_vectors(index, folder, to)
+    say(f"{folder}: {index}")
+
+
+def _items_of(run: Path, kind: str, base: Path | None) -> ItemIndex:
+    """Read the items' vectors from the run; of one that was fitted before runs held them, from its model."""
+    from llmrec.models.runs import load_run, require_finished
+    from llmrec.retrieval import ItemIndex
+    from llmrec.retrieval.index_files import folder_of_vectors
+
+    require_finished(run)
+    if folder_of_vectors(run) is None:
+        return load_run(run, base=base).item_index(kind)
+    index = ItemIndex.open(run)
+    if kind in {"auto", "flat"}:
+        return index
+    return ItemIndex.build(index.vectors, index.ids, bias=index.biases, kind=kind, run=run)
+
+
+def _users_of(run: Path, kind: str, base: Path | None) -> UserIndex:
+    """Read the users' vectors beside the run, else compute them."""
+    from llmrec.models.runs import load_run
+    from llmrec.retrieval import UserIndex
+    from llmrec.retrieval.index_files import users_of
+
+    if users_of(run).is_dir():
+        index = UserIndex.open(run)
+        return UserIndex.build(index.vectors, index.ids, kind=kind, run=run)
+    model = load_run(run, base=base)
+    vectors = model.embed_users(model.histories)
+    if vectors is None:
+        raise DataError(f"a {model.kind} model has no vectors of users; llm, gru, als and text have some")
+    return UserIndex.build(vectors, model.histories.user_ids, kind=kind, run=run)
