@@ -1,9 +1,9 @@
-"""``llmrec export``: a run's vectors of items or users, for other programs."""
+"""``llmrec export``: a run's vectors of items or users, or its LLM, for other programs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,14 +13,25 @@ from llmrec.cli.recommend import Run
 from llmrec.errors import DataError
 
 if TYPE_CHECKING:
+    from llmrec.models.llm.export import ExportForm
     from llmrec.retrieval import ItemIndex, UserIndex
+
+LLM_FORMS = ("peft", "transformers", "sentence-transformers")
 
 
 def export(
     run: Run,
     items: Annotated[bool, typer.Option("--items", help="The items' vectors, with their biases.")] = False,
     users: Annotated[bool, typer.Option("--users", help="The vectors of all users that the run knows.")] = False,
-    to: Annotated[str, typer.Option("--to", metavar="FORM", help="parquet, numpy or faiss.")] = "parquet",
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORM",
+            help="Vectors: parquet, numpy or faiss. An LLM: peft (the adapter), transformers (merged), or "
+            "sentence-transformers (the encoder of item texts).",
+        ),
+    ] = "parquet",
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder to write; users as faiss go to RUN.users by default.")
     ] = None,
@@ -32,7 +43,12 @@ def export(
     """Write vectors whose inner product is the model's score: items (vector, bias), users (vector, 1).
 
     An index as faiss is opened by llmrec.ItemIndex.open or UserIndex.open, that of RUN.users also by the run.
+    Without --items and --users it is the LLM that is written, for peft, transformers and vLLM, or
+    sentence-transformers.
     """
+    if not items and not users and to in LLM_FORMS:
+        _export_llm(run, to, out, base)
+        return
     from llmrec.retrieval.export import FORMS, export_vectors
     from llmrec.retrieval.index_files import users_of
 
@@ -48,6 +64,15 @@ def export(
     index = _items_of(run, kind, base) if items else _users_of(run, kind, base)
     export_vectors(index, folder, to)
     say(f"{folder}: {index}")
+
+
+def _export_llm(run: Path, to: str, out: Path | None, base: Path | None) -> None:
+    from llmrec.models.llm.export import export_run
+
+    if out is None:
+        raise DataError("say where to write: --out DIR")
+    folder = export_run(run, out, to=cast("ExportForm", to), base=base)
+    say(f"{folder}: {to}; its README.md says how it is loaded")
 
 
 def _items_of(run: Path, kind: str, base: Path | None) -> ItemIndex:

@@ -115,4 +115,4 @@ def _vectors(model: Recommender, histories: Histories) -> pl.DataFrame:
 
 def no_vectors(kind: str) -> DataError:
     """Return what is said of a model that has no user vectors."""
-    return DataError(f"a {kind} model has no user vectors; embed needs a run of an LLM recipe")
+    return DataError(f"a {kind} model has no user vectors; llm, gru, als and text have some")

@@ -208,7 +208,7 @@ def test_vectors_of_an_llm(tmp_path: Path, tiny_recipe: Callable[..., Recipe], r
     vectors = model.embed_users(TOY.histories)
     assert vectors is not None
     assert table["vector"].to_numpy() == pytest.approx(vectors, abs=1e-5)
-    with pytest.raises(DataError, match="a markov model has no user vectors; embed needs a run of an LLM recipe"):
+    with pytest.raises(DataError, match="a markov model has no user vectors; llm, gru, als and text have some"):
         llmrec.batch(run, tmp_path / "none", job="embed")
     assert not (tmp_path / "none").exists()
 

@@ -1,0 +1,113 @@
+"""Write a run of an LLM recipe as folders that peft, transformers, vLLM and sentence-transformers load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from llmrec.errors import ArtifactError, DataError
+from llmrec.llm.adapter_files import SavedAdapter, load_adapter
+from llmrec.models.base import BasePaths
+from llmrec.models.llm.recommender import LLMRecommender
+from llmrec.models.llm.sentence_encoder import write_sentence_encoder
+from llmrec.models.runs import load_run
+from llmrec.resources.cache import appearing, named
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+ExportForm = Literal["peft", "transformers", "sentence-transformers"]
+
+HOW = {
+    "peft": """The adapter. Load it with:
+
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({base!r}), FOLDER)
+""",
+    "transformers": """The base model with the adapter merged into its weights. Load it with:
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(FOLDER), AutoTokenizer.from_pretrained(FOLDER)
+""",
+    "sentence-transformers": """The encoder of item texts: vectors in the space of the items, for items that
+training did not have (those that it had differ by what people did with them). Load it with:
+
+    from sentence_transformers import SentenceTransformer
+    vectors = SentenceTransformer(FOLDER).encode([TEXT])
+
+A text is written as the run's prompt.yaml says, for example: {example}
+""",
+}
+
+
+def export_run(run: str | Path, out: str | Path, *, to: ExportForm, base: BasePaths | None = None) -> Path:
+    """Write a run's LLM in the form of another library into the new folder ``out``, whole or not at all.
+
+    "peft": the adapter, and its base in ``base/`` where the recipe cuts it to some layers. "transformers": the
+    base with the adapter merged. "sentence-transformers": the item texts' encoder, whose vectors are those of
+    items without training events. ``base``: see ``llmrec.load``. Raises DataError for another form, a run of
+    another model, or a 4-bit base that cannot be merged, ArtifactError where ``out`` exists.
+    """
+    if to not in get_args(ExportForm):
+        raise DataError(f"--to {to}: there is no such form; choose {', '.join(get_args(ExportForm))}")
+    folder = named(Path(out))
+    if folder.exists():
+        raise ArtifactError(f"{folder} exists already; choose another --out or remove it")
+    model = load_run(run, base=base, histories=False)
+    if not isinstance(model, LLMRecommender):
+        raise DataError(f"{run} holds a {model.kind} model; only a run of an LLM recipe is exported")
+    if to != "peft" and model.recipe.backbone.quantize != "none":
+        raise DataError(f"{run} has a 4-bit base, into which no adapter is merged; export --to peft")
+    with appearing(folder) as temporary:
+        details = _WRITERS[to](model, Path(run), temporary, folder)
+        text = HOW[to].format(**details).replace("FOLDER", repr(str(folder)))
+        (temporary / "README.md").write_text(f"# {model.recipe.name}, for {to}\n\n{text}", encoding="utf-8")
+    return folder
+
+
+def _write_peft(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:
+    from llmrec.llm.adapter_files import save_adapter
+    from llmrec.llm.backbone import load_backbone
+
+    backbone, tokenizer = load_backbone(model.recipe.backbone, model.state.base)
+    base = model.state.base.location
+    if model.recipe.backbone.layers is not None:
+        backbone.save_pretrained(str(folder / "base"))
+        tokenizer.save_pretrained(str(folder / "base"))
+        base = str(target.resolve() / "base")
+    save_adapter(load_adapter(backbone, SavedAdapter(run / "adapter", model.recipe.lora)), folder, base=base)
+    return {"base": base}
+
+
+def _write_merged(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:
+    merged_model(model, run).save_pretrained(str(folder))
+    model.encoder.tokenizer.save_pretrained(str(folder))
+    return {}
+
+
+def _write_sentence_encoder(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:
+    from llmrec.llm.backbone import load_backbone
+
+    finetuned = model.recipe.head.item_encoder == "finetuned"
+    state = model.state
+    causal = merged_model(model, run) if finetuned else load_backbone(model.recipe.backbone, state.base)[0]
+    return {"example": write_sentence_encoder(state, causal, folder)}
+
+
+def merged_model(model: LLMRecommender, run: Path) -> PreTrainedModel:
+    """Return the run's base with its adapter folded in, without a trace of peft."""
+    from llmrec.llm.backbone import load_backbone
+
+    backbone, _ = load_backbone(model.recipe.backbone, model.state.base)
+    adapted: Any = load_adapter(backbone, SavedAdapter(run / "adapter", model.recipe.lora))
+    merged: PreTrainedModel = adapted.merge_and_unload()
+    return merged
+
+
+_WRITERS: dict[str, Callable[[LLMRecommender, Path, Path, Path], dict[str, str]]] = {
+    "peft": _write_peft,
+    "transformers": _write_merged,
+    "sentence-transformers": _write_sentence_encoder,
+}
