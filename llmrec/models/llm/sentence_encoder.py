@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,34 +67,40 @@ def write_sentence_encoder(state: LLMState, model: PreTrainedModel, folder: Path
     return texts[0]
 
 
-def item_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Any:
+def item_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """Return a tokenizer that reads "\\n" and a text as the LLM's item texts are read: each ends by a newline.
 
-    Markup in a title stays text. Raises ModelError for a tokenizer that is not of the library ``tokenizers``.
+    Markup in a title stays text. Raises ModelError for a tokenizer that has no such file of rules.
     """
-    import copy
+    from transformers import PreTrainedTokenizerFast
 
-    from tokenizers import Regex, pre_tokenizers, processors
-
-    written: Any = copy.deepcopy(tokenizer)
-    backend = getattr(written, "backend_tokenizer", None)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ModelError("this base model's tokenizer is no fast one: its item encoder cannot be exported")
     newline = newline_token(tokenizer)
     name = backend.id_to_token(newline)
+    rules = json.loads(backend.to_str())
     # The first newline stands apart: merged with what follows it would be another token.
-    alone = pre_tokenizers.Split(Regex(r"\A\n"), "isolated")
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [alone, *([backend.pre_tokenizer] if backend.pre_tokenizer else [])]
-    )
-    backend.post_processor = processors.TemplateProcessing(single=["$A", name], special_tokens=[(name, newline)])
-    written.padding_side, written.chat_template = "right", None
-    written.split_special_tokens = written.init_kwargs["split_special_tokens"] = True  # a title's markup is text
+    alone = {"type": "Split", "pattern": {"Regex": "\\A\\n"}, "behavior": "Isolated", "invert": False}
+    present = [rules["pre_tokenizer"]] if rules["pre_tokenizer"] else []
+    rules["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [alone, *present]}
+    first, second = ({"Sequence": {"id": part, "type_id": 0}} for part in "AB")
+    end = {"SpecialToken": {"id": name, "type_id": 0}}
+    rules["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [first, end],
+        "pair": [first, end, second, end],
+        "special_tokens": {name: {"id": name, "ids": [newline], "tokens": [name]}},
+    }
     # A last token that is called special is not counted as part of the prompt.
-    written.sep_token = name
-    if written.pad_token is None:
-        written.pad_token = written.eos_token or name
-    return written
+    return PreTrainedTokenizerFast(
+        tokenizer_object=type(backend).from_str(json.dumps(rules)),
+        sep_token=name,
+        pad_token=tokenizer.pad_token or tokenizer.eos_token or name,
+        padding_side="right",
+        split_special_tokens=True,
+        model_input_names=["input_ids", "attention_mask"],
+    )
 
 
 def _text_vectors(state: LLMState) -> Float32s:
