@@ -50,9 +50,10 @@ def fit_run(
     folder, recipe = named(Path(out)), with_absolute_paths(recipe)
     complete = complete_recipe(recipe)
     mark = {"recipe": complete.to_yaml(), "split": split.hash}
-    distributed.require_steps(recipe.model, in_steps=bool(complete.train.model_fields_set))
-    distributed.start(n_histories=len(split.train.histories))
+    if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
+        distributed.require_one(f"model={recipe.model}")
     with distributed.lost_process(), ExitStack() as locked:
+        distributed.start(n_histories=len(split.train.histories))
         distributed.on_first(lambda: locked.enter_context(exclusive(folder)))
         leaks = distributed.on_first(lambda: _checked(folder, mark, split, resume=resume, allow_leaks=allow_leaks))
         if leaks is None:

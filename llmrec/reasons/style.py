@@ -21,6 +21,7 @@ from llmrec.llm.recorded_base import recorded_base
 from llmrec.models.base import BasePaths, paths_of
 from llmrec.prompting import Prompt, one_line
 from llmrec.training.batching import IGNORE, Batch, pack
+from llmrec.training.distributed import require_one
 from llmrec.training.fields import TRAINER_FIELDS
 from llmrec.training.plan import Plan
 
@@ -76,11 +77,13 @@ def fit_style(
     """Fine-tune a base LLM by LoRA on ``profile, title, item, explanation`` and write the run directory ``out``.
 
     Only the tokens of the explanation are learned. A triple longer than ``history.max_tokens`` is left out
-    and counted in the manifest. Raises DataError for missing columns or no triple that fits.
+    and counted in the manifest. Raises DataError for missing columns or no triple that fits, and InputError in one
+    of several processes.
     """
     from llmrec.llm.backbone import add_adapter, load_backbone
     from llmrec.runtime import device_name, measured, seed_everything
 
+    require_one("a house style")
     recipe = recipe.complete(SECTIONS)
     path = Path(out)
     if path.exists():

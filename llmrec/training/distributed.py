@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from llmrec.errors import DataError, LlmrecError, RecipeError, TrainingError
+from llmrec.errors import DataError, InputError, LlmrecError, TrainingError
 from llmrec.runtime import device_name
 
 if TYPE_CHECKING:
@@ -55,15 +55,13 @@ def is_first() -> bool:
 def start(*, n_histories: int) -> None:
     """Join the other processes that were launched with this one.
 
-    Raises DataError for more of them than histories, and TrainingError for weights that would be sharded.
+    Raises DataError for more of them than histories, and InputError for a launcher that would shard the weights.
     """
     if size() == 1:
         return
-    from accelerate import PartialState
-
     for variable, name in UNSUPPORTED.items():
         if os.environ.get(variable, "false").lower() == "true":
-            raise TrainingError(
+            raise InputError(
                 f"{name} is not supported: every process holds the whole model; launch with "
                 "--config_file finetune/accelerate/ddp.yaml"
             )
@@ -72,6 +70,8 @@ def start(*, n_histories: int) -> None:
             f"{size()} processes for {n_histories} histories: some would have nothing to learn from; launch at "
             f"most {n_histories}: accelerate launch --num_processes {n_histories}"
         )
+    from accelerate import PartialState
+
     PartialState(cpu=device_name() == "cpu", timeout=TIMEOUT)
 
 
@@ -82,12 +82,11 @@ def stop() -> None:
         torch.distributed.destroy_process_group()
 
 
-def require_steps(kind: str, *, in_steps: bool) -> None:
-    """Raise RecipeError where several processes were launched for a model that is not trained in steps."""
-    if size() > 1 and not in_steps:
-        raise RecipeError(
-            f"model={kind} is not trained in steps that {size()} processes could share: fit it in one process, by "
-            "llmrec fit"
+def require_one(what: str) -> None:
+    """Raise InputError where several processes were launched for ``what`` cannot be trained by more than one."""
+    if size() > 1:
+        raise InputError(
+            f"{what} cannot be trained by {size()} processes: launch one, accelerate launch --num_processes 1"
         )
 
 
@@ -100,9 +99,10 @@ def lost_process() -> Iterator[None]:
         lost = any(word in str(error).lower() for word in ("gloo", "nccl", "connection", "tcpstore"))
         if size() == 1 or not lost:
             raise
+        first_line = str(error).splitlines()[0]
         raise TrainingError(
             "another process of this training ended: see what it says; where there is a checkpoint, --resume goes "
-            "on from it, on any number of processes"
+            f"on from it, on any number of processes ({first_line[:200]})"
         ) from error
 
 

@@ -19,7 +19,7 @@ import llmrec
 import llmrec.models.sequential.base
 from llmrec import Recipe, Split
 from llmrec.data import toy_films
-from llmrec.errors import DataError, RecipeError, TrainingError
+from llmrec.errors import DataError, InputError
 from llmrec.models import Recommender
 from llmrec.training import callback
 from llmrec.training.batching import IGNORE, Batch
@@ -169,8 +169,8 @@ def test_nothing_is_learned_from_a_spare_share() -> None:
     ("kind", "size", "variables", "error", "words"),
     [
         ("gru", 31, {}, DataError, "31 processes for 30 histories.*--num_processes 30"),
-        ("popularity", 2, {}, RecipeError, "popularity is not trained in steps.*one process"),
-        ("gru", 2, {"ACCELERATE_USE_FSDP": "true"}, TrainingError, "FSDP is not supported.*ddp.yaml"),
+        ("popularity", 2, {}, InputError, "model=popularity cannot be trained by 2 processes.*--num_processes 1"),
+        ("gru", 2, {"ACCELERATE_USE_FSDP": "true"}, InputError, "FSDP is not supported.*ddp.yaml"),
     ],
 )
 def test_what_processes_cannot_do_is_refused(

@@ -186,8 +186,8 @@ class NextItemNetwork(nn.Module):
         target_items = targets[rows, columns]
         with shared_draws():
             negatives = self._draw_negatives()
-        if self.item_encoder is not None and self.training:
-            self.item_encoder.refresh_if_due(self.items, self._encode_tokens)
+            if self.item_encoder is not None and self.training:
+                self.item_encoder.refresh_if_due(self.items, self._encode_tokens)
         items = self._batch_items(placeholders, target_items, negatives)
         hidden = self.hidden(tokens, items.rows(placeholders), items.vectors, bins)
         loss = hidden.new_zeros(())
