@@ -10,6 +10,7 @@ import warnings
 
 import llmrec
 from llmrec.errors import InputError, LlmrecError
+from llmrec.printable import printable
 from llmrec.training import distributed
 
 
@@ -30,9 +31,9 @@ def main() -> int:
         llmrec.fit(recipe, data, llmrec.Split.open(args.split, data), args.out, resume=args.resume)
     except LlmrecError as error:
         if distributed.is_first():
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
         elif not isinstance(error, InputError | distributed.FirstRankError):  # which the first one says
-            print(f"error in process {distributed.rank()}: {error}", file=sys.stderr)
+            print(f"error in process {distributed.rank()}: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     finally:
         distributed.stop()

@@ -1,8 +1,8 @@
 """Train recipes in one process and in several: are losses and recommendations the same, and how fast is it?
 
-python eval/benchmarks/processes.py [gru sasrec ...] [--processes 2] [--set RECIPE:FIELD=VALUE]. Without dropout, whose
-draws differ, both are one training. Each is started anew, as `finetune/accelerate/ddp.yaml` has it: on GPUs where
-there are some, else on CPUs, of which every process takes OMP_NUM_THREADS. Writes processes.json.
+python eval/benchmarks/processes.py [gru sasrec ...] [--processes 2] [--set RECIPE:FIELD=VALUE]. Without dropout,
+whose draws differ, both are one training. Each is started anew, as `finetune/accelerate/ddp.yaml` has it: on GPUs
+where there are some, else on CPUs, of which every process takes OMP_NUM_THREADS. Writes processes.json.
 """
 
 from __future__ import annotations
