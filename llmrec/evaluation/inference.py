@@ -44,6 +44,7 @@ def recommend_timed(
     def request(part: Histories) -> pl.DataFrame:
         return model.recommend(part, k, exclude_seen=exclude_seen, candidates=candidates)
 
+    model.prepare()
     parts = []
     started = time.perf_counter()
     for start in range(0, len(histories), CHUNK):

@@ -34,6 +34,12 @@ class Composite(Ranker):
             model.fit(data, valid=valid, work_dir=folder, progress=progress)
         return self
 
+    def prepare(self) -> Self:
+        """Read what the models read when it is first needed, and return self."""
+        for model in self.models:
+            model.prepare()
+        return self
+
     @property
     def is_fitted(self) -> bool:
         """Whether all models are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -123,6 +123,10 @@ class Ranker(ABC):
             for start in range(0, len(histories), CHUNK)
         ]
         return pl.concat(frames) if frames else table_of([], catalog, np.empty((0, 0)), np.empty((0, 0)))
+
+    def prepare(self) -> Self:
+        """Read now what is read when it is first needed, such as a base model, and return self."""
+        return self
 
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
         """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.

@@ -79,6 +79,13 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> L
     return LLMState(base, catalog, prompts, fields, encodings, counts, encoder, items)
 
 
+def read_vectors(folder: Path, recipe: Recipe, *, n_items: int) -> Float32s:
+    """Read the item vectors alone, unit length, [n_items, dim]. Raises ArtifactError where the files differ."""
+    _read_prompts(folder / "prompt.yaml", recipe)
+    _, vectors = _read_encodings(folder, recipe, n_items=n_items)
+    return vectors
+
+
 def _read_encodings(folder: Path, recipe: Recipe, *, n_items: int) -> tuple[TextEncodings, Float32s]:
     """Read the item texts' encodings, and the item vectors, [n_items, width] and [n_items, dim]."""
     expected = {"texts": floats(n_items, None), "items": floats(n_items, recipe.head.dim)}

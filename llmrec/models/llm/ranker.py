@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, Self
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.models.llm.state import LLMState
+from llmrec.models.llm.unread import UnreadState
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 
@@ -15,12 +17,30 @@ if TYPE_CHECKING:
     from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.training.response_heads import ResponseHeads
 
+_READING = threading.RLock()
+
 
 class LLMRanker(RespondingRecommender):
     """``s(u, i) = tau * cos(W u, v_i) + b_i`` for every catalog item after every history."""
 
     scores_are_logits = True
-    state: LLMState
+    _state: LLMState | None = None
+    # Of a loaded run that has not been needed yet.
+    _unread: UnreadState | None = None
+
+    @property
+    def state(self) -> LLMState:
+        """What was fitted; of a loaded run it is read, with the base model, when it is first needed.
+
+        Raises DataError before ``fit`` or ``load``, ArtifactError where the run cannot be read.
+        """
+        if self._state is None:
+            with _READING:  # by one thread, for all
+                if self._state is None and self._unread is not None:
+                    self._hold(self._unread.read())
+        if self._state is None:
+            raise DataError(f"this {self.kind} model has not been fitted; call fit or llmrec.load first")
+        return self._state
 
     @property
     def encoder(self) -> HistoryEncoder:
@@ -32,12 +52,19 @@ class LLMRanker(RespondingRecommender):
         """What the base model computes in; the head is always float32."""
         return str(self.encoder.network.model.dtype).removeprefix("torch.") if self.is_fitted else None
 
+    def prepare(self) -> Self:
+        """Read the base model of a loaded run, and return self. Raises as ``state`` does."""
+        _ = self.state
+        return self
+
     def embed_users(self, histories: Histories) -> Float32s:
         """Return each history's user vector, unit length, float32 [n, dim]."""
         return self.encoder.users(self.encoder.windows(self.sequences_of(histories)))
 
     def item_vectors(self) -> Float32s:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
+        if self._state is None and self._unread is not None:
+            return self._unread.vectors
         return self.state.items.vectors
 
     def _index_rows(self) -> tuple[Float32s, Float32s]:
@@ -59,7 +86,8 @@ class LLMRanker(RespondingRecommender):
 
     def _hold(self, state: LLMState) -> None:
         """Take a state over."""
-        self.state, self.catalog, self.fields = state, state.catalog, state.fields
+        self._state, self._unread = state, None
+        self.catalog, self.fields = state.catalog, state.fields
 
     def _score(self, sequences: Sequences) -> Float32s:
         windows = self.encoder.windows(sequences)
@@ -76,6 +104,8 @@ class LLMRanker(RespondingRecommender):
         return self.state.best(users, sequences, k, exclude_seen=exclude_seen, window=windows.sequences)
 
     def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
+        if self._state is None:
+            return super()._nearest(codes, k, vectors)
         return self.state.items.nearest(codes, k, tie_order=self.catalog.tie_order)
 
     def _states(self, sequences: Sequences) -> Float32s:

@@ -19,12 +19,15 @@ from llmrec.llm.recorded_base import recorded_base
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
 from llmrec.models.llm.add_items import with_items
-from llmrec.models.llm.files import read_llm, write_llm
+from llmrec.models.llm.files import write_llm
 from llmrec.models.llm.prepare import untrained_state
 from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.llm.recipe import check_llm_recipe
+from llmrec.models.llm.state import LLMState
+from llmrec.models.llm.unread import UnreadState
 from llmrec.models.llm.warm_start import vectors_for
 from llmrec.models.responses.fields import EventFields
+from llmrec.models.responses.files import read_fields
 from llmrec.models.responses.labels import batch_labels
 from llmrec.training.batching import Batch
 from llmrec.training.plan import plan
@@ -76,7 +79,7 @@ class LLMRecommender(LLMRanker):
         """The base model that words reasons: without the adapter and at full depth."""
         if not self.is_fitted:
             return self.recipe.backbone.base
-        base = self.state.base
+        base = self._unread.base if self._unread is not None else self.state.base
         return base.name if base.revision is None else base.location
 
     def generate(
@@ -214,8 +217,14 @@ class LLMRecommender(LLMRanker):
 
     def _load(self, folder: Path) -> None:
         base = recorded_base(self.metadata["base"], folder, given=self.base_paths)
-        self._hold(read_llm(folder, self.recipe, self.catalog, base=base))
+        self.fields = read_fields(folder, self.recipe, n_items=len(self.catalog))
+        self._unread = UnreadState.of(folder, self.recipe, self.catalog, base)
         self.train_log = read_log(folder)
-        trained = self.metadata["base"].get("dtype", self.dtype)
-        if trained != self.dtype:
-            log.info("%s was trained in %s, here it computes in %s: scores differ", folder, trained, self.dtype)
+
+    def _hold(self, state: LLMState) -> None:
+        unread = self._unread
+        super()._hold(state)
+        trained = self.metadata.get("base", {}).get("dtype", self.dtype)
+        if unread is not None and trained != self.dtype:
+            run = unread.folder
+            log.info("%s was trained in %s, here it computes in %s: scores differ", run, trained, self.dtype)

@@ -185,6 +185,12 @@ class StackedRecommender(Recommender):
             total += weights[:, n, None] * feature_of(member, one)
         return total
 
+    def prepare(self) -> Self:
+        """Read what members read when it is first needed, and return self."""
+        for member in self.members:
+            member.prepare()
+        return self
+
     def item_vectors(self) -> Float32s | None:
         """Return the item vectors of the first member that has some, float32 [n_items, dim]."""
         vectors = (member.item_vectors() for member in self.members)

@@ -198,6 +198,7 @@ def test_another_dtype_than_in_training_is_said(
     seal(fitted.run)
     with caplog.at_level("INFO"):
         model = llmrec.load(fitted.run)
+        model.prepare()
     assert f"{fitted.run} was trained in float32, here it computes in bfloat16: scores differ" in caplog.messages
     report = llmrec.evaluate({"llm": model}, fitted.split)
     assert "llm was trained in float32 and computed in bfloat16 here." in report.notes

@@ -237,7 +237,7 @@ def test_a_head_of_another_version_is_refused(soft: LLMRecommender, tmp_path: Pa
         ArtifactError,
         match=r"head\.safetensors is not of this recipe's model, or of another version .*'user\.weight'",
     ):
-        load(tmp_path / "run")
+        load(tmp_path / "run").prepare()
 
 
 def test_another_base_model_is_refused(
