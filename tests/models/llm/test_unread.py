@@ -61,10 +61,13 @@ def test_answers_are_the_same_before_and_after(run: Path, model: LLMRecommender)
 
 
 def test_threads_read_it_once(run: Path, model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, plain = list[Path](), unread.read_llm
-    monkeypatch.setattr(
-        unread, "read_llm", lambda folder, *args, **more: (calls.append(folder), plain(folder, *args, **more))[1]
-    )
+    calls = list[Path]()
+
+    def counted(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> LLMState:
+        calls.append(folder)
+        return read_llm(folder, recipe, catalog, base=base)
+
+    monkeypatch.setattr(unread, "read_llm", counted)
     loaded, expected = load(run), model.score(model.histories)
     with ThreadPoolExecutor(4) as pool:
         scores = list(pool.map(loaded.score, [model.histories] * 4))
