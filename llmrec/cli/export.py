@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llmrec.models.llm.export import ExportForm
     from llmrec.retrieval import ItemIndex, UserIndex
 
-LLM_FORMS = ("peft", "transformers", "sentence-transformers")
+LLM_FORMS = ("peft", "transformers", "sentence-transformers", "sentence-transformers-users")
 
 
 def export(
@@ -29,7 +29,7 @@ def export(
             "--to",
             metavar="FORM",
             help="Vectors: parquet, numpy or faiss. An LLM: peft (the adapter), transformers (merged), or "
-            "sentence-transformers (the encoder of item texts).",
+            "sentence-transformers (the encoder of item texts; sentence-transformers-users: of histories).",
         ),
     ] = "parquet",
     out: Annotated[

@@ -104,7 +104,8 @@ def probe(
         timing=timing,
         validation_seconds=validation_seconds,
         memory={
-            "weights": _bytes_of([*parameters, *network.buffers()]),
+            "frozen weights": _bytes_of([*(set(parameters) - set(trained)), *network.buffers()]),
+            "trained weights": _bytes_of(trained),
             "gradients": _bytes_of(trained),
             "optimizer": 2 * _bytes_of(trained),  # AdamW holds two means of each
             "activations": activation_bytes(network, largest),

@@ -20,7 +20,7 @@ from llmrec.errors import ArtifactError, DataError, EnvironmentFault, FullDisk, 
 from llmrec.jobs import Wording, engines
 from llmrec.jobs.answers import JobSpec
 from llmrec.jobs.user_parts import parts_of, read_part
-from llmrec.models import Recommender
+from llmrec.models import Recommender, StackedRecommender
 from llmrec.models.baselines.markov import MarkovRecommender
 from llmrec.reasons import NarrationRequest
 from llmrec.resources.locks import exclusive
@@ -211,6 +211,27 @@ def test_vectors_of_an_llm(tmp_path: Path, tiny_recipe: Callable[..., Recipe], r
     with pytest.raises(DataError, match="a markov model has no user vectors; llm, gru, als and text have some"):
         llmrec.batch(run, tmp_path / "none", job="embed")
     assert not (tmp_path / "none").exists()
+
+
+def test_vectors_of_a_network(gru_with: Callable[..., Recipe], tmp_path: Path) -> None:
+    split = Split.leave_last_out(TOY)
+    model = llmrec.fit(gru_with(epochs=1), TOY, split, tmp_path / "gru", progress=False)
+    llmrec.batch(tmp_path / "gru", tmp_path / "out", job="embed", users=["3", "7"])
+    table = rows(tmp_path / "out")
+    expected = model.embed_users(Histories.from_events(TOY.events, users=table["user_id"].to_list()))
+    assert table["vector"].to_numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_stack_s_members_are_loaded_without_users(gru_with: Callable[..., Recipe], tmp_path: Path) -> None:
+    (tmp_path / "gru.yaml").write_text(gru_with(epochs=1).to_yaml(), encoding="utf-8")
+    members = [str(tmp_path / "gru.yaml"), "markov"]
+    stack = Recipe.of({"name": "two", "model": "stacked", "stack": {"members": members}})
+    llmrec.fit(stack, TOY, Split.leave_last_out(TOY), tmp_path / "stack", progress=False)
+    loaded = llmrec.models.load(tmp_path / "stack", histories=False)
+    assert isinstance(loaded, StackedRecommender)
+    assert [len(member.histories) for member in (loaded, *loaded.members)] == [0, 0, 0]
+    llmrec.batch(tmp_path / "stack", tmp_path / "out", k=3)
+    assert_frame_equal(rows(tmp_path / "out"), llmrec.load(tmp_path / "stack").recommend(TOY.histories, 3))
 
 
 def test_the_run_s_histories_are_read_in_parts_only(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

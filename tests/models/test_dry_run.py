@@ -60,7 +60,7 @@ def test_memory_by_part(gru_with: Callable[..., Recipe], split: Split) -> None:
     assert small is not None
     assert large is not None
     assert small.memory["optimizer"] == 2 * small.memory["gradients"] == 2 * 4 * small.n_trained
-    assert small.memory["weights"] == 4 * small.n_parameters
+    assert small.memory["trained weights"] == 4 * small.n_trained
     positions = large.largest_batch / small.largest_batch
     assert large.memory["activations"] / small.memory["activations"] == pytest.approx(positions, rel=0.2)
     assert (
@@ -73,7 +73,8 @@ def test_an_llm(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     one = said.measurement
     assert one is not None
     assert 0 < one.n_trained < one.n_parameters
-    assert one.memory["gradients"] == 4 * one.n_trained
+    assert one.memory["gradients"] == one.memory["trained weights"] == 4 * one.n_trained
+    assert one.memory["frozen weights"] >= 4 * (one.n_parameters - one.n_trained)
     assert one.memory["activations"] > MIB
     assert one.batch_tokens <= one.tokens
 

@@ -10,14 +10,14 @@ from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.adapter_files import SavedAdapter, load_adapter
 from llmrec.models.base import BasePaths
 from llmrec.models.llm.recommender import LLMRecommender
-from llmrec.models.llm.sentence_encoder import write_sentence_encoder
+from llmrec.models.llm.sentence_encoder import write_item_encoder, write_user_encoder
 from llmrec.models.runs import load_run
 from llmrec.resources.cache import appearing, named
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-ExportForm = Literal["peft", "transformers", "sentence-transformers"]
+ExportForm = Literal["peft", "transformers", "sentence-transformers", "sentence-transformers-users"]
 
 HOW = {
     "peft": """The adapter. Load it with:
@@ -39,6 +39,16 @@ training did not have (those that it had differ by what people did with them). L
 
 A text is written as the run's prompt.yaml says, for example: {example}
 """,
+    "sentence-transformers-users": """The encoder of written histories: a user's vector, whose product with an
+item's ranks the items but for what biases add. Load it with:
+
+    from sentence_transformers import SentenceTransformer
+    vectors = SentenceTransformer(FOLDER).encode([TEXT])
+
+A history is written as the run's prompt.yaml says, and ends in a newline, for example:
+
+{example}
+""",
 }
 
 
@@ -47,8 +57,9 @@ def export_run(run: str | Path, out: str | Path, *, to: ExportForm, base: BasePa
 
     "peft": the adapter, and its base in ``base/`` where the recipe cuts it to some layers. "transformers": the
     base with the adapter merged. "sentence-transformers": the item texts' encoder, whose vectors are those of
-    items without training events. ``base``: see ``llmrec.load``. Raises DataError for another form, a run of
-    another model, or a 4-bit base that cannot be merged, ArtifactError where ``out`` exists.
+    items without training events; "sentence-transformers-users": that of histories written as text. ``base``: see
+    ``llmrec.load``. Raises DataError for another form, a run of another model, or a 4-bit base that cannot be
+    merged, ArtifactError where ``out`` exists.
     """
     if to not in get_args(ExportForm):
         raise DataError(f"--to {to}: there is no such form; choose {', '.join(get_args(ExportForm))}")
@@ -87,13 +98,23 @@ def _write_merged(model: LLMRecommender, run: Path, folder: Path, target: Path) 
     return {}
 
 
-def _write_sentence_encoder(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:
+def _write_item_encoder(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:
     from llmrec.llm.backbone import load_backbone
 
     finetuned = model.recipe.head.item_encoder == "finetuned"
     state = model.state
     causal = merged_model(model, run) if finetuned else load_backbone(model.recipe.backbone, state.base)[0]
-    return {"example": write_sentence_encoder(state, causal, folder)}
+    return {"example": write_item_encoder(state, causal, folder)}
+
+
+def _write_user_encoder(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:
+    history = model.recipe.history
+    if history.encoding != "text" or history.events:
+        raise DataError(
+            f"{run} reads histories as {history.encoding}{' with event fields' if history.events else ''}: only "
+            "those of history.encoding=text alone are a text; export --to sentence-transformers for the items"
+        )
+    return {"example": write_user_encoder(model.state, merged_model(model, run), folder)}
 
 
 def merged_model(model: LLMRecommender, run: Path) -> PreTrainedModel:
@@ -109,5 +130,6 @@ def merged_model(model: LLMRecommender, run: Path) -> PreTrainedModel:
 _WRITERS: dict[str, Callable[[LLMRecommender, Path, Path, Path], dict[str, str]]] = {
     "peft": _write_peft,
     "transformers": _write_merged,
-    "sentence-transformers": _write_sentence_encoder,
+    "sentence-transformers": _write_item_encoder,
+    "sentence-transformers-users": _write_user_encoder,
 }

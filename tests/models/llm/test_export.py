@@ -97,6 +97,26 @@ def test_sentence_transformers_encodes_new_items_as_the_run_does(
     assert vectors == pytest.approx(model.item_vectors()[-len(ODD) :], abs=1e-4)
 
 
+def test_sentence_transformers_encodes_written_histories(fitted: Path, tmp_path: Path) -> None:
+    library = pytest.importorskip("sentence_transformers", reason="the extra baselines is not installed")
+    export_run(fitted, tmp_path / "out", to="sentence-transformers-users")
+    model = loaded(fitted)
+    texts = [model.prompt_example(TOY.histories.take([n]))["text"] for n in range(5)]
+    vectors = library.SentenceTransformer(str(tmp_path / "out"), device="cpu").encode(texts)
+    assert vectors == pytest.approx(model.embed_users(TOY.histories.take(range(5))), abs=1e-4)
+    assert texts[0][:30] in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def test_histories_of_vectors_are_no_text(
+    tmp_path: Path, tiny_recipe: Callable[..., Recipe], fitted: Path
+) -> None:
+    recipe = tiny_recipe("soft", "train.epochs=1")
+    llmrec.fit(recipe, TOY, Split.leave_last_out(TOY), tmp_path / "soft", progress=False)
+    with pytest.raises(DataError, match="soft reads histories as soft: only those of"):
+        export_run(tmp_path / "soft", tmp_path / "out", to="sentence-transformers-users")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_cannot_be_exported(fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     MarkovRecommender().fit(TOY).save(tmp_path / "markov")
     with pytest.raises(DataError, match="holds a markov model; only a run of an LLM recipe is exported"):
