@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ import polars as pl
 from llmrec.arrays import Bools, Float32s, Int32s, Int64s
 from llmrec.data import Catalog
 from llmrec.data.cleaning.conditions import Condition, require_condition, rows_that_meet
-from llmrec.data.ids import id_column, whole_number
+from llmrec.data.ids import id_column, ids_of, whole_number
 from llmrec.data.readers.column_names import ITEMS as ITEM_NAMES
 from llmrec.data.readers.column_names import find_column
 from llmrec.errors import DataError
@@ -38,6 +38,12 @@ class Filter:
     deny: Iterable[str | int] = ()
     at_most: Mapping[str, int] = field(default_factory=dict)
     boosts: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("allow", "deny"):
+            ids = getattr(self, name)
+            if ids is not None:  # an iterator is read once
+                object.__setattr__(self, name, ids_of(list(ids) if isinstance(ids, Set) else ids, label=name))
 
     def resolve(self, catalog: Catalog) -> ItemRules:
         """Return what it says of each item of a catalog.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -205,7 +205,7 @@ class VectorIndex:
                     f"{label}: a boolean for each of {len(self)} {self.noun}s is meant, got {chosen.shape}"
                 )
             return chosen
-        ids = id_column(chosen, "id", label=label)
+        ids = id_column(list(chosen) if isinstance(chosen, Set) else chosen, "id", label=label)
         mask = self.names.is_in(ids.implode()).to_numpy()
         if mask.sum() < ids.n_unique():
             unknown = ids.filter(~ids.is_in(self.names.implode()))
@@ -221,6 +221,8 @@ class VectorIndex:
 
     def _measured(self, queries: npt.ArrayLike | None) -> Self:
         """Measure recall@10 against exact search; search a graph the longer until it reaches ``RECALL``."""
+        if self.facts.kind == "flat":
+            return replace(self, facts=self.facts.model_copy(update={"recall_at_10": 1.0}))
         if queries is None:
             chosen = np.random.default_rng(0).choice(len(self), min(QUERIES, len(self)), replace=False)
             sample = np.asarray(self.vectors[np.sort(chosen)])
@@ -261,7 +263,7 @@ def _rows(vectors: npt.ArrayLike, bias: npt.ArrayLike | None, noun: Noun) -> Flo
     if rows.ndim != 2 or not rows.size:
         raise DataError(f"vectors of {noun}s are a table of n rows and dim columns, not of shape {rows.shape}")
     if bias is None:
-        return np.ascontiguousarray(rows)
+        return rows.copy()  # what the caller changes later is not the index's
     biases = _finite(bias, "biases")
     if biases.shape != (len(rows),):
         raise DataError(f"biases of shape {biases.shape} for {len(rows)} {noun}s; give one number for each")

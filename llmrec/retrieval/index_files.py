@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -142,9 +143,17 @@ def folder_of_vectors(run: Path) -> Path | None:
 
 
 def vectors_of_run(run: Path, n: int) -> Float32s | None:
-    """Map the item vectors of a run of n items into memory, [n, dim]; None where it holds none."""
+    """Map the item vectors of a run of n items into memory, [n, dim]; None where it holds none.
+
+    Raises ArtifactError where they are damaged.
+    """
     holder = folder_of_vectors(run)
-    return None if holder is None else flat_rows(holder / INDEX, n)[:, :-1]
+    if holder is None:
+        return None
+    vectors = flat_rows(holder / INDEX, n)[:, :-1]
+    if not (np.isfinite(vectors.max()) and np.isfinite(vectors.min())):
+        raise ArtifactError(f"{holder / INDEX} is damaged: it holds NaN or infinity; restore it or train again")
+    return vectors
 
 
 def users_of(run: Path) -> Path:

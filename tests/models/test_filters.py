@@ -87,6 +87,14 @@ def test_a_boost_is_added_to_the_score(model: Recommender) -> None:
     assert boosted["item_id"].to_list()[:3] == ["1", "3", "0"]
 
 
+def test_ids_may_come_in_any_collection(model: Recommender) -> None:
+    for ids in ({"3", "4"}, (str(n) for n in (3, 4)), [3, 4], pl.Series(["3", "4"])):
+        chosen = Filter(allow=ids)
+        assert items(model, 5, chosen) == items(model, 5, chosen) == ["3", "4"]
+    with pytest.raises(DataError, match="deny: a list of ids is meant, not the text '3'"):
+        Filter(deny="3")
+
+
 def test_unknown_ids_are_counted(model: Recommender, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert items(model, 5, Filter(allow=["x", "3"])) == ["3"]

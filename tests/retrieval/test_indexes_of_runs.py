@@ -15,6 +15,7 @@ from support.sealed import seal
 from llmrec import ItemIndex, Recipe, Split, UserIndex
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models import Recommender, from_recipe
+from llmrec.models.saved_vectors import similar_in_run
 
 SMALL = {"sequence": {"dim": 16, "max_items": 10}, "train": {"epochs": 2, "batch_tokens": 120}}
 RECIPES = {
@@ -94,6 +95,15 @@ def test_an_index_of_other_items_is_refused(fitted: Path, tmp_path: Path, toy_sp
         seal(tmp_path / "run")
         with pytest.raises(ArtifactError, match="is not an index of this run's 12 items"):
             ItemIndex.open(tmp_path / "run")
+
+
+def test_similar_items_of_damaged_vectors_are_refused(fitted: Path, tmp_path: Path) -> None:
+    load(fitted / "als").save(tmp_path / "run")
+    file = tmp_path / "run" / "index.faiss"
+    file.write_bytes(file.read_bytes()[:-8] + np.array([np.nan, 0], dtype=np.float32).tobytes())
+    seal(tmp_path / "run")
+    with pytest.raises(ArtifactError, match=r"index\.faiss is damaged: it holds NaN or infinity"):
+        similar_in_run(tmp_path / "run", ["3"])
 
 
 PROGRAM = """

@@ -152,6 +152,13 @@ def test_bad_vectors_and_ids(name: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
+def test_an_index_is_its_own(tmp_path: Path) -> None:
+    vectors = np.eye(4, dtype=np.float32)
+    index = ItemIndex.build(vectors, ["a", "b", "c", "d"])
+    vectors[:] = 0
+    assert index.search(np.eye(4)[2], 1, allowed={"a", "c"}).ids.tolist() == [["c"]]
+
+
 def test_bad_questions(indexes: dict[str, ItemIndex]) -> None:
     index = indexes["flat"]
     with pytest.raises(DataError, match="k is 401, but only 400 of 400 items are left; ask for at most 400"):
