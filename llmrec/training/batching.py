@@ -17,12 +17,14 @@ IGNORE = -100  # the target of a position without one, which adds no loss (torch
 class Batch:
     """Windows that are trained on together. ``windows`` is int64 [n, 3]: user, start, stop.
 
-    A window reads the items start..stop-1 of a user; the targets are the items after each of them. Of a process's
-    share, ``whole`` are all windows of the batch, and ``rows`` which of them it has.
+    A window reads the items start..stop-1 of a user; the targets are the items after each of them. ``sizes``
+    [n]: the positions that each takes. Of a process's share, ``whole`` are all windows of the batch, and ``rows``
+    which of them it has.
     """
 
     epoch: int
     windows: Int64s
+    sizes: Int64s | None = None
     whole: Int64s | None = None
     rows: Int64s | None = None
 

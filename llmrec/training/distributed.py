@@ -6,6 +6,7 @@ In one process, which is the rule, nothing here does anything.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,10 +100,10 @@ def lost_process() -> Iterator[None]:
         lost = any(word in str(error).lower() for word in ("gloo", "nccl", "connection", "tcpstore"))
         if size() == 1 or not lost:
             raise
-        first_line = str(error).splitlines()[0]
+        reason = re.sub(r"^\[\S+\] ", "", str(error).splitlines()[0])  # without the place in gloo's source
         raise TrainingError(
             "another process of this training ended: see what it says; where there is a checkpoint, --resume goes "
-            f"on from it, on any number of processes ({first_line[:200]})"
+            f"on from it, on any number of processes ({reason[:200]})"
         ) from error
 
 

@@ -103,7 +103,7 @@ def plan(
         windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead - spare, draw)))
         base = sequences.offsets[windows[:, 0]]
         sizes = overhead + total[base + windows[:, 2] + ahead] - total[base + windows[:, 1]]
-        return [Batch(epoch, windows[rows]) for rows in pack(sizes, batch_tokens, draw)]
+        return [Batch(epoch, windows[rows], sizes[rows]) for rows in pack(sizes, batch_tokens, draw)]
 
     return Plan(epochs, cut)
 

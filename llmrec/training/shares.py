@@ -10,14 +10,14 @@ from llmrec.training.batching import IGNORE, Batch
 
 
 def share_of(batch: Batch, rank: int, size: int) -> Batch:
-    """Return the windows of a batch that process ``rank`` of ``size`` trains on; of about as many events for each.
+    """Return the windows of a batch that process ``rank`` of ``size`` trains on, of about as many positions each.
 
     A rank for which no window is left gets the shortest, to be trained on ``without_targets``.
     """
     if size == 1:
         return batch
-    lengths = batch.windows[:, 2] - batch.windows[:, 1]
-    order = np.argsort(-lengths, kind="stable")
+    sizes = batch.windows[:, 2] - batch.windows[:, 1] if batch.sizes is None else batch.sizes
+    order = np.argsort(-sizes, kind="stable")
     rows = np.sort(order[rank::size]) if rank < len(order) else order[-1:]
     return Batch(batch.epoch, batch.windows[rows], whole=batch.windows, rows=rows)
 
