@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from llmrec.errors import EnvironmentFault, LlmrecError
 from llmrec.jobs.answers import JobSpec
 from llmrec.jobs.folder import write_part
 from llmrec.jobs.user_parts import UserPart, read_part
+from llmrec.models import Recommender
 from llmrec.models.runs import load_run
+from llmrec.reasons import Narrator
 from llmrec.runtime import extra
 
 # A part is tried so often again where its worker dies.
@@ -33,7 +36,7 @@ class Work:
 
 
 class Worker:
-    """Answers parts by the model, loaded once. It does not matter which one writes a part, nor whether twice."""
+    """Answers parts by the model, loaded at the first. It does not matter which worker writes a part."""
 
     def __init__(self, work: Work, *, threads: int | None = None) -> None:
         if threads is not None:
@@ -41,9 +44,16 @@ class Worker:
 
             torch.set_num_threads(threads)
         self.work = work
-        # Only reasons count over the histories that the run keeps.
-        self.model = load_run(work.run, base=work.base or None, histories=work.spec.kind == "explain")
-        self.narrator = work.spec.narrator(self.model)
+
+    @cached_property
+    def model(self) -> Recommender:
+        """The run's model; what the run keeps of users is read only where reasons count over it."""
+        return load_run(self.work.run, base=self.work.base or None, histories=self.work.spec.kind == "explain")
+
+    @cached_property
+    def narrator(self) -> Narrator | None:
+        """Who words reasons."""
+        return self.work.spec.narrator(self.model)
 
     def write(self, part: UserPart) -> UserPart:
         """Answer one part and write its file, whole or not at all."""
@@ -92,7 +102,7 @@ def _answered(ray: Any, workers: list[Any], left: list[UserPart]) -> Iterator[Us
         except ray.exceptions.RayTaskError as error:
             cause = error.cause
             raise (cause if isinstance(cause, LlmrecError | OSError) else error) from error
-        except ray.exceptions.RayActorError as error:
+        except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
             raise EnvironmentFault(
                 f"a worker died {RETRIES + 1} times, at last at part {part.number}: where its memory runs out, "
                 "take fewer --workers or --rows-per-part; the same command goes on"

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from llmrec.errors import ArtifactError, FullDisk
+from llmrec.errors import ArtifactError, FullDisk, InputError, LlmrecError
 from llmrec.jobs.user_parts import UserPart
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import default_mode, no_space, replace_file
@@ -103,9 +103,11 @@ def disk_space(folder: Path) -> Iterator[None]:
     """Turn a full disk into a FullDisk that says how to go on."""
     try:
         yield
-    except FullDisk:
+    except InputError:
         raise
     except Exception as error:
+        if isinstance(error, FullDisk) or (isinstance(error, LlmrecError) and error.__cause__ is None):
+            raise
         root = error.__cause__ or error  # replace_file's error is of the system's
         existing = next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
         if not any(no_space(one, existing) for one in (error, root)):

@@ -16,7 +16,7 @@ from llmrec.data.splits.leaks import guard
 from llmrec.errors import TrainingError
 from llmrec.models.base import BasePaths
 from llmrec.models.registry import from_recipe, with_absolute_paths
-from llmrec.runtime import measured
+from llmrec.runtime import device_name, measured
 from llmrec.training.distributed import size
 from llmrec.training.schedule import STEPS_BETWEEN, is_open_ended
 
@@ -38,7 +38,8 @@ class Figure(NamedTuple):
 class DryRun:
     """What a fit would take. A model that is not trained in steps has no ``measurement``, a stack has ``members``.
 
-    ``peak_gib``: the largest resident size of the process from loading to the end of the probe.
+    ``peak_gib``: the largest resident size of the process from loading to the end of the probe; on a GPU
+    the most of its memory that was in use.
     """
 
     recipe: Recipe
@@ -171,7 +172,9 @@ def _measured_run(recipe: Recipe, split: Split, base: BasePaths | None) -> DryRu
     except ProbeOver as over:
         one = over.measurement
         setup = one.began - began + one.timing.start
-        return DryRun(model.recipe, n_events, setup, spent.peak_memory_gib, one)
+        # Of a GPU what counts is its memory.
+        peak = spent.peak_memory_gib if device_name() == "cpu" else (one.before + one.needed) / 2**30
+        return DryRun(model.recipe, n_events, setup, peak, one)
     return DryRun(model.recipe, n_events)
 
 

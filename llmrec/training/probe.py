@@ -82,6 +82,8 @@ def probe(
 
     Raises ProbeOver with the measurement.
     """
+    if device_name() == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     began, free, there = time.monotonic(), _free_bytes(), _used_bytes()
     batches = sorted(job.plan.epoch(0), key=_padded_items)
     sample = _sizes(batches, math.ceil(TIMED_BATCHES / settings.accumulation) * settings.accumulation)
