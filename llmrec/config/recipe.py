@@ -187,8 +187,8 @@ def _find(name: str | Path) -> Path:
     shipped = folder("finetune") / f"{name}.yaml"
     if not shipped.is_file():
         alike = difflib.get_close_matches(str(name), names(), n=1)
-        meant = f"; did you mean {alike[0]}?" if alike else ""
-        raise RecipeError(f"no recipe '{name}'{meant}; there are {', '.join(names())}, or give a .yaml file")
+        meant = f": did you mean {alike[0]}?" if alike else ":"
+        raise RecipeError(f"no recipe '{name}'{meant} `llmrec recipes` lists them; or give a .yaml file")
     return shipped
 
 

@@ -149,7 +149,7 @@ def test_bad_recipes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         "nonsense": "write it as field=value",
     }.items():
         assert word in refused(capsys, ["fit", "gru", *common, "--set", setting])
-    assert "no recipe 'gruu'; did you mean gru?" in refused(capsys, ["fit", "gruu", *common])
+    assert "no recipe 'gruu': did you mean gru?" in refused(capsys, ["fit", "gruu", *common])
     (tmp_path / "bad.yaml").write_text("model: [gru", encoding="utf-8")
     assert "is not YAML" in refused(capsys, ["fit", tmp_path / "bad.yaml", *common])
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]

@@ -44,7 +44,7 @@ def test_a_recipe_shows_values_beside_defaults(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["recipes", "gruu"], "no recipe 'gruu'; did you mean gru?"),
+        (["recipes", "gruu"], "no recipe 'gruu': did you mean gru?"),
         (["fit", "gru", "--data", "d", "--out", "o", "--set", "train.epoch=3"], "did you mean train.epochs?"),
         (["fit", "gru", "--data", "d", "--out", "o", "--set", "epochs=3"], "did you mean train.epochs?"),
         (["fit", "gru", "--data", "d", "--out", "o", "--set", "trian.epochs=3"], "did you mean train"),
