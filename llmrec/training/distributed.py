@@ -24,6 +24,8 @@ RandomStates = dict[str, "torch.Tensor"]
 
 # The others wait while the first validates or writes.
 TIMEOUT = timedelta(hours=6)
+# What a launcher says beside WORLD_SIZE; without it the processes would wait for each other in vain.
+LAUNCHER = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 UNSUPPORTED = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed"}
 
 # In a step: the random states that are equal on all ranks. Empty outside, and in one process.
@@ -56,7 +58,8 @@ def is_first() -> bool:
 def start(*, n_histories: int) -> None:
     """Join the other processes that were launched with this one.
 
-    Raises DataError for more of them than histories, and InputError for a launcher that would shard the weights.
+    Raises DataError for more of them than histories, and InputError for a launcher that would shard the weights
+    and for none.
     """
     if size() == 1:
         return
@@ -66,6 +69,11 @@ def start(*, n_histories: int) -> None:
                 f"{name} is not supported: every process holds the whole model; launch with "
                 "--config_file finetune/accelerate/ddp.yaml"
             )
+    if missing := [name for name in LAUNCHER if name not in os.environ]:
+        raise InputError(
+            f"WORLD_SIZE is {size()}, but {', '.join(missing)} of a launcher are not set: launch with accelerate "
+            "or torchrun, or unset WORLD_SIZE"
+        )
     if size() > n_histories:
         raise DataError(
             f"{size()} processes for {n_histories} histories: some would have nothing to learn from; launch at "

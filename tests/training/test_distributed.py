@@ -23,6 +23,7 @@ from llmrec.errors import DataError, InputError
 from llmrec.models import Recommender
 from llmrec.training import callback
 from llmrec.training.batching import IGNORE, Batch
+from llmrec.training.distributed import LAUNCHER
 from llmrec.training.shares import is_spare, share_of, without_targets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,6 +189,17 @@ def test_what_processes_cannot_do_is_refused(
         monkeypatch.setenv(name, value)
     with pytest.raises(error, match=words):
         llmrec.fit(Recipe(model=kind), split.data, split, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_world_without_a_launcher_is_refused(
+    split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in LAUNCHER:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT of a launcher are not set"):
+        llmrec.fit(Recipe(model="gru"), split.data, split, tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
