@@ -1,7 +1,7 @@
 """The item index: its time against FAISS alone, its recall, and what filters cost, on vectors as items have them.
 
 python eval/benchmarks/item_index.py --run runs/quickstart/llm [--items 1000000] [--dim 128]. Vectors and biases
-are a trained run's, drawn with replacement and jittered by half the distance to the nearest other item. Times are
+are a trained run's, drawn with replacement and jittered along the directions to their ten nearest items. Times are
 the best of three. Writes item_index-ITEMS.json.
 """
 
@@ -23,24 +23,31 @@ from llmrec.retrieval.exact import exact_search
 from llmrec.retrieval.kinds import memory_bytes
 from llmrec.retrieval.searchers import CANDIDATES
 
-K, ROUNDS, JITTER = 10, 3, 0.5
+K, ROUNDS = 10, 3
+# How far a vector is moved along the directions to its item's neighbours, and in any, of these distances.
+NEIGHBORS, JITTER, NOISE = 10, 0.5, 0.1
 SHARES = (0.01, 0.3, 0.99)
 
 
 def clustered(index: ItemIndex, n: int, dim: int, draw: np.random.Generator) -> tuple[Float32s, Float32s]:
-    """Return n vectors [n, dim] and biases [n] like those of a run: of its length, about its items."""
+    """Return n vectors [n, dim] and biases [n] like those of a run: about its items, and as long as these."""
     vectors, biases = np.asarray(index.vectors), np.asarray(index.biases)
     directions = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)[2][:dim]
     items = np.pad(vectors @ directions.T, ((0, 0), (0, dim - len(directions))))
-    similarity = items @ items.T
-    squares = np.diag(similarity)
+    similarity, squares = items @ items.T, (items**2).sum(axis=1)
     distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * similarity, 0))
     np.fill_diagonal(distances, np.inf)
+    neighbors = np.argsort(distances, axis=1)[:, :NEIGHBORS]
     chosen = draw.integers(0, len(items), n)
-    spread = JITTER * distances.min(axis=1)[chosen, None] / np.sqrt(dim)
-    made = items[chosen] + spread * draw.standard_normal((n, dim), dtype=np.float32)
+    made = items[chosen].astype(np.float32)
+    for one in range(neighbors.shape[1]):
+        steps = JITTER / NEIGHBORS**0.5 * draw.standard_normal((n, 1), dtype=np.float32)
+        made += steps * (items[neighbors[chosen, one]] - items[chosen])
+    spread = NOISE * distances.min(axis=1)[chosen, None] / dim**0.5
+    made += spread * draw.standard_normal((n, dim), dtype=np.float32)
+    lengths = np.linalg.norm(items, axis=1)[chosen, None] / np.linalg.norm(made, axis=1, keepdims=True)
     spread_biases = biases.std() * 0.2 * draw.standard_normal(n)
-    return made.astype(np.float32), (biases[chosen] + spread_biases).astype(np.float32)
+    return (made * lengths).astype(np.float32), (biases[chosen] + spread_biases).astype(np.float32)
 
 
 def seconds(call: Callable[[], Any]) -> float:

@@ -111,7 +111,7 @@ class Ranker(ABC):
         nothing, and for diversity by a model without item vectors.
         """
         k, catalog = whole_number(k, label="k"), self.catalog
-        request = self._request(k, filter, diversity)
+        request = self.request(k, filter, diversity)
         note_unknown_items(histories, catalog)
         allowed = candidates_of(candidates, histories, catalog)
         if exclude_seen is None:
@@ -127,6 +127,14 @@ class Ranker(ABC):
     def prepare(self) -> Self:
         """Read now what is read when it is first needed, such as a base model, and return self."""
         return self
+
+    def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
+        """Return what is asked of every list. Raises DataError as ``recommend`` does."""
+        rules = EVERY_ITEM if wanted is None else require_filter(wanted).resolve(self.catalog)
+        vectors = self.item_vectors() if check_diversity(diversity) else None
+        if diversity and vectors is None:
+            raise DataError(f"a {self.kind} model has no item vectors to say what is alike; leave out diversity")
+        return Request(k, rules, vectors, diversity)
 
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
         """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
@@ -158,14 +166,6 @@ class Ranker(ABC):
     def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
         """Find the k other items of highest cosine: codes and scores [n, k]."""
         return most_similar(vectors, codes, k, self.catalog.tie_order)
-
-    def _request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
-        """Return what is asked of every list. Raises DataError as ``recommend`` does."""
-        rules = EVERY_ITEM if wanted is None else require_filter(wanted).resolve(self.catalog)
-        vectors = self.item_vectors() if check_diversity(diversity) else None
-        if diversity and vectors is None:
-            raise DataError(f"a {self.kind} model has no item vectors to say what is alike; leave out diversity")
-        return Request(k, rules, vectors, diversity)
 
     def _ranked(
         self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM

@@ -28,11 +28,11 @@ from llmrec.retrieval.index_files import (
     write_index,
 )
 from llmrec.retrieval.kinds import choose, memory_bytes
-from llmrec.retrieval.searchers import LEAST_EFFORT, MOST_EFFORT, SEARCHERS, Searcher
+from llmrec.retrieval.searchers import MOST_EFFORT, SEARCHERS, Searcher
 
 log = logging.getLogger(__name__)
 
-# Recall is measured on so many queries; the effort of a graph is doubled until it reaches this.
+# Recall is measured on so many queries; the effort of a graph is raised by half until it reaches this.
 QUERIES, RECALL = 256, 0.98
 
 
@@ -235,7 +235,8 @@ class VectorIndex:
             effort = index.searcher.effort
             if recall >= RECALL or self.facts.kind != "hnsw" or effort >= MOST_EFFORT:
                 break
-            index = replace(index, searcher=replace(index.searcher, effort=max(2 * effort, LEAST_EFFORT)))
+            effort = min(effort * 3 // 2, MOST_EFFORT)
+            index = replace(index, searcher=replace(index.searcher, effort=effort))
         reached = {"recall_at_10": round(recall, 4), "n_queries": len(extended), "effort": effort}
         return replace(index, facts=index.facts.model_copy(update=reached))
 

@@ -17,7 +17,7 @@ from llmrec.retrieval.kinds import LINKS, IndexKind, n_lists
 
 ROWS = "vectors.npy"
 # How much of a graph is seen while it is built (efConstruction) and, at least, while it is searched (efSearch).
-BUILD_EFFORT, LEAST_EFFORT, MOST_EFFORT = 80, 64, 1024
+BUILD_EFFORT, LEAST_EFFORT, MOST_EFFORT = 200, 64, 1024
 # A graph is searched the longer, the fewer vectors are allowed. One unit of effort costs as much as so many rows
 # of an exact search, which takes over where it is cheaper.
 ROWS_PER_EFFORT = 64
@@ -75,7 +75,7 @@ class FlatSearcher(Searcher):
         return cls(flat_rows(folder / INDEX, n), None, 0)
 
     def save(self, folder: Path) -> None:
-        """Write a flat FAISS index, a part of the rows at a time."""
+        """Write a flat FAISS index, which other programs read, too."""
         import faiss
 
         index = faiss.IndexFlatIP(self.rows.shape[1])

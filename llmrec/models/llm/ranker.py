@@ -96,12 +96,13 @@ class LLMRanker(RespondingRecommender):
     def _ranked(
         self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM
     ) -> tuple[Int64s, Float32s]:
-        if self.recipe.responses.rank_by != "relevance" or rules.change_scores:
+        if self.recipe.responses.rank_by != "relevance":
             return super()._ranked(histories, k, exclude_seen=exclude_seen, rules=rules)
         sequences = self.sequences_of(histories)
         windows = self.encoder.windows(sequences)
         users = self.encoder.users(windows)
-        return self.state.best(users, sequences, k, exclude_seen=exclude_seen, window=windows.sequences)
+        read = windows.sequences
+        return self.state.best(users, sequences, k, exclude_seen=exclude_seen, window=read, rules=rules)
 
     def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
         if self._state is None:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Float32s
+from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
 from llmrec.llm.backbone import cache_option, transformer_blocks
 from llmrec.models.ranking import table_of
+from llmrec.models.request import Request
 from llmrec.prompting.budget import newest_that_fit
+from llmrec.retrieval.filters import Filter
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +37,9 @@ class SessionModel(Protocol):
     @property
     def exclude_seen(self) -> bool:
         """Whether items of the history are recommended again."""
+
+    def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
+        """What is asked of a list."""
 
 
 class UserSession:
@@ -95,18 +100,22 @@ class UserSession:
             self._drop()
         self._read_window()
 
-    def recommend(self, k: int = 10) -> pl.DataFrame:
-        """Rank what comes next. Returns ``item_id, rank, score``. Raises DataError for k < 1."""
-        k = whole_number(k, label="k")
+    def recommend(self, k: int = 10, *, filter: Filter | None = None, diversity: float = 0.0) -> pl.DataFrame:
+        """Rank what comes next. Returns ``item_id, rank, score``.
+
+        ``filter``, ``diversity`` and what is refused: see ``Ranker.recommend``.
+        """
+        request = self._model.request(whole_number(k, label="k"), filter, diversity)
         state = self._model.state
         history = Sequences(np.array(self._codes, dtype=np.int32), np.array([0, len(self._codes)]))
-        best, values = state.best(
-            self._user[None],
-            history,
-            k,
-            window=history.last(len(self._codes) - self._first),
-            exclude_seen=self._model.exclude_seen,
-        )
+        window = history.last(len(self._codes) - self._first)
+        exclude_seen, rules = self._model.exclude_seen, request.rules
+
+        def ranked(rows: Int64s, k: int) -> tuple[Int64s, Float32s]:
+            user = self._user[None]
+            return state.best(user, history, k, window=window, exclude_seen=exclude_seen, rules=rules)
+
+        best, values = request.lists(ranked, 1, len(state.catalog))
         return table_of([""], state.catalog, best, values).drop(USER)
 
     def _follow_model(self) -> None:

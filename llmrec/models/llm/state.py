@@ -15,6 +15,7 @@ from llmrec.models.ranking import rank_candidates, top_k
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.text_encodings import TextEncodings
 from llmrec.prompting.prompt import Prompt
+from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 
 if TYPE_CHECKING:
     from llmrec.models.llm.history_encoder import HistoryEncoder
@@ -69,15 +70,26 @@ class LLMState:
         return scores
 
     def best(
-        self, users: Float32s, histories: Sequences, k: int, *, window: Sequences, exclude_seen: bool
+        self,
+        users: Float32s,
+        histories: Sequences,
+        k: int,
+        *,
+        window: Sequences,
+        exclude_seen: bool,
+        rules: ItemRules = EVERY_ITEM,
     ) -> tuple[Int64s, Float32s]:
-        """Rank the catalog for unit user vectors [n, dim] of ``histories``: codes and scores [n, k].
+        """Rank the items that ``rules`` allow for unit user vectors [n, dim] of ``histories``: [n, k] each.
 
-        The index is asked for k items more than the longest history holds; dense scores are not needed.
-        ``window``: the part of the histories that was read.
+        The index is asked for k items more than the longest history holds; dense scores are not needed but for
+        rules and where repeats count. ``window``: the part of the histories that was read.
         """
-        if self.encoder.network.repeat_bias is not None and not exclude_seen:  # the index knows no histories
-            return top_k(self.scores(users, window), k, self.catalog.tie_order)
+        repeats = self.encoder.network.repeat_bias is not None and not exclude_seen
+        if repeats or rules.change_scores:  # the index knows neither
+            scores = rules.applied(self.scores(users, window))
+            if exclude_seen:
+                scores[histories.users(), histories.codes] = -np.inf
+            return top_k(scores, k, self.catalog.tie_order)
         extra = int(histories.lengths().max(initial=0)) if exclude_seen else 0
         codes, values = self.items.index.search(users, min(k + extra, len(self.catalog)))
         seen = np.zeros(codes.shape, dtype=bool)

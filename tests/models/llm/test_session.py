@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from llmrec import Histories, Recipe, Split
+from llmrec import Filter, Histories, Recipe, Split
 from llmrec.errors import DataError
 from llmrec.models import LLMRecommender
 from llmrec.models.llm.session import UserSession
@@ -109,3 +109,15 @@ def test_what_is_wrong_is_refused_and_changes_nothing(model: LLMRecommender) -> 
         model.session(forget=1.0)
     assert session.history == STEPS[:2]
     np.testing.assert_array_equal(session.state, state)
+
+
+def test_a_filter_and_diversity_answer_as_the_model_does(model: LLMRecommender) -> None:
+    session, histories = model.session(STEPS[:3]), Histories.of([STEPS[:3]])
+    chosen = Filter("item_id != '4'", deny=["5"], boosts={"item_id = '0'": 50.0}, at_most={"title": 1})
+    ours = session.recommend(4, filter=chosen, diversity=0.2)
+    theirs = model.recommend(histories, 4, filter=chosen, diversity=0.2)
+    assert ours["item_id"].to_list() == theirs["item_id"].to_list()
+    assert ours["item_id"][0] == "0"
+    assert not {"4", "5"} & set(ours["item_id"])
+    with pytest.raises(DataError, match="items have no column prize"):
+        session.recommend(4, filter=Filter("prize < 5"))
