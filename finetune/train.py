@@ -18,7 +18,7 @@ def main() -> int:
     """Parse, call one function. Returns the exit code: 2 for bad input, 1 for what else went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", help="a shipped recipe's name or a .yaml file")
-    parser.add_argument("data", help="a folder made by `llmrec data prepare`")
+    parser.add_argument("data", help="a folder made by `llmrec data prepare`, or a built-in name")
     parser.add_argument("out", help="the run directory to write; with several machines on a disk that all see")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--split", default="leave-last-out", help="as for `llmrec fit`")

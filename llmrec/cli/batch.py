@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmrec.cli.arguments import BasePath, OutFolder, help_alone
-from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
+from llmrec.cli.narrators import (
+    Backend,
+    FormName,
+    LanguageName,
+    Model,
+    Timeout,
+    Tone,
+    check_backend,
+    is_server,
+    narrator_of,
+)
 from llmrec.cli.output import say
 from llmrec.cli.recommend import Count, Run
 from llmrec.errors import Interrupted
@@ -103,9 +113,9 @@ def explain(
     from llmrec.jobs import Wording
     from llmrec.reasons.address import shown_address
 
-    is_server = backend.lower().startswith(("http://", "https://"))
+    check_backend(backend, name)
     wording: dict[str, Any] = {"language": language, "form": form, "tone": tone, "model": name}
-    wording["name"] = shown_address(backend) if is_server else backend
+    wording["name"] = shown_address(backend) if is_server(backend) else backend
     wording["narrator"] = partial(
         narrator_of, backend=backend, name=name, timeout=timeout, concurrency=concurrency
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -40,30 +41,40 @@ def export(
     ] = "auto",
     base: BasePath = None,
 ) -> None:
-    """Write vectors whose inner product is the model's score: items (vector, bias), users (vector, 1).
+    """Write a run's vectors, or its LLM, for other programs.
 
-    An index as faiss is opened by llmrec.ItemIndex.open or UserIndex.open, that of RUN.users also by the run.
-    Without --items and --users it is the LLM that is written, for peft, transformers and vLLM, or
-    sentence-transformers.
+    The inner product of vectors is the model's score: items are (vector, bias), users (vector, 1). An index as
+    faiss is opened by llmrec.ItemIndex.open or UserIndex.open, that of RUN.users also by the run. Without --items
+    and --users it is the LLM that is written, for peft, transformers and vLLM, or sentence-transformers.
     """
-    if not items and not users and to in LLM_FORMS:
-        _export_llm(run, to, out, base)
-        return
     from llmrec.retrieval.export import FORMS, export_vectors
     from llmrec.retrieval.index_files import users_of
 
-    if items == users:
-        raise DataError("say which vectors: either --items or --users")
-    if to not in FORMS:
-        raise DataError(f"--to {to}: there are {', '.join(FORMS)}")
+    _check(items=items, users=users, to=to, forms=FORMS, kind=kind)
+    if to in LLM_FORMS:
+        _export_llm(run, to, out, base)
+        return
     if out is None and (items or to != "faiss"):
         raise DataError("say where to write: --out DIR")
     folder = users_of(run) if out is None else out
     if folder.exists():
         raise DataError(f"{folder} exists already; name another --out, or remove it")
+    kind = kind if to == "faiss" else "flat"  # a table needs no graph
     index = _items_of(run, kind, base) if items else _users_of(run, kind, base)
     export_vectors(index, folder, to)
     say(f"{folder}: {index}")
+
+
+def _check(*, items: bool, users: bool, to: str, forms: Sequence[str], kind: str) -> None:
+    """Raise DataError for options that do not go together."""
+    if to not in (*forms, *LLM_FORMS):
+        raise DataError(f"--to {to}: there are {', '.join(forms)} for vectors, and {', '.join(LLM_FORMS)}")
+    if to in LLM_FORMS and (items or users):
+        raise DataError(f"--to {to} is of a run's LLM, not of vectors: leave out --items and --users")
+    if to in forms and items == users:
+        raise DataError(f"say which vectors go to {to}: either --items or --users")
+    if kind != "auto" and to != "faiss":
+        raise DataError(f"--kind {kind} is of an index: add --to faiss, or leave it out")
 
 
 def _export_llm(run: Path, to: str, out: Path | None, base: Path | None) -> None:
@@ -80,18 +91,21 @@ def _items_of(run: Path, kind: str, base: Path | None) -> ItemIndex:
     from llmrec.models.runs import load_run, require_finished
     from llmrec.retrieval import ItemIndex
     from llmrec.retrieval.index_files import folder_of_vectors
+    from llmrec.retrieval.kinds import choose
 
     require_finished(run)
     if folder_of_vectors(run) is None:
         return load_run(run, base=base).item_index(kind)
     index = ItemIndex.open(run)
-    if kind in {"auto", "flat"}:
+    facts = index.facts
+    if choose(kind, facts.n, facts.width, bytes_per_item=facts.bytes_per_item).kind == "flat":
         return index
     return ItemIndex.build(index.vectors, index.ids, bias=index.biases, kind=kind, run=run)
 
 
 def _users_of(run: Path, kind: str, base: Path | None) -> UserIndex:
     """Read the users' vectors beside the run, else compute them."""
+    from llmrec.models.ranker import no_user_vectors
     from llmrec.models.runs import load_run
     from llmrec.retrieval import UserIndex
     from llmrec.retrieval.index_files import users_of
@@ -102,5 +116,5 @@ def _users_of(run: Path, kind: str, base: Path | None) -> UserIndex:
     model = load_run(run, base=base)
     vectors = model.embed_users(model.histories)
     if vectors is None:
-        raise DataError(f"a {model.kind} model has no vectors of users; llm, gru, als and text have some")
+        raise no_user_vectors(model.kind)
     return UserIndex.build(vectors, model.histories.user_ids, kind=kind, run=run)

@@ -34,7 +34,7 @@ Diversity = Annotated[
     float, typer.Option("--diversity", help="Weight of unlikeness to the items above, from 0 to 1.")
 ]
 
-_AT_MOST = re.compile(r"\s*(\d+)\s+per\s+(\S.*?)\s*")
+_AT_MOST = re.compile(r"\s*(\d{1,9})\s+per\s+(\S.*?)\s*")
 _BOOST = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s+where\s+(\S.*?)\s*")
 
 
@@ -48,8 +48,10 @@ def filter_of(
     """Return the filter that the options say. Raises DataError for what cannot be read."""
     from llmrec.retrieval import Filter
 
-    caps = (_parts(_AT_MOST, text, "--at-most", "3 per brand") for text in at_most or ())
-    boosts = (_parts(_BOOST, text, "--boost", "0.7 where in_stock") for text in boost or ())
+    caps = [_parts(_AT_MOST, text, "--at-most", "3 per brand") for text in at_most or ()]
+    boosts = [_parts(_BOOST, text, "--boost", "0.7 where in_stock") for text in boost or ()]
+    _require_one_each(caps, "--at-most")
+    _require_one_each(boosts, "--boost")
     return Filter(
         where or (),
         allow=None if allow is None else _ids(allow, "--allow"),
@@ -64,6 +66,14 @@ def _parts(pattern: re.Pattern[str], text: str, option: str, example: str) -> tu
     if match is None:
         raise DataError(f'{option} {text!r} cannot be read; write for example {option} "{example}"')
     return match[1], match[2]
+
+
+def _require_one_each(parts: list[tuple[str, str]], option: str) -> None:
+    """Raise DataError for two numbers of one column or condition."""
+    names = [name for _, name in parts]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{option} says {name} {names.count(name)} times; say it once")
 
 
 def _ids(path: Path, option: str) -> list[str]:

@@ -38,22 +38,33 @@ def narrator_of(
 ) -> Narrator | None:
     """Return the narrator of these options; None leaves the choice to ``explain``. Raises DataError."""
     from llmrec.reasons import EndpointNarrator, LocalNarrator, TemplateNarrator
-    from llmrec.reasons.address import shown_address
 
-    if backend.lower().startswith(("http://", "https://")):
-        if name is None:
-            raise DataError(f"--backend {shown_address(backend)}: say which of its models with --model NAME")
+    check_backend(backend, name)
+    if is_server(backend):
+        assert name is not None
         return EndpointNarrator(
             backend, name, api_key=os.environ.get(KEY), timeout=timeout, concurrency=concurrency
         )
     if backend == "llm":
         return LocalNarrator(name or model.narration_base or "smollm2-135m")
-    if name is not None:
-        raise DataError(f"--model {name} needs --backend llm or the address of a server")
-    if backend == "template":
-        return TemplateNarrator()
-    if backend != "auto":
+    return TemplateNarrator() if backend == "template" else None
+
+
+def is_server(backend: str) -> bool:
+    """Return whether a backend is the address of a server."""
+    return backend.lower().startswith(("http://", "https://"))
+
+
+def check_backend(backend: str, name: str | None) -> None:
+    """Raise DataError for a backend that is none, and for one that lacks a model or takes none."""
+    from llmrec.reasons.address import shown_address
+
+    if is_server(backend):
+        if name is None:
+            raise DataError(f"--backend {shown_address(backend)}: say which of its models with --model NAME")
+    elif backend not in {"auto", "llm", "template"}:
         raise DataError(
             f"--backend {shown_address(backend)}: choose auto, llm, template, or an address such as http://host/v1"
         )
-    return None
+    elif name is not None and backend != "llm":
+        raise DataError(f"--model {name} needs --backend llm or the address of a server")

@@ -11,13 +11,13 @@ import polars as pl
 
 from llmrec.data import Histories
 from llmrec.data.columns import ITEM, USER
-from llmrec.errors import DataError, EnvironmentFault
+from llmrec.errors import EnvironmentFault
 from llmrec.models import Recommender
-from llmrec.models.ranker import CHUNK
+from llmrec.models.ranker import CHUNK, no_user_vectors
 from llmrec.prompting import Language
 from llmrec.reasons import Narrator, explain
 from llmrec.reasons.explanations import TEMPLATE
-from llmrec.reasons.pipeline import NO_ANSWER
+from llmrec.reasons.pipeline import NO_ANSWER, check_wording
 from llmrec.reasons.request import ReasonForm
 
 JobKind = Literal["recommend", "embed", "explain"]
@@ -56,6 +56,10 @@ class JobSpec:
     kind: JobKind
     k: int = 10
     wording: Wording = Wording()
+
+    def __post_init__(self) -> None:
+        """Raise PromptError for an unknown language or form, before anything is written."""
+        check_wording(self.wording.language, self.wording.form)
 
     def description(self) -> dict[str, Any]:
         """Return what makes two jobs' answers differ, for the same run and users."""
@@ -106,13 +110,8 @@ def _vectors(model: Recommender, histories: Histories) -> pl.DataFrame:
     for start in range(0, len(histories), CHUNK):
         vectors = model.embed_users(histories[start : start + CHUNK])
         if vectors is None:
-            raise no_vectors(model.kind)
+            raise no_user_vectors(model.kind)
         parts.append(np.ascontiguousarray(vectors, dtype=np.float32))
     rows = np.concatenate(parts)
     users = pl.Series(USER, histories.user_ids, dtype=pl.String)
     return pl.DataFrame([users, pl.Series("vector", rows, dtype=pl.Array(pl.Float32, rows.shape[1]))])
-
-
-def no_vectors(kind: str) -> DataError:
-    """Return what is said of a model that has no user vectors."""
-    return DataError(f"a {kind} model has no user vectors; llm, gru, als and text have some")

@@ -12,14 +12,14 @@ from typing import Any, Literal, get_args
 
 from llmrec import artifact
 from llmrec.data.ids import whole_number
-from llmrec.errors import DataError
-from llmrec.jobs.answers import ROWS_PER_PART, JobKind, JobSpec, Wording, no_vectors
+from llmrec.errors import ArtifactError, DataError
+from llmrec.jobs.answers import ROWS_PER_PART, JobKind, JobSpec, Wording
 from llmrec.jobs.engines import Work, on_ray, on_this_process
 from llmrec.jobs.folder import CHOSEN, JobFolder, disk_space, whole_file
 from llmrec.jobs.progress import PartProgress
 from llmrec.jobs.user_parts import Source, copy_events, hash_of, parts_of, read_user_ids, source_of
 from llmrec.models.base import BasePaths, paths_of
-from llmrec.models.ranker import Ranker
+from llmrec.models.ranker import Ranker, no_user_vectors
 from llmrec.models.registry import class_of
 from llmrec.resources.cache import named, sha256_of
 from llmrec.resources.locks import exclusive
@@ -65,9 +65,8 @@ def batch(
     Raises ArtifactError where ``out`` holds something else, WriteConflict where another process writes there,
     DataError for bad users or arguments, FullDisk, and MissingExtra for ray.
     """
-    if job not in get_args(JobKind) or engine not in get_args(Engine):
-        raise DataError(f"no batch job '{job}' on '{engine}'; choose recommend, embed or explain, on local or ray")
     folder, path = named(Path(out)), Path(run)
+    _check_arguments(job, engine, workers, folder)
     rows = whole_number(rows_per_part if rows_per_part is not None else ROWS_PER_PART[job], label="rows_per_part")
     spec = JobSpec(job, whole_number(k, label="k"), wording or Wording())
     description: dict[str, Any] = {"run": _checked_run(path, job)}
@@ -88,11 +87,21 @@ def batch(
     return BatchResult(folder, sum(part.n_users for part in begun.parts), len(begun.parts), len(left))
 
 
+def _check_arguments(job: str, engine: str, workers: int | None, folder: Path) -> None:
+    """Raise DataError for arguments that do not go together, ArtifactError where a file is in the way."""
+    if job not in get_args(JobKind) or engine not in get_args(Engine):
+        raise DataError(f"no batch job '{job}' on '{engine}'; choose recommend, embed or explain, on local or ray")
+    if workers is not None and engine != "ray":
+        raise DataError(f"workers={workers} is of the engine ray: add --engine ray, or leave --workers out")
+    if folder.exists() and not folder.is_dir():
+        raise ArtifactError(f"{folder} is a file; name a new folder with --out")
+
+
 def _checked_run(run: Path, job: JobKind) -> str:
     """Return a run's fingerprint. Raises ArtifactError, and DataError for one that cannot do the job."""
     known = class_of(artifact.read(run, verify=False).kind)
     if job == "embed" and known is not None and known.embed_users is Ranker.embed_users:
-        raise no_vectors(known.kind)
+        raise no_user_vectors(known.kind)
     return sha256_of(run / artifact.MANIFEST)
 
 

@@ -172,8 +172,8 @@ def _ids_of_file(path: Path) -> pl.Series:
         raise DataError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}") from error
     if USER not in table.columns:
         raise DataError(f"{path}: no column '{USER}' among {', '.join(table.columns)}; rename one")
-    ids = table[USER]
+    ids = table[USER].drop_nulls()
     if ids.dtype != pl.String:
         ids = pl.Series(USER, ids_of(ids.to_list(), label=f"{path}: {USER}"), dtype=pl.String)
     ids = ids.str.strip_chars(BLANKS)
-    return ids.filter(ids.is_not_null() & (ids != ""))
+    return ids.filter(ids != "")

@@ -19,7 +19,7 @@ from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models.arguments import require_histories
 from llmrec.models.card import model_card
-from llmrec.models.ranker import Ranker, Seeded
+from llmrec.models.ranker import Ranker, Seeded, no_user_vectors
 from llmrec.models.ranking import finite
 from llmrec.models.run_files import HISTORIES, check_metadata, read_histories, read_items, write_items
 from llmrec.retrieval.flat import INDEX, FlatIndex
@@ -246,7 +246,7 @@ class Recommender(Ranker):
         histories = self.histories if histories is None else require_histories(histories)
         vectors = self.embed_users(histories)
         if vectors is None:
-            raise DataError(f"a {self.kind} model has no vectors of users; llm, gru, als and text have some")
+            raise no_user_vectors(self.kind)
         return UserIndex.build(vectors, histories.user_ids, kind=kind)
 
     def _index_rows(self) -> tuple[Float32s, Float32s | None] | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llmrec.training.probe import Measurement
 
 MEASURED, ESTIMATED = "measured", "estimated"
+NONE_IN_STEPS = "none in steps: it counts or solves, which a dry run does not measure"
 
 
 class Figure(NamedTuple):
@@ -92,12 +93,19 @@ class DryRun:
         if self.members:
             for member in self.members:
                 yield member.summary()
-            yield Figure("whole fit, without weighing", f"at most {_duration(self.total_seconds)}", ESTIMATED)
-            yield Figure("peak memory", f"{max(one.peak_gib for one in self.members):.2f} GiB", MEASURED)
+            yield from self._of_members()
         elif self.measurement is None:
-            yield Figure("training", "none in steps: it counts or solves, which a dry run does not measure")
+            yield Figure("training", NONE_IN_STEPS)
         else:
             yield from self._measured(self.measurement)
+
+    def _of_members(self) -> Iterator[Figure]:
+        if all(member.measurement is None for member in self.members):
+            yield Figure("training", NONE_IN_STEPS)
+            return
+        whole = f"at most {_duration(self.total_seconds)}"
+        yield Figure("whole fit, without counting and weighing", whole, ESTIMATED)
+        yield Figure("peak memory", f"{max(one.peak_gib for one in self.members):.2f} GiB", MEASURED)
 
     def summary(self) -> Figure:
         """Return one line about a member of a stack."""

@@ -217,3 +217,8 @@ class Ranker(ABC):
             return self._ranked_among(part, allowed, k, exclude_seen=exclude_seen, rules=request.rules)
 
         return table_of(users, catalog, *request.lists(ranked, len(users), len(catalog)))
+
+
+def no_user_vectors(kind: str) -> DataError:
+    """Return what is said of a model that has no vectors of users."""
+    return DataError(f"a {kind} model has no vectors of users; llm, gru, als and text have some")

@@ -70,10 +70,13 @@ def _close(left: Bools, group: Int64s, chosen: list[int], most: int) -> None:
 
 
 def _scaled(scores: Float32s) -> Float32s:
-    finite = scores[np.isfinite(scores)]
-    if not len(finite) or finite.max() == finite.min():
-        return np.zeros(len(scores), dtype=np.float32)
-    return np.asarray((scores - finite.min()) / (finite.max() - finite.min()), dtype=np.float32)
+    """Scale scores to 0..1; those that are not finite become 0."""
+    finite = np.isfinite(scores)
+    scaled = np.zeros(len(scores), dtype=np.float32)
+    least, most = scores.min(initial=np.inf, where=finite), scores.max(initial=-np.inf, where=finite)
+    if least < most:
+        scaled[finite] = (scores[finite] - least) / (most - least)
+    return scaled
 
 
 def _unit(vectors: Float32s) -> Float32s:

@@ -59,9 +59,7 @@ def explain(
     too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
     """
-    for value, known in ((language, Language), (form, ReasonForm)):
-        if value not in get_args(known):
-            raise PromptError(f"no reasons as '{value}'; choose {' or '.join(get_args(known))}")
+    check_wording(language, form)
     table = _checked(recs)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
@@ -83,6 +81,13 @@ def explain(
     rows = zip(evidence, table[RANK], answers, strict=True)
     reasons = (Explanation(one, rank, words.text, words.backend, words.faults) for one, rank, words in rows)
     return Explanations(tuple(reasons), language, form)
+
+
+def check_wording(language: str, form: str) -> None:
+    """Raise PromptError for an unknown language or form of reasons."""
+    for value, known in ((language, Language), (form, ReasonForm)):
+        if value not in get_args(known):
+            raise PromptError(f"no reasons as '{value}'; choose {' or '.join(get_args(known))}")
 
 
 @dataclass(frozen=True)

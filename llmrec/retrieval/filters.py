@@ -44,6 +44,10 @@ class Filter:
             ids = getattr(self, name)
             if ids is not None:  # an iterator is read once
                 object.__setattr__(self, name, ids_of(list(ids) if isinstance(ids, Set) else ids, label=name))
+        for name, example in (("at_most", "{'brand': 3}"), ("boosts", "{'in_stock': 0.7}")):
+            value = getattr(self, name)
+            if not isinstance(value, Mapping):
+                raise DataError(f"{name} is a dictionary such as {example}, not a {type(value).__name__}")
 
     def resolve(self, catalog: Catalog) -> ItemRules:
         """Return what it says of each item of a catalog.
@@ -52,7 +56,7 @@ class Filter:
         """
         mask = np.ones(len(catalog), dtype=bool)
         for condition in _listed(self.where):
-            mask &= _met(condition, catalog, "recommend the items where")
+            mask &= _met(condition, catalog, "filter", "recommend the items where")
             _require_left(mask, f"{condition}")
         if self.allow is not None:
             mask &= _listed_items(self.allow, catalog, "allow")
@@ -68,7 +72,7 @@ class Filter:
         for condition, gain in self.boosts.items():
             if isinstance(gain, bool) or not isinstance(gain, int | float) or not math.isfinite(gain):
                 raise DataError(f"boost {condition}: {gain!r} is no finite number; write for example 0.5")
-            added[_met(condition, catalog, "boost the items where")] += np.float32(gain)
+            added[_met(condition, catalog, "boost", "boost the items where")] += np.float32(gain)
         return added
 
     def _caps(self, catalog: Catalog) -> Iterator[Cap]:
@@ -129,14 +133,14 @@ class ItemRules:
 EVERY_ITEM = ItemRules()
 
 
-def _met(condition: Condition, catalog: Catalog, purpose: str) -> Bools:
-    require_condition(condition, "filter")
-    table = _with_words(condition, catalog.table)
-    met: Bools = rows_that_meet(condition, table, label="filter", purpose=purpose, row="an item").to_numpy()
+def _met(condition: Condition, catalog: Catalog, label: str, purpose: str) -> Bools:
+    require_condition(condition, label)
+    table = _with_words(condition, catalog.table, label)
+    met: Bools = rows_that_meet(condition, table, label=label, purpose=purpose, row="an item").to_numpy()
     return met
 
 
-def _with_words(condition: Condition, table: pl.DataFrame) -> pl.DataFrame:
+def _with_words(condition: Condition, table: pl.DataFrame, label: str) -> pl.DataFrame:
     """Add a column for each bare word that a condition compares with a text column: category = shoes.
 
     Raises DataError for a column that is not there.
@@ -150,7 +154,7 @@ def _with_words(condition: Condition, table: pl.DataFrame) -> pl.DataFrame:
     for name in expression.meta.root_names():
         if name not in words and name not in table.columns:
             raise DataError(
-                f"filter {condition}: items have no column {name}; they have {', '.join(table.columns)}; "
+                f"{label} {condition}: items have no column {name}; they have {', '.join(table.columns)}; "
                 "write text in quotes"
             )
     return table.with_columns(pl.lit(word).alias(word) for word in sorted(words))

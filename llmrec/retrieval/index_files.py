@@ -118,6 +118,10 @@ def _of_run(folder: Path, noun: Noun, *, verify: bool) -> Opened:
     holder = folder_of_vectors(folder)
     if holder is None:
         kind = artifact.read(folder, verify=False).kind
+        if kind in {"item-vectors", "user-vectors"}:
+            raise ArtifactError(
+                f"{folder} holds exported vectors, which are no index; open the run, or export it --to faiss"
+            )
         raise ArtifactError(
             f"{folder} holds no item vectors: a {kind} model has none, or it was fitted by an earlier version; "
             "those of such a run are read by llmrec.load(run).item_vectors()"

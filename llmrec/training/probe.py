@@ -163,12 +163,8 @@ def activation_bytes(network: torch.nn.Module, tensors: NamedTensors) -> int:
             sizes.append(storage.nbytes())
         return value
 
-    device = device_name()
-    moved = {
-        name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in tensors.items()
-    }
     with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        network(**moved)
+        network(**_moved(tensors))
     return sum(sizes)
 
 

@@ -47,7 +47,7 @@ def test_bad_input_is_one_line(markov: Path, tmp_path: Path, capsys: pytest.Capt
     refused: dict[str, list[str | Path]] = {
         "with k=10, not 2": ["recommend", markov, *out, "-k", "2"],
         "with kind=recommend, not explain": ["explain", markov, *out],
-        "no user vectors": ["embed", markov, *new],
+        "no vectors of users": ["embed", markov, *new],
         "there is no run at": ["recommend", tmp_path / "none", *new],
         "no batch job 'recommend' on 'spark'": [
             "recommend",
@@ -58,12 +58,17 @@ def test_bad_input_is_one_line(markov: Path, tmp_path: Path, capsys: pytest.Capt
             "spark",
         ],
         "say which of its models": ["explain", markov, *new, "--backend", "http://h/v1"],
+        "choose auto, llm, template, or an address": ["explain", markov, *new, "--backend", "nobody"],
+        "no reasons as 'fr'; choose en or zh": ["explain", markov, *new, "--language", "fr"],
+        "no reasons as 'poem'": ["explain", markov, *new, "--form", "poem"],
+        "add --engine ray, or leave --workers out": ["recommend", markov, *new, "--workers", "2"],
+        "is a file; name a new folder with --out": ["recommend", markov, "--out", markov / "recipe.yaml"],
     }
     for message, words in refused.items():
         code, printed, line = call(capsys, *words)
         assert (code, printed, line.count("\n")) == (2, "", 0), line
         assert message in line
-    assert not list(tmp_path.glob("new/part-*"))
+    assert not (tmp_path / "new").exists()  # so that the right arguments are not refused for the wrong ones
 
 
 def test_a_full_disk_is_one_line(

@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from llmrec import ItemIndex, Recipe, Split, UserIndex
 from llmrec.cli.app import run
+from llmrec.errors import ArtifactError
 from llmrec.models import Recommender, from_recipe
 
 
@@ -86,7 +87,16 @@ def test_users_beside_a_run_are_opened_by_it(
         ([], "either --items or --users"),
         (["--items", "--users"], "either --items or --users"),
         (["--items"], "say where to write: --out DIR"),
-        (["--items", "--to", "csv", "--out", "new"], "--to csv: there are parquet, numpy, faiss"),
+        (
+            ["--items", "--to", "csv", "--out", "new"],
+            "--to csv: there are parquet, numpy, faiss for vectors",
+        ),
+        (
+            ["--users", "--to", "peft", "--out", "new"],
+            "is of a run's LLM, not of vectors: leave out --items",
+        ),
+        (["--items", "--kind", "hnsw", "--out", "new"], "--kind hnsw is of an index: add --to faiss"),
+        (["--to", "peft", "--kind", "hnsw", "--out", "new"], "--kind hnsw is of an index: add --to faiss"),
         (["--items", "--out", "."], "exists already"),
         (["--items", "--to", "faiss", "--kind", "tree", "--out", "new"], "no index of kind 'tree'"),
     ],
@@ -106,6 +116,30 @@ def test_what_is_refused(
     assert error.count("\n") == 1
     assert message in error
     assert not list(tmp_path.iterdir())
+
+
+def test_many_vectors_get_a_graph_only_in_an_index(
+    fitted: tuple[Path, Recommender],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("llmrec.retrieval.kinds.FLAT_UP_TO", 3)
+    capsys.readouterr()
+    for what in ("--items", "--users"):
+        exported(fitted[0], what, "--out", tmp_path / f"table{what}")
+    printed = capsys.readouterr()
+    assert "hnsw" not in printed.out + printed.err
+    exported(fitted[0], "--items", "--to", "faiss", "--out", tmp_path / "index")
+    assert ItemIndex.open(tmp_path / "index").facts.kind == "hnsw"
+    exported(fitted[0], "--items", "--to", "faiss", "--kind", "flat", "--out", tmp_path / "flat")
+    assert ItemIndex.open(tmp_path / "flat").facts.kind == "flat"
+
+
+def test_exported_vectors_are_no_index(fitted: tuple[Path, Recommender], tmp_path: Path) -> None:
+    exported(fitted[0], "--items", "--out", tmp_path / "table")
+    with pytest.raises(ArtifactError, match="holds exported vectors, which are no index; open the run, or export"):
+        ItemIndex.open(tmp_path / "table")
 
 
 def test_a_model_without_vectors(toy_split: Split, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,7 +151,7 @@ def test_only_the_users_of_a_file(name: str, run: Path, tmp_path: Path) -> None:
 
 
 def test_users_as_numbers_of_a_table(run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pl.DataFrame({"user_id": [7, 3, 7]}).write_parquet(tmp_path / "ids.parquet")
+    pl.DataFrame({"user_id": [7, 3, None, 7]}).write_parquet(tmp_path / "ids.parquet")
     with caplog.at_level(logging.WARNING):
         assert llmrec.batch(run, tmp_path / "out", users=tmp_path / "ids.parquet").n_users == 2
     assert "1 ids are there again; each user is answered once" in caplog.text
@@ -208,7 +208,7 @@ def test_vectors_of_an_llm(tmp_path: Path, tiny_recipe: Callable[..., Recipe], r
     vectors = model.embed_users(TOY.histories)
     assert vectors is not None
     assert table["vector"].to_numpy() == pytest.approx(vectors, abs=1e-5)
-    with pytest.raises(DataError, match="a markov model has no user vectors; llm, gru, als and text have some"):
+    with pytest.raises(DataError, match="a markov model has no vectors of users; llm, gru, als and text have"):
         llmrec.batch(run, tmp_path / "none", job="embed")
     assert not (tmp_path / "none").exists()
 

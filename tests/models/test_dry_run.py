@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from llmrec import Recipe, Split
 from llmrec.cli.app import run
@@ -14,6 +15,7 @@ from llmrec.data import toy_films
 from llmrec.errors import TrainingError
 from llmrec.models import from_recipe
 from llmrec.models.dry_run import DryRun, dry_run
+from llmrec.training.probe import activation_bytes
 
 MIB = 2**20
 
@@ -68,6 +70,19 @@ def test_memory_by_part(gru_with: Callable[..., Recipe], split: Split) -> None:
     )  # all positions have a target
 
 
+def test_activations_of_nested_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch may hold batches of labels: they, too, lie where the network is."""
+    monkeypatch.setattr("llmrec.training.probe.device_name", lambda: "meta")
+
+    class Network(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor, labels: dict[str, torch.Tensor]) -> torch.Tensor:
+            assert inputs.device == labels["rating"].device == torch.device("meta")
+            return (inputs.requires_grad_() * labels["rating"]).exp()
+
+    tensors = {"inputs": torch.ones(2, 3), "labels": {"rating": torch.ones(2, 3)}}
+    assert activation_bytes(Network(), tensors) > 0  # type: ignore[arg-type]
+
+
 def test_an_llm(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     said = dry_run(tiny_recipe("text", "train.title_loss=0.1"), toy_split)
     one = said.measurement
@@ -99,6 +114,11 @@ def test_a_rule_and_a_stack(gru_with: Callable[..., Recipe], split: Split, tmp_p
     assert said.total_seconds == said.members[0].total_seconds > 0
     figures = dict(said.table.select("what", "value").iter_rows())
     assert figures["markov"] == "counts or solves: not measured"
+    assert figures["whole fit, without counting and weighing"].startswith("at most ")
+    rules = Recipe.of({"name": "rules", "model": "stacked", "stack": {"members": ["markov", "popularity"]}})
+    figures = dict(dry_run(rules, split).table.select("what", "value").iter_rows())
+    assert figures["training"].startswith("none in steps")
+    assert "peak memory" not in figures
 
 
 def test_several_processes_are_refused(

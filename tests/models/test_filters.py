@@ -14,6 +14,7 @@ from llmrec.data import Catalog, Dataset, Histories
 from llmrec.errors import DataError
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.request import Request
+from llmrec.models.rerank import taken
 from llmrec.retrieval.filters import Cap, ItemRules
 
 N = 12
@@ -95,6 +96,13 @@ def test_ids_may_come_in_any_collection(model: Recommender) -> None:
         Filter(deny="3")
 
 
+def test_caps_and_boosts_are_dictionaries() -> None:
+    with pytest.raises(DataError, match=r"at_most is a dictionary such as \{'brand': 3\}, not a int"):
+        Filter(at_most=3)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"boosts is a dictionary such as .*, not a str"):
+        Filter(boosts="in_stock")  # type: ignore[arg-type]
+
+
 def test_unknown_ids_are_counted(model: Recommender, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert items(model, 5, Filter(allow=["x", "3"])) == ["3"]
@@ -117,6 +125,7 @@ BAD: dict[str, tuple[Filter, str]] = {
     "a number": (Filter(5), "a condition is text or a polars expression"),  # type: ignore[arg-type]
     "cap column": (Filter(at_most={"maker": 2}), "items have no column maker; they have"),
     "cap of none": (Filter(at_most={"brand": 0}), "at most of one brand must be at least 1, got 0"),
+    "boost column": (Filter(boosts={"prize < 5": 1.0}), "boost prize < 5: items have no column prize"),
     "boost": (Filter(boosts={"in_stock": float("nan")}), "boost in_stock: nan is no finite number"),
     "no filter": ("price < 5", "write llmrec.Filter"),  # type: ignore[dict-item]
 }
@@ -156,6 +165,15 @@ def test_a_diverse_list_trades_relevance_for_unlikeness() -> None:
     assert chosen(0.4) == [0, 3, 1]
     assert chosen(0.9) == [0, 4, 3]
     assert chosen(0.4, ItemRules(caps=(Cap(np.array([0, 0, 0, 0, 1]), 1),))) == [0, 4]
+
+
+def test_items_left_out_disturb_no_diverse_list() -> None:
+    vectors, scores = np.eye(4, dtype=np.float32), np.array([[3.0, 2.0, 1.0, -np.inf]], dtype=np.float32)
+    for diversity in (0.5, 1.0):
+        with np.errstate(all="raise"):
+            best, values = taken(np.arange(4)[None], scores, 4, vectors=vectors, diversity=diversity)
+        assert best[0, :3].tolist() == [0, 1, 2]
+        assert np.isneginf(values[0, 3])
 
 
 def test_what_is_short_at_first_is_looked_for_in_the_whole_catalog() -> None:
