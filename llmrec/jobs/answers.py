@@ -67,9 +67,9 @@ class JobSpec:
         wording = {"wording": self.wording.description()} if self.kind == "explain" else {}
         return {"kind": self.kind, **k, **wording}
 
-    def users_per_part(self, rows: int) -> int:
+    def users_per_part(self, rows: int, n_items: int) -> int:
         """Return how many users a part of at most so many rows has, at least one."""
-        return max(1, rows if self.kind == "embed" else rows // self.k)
+        return max(1, rows if self.kind == "embed" else rows // min(self.k, n_items))
 
     def narrator(self, model: Recommender) -> Narrator | None:
         """Return who words reasons for this model; None: the choice of ``explain``."""

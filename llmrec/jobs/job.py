@@ -21,6 +21,7 @@ from llmrec.jobs.user_parts import Source, copy_events, hash_of, parts_of, read_
 from llmrec.models.base import BasePaths, paths_of
 from llmrec.models.ranker import Ranker, no_user_vectors
 from llmrec.models.registry import class_of
+from llmrec.models.run_files import read_items
 from llmrec.resources.cache import named, sha256_of
 from llmrec.resources.locks import exclusive
 
@@ -76,7 +77,8 @@ def batch(
     description |= {**spec.description(), "rows_per_part": rows}
     with exclusive(folder), disk_space(folder), _unknown_items_said_once():
         events = partial(_events_file, source, ids, folder)
-        begun = JobFolder.open(folder, description, lambda: parts_of(events(), spec.users_per_part(rows)))
+        per_part = partial(spec.users_per_part, rows)
+        begun = JobFolder.open(folder, description, lambda: parts_of(events(), per_part(len(read_items(path)))))
         left = begun.open_parts()
         if left:
             work = Work(path, paths_of(base), events(), folder, spec)
@@ -93,6 +95,8 @@ def _check_arguments(job: str, engine: str, workers: int | None, folder: Path) -
         raise DataError(f"no batch job '{job}' on '{engine}'; choose recommend, embed or explain, on local or ray")
     if workers is not None and engine != "ray":
         raise DataError(f"workers={workers} is of the engine ray: add --engine ray, or leave --workers out")
+    if workers is not None:
+        whole_number(workers, label="workers")
     if folder.exists() and not folder.is_dir():
         raise ArtifactError(f"{folder} is a file; name a new folder with --out")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -73,8 +73,11 @@ def read_user_ids(users: str | Path | Iterable[object]) -> pl.Series:
 
     Raises DataError for a file that cannot be read or lacks the column, and where there is none.
     """
-    ids = _ids_of_file(Path(users)) if isinstance(users, str | Path) else pl.Series(USER, ids_of(users))
-    label = str(users) if isinstance(users, str | Path) else "users"
+    if isinstance(users, str | Path):
+        label, ids = str(users), _ids_of_file(Path(users))
+    else:
+        label, listed = "users", list(users) if isinstance(users, Set) else users
+        ids = pl.Series(USER, ids_of(listed, label=label))
     if ids.is_empty():
         raise DataError(f"{label}: it holds no user id; write one a line")
     distinct = ids.unique(maintain_order=True)

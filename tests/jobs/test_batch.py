@@ -157,6 +157,22 @@ def test_users_as_numbers_of_a_table(run: Path, tmp_path: Path, caplog: pytest.L
     assert "1 ids are there again; each user is answered once" in caplog.text
 
 
+def test_users_as_a_set(run: Path, tmp_path: Path) -> None:
+    assert llmrec.batch(run, tmp_path / "out", users={"7", "3"}).n_users == 2
+    with pytest.raises(DataError, match=r"users: 1\.5 is no id"):
+        llmrec.batch(run, tmp_path / "new", users=[1.5])
+
+
+def test_a_k_beyond_the_catalog_makes_no_smaller_parts(run: Path, tmp_path: Path) -> None:
+    done = llmrec.batch(run, tmp_path / "out", k=10**6, rows_per_part=120)
+    assert done.n_parts == 3  # of ten users, with at most twelve items each
+
+
+def test_workers_are_counted(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="workers must be at least 1, got 0"):
+        llmrec.batch(run, tmp_path / "out", engine="ray", workers=0)
+
+
 def test_users_that_cannot_be_answered(run: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"2 of 3 users have no history in .*run, e.g. 'x'"):
         llmrec.batch(run, tmp_path / "out", users=["7", "x", "y"])
