@@ -100,7 +100,8 @@ class VectorIndex:
         index = replace(
             index, facts=index.facts.model_copy(update={"seconds": round(time.monotonic() - began, 2)})
         )
-        log.info("%s index: %s (%s); %s", cls.noun, chosen.kind, chosen.reason, index)
+        why = f" ({chosen.reason})" if chosen.reason else ""
+        log.info("%s index: %s%s; %s", cls.noun, chosen.kind, why, index)
         return index
 
     def search(

@@ -19,7 +19,7 @@ LINKS = 32
 
 
 class Choice(NamedTuple):
-    """A kind of index and why it was chosen, in words."""
+    """A kind of index and why it was chosen, in words; empty for a given one."""
 
     kind: IndexKind
     reason: str
@@ -50,7 +50,7 @@ def choose(kind: str, n: int, width: int, *, bytes_per_item: int, free: int | No
     """
     for known in KINDS:
         if kind == known:
-            return Choice(known, "as it was asked for")
+            return Choice(known, "")
     if kind != "auto":
         raise DataError(f"there is no index of kind {kind!r}; there are auto, {', '.join(KINDS)}")
     if n <= FLAT_UP_TO:

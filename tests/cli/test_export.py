@@ -122,14 +122,14 @@ def test_many_vectors_get_a_graph_only_in_an_index(
     fitted: tuple[Path, Recommender],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("llmrec.retrieval.kinds.FLAT_UP_TO", 3)
-    capsys.readouterr()
+    caplog.set_level("INFO")
     for what in ("--items", "--users"):
         exported(fitted[0], what, "--out", tmp_path / f"table{what}")
-    printed = capsys.readouterr()
-    assert "hnsw" not in printed.out + printed.err
+    assert "user index: flat; 30 users" in caplog.text
+    assert "hnsw" not in caplog.text
     exported(fitted[0], "--items", "--to", "faiss", "--out", tmp_path / "index")
     assert ItemIndex.open(tmp_path / "index").facts.kind == "hnsw"
     exported(fitted[0], "--items", "--to", "faiss", "--kind", "flat", "--out", tmp_path / "flat")
