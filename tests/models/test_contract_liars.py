@@ -31,11 +31,17 @@ LIARS: dict[str, list[tuple[type[Recommender], dict[str, bool]]]] = {
     "test_an_empty_history_gets_an_answer": [(liars.SilentToNewUsers, {})],
     "test_a_long_history_gets_an_answer": [(liars.FixedPositions, {})],
     "test_only_candidates_are_recommended": [(liars.AnyCandidate, {}), (liars.UsesCandidatesUp, {})],
+    "test_a_filter_loses_no_item": [(liars.FiltersItsTop, {}), (liars.DeafToFilters, {})],
     "test_a_large_k_ranks_all_that_is_left": [(liars.AtMostTen, {})],
     "test_no_histories_no_rows": [(liars.AnotherEmptyTable, {})],
     "test_bad_queries_are_refused": [(liars.TakesAnyK, {}), (liars.TakesAnyItem, {})],
     "test_similar_items_are_the_nearest_by_cosine": [
         (liars.LikeItself, {}),
+        (liars.NearestByDotProduct, {}),
+        (liars.VectorsLost, {}),
+        (NextFilm, {"has_item_vectors": False}),
+    ],
+    "test_a_run_s_item_vectors_are_read_without_the_model": [
         (liars.NearestByDotProduct, {}),
         (liars.VectorsLost, {}),
         (NextFilm, {"has_item_vectors": False}),

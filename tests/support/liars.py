@@ -104,6 +104,20 @@ class UsesCandidatesUp(NextFilm):
         return recs
 
 
+class FiltersItsTop(NextFilm):
+    def recommend(self, histories: Histories, k: int = 10, **options: Any) -> pl.DataFrame:
+        wanted = options.pop("filter", None)
+        recs = super().recommend(histories, k, **options)
+        return (
+            recs if wanted is None or wanted.allow is None else recs.filter(pl.col("item_id").is_in(wanted.allow))
+        )
+
+
+class DeafToFilters(NextFilm):
+    def recommend(self, histories: Histories, k: int = 10, **options: Any) -> pl.DataFrame:
+        return super().recommend(histories, k, **{**options, "filter": None})
+
+
 class AtMostTen(NextFilm):
     def recommend(self, histories: Histories, k: int = 10, **options: Any) -> pl.DataFrame:
         return super().recommend(histories, min(k, 10), **options)
