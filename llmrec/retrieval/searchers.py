@@ -19,8 +19,8 @@ ROWS = "vectors.npy"
 # How much of a graph is seen while it is built (efConstruction) and, at least, while it is searched (efSearch).
 BUILD_EFFORT, LEAST_EFFORT, MOST_EFFORT = 200, 64, 1024
 # A graph is searched the longer, the fewer vectors are allowed. One unit of effort costs as much as so many rows
-# of an exact search, which takes over where it is cheaper.
-ROWS_PER_EFFORT = 64
+# of an exact search, which takes over where it is cheaper: 160 of a million vectors of 128 numbers, fewer of fewer.
+ROWS_PER_EFFORT = 128
 # Of short codes, so many candidates for each result are scored exactly.
 CANDIDATES = 30
 LISTS_SEEN = 64
