@@ -19,7 +19,7 @@ ROWS = "vectors.npy"
 # How much of a graph is seen while it is built (efConstruction) and, at least, while it is searched (efSearch).
 BUILD_EFFORT, LEAST_EFFORT, MOST_EFFORT = 200, 64, 1024
 # A graph is searched the longer, the fewer vectors are allowed. One unit of effort costs as much as so many rows
-# of an exact search, which takes over where it is cheaper: 160 of a million vectors of 128 numbers, fewer of fewer.
+# of an exact search, which takes over where it is cheaper: 160 among a million vectors of 128 numbers.
 ROWS_PER_EFFORT = 128
 # Of short codes, so many candidates for each result are scored exactly.
 CANDIDATES = 30
