@@ -24,7 +24,8 @@ NO_DROPOUT = {"sequence.dropout": 0, "head.dropout": 0, "head.item_dropout": 0, 
 def command(recipe: str, data: str, out: Path, *, processes: int, changes: Sequence[str]) -> list[str]:
     """Return the command line that trains a recipe in so many processes."""
     launch = ["-m", "accelerate.commands.launch", "--config_file", str(ROOT / "finetune/accelerate/ddp.yaml")]
-    start = [] if processes == 1 else [*launch, "--num_processes", str(processes)]
+    # Port 0: a free one, whatever else is launched on this machine.
+    start = [] if processes == 1 else [*launch, "--num_processes", str(processes), "--main_process_port", "0"]
     sets = [word for change in changes for word in ("--set", change)]
     return [sys.executable, *start, str(ROOT / "finetune/train.py"), recipe, data, str(out), *sets]
 

@@ -205,7 +205,8 @@ def test_a_world_without_a_launcher_is_refused(
 
 def test_bad_input_is_said_once(tmp_path: Path) -> None:
     words = ("gru", tmp_path / "nothing", tmp_path / "run")
-    both = [start(ROOT / "finetune/train.py", *words, **environment(rank, 2)) for rank in range(2)]
+    script, port = ROOT / "finetune/train.py", free_port()
+    both = [start(script, *words, **environment(rank, 2, port)) for rank in range(2)]
     outputs = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [2, 2]
     assert [output[1].count("error: ") for output in outputs] == [1, 0]
