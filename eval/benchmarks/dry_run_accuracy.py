@@ -71,7 +71,7 @@ def main() -> None:
     parser = arguments(__doc__, data=True)
     parser.add_argument("recipes", nargs="*", default=RECIPES, metavar="RECIPE")
     parser.add_argument("--users", type=float, default=1.0, help="a share of the users (1)")
-    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes of every recipe")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="for every recipe")
     args = parser.parse_args()
     measure = partial(measured, changes=args.set, data=args.data, users=args.users)
     rows = [measure(recipe) for recipe in args.recipes]

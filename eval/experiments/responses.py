@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("case", choices=CASES)
     parser.add_argument("--data", help="a folder with interactions.csv.gz and items.csv.gz")
     parser.add_argument("--recipes", nargs="*", help="instead of all with tasks; fields may follow a name")
-    parser.add_argument("--set", nargs="*", default=[], help="fields of every recipe with tasks")
+    parser.add_argument("--set", action="append", default=[], help="fields of every recipe with tasks")
     args = parser.parse_args()
     case, runs = Case(**CASES[args.case]), Path("runs/responses") / args.case
     recipes = case.recipes if args.recipes is None else args.recipes

@@ -60,7 +60,7 @@ def main() -> None:
     parser = arguments(__doc__, data=True)
     parser.add_argument("recipe")
     parser.add_argument("--trials", type=int, default=8)
-    parser.add_argument("--set", nargs="*", default=[])
+    parser.add_argument("--set", action="append", default=[])
     args = parser.parse_args()
     data = open_data(args.data)
     split = Split.leave_last_out(data)
