@@ -110,8 +110,8 @@ def measured(
     }
     for share, mask in masks.items():
         among, _ = exact_search(rows, queries, K, allowed=mask)
-        row[f"recall@10, {share:.0%} left"] = recall(index.search(people, K, allowed=mask).codes, among)
-        spent = seconds(lambda mask=mask: index.search(people, K, allowed=mask))  # type: ignore[misc]
+        row[f"recall@10, {share:.0%} left"] = recall(index.search(people, K, allow=mask).codes, among)
+        spent = seconds(lambda mask=mask: index.search(people, K, allow=mask))  # type: ignore[misc]
         row[f"time, {share:.0%} left"] = spent / ours
     return row
 

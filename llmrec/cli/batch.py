@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrec.cli.arguments import BasePath, OutFolder, help_alone
+from llmrec.cli.arguments import BasePath, OutFolder, declare_options, given_options, help_alone
 from llmrec.cli.narrators import (
     Backend,
     FormName,
@@ -42,60 +42,41 @@ OtherData = Annotated[
     typer.Option("--data", help="Prepared data with the users' histories; by default those that the run keeps."),
 ]
 EngineName = Annotated[
-    str, typer.Option("--engine", help="local, or ray: one worker a CPU (pip install 'llmrec[ray]').")
+    str | None,
+    typer.Option("--engine", help="local (default), or ray: one worker a CPU (pip install 'llmrec[ray]')."),
 ]
 Workers = Annotated[int | None, typer.Option("--workers", help="How many workers of ray.", min=1)]
 Rows = Annotated[
     int | None, typer.Option("--rows-per-part", help="The most rows of a file, which is written whole.", min=1)
 ]
+# What every job takes, as ``llmrec.batch`` does.
+OPTIONS: dict[str, Any] = {
+    "users": Users,
+    "data": OtherData,
+    "engine": EngineName,
+    "workers": Workers,
+    "rows_per_part": Rows,
+    "base": BasePath,
+}
 Concurrency = Annotated[
     int, typer.Option("--concurrency", help="How many reasons a server words at a time.", min=1)
 ]
 
 
-@app.command()
-def recommend(
-    run: Run,
-    out: OutFolder,
-    k: Count = 10,
-    users: Users = None,
-    data: OtherData = None,
-    engine: EngineName = "local",
-    workers: Workers = None,
-    rows_per_part: Rows = None,
-    base: BasePath = None,
-) -> None:
+def recommend(run: Run, out: OutFolder, k: Count = 10, **options: Any) -> None:
     """What every user does next: user_id, item_id, rank, score."""
-    _answer(run, out, job="recommend", k=k, users=users, data=data, engine=engine, workers=workers,
-            rows_per_part=rows_per_part, base=base)  # fmt: skip
+    _answer(run, out, job="recommend", k=k, **options)
 
 
-@app.command()
-def embed(
-    run: Run,
-    out: OutFolder,
-    users: Users = None,
-    data: OtherData = None,
-    engine: EngineName = "local",
-    workers: Workers = None,
-    rows_per_part: Rows = None,
-    base: BasePath = None,
-) -> None:
+def embed(run: Run, out: OutFolder, **options: Any) -> None:
     """Every user's vector in the space of the items: user_id, vector."""
-    _answer(run, out, job="embed", users=users, data=data, engine=engine, workers=workers,
-            rows_per_part=rows_per_part, base=base)  # fmt: skip
+    _answer(run, out, job="embed", **options)
 
 
-@app.command()
 def explain(
     run: Run,
     out: OutFolder,
     k: Count = 10,
-    users: Users = None,
-    data: OtherData = None,
-    engine: EngineName = "local",
-    workers: Workers = None,
-    rows_per_part: Rows = None,
     backend: Backend = "auto",
     name: Model = None,
     timeout: Timeout = 30.0,
@@ -103,7 +84,7 @@ def explain(
     language: LanguageName = "en",
     form: FormName = "sentence",
     tone: Tone = "plain",
-    base: BasePath = None,
+    **options: Any,
 ) -> None:
     """Why each recommended item fits: user_id, item_id, rank, sentence, evidence and more.
 
@@ -119,8 +100,7 @@ def explain(
     wording["narrator"] = partial(
         narrator_of, backend=backend, name=name, timeout=timeout, concurrency=concurrency
     )
-    _answer(run, out, job="explain", k=k, users=users, data=data, engine=engine, workers=workers,
-            rows_per_part=rows_per_part, wording=Wording(**wording), base=base)  # fmt: skip
+    _answer(run, out, job="explain", k=k, wording=Wording(**wording), **options)
 
 
 def _answer(run: Path, out: Path, **options: Any) -> None:
@@ -128,8 +108,13 @@ def _answer(run: Path, out: Path, **options: Any) -> None:
     import llmrec
 
     try:
-        result: BatchResult = llmrec.batch(run, out, progress=True, **options)
+        result: BatchResult = llmrec.batch(run, out, progress=True, **given_options(options))
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; the same command goes on after the last whole part") from error
     written = f"{result.written} of {result.n_parts} parts written now" if result.written else "it was complete"
     say(f"{result.folder}: {options['job']} of {result.n_users:,} users; {written}")
+
+
+for command in (recommend, embed, explain):
+    declare_options(command, OPTIONS)
+    app.command()(command)

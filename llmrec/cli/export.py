@@ -95,7 +95,7 @@ def _items_of(run: Path, kind: str, base: Path | None) -> ItemIndex:
 
     require_finished(run)
     if folder_of_vectors(run) is None:
-        return load_run(run, base=base).item_index(kind)
+        return load_run(run, base=base).item_index(kind).of_run(run)
     index = ItemIndex.open(run)
     facts = index.facts
     if choose(kind, facts.n, facts.width, bytes_per_item=facts.bytes_per_item).kind == "flat":
@@ -105,7 +105,6 @@ def _items_of(run: Path, kind: str, base: Path | None) -> ItemIndex:
 
 def _users_of(run: Path, kind: str, base: Path | None) -> UserIndex:
     """Read the users' vectors beside the run, else compute them."""
-    from llmrec.models.ranker import no_user_vectors
     from llmrec.models.runs import load_run
     from llmrec.retrieval import UserIndex
     from llmrec.retrieval.index_files import users_of
@@ -113,8 +112,4 @@ def _users_of(run: Path, kind: str, base: Path | None) -> UserIndex:
     if users_of(run).is_dir():
         index = UserIndex.open(run)
         return UserIndex.build(index.vectors, index.ids, kind=kind, run=run)
-    model = load_run(run, base=base)
-    vectors = model.embed_users(model.histories)
-    if vectors is None:
-        raise no_user_vectors(model.kind)
-    return UserIndex.build(vectors, model.histories.user_ids, kind=kind, run=run)
+    return load_run(run, base=base).user_index(kind=kind).of_run(run)

@@ -233,7 +233,7 @@ class Recommender(Ranker):
 
         rows = self._index_rows()
         if rows is None:
-            raise DataError(f"a {self.kind} model has no item vectors to index; llm, gru, als and text have some")
+            raise DataError(f"{self.kind} models have no item vectors to index; llm, gru, als and text have some")
         return ItemIndex.build(rows[0], self.catalog.ids, bias=rows[1], kind=kind, bytes_per_item=bytes_per_item)
 
     def user_index(self, histories: Histories | None = None, kind: str = "auto") -> UserIndex:

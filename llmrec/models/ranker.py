@@ -133,7 +133,7 @@ class Ranker(ABC):
         rules = EVERY_ITEM if wanted is None else require_filter(wanted).resolve(self.catalog)
         vectors = self.item_vectors() if check_diversity(diversity) else None
         if diversity and vectors is None:
-            raise DataError(f"a {self.kind} model has no item vectors to say what is alike; leave out diversity")
+            raise DataError(f"{self.kind} models have no item vectors to say what is alike; leave out diversity")
         return Request(k, rules, vectors, diversity)
 
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
@@ -146,7 +146,7 @@ class Ranker(ABC):
         vectors = self.item_vectors()
         if vectors is None:
             raise DataError(
-                f"a {self.kind} model has no item vectors; similar items need one such as llm, gru or text"
+                f"{self.kind} models have no item vectors; similar items need one such as llm, gru or text"
             )
         codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
         return similar_table(item_ids, catalog, *self._nearest(codes, k, vectors))
@@ -221,4 +221,4 @@ class Ranker(ABC):
 
 def no_user_vectors(kind: str) -> DataError:
     """Return what is said of a model that has no vectors of users."""
-    return DataError(f"a {kind} model has no vectors of users; llm, gru, als and text have some")
+    return DataError(f"{kind} models have no vectors of users; llm, gru, als and text have some")

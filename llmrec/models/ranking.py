@@ -9,6 +9,7 @@ from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.errors import ModelError
+from llmrec.retrieval.exact import unit_rows
 
 # So many columns are bounded by their greatest score: it says whether any of them can be among the first.
 _GROUP = 64
@@ -57,8 +58,7 @@ def most_similar(vectors: Float32s, codes: Int64s, k: int, tie_order: Int64s) ->
 
     A given item comes last, with a score of -inf.
     """
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = vectors / np.maximum(norms, 1e-12)
+    unit = unit_rows(vectors)
     scores = (unit[codes] @ unit.T).astype(np.float32)
     scores[np.arange(len(codes)), codes] = -np.inf
     return top_k(scores, k, tie_order)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from llmrec.arrays import Bools, Float32s, Int64s
+from llmrec.retrieval.exact import unit_rows
 from llmrec.retrieval.filters import Cap
 
 # Only so many compete for a place in a diverse list: what is further down is not relevant.
@@ -46,7 +47,7 @@ def _taken(
 ) -> list[int]:
     """Return the positions of one row's items in the order in which they are taken."""
     left, relevance = np.isfinite(scores), _scaled(scores)
-    unit = None if vectors is None or not diversity else _unit(vectors[codes])
+    unit = None if vectors is None or not diversity else unit_rows(vectors[codes])
     likeness = np.zeros(len(codes), dtype=np.float32)
     groups, chosen = [cap.groups[codes] for cap in caps], list[int]()
     while len(chosen) < k and left.any():
@@ -77,8 +78,3 @@ def _scaled(scores: Float32s) -> Float32s:
     if least < most:
         scaled[finite] = (scores[finite] - least) / (most - least)
     return scaled
-
-
-def _unit(vectors: Float32s) -> Float32s:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)

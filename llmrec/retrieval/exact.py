@@ -1,4 +1,4 @@
-"""Exact search by inner product: over all rows, or over those that are allowed."""
+"""Exact search by inner product, of unit rows by cosine: over all rows, or over those that are allowed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from llmrec.arrays import Bools, Float32s, Int64s
 
 ROWS_AT_ONCE = 65536
 VALUES_AT_ONCE = 2**22
+
+
+def unit_rows(vectors: Float32s) -> Float32s:
+    """Return rows [n, dim] scaled to unit length, so that inner products are cosines; zeros stay zeros."""
+    rows: Float32s = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return rows
 
 
 def exact_search(

@@ -17,7 +17,7 @@ import polars as pl
 from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data.ids import id_column, whole_number
 from llmrec.errors import DataError
-from llmrec.retrieval.exact import exact_search
+from llmrec.retrieval.exact import exact_search, unit_rows
 from llmrec.retrieval.index_files import (
     IndexFacts,
     Noun,
@@ -109,17 +109,17 @@ class VectorIndex:
         queries: npt.ArrayLike,
         k: int = 10,
         *,
-        allowed: Iterable[str | int] | Bools | None = None,
-        denied: Iterable[str | int] | Bools | None = None,
+        allow: Iterable[str | int] | Bools | None = None,
+        deny: Iterable[str | int] | Bools | None = None,
         biased: bool = True,
     ) -> Neighbors:
         """Return the k best of what is allowed and not denied, for each query [n, dim], or for one [dim].
 
-        ``allowed``, ``denied``: ids, or a boolean for each row. ``biased=False`` leaves the biases out. Raises
+        ``allow``, ``deny``: ids, or a boolean for each row. ``biased=False`` leaves the biases out. Raises
         DataError where fewer than k are left, for ids that the index lacks, and for queries of another width.
         """
         k, extended = whole_number(k, label="k"), self._extended(queries, biased)
-        mask = self._mask(allowed, denied)
+        mask = self._mask(allow, deny)
         left = len(self) if mask is None else int(mask.sum())
         if k > left:
             raise DataError(
@@ -151,6 +151,10 @@ class VectorIndex:
     def biases(self) -> Float32s:
         """The biases [n], by row; zeros where there are none."""
         return self.searcher.rows[:, -1] if self.facts.biased else np.zeros(len(self), dtype=np.float32)
+
+    def of_run(self, run: str | Path) -> Self:
+        """Return the index as that of a run, which ``open(..., run=)`` then asks for."""
+        return replace(self, facts=self.facts.model_copy(update={"run": run_fingerprint(run)}))
 
     def save(self, folder: str | Path) -> None:
         """Write a folder with a manifest, whole or not at all. Raises ArtifactError if it exists."""
@@ -192,11 +196,11 @@ class VectorIndex:
         last = np.full((len(rows), 1), float(biased), dtype=np.float32)
         return np.concatenate([rows, last], axis=1)
 
-    def _mask(self, allowed: Any, denied: Any) -> Bools | None:
-        if allowed is None and denied is None:
+    def _mask(self, allow: Any, deny: Any) -> Bools | None:
+        if allow is None and deny is None:
             return None
-        mask = np.ones(len(self), dtype=bool) if allowed is None else self._marked(allowed, "allowed")
-        return mask if denied is None else mask & ~self._marked(denied, "denied")
+        mask = np.ones(len(self), dtype=bool) if allow is None else self._marked(allow, "allow")
+        return mask if deny is None else mask & ~self._marked(deny, "deny")
 
     def _marked(self, chosen: Any, label: str) -> Bools:
         """Return a boolean for each row. Raises DataError for ids that the index lacks."""
@@ -226,13 +230,12 @@ class VectorIndex:
             return replace(self, facts=self.facts.model_copy(update={"recall_at_10": 1.0}))
         if queries is None:
             chosen = np.random.default_rng(0).choice(len(self), min(QUERIES, len(self)), replace=False)
-            sample = np.asarray(self.vectors[np.sort(chosen)])
-            queries = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), 1e-12)
+            queries = unit_rows(np.asarray(self.vectors[np.sort(chosen)]))
         extended, k = self._extended(queries, True), min(10, len(self))
-        exact, _ = exact_search(self.searcher.rows, extended, k)
+        _, exact = exact_search(self.searcher.rows, extended, k)
         index = self
         while True:
-            recall = _recall(index._nearest(extended, k, None)[0], exact)
+            recall = _recall(index._nearest(extended, k, None)[1], exact)
             effort = index.searcher.effort
             if recall >= RECALL or self.facts.kind != "hnsw" or effort >= MOST_EFFORT:
                 break
@@ -254,9 +257,10 @@ class UserIndex(VectorIndex):
     noun = "user"
 
 
-def _recall(codes: Int64s, exact: Int64s) -> float:
-    hits = (codes[:, :, None] == exact[:, None, :]).any(axis=1)
-    return float(hits.mean())
+def _recall(scores: Float32s, exact: Float32s) -> float:
+    """Return which share of results [n, k] score as high as the last exact one: of equal vectors any will do."""
+    rounding = 1e-5 * np.abs(exact).max(axis=1, keepdims=True)
+    return float((scores >= exact[:, -1:] - rounding).mean())
 
 
 def _rows(vectors: npt.ArrayLike, bias: npt.ArrayLike | None, noun: Noun) -> Float32s:

@@ -123,7 +123,7 @@ def _of_run(folder: Path, noun: Noun, *, verify: bool) -> Opened:
                 f"{folder} holds exported vectors, which are no index; open the run, or export it --to faiss"
             )
         raise ArtifactError(
-            f"{folder} holds no item vectors: a {kind} model has none, or it was fitted by an earlier version; "
+            f"{folder} holds no item vectors: {kind} models have none, or it was fitted by an earlier version; "
             "those of such a run are read by llmrec.load(run).item_vectors()"
         )
     ids = _ids(folder / ITEMS, "item_id", None)

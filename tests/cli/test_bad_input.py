@@ -99,7 +99,7 @@ def test_unknown_users_and_items(folder: Path, capsys: pytest.CaptureFixture[str
         capsys, ["recommend", model, "--history", "x,y"]
     )
     assert "item 'x' is not in the catalog" in refused(capsys, ["explain", model, "--history", "1", "--item", "x"])
-    assert "has no item vectors" in refused(capsys, ["similar", model, "--item", "1"])
+    assert "have no item vectors" in refused(capsys, ["similar", model, "--item", "1"])
     assert "either --user ID or --history" in refused(capsys, ["recommend", model])
     assert "either --user ID or --history" in refused(
         capsys, ["recommend", model, "--user", "1", "--history", "1"]

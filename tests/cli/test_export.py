@@ -15,6 +15,7 @@ from llmrec import ItemIndex, Recipe, Split, UserIndex
 from llmrec.cli.app import run
 from llmrec.errors import ArtifactError
 from llmrec.models import Recommender, from_recipe
+from llmrec.retrieval.index_files import run_fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def test_users_beside_a_run_are_opened_by_it(
     folder, model = fitted
     exported(folder, "--users", "--to", "faiss")
     index = UserIndex.open(folder)
+    assert index.facts.run == run_fingerprint(folder)
     result = index.search(index.vectors[:2], 1, biased=False)
     assert index.ids == list(model.histories.user_ids)
     assert result.scores.shape == (2, 1)
@@ -146,4 +148,4 @@ def test_a_model_without_vectors(toy_split: Split, tmp_path: Path, capsys: pytes
     from_recipe(Recipe(model="popularity")).fit(toy_split.train).save(tmp_path / "run")
     for what in ("--items", "--users"):
         assert run(["export", str(tmp_path / "run"), what, "--out", str(tmp_path / "new")]) == 2
-        assert "a popularity model has no" in capsys.readouterr().err
+        assert "popularity models have no" in capsys.readouterr().err

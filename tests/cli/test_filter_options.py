@@ -64,7 +64,7 @@ def test_the_options_of_a_filter(shop: Path, tmp_path: Path, capsys: pytest.Capt
         (["--boost", "1 where prize > 5"], "error: boost prize > 5: items have no column prize"),
         (["--boost", "price"], '--boost "0.7 where in_stock"'),
         (["--diversity", "2"], "diversity lies between 0"),
-        (["--diversity", "0.5"], "a markov model has no item vectors"),
+        (["--diversity", "0.5"], "markov models have no item vectors"),
     ],
 )
 def test_what_is_refused(shop: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:

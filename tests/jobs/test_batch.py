@@ -224,7 +224,7 @@ def test_vectors_of_an_llm(tmp_path: Path, tiny_recipe: Callable[..., Recipe], r
     vectors = model.embed_users(TOY.histories)
     assert vectors is not None
     assert table["vector"].to_numpy() == pytest.approx(vectors, abs=1e-5)
-    with pytest.raises(DataError, match="a markov model has no vectors of users; llm, gru, als and text have"):
+    with pytest.raises(DataError, match="markov models have no vectors of users; llm, gru, als and text have"):
         llmrec.batch(run, tmp_path / "none", job="embed")
     assert not (tmp_path / "none").exists()
 

@@ -103,6 +103,15 @@ def test_caps_and_boosts_are_dictionaries() -> None:
         Filter(boosts="in_stock")  # type: ignore[arg-type]
 
 
+def test_numbers_that_are_text_are_cast_where_one_says_so() -> None:
+    films = Catalog(pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"], "year": ["1979", "1996"]}))
+    with pytest.raises(DataError, match=r"year is read as text, though each cell is a number: write CAST"):
+        Filter("year > 1990").resolve(films)
+    allowed = Filter("CAST(year AS DOUBLE) > 1990").resolve(films).allowed
+    assert allowed is not None
+    assert allowed.tolist() == [False, True]
+
+
 def test_unknown_ids_are_counted(model: Recommender, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert items(model, 5, Filter(allow=["x", "3"])) == ["3"]
@@ -146,7 +155,7 @@ def test_bad_diversity(model: Recommender, diversity: float) -> None:
 
 
 def test_diversity_needs_vectors(model: Recommender) -> None:
-    with pytest.raises(DataError, match="a popularity model has no item vectors to say what is alike"):
+    with pytest.raises(DataError, match="popularity models have no item vectors to say what is alike"):
         model.recommend(NOBODY, 3, diversity=0.5)
 
 

@@ -78,11 +78,11 @@ def test_users_lie_beside_a_run(fitted: Path, toy_split: Split) -> None:
 def test_runs_without_vectors(toy_split: Split, tmp_path: Path) -> None:
     model = from_recipe(Recipe(model="popularity")).fit(toy_split.train)
     model.save(tmp_path / "run")
-    with pytest.raises(ArtifactError, match="holds no item vectors: a popularity model has none"):
+    with pytest.raises(ArtifactError, match="holds no item vectors: popularity models have none"):
         ItemIndex.open(tmp_path / "run")
-    with pytest.raises(DataError, match="a popularity model has no item vectors to index"):
+    with pytest.raises(DataError, match="popularity models have no item vectors to index"):
         model.item_index()
-    with pytest.raises(DataError, match="a popularity model has no vectors of users"):
+    with pytest.raises(DataError, match="popularity models have no vectors of users"):
         model.user_index()
 
 

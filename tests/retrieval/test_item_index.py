@@ -14,6 +14,7 @@ from llmrec.arrays import Float32s, Int64s
 from llmrec.errors import ArtifactError, DataError
 from llmrec.retrieval import ItemIndex, UserIndex
 from llmrec.retrieval.kinds import choose, memory_bytes
+from llmrec.retrieval.searchers import MOST_EFFORT
 
 N, DIM = 400, 12
 KINDS = ("flat", "hnsw")
@@ -69,13 +70,13 @@ def test_a_filter_loses_no_result(indexes: dict[str, ItemIndex], kind: str, shar
     vectors, bias = clustered()
     mask = np.random.default_rng(2).random(N) < share
     scores = np.where(mask, queries_of() @ vectors.T + bias, -np.inf)
-    result = indexes[kind].search(queries_of(), 10, allowed=mask)
+    result = indexes[kind].search(queries_of(), 10, allow=mask)
     assert mask[result.codes].all()
     assert recall(result.codes, sorted_codes(scores, 10)) >= (1.0 if kind == "flat" else 0.98)
     ids = [name for name, allowed in zip(ids_of(), mask, strict=True) if allowed]
-    np.testing.assert_array_equal(indexes[kind].search(queries_of(), 10, allowed=ids).codes, result.codes)
+    np.testing.assert_array_equal(indexes[kind].search(queries_of(), 10, allow=ids).codes, result.codes)
     best = result.ids[0, 0]
-    denied = indexes[kind].search(queries_of()[0], 9, allowed=mask, denied=[best])
+    denied = indexes[kind].search(queries_of()[0], 9, allow=mask, deny=[best])
     np.testing.assert_array_equal(denied.ids[0], result.ids[0, 1:])
 
 
@@ -88,9 +89,9 @@ def test_short_codes_come_with_their_recall(tmp_path: Path) -> None:
     assert reached > 0.8
     assert abs(reached - index.facts.recall_at_10) < 0.15
     mask = np.arange(10_500) % 2 == 0
-    half = index.search(queries_of(), 10, allowed=mask)
+    half = index.search(queries_of(), 10, allow=mask)
     assert mask[half.codes].all()
-    rare = index.search(queries_of(), 10, allowed=np.arange(10_500) % 100 == 0)
+    rare = index.search(queries_of(), 10, allow=np.arange(10_500) % 100 == 0)
     exact = sorted_codes(np.where(np.arange(10_500) % 100 == 0, scores, -np.inf), 10)
     np.testing.assert_array_equal(rare.codes, exact)
     index.save(tmp_path / "index")
@@ -156,7 +157,7 @@ def test_an_index_is_its_own(tmp_path: Path) -> None:
     vectors = np.eye(4, dtype=np.float32)
     index = ItemIndex.build(vectors, ["a", "b", "c", "d"])
     vectors[:] = 0
-    assert index.search(np.eye(4)[2], 1, allowed={"a", "c"}).ids.tolist() == [["c"]]
+    assert index.search(np.eye(4)[2], 1, allow={"a", "c"}).ids.tolist() == [["c"]]
 
 
 def test_bad_questions(indexes: dict[str, ItemIndex]) -> None:
@@ -164,9 +165,9 @@ def test_bad_questions(indexes: dict[str, ItemIndex]) -> None:
     with pytest.raises(DataError, match="k is 401, but only 400 of 400 items are left; ask for at most 400"):
         index.search(queries_of(), 401)
     with pytest.raises(DataError, match="k is 3, but only 2 of 400 items are left"):
-        index.search(queries_of(), 3, allowed=["i1", "i2"])
-    with pytest.raises(DataError, match="denied: item 'x' is not in this index of 400 items"):
-        index.search(queries_of(), 3, denied=["x"])
+        index.search(queries_of(), 3, allow=["i1", "i2"])
+    with pytest.raises(DataError, match="deny: item 'x' is not in this index of 400 items"):
+        index.search(queries_of(), 3, deny=["x"])
     with pytest.raises(DataError, match="a query has 3 numbers, the vectors of this index 12"):
         index.search(np.ones(3), 3)
     with pytest.raises(DataError, match="NaN"):
@@ -197,3 +198,11 @@ def test_folders_that_are_no_index_of_items(indexes: dict[str, ItemIndex], tmp_p
         ItemIndex.open(tmp_path / "hnsw")
     with pytest.raises(ArtifactError, match="there is no run at"):
         ItemIndex.open(tmp_path / "nowhere")
+
+
+def test_equal_vectors_are_no_loss_of_recall() -> None:
+    """Any of them is as good an answer as another: a graph is not searched the longer for them."""
+    vectors = np.repeat(np.random.default_rng(3).standard_normal((20, 6)).astype(np.float32), 4, axis=0)
+    index = ItemIndex.build(vectors, [f"i{n}" for n in range(len(vectors))], kind="hnsw")
+    assert index.facts.recall_at_10 == 1.0
+    assert index.facts.effort < MOST_EFFORT

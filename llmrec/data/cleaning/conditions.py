@@ -94,6 +94,8 @@ def _explained(text: pl.Expr, number: pl.Expr, events: pl.DataFrame) -> str:
     boolean = _kind(number, events.clear()) == pl.Boolean
     cells = events[names[0]].cast(pl.String)
     others = cells.filter(cells.is_not_null() & cells.cast(pl.Float64, strict=False).is_null())
+    if not boolean and not len(others):
+        return f"{names[0]} is read as text, though each cell is a number: write CAST({names[0]} AS DOUBLE)"
     example = f" ({others[0]!r}, say)" if len(others) else ""
     marked = not boolean and len(others) > 0 and bool(written_as_numbers(others).all())
     more = "say its decimal mark with --decimal . or ," if marked else "compare it with text in quotes"

@@ -16,6 +16,7 @@ from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_weights import recency_weights
 from llmrec.models.tensors import floats, read_tensors, write_tensors
 from llmrec.models.text_encodings import encode_catalog
+from llmrec.retrieval.exact import unit_rows
 
 
 class TextRecommender(Recommender):
@@ -33,7 +34,7 @@ class TextRecommender(Recommender):
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
         # Texts of one catalog share most of their vector; without it, their differences are left.
         vectors -= vectors.mean(axis=0)
-        self._vectors: Float32s = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        self._vectors = unit_rows(vectors)
         counts = np.bincount(self.catalog.codes(data.positive_events[ITEM]), minlength=len(self.catalog))
         self._share = (counts / counts.sum()).astype(np.float32)
 
@@ -43,9 +44,7 @@ class TextRecommender(Recommender):
 
     def _users(self, sequences: Sequences) -> Float32s:
         half_life = self.recipe.counting.half_life
-        users: Float32s = recency_weights(sequences, half_life, n_items=len(self.catalog)) @ self._vectors
-        users /= np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
-        return users
+        return unit_rows(recency_weights(sequences, half_life, n_items=len(self.catalog)) @ self._vectors)
 
     def item_vectors(self) -> Float32s:
         """Return the texts' vectors, unit length, float32 [n_items, width]."""

@@ -13,6 +13,7 @@ import numpy as np
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.models.baselines.item_weights import ItemWeightsRecommender
 from llmrec.models.text_encodings import encode_catalog
+from llmrec.retrieval.exact import unit_rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -39,7 +40,7 @@ class TextGraphRecommender(ItemWeightsRecommender):
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
         vectors -= vectors.mean(axis=0)  # what all texts of a catalog share says nothing
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        vectors = unit_rows(vectors)
         sequences = self.sequences_of(data.histories)
         edges = transition_edges(sequences, len(self.catalog))
         options, n = self.recipe.counting, len(vectors)

@@ -17,7 +17,7 @@ def vectors_for(catalog: Catalog, model: Recommender, *, dim: int, run: str) -> 
     """
     vectors = model.item_vectors()
     if vectors is None:
-        raise RecipeError(f"head.warm_start={run}: a {model.kind} model has no item vectors; name a sasrec run")
+        raise RecipeError(f"head.warm_start={run}: {model.kind} models have no item vectors; name a sasrec run")
     if vectors.shape[1] != dim:
         raise RecipeError(
             f"head.warm_start={run}: its item vectors have {vectors.shape[1]} dimensions, head.dim is {dim}; "
