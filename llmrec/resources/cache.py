@@ -129,16 +129,17 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, content: str | bytes) -> None:
     """Write a temporary sibling, flush it, and rename it to ``path``. Raises EnvironmentFault."""
     temporary: Path | None = None
+    written = content.encode("utf-8", errors="replace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_old(path)
         handle, name = tempfile.mkstemp(prefix=f".tmp-{path.name}-", dir=path.parent)
         temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(written)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(default_mode(path.parent))
