@@ -43,15 +43,22 @@ class _ManifestFile(BaseModel):
     files: dict[StrictStr, Annotated[StrictStr, Field(pattern="^[0-9a-f]{64}$")]]
 
 
-def write(folder: Path, *, kind: str, metadata: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
+def write(
+    folder: Path,
+    *,
+    kind: str,
+    metadata: Mapping[str, Any],
+    fill: Callable[[Path], None],
+    replace: bool = False,
+) -> None:
     """Create ``folder`` from what ``fill`` writes, plus a manifest with every file's sha256.
 
-    Raises ArtifactError if ``folder`` exists, EnvironmentFault when it cannot be written, WriteConflict where
-    another process writes it.
+    ``replace``: what is there is removed then. Raises ArtifactError if ``folder`` exists otherwise,
+    EnvironmentFault when it cannot be written, WriteConflict where another process writes it.
     """
-    if folder.exists():
+    if folder.exists() and not replace:
         raise ArtifactError(f"{folder} exists already; choose another folder or remove it")
-    with appearing(folder) as temporary:
+    with appearing(folder, replace=replace) as temporary:
         fill(temporary)
         manifest = {
             "format": FORMAT,

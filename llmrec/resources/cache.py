@@ -42,7 +42,8 @@ def appearing(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling folder that becomes ``target`` only if the block succeeds.
 
     ``replace``: what is there before is removed then, instead of refused.
-    A crash leaves a ``.tmp-*`` sibling, which the next writer removes, never a half-filled ``target``. Raises
+    A crash leaves a ``.tmp-*`` sibling, which the next writer removes, never a half-filled ``target``; or the
+    replaced folder as ``.old-*``, which the next writer, or ``restored``, renames back where nothing is. Raises
     EnvironmentFault on a full disk or a folder that cannot be written, WriteConflict where another process is
     writing ``target`` or has written it meanwhile.
     """
@@ -55,9 +56,10 @@ def appearing(target: Path, *, replace: bool = False) -> Iterator[Path]:
             yield temporary
             _apply_umask(temporary)
             _sync(temporary)
-            if replace:
-                shutil.rmtree(target, ignore_errors=True)
-            _rename(temporary, target)
+            if replace and target.is_dir() and not target.is_symlink():
+                _replace(temporary, target)
+            else:
+                _rename(temporary, target)
         except LlmrecError:
             raise
         except Exception as error:
@@ -67,6 +69,19 @@ def appearing(target: Path, *, replace: bool = False) -> Iterator[Path]:
             raise fault from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Rename ``target`` away, and ``temporary`` to it: a crash leaves one of the two, whole."""
+    old = Path(tempfile.mkdtemp(prefix=f".old-{target.name}-", dir=target.parent))
+    target.rename(old)
+    try:
+        _rename(temporary, target)
+    except BaseException:
+        if not os.path.lexists(target):
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _rename(temporary: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,12 +49,13 @@ class Change(NamedTuple):
 class Journal:
     """The changes of one thing in the file ``path``, which is made by the first of them.
 
-    ``owner``: the fingerprint of what they change. ``label``: what that is, for messages ("index"). Threads and
-    processes may share the file; nothing is held open between calls.
+    ``owner``: the fingerprint of what they change. ``label``: what that is, for messages ("index"). ``replaced``:
+    the fingerprint of what ``owner`` was made of, and the number of that one's last change: these are made.
+    Threads and processes may share the file; nothing is held open between calls.
     """
 
-    def __init__(self, path: Path, *, owner: str, label: str) -> None:
-        self.path, self.owner, self.label = path, owner, label
+    def __init__(self, path: Path, *, owner: str, label: str, replaced: tuple[str, int] | None = None) -> None:
+        self.path, self.owner, self.label, self.replaced = path, owner, label, replaced
         self._lock = threading.Lock()
 
     def append(self, record: Mapping[str, Any], content: bytes = b"", *, after: int | None = None) -> int:
@@ -70,12 +71,19 @@ class Journal:
         """
         return self._write(changes, after=after, erase=False)
 
-    def rewrite(self, changes: Iterable[tuple[Mapping[str, Any], bytes]], *, after: int | None = None) -> int:
+    def rewrite(
+        self,
+        changes: Iterable[tuple[Mapping[str, Any], bytes]],
+        *,
+        after: int | None = None,
+        owner: Callable[[], str] | None = None,
+    ) -> int:
         """Put changes in the place of all that are there, as ``extend``; no byte of these stays in the file.
 
-        Numbers go on: none is given twice.
+        Numbers go on: none is given twice. ``owner`` is called while nobody else can write: it makes the changes
+        where they belong, and returns the fingerprint of what came of it, the owner from now on.
         """
-        return self._write(changes, after=after, erase=True)
+        return self._write(changes, after=after, erase=True, owner=owner)
 
     def replay(self, *, after: int = 0) -> list[Change]:
         """Return the changes of numbers above ``after`` in their order; none where there is no file.
@@ -90,11 +98,20 @@ class Journal:
             if faults != ["ok"]:
                 raise self._damaged(str(faults[0]))
             first, last = self._limits(connection)
-            rows = connection.execute("SELECT number, record, content, sha256 FROM changes ORDER BY number")
+            rows = connection.execute(  # all at once: a cursor that an error holds would keep the file locked
+                "SELECT number, record, content, sha256 FROM changes WHERE number >= ? ORDER BY number", (first,)
+            ).fetchall()
             changes = [self._change(row, number) for number, row in enumerate(rows, first)]
             if len(changes) != last - first + 1:
                 raise self._damaged(f"it holds {len(changes)} of {last - first + 1} changes")
         return [change for change in changes if change.number > after]
+
+    def last(self) -> int:
+        """Return the number of the last change that was ever written; 0: there was none. Raises as ``replay``."""
+        if not os.path.lexists(self.path):
+            return 0
+        with self._lock, self._connected() as connection:
+            return self._limits(connection)[1]
 
     def remove(self) -> None:
         """Remove the file, and what an interrupted change left beside it."""
@@ -102,7 +119,14 @@ class Journal:
             self.path.unlink(missing_ok=True)
             self.path.with_name(f"{self.path.name}-journal").unlink(missing_ok=True)
 
-    def _write(self, changes: Iterable[tuple[Mapping[str, Any], bytes]], *, after: int | None, erase: bool) -> int:
+    def _write(
+        self,
+        changes: Iterable[tuple[Mapping[str, Any], bytes]],
+        *,
+        after: int | None,
+        erase: bool,
+        owner: Callable[[], str] | None = None,
+    ) -> int:
         texts = [
             (json.dumps(record, ensure_ascii=False, allow_nan=False), bytes(content))
             for record, content in changes
@@ -118,13 +142,15 @@ class Journal:
                         f"the {self.label} was changed by another process (change {last} in {self.path}, {after} "
                         f"here); open the {self.label} again"
                     )
-                if erase:
-                    connection.execute("DELETE FROM changes")
+                first = last + 1 if erase else first
                 rows = [(n, *parts, _checksum(n, *parts)) for n, parts in enumerate(texts, last + 1)]
+                connection.execute("DELETE FROM changes WHERE number < ?", (first,))
                 connection.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
-                limits = (last + 1 if erase else first, last + len(rows))
-                connection.execute("UPDATE journal SET first = ?, last = ?", limits)
+                fingerprint = self.owner if owner is None else owner()
+                values = (fingerprint, first, last + len(rows))
+                connection.execute("UPDATE journal SET owner = ?, first = ?, last = ?", values)
                 connection.execute("COMMIT")
+            self.owner = fingerprint
         return last + len(rows)
 
     def _create(self) -> None:
@@ -180,7 +206,9 @@ class Journal:
         if len(rows) != 1 or not all(isinstance(number, int) for number in rows[0][1:]):
             raise self._damaged("it has other tables")
         owner, first, last = rows[0]
-        if owner != self.owner:
+        if (owner, last) == self.replaced:  # killed before it said that they are made
+            first = last + 1
+        elif owner != self.owner:
             raise ArtifactError(
                 f"{self.path} holds changes of another {self.label}; put it beside that one, or remove it to open "
                 f"this {self.label} without changes"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import logging
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -66,9 +68,29 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def _remove_remains(target: Path) -> None:
-    """Remove the temporary siblings of killed writers of ``target``: who holds the lock knows that none lives."""
-    pattern = re.compile(rf"\.tmp-{re.escape(target.name)}-[a-z0-9_]{{8}}")  # as tempfile.mkdtemp names them
+    """Remove what killed writers of ``target`` left beside it: who holds the lock knows that none lives.
+
+    A folder that was to be replaced is renamed back where ``target`` is missing.
+    """
+    pattern = re.compile(rf"\.(tmp|old)-{re.escape(target.name)}-[a-z0-9_]{{8}}")  # as tempfile.mkdtemp names them
     for path in target.parent.iterdir():
-        if pattern.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
-            log.info("removed %s, which a killed process left", path)
-            shutil.rmtree(path, ignore_errors=True)
+        match = pattern.fullmatch(path.name)
+        if match is None or not path.is_dir() or path.is_symlink():
+            continue
+        if match[1] == "old" and not os.path.lexists(target) and any(path.iterdir()):
+            log.info("restored %s, which a killed process was replacing", target)
+            path.rename(target)
+            continue
+        log.info("removed %s, which a killed process left", path)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def restored(target: Path) -> Path:
+    """Return a folder, renamed back first where a killed process was replacing it.
+
+    Raises EnvironmentFault where it cannot be.
+    """
+    if not os.path.lexists(target) and any(target.parent.glob(f".old-{glob.escape(target.name)}-*")):
+        with exclusive(target, wait=True):
+            pass
+    return target

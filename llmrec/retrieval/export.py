@@ -34,6 +34,7 @@ def export_vectors(index: VectorIndex, out: str | Path, form: str) -> None:
     if form == "faiss":
         index.save(out)
         return
+    index = index.copy()  # what others change meanwhile is not half in it
     facts = {
         "score": SCORE,
         "last_number": "bias" if index.noun == "item" else "1",

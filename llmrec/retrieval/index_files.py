@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmrec import artifact
 from llmrec.arrays import Float32s
-from llmrec.errors import ArtifactError
+from llmrec.errors import ArtifactError, WriteConflict
 from llmrec.resources.bounded import UnreadableError, read_table
 from llmrec.resources.cache import sha256_of
+from llmrec.resources.locks import restored
 from llmrec.retrieval.flat import INDEX, flat_rows
 from llmrec.retrieval.kinds import IndexKind
-from llmrec.retrieval.searchers import SEARCHERS, Searcher
+from llmrec.retrieval.searcher import Searcher
+from llmrec.retrieval.searchers import SEARCHERS
 
 Noun = Literal["item", "user"]
 IDS, ITEMS = "ids.parquet", "items.parquet"
@@ -28,7 +30,8 @@ class IndexFacts(BaseModel):
 
     ``n`` vectors of ``dim`` numbers, with or without a bias. ``recall_at_10``: the share of the ten best rows of
     an exact search that it returned for ``n_queries`` sampled queries when it was built. ``run``: the fingerprint
-    of the run whose vectors it holds.
+    of the run whose vectors it holds. ``replaces``: that of the folder that was here before it was compacted, of
+    which the first ``n_changes`` changes are made here.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -45,6 +48,8 @@ class IndexFacts(BaseModel):
     seconds: float = 0.0
     memory_bytes: int = 0
     run: str | None = None
+    replaces: str | None = None
+    n_changes: int = Field(default=0, ge=0)
 
     @property
     def width(self) -> int:
@@ -53,11 +58,16 @@ class IndexFacts(BaseModel):
 
 
 class Opened(NamedTuple):
-    """What a folder holds: how to search, the ids of the rows, and the facts."""
+    """What a folder holds: how to search, the ids of the rows, the facts, and whose folder of an index it is.
+
+    ``folder``: None where a run holds the vectors. ``fingerprint``: of the folder's manifest.
+    """
 
     searcher: Searcher
     ids: pl.Series
     facts: IndexFacts
+    folder: Path | None = None
+    fingerprint: str = ""
 
 
 def run_fingerprint(run: str | Path) -> str:
@@ -66,19 +76,31 @@ def run_fingerprint(run: str | Path) -> str:
     return sha256_of(Path(run) / artifact.MANIFEST)
 
 
-def write_index(folder: Path, noun: Noun, opened: Opened) -> None:
-    """Write an index folder whole, or nothing. Raises ArtifactError if ``folder`` exists."""
+def journal_path(folder: Path) -> Path:
+    """Return the file of an index's changes, beside its folder: whoever moves one moves both."""
+    return folder.with_name(f"{folder.name}.changes")
+
+
+def write_index(folder: Path, noun: Noun, opened: Opened, *, replace: bool = False) -> None:
+    """Write an index folder whole, or nothing. Raises ArtifactError if ``folder`` exists, but for ``replace``."""
+    if not replace and journal_path(folder).exists():
+        raise ArtifactError(
+            f"{journal_path(folder)} holds changes of an index that was at {folder}; remove it, or choose another "
+            "folder"
+        )
 
     def fill(path: Path) -> None:
         opened.searcher.save(path)
         opened.ids.alias(f"{noun}_id").to_frame().write_parquet(path / IDS)
 
-    artifact.write(folder, kind=f"{noun}-index", metadata={"index": opened.facts.model_dump()}, fill=fill)
+    facts = {"index": opened.facts.model_dump()}
+    artifact.write(folder, kind=f"{noun}-index", metadata=facts, fill=fill, replace=replace)
 
 
 def read_index(folder: Path, noun: Noun, *, verify: bool) -> Opened:
     """Read what ``write_index`` wrote, or the vectors of a run's items. Raises ArtifactError."""
-    manifest = artifact.read(folder, verify=verify)
+    manifest = artifact.read(restored(folder), verify=verify)
+    fingerprint = sha256_of(folder / artifact.MANIFEST)
     other = "user" if noun == "item" else "item"
     if manifest.kind == f"{other}-index":
         raise ArtifactError(
@@ -100,13 +122,15 @@ def read_index(folder: Path, noun: Noun, *, verify: bool) -> Opened:
         searcher = SEARCHERS[facts.kind].open(folder, n=facts.n, effort=facts.effort)
         if searcher.rows.shape != (facts.n, facts.width):
             raise ArtifactError(f"{folder / INDEX} holds vectors of another width; build the index again")
-        return Opened(searcher, ids, facts)
+    if sha256_of(folder / artifact.MANIFEST) != fingerprint:
+        raise WriteConflict(f"{folder} was written anew while it was read; open it again")
+    return Opened(searcher, ids, facts, folder, fingerprint)
 
 
 def _of_run(folder: Path, noun: Noun, *, verify: bool) -> Opened:
     """Map the vectors of a run into memory; users' lie in a folder beside it."""
     if noun == "user":
-        beside = users_of(folder)
+        beside = restored(users_of(folder))
         if not beside.is_dir():
             raise ArtifactError(
                 f"{folder} holds no vectors of users; write them to {beside} by: llmrec export {folder} --users "

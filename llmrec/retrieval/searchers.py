@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
-from llmrec.arrays import Bools, Float32s, Int64s
+from llmrec.arrays import Float32s, Int64s
 from llmrec.errors import ArtifactError, DataError
 from llmrec.retrieval.exact import exact_search, rescored
 from llmrec.retrieval.flat import INDEX, flat_rows
 from llmrec.retrieval.kinds import LINKS, IndexKind, n_lists
+from llmrec.retrieval.searcher import FEW_DENIED, RowMask, Searcher, read_faiss, untyped_faiss
 
 ROWS = "vectors.npy"
 # How much of a graph is seen while it is built (efConstruction) and, at least, while it is searched (efSearch).
@@ -24,45 +23,21 @@ ROWS_PER_EFFORT = 128
 # Of short codes, so many candidates for each result are scored exactly.
 CANDIDATES = 30
 LISTS_SEEN = 64
+LEAST_CODED = 39 * 256  # vectors of which codes can be trained
 # So few allowed rows are compared exactly instead.
 FEW_ROWS = 32768
+# So many added rows are no burden to a small flat index.
+FLAT_ADDED = 10_000
+# By how much of the longest one's square a row may seem longer than it, of rounding.
+ROUNDING = 1e-5
 TRAIN_POINTS, TRAIN_ROUNDS = 64, 10  # vectors for each centroid, and rounds of k-means
-
-
-@dataclass(frozen=True, eq=False)
-class Searcher(ABC):
-    """Finds the rows [n, width] of the highest inner product. ``effort``: how much of the index a search reads."""
-
-    kind: ClassVar[IndexKind]
-    # With so few denied, that many more results are searched and these left out: cheaper than a selection.
-    few: ClassVar[int] = 256
-    rows: Float32s
-    faiss_index: Any
-    effort: int
-
-    @classmethod
-    @abstractmethod
-    def build(cls, rows: Float32s, *, bytes_per_item: int) -> Self:
-        """Index rows. Raises DataError where they cannot be."""
-
-    @classmethod
-    @abstractmethod
-    def open(cls, folder: Path, *, n: int, effort: int) -> Self:
-        """Read what ``save`` wrote, mapped into memory. Raises ArtifactError."""
-
-    @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write the index, and the rows where it does not hold them."""
-
-    @abstractmethod
-    def nearest(self, queries: Float32s, k: int, allowed: Bools | None) -> tuple[Int64s, Float32s]:
-        """Return codes and scores [n, k] of the best rows that are allowed [n_rows]; -1 where none was reached."""
 
 
 class FlatSearcher(Searcher):
     """Compares every row: exact."""
 
     kind = "flat"
+    most_removed = 0.05  # to build it is to copy it
 
     @classmethod
     def build(cls, rows: Float32s, *, bytes_per_item: int) -> Self:
@@ -82,9 +57,14 @@ class FlatSearcher(Searcher):
         index.add(np.ascontiguousarray(self.rows))
         faiss.write_index(index, str(folder / INDEX))
 
-    def nearest(self, queries: Float32s, k: int, allowed: Bools | None) -> tuple[Int64s, Float32s]:
+    def nearest(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
         """Return the best rows."""
-        return exact_search(self.rows, queries, k, allowed=allowed)
+        return exact_search(self.rows, queries, k, allowed=None if allowed is None else allowed.mask)
+
+    @property
+    def most_added(self) -> int:
+        """As many again: these are in memory, where the others may lie on the disk."""
+        return max(FLAT_ADDED, len(self.rows))
 
 
 class GraphSearcher(Searcher):
@@ -111,7 +91,7 @@ class GraphSearcher(Searcher):
     @classmethod
     def open(cls, folder: Path, *, n: int, effort: int) -> Self:
         """Map the graph into memory."""
-        index = _read(folder / INDEX, n, "IndexHNSWFlat")
+        index = read_faiss(folder / INDEX, n, "IndexHNSWFlat")
         return cls(_stored(index), index, effort)
 
     def save(self, folder: Path) -> None:
@@ -120,17 +100,39 @@ class GraphSearcher(Searcher):
 
         faiss.write_index(self.faiss_index, str(folder / INDEX))
 
-    def nearest(self, queries: Float32s, k: int, allowed: Bools | None) -> tuple[Int64s, Float32s]:
+    def nearest(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
         """Walk the graph; exact where few rows are allowed."""
-        share = 1.0 if allowed is None else float(allowed.mean())
+        share = 1.0 if allowed is None else allowed.n / len(self.rows)
         effort = max(int(self.effort / max(share, 1e-9)), k)
-        if allowed is not None and share * len(allowed) <= ROWS_PER_EFFORT * effort:
-            return exact_search(self.rows, queries, k, allowed=allowed)
-        selector = _selector(allowed)
+        if allowed is not None and allowed.n <= ROWS_PER_EFFORT * effort:
+            return exact_search(self.rows, queries, k, allowed=allowed.mask)
+        selector = None if allowed is None else allowed.selector
         extended = np.concatenate([queries, np.zeros((len(queries), 1), dtype=np.float32)], axis=1)
-        parameters = _faiss().SearchParametersHNSW(efSearch=effort, sel=selector)
+        parameters = untyped_faiss().SearchParametersHNSW(efSearch=effort, sel=selector)
         _, codes = self.faiss_index.search(extended, k, params=parameters)
         return rescored(self.rows, queries, codes, k)
+
+    @property
+    def most_added(self) -> int:
+        """As many as cost what the graph costs."""
+        return ROWS_PER_EFFORT * self.effort
+
+    def grown(self, rows: Float32s) -> GraphSearcher | None:
+        """Add rows to a copy of the graph, if none is longer than its longest."""
+        faiss = untyped_faiss()
+        n, width = self.faiss_index.ntotal, self.faiss_index.d
+        first = faiss.rev_swig_ptr(faiss.downcast_index(self.faiss_index.storage).get_xb(), n * width)[:width]
+        rest = np.float32(first @ first) - np.einsum("nd,nd->n", rows, rows)
+        if (rest < -ROUNDING * (first @ first)).any():
+            return None
+        # Not by clone_index: what is mapped from a file stays the file's, and cannot grow.
+        index = faiss.deserialize_index(faiss.serialize_index(self.faiss_index))
+        index.add(np.concatenate([rows, np.sqrt(np.maximum(rest, 0))[:, None]], axis=1, dtype=np.float32))
+        return GraphSearcher(_stored(index), index, self.effort)
+
+    def most_left_out(self, k: int, *, reused: bool) -> int:
+        """A walk that returns more sees more, and costs more; a selection that is there costs nothing."""
+        return min(FEW_DENIED, self.effort - k) if reused else FEW_DENIED
 
 
 class CodeSearcher(Searcher):
@@ -141,16 +143,15 @@ class CodeSearcher(Searcher):
     """
 
     kind = "ivf-pq"
-    few = 0
 
     @classmethod
     def build(cls, rows: Float32s, *, bytes_per_item: int) -> Self:
         """Index rows, which are shared, not copied. Raises DataError for too few of them."""
         import faiss
 
-        if len(rows) < 39 * 256:
+        if len(rows) < LEAST_CODED:
             raise DataError(
-                f"an index of kind ivf-pq learns its codes from at least {39 * 256:,} vectors, and there are "
+                f"an index of kind ivf-pq learns its codes from at least {LEAST_CODED:,} vectors, and there are "
                 f"{len(rows):,}; use flat or hnsw"
             )
         width = rows.shape[1] + -rows.shape[1] % bytes_per_item
@@ -170,7 +171,7 @@ class CodeSearcher(Searcher):
     @classmethod
     def open(cls, folder: Path, *, n: int, effort: int) -> Self:
         """Read the codes, and map the rows into memory."""
-        index = _read(folder / INDEX, n, "IndexIVFPQ")
+        index = read_faiss(folder / INDEX, n, "IndexIVFPQ")
         rows = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
         if rows.dtype != np.float32 or rows.ndim != 2 or len(rows) != n or rows.shape[1] > index.d:
             raise ArtifactError(f"{folder / ROWS} does not hold the vectors of this index; build it again")
@@ -183,17 +184,26 @@ class CodeSearcher(Searcher):
         faiss.write_index(self.faiss_index, str(folder / INDEX))
         np.save(folder / ROWS, self.rows)
 
-    def nearest(self, queries: Float32s, k: int, allowed: Bools | None) -> tuple[Int64s, Float32s]:
+    def nearest(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
         """Compare codes, then rows; exact where few rows are allowed."""
-        share = 1.0 if allowed is None else float(allowed.mean())
-        if allowed is not None and share * len(allowed) <= FEW_ROWS:
-            return exact_search(self.rows, queries, k, allowed=allowed)
+        share = 1.0 if allowed is None else allowed.n / len(self.rows)
+        if allowed is not None and allowed.n <= FEW_ROWS:
+            return exact_search(self.rows, queries, k, allowed=allowed.mask)
         n_lists_seen = int(self.effort / share**0.5)
-        selector = _selector(allowed)
-        parameters = _faiss().SearchParametersIVF(nprobe=n_lists_seen, sel=selector)
+        selector = None if allowed is None else allowed.selector
+        parameters = untyped_faiss().SearchParametersIVF(nprobe=n_lists_seen, sel=selector)
         n_candidates = min(CANDIDATES * k, len(self.rows))
         _, codes = self.faiss_index.search(_widened(queries, self.faiss_index.d), n_candidates, params=parameters)
         return rescored(self.rows, queries, codes, k)
+
+    @property
+    def most_added(self) -> int:
+        """As many as are compared exactly where they are all that is allowed, and a tenth of a large index."""
+        return max(FEW_ROWS, len(self.rows) // 10)
+
+    def most_left_out(self, k: int, *, reused: bool) -> int:
+        """None: each result more is thirty candidates more."""
+        return 0
 
 
 SEARCHERS: dict[IndexKind, type[Searcher]] = {
@@ -201,37 +211,19 @@ SEARCHERS: dict[IndexKind, type[Searcher]] = {
 }
 
 
+class _StoredRows:
+    """Rows in FAISS's memory, as numpy reads them: an array of them holds their index, too."""
+
+    def __init__(self, index: Any) -> None:
+        n, width, faiss = index.ntotal, index.d, untyped_faiss()
+        rows = faiss.rev_swig_ptr(faiss.downcast_index(index.storage).get_xb(), n * width).reshape(n, width)
+        self.index, self.__array_interface__ = index, rows.__array_interface__
+
+
 def _stored(index: Any) -> Float32s:
     """Return the rows that a graph holds, without the number that was added, and without a copy."""
-    n, width, faiss = index.ntotal, index.d, _faiss()
-    rows: Float32s = faiss.rev_swig_ptr(faiss.downcast_index(index.storage).get_xb(), n * width)
-    return rows.reshape(n, width)[:, :-1]
-
-
-def _selector(allowed: Bools | None) -> Any:
-    """Return what lets FAISS pass the allowed rows; it refers to its bits, so that they live as long."""
-    return None if allowed is None else _faiss().IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-
-
-def _faiss() -> Any:
-    """Import FAISS untyped: its stubs lack what its Python layer adds."""
-    import faiss
-
-    return faiss
+    return np.asarray(_StoredRows(index))[:, :-1]
 
 
 def _widened(rows: Float32s, width: int) -> Float32s:
     return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
-
-
-def _read(path: Path, n: int, name: str) -> Any:
-    """Read a FAISS index. Raises ArtifactError for a damaged one, and one of another kind or number of rows."""
-    import faiss
-
-    try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    except RuntimeError as error:
-        raise ArtifactError(f"{path} is damaged: FAISS cannot read it; build the index again") from error
-    if type(index).__name__ != name or index.ntotal != n:
-        raise ArtifactError(f"{path} holds another kind of index, or of another size; build the index again")
-    return index

@@ -71,3 +71,14 @@ def test_the_cache_folder_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert cache_dir() == tmp_path / ".cache" / "llmrec"
     monkeypatch.setenv("LLMREC_CACHE", "~/elsewhere")
     assert cache_dir() == tmp_path / "elsewhere"
+
+
+def test_what_was_there_comes_back_where_a_replacement_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new" / "old").mkdir(parents=True)
+    monkeypatch.setattr("llmrec.resources.cache._rename", lambda temporary, target: 1 // 0)
+    with pytest.raises(ZeroDivisionError), appearing(tmp_path / "new", replace=True):
+        pass
+    assert (tmp_path / "new" / "old").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]

@@ -192,3 +192,34 @@ def test_any_record_comes_back(tmp_path: Path) -> None:
     assert journal.replay()[0].record == json.loads(json.dumps(record))
     journal.remove()
     assert journal.replay() == []
+
+
+def test_an_error_that_is_held_locks_nothing(tmp_path: Path) -> None:
+    journal = filled(tmp_path)
+    with closing(sqlite3.connect(journal.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE changes SET record = '{}' WHERE number = 1")
+    with pytest.raises(ArtifactError) as held:
+        journal.replay()
+    with closing(sqlite3.connect(journal.path, isolation_level=None, timeout=0)) as connection:
+        connection.execute("DELETE FROM changes")
+    assert held.value
+
+
+def test_another_owner_takes_over(tmp_path: Path) -> None:
+    """It is made of the changes: whoever is killed between the two leaves them made once, not twice."""
+    journal = filled(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        journal.rewrite([], owner=lambda: str(1 // 0))
+    assert len(journal.replay()) == 3
+    heir = Journal(journal.path, owner="b", label="index", replaced=("a", 3))
+    assert heir.replay() == []
+    assert heir.last() == 3
+    with pytest.raises(ArtifactError, match="of another index"):
+        Journal(journal.path, owner="b", label="index", replaced=("a", 2)).replay()
+    assert heir.append({"n": 4}, after=3) == 4
+    assert [change.number for change in heir.replay()] == [4]
+    assert heir.rewrite([({"n": 5}, b"")], after=4, owner=lambda: "c") == 5
+    assert heir.owner == "c"
+    assert journal_in(tmp_path, "c").replay() == [Change(5, {"n": 5}, b"")]
+    with pytest.raises(ArtifactError, match="of another index"):
+        journal.append({})

@@ -13,7 +13,7 @@ import pytest
 
 from llmrec.errors import EnvironmentFault, WriteConflict
 from llmrec.resources.cache import appearing
-from llmrec.resources.locks import exclusive
+from llmrec.resources.locks import exclusive, restored
 
 HOLDER = """
 import sys
@@ -113,3 +113,17 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(EnvironmentFault, match="cannot write in"), exclusive(tmp_path / "file" / "run"):
         pass
+
+
+def test_a_folder_that_a_killed_process_was_replacing_comes_back(tmp_path: Path) -> None:
+    assert restored(tmp_path / "run") == tmp_path / "run"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / ".old-run-abcdefgh" / "sub").mkdir(parents=True)
+    (tmp_path / ".tmp-run-abcdefgh").mkdir()
+    restored(tmp_path / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "sub").is_dir()
+    (tmp_path / ".old-run-abcdefgh" / "older").mkdir(parents=True)  # killed a little later
+    with exclusive(tmp_path / "run"):
+        assert not (tmp_path / ".old-run-abcdefgh").exists()
+    assert (tmp_path / "run" / "sub").is_dir()

@@ -99,6 +99,14 @@ def test_short_codes_come_with_their_recall(tmp_path: Path) -> None:
     opened = ItemIndex.open(tmp_path / "index")
     assert isinstance(opened.searcher.rows, np.memmap)
     np.testing.assert_array_equal(opened.search(queries_of(), 10).codes, index.search(queries_of(), 10).codes)
+    removed = np.unique(index.search(queries_of(), 3).ids).tolist()
+    index.remove(removed)
+    index.add(queries_of()[:2], ["new", "newer"], bias=[100, 90])
+    changed = index.search(queries_of(), 10)
+    assert set(changed.ids[:, 0]) <= {"new", "newer"}
+    assert not set(removed) & set(changed.ids.ravel())
+    flat = ItemIndex.build(index.vectors, index.ids, bias=index.biases, kind="flat")
+    assert recall(changed.codes, flat.search(queries_of(), 10).codes) > 0.8
 
 
 @pytest.mark.parametrize("kind", KINDS)
