@@ -42,6 +42,7 @@ DOCUMENTS = (
     "finetune/README.md",
     "prompts/README.md",
     "eval/LOG.md",
+    "docs/serve.md",
 )
 OF_OTHERS = {"--config_file", "--num_processes", "--strict"}  # accelerate's and mypy's
 PATH = re.compile(r"(?:llmrec|eval|tests|finetune|prompts)/[\w./-]+\.(?:py|yaml|json|md)\b")

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import batch, data, doctor, evaluate, export, fit, predict, quickstart, recipes, recommend
+from llmrec.cli import batch, data, doctor, evaluate, export, fit, predict, quickstart, recipes, recommend, serve
 from llmrec.cli.arguments import help_alone
 from llmrec.cli.output import PrintableFormatter, SaidOnce, say
 from llmrec.errors import LlmrecError
@@ -37,6 +37,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(batch.app, name="batch")
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 
 

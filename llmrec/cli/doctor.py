@@ -11,6 +11,7 @@ from llmrec.cli.output import Json, show
 
 OPTIONAL = {
     "bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'",
+    "fastapi": "llmrec serve: pip install 'llmrec[serve]'",
     "implicit": "the model als: pip install 'llmrec[baselines]'",
     "sentence_transformers": "the model text: pip install 'llmrec[baselines]'",
     "rouge_score": "ROUGE of reasons: pip install 'llmrec[text]'",

@@ -24,6 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 # What a cell shows, so that a table takes no longer than its rows are many: a title, and anything else.
 LONGEST_TITLE, LONGEST_CELL = 200, 2000
+REMEMBERED_MESSAGES = 1000
 
 
 def say(*lines: object, error: bool = False) -> None:
@@ -77,13 +78,15 @@ class SaidOnce(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: set[str] = set()
+        self._said: dict[str, None] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this message was not yet said."""
         message = record.getMessage()
         is_new = message not in self._said
-        self._said.add(message)
+        self._said[message] = None
+        if len(self._said) > REMEMBERED_MESSAGES:  # a service runs for months
+            del self._said[next(iter(self._said))]
         return is_new
 
 

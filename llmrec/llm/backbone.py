@@ -79,6 +79,14 @@ def cache_option(model: object, cache: object) -> dict[str, Any]:
     return {"cache" if "cache" in taken else "past_key_values": cache}
 
 
+def cache_bytes(cache: object) -> int:
+    """Return the bytes of all tensors in a key-value cache."""
+    import torch
+
+    parts = [value for layer in getattr(cache, "layers", ()) for value in vars(layer).values()]
+    return sum(part.numel() * part.element_size() for part in parts if isinstance(part, torch.Tensor))
+
+
 def token_size(model: PreTrainedModel | PeftModel) -> float:
     """Root mean square of a token's embedding as the blocks read it: Gemma, for one, scales what it looks up."""
     import torch

@@ -59,28 +59,62 @@ def explain(
     too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
     """
+    table = _checked(recs)
+    requests = reason_requests(model, table, histories, language=language, form=form, tone=tone, instead=instead)
+    chosen = narrator or _base_narrator(model) or TemplateNarrator()
+    reasons = worded(requests, chosen, ranks=table[RANK].to_list(), or_template=narrator is None)
+    return Explanations(tuple(reasons), language, form)
+
+
+def reason_requests(
+    model: Ranker,
+    recs: object,
+    histories: Histories,
+    *,
+    language: Language = "en",
+    form: ReasonForm = "sentence",
+    tone: str = "plain",
+    instead: str | Sequence[str] | None = None,
+) -> list[NarrationRequest]:
+    """Gather the evidence for each item of ``recs``, with how it is to be worded; see ``explain``."""
     check_wording(language, form)
     table = _checked(recs)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
-    requests = [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
+    return [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
+
+
+def worded(
+    requests: Sequence[NarrationRequest],
+    narrator: Narrator,
+    *,
+    ranks: Sequence[int] | None = None,
+    or_template: bool = False,
+) -> list[Explanation]:
+    """Have each request worded, and what is written audited; see ``explain``.
+
+    ``ranks``: by default from 1. ``or_template``: the template's words also where the narrator cannot chat, which
+    is logged, instead of a ModelError.
+    """
     answers = [_Answer(request.plain(), TEMPLATE) for request in requests]
-    chosen = narrator or _base_narrator(model) or TemplateNarrator()
-    if not isinstance(chosen, TemplateNarrator):
+    if not isinstance(narrator, TemplateNarrator):
         # An LLM names a title once in its sentence: of what speaks for itself it would cite lesser evidence.
+        evidence = [request.evidence for request in requests]
         narrated = [n for n, one in enumerate(evidence) if one.cited and not one.chosen_earlier]
         try:
-            worded = _narrated(chosen, [requests[n] for n in narrated])
+            written = _narrated(narrator, [requests[n] for n in narrated])
         except ModelError as error:
-            if narrator is not None:
+            if not or_template:
                 raise
             log.warning("reasons are worded by the template: %s", error)
-            worded = [answers[n] for n in narrated]
-        for n, answer in zip(narrated, worded, strict=True):
+            written = [answers[n] for n in narrated]
+        for n, answer in zip(narrated, written, strict=True):
             answers[n] = answer
-    rows = zip(evidence, table[RANK], answers, strict=True)
-    reasons = (Explanation(one, rank, words.text, words.backend, words.faults) for one, rank, words in rows)
-    return Explanations(tuple(reasons), language, form)
+    numbers = range(1, len(requests) + 1) if ranks is None else ranks
+    return [
+        Explanation(request.evidence, rank, words.text, words.backend, words.faults)
+        for request, rank, words in zip(requests, numbers, answers, strict=True)
+    ]
 
 
 def check_wording(language: str, form: str) -> None:

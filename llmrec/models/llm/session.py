@@ -13,7 +13,7 @@ from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
-from llmrec.llm.backbone import cache_option, transformer_blocks
+from llmrec.llm.backbone import cache_bytes, cache_option, transformer_blocks
 from llmrec.models.ranking import table_of
 from llmrec.models.request import Request
 from llmrec.prompting.budget import newest_that_fit
@@ -77,6 +77,11 @@ class UserSession:
     def state(self) -> Float32s:
         """The user vector, unit length, float32 [dim]."""
         return self._user
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the key-value cache takes, and the history."""
+        return cache_bytes(self._cache) + 100 * len(self._codes)
 
     def append(self, event: Event) -> None:
         """Take in what the user did next: an item id, or an event with ``item_id``. Raises DataError.

@@ -1,0 +1,204 @@
+"""Users' events in SQLite: on the disk before they are acknowledged, none there twice, read back by user."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from llmrec.errors import ArtifactError, DataError, EnvironmentFault
+from llmrec.resources.locks import exclusive
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+APPLICATION = 0x6C6C6576  # tells these files from other programs' databases
+GROUP = 256  # so many requests at most become one transaction
+SCHEMA = (
+    "CREATE TABLE service (data TEXT NOT NULL, first INTEGER NOT NULL)",
+    "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL, event_id TEXT, "
+    "fields TEXT NOT NULL)",
+    "CREATE INDEX by_user ON events (user_id, number)",
+    "CREATE UNIQUE INDEX once ON events (user_id, event_id) WHERE event_id IS NOT NULL",
+    f"PRAGMA application_id = {APPLICATION}",
+    f"PRAGMA user_version = {FORMAT}",
+)
+INSERT = "INSERT INTO events (user_id, event_id, fields) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+SELECT = (
+    "SELECT fields FROM events WHERE user_id = ? AND number >= (SELECT first FROM service) "
+    "ORDER BY number DESC LIMIT ?"
+)
+# What to do with events that were taken for a run of other data: see ``EventStore.follow``.
+NewData = Literal["refuse", "replay", "included"]
+
+
+class Stored(NamedTuple):
+    """How many events were written, and how many were there already by their ``event_id``."""
+
+    accepted: int
+    duplicates: int
+
+
+class _Write(NamedTuple):
+    rows: list[tuple[str, str | None, str]]
+    future: Future[Stored]
+
+
+class EventStore:
+    """The events of the file ``path``, which one process at a time may serve.
+
+    ``data``: the fingerprint of the data that the served run was fitted on, ``new_data``: see ``follow``. Raises
+    DataError for a file of a run of other data, ArtifactError for a damaged one and no database of events,
+    WriteConflict where another process serves it, EnvironmentFault where it cannot be written.
+    """
+
+    def __init__(self, path: Path, *, data: str, new_data: NewData = "refuse") -> None:
+        self.path = path
+        self._reading, self._writing = threading.Lock(), threading.Lock()
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        with ExitStack() as opened:
+            opened.enter_context(exclusive(path))
+            self._writer, self._reader = (opened.enter_context(self._connected(data)) for _ in range(2))
+            self.follow(data, new_data)
+            self._opened = opened.pop_all()
+        self._thread = threading.Thread(target=self._work, name="llmrec-events", daemon=True)
+        self._thread.start()
+
+    def add(self, user_id: str, events: Sequence[Mapping[str, Any]]) -> Future[Stored]:
+        """Write a user's events, ``item_id`` and more, an ``event_id`` for what must not be written twice.
+
+        The result is there when they are on the disk, all or none. Raises EnvironmentFault by the future where
+        they cannot be written, as on a full disk.
+        """
+        rows = []
+        for event in events:
+            fields = {name: value for name, value in event.items() if name != "event_id" and value is not None}
+            rows.append((user_id, event.get("event_id"), json.dumps(fields, ensure_ascii=False)))
+        future: Future[Stored] = Future()
+        self._writes.put(_Write(rows, future))
+        return future
+
+    def of_user(self, user_id: str, *, most: int = 1000) -> list[dict[str, Any]]:
+        """Return a user's newest events, oldest first."""
+        try:
+            with self._reading:
+                rows = self._reader.execute(SELECT, (user_id, most)).fetchall()
+        except sqlite3.Error as error:
+            raise EnvironmentFault(f"the events cannot be read: {error}; try again later") from error
+        return [json.loads(row[0]) for row in reversed(rows)]
+
+    def follow(self, data: str, new_data: NewData) -> None:
+        """Belong to a run of other data from now on.
+
+        ``refuse``: raise DataError. ``replay``: the events so far are not in the new run's data and stand at the
+        end of its histories. ``included``: they are in it, and are not read any more.
+        """
+        with self._reading:
+            stored = self._reader.execute("SELECT data FROM service").fetchone()[0]
+        if stored == data:
+            return
+        if new_data == "refuse":
+            raise DataError(
+                f"{self.path} holds events that were taken for a run of other data ({stored[:12]}, this run's is "
+                f"{data[:12]}); name another file, or say new_data: replay (they are not in the new run's data) "
+                "or included (they are)"
+            )
+        first = "first" if new_data == "replay" else "1 + (SELECT COALESCE(MAX(number), 0) FROM events)"
+        with self._writing:
+            self._writer.execute(f"UPDATE service SET data = ?, first = {first}", (data,))
+
+    def close(self) -> None:
+        """Write what was taken, and let go of the file."""
+        self._writes.put(None)
+        self._thread.join()
+        self._opened.close()
+
+    def _connected(self, data: str) -> closing[sqlite3.Connection]:
+        try:
+            with ExitStack() as opened:
+                connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
+                opened.callback(connection.close)
+                _prepare(connection, data)
+                opened.pop_all()
+        except sqlite3.OperationalError as error:
+            raise EnvironmentFault(f"{self.path}: {error}; name a file that can be written") from error
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise ArtifactError(f"{self.path} holds no events of llmrec ({error}); name another file") from error
+        return closing(connection)
+
+    def _work(self) -> None:
+        """Write one group of requests after the other, each in a transaction."""
+        while True:
+            first = self._writes.get()
+            if first is None:
+                return
+            group, ending = [first], False
+            while len(group) < GROUP and not self._writes.empty():
+                write = self._writes.get()
+                if write is None:
+                    ending = True
+                    break
+                group.append(write)
+            self._commit(group)
+            if ending:
+                return
+
+    def _commit(self, group: list[_Write]) -> None:
+        group = [write for write in group if write.future.set_running_or_notify_cancel()]
+        try:
+            stored = self._written(group)
+        except sqlite3.Error as error:
+            log.warning("%s: %s: %d requests with events are refused", self.path, error, len(group))
+            fault = EnvironmentFault(f"the events were not taken: {error}; send them again later")
+            for write in group:
+                write.future.set_exception(fault)
+            return
+        for write, result in zip(group, stored, strict=True):
+            write.future.set_result(result)
+
+    def _written(self, group: list[_Write]) -> list[Stored]:
+        stored = []
+        with self._writing, _transaction(self._writer) as connection:
+            for write in group:
+                accepted = sum(connection.execute(INSERT, row).rowcount for row in write.rows)
+                stored.append(Stored(accepted, len(write.rows) - accepted))
+        return stored
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Commit what a block writes, or undo all of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _prepare(connection: sqlite3.Connection, data: str) -> None:
+    """Make a new file a store of events, or check that it is one. Raises ValueError."""
+    application, version, tables = (
+        connection.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT COUNT(*) FROM sqlite_schema")
+    )
+    if tables and application != APPLICATION:
+        raise ValueError("it is another program's database")
+    if version > FORMAT:
+        raise ValueError(f"it is of format {version}, of a newer llmrec")
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF"):
+        connection.execute(f"PRAGMA {setting}")
+    if not tables:
+        with _transaction(connection):
+            for statement in SCHEMA:
+                connection.execute(statement)
+            connection.execute("INSERT INTO service VALUES (?, 1)", (data,))
+    connection.execute("SELECT number, user_id, event_id, fields FROM events LIMIT 1").fetchall()

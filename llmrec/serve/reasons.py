@@ -1,0 +1,95 @@
+"""Reasons for a service: scores from the model's thread, in small parts; words on another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from llmrec.arrays import Float32s
+from llmrec.data import Histories
+from llmrec.data.columns import ITEM, USER
+from llmrec.models.base import Recommender
+from llmrec.models.composite import Composite
+from llmrec.prompting import Language
+from llmrec.reasons import Explanation, LocalNarrator, NarrationRequest, Narrator, TemplateNarrator
+from llmrec.reasons.pipeline import reason_requests, worded
+from llmrec.reasons.request import ReasonForm
+from llmrec.serve.batcher import Batcher
+from llmrec.serve.histories import QueriedHistory, joined
+
+# So many histories are scored at a time for a reason: a list that waits meanwhile does not wait longer.
+SCORED_AT_ONCE = 16
+
+NarratorName = Literal["auto", "llm", "template"]
+
+
+class SharedModel(Composite):
+    """A model for other threads than the one that owns it: that one scores, in turn with all else."""
+
+    kind: ClassVar[str] = "shared"
+
+    def __init__(self, model: Recommender, batcher: Batcher[Any, Any]) -> None:
+        super().__init__(model)
+        self._model, self._batcher = model, batcher
+
+    def score(self, histories: Histories) -> Float32s:
+        """Return the model's scores."""
+        starts = range(0, len(histories), SCORED_AT_ONCE)
+        parts = [self._scored(histories[start : start + SCORED_AT_ONCE]) for start in starts]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.catalog)), dtype=np.float32)
+
+    def _scored(self, histories: Histories) -> Float32s:
+        return self._batcher.call(lambda: self._model.score(histories), bounded=False).result()
+
+
+class Reasoner:
+    """Gives reasons by one run. ``backend``: auto is the run's own base LLM, the template without one."""
+
+    def __init__(self, model: Recommender, batcher: Batcher[Any, Any], backend: NarratorName) -> None:
+        self._model = SharedModel(model, batcher)
+        base = model.narration_base
+        if backend == "llm":
+            base = base or "smollm2-135m"
+        self._narrator: Narrator = TemplateNarrator()
+        if backend != "template" and base is not None:
+            self._narrator = LocalNarrator(base)
+        self._narrating = threading.Lock()
+
+    def requests(
+        self,
+        history: QueriedHistory,
+        item_ids: Sequence[str],
+        *,
+        language: Language,
+        form: ReasonForm = "sentence",
+        tone: str = "plain",
+        instead: str | None = None,
+    ) -> list[NarrationRequest]:
+        """Gather the evidence for items. Raises DataError."""
+        items = pl.Series(ITEM, list(item_ids), dtype=pl.String)
+        recs = pl.DataFrame([pl.repeat("0", len(item_ids), dtype=pl.String, eager=True).alias(USER), items])
+        return reason_requests(
+            self._model, recs, joined([history]), language=language, form=form, tone=tone, instead=instead
+        )
+
+    def plain(self, requests: Sequence[NarrationRequest]) -> list[dict[str, Any]]:
+        """Word reasons by the template."""
+        return [_reason(one) for one in worded(requests, TemplateNarrator())]
+
+    def worded(self, request: NarrationRequest) -> dict[str, Any]:
+        """Word a reason by the narrator, audited; one at a time."""
+        with self._narrating:
+            (explanation,) = worded([request], self._narrator, or_template=True)
+        return _reason(explanation)
+
+
+def _reason(one: Explanation) -> dict[str, Any]:
+    cited = [
+        {"item_id": item.item_id, "title": item.title, "contribution": item.contribution}
+        for item in one.evidence.cited
+    ]
+    return {"sentence": one.sentence, "backend": one.backend, "evidence": cited, "faults": list(one.faults)}

@@ -1,0 +1,29 @@
+"""The load of a service runs, small, against the real command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.serving import NEEDS
+
+pytest.importorskip("fastapi", reason=NEEDS)
+
+from eval.benchmarks import serve_load
+from llmrec import Recipe
+from llmrec.data import toy_films
+from llmrec.models import from_recipe
+
+
+def test_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert serve_load.MODES["one by one"] == ["--batch", "1"]
+    monkeypatch.setattr(serve_load, "MODES", {"micro-batches": []})
+    from_recipe(Recipe(model="markov")).fit(toy_films(n_items=12, n_users=30)).save(tmp_path / "run")
+    tables = serve_load.measure(tmp_path / "run", clients=3, seconds=0.4, hot=0.5, mixed=True)
+    (row,) = tables["Service under load"]
+    assert row["errors"] == 0
+    assert row["calls_per_second"] > 10 and row["times_one_by_one"] == 1
+    assert 0 < row["memory_gib"] < 4
+    names = {row["call"] for row in tables["Latencies by kind of call"]}
+    assert {"list, remembered", "list, not remembered"} <= names
+    assert all(row["p50_ms"] <= row["p99_ms"] for row in tables["Latencies by kind of call"])

@@ -1,0 +1,128 @@
+"""The command itself: killed in the middle of events, told to load another run, told to end."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.serving import NEEDS, Process, process
+
+pytest.importorskip("fastapi", reason=NEEDS)
+
+from llmrec import Recipe
+from llmrec.cli.app import run as command
+from llmrec.data import Dataset
+from llmrec.models import from_recipe
+from llmrec.serve.events import EventStore, Stored
+
+
+def test_killed_at_any_time_it_has_every_acknowledged_event_once(
+    runs: Path, films: Dataset, tmp_path: Path
+) -> None:
+    path, acknowledged = tmp_path / "events.sqlite", set[str]()
+    killing = threading.Event()
+
+    def send(one: Process, n: int) -> None:
+        try:
+            one.post("/events", user_id=f"u{n % 3}", events=[{"item_id": "3", "event_id": str(n)}])
+            acknowledged.add(str(n))
+        except OSError:
+            return
+        if len(acknowledged) > 60 and not killing.is_set():
+            killing.set()
+            one.popen.kill()
+
+    with process(runs / "markov", "--events", str(path)) as one, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: send(one, n), range(200)))
+    assert killing.is_set() and 60 < len(acknowledged) < 200
+    fingerprint = from_recipe(Recipe(model="markov")).fit(films).metadata["data"]["fingerprint"]
+    store = EventStore(path, data=fingerprint)
+    for n in sorted(acknowledged, key=int)[:3]:
+        assert store.add(f"u{int(n) % 3}", [{"item_id": "3", "event_id": n}]).result() == Stored(0, 1)
+    rows = store._reader.execute("SELECT event_id, COUNT(*) FROM events GROUP BY event_id").fetchall()
+    store.close()
+    assert acknowledged <= {row[0] for row in rows}
+    assert {row[1] for row in rows} == {1}
+
+
+def test_another_run_takes_over_without_dropping_a_request(runs: Path, films: Dataset, tmp_path: Path) -> None:
+    folder, refused, served_by, ending = tmp_path / "run", [], [], threading.Event()
+    shutil.copytree(runs / "markov", folder)
+
+    def keep_asking(one: Process) -> None:
+        while not ending.is_set():
+            try:
+                served_by.append(one.post("/recommend", history=["3"], k=2)["run"])
+            except OSError as error:
+                refused.append(str(error))
+
+    with process(folder) as one:
+        thread = threading.Thread(target=keep_asking, args=(one,))
+        thread.start()
+        shutil.rmtree(folder)
+        with pytest.raises(OSError, match="409"):
+            one.post("/reload")
+        first = one.post("/recommend", history=["3"], k=2)["run"]
+        from_recipe(Recipe(model="popularity")).fit(films).save(folder)
+        second = one.post("/reload")
+        assert second["kind"] == "popularity"
+        assert one.post("/recommend", history=["3"], k=2)["run"] == second["run"] != first
+        shutil.rmtree(folder)
+        shutil.copytree(runs / "markov", folder)
+        one.popen.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 30
+        while one.post("/recommend", history=["3"], k=2)["run"] != first and time.monotonic() < until:
+            time.sleep(0.05)
+        ending.set()
+        thread.join()
+        assert one.end() == 0
+    assert refused == []
+    assert set(served_by) == {first, second["run"]}
+
+
+def test_what_was_taken_is_answered_before_it_ends(runs: Path, tmp_path: Path) -> None:
+    with process(runs / "markov", "--events", str(tmp_path / "e"), "--wait", "900") as one:
+        with ThreadPoolExecutor(3) as pool:
+            answers = [pool.submit(one.post, "/recommend", history=[str(n)], k=1) for n in range(3)]
+            while "llmrec_queue 3.0" not in one.get("/metrics"):
+                assert not answers[0].done()
+            assert one.end(signal.SIGINT) == 0
+            assert [len(answer.result()["items"]) for answer in answers] == [1, 1, 1]
+        assert one.popen.stderr is not None
+        assert "Traceback" not in one.popen.stderr.read()
+
+
+def test_what_cannot_be_served_is_one_line(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*words: str) -> str:
+        assert command(["serve", *words]) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        return lines[0]
+
+    run = str(runs / "markov")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"port {port} of 127.0.0.1 is in use; choose another with --port" in refused(run, "--port", port)
+    assert "there is no run at" in refused(str(tmp_path / "nothing"), "--port", "0")
+    assert "set LLMREC_API_KEY" in refused(run, "--host", "0.0.0.0")
+    assert "choose auto, llm or template" in refused(run, "--port", "0", "--backend", "http://localhost/v1")
+    monkeypatch.setenv("LLMREC_API_KEY", "short")
+    assert "has 5 characters; choose at least 16" in refused(run)
+    monkeypatch.delenv("LLMREC_API_KEY")
+    damaged = tmp_path / "damaged"
+    shutil.copytree(runs / "markov", damaged)
+    (damaged / "items.parquet").write_bytes(b"no table")
+    assert "is damaged" in refused(str(damaged), "--port", "0")
+    events = tmp_path / "other.sqlite"
+    EventStore(events, data="of another run").close()
+    assert "taken for a run of other data" in refused(run, "--port", "0", "--events", str(events))
