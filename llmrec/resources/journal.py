@@ -50,7 +50,7 @@ class Journal:
     """The changes of one thing in the file ``path``, which is made by the first of them.
 
     ``owner``: the fingerprint of what they change. ``label``: what that is, for messages ("index"). ``replaced``:
-    the fingerprint of what ``owner`` was made of, and the number of that one's last change: these are made.
+    the fingerprint of what ``owner`` was made of, and the number of the last change that is made in it.
     Threads and processes may share the file; nothing is held open between calls.
     """
 
@@ -206,8 +206,8 @@ class Journal:
         if len(rows) != 1 or not all(isinstance(number, int) for number in rows[0][1:]):
             raise self._damaged("it has other tables")
         owner, first, last = rows[0]
-        if (owner, last) == self.replaced:  # killed before it said that they are made
-            first = last + 1
+        if self.replaced is not None and owner == self.replaced[0]:  # killed before it said that these are made
+            first = min(max(first, self.replaced[1] + 1), last + 1)
         elif owner != self.owner:
             raise ArtifactError(
                 f"{self.path} holds changes of another {self.label}; put it beside that one, or remove it to open "

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # So many removed rows are no reason to build an index anew.
 FEW_REMOVED = 1000
+# To open an index is to make its changes again: its folder is written anew when it lacks so large a share of rows.
+MOST_UNWRITTEN = 0.1
 
 
 class GrowingRows:
@@ -69,7 +71,8 @@ class GrowingRows:
                     "without the changes that it holds"
                 ) from error
             self._apply(change)
-        if changes:
+        if folder is not None and changes:
+            folder.n_added = self.snapshot.n_tail
             log.info("%s index: %d changes read; %d %ss", self.noun, len(changes), len(self.snapshot), self.noun)
             self._settle(on_disk=False)  # who only reads writes nothing: another process may be changing it
 
@@ -85,6 +88,7 @@ class GrowingRows:
                 return
             if self.folder is not None:
                 self.folder.append(*change.record())
+                self.folder.n_added += 0 if change.rows is None else len(change.rows)
             self._apply(change)
             self._settle()
 
@@ -172,7 +176,8 @@ class GrowingRows:
             searcher = snapshot.built.searcher
             pays = len(snapshot.removed) > max(FEW_REMOVED, searcher.most_removed * snapshot.n_rows)
             if not pays and snapshot.n_tail > searcher.most_added:
-                pays = not self._index_tail()
+                unwritten = self.folder.n_added if on_disk and self.folder is not None else 0
+                pays = unwritten > MOST_UNWRITTEN * snapshot.n_rows or not self._index_tail()
             if pays:
                 self.compact(on_disk=on_disk)
         except (LlmrecError, MemoryError) as error:

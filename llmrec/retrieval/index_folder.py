@@ -14,14 +14,17 @@ from llmrec.retrieval.searchers import SEARCHERS
 
 
 class IndexFolder:
-    """Where the changes of an index that was opened from ``folder`` are written before they are made."""
+    """Where the changes of an index that was opened from ``folder`` are written before they are made.
+
+    ``n_added``: how many rows were added since the folder was written.
+    """
 
     def __init__(self, folder: Path, opened: Opened, noun: Noun) -> None:
         self.folder, self.noun = folder, noun
         replaced = None if opened.facts.replaces is None else (opened.facts.replaces, opened.facts.n_changes)
         path = journal_path(folder)
         self.journal = Journal(path, owner=opened.fingerprint, label="index", replaced=replaced)
-        self.changed = False
+        self.changed, self.n_added = False, 0
         self._number = 0
 
     def replay(self) -> list[Change]:
@@ -49,5 +52,5 @@ class IndexFolder:
             return sha256_of(self.folder / artifact.MANIFEST)
 
         self._number = self.journal.rewrite([], after=self._number, owner=write)
-        self.changed = False
+        self.changed, self.n_added = False, 0
         return SEARCHERS[facts.kind].open(self.folder, n=facts.n, effort=facts.effort)

@@ -28,8 +28,8 @@ LEAST_CODED = 39 * 256  # vectors of which codes can be trained
 FEW_ROWS = 32768
 # So many added rows are no burden to a small flat index.
 FLAT_ADDED = 10_000
-# By how much of the longest one's square a row may seem longer than it, of rounding.
-ROUNDING = 1e-5
+# A graph takes rows of up to so many times the square length of its longest.
+MOST_LONGER = 2.0
 TRAIN_POINTS, TRAIN_ROUNDS = 64, 10  # vectors for each centroid, and rounds of k-means
 
 
@@ -118,16 +118,24 @@ class GraphSearcher(Searcher):
         return ROWS_PER_EFFORT * self.effort
 
     def grown(self, rows: Float32s) -> GraphSearcher | None:
-        """Add rows to a copy of the graph, if none is longer than its longest."""
-        faiss = untyped_faiss()
-        n, width = self.faiss_index.ntotal, self.faiss_index.d
-        first = faiss.rev_swig_ptr(faiss.downcast_index(self.faiss_index.storage).get_xb(), n * width)[:width]
-        rest = np.float32(first @ first) - np.einsum("nd,nd->n", rows, rows)
-        if (rest < -ROUNDING * (first @ first)).any():
+        """Add rows to a copy of the graph, if they are not far longer than its longest.
+
+        Where they are longer, the number that makes rows equally long is another one, and the links stay.
+        """
+        faiss, stored = untyped_faiss(), np.asarray(_StoredRows(self.faiss_index))
+        squares = np.einsum("nd,nd->n", rows, rows)
+        longest, square = float(squares.max(initial=0)), float(stored[0] @ stored[0])
+        if longest > MOST_LONGER * square:
             return None
         # Not by clone_index: what is mapped from a file stays the file's, and cannot grow.
         index = faiss.deserialize_index(faiss.serialize_index(self.faiss_index))
-        index.add(np.concatenate([rows, np.sqrt(np.maximum(rest, 0))[:, None]], axis=1, dtype=np.float32))
+        if longest > square:
+            square, stored = longest, np.asarray(_StoredRows(index))
+            stored[:, -1] = np.sqrt(
+                square - np.minimum(np.einsum("nd,nd->n", stored[:, :-1], stored[:, :-1]), square)
+            )
+        last = np.sqrt(square - np.minimum(squares, square))
+        index.add(np.concatenate([rows, last[:, None]], axis=1, dtype=np.float32))
         return GraphSearcher(_stored(index), index, self.effort)
 
     def most_left_out(self, k: int, *, reused: bool) -> int:

@@ -214,8 +214,11 @@ def test_another_owner_takes_over(tmp_path: Path) -> None:
     heir = Journal(journal.path, owner="b", label="index", replaced=("a", 3))
     assert heir.replay() == []
     assert heir.last() == 3
+    for made in (2, 5):  # a change that the killed one did not know of; a journal that is older than its heir
+        earlier = Journal(journal.path, owner="b", label="index", replaced=("a", made))
+        assert [change.number for change in earlier.replay()] == list(range(made + 1, 4))
     with pytest.raises(ArtifactError, match="of another index"):
-        Journal(journal.path, owner="b", label="index", replaced=("a", 2)).replay()
+        Journal(journal.path, owner="b", label="index", replaced=("c", 3)).replay()
     assert heir.append({"n": 4}, after=3) == 4
     assert [change.number for change in heir.replay()] == [4]
     assert heir.rewrite([({"n": 5}, b"")], after=4, owner=lambda: "c") == 5

@@ -109,7 +109,7 @@ def test_a_graph_grows_without_losing_recall(monkeypatch: pytest.MonkeyPatch, ef
     monkeypatch.setattr("llmrec.retrieval.searchers.ROWS_PER_EFFORT", effort_rows)
     draw = np.random.default_rng(0)
     vectors, queries = draw.standard_normal((900, DIM)).astype(np.float32), draw.standard_normal((50, DIM))
-    vectors[0] *= 9  # the longest: no other one is longer
+    vectors[450] *= 1.3 * np.linalg.norm(vectors[:400], axis=1).max() / np.linalg.norm(vectors[450])
     index = ItemIndex.build(vectors[:400], range(400), kind="hnsw")
     for start in range(400, 900, 100):
         index.add(vectors[start : start + 100], range(start, start + 100))

@@ -189,6 +189,21 @@ def test_who_only_opens_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert ItemIndex.open(folder).facts.n_changes == 4
 
 
+def test_a_folder_that_lacks_much_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that to open it is never to index a large part of it; less is indexed in memory."""
+    monkeypatch.setattr("llmrec.retrieval.searchers.ROWS_PER_EFFORT", 0)
+    folder = saved(tmp_path, kind="hnsw")
+    index = ItemIndex.open(folder)
+    for number in range(4):
+        index.add(vectors_of(1, number), [f"new{number}"], bias=[0])
+        assert len(index.searcher.rows) == 41 + number
+    assert ItemIndex.open(folder).facts.n_changes == 0
+    index.add(vectors_of(1, 9), ["last"], bias=[0])
+    again = ItemIndex.open(folder)
+    assert again.facts.n_changes == 5
+    assert_same(again, index)
+
+
 def test_a_compaction_that_fails_is_said_and_the_change_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
