@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,6 +34,18 @@ How = Annotated[
         "written by `llmrec data split --out`.",
     ),
 ]
+Continue = Annotated[
+    Path | None,
+    typer.Option(
+        "--continue",
+        metavar="RUN",
+        help="Go on from this run's weights: --data holds its events and newer ones; see train.replay.",
+    ),
+]
+Check = Annotated[
+    bool,
+    typer.Option("--check", help="With --continue: also fit anew on all events, into OUT-anew, and compare."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")]
 
 AllowLeak = Annotated[
@@ -51,20 +63,28 @@ def fit(
     resume: Resume = False,
     allow_leak: AllowLeak = None,
     base: BasePath = None,
+    continue_from: Continue = None,
+    check: Check = False,
     only_dry_run: DryRunOnly = False,
     as_json: Json = False,
 ) -> None:
     """Train a recommender on what a split does not hold out: by default all but each user's last two events.
 
-    The run keeps its split, so that `llmrec evaluate` judges it on the events held out.
+    The run keeps its split, so that `llmrec evaluate` judges it on the events held out. With --continue only what
+    is new to a run is learned, and some of the old again; both are judged on the events held out.
     """
     import llmrec
+    from llmrec.evaluation.continued import continued_table
     from llmrec.models.dry_run import dry_run
     from llmrec.models.registry import complete_recipe
-    from llmrec.models.runs import fit_run, is_begun, is_resumable
+    from llmrec.models.runs import fit_run, has_base, is_begun, is_resumable
 
     if out is None and not only_dry_run:
         raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
+    if continue_from is None and check:
+        raise DataError("--check compares a run that went on from another: name that with --continue RUN")
+    if continue_from is not None and only_dry_run:
+        raise DataError("--dry-run is of a training from scratch: leave out --continue")
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
@@ -75,7 +95,9 @@ def fit(
     if resume and not is_begun(out):
         say(f"{out}: there is nothing to continue: training starts anew", error=True)
     try:
-        model = fit_run(chosen, table, held, out, resume=resume, allow_leaks=allow_leak or (), base=base)
+        options: dict[str, Any] = {"resume": resume, "allow_leaks": allow_leak or (), "base": base}
+        model = fit_run(chosen, table, held, out, continue_from=continue_from, **options)
+        anew = fit_run(chosen, table, held, out.with_name(f"{out.name}-anew"), **options) if check else None
     except KeyboardInterrupt as error:
         if not is_resumable(out):
             raise
@@ -85,3 +107,6 @@ def fit(
     say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
     queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
     say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}")
+    if continue_from is not None:
+        before = llmrec.load(continue_from, base=base if has_base(continue_from) else None)
+        show(continued_table(model, before, held, anew=anew), as_json=as_json)

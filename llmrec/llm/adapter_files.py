@@ -72,6 +72,13 @@ def load_adapter(model: PreTrainedModel, saved: SavedAdapter) -> PeftModel:
     return adapted
 
 
+def trainable(adapted: PeftModel) -> PeftModel:
+    """Let an adapter that was loaded be trained again, and return its model."""
+    for name, parameter in adapted.named_parameters():
+        parameter.requires_grad_(".lora_" in name)
+    return adapted
+
+
 def _adapted_like(model: PreTrainedModel, settings: AdapterConfig, names: list[str]) -> PeftModel:
     """Add a fresh adapter; where a recipe says its modules by a regular expression, to those that have weights."""
     if isinstance(settings.targets, list) or settings.targets == "all-linear":

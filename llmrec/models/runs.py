@@ -15,6 +15,7 @@ from llmrec.data import Dataset, Split
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, InputError
 from llmrec.models.base import SPLIT, BasePaths, Recommender, fitted_before
+from llmrec.models.continuation import Continuation
 from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_files import check_metadata
 from llmrec.resources.bounded import UnreadableError, read_json
@@ -35,6 +36,7 @@ def fit_run(
     progress: bool = True,
     allow_leaks: Iterable[str] = (),
     base: BasePaths | None = None,
+    continue_from: str | Path | None = None,
 ) -> Recommender:
     """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
 
@@ -42,14 +44,19 @@ def fit_run(
     guards run first; ``allow_leaks`` names errors to let pass, which the manifest records.
 
     Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
-    the same recipe and data is loaded, and an interrupted one continued. ``base``: see ``load``. Raises
-    ArtifactError if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and
+    the same recipe and data is loaded, and an interrupted one continued. ``base``: see ``load``.
+    ``continue_from``: a finished run whose weights training begins at; its events must be among those of ``data``,
+    and only what is new is trained on, with some of the old, see ``train.replay``. What has no such weights is
+    fitted anew. Raises RecipeError for a recipe of another network, DataError for other data than the run's with
+    more, ArtifactError if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and
     WriteConflict where another process writes this run. Processes that were launched together train together;
     the first of them writes, and ``out`` must be one folder for all.
     """
     folder, recipe = named(Path(out)), with_absolute_paths(recipe)
     complete = complete_recipe(recipe)
-    mark = {"recipe": complete.to_yaml(), "split": split.hash}
+    before = None if continue_from is None else Continuation.of(continue_from, base=base)
+    fingerprint = None if before is None else before.fingerprint
+    mark = {"recipe": complete.to_yaml(), "split": split.hash, "continued": fingerprint}
     if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
         distributed.require_one(f"model={recipe.model}")
     with distributed.lost_process(), ExitStack() as locked:
@@ -59,12 +66,16 @@ def fit_run(
         if leaks is None:
             return load(folder, base=base if has_base(folder) else None)
         model, work = from_recipe(recipe, base=base), work_dir(folder)
+        if before is not None:
+            before.begin(model)
         distributed.on_first(lambda: _claim(work, mark, resume=resume))
         with _nothing_left(folder, work):
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
             model.histories = data.histories
             model.metadata["split"] = {"name": split.name, "hash": split.hash}
             model.metadata["leaks"] = leaks
+            if before is not None:
+                model.metadata["continued"] = before.recorded()
             distributed.on_first(lambda: model.save(folder, split=split))
         if distributed.is_first():
             shutil.rmtree(work)
@@ -72,7 +83,7 @@ def fit_run(
 
 
 def _checked(
-    folder: Path, mark: dict[str, str], split: Split, *, resume: bool, allow_leaks: Iterable[str]
+    folder: Path, mark: Mapping[str, str | None], split: Split, *, resume: bool, allow_leaks: Iterable[str]
 ) -> list[dict[str, object]] | None:
     """Return the leaks that a new run lets pass; None for a run that is there and is the one to make."""
     if not folder.exists():
@@ -179,7 +190,7 @@ def _shown(split: Mapping[str, str]) -> str:
     return f"{split['name']} ({split['hash'][:12]})"
 
 
-def _check_finished(folder: Path, mark: dict[str, str], *, resume: bool) -> None:
+def _check_finished(folder: Path, mark: Mapping[str, str | None], *, resume: bool) -> None:
     """Check that a folder holds the run that is to be made. Raises ArtifactError."""
     if not (folder / artifact.MANIFEST).exists():
         raise ArtifactError(f"{folder} is there and no run; name a new folder, such as --out {folder / 'run'}")
@@ -190,12 +201,16 @@ def _check_finished(folder: Path, mark: dict[str, str], *, resume: bool) -> None
     with fitted_before(folder):
         # Fields that came later have their defaults.
         written = complete_recipe(Recipe.load(folder / "recipe.yaml"))
-    made = {"recipe": written.to_yaml(), "split": manifest.metadata.get("split", {}).get("hash")}
+    made = {
+        "recipe": written.to_yaml(),
+        "split": manifest.metadata.get("split", {}).get("hash"),
+        "continued": manifest.metadata.get("continued", {}).get("fingerprint"),
+    }
     _same(made, mark, folder)
     shutil.rmtree(work_dir(folder), ignore_errors=True)
 
 
-def _claim(work: Path, mark: dict[str, str], *, resume: bool) -> None:
+def _claim(work: Path, mark: Mapping[str, str | None], *, resume: bool) -> None:
     """Make the work directory ours, or check that it already is."""
     note = work / "run.json"
     if work.exists():
@@ -223,8 +238,10 @@ def _has_checkpoint(work: Path) -> bool:
     return any(work.rglob(f"checkpoint-*/{SEAL}")) or any(work.glob(f"*/{artifact.MANIFEST}"))
 
 
-def _same(made: dict[str, str], mark: dict[str, str], folder: Path) -> None:
+def _same(made: Mapping[str, str | None], mark: Mapping[str, str | None], folder: Path) -> None:
     for name, value in mark.items():
         if made.get(name) != value:
-            other = "another recipe" if name == "recipe" else "other data"
+            other = {"recipe": "another recipe", "continued": "another run that it goes on from"}.get(
+                name, "other data"
+            )
             raise ArtifactError(f"{folder} is a run of {other}; choose another --out or remove it")

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from llmrec.arrays import Float32s
+from llmrec.arrays import Float32s, Int64s
 from llmrec.config import TextConfig
 from llmrec.data import Catalog
 
@@ -24,13 +24,14 @@ class TextEncodings:
     scale: float
 
     @classmethod
-    def standardized(cls, vectors: Float32s) -> Self:
-        """Subtract the mean over items and scale to unit mean square.
+    def standardized(cls, vectors: Float32s, *, by: Int64s | None = None) -> Self:
+        """Subtract the mean over items and scale to unit mean square, of all items or of the rows ``by``.
 
         LLM states share a large common part that would make all texts look alike.
         """
-        mean = vectors.mean(axis=0)
-        scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
+        some = vectors if by is None else vectors[by]
+        mean = some.mean(axis=0)
+        scale = float(np.sqrt(np.mean((some - mean) ** 2))) or 1.0
         return cls(((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale)
 
     def extended(self, vectors: Float32s) -> Self:

@@ -18,6 +18,7 @@ TRAINER_FIELDS = (
 RECOMMENDER_FIELDS = (
     *TRAINER_FIELDS,
     "train.patience",
+    "train.replay",
     "train.valid_users",
     "train.targets",
     "train.float32_matmul_precision",

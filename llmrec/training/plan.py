@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -74,6 +75,32 @@ class Plan:
         return batches
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What an earlier training has had as targets: the first ``n_events`` [n_users] of each history.
+
+    For each target that it has not had, ``replay`` of those that it had are trained on again.
+    """
+
+    n_events: Int64s
+    replay: float
+
+    def chosen(self, windows: Int64s, draw: np.random.Generator) -> Int64s:
+        """Return those of windows (user, start, stop) that have a new target, and some drawn from the others.
+
+        Old targets in windows that have a new one, too, are part of what is trained on again.
+        """
+        users, starts, stops = windows.T
+        n_new = np.clip(stops + 1 - np.maximum(self.n_events[users], starts + 1), 0, stops - starts)
+        has_new = (n_new > 0) | (self.n_events[users] == 0)
+        wanted = self.replay * n_new.sum() - (stops - starts - n_new)[has_new].sum()
+        others = draw.permutation(np.flatnonzero(~has_new))
+        n_targets = np.cumsum((stops - starts)[others])
+        others = others[: int(np.searchsorted(n_targets, wanted)) + 1 if wanted > 0 else 0]
+        rows = np.sort(np.concatenate([np.flatnonzero(has_new), others]))
+        return np.asarray(windows[rows], dtype=np.int64)
+
+
 def plan(
     sequences: Sequences,
     *,
@@ -84,6 +111,7 @@ def plan(
     batch_tokens: int,
     overhead: int = 1,
     ahead: bool = False,
+    learned: Learned | None = None,
     seed: int = 0,
 ) -> Plan:
     """Plan all batches of all epochs. The same arguments give the same plan: resuming is exact.
@@ -92,7 +120,8 @@ def plan(
     every window takes besides. A window holds at most ``max_items`` events and ``max_tokens`` positions, a
     batch at most ``batch_tokens`` positions with its padding (but at least one window). Each epoch starts
     its windows at other events; within an epoch every event is a target exactly once. With ``ahead`` a window
-    also has room for the target after its last event.
+    also has room for the target after its last event. ``learned``: only what is new to a model, and some of the
+    rest, drawn anew for each epoch.
     """
     event_costs = np.ones(len(sequences.codes), dtype=np.int64) if costs is None else costs.astype(np.int64)
     total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(event_costs)])
@@ -101,6 +130,7 @@ def plan(
     def cut(epoch: int) -> list[Batch]:
         draw = np.random.default_rng((seed, epoch))
         windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead - spare, draw)))
+        windows = windows if learned is None else learned.chosen(windows, draw)
         base = sequences.offsets[windows[:, 0]]
         sizes = overhead + total[base + windows[:, 2] + ahead] - total[base + windows[:, 1]]
         return [Batch(epoch, windows[rows], sizes[rows]) for rows in pack(sizes, batch_tokens, draw)]

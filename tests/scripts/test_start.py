@@ -112,6 +112,20 @@ def test_ablation(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         run("experiments/ablation", "rules", "--without", "gru", *words[4:], monkeypatch=monkeypatch)
 
 
+def test_continue_training(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a model that counts: it is fitted anew, so that both have the same lists."""
+    monkeypatch.chdir(tmp_path)
+    words = ["item-knn", "--newest", "0.3", "--data", films, "--out", tmp_path]
+    run("benchmarks/continue_training", *words, monkeypatch=monkeypatch)
+    (path,) = tmp_path.glob("continued-item-knn-*.json")
+    judged, (ratio,) = (section["rows"] for section in read_result(path)["sections"])
+    assert [row["model"] for row in judged] == ["continued", "before", "anew"]
+    assert judged[0]["ndcg@10"] == judged[2]["ndcg@10"]
+    assert judged[2]["overlap@10"] == ratio["ndcg_of_anew"] == 1.0
+    assert ratio["new_events"] > 0
+    assert "| continued |" in shown(path)
+
+
 def test_accuracy(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["popularity", "markov", "--seeds", "2", "--set", "markov:counting.order=1", "--data", films]
     run("experiments/accuracy", *words, "--out", tmp_path, monkeypatch=monkeypatch)

@@ -64,6 +64,15 @@ class CountFeatures:
         sample = _sample_users(data.histories)
         return replace(bare, edges=edges_of(bare.of_events(sample, data.catalog)))
 
+    def binned_as(self, other: CountFeatures) -> CountFeatures:
+        """Return the same counts in the bins of ``other``. Raises DataError where that counts other columns."""
+        if self.names != other.names:
+            raise DataError(
+                f"the events have {', '.join(self.names)} to count, and had {', '.join(other.names)} before; "
+                "fit anew, without --continue"
+            )
+        return replace(self, edges=other.edges)
+
     @property
     def n_user(self) -> int:
         """How many of the features, the first ones, are of the user alone."""

@@ -12,7 +12,7 @@ from llmrec.config import Recipe
 from llmrec.data import Catalog
 from llmrec.models.llm.build import build_encoder
 from llmrec.models.llm.files import head_arrays, put_head
-from llmrec.models.llm.prepare import tokenized
+from llmrec.models.llm.serializer import tokenized
 from llmrec.models.llm.state import LLMState
 
 

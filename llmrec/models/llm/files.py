@@ -16,7 +16,7 @@ from llmrec.llm.adapter_files import SavedAdapter, load_adapter, save_adapter
 from llmrec.llm.bases import Base
 from llmrec.llm.encodings import encoding_named
 from llmrec.models.llm.build import build_encoder, expected_head, head_parameters
-from llmrec.models.llm.prepare import event_tokens_of, tokenized
+from llmrec.models.llm.serializer import event_tokens_of, tokenized
 from llmrec.models.llm.state import HistoryPrompts, LLMState
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields, write_fields
@@ -77,6 +77,16 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> L
     require(bool((cosines > SAME).all()), folder / EMBEDDINGS, "its vectors are not of this run's weights")
     items.index.check(folder / INDEX)
     return LLMState(base, catalog, prompts, fields, encodings, counts, encoder, items)
+
+
+def read_trained(
+    folder: Path, recipe: Recipe, adapted: PeftModel, *, n_items: int
+) -> tuple[Tensors, TextEncodings]:
+    """Read a run's head, for training to go on from it, and its item texts' encodings. Raises ArtifactError."""
+    fields = read_fields(folder, recipe, n_items=n_items)
+    encodings, _ = _read_encodings(folder, recipe, n_items=n_items)
+    head, _ = _read_head(folder, recipe, adapted, encodings, fields)
+    return head, encodings
 
 
 def read_vectors(folder: Path, recipe: Recipe, *, n_items: int) -> Float32s:

@@ -5,38 +5,39 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
-from llmrec.data import Catalog, Dataset, Sequences
+from llmrec.data import Dataset, Sequences
 from llmrec.errors import ModelError
 from llmrec.llm.bases import Base, find_base
-from llmrec.llm.encodings import HistoryEncoding, encoding_named
-from llmrec.llm.event_tokens import EventTokens
-from llmrec.llm.serialize import Serializer
+from llmrec.models.continuation import Continuation
 from llmrec.models.llm.build import build_encoder
+from llmrec.models.llm.continued import ContinuedLLM
+from llmrec.models.llm.serializer import cached_serializer, event_tokens_of
 from llmrec.models.llm.state import HistoryPrompts, LLMState
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.text_encodings import TextEncodings
-from llmrec.prompting.item_text import item_texts
 from llmrec.resources.bounded import read_json
-from llmrec.resources.cache import appearing, replace_file
+from llmrec.resources.cache import replace_file
 from llmrec.training.distributed import on_first
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 def untrained_state(
-    recipe: Recipe, data: Dataset, fields: EventFields, *, id_vectors: Float32s | None, work_dir: Path | None
+    recipe: Recipe,
+    data: Dataset,
+    fields: EventFields,
+    *,
+    id_vectors: Float32s | None,
+    work_dir: Path | None,
+    continuation: Continuation | None = None,
 ) -> LLMState:
     """Load the base model, tokenize and encode the catalog, and put an adapter and a fresh head on.
 
     ``id_vectors`` [n_items, dim]: what the items' id residuals begin at, instead of random vectors. With
-    ``work_dir`` the tokenized catalog is cached there.
+    ``work_dir`` the tokenized catalog is cached there. ``continuation``: the run whose adapter and head go on.
     """
     import torch
 
@@ -52,17 +53,21 @@ def untrained_state(
         on_first(lambda: _check_same_base(base, work_dir))
     model, tokenizer = load_backbone(recipe.backbone, base)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
-    serializer = _cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
+    serializer = cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
     serializer = replace(serializer, events=event_tokens_of(prompts, fields, tokenizer))
+    before = None if continuation is None else ContinuedLLM(continuation, model, base)
     with memory_advice(recipe.train):
-        vectors = encode_item_texts(model, serializer.item_tokens, batch_tokens=recipe.train.batch_tokens)
-    encodings = TextEncodings.standardized(vectors)
+        if before is None:
+            vectors = encode_item_texts(model, serializer.item_tokens, batch_tokens=recipe.train.batch_tokens)
+            encodings = TextEncodings.standardized(vectors)
+        else:
+            encodings = before.encodings(data.catalog, prompts, serializer.item_tokens, recipe)
     # Also of what was sent back: such an item is known, and pushed away where it is never a target.
     codes = Sequences.encode(data.histories, data.catalog).codes
     counts = np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)
     encoder = build_encoder(
         recipe,
-        add_adapter(model, recipe.lora),
+        add_adapter(model, recipe.lora) if before is None else before.adapted,
         tokenizer=tokenizer,
         serializer=serializer,
         encodings=encodings,
@@ -72,6 +77,8 @@ def untrained_state(
     )
     if id_vectors is not None:
         encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
+    if before is not None:
+        before.put_head(encoder.network, data.catalog)
     items = IndexedItems.of(encoder.network.eval())
     return LLMState(base, data.catalog, prompts, fields, encodings, counts, encoder, items)
 
@@ -86,40 +93,3 @@ def _check_same_base(base: Base, work_dir: Path) -> None:
             "that, or remove this folder and train anew"
         )
     replace_file(note, json.dumps(base.identity))
-
-
-def tokenized(
-    catalog: Catalog, prompts: HistoryPrompts, tokenizer: PreTrainedTokenizerBase, *, encoding: HistoryEncoding
-) -> Serializer:
-    """Write every item by a model's prompts and tokenize it."""
-    texts = item_texts(catalog, prompts.item)
-    return Serializer.build(tokenizer, texts, prefix=prompts.history.render("user"), encoding=encoding)
-
-
-def event_tokens_of(
-    prompts: HistoryPrompts, fields: EventFields, tokenizer: PreTrainedTokenizerBase
-) -> EventTokens | None:
-    """Return what writes events, None where they are not read."""
-    return None if prompts.event is None else EventTokens(fields.bins, prompts.event, tokenizer)
-
-
-def _cached_serializer(
-    recipe: Recipe,
-    catalog: Catalog,
-    prompts: HistoryPrompts,
-    tokenizer: PreTrainedTokenizerBase,
-    work_dir: Path | None,
-) -> Serializer:
-    """Tokenize the catalog; with ``work_dir`` once and for all, saved there and memory-mapped."""
-    encoding = encoding_named(recipe.history.encoding)
-    if work_dir is None:
-        return tokenized(catalog, prompts, tokenizer, encoding=encoding)
-    path = work_dir / "tokens"
-
-    def write() -> None:
-        if not path.is_dir():
-            with appearing(path) as temporary:
-                tokenized(catalog, prompts, tokenizer, encoding=encoding).save(temporary)
-
-    on_first(write)
-    return Serializer.load(path, encoding)

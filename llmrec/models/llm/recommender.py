@@ -17,6 +17,7 @@ from llmrec.errors import DataError, RecipeError
 from llmrec.llm.bases import absolute_name
 from llmrec.llm.recorded_base import recorded_base
 from llmrec.models.base import Recommender
+from llmrec.models.continuation import Continues, fields_of
 from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
 from llmrec.models.llm.add_items import with_items
 from llmrec.models.llm.files import write_llm
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class LLMRecommender(LLMRanker):
+class LLMRecommender(Continues, LLMRanker):
     """A LoRA-tuned causal LLM that scores every catalog item after every history.
 
     ``s(u, i) = tau * cos(W u, v_i) + b_i``, trained by exact softmax over the catalog at every item boundary;
@@ -139,8 +140,11 @@ class LLMRecommender(LLMRanker):
         self.recipe = self.with_absolute_paths(self.recipe)
         vectors = self._warm_vectors(data)
         seed_everything(self.recipe.seed)
-        fields = EventFields.fit(data, self.recipe)
-        self._hold(untrained_state(self.recipe, data, fields, id_vectors=vectors, work_dir=work_dir))
+        before = self.continuation
+        fields = EventFields.fit(data, self.recipe, like=fields_of(before))
+        self._hold(
+            untrained_state(self.recipe, data, fields, id_vectors=vectors, work_dir=work_dir, continuation=before)
+        )
         self.metadata["base"] = self.state.base.recorded() | {"dtype": self.dtype}
         sequences, targets = training_sequences(self, data), self.fields.targets(data)
         settings, encoder = self.recipe.train, self.encoder
@@ -154,6 +158,7 @@ class LLMRecommender(LLMRanker):
             batch_tokens=settings.batch_tokens,
             overhead=len(encoder.serializer.prefix),
             ahead=settings.title_loss > 0,
+            learned=self._learned(data, self.catalog, replay=settings.replay),
             seed=self.recipe.seed,
         )
 

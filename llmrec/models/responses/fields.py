@@ -32,16 +32,24 @@ class EventFields:
     prices: Float32s
 
     @classmethod
-    def fit(cls, data: Dataset, recipe: Recipe) -> EventFields:
-        """Fit what a recipe reads and predicts to training data. Raises DataError for a missing column."""
+    def fit(cls, data: Dataset, recipe: Recipe, *, like: EventFields | None = None) -> EventFields:
+        """Fit what a recipe reads and predicts to training data. Raises DataError for a missing column.
+
+        ``like``: bins and tasks are those, of an earlier training that goes on; counts and prices are of ``data``.
+        """
         needs: dict[str, str] = {name: f"history.events={name}" for name in recipe.history.events}
         if recipe.responses.rank_by == "value":
             needs["price"] = "responses.rank_by=value"
         require_numbers(data.steps, needs, label=data.name)
-        bins = EventBins.fit(data.histories, recipe.history.events, order_only=data.order_only)
-        tasks = TaskSet.fit(data, recipe.tasks, recipe.responses)
+        if like is None:
+            bins = EventBins.fit(data.histories, recipe.history.events, order_only=data.order_only)
+            tasks = TaskSet.fit(data, recipe.tasks, recipe.responses)
+        else:
+            bins, tasks = like.bins, like.tasks
         wanted = recipe.tasks and recipe.responses.count_features
         count_features = CountFeatures.fit(data, tasks) if wanted else None
+        if count_features is not None and like is not None and like.count_features is not None:
+            count_features = count_features.binned_as(like.count_features)
         valued = recipe.responses.rank_by == "value"
         prices = _median_prices(data) if valued else np.ones(len(data.catalog), dtype=np.float32)
         return cls(bins, tasks, count_features, prices)

@@ -12,6 +12,7 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Recommender
+from llmrec.models.continuation import Continues, take_over
 from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
 from llmrec.models.tensors import expected_state, read_tensors, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SCORED_AT_ONCE = 128
 
 
-class SequentialRecommender(Recommender):
+class SequentialRecommender(Continues, Recommender):
     """A network over item ids; a subclass builds it."""
 
     sections: ClassVar[tuple[str, ...]] = (
@@ -62,6 +63,7 @@ class SequentialRecommender(Recommender):
         seed_everything(self.recipe.seed)
         self.network = self._network()
         self._add_parts()
+        self._start_from_run()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
         sequences = training_sequences(self, data)
         collate = self._collator(data, sequences)
@@ -71,6 +73,7 @@ class SequentialRecommender(Recommender):
             max_items=most,
             max_tokens=most + 1,
             batch_tokens=settings.batch_tokens,
+            learned=self._learned(data, self.catalog, replay=settings.replay),
             seed=self.recipe.seed,
         )
         groups = [
@@ -91,6 +94,16 @@ class SequentialRecommender(Recommender):
             progress=progress,
             responses=self._validation(valid),
         )
+
+    def _start_from_run(self) -> None:
+        """Copy the weights of the run that training goes on from, if there is one."""
+        if self.continuation is None:
+            return
+        before = self.continuation.model
+        assert isinstance(before, SequentialRecommender)
+        trained = {name: value.detach().cpu().numpy() for name, value in before.network.named_parameters()}
+        rows = self.continuation.rows(self.catalog)
+        take_over(dict(self.network.named_parameters()), trained, rows, len(before.catalog))
 
     def _validation(self, valid: Fold | None) -> Validation | None:
         """Return how responses are validated; None for a network that predicts none."""

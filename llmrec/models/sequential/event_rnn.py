@@ -10,6 +10,7 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.models.continuation import fields_of
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.labels import batch_labels
@@ -71,11 +72,12 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         return network
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-
+        before = self.continuation
         if self.over == "texts":
             vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
-            self._texts = TextEncodings.standardized(vectors).texts
-        self.fields = EventFields.fit(data, self.recipe)
+            known = None if before is None else before.rows(self.catalog)[0]
+            self._texts = TextEncodings.standardized(vectors, by=known).texts
+        self.fields = EventFields.fit(data, self.recipe, like=fields_of(before))
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
     def _collator(self, data: Dataset, sequences: Sequences) -> Callable[[Batch], dict[str, Any]]:

@@ -26,7 +26,8 @@ class TextSequentialRecommender(SequentialRecommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
-        self._texts = TextEncodings.standardized(vectors).texts
+        known = None if self.continuation is None else self.continuation.rows(self.catalog)[0]
+        self._texts = TextEncodings.standardized(vectors, by=known).texts
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
     def _network(self) -> SequenceNetwork:

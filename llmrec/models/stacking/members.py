@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from llmrec import artifact
@@ -12,6 +13,7 @@ from llmrec.config import Recipe, names
 from llmrec.data import Dataset, Fold
 from llmrec.errors import ArtifactError, DataError, MissingExtra, RecipeError
 from llmrec.models.base import BasePaths, Recommender
+from llmrec.models.continuation import Continuation, Continues
 from llmrec.models.registry import complete_recipe, from_recipe, load
 from llmrec.models.stacking.sizes import Sizes
 
@@ -40,18 +42,27 @@ def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None)
 
 
 def fit_members(
-    recipes: list[Recipe], data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool
+    recipes: list[Recipe],
+    data: Dataset,
+    *,
+    valid: Fold | None,
+    work_dir: Path | None,
+    progress: bool,
+    continuations: Sequence[Continuation] = (),
 ) -> list[Recommender]:
     """Fit every member; one that the data cannot feed or whose extra is not installed is left out and said.
 
-    With ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. Raises DataError
-    or MissingExtra where none is left.
+    With ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated.
+    ``continuations``: the run that each goes on from. Raises DataError or MissingExtra where none is left.
     """
     members = list[Recommender]()
     refusal: DataError | MissingExtra | None = None
     for n, recipe in enumerate(recipes):
         try:
-            members.append(_fitted(n, recipe, data, valid=valid, work_dir=work_dir, progress=progress))
+            model = from_recipe(recipe)
+            if continuations and isinstance(model, Continues):
+                model.continuation = continuations[n]
+            members.append(_fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress))
         except (DataError, MissingExtra) as error:
             refusal = error
             log.warning("%s is left out of the stack: %s", recipe.name, error)
@@ -61,14 +72,13 @@ def fit_members(
 
 
 def _fitted(
-    n: int, recipe: Recipe, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool
+    n: int, model: Recommender, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool
 ) -> Recommender:
-    model = from_recipe(recipe)
     if work_dir is None:
         return model.fit(data, valid=valid, progress=progress)
     run = work_dir / member_folder(n, model)
     if (run / MANIFEST).exists():
-        return _same(load(run), recipe, data, run)
+        return _same(load(run), model.recipe, data, run)
     model.fit(data, valid=valid, work_dir=run.with_name(run.name + ".work"), progress=progress)
     model.save(run)
     return model

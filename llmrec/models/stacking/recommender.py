@@ -16,6 +16,7 @@ from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import summed_costs
+from llmrec.models.continuation import Continuation, Continues
 from llmrec.models.fit_network import sample_of
 from llmrec.models.ranker import Seeded
 from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit, mean_ndcg
@@ -45,7 +46,7 @@ class _WithHistories(Sequences):
     histories: Histories = field(kw_only=True)
 
 
-class StackedRecommender(Recommender):
+class StackedRecommender(Continues, Recommender):
     """Scores by the weighted logits of its members: trained networks, and rules that remember exactly.
 
     A member's weight depends on the query: how long the history is, how common its last item, and for a rule how
@@ -99,9 +100,24 @@ class StackedRecommender(Recommender):
         return model
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        recipes = self.member_recipes_of(data)
-        members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress)
+        before = [] if self.continuation is None else self._members_before(self.continuation)
+        # Sizes that follow the log must not follow its growth: weights would not fit.
+        recipes = [one.model.recipe for one in before] or self.member_recipes_of(data)
+        members = fit_members(
+            recipes, data, valid=valid, work_dir=work_dir, progress=progress, continuations=before
+        )
         self._stack(members, data, valid)
+
+    @staticmethod
+    def _members_before(continuation: Continuation) -> list[Continuation]:
+        """Return the members of the stack that training goes on from, each as a run."""
+        stack = continuation.model
+        assert isinstance(stack, StackedRecommender)
+        folder = continuation.run / MEMBERS
+        return [
+            continuation.member(folder / member_folder(n, member), member)
+            for n, member in enumerate(stack.members)
+        ]
 
     def member_recipes_of(self, data: Dataset) -> list[Recipe]:
         """Return the members' recipes, with the sizes that a training set says where they follow the log."""

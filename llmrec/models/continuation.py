@@ -1,0 +1,210 @@
+"""Go on from a finished run: what it has learned already, and its weights in a network for a grown catalog."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import polars as pl
+
+from llmrec.arrays import Arrays, Int64s
+from llmrec.config import Recipe
+from llmrec.data import Catalog, Dataset, Histories
+from llmrec.data.columns import ITEM
+from llmrec.data.histories import offsets_of
+from llmrec.data.splits.parts import TRAIN
+from llmrec.errors import ArtifactError, DataError, RecipeError
+from llmrec.models.base import SPLIT, BasePaths, Recommender
+from llmrec.models.registry import load
+from llmrec.models.responses.fields import EventFields
+from llmrec.retrieval.index_files import run_fingerprint
+from llmrec.training.plan import Learned
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+_ANEW = "fit anew, without --continue"
+# What a recipe may change when it goes on from a run: how it is trained, not what is trained.
+MAY_DIFFER = {"name", "seed", "train", "stack.sizes", "stack.valid_users"}
+# The parameters of networks that have a row for each item; what an embedding has besides is copied, too.
+PER_ITEM = {"bias", "items.weight", "items.ids.weight", "repeat_bias.of_item.weight"}
+
+
+@dataclass(frozen=True, eq=False)
+class Continuation:
+    """A finished run, its model, and how many of the first events of each user it was trained on."""
+
+    run: Path
+    fingerprint: str
+    model: Recommender
+    n_learned: dict[str, int]
+
+    @classmethod
+    def of(cls, run: str | Path, *, base: BasePaths | None = None) -> Self:
+        """Read a finished run. Raises ArtifactError as ``load`` does."""
+        folder = Path(run)
+        model = load(folder, base=base)
+        return cls(folder, run_fingerprint(folder), model, _n_learned(folder, model.histories))
+
+    def member(self, run: Path, model: Recommender) -> Continuation:
+        """Return the same for a member of the run, which is a run in it."""
+        return Continuation(run, run_fingerprint(run), model, self.n_learned)
+
+    def begin(self, model: Recommender) -> None:
+        """Let an unfitted model go on from this run, where it has weights that can.
+
+        Raises RecipeError unless its recipe makes the network that the run has.
+        """
+        self._check(model.recipe)
+        if isinstance(model, Continues):
+            model.continuation = self
+        else:
+            log.info("%s: %s models count all events anew", model.recipe.name, model.kind)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what the manifest of a run that goes on from this one says of it."""
+        return {"run": self.run.name, "fingerprint": self.fingerprint, "events": sum(self.n_learned.values())}
+
+    def _check(self, recipe: Recipe) -> None:
+        mine, its = _values(recipe), _values(self.model.recipe)
+        for name in ["model", *sorted(mine.keys() | its.keys())]:
+            if mine.get(name) != its.get(name):
+                raise RecipeError(
+                    f"{recipe.name} cannot go on from {self.run}: {name} is {mine.get(name)!r} here and "
+                    f"{its.get(name)!r} there; continue by its own recipe, {self.run / 'recipe.yaml'}, or {_ANEW}"
+                )
+
+    def learned(self, data: Dataset) -> dict[str, int]:
+        """Return how many of the first events of each user of ``data`` the run was trained on.
+
+        Nothing of a user whose events are others than they were: that is logged. Raises DataError where that
+        holds for most users, and where the run was trained on all events.
+        """
+        before, now = self.model.histories, data.histories
+        number = {user: n for n, user in enumerate(now.user_ids)}
+        changed, unchanged, learned = 0, 0, dict.fromkeys(now.user_ids, 0)
+        before_codes, now_codes = _codes_of(before, now)
+        for row, user in enumerate(before.user_ids):
+            n, there = self.n_learned.get(user, 0), number.get(user)
+            if there is None or not n:
+                continue
+            its = before_codes[before.offsets[row] : before.offsets[row] + n]
+            mine = now_codes[now.offsets[there] : now.offsets[there + 1]][:n]
+            if np.array_equal(its, mine):
+                learned[user], unchanged = n, unchanged + 1
+            else:
+                changed += 1
+        self._check_known(data, changed, unchanged)
+        if not sum(now.lengths()) > sum(learned.values()):
+            raise DataError(
+                f"{data.name} holds no event that {self.run} was not trained on; there is nothing to continue with"
+            )
+        return learned
+
+    def _check_known(self, data: Dataset, changed: int, unchanged: int) -> None:
+        if changed > unchanged or not unchanged:
+            raise DataError(
+                f"{data.name} does not hold the events that {self.run} was trained on ({unchanged:,} people have "
+                f"theirs, {changed:,} have others): give all events, the old ones and the new; llmrec data "
+                "prepare reads a folder that holds both logs"
+            )
+        if changed:
+            log.warning(
+                "%s: %d people have other events than %s was trained on: theirs are learned anew",
+                *(data.name, changed, self.run),
+            )
+
+    def rows(self, catalog: Catalog) -> tuple[Int64s, Int64s]:
+        """Return the rows of a new catalog that the run's catalog has, too, and their rows there."""
+        there = self.model.catalog.codes(catalog.ids).astype(np.int64)
+        here = np.flatnonzero(there >= 0)
+        return here, there[here]
+
+
+class Continues:
+    """A recommender whose training can go on from a finished run: ``continuation``, set before ``fit``."""
+
+    continuation: Continuation | None = None
+
+    def _learned(self, data: Dataset, catalog: Catalog, *, replay: float) -> Learned | None:
+        """Return which targets among the known items of ``data`` an earlier training had; None without one."""
+        if self.continuation is None:
+            return None
+        histories, of_user = data.histories, self.continuation.learned(data)
+        n_events = np.array([of_user[user] for user in histories.user_ids], dtype=np.int64)
+        known = offsets_of(catalog.codes(histories.events[ITEM]) >= 0)
+        starts = histories.offsets[:-1]
+        return Learned(known[starts + n_events] - known[starts], replay)
+
+
+def fields_of(continuation: Continuation | None) -> EventFields | None:
+    """Return the event fields of the model that training goes on from, None without one that reads events."""
+    return None if continuation is None else getattr(continuation.model, "fields", None)
+
+
+def take_over(
+    parameters: dict[str, torch.nn.Parameter],
+    trained: dict[str, Arrays],
+    rows: tuple[Int64s, Int64s],
+    n_items: int,
+) -> None:
+    """Copy trained values into a network's parameters; those of items by ``rows``, here and there.
+
+    ``n_items`` is how many items the trained ones have; a table's further rows, as that of the start of a history,
+    are copied, too. Rows of new items stay as they are. Raises ArtifactError where a shape differs.
+    """
+    import torch
+
+    here, there = (torch.from_numpy(part) for part in rows)
+    for name, array in trained.items():
+        if name not in parameters:
+            raise ArtifactError(f"the run has '{name}', the recipe that goes on from it makes none; {_ANEW}")
+        into = parameters[name].data
+        values = torch.from_numpy(array).to(into)
+        if name in PER_ITEM and len(values) >= n_items:
+            into[here.to(into.device)] = values[there.to(into.device)]
+            extra = len(values) - n_items
+            into[len(into) - extra :] = values[n_items:]
+        elif into.shape == values.shape:
+            into.copy_(values)
+        else:
+            raise ArtifactError(
+                f"'{name}' is {list(values.shape)} in the run and {list(into.shape)} in the network that goes on "
+                f"from it; {_ANEW}"
+            )
+
+
+def _values(recipe: Recipe) -> dict[str, object]:
+    """Return the fields that say what is trained, by their names with those of their sections."""
+    flat: dict[str, object] = {}
+    for section, value in recipe.model_dump().items():
+        flat |= (
+            {f"{section}.{name}": one for name, one in value.items()}
+            if isinstance(value, dict)
+            else {section: value}
+        )
+    return {name: value for name, value in flat.items() if not {name, name.split(".")[0]} & MAY_DIFFER}
+
+
+def _n_learned(run: Path, histories: Histories) -> dict[str, int]:
+    """Return how many events of each user a run was trained on: all, where it holds no split."""
+    lengths = histories.lengths()
+    path = run / SPLIT / "parts.parquet"
+    if path.is_file():
+        parts = pl.read_parquet(path, glob=False)["part"].to_numpy()
+        if len(parts) != histories.events.height:
+            raise ArtifactError(f"{path} is not of the run's histories; {_ANEW}")
+        trained = offsets_of(parts == TRAIN)
+        lengths = np.diff(trained[histories.offsets])
+    return dict(zip(histories.user_ids, lengths.tolist(), strict=True))
+
+
+def _codes_of(before: Histories, now: Histories) -> tuple[Int64s, Int64s]:
+    """Return the items of two sets of histories as numbers, equal where the ids are."""
+    both = pl.concat([before.events[ITEM], now.events[ITEM]]).cast(pl.Categorical).to_physical().to_numpy()
+    return both[: before.events.height], both[before.events.height :]

@@ -1,0 +1,233 @@
+"""Training goes on from a run: weights stay with their items, what is new is learned, bad input is refused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support.interruptions import Stop, assert_same_model, stop_at
+
+from llmrec import Dataset, Recipe, Split, load
+from llmrec.data import Histories, toy_films
+from llmrec.errors import ArtifactError, DataError, RecipeError
+from llmrec.evaluation.continued import continued_table
+from llmrec.models import Recommender
+from llmrec.models.continuation import Continuation
+from llmrec.models.fit_network import training_sequences
+from llmrec.models.runs import fit_run
+from llmrec.models.sequential.event_rnn import GRUEventRecommender
+from llmrec.training.plan import Learned, plan
+
+N_OLD = 12  # films of the old log
+
+
+@pytest.fixture(scope="module")
+def grown() -> tuple[Dataset, Dataset]:
+    """A log of 12 films and 40 people, and what it grew to: 16 films in another order, 50 people, later events."""
+    films = toy_films(n_items=16, n_users=50, length=9)
+    code, position = pl.col("item_id").cast(pl.Int32), pl.int_range(pl.len()).over("user_id")
+    early = films.events.filter(
+        (code.cum_max().over("user_id") < N_OLD) & (position < 7) & (pl.col("user_id").cast(pl.Int32) < 40)
+    )
+    titles = films.catalog.table
+    old = Dataset.from_tables(early, items=titles.head(N_OLD), name="old", keep_unseen_items=True)
+    grown = Dataset.from_tables(films.events, items=titles.reverse(), name="grown", keep_unseen_items=True)
+    return old, grown
+
+
+def _fit(recipe: Recipe, data: Dataset, out: Path, **options: object) -> Recommender:
+    return fit_run(recipe, data, Split.leave_last_out(data), out, progress=False, **options)  # type: ignore[arg-type]
+
+
+def _unmoved(recipe: Recipe) -> Recipe:
+    """Train one epoch at a rate at which nothing moves."""
+    still = {"train.epochs": 1, "train.learning_rate": 1e-12}
+    return recipe.with_values(still | ({"train.head_learning_rate": 1e-12} if recipe.model == "llm" else {}))
+
+
+def _check_same_start(recipe: Recipe, grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    """Before a step what goes on from a run scores the old films as the run does."""
+    old, new = grown
+    before = _fit(recipe, old, tmp_path / "old")
+    continued = _fit(_unmoved(recipe), new, tmp_path / "new", continue_from=tmp_path / "old")
+    histories = Histories.of([["3", "4", "5"], ["9"], []])
+    rows = continued.catalog.codes(before.catalog.ids)
+    assert rows.tolist() != list(range(N_OLD))
+    np.testing.assert_allclose(continued.score(histories)[:, rows], before.score(histories), atol=2e-5)
+    assert continued.metadata["continued"]["events"] == Split.leave_last_out(old).train.events.height
+
+
+def test_a_network_begins_at_the_weights_of_its_run(
+    grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe
+) -> None:
+    _check_same_start(quick_gru.with_values({"train.epochs": 2, "history.repeat_bias": True}), grown, tmp_path)
+
+
+@pytest.mark.parametrize("change", ["head.item_encoder=frozen", "head.item_encoder=finetuned"])
+def test_an_llm_begins_at_the_adapter_the_head_and_the_encodings_of_its_run(
+    change: str, grown: tuple[Dataset, Dataset], tmp_path: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    _check_same_start(tiny_recipe("soft", "train.epochs=2", change), grown, tmp_path)
+
+
+def test_a_network_over_events_keeps_bins_and_tasks(grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    """Also where the grown log has other ratings: their bins would be others if they were fitted anew."""
+    old, new = (
+        Dataset.from_tables(
+            data.events.with_columns(rating=(pl.col("timestamp") // 60) % most + 1),
+            items=data.catalog.table,
+            name=data.name,
+            keep_unseen_items=True,
+        )
+        for data, most in zip(grown, (5, 7), strict=True)
+    )
+    values = {"history": {"events": ["rating"]}, "tasks": ["rating"], "sequence": {"dim": 16, "max_items": 10}}
+    recipe = Recipe.of({"name": "events", "model": "gru-events", "train": {"epochs": 1}, **values})
+    before = _fit(recipe, old, tmp_path / "old")
+    continued = _fit(_unmoved(recipe), new, tmp_path / "new", continue_from=tmp_path / "old")
+    assert isinstance(before, GRUEventRecommender)
+    assert isinstance(continued, GRUEventRecommender)
+    assert continued.fields.bins == before.fields.bins
+    assert continued.fields.tasks == before.fields.tasks
+    known = Histories.from_events(new.events.filter(pl.col("item_id").is_in(before.catalog.ids)))
+    rows = continued.catalog.codes(before.catalog.ids)
+    np.testing.assert_allclose(continued.score(known)[:, rows], before.score(known), atol=2e-5)
+
+
+def test_new_films_are_learned_at_a_part_of_the_cost(
+    grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe
+) -> None:
+    old, new = grown
+    before = _fit(quick_gru, old, tmp_path / "old")
+    anew = _fit(quick_gru, new, tmp_path / "anew")
+    short = quick_gru.with_values({"train.epochs": 6})
+    continued = _fit(short, new, tmp_path / "new", continue_from=tmp_path / "old")
+    table = continued_table(continued, before, Split.leave_last_out(new), anew=anew)
+    ndcg = dict(zip(table["model"], table["ndcg@10"], strict=True))
+    assert ndcg["continued"] > max(0.9, ndcg["before"] + 0.1)
+    assert table["overlap@10"][0] == 1.0
+    assert table["overlap@10"][1] < 1.0
+    tokens = [sum(row["tokens"] for row in model.train_log) for model in (continued, anew)]
+    assert tokens[0] < 0.6 * tokens[1]
+
+
+def test_an_epoch_has_every_new_target_and_as_many_old_ones_as_replay_says(
+    grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe
+) -> None:
+    old, new = grown
+    _fit(quick_gru.with_values({"train.epochs": 1}), old, tmp_path / "old")
+    train = Split.leave_last_out(new).train
+    continuation = Continuation.of(tmp_path / "old")
+    n_learned = continuation.learned(train)
+    assert sum(n_learned.values()) == Split.leave_last_out(old).train.events.height
+    model = load(tmp_path / "old")
+    model.catalog = train.catalog
+    sequences = training_sequences(model, train)
+    n_events = np.array([n_learned[user] for user in train.histories.user_ids])
+    for replay in (0.0, 0.25, 1e9):
+        planned = plan(
+            sequences,
+            epochs=1,
+            max_items=3,
+            max_tokens=4,
+            batch_tokens=50,
+            learned=Learned(n_events, replay),
+        )
+        windows = np.concatenate([batch.windows for batch in planned])
+        targets = {(user, t) for user, start, stop in windows for t in range(start + 1, stop + 1)}
+        wanted = {(u, t) for u, n in enumerate(sequences.lengths()) for t in range(max(n_events[u], 1), n)}
+        assert wanted <= targets
+        old_targets = len(targets - wanted)
+        everything = int((sequences.lengths() - 1).sum())
+        if replay == 1e9:
+            assert len(targets) == everything
+        elif replay:
+            assert 0.25 * len(wanted) <= old_targets <= 0.25 * len(wanted) + 3
+        else:  # only what stands in a window with a new one
+            assert old_targets < 0.5 * (everything - len(wanted))
+
+
+def test_people_whose_events_are_others_are_learned_anew(
+    grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = grown
+    _fit(quick_gru.with_values({"train.epochs": 1}), old, tmp_path / "old")
+    user = next(user for user in old.histories.user_ids if len(old.histories.of_user(user).events) > 4)
+    changed = new.events.with_columns(
+        item_id=pl.when(pl.col("user_id") == user).then(pl.lit("0")).otherwise(pl.col("item_id"))
+    )
+    data = Dataset.from_tables(changed, items=new.catalog.table, name="grown", keep_unseen_items=True)
+    with caplog.at_level(logging.WARNING):
+        learned = Continuation.of(tmp_path / "old").learned(data)
+    assert learned[user] == 0
+    assert "grown: 1 people have other events" in caplog.text
+
+
+def test_what_counts_is_fitted_anew(grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:
+    old, new = grown
+    recipe = Recipe.load("item-knn")
+    _fit(recipe, old, tmp_path / "old")
+    continued = _fit(recipe, new, tmp_path / "new", continue_from=tmp_path / "old")
+    anew = _fit(recipe, new, tmp_path / "anew")
+    histories = Histories.of([["3", "4"]])
+    np.testing.assert_array_equal(continued.score(histories), anew.score(histories))
+
+
+def test_a_stack_goes_on_member_by_member(
+    grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe
+) -> None:
+    old, new = grown
+    path = tmp_path / "gru.yaml"
+    path.write_text(quick_gru.with_values({"train.epochs": 2}).to_yaml())
+    recipe = Recipe.of({"name": "both", "model": "stacked", "stack": {"members": [str(path), "item-knn"]}})
+    before = _fit(recipe, old, tmp_path / "old")
+    continued = _fit(recipe, new, tmp_path / "new", continue_from=tmp_path / "old")
+    assert continued.members[0].recipe == before.members[0].recipe  # type: ignore[attr-defined]
+    assert continued.members[0].continuation.n_learned  # type: ignore[attr-defined]
+    assert len(continued.catalog) == 16
+
+
+def test_an_interrupted_one_goes_on_and_only_from_the_same_run(
+    grown: tuple[Dataset, Dataset],
+    tmp_path: Path,
+    quick_gru: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+    save_always: None,
+) -> None:
+    old, new = grown
+    recipe = quick_gru.with_values({"train.epochs": 2})
+    _fit(recipe, old, tmp_path / "old")
+    whole = _fit(recipe, new, tmp_path / "whole", continue_from=tmp_path / "old")
+    with monkeypatch.context() as patched:
+        stop_at(patched, Recommender, "save", 1)
+        with pytest.raises(Stop):
+            _fit(recipe, new, tmp_path / "new", continue_from=tmp_path / "old")
+    with pytest.raises(ArtifactError, match="another run that it goes on from"):
+        _fit(recipe, new, tmp_path / "new", resume=True)
+    resumed = _fit(recipe, new, tmp_path / "new", resume=True, continue_from=tmp_path / "old")
+    assert_same_model(resumed, whole, Split.leave_last_out(new))
+    again = _fit(recipe, new, tmp_path / "new", resume=True, continue_from=tmp_path / "old")
+    assert again.metadata["continued"] == whole.metadata["continued"]
+
+
+def test_what_cannot_go_on_is_refused(grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe) -> None:
+    old, new = grown
+    recipe, run = quick_gru.with_values({"train.epochs": 1}), tmp_path / "old"
+    _fit(recipe, old, run)
+    with pytest.raises(RecipeError, match=r"sequence.dim is 32 here and 24 there; continue by its own recipe"):
+        _fit(recipe.with_values({"sequence.dim": 32}), new, tmp_path / "new", continue_from=run)
+    with pytest.raises(RecipeError, match="model is 'popularity' here and 'gru' there"):
+        _fit(Recipe.load("popularity"), new, tmp_path / "new", continue_from=run)
+    with pytest.raises(DataError, match=r"no event that .* was not trained on"):
+        _fit(recipe, old, tmp_path / "new", continue_from=run)
+    other = toy_films(n_items=16, n_users=50, length=9, seed=5)
+    with pytest.raises(DataError, match=r"does not hold the events .* give all events"):
+        _fit(recipe, other, tmp_path / "new", continue_from=run)
+    with pytest.raises(ArtifactError, match="there is no run"):
+        _fit(recipe, new, tmp_path / "new", continue_from=tmp_path / "none")
+    assert not (tmp_path / "new").exists()
+    assert not list(tmp_path.glob("new*"))
