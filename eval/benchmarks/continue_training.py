@@ -47,8 +47,8 @@ def main() -> None:
     rows = table.to_dicts()
     seconds, ndcg = table["train_seconds"], table["ndcg@10"]
     ratio = {
-        "ndcg_of_anew": round(ndcg[0] / ndcg[2], 4),
-        "seconds_of_anew": round(seconds[0] / seconds[2], 4),
+        "ndcg_of_anew": round(ndcg[0] / max(ndcg[2], 1e-9), 4),
+        "seconds_of_anew": round(seconds[0] / max(seconds[2], 0.01), 4),
         "new_events": data.events.height - earlier.events.height,
         "new_users": data.n_users - earlier.n_users,
         "new_items": len(data.catalog) - len(earlier.catalog),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmrec.models.llm.export import ExportForm
     from llmrec.retrieval import ItemIndex, UserIndex
 
+QDRANT = "qdrant"
 LLM_FORMS = ("peft", "transformers", "sentence-transformers", "sentence-transformers-users")
 
 
@@ -29,7 +30,7 @@ def export(
         typer.Option(
             "--to",
             metavar="FORM",
-            help="Vectors: parquet, numpy or faiss. An LLM: peft (the adapter), transformers (merged), or "
+            help="Vectors: parquet, numpy, faiss or qdrant. An LLM: peft (the adapter), transformers (merged), or "
             "sentence-transformers (the encoder of item texts; sentence-transformers-users: of histories).",
         ),
     ] = "parquet",
@@ -39,6 +40,12 @@ def export(
     kind: Annotated[
         str, typer.Option("--kind", help="As faiss: flat, hnsw, ivf-pq, or auto by size and memory.")
     ] = "auto",
+    url: Annotated[
+        str | None, typer.Option("--url", help="As qdrant: a server, http://HOST:6333, instead of --out.")
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option("--collection", help="As qdrant: its name, by default RUN-items or RUN-users.")
+    ] = None,
     base: BasePath = None,
 ) -> None:
     """Write a run's vectors, or its LLM, for other programs.
@@ -51,8 +58,12 @@ def export(
     from llmrec.retrieval.index_files import users_of
 
     _check(items=items, users=users, to=to, forms=FORMS, kind=kind)
+    _check_qdrant(to, url=url, collection=collection, out=out)
     if to in LLM_FORMS:
         _export_llm(run, to, out, base)
+        return
+    if to == QDRANT:
+        _export_qdrant(run, items=items, out=out, url=url, collection=collection, base=base)
         return
     if out is None and (items or to != "faiss"):
         raise DataError("say where to write: --out DIR")
@@ -67,6 +78,7 @@ def export(
 
 def _check(*, items: bool, users: bool, to: str, forms: Sequence[str], kind: str) -> None:
     """Raise DataError for options that do not go together."""
+    forms = [*forms, QDRANT]
     if to not in (*forms, *LLM_FORMS):
         raise DataError(f"--to {to}: there are {', '.join(forms)} for vectors, and {', '.join(LLM_FORMS)}")
     if to in LLM_FORMS and (items or users):
@@ -75,6 +87,33 @@ def _check(*, items: bool, users: bool, to: str, forms: Sequence[str], kind: str
         raise DataError(f"say which vectors go to {to}: either --items or --users")
     if kind != "auto" and to != "faiss":
         raise DataError(f"--kind {kind} is of an index: add --to faiss, or leave it out")
+
+
+def _check_qdrant(to: str, *, url: str | None, collection: str | None, out: Path | None) -> None:
+    """Raise DataError for options of Qdrant that do not go together."""
+    if to != QDRANT and (url is not None or collection is not None):
+        raise DataError("--url and --collection are of Qdrant: add --to qdrant")
+    if to == QDRANT and (url is None) == (out is None):
+        raise DataError("say where Qdrant's collection goes: either --url http://HOST:6333, or --out DIR")
+
+
+def _export_qdrant(
+    run: Path, *, items: bool, out: Path | None, url: str | None, collection: str | None, base: Path | None
+) -> None:
+    """Write items with their columns, or users."""
+    import polars as pl
+
+    from llmrec.models.run_files import read_items
+    from llmrec.retrieval.qdrant import export_to_folder, export_to_server
+
+    index = _items_of(run, "flat", base) if items else _users_of(run, "flat", base)
+    payload = read_items(run).table if items else pl.DataFrame()
+    name = collection or f"{run.resolve().name}-{'items' if items else 'users'}"
+    if url is not None:
+        export_to_server(index, url, collection=name, payload=payload)
+    elif out is not None:
+        export_to_folder(index, out, collection=name, payload=payload)
+    say(f"{out or url}: collection {name}, {index}")
 
 
 def _export_llm(run: Path, to: str, out: Path | None, base: Path | None) -> None:
