@@ -65,15 +65,20 @@ def export(
     if to == QDRANT:
         _export_qdrant(run, items=items, out=out, url=url, collection=collection, base=base)
         return
-    if out is None and (items or to != "faiss"):
-        raise DataError("say where to write: --out DIR")
-    folder = users_of(run) if out is None else out
-    if folder.exists():
-        raise DataError(f"{folder} exists already; name another --out, or remove it")
+    folder = _new_folder(users_of(run) if out is None and users and to == "faiss" else out)
     kind = kind if to == "faiss" else "flat"  # a table needs no graph
     index = _items_of(run, kind, base) if items else _users_of(run, kind, base)
     export_vectors(index, folder, to)
     say(f"{folder}: {index}")
+
+
+def _new_folder(out: Path | None) -> Path:
+    """Return the folder to write. Raises DataError where none is named and where it exists."""
+    if out is None:
+        raise DataError("say where to write: --out DIR")
+    if out.exists():
+        raise DataError(f"{out} exists already; name another --out, or remove it")
+    return out
 
 
 def _check(*, items: bool, users: bool, to: str, forms: Sequence[str], kind: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from llmrec.cli.arguments import BasePath
 from llmrec.cli.output import Json, say, show
 from llmrec.data.splits.named import held_out_by_name
 from llmrec.errors import DataError, Interrupted
+
+if TYPE_CHECKING:
+    from llmrec.data import Split
+    from llmrec.models import Recommender
 
 RecipeName = Annotated[str, typer.Argument(help="A shipped recipe's name, or a .yaml file.")]
 Data = Annotated[
@@ -74,17 +78,13 @@ def fit(
     is new to a run is learned, and some of the old again; both are judged on the events held out.
     """
     import llmrec
-    from llmrec.evaluation.continued import continued_table
     from llmrec.models.dry_run import dry_run
     from llmrec.models.registry import complete_recipe
-    from llmrec.models.runs import fit_run, has_base, is_begun, is_resumable
+    from llmrec.models.runs import fit_run, is_begun, is_resumable
 
     if out is None and not only_dry_run:
         raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
-    if continue_from is None and check:
-        raise DataError("--check compares a run that went on from another: name that with --continue RUN")
-    if continue_from is not None and only_dry_run:
-        raise DataError("--dry-run is of a training from scratch: leave out --continue")
+    _check_continue(continue_from, check=check, only_dry_run=only_dry_run)
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
@@ -97,9 +97,9 @@ def fit(
     try:
         options: dict[str, Any] = {"resume": resume, "allow_leaks": allow_leak or (), "base": base}
         model = fit_run(chosen, table, held, out, continue_from=continue_from, **options)
-        anew = fit_run(chosen, table, held, out.with_name(f"{out.name}-anew"), **options) if check else None
+        anew = fit_run(chosen, table, held, _anew(out), **options) if check else None
     except KeyboardInterrupt as error:
-        if not is_resumable(out):
+        if not is_resumable(out) and not is_resumable(_anew(out)):
             raise
         raise Interrupted("interrupted; the same command with --resume continues it") from error
     cost = model.metadata.get("cost", {})
@@ -108,5 +108,29 @@ def fit(
     queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
     say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}")
     if continue_from is not None:
-        before = llmrec.load(continue_from, base=base if has_base(continue_from) else None)
-        show(continued_table(model, before, held, anew=anew), as_json=as_json)
+        _compare(model, continue_from, held, anew=anew, base=base, as_json=as_json)
+
+
+def _check_continue(continue_from: Path | None, *, check: bool, only_dry_run: bool) -> None:
+    """Raise DataError for options that do not go together."""
+    if continue_from is None and check:
+        raise DataError("--check compares a run that went on from another: name that with --continue RUN")
+    if continue_from is not None and only_dry_run:
+        raise DataError("--dry-run is of a training from scratch: leave out --continue")
+
+
+def _anew(out: Path) -> Path:
+    """Return where --check fits on all events from scratch."""
+    return out.with_name(f"{out.name}-anew")
+
+
+def _compare(
+    model: Recommender, run: Path, held: Split, *, anew: Recommender | None, base: Path | None, as_json: bool
+) -> None:
+    """Print what going on from a run was worth."""
+    import llmrec
+    from llmrec.evaluation.continued import continued_table
+    from llmrec.models.runs import has_base
+
+    before = llmrec.load(run, base=base if has_base(run) else None)
+    show(continued_table(model, before, held, anew=anew), as_json=as_json)

@@ -72,14 +72,19 @@ def fit_run(
         with _nothing_left(folder, work):
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
             model.histories = data.histories
-            model.metadata["split"] = {"name": split.name, "hash": split.hash}
-            model.metadata["leaks"] = leaks
-            if before is not None:
-                model.metadata["continued"] = before.recorded()
+            _record(model, split, leaks, before)
             distributed.on_first(lambda: model.save(folder, split=split))
         if distributed.is_first():
             shutil.rmtree(work)
         return model
+
+
+def _record(model: Recommender, split: Split, leaks: list[dict[str, object]], before: Continuation | None) -> None:
+    """Write to a model's metadata what it was trained on, and what its training went on from."""
+    model.metadata["split"] = {"name": split.name, "hash": split.hash}
+    model.metadata["leaks"] = leaks
+    if before is not None:
+        model.metadata["continued"] = before.recorded()
 
 
 def _checked(

@@ -48,30 +48,25 @@ def untrained_state(
     from llmrec.training.advice import memory_advice
 
     prompts = HistoryPrompts.load(recipe.history)
-    base = find_base(recipe.backbone.base)
-    if work_dir is not None:
-        on_first(lambda: _check_same_base(base, work_dir))
+    base = _base_of(recipe, work_dir)
     model, tokenizer = load_backbone(recipe.backbone, base)
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
     serializer = replace(serializer, events=event_tokens_of(prompts, fields, tokenizer))
     before = None if continuation is None else ContinuedLLM(continuation, model, base)
     with memory_advice(recipe.train):
-        if before is None:
+        if before is not None:
+            encodings = before.encodings(data.catalog, prompts, serializer.item_tokens, recipe)
+        else:
             vectors = encode_item_texts(model, serializer.item_tokens, batch_tokens=recipe.train.batch_tokens)
             encodings = TextEncodings.standardized(vectors)
-        else:
-            encodings = before.encodings(data.catalog, prompts, serializer.item_tokens, recipe)
-    # Also of what was sent back: such an item is known, and pushed away where it is never a target.
-    codes = Sequences.encode(data.histories, data.catalog).codes
-    counts = np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)
     encoder = build_encoder(
         recipe,
         add_adapter(model, recipe.lora) if before is None else before.adapted,
         tokenizer=tokenizer,
         serializer=serializer,
         encodings=encodings,
-        counts=counts,
+        counts=(counts := _counts(data)),
         fields=fields,
         training=True,
     )
@@ -83,8 +78,25 @@ def untrained_state(
     return LLMState(base, data.catalog, prompts, fields, encodings, counts, encoder, items)
 
 
+def _counts(data: Dataset) -> Float32s:
+    """Count each item's events, [n_items].
+
+    Also of what was sent back: such an item is known, and pushed away where it is never a target.
+    """
+    codes = Sequences.encode(data.histories, data.catalog).codes
+    return np.bincount(codes, minlength=len(data.catalog)).astype(np.float32)
+
+
+def _base_of(recipe: Recipe, work_dir: Path | None) -> Base:
+    """Find a recipe's base. Raises ModelError where an interrupted training began on another."""
+    base = find_base(recipe.backbone.base)
+    if work_dir is not None:
+        on_first(lambda: _check_same_base(base, work_dir))
+    return base
+
+
 def _check_same_base(base: Base, work_dir: Path) -> None:
-    """Note what training began on. Raises ModelError where an interrupted one began on another model."""
+    """Note what training began on, or check that it is the same. Raises ModelError."""
     note = work_dir / "base.json"
     began_on = read_json(note) if note.is_file() else base.identity
     if began_on != base.identity:
