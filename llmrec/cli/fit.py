@@ -102,8 +102,7 @@ def fit(
         if not is_resumable(out) and not is_resumable(_anew(out)):
             raise
         raise Interrupted("interrupted; the same command with --resume continues it") from error
-    cost = model.metadata.get("cost", {})
-    took = f" in {cost['train_seconds']:,.0f} s" if "train_seconds" in cost else ""
+    took = f" in {model.metadata['cost']['train_seconds']:,.0f} s"
     say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
     queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
     say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}")

@@ -79,8 +79,11 @@ def fit_run(
         return model
 
 
-def _record(model: Recommender, split: Split, leaks: list[dict[str, object]], before: Continuation | None) -> None:
-    """Write to a model's metadata what it was trained on, and what its training went on from."""
+def _record(
+    model: Recommender, data: Dataset, split: Split, leaks: list[dict[str, object]], before: Continuation | None
+) -> None:
+    """Let a model know all events, and write to its metadata what it was trained on and went on from."""
+    model.histories = data.histories
     model.metadata["split"] = {"name": split.name, "hash": split.hash}
     model.metadata["leaks"] = leaks
     if before is not None:

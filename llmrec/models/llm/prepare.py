@@ -34,10 +34,10 @@ def untrained_state(
     work_dir: Path | None,
     continuation: Continuation | None = None,
 ) -> LLMState:
-    """Load the base model, tokenize and encode the catalog, and put an adapter and a fresh head on.
+    """Load the base model, tokenize and encode the catalog, and put an adapter and a head on.
 
-    ``id_vectors`` [n_items, dim]: what the items' id residuals begin at, instead of random vectors. With
-    ``work_dir`` the tokenized catalog is cached there. ``continuation``: the run whose adapter and head go on.
+    ``id_vectors`` [n_items, dim]: what the items' id residuals begin at, instead of random vectors. ``work_dir``
+    caches the tokenized catalog. ``continuation``: the run whose adapter and head go on; else they are fresh.
     """
     import torch
 
@@ -48,8 +48,7 @@ def untrained_state(
     from llmrec.training.advice import memory_advice
 
     prompts = HistoryPrompts.load(recipe.history)
-    base = _base_of(recipe, work_dir)
-    model, tokenizer = load_backbone(recipe.backbone, base)
+    model, tokenizer = load_backbone(recipe.backbone, (base := _base_of(recipe, work_dir)))
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
     serializer = replace(serializer, events=event_tokens_of(prompts, fields, tokenizer))
@@ -70,10 +69,10 @@ def untrained_state(
         fields=fields,
         training=True,
     )
-    if id_vectors is not None:
-        encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
     if before is not None:
         before.put_head(encoder.network, data.catalog)
+    elif id_vectors is not None:
+        encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
     items = IndexedItems.of(encoder.network.eval())
     return LLMState(base, data.catalog, prompts, fields, encodings, counts, encoder, items)
 
