@@ -71,8 +71,7 @@ def fit_run(
         distributed.on_first(lambda: _claim(work, mark, resume=resume))
         with _nothing_left(folder, work):
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
-            model.histories = data.histories
-            _record(model, split, leaks, before)
+            _record(model, data, split, leaks, before)
             distributed.on_first(lambda: model.save(folder, split=split))
         if distributed.is_first():
             shutil.rmtree(work)

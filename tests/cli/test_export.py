@@ -91,7 +91,7 @@ def test_users_beside_a_run_are_opened_by_it(
         (["--items"], "say where to write: --out DIR"),
         (
             ["--items", "--to", "csv", "--out", "new"],
-            "--to csv: there are parquet, numpy, faiss for vectors",
+            "--to csv: there are parquet, numpy, faiss, qdrant for vectors",
         ),
         (
             ["--users", "--to", "peft", "--out", "new"],
