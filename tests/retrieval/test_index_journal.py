@@ -17,7 +17,7 @@ from llmrec.resources.cache import sha256_of
 from llmrec.resources.journal import Journal
 from llmrec.retrieval import ItemIndex, UserIndex
 from llmrec.retrieval import growth as growth_module
-from llmrec.retrieval.index_files import IndexFacts, write_index
+from llmrec.retrieval.index_files import write_index
 from llmrec.retrieval.searchers import FlatSearcher
 
 DIM = 6
@@ -294,8 +294,3 @@ def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(EnvironmentFault, match="full"):
         index.remove([5])
     assert_same(index, state)
-
-
-def test_facts_of_before_are_read() -> None:
-    facts = IndexFacts.model_validate({"kind": "flat", "n": 3, "dim": 2, "biased": True})
-    assert (facts.replaces, facts.n_changes) == (None, 0)

@@ -125,3 +125,16 @@ def test_similar_loads_no_model(name: str, fitted: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert '"rank": 2' in done.stdout
+
+
+def test_the_index_of_a_run_is_changed_by_its_model(fitted: Path, tmp_path: Path) -> None:
+    index = ItemIndex.open(fitted / "als")
+    first = index.ids[0]
+    with pytest.raises(DataError, match="the items of a run are changed by its model; save this index"):
+        index.remove([first])
+    with pytest.raises(DataError, match="the items of a run are changed by its model"):
+        index.compact()
+    index.save(tmp_path / "index")
+    opened = ItemIndex.open(tmp_path / "index")
+    opened.remove([first])
+    assert ItemIndex.open(tmp_path / "index").ids == index.ids[1:]
