@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llmrec.cli.output import Json, draw, say, show
+
+if TYPE_CHECKING:
+    from llmrec.models import Ranker, Recommender
 
 Bases = Annotated[
     list[Path] | None,
@@ -36,6 +40,10 @@ def evaluate(
         list[str] | None,
         typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
     ] = None,
+    diversity: Annotated[
+        list[float] | None,
+        typer.Option("--diversity", help="Judge every run also with lists as diverse as this, 0 to 1."),
+    ] = None,
     base: Bases = None,
     as_json: Json = False,
 ) -> None:
@@ -53,7 +61,12 @@ def evaluate(
     held_out = run_split(models, llmrec.Dataset.load(data), given=split)
     named = dict(zip(_names(runs), models.values(), strict=True))
     report = llmrec.evaluate(
-        named, held_out, protocol=protocol, progress=True, date=datetime.date.today(), allow_leaks=allow_leak or ()
+        _with_diverse(named, diversity or []),
+        held_out,
+        protocol=protocol,
+        progress=True,
+        date=datetime.date.today(),
+        allow_leaks=allow_leak or (),
     )
     report.save(out)
     responses = responses_of(named, held_out)
@@ -65,6 +78,17 @@ def evaluate(
     draw(report)
     more = [] if responses is None else [responses.to_markdown(), out / "responses.html"]
     say(out / "report.html", *more)
+
+
+def _with_diverse(models: Mapping[str, Recommender], diversities: Sequence[float]) -> dict[str, Ranker]:
+    """Return models by name, each followed by itself with diverse lists."""
+    from llmrec.models import Diversified
+
+    every: dict[str, Ranker] = {}
+    for name, model in models.items():
+        every[name] = model
+        every |= {f"{name}, diversity {one:g}": Diversified(model, one) for one in diversities}
+    return every
 
 
 def _names(runs: list[Path]) -> list[str]:

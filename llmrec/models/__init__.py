@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmrec.models.baselines.popularity import PopularityRecommender, RecentRecommender, RepeatLastRecommender
     from llmrec.models.baselines.text import TextRecommender
     from llmrec.models.baselines.text_graph import TextGraphRecommender
+    from llmrec.models.diversified import Diversified
     from llmrec.models.fusion import Fusion
     from llmrec.models.llm.generative import GenerativeRanking
     from llmrec.models.llm.recommender import LLMRecommender
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALSRecommender",
     "BERT4RecRecommender",
+    "Diversified",
     "EASERecommender",
     "ESASRecRecommender",
     "Fusion",
@@ -69,6 +71,7 @@ __all__ = [
 
 # Made of fitted models, or of nothing that is trained: no recipe or run names them.
 _RANKERS = (
+    "llmrec.models.diversified:Diversified",
     "llmrec.models.fusion:Fusion",
     "llmrec.models.llm.generative:GenerativeRanking",
     "llmrec.models.zero_shot:PromptRanking",
