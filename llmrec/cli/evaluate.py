@@ -18,6 +18,10 @@ Bases = Annotated[
     list[Path] | None,
     typer.Option("--base", metavar="PATH", help="As for `llmrec recommend`; several times for several bases."),
 ]
+Diversities = Annotated[
+    list[float] | None,
+    typer.Option("--diversity", help="Judge every run also with lists as diverse as this, 0 to 1."),
+]
 
 
 def evaluate(
@@ -40,10 +44,7 @@ def evaluate(
         list[str] | None,
         typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
     ] = None,
-    diversity: Annotated[
-        list[float] | None,
-        typer.Option("--diversity", help="Judge every run also with lists as diverse as this, 0 to 1."),
-    ] = None,
+    diversity: Diversities = None,
     base: Bases = None,
     as_json: Json = False,
 ) -> None:
