@@ -18,6 +18,10 @@ Bases = Annotated[
     list[Path] | None,
     typer.Option("--base", metavar="PATH", help="As for `llmrec recommend`; several times for several bases."),
 ]
+AllowLeak = Annotated[
+    list[str] | None,
+    typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
+]
 Diversities = Annotated[
     list[float] | None,
     typer.Option("--diversity", help="Judge every run also with lists as diverse as this, 0 to 1."),
@@ -40,10 +44,7 @@ def evaluate(
         str | None,
         typer.Option("--protocol", help="How to judge; by default the protocol called as the split is."),
     ] = None,
-    allow_leak: Annotated[
-        list[str] | None,
-        typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
-    ] = None,
+    allow_leak: AllowLeak = None,
     diversity: Diversities = None,
     base: Bases = None,
     as_json: Json = False,
