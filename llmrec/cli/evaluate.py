@@ -18,7 +18,11 @@ Bases = Annotated[
     list[Path] | None,
     typer.Option("--base", metavar="PATH", help="As for `llmrec recommend`; several times for several bases."),
 ]
-AllowLeak = Annotated[
+ProtocolName = Annotated[
+    str | None,
+    typer.Option("--protocol", help="How to judge; by default the protocol called as the split is."),
+]
+LeaksAllowed = Annotated[
     list[str] | None,
     typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
 ]
@@ -40,11 +44,8 @@ def evaluate(
             help="The split to judge on, as for `llmrec fit`; by default the one that the runs keep.",
         ),
     ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option("--protocol", help="How to judge; by default the protocol called as the split is."),
-    ] = None,
-    allow_leak: AllowLeak = None,
+    protocol: ProtocolName = None,
+    allow_leak: LeaksAllowed = None,
     diversity: Diversities = None,
     base: Bases = None,
     as_json: Json = False,
