@@ -91,7 +91,8 @@ def _add_queries(app: FastAPI, service: Service) -> None:
         """Why items fit a user: `evidence` with the template's words, then `reason` for each item, then `done`."""
         events = service.explain(query)
         first = await anext(events)  # what is wrong with the query is said by the status
-        return StreamingResponse(_after(first, events), media_type="text/event-stream")
+        headers = {"X-Accel-Buffering": "no"}  # a proxy passes them on as they come
+        return StreamingResponse(_after(first, events), media_type="text/event-stream", headers=headers)
 
     @app.post("/predict", response_model=PredictAnswer, responses=_failures(404))
     async def predict(query: PredictQuery) -> Response:

@@ -13,14 +13,17 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from llmrec.errors import ArtifactError, DataError, EnvironmentFault
-from llmrec.resources.locks import exclusive
+from filelock import FileLock, Timeout
+
+from llmrec.errors import ArtifactError, DataError, EnvironmentFault, WriteConflict
+from llmrec.serve.failures import BusyError
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
 APPLICATION = 0x6C6C6576  # tells these files from other programs' databases
 GROUP = 256  # so many requests at most become one transaction
+MOST_WAITING = 1024  # requests
 SCHEMA = (
     "CREATE TABLE service (data TEXT NOT NULL, first INTEGER NOT NULL)",
     "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL, event_id TEXT, "
@@ -64,7 +67,7 @@ class EventStore:
         self._reading, self._writing = threading.Lock(), threading.Lock()
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         with ExitStack() as opened:
-            opened.enter_context(exclusive(path))
+            opened.enter_context(_locked(path))
             self._writer, self._reader = (opened.enter_context(self._connected(data)) for _ in range(2))
             self.follow(data, new_data)
             self._opened = opened.pop_all()
@@ -75,8 +78,10 @@ class EventStore:
         """Write a user's events, ``item_id`` and more, an ``event_id`` for what must not be written twice.
 
         The result is there when they are on the disk, all or none. Raises EnvironmentFault by the future where
-        they cannot be written, as on a full disk.
+        they cannot be written, as on a full disk, and BusyError where too many wait.
         """
+        if self._writes.qsize() >= MOST_WAITING:
+            raise BusyError(f"{MOST_WAITING} requests with events are waiting already; try again in a second")
         rows = []
         for event in events:
             fields = {name: value for name, value in event.items() if name != "event_id" and value is not None}
@@ -102,15 +107,16 @@ class EventStore:
         """
         with self._reading:
             stored = self._reader.execute("SELECT data FROM service").fetchone()[0]
+            not_empty = self._reader.execute("SELECT EXISTS (SELECT 1 FROM events)").fetchone()[0]
         if stored == data:
             return
-        if new_data == "refuse":
+        if not_empty and new_data == "refuse":
             raise DataError(
                 f"{self.path} holds events that were taken for a run of other data ({stored[:12]}, this run's is "
                 f"{data[:12]}); name another file, or say new_data: replay (they are not in the new run's data) "
                 "or included (they are)"
             )
-        first = "first" if new_data == "replay" else "1 + (SELECT COALESCE(MAX(number), 0) FROM events)"
+        first = "first" if new_data != "included" else "1 + (SELECT COALESCE(MAX(number), 0) FROM events)"
         with self._writing:
             self._writer.execute(f"UPDATE service SET data = ?, first = {first}", (data,))
 
@@ -170,6 +176,22 @@ class EventStore:
                 accepted = sum(connection.execute(INSERT, row).rowcount for row in write.rows)
                 stored.append(Stored(accepted, len(write.rows) - accepted))
         return stored
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let no other process serve the file meanwhile; the system lets go of it when this one is killed."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise WriteConflict(f"{path} is served by another process; name another file with --events") from error
+    except OSError as error:
+        raise EnvironmentFault(f"cannot write in {path.parent}: {error.strerror}; name another file") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class UserHistories:
     def __init__(self, model: Recommender, store: EventStore) -> None:
         histories = model.histories
         words = [pl.col(name).cast(pl.String) for name, kind in histories.events.schema.items() if _is_word(kind)]
-        self._catalog, self._store = model.catalog, store
+        self._model, self._store = model, store
         self._events, self._offsets = histories.events.with_columns(words), histories.offsets
         self._rows = {user: row for row, user in enumerate(histories.user_ids)}
         self._rule = str(model.metadata.get("positive", {}).get("rule", DEFAULT))
@@ -55,10 +55,12 @@ class UserHistories:
             events = event_table(rows, self._events.schema, self._rule)
         else:
             events = pl.DataFrame({ITEM: pl.Series(ITEM, query.history, dtype=pl.String)})
-        unknown = unknown_items(events[ITEM].to_list(), self._catalog, refuse=query.unknown_items == "refuse")
+        unknown = unknown_items(
+            events[ITEM].to_list(), self._model.catalog, refuse=query.unknown_items == "refuse"
+        )
         if not unknown:
             return QueriedHistory(events, [])
-        known = events.filter(pl.Series(self._catalog.codes(events[ITEM]) >= 0))
+        known = events.filter(pl.Series(self._model.catalog.codes(events[ITEM]) >= 0))
         if known.is_empty():
             raise DataError(f"none of these items is in the catalog: {', '.join(unknown[:5])}")
         return QueriedHistory(known, unknown)
@@ -74,7 +76,7 @@ class UserHistories:
         if not new:
             return QueriedHistory(events, [])
         added = event_table(new, self._events.schema, self._rule)
-        known = added.filter(pl.Series(self._catalog.codes(added[ITEM]) >= 0))
+        known = added.filter(pl.Series(self._model.catalog.codes(added[ITEM]) >= 0))
         return QueriedHistory(pl.concat([events, known], how="diagonal"), [], live=user)
 
 

@@ -59,6 +59,7 @@ class ServedRun:
         self.vectors: UserVectors | None = None
         if isinstance(self.model, LLMRecommender) and self.model.recipe.responses.rank_by == "relevance":
             self.vectors = UserVectors(self.model, cache_bytes, metrics)
+        self._similar = self.model.item_vectors() is not None
         self.model.recommend(Histories.of([[]]), 1)  # what is made at the first use is made now
 
     @property
@@ -119,6 +120,6 @@ class ServedRun:
             "users": len(self.users),
             "columns": {name: str(kind) for name, kind in model.catalog.table.schema.items()},
             "tasks": list(model.recipe.tasks) if isinstance(model, RespondingRecommender) else [],
-            "similar": model.item_vectors() is not None,
+            "similar": self._similar,
             "exclude_seen": model.exclude_seen,
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrec.errors import ArtifactError, DataError, EnvironmentFault
+from llmrec.errors import ArtifactError, DataError, EnvironmentFault, WriteConflict
 from llmrec.serve.events import EventStore, Stored
 
 
@@ -54,7 +54,8 @@ def test_many_writers_lose_nothing_and_are_there_after_opening_again(tmp_path: P
 
 def test_a_run_of_other_data_is_followed_when_told_how(tmp_path: Path) -> None:
     path = tmp_path / "events.sqlite"
-    first = EventStore(path, data="abc")
+    first = EventStore(path, data="empty")
+    first.follow("abc", "refuse")  # it holds nothing
     first.add("ann", [{"item_id": "1"}]).result()
     with pytest.raises(DataError, match=r"of other data \(abc, this run's is xyz\)"):
         first.follow("xyz", "refuse")
@@ -110,6 +111,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(ArtifactError, match="of format 7, of a newer llmrec"):
         EventStore(tmp_path / "newer", data="abc")
+    store = EventStore(tmp_path / "served", data="abc")
+    with pytest.raises(WriteConflict, match="is served by another process"):
+        EventStore(tmp_path / "served", data="abc")
+    store.close()
+    EventStore(tmp_path / "served", data="abc").close()
+    with pytest.raises(EnvironmentFault, match="cannot write in"):
+        EventStore(tmp_path / "text" / "events", data="abc")
     (tmp_path / "folder").mkdir()
     with pytest.raises(EnvironmentFault, match="unable to open"):
         EventStore(tmp_path / "folder", data="abc")

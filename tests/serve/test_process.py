@@ -124,5 +124,7 @@ def test_what_cannot_be_served_is_one_line(
     (damaged / "items.parquet").write_bytes(b"no table")
     assert "is damaged" in refused(str(damaged), "--port", "0")
     events = tmp_path / "other.sqlite"
-    EventStore(events, data="of another run").close()
+    store = EventStore(events, data="of another run")
+    store.add("ann", [{"item_id": "3"}]).result()
+    store.close()
     assert "taken for a run of other data" in refused(run, "--port", "0", "--events", str(events))
