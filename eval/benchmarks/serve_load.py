@@ -37,11 +37,12 @@ Call = tuple[str, str, dict[str, Any]]  # what it is called in the result, the p
 
 @dataclass
 class Load:
-    """What the clients met: seconds by kind of call, statuses, and the server's memory by second."""
+    """What the clients met: seconds by kind of call, statuses; the server's memory by second, and its metrics."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     statuses: Counter[int] = field(default_factory=Counter)
     memory: list[int] = field(default_factory=list)
+    metrics: dict[str, str] = field(default_factory=dict)
 
 
 class Calls:
@@ -74,15 +75,16 @@ class Calls:
         return "list, not remembered", "/recommend", {"history": items}
 
 
-async def call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]) -> int:
-    """Send one request over an open connection, read its answer, and return the status."""
+async def call(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]
+) -> tuple[int, bytes]:
+    """Send one request over an open connection. Returns the status and the content of the answer."""
     content = json.dumps(body).encode() if body else b""
     head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
     writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + content)
     headers = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(headers.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-    await reader.readexactly(length)
-    return int(headers.split(b" ", 2)[1])
+    return int(headers.split(b" ", 2)[1]), await reader.readexactly(length)
 
 
 async def client(port: int, calls: Calls, load: Load, until: float) -> None:
@@ -91,7 +93,7 @@ async def client(port: int, calls: Calls, load: Load, until: float) -> None:
     while time.perf_counter() < until:
         name, path, body = next(calls)
         began = time.perf_counter()
-        status = await call(reader, writer, path, body)
+        status, _ = await call(reader, writer, path, body)
         load.seconds[name].append(time.perf_counter() - began)
         load.statuses[status] += 1
         if status == 429:
@@ -115,6 +117,10 @@ async def loaded(port: int, process: psutil.Process, every: list[Calls], seconds
     load, until = Load(), time.perf_counter() + seconds
     clients = [client(port, calls, load, until) for calls in every]
     await asyncio.gather(watch(process, load, until), *clients)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    _, text = await call(reader, writer, "/metrics", {})
+    writer.close()
+    load.metrics = dict(line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
     return load
 
 
@@ -138,13 +144,15 @@ def server(run: Path, *options: str) -> Iterator[tuple[int, psutil.Process, floa
 async def first_answer(port: int) -> None:
     """Ask for a list of nobody."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    assert await call(reader, writer, "/recommend", {"history": []}) == 200
+    status, _ = await call(reader, writer, "/recommend", {"history": []})
+    assert status == 200
     writer.close()
 
 
 def row_of(mode: str, load: Load, *, seconds: float, cpu: float, start: float) -> dict[str, Any]:
     """Sum one load up. Growth: of the memory at the end over that at two fifths of the time."""
     lists = np.array([one for name, every in load.seconds.items() if name.startswith("list") for one in every])
+    size, count = (float(load.metrics[f"llmrec_batch_size_{name}"]) for name in ("sum", "count"))
     warm = load.memory[2 * len(load.memory) // 5]
     return {
         "mode": mode,
@@ -152,6 +160,7 @@ def row_of(mode: str, load: Load, *, seconds: float, cpu: float, start: float) -
         "lists_per_second": len(lists) / seconds,
         "busy_429": load.statuses[429],
         "errors": sum(count for status, count in load.statuses.items() if status not in {200, 429}),
+        "lists_per_batch": size / count,
         "server_cores": cpu / seconds,
         "memory_gib": load.memory[-1] / 2**30,
         "memory_growth": load.memory[-1] / warm - 1,

@@ -15,6 +15,8 @@ from llmrec.serve.metrics import ServiceMetrics
 
 log = logging.getLogger(__name__)
 
+WAITED_SHARE = 0.1
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 T = TypeVar("T")
@@ -34,8 +36,8 @@ class _Job(NamedTuple):
 class Batcher(Generic[Q, A]):
     """Answers queries in batches, and runs other jobs of the model between them, on one thread.
 
-    A batch begins when the first of ``most`` queries has waited ``wait`` seconds, or earlier when all are there;
-    ``most=1`` answers each alone. ``queue`` bounds what waits. ``answer`` returns for each query of a batch its
+    A batch begins when ``most`` queries are there, or the first has waited ``wait`` seconds, or a tenth of what the
+    last batch took, if that is more: where batches take long, larger ones are worth it. ``most=1`` answers each alone. ``queue`` bounds what waits. ``answer`` returns for each query of a batch its
     answer or the exception that it raised.
     """
 
@@ -53,7 +55,7 @@ class Batcher(Generic[Q, A]):
         self._queries: deque[_Waiting] = deque()
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing, self._last_seconds = False, 0.0
         self._thread = threading.Thread(target=self._work, name="llmrec-model", daemon=True)
         self._thread.start()
 
@@ -120,7 +122,7 @@ class Batcher(Generic[Q, A]):
 
     def _gather(self) -> None:
         """Wait for more queries, unless something else is to be done."""
-        until = self._queries[0].arrived + self._wait
+        until = self._queries[0].arrived + max(self._wait, WAITED_SHARE * self._last_seconds)
         while len(self._queries) < self._most and not self._jobs and not self._closing:
             remaining = until - time.monotonic()
             if remaining <= 0 or not self._changed.wait(remaining):
@@ -131,11 +133,13 @@ class Batcher(Generic[Q, A]):
         if not batch:
             return
         self._batch_sizes.observe(len(batch))
+        began = time.monotonic()
         try:
             answers = self._answer([one.query for one in batch])
         except BaseException as error:  # a panic in a library is none of Exception
             log.exception("a batch of %d could not be answered", len(batch))
             answers = [error] * len(batch)
+        self._last_seconds = time.monotonic() - began
         for one, result in zip(batch, answers, strict=True):
             if isinstance(result, BaseException):
                 one.future.set_exception(result)
