@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 
 Responses = dict[int | str, dict[str, Any]]
 _REFUSED = (400, 401, 408, 413, 415, 421, 422, 429, 500, 503, 504)
-_STREAM = {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Server-sent events."}
+_EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
+_STREAM = {"content": {"text/event-stream": {"schema": _EVENT}}, "description": "Server-sent events."}
 _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text format."}
 
 

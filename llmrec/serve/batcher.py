@@ -36,9 +36,10 @@ class _Job(NamedTuple):
 class Batcher(Generic[Q, A]):
     """Answers queries in batches, and runs other jobs of the model between them, on one thread.
 
-    A batch begins when ``most`` queries are there, or the first has waited ``wait`` seconds, or a tenth of what the
-    last batch took, if that is more: where batches take long, larger ones are worth it. ``most=1`` answers each alone. ``queue`` bounds what waits. ``answer`` returns for each query of a batch its
-    answer or the exception that it raised.
+    A batch begins when ``most`` queries are there, or the first has waited ``wait`` seconds (or a tenth of what
+    the last batch took, if that is more: where batches take long, larger ones are worth it). ``most=1``: each
+    alone. ``queue`` bounds what waits. ``answer`` returns for each query of a batch its answer or the exception
+    that it raised.
     """
 
     def __init__(

@@ -108,7 +108,8 @@ def event_table(events: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.Dat
             values = pl.Series(name, [event.get(name) for event in events], strict=False)
             columns.append(values.cast(kind, strict=False))
     table = pl.DataFrame(columns)
-    positive = pl.Series([event.get("positive") is not False for event in events]) & _positive(events, rule)
+    chosen = pl.Series([event.get("positive") is not False for event in events], dtype=pl.Boolean)
+    positive = chosen & _positive(events, rule)
     if POSITIVE in schema or not positive.all():
         table = table.with_columns(positive.alias(POSITIVE))
     return table

@@ -99,7 +99,7 @@ class Guard:
             given = headers.get("authorization", "").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(given, self._key):
                 return 401, f"the key is missing or wrong; send Authorization: Bearer and the value of {KEY}"
-        if scope["method"] in {"POST", "PUT", "PATCH"}:
+        if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 return 415, "the body must be JSON; send Content-Type: application/json"

@@ -95,6 +95,10 @@ def test_it_is_answered(gru: Served, name: str) -> None:
     assert answer["unknown_items"] == [str(item) for item in unknown]
 
 
+def test_no_events_are_an_empty_history(gru: Served) -> None:
+    assert gru.post("/recommend", events=[])["items"] == gru.post("/recommend", history=[])["items"]
+
+
 def test_a_user_s_id_is_a_name_and_no_more(gru: Served) -> None:
     user = "'; DROP TABLE events; --\x00../../x"
     assert gru.post("/events", user_id=user, events=[{"item_id": "3", "event_id": "' OR 1=1"}])["accepted"] == 1

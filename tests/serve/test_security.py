@@ -79,7 +79,8 @@ def test_every_answer_has_the_headers_and_no_other_site_may_read_it(gru: Served)
         ("GET", "/health", 200),
         ("GET", "/nothing", 404),
         ("GET", "/recommend", 405),
-        ("POST", "/recommend", 415),
+        ("POST", "/recommend", 422),
+        ("DELETE", "/items", 405),
         ("OPTIONS", "/recommend", 405),
     ]
     for method, path, status in requests:
