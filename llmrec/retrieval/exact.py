@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from llmrec.arrays import Bools, Float32s, Int64s
+from llmrec.retrieval.searcher import untyped_faiss
 
 ROWS_AT_ONCE = 65536
 VALUES_AT_ONCE = 2**22
+BLAS_QUERIES = 20  # from so many on, FAISS multiplies matrices, which need their rows side by side
 
 
 def unit_rows(vectors: Float32s) -> Float32s:
@@ -24,23 +26,46 @@ def exact_search(
     ``rows`` [n_rows, width] may lie on the disk: they are read in parts, of ``allowed`` [n_rows] only those that
     are. At least k of them must be.
     """
-    import faiss
-
     codes, scores = np.empty((len(queries), 0), dtype=np.int64), np.empty((len(queries), 0), dtype=np.float32)
     for start in range(0, len(rows), ROWS_AT_ONCE):
-        part, numbers = rows[start : start + ROWS_AT_ONCE], np.arange(start, min(start + ROWS_AT_ONCE, len(rows)))
-        if allowed is not None:
-            mask = allowed[start : start + ROWS_AT_ONCE]
-            part, numbers = part[mask], numbers[mask]
-        if not len(numbers):
-            continue
-        values, best = faiss.knn(
-            queries, np.ascontiguousarray(part), min(k, len(numbers)), metric=faiss.METRIC_INNER_PRODUCT
+        part = rows[start : start + ROWS_AT_ONCE]
+        best, values = _best_of_part(
+            part, queries, k, None if allowed is None else allowed[start : start + len(part)]
         )
         codes, scores = best_of(
-            np.concatenate([codes, numbers[best]], axis=1), np.concatenate([scores, values], axis=1), k
+            np.concatenate([codes, start + best], axis=1), np.concatenate([scores, values], axis=1), k
         )
     return codes, scores
+
+
+def _best_of_part(part: Float32s, queries: Float32s, k: int, mask: Bools | None) -> tuple[Int64s, Float32s]:
+    """Return the best rows of a part, and their scores [n, k]; fewer where not so many are allowed."""
+    faiss = untyped_faiss()
+    n_allowed = len(part) if mask is None else int(np.count_nonzero(mask))
+    k, numbers = min(k, n_allowed), None
+    if not k:
+        return np.empty((len(queries), 0), dtype=np.int64), np.empty((len(queries), 0), dtype=np.float32)
+    if mask is not None and n_allowed < len(part):
+        n_denied = len(part) - n_allowed
+        if len(queries) < BLAS_QUERIES and 2 * n_denied * len(queries) < len(part):
+            return _best_selected(part, queries, k, mask)
+        numbers = np.flatnonzero(mask)
+        part = part[numbers]
+    values, best = faiss.knn(queries, np.ascontiguousarray(part), k, metric=faiss.METRIC_INNER_PRODUCT)
+    return best if numbers is None else numbers[best], values
+
+
+def _best_selected(part: Float32s, queries: Float32s, k: int, mask: Bools) -> tuple[Int64s, Float32s]:
+    """Compare the allowed rows where they are: where few are not, and for few queries, to copy them costs more."""
+    faiss = untyped_faiss()
+    queries, part = (np.ascontiguousarray(array, dtype=np.float32) for array in (queries, part))
+    best, values = np.empty((len(queries), k), dtype=np.int64), np.empty((len(queries), k), dtype=np.float32)
+    bits = np.packbits(mask, bitorder="little")
+    arrays = [faiss.swig_ptr(array) for array in (queries, part, values, best)]
+    faiss.knn_inner_product(
+        *arrays[:2], part.shape[1], len(queries), len(part), k, *arrays[2:], faiss.IDSelectorBitmap(bits)
+    )
+    return best, values
 
 
 def rescored(rows: Float32s, queries: Float32s, codes: Int64s, k: int) -> tuple[Int64s, Float32s]:

@@ -13,6 +13,7 @@ from support.sealed import seal
 from llmrec.arrays import Float32s, Int64s
 from llmrec.errors import ArtifactError, DataError
 from llmrec.retrieval import ItemIndex, UserIndex
+from llmrec.retrieval.exact import exact_search
 from llmrec.retrieval.kinds import choose, memory_bytes
 from llmrec.retrieval.searchers import MOST_EFFORT
 
@@ -214,3 +215,21 @@ def test_equal_vectors_are_no_loss_of_recall() -> None:
     index = ItemIndex.build(vectors, [f"i{n}" for n in range(len(vectors))], kind="hnsw")
     assert index.facts.recall_at_10 == 1.0
     assert index.facts.effort < MOST_EFFORT
+
+
+@pytest.mark.parametrize("n_queries", [1, 5, 30])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.6, 0.97, 1.0])
+def test_exact_search_passes_what_is_not_allowed(
+    n_queries: int, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a selection or a copy of the rows, part by part, of which one has none and one has few."""
+    monkeypatch.setattr("llmrec.retrieval.exact.ROWS_AT_ONCE", 150)
+    vectors, bias = clustered()
+    rows = np.concatenate([vectors, bias[:, None]], axis=1)
+    queries = np.concatenate([queries_of(n_queries), np.ones((n_queries, 1), dtype=np.float32)], axis=1)
+    mask = np.random.default_rng(4).random(N) < share
+    mask[:150], mask[151:158] = False, True
+    codes, scores = exact_search(rows, queries, 7, allowed=mask)
+    expected = np.where(mask, queries @ rows.T, -np.inf)
+    np.testing.assert_array_equal(codes, sorted_codes(expected, 7))
+    np.testing.assert_allclose(scores, np.take_along_axis(expected, codes, axis=1), rtol=1e-4)
