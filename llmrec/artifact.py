@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -17,11 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 from llmrec.errors import ArtifactError, DataError, EnvironmentFault, LlmrecError, PromptError
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import appearing, sha256_of
+from llmrec.resources.locks import restored
 from llmrec.runtime import machine, versions
 
 FORMAT = 2  # 1: recipes had other sections and fields
 MANIFEST = "manifest.json"
 MOST_FILES = 1000
+# Events of people in a run: the known histories, and the split (a folder); of members too, whose manifests change.
+HISTORIES, SPLIT = "histories.parquet", "split"
+CHANGED_BY_FORGETTING = {HISTORIES, SPLIT, MANIFEST}
 # A run larger than this must not consist of holes: hashing a terabyte of nothing takes an hour.
 MAY_BE_SPARSE = 2**30
 
@@ -76,7 +81,7 @@ def read(folder: Path, *, verify: bool = True) -> Manifest:
 
     Raises ArtifactError for a missing or interrupted run, a damaged, missing or additional file, another format.
     """
-    if not folder.is_dir():
+    if not restored(folder).is_dir():
         raise ArtifactError(f"there is no run at {folder}")
     path = folder / MANIFEST
     if not os.path.lexists(path):
@@ -94,6 +99,19 @@ def read(folder: Path, *, verify: bool = True) -> Manifest:
     if verify:
         _verify(folder, files)
     return Manifest(kind, values, files)
+
+
+def fingerprint(folder: Path) -> str:
+    """Return what tells a run from others: a digest of its files but those that forgetting people changes.
+
+    Raises ArtifactError without a run.
+    """
+    lasting = {
+        name: digest
+        for name, digest in read(folder, verify=False).files.items()
+        if not CHANGED_BY_FORGETTING & set(Path(name).parts)
+    }
+    return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

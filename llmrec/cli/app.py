@@ -10,7 +10,20 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import batch, data, doctor, evaluate, export, fit, predict, quickstart, recipes, recommend, serve
+from llmrec.cli import (
+    batch,
+    changes,
+    data,
+    doctor,
+    evaluate,
+    export,
+    fit,
+    predict,
+    quickstart,
+    recipes,
+    recommend,
+    serve,
+)
 from llmrec.cli.arguments import help_alone
 from llmrec.cli.output import PrintableFormatter, SaidOnce, say
 from llmrec.errors import LlmrecError
@@ -38,6 +51,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(batch.app, name="batch")
 app.command("export")(export.export)
 app.command("serve")(serve.serve)
+app.add_typer(changes.app, name="catalog")
+app.command("forget")(changes.forget)
 app.command("doctor")(doctor.doctor)
 
 

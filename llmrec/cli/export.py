@@ -136,9 +136,10 @@ def _items_of(run: Path, kind: str, base: Path | None) -> ItemIndex:
     from llmrec.retrieval import ItemIndex
     from llmrec.retrieval.index_files import folder_of_vectors
     from llmrec.retrieval.kinds import choose
+    from llmrec.retrieval.run_items import vectors_are_all
 
     require_finished(run)
-    if folder_of_vectors(run) is None:
+    if folder_of_vectors(run) is None or not vectors_are_all(run):
         return load_run(run, base=base).item_index(kind).of_run(run)
     index = ItemIndex.open(run)
     facts = index.facts

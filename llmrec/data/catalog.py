@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Int32s, Int64s
+from llmrec.arrays import Bools, Int32s, Int64s, Integers
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.data.ids import id_column, id_of
 from llmrec.data.readers.frames import to_polars
@@ -18,13 +18,19 @@ from llmrec.errors import DataError
 
 # A catalog so many times as long is looked up item by item: a join takes as long as the catalog.
 _FEW = 16
+# What is computed once of the ids alone.
+_OF_IDS = ("ids", "tie_order", "_code_of", "_codes")
 
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
-    """A table of items: ``item_id`` (unique strings), ``title``, and any other column. Row n is code n."""
+    """A table of items: ``item_id`` (unique strings), ``title``, and any other column. Row n is code n.
+
+    Items that are ``removed`` [n_items] stay readable in histories but are not recommended; None: no item is.
+    """
 
     table: pl.DataFrame
+    removed: Bools | None = None
 
     def __post_init__(self) -> None:
         column = id_column(self.table[ITEM], ITEM, label="items")
@@ -70,32 +76,48 @@ class Catalog:
         """Return new items, a table of any frame library, as rows of this catalog.
 
         Columns that the catalog does not have are left out; those that ``items`` does not have are null. Raises
-        DataError for an id that is missing, duplicated or in the catalog already, and for an item without title.
+        DataError for an id that is missing, duplicated or in the catalog already, unless it is removed, and for an
+        item without title.
         """
-        new = to_polars(items, label="items")
+        label, new = "new items", to_polars(items, label="items")
         for column in (ITEM, TITLE):
             if column not in new.columns:
-                raise DataError(f"new items: there is no column {column}; it is needed")
-        present = new[ITEM].is_not_null()
-        ids = id_column(new[ITEM].filter(present), ITEM, label="new items")
-        ids = ids.gather(pl.select(pl.when(present).then(present.cum_sum() - 1)).to_series())
-        new = new.with_columns(ids, pl.col(TITLE).cast(pl.String))
-        bare = new.filter(pl.col(ITEM).is_null() | (pl.col(TITLE).str.strip_chars().fill_null("") == ""))
+                raise DataError(f"{label}: there is no column {column}; it is needed")
+        new = with_text_ids(new, label).with_columns(pl.col(TITLE).cast(pl.String))
+        bare = new.filter(pl.col(ITEM).is_null() | without_text(pl.col(TITLE)))
         if bare.height:
-            raise DataError(f"new items: {bare.height} of {new.height} have no id or no title; give them one")
-        present = new.filter(self.codes(new[ITEM]) >= 0)[ITEM]
+            raise DataError(f"{label}: {bare.height} of {new.height} have no id or no title; give them one")
+        codes = self.codes(new[ITEM])
+        present = new.filter((codes >= 0) & ~self.are_removed(codes))[ITEM]
         if present.len():
-            raise DataError(f"new items: '{present[0]}' is in the catalog already; give it another id")
+            raise DataError(f"{label}: '{present[0]}' is in the catalog already; give it another id")
+        return Catalog(new.select(self.typed(new, list(self.table.columns), label))).table
+
+    def typed(self, table: pl.DataFrame, columns: Sequence[str], label: str) -> list[pl.Series]:
+        """Return columns of a table as the catalog has them: of its types, null where the table has none.
+
+        Raises DataError for a value that is none of the type.
+        """
         try:
-            rows = [
-                (_as_type(new[name], dtype) if name in new.columns else pl.lit(None, dtype)).alias(name)
-                for name, dtype in self.table.schema.items()
+            return [
+                _as_type(table[name], dtype).alias(name)
+                if name in table.columns
+                else pl.Series(name, [None], dtype=dtype).new_from_index(0, table.height)
+                for name, dtype in self.table.select(columns).schema.items()
             ]
-            return Catalog(new.select(rows)).table
         except pl.exceptions.InvalidOperationError as error:
-            raise DataError(
-                f"new items: {str(error).splitlines()[0]}; write values as the catalog does"
-            ) from error
+            raise DataError(f"{label}: {str(error).splitlines()[0]}; write values as the catalog does") from error
+
+    def are_removed(self, codes: Integers) -> Bools:
+        """Whether each item of codes [n] is removed; of -1 it says nothing."""
+        return np.zeros(len(codes), dtype=bool) if self.removed is None else self.removed[codes]
+
+    def replaced(self, table: pl.DataFrame, removed: Bools | None) -> Catalog:
+        """Return a catalog of the same ids, in the same order, with other columns or other removed items."""
+        other = object.__new__(Catalog)
+        of_ids = {name: value for name, value in vars(self).items() if name in _OF_IDS}
+        vars(other).update(of_ids, table=table, removed=removed if removed is not None and removed.any() else None)
+        return other
 
     @cached_property
     def tie_order(self) -> Int64s:
@@ -116,6 +138,18 @@ class Catalog:
     @cached_property
     def _codes(self) -> pl.DataFrame:
         return pl.DataFrame({ITEM: self.table[ITEM], "code": np.arange(len(self), dtype=np.int32)})
+
+
+def with_text_ids(table: pl.DataFrame, label: str) -> pl.DataFrame:
+    """Return a table with its ``item_id`` as text, null where there is none. Raises DataError."""
+    present = table[ITEM].is_not_null()
+    ids = id_column(table[ITEM].filter(present), ITEM, label=label)
+    return table.with_columns(ids.gather(pl.select(pl.when(present).then(present.cum_sum() - 1)).to_series()))
+
+
+def without_text(column: pl.Expr) -> pl.Expr:
+    """Whether a cell is null or blank."""
+    return column.str.strip_chars().fill_null("") == ""
 
 
 def _as_type(column: pl.Series, dtype: pl.DataType) -> pl.Series:

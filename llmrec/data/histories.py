@@ -107,6 +107,10 @@ class Histories:
             raise DataError(f"user '{user_id}' is not among the {len(self)} users of these histories")
         return self.take([self.user_ids.index(user_id)])
 
+    def without(self, user_id: str) -> Histories:
+        """Return the histories of all others."""
+        return self.take(np.flatnonzero(np.array(self.user_ids, dtype=object) != user_id))
+
     def __getitem__(self, part: slice | SupportsIndex) -> Histories:
         if isinstance(part, slice):
             return self.take(np.arange(len(self))[part])

@@ -18,12 +18,12 @@ from llmrec.jobs.engines import Work, on_ray, on_this_process
 from llmrec.jobs.folder import CHOSEN, JobFolder, disk_space, whole_file
 from llmrec.jobs.progress import PartProgress
 from llmrec.jobs.user_parts import Source, copy_events, hash_of, parts_of, read_user_ids, source_of
-from llmrec.models.base import BasePaths, paths_of
 from llmrec.models.ranker import Ranker, no_user_vectors
 from llmrec.models.registry import class_of
-from llmrec.models.run_files import read_items
+from llmrec.models.run_files import BasePaths, paths_of, read_items
 from llmrec.resources.cache import named, sha256_of
 from llmrec.resources.locks import exclusive
+from llmrec.retrieval.run_items import journal_of
 
 Engine = Literal["local", "ray"]
 
@@ -102,11 +102,15 @@ def _check_arguments(job: str, engine: str, workers: int | None, folder: Path) -
 
 
 def _checked_run(run: Path, job: JobKind) -> str:
-    """Return a run's fingerprint. Raises ArtifactError, and DataError for one that cannot do the job."""
+    """Return a run's fingerprint, and how often its items changed.
+
+    Raises ArtifactError, and DataError for one that cannot do the job.
+    """
     known = class_of(artifact.read(run, verify=False).kind)
     if job == "embed" and known is not None and known.embed_users is Ranker.embed_users:
         raise no_user_vectors(known.kind)
-    return sha256_of(run / artifact.MANIFEST)
+    digest, n_changes = sha256_of(run / artifact.MANIFEST), journal_of(run).last()
+    return f"{digest}, {n_changes} changes" if n_changes else digest
 
 
 def _events_file(source: Source, ids: Any, folder: Path) -> Path:

@@ -12,14 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from llmrec.artifact import MANIFEST
+from llmrec.artifact import HISTORIES, MANIFEST
 from llmrec.data import Dataset, Histories
 from llmrec.data.builtin import BUILTIN
 from llmrec.data.columns import USER
 from llmrec.data.ids import BLANKS, ids_of
 from llmrec.data.prepared import EVENTS, METADATA
 from llmrec.errors import DataError
-from llmrec.models.run_files import HISTORIES
 from llmrec.resources.bounded import UnreadableError, read_table, read_text
 from llmrec.resources.cache import sha256_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -176,23 +177,22 @@ def _lora_layers(model: PeftModel) -> list[Any]:
     return [module for module in modules if isinstance(module, LoraLayer)]
 
 
-@contextmanager
-def without_adapter(model: PeftModel) -> Iterator[None]:
-    """Take the adapter out for the length of the block; merged weights are put back bit for bit."""
-    layers = [layer for layer in _lora_layers(model) if layer.merged]
-    merged_weights = [layer.get_base_layer().weight.data for layer in layers]
-    names = [list(layer.merged_adapters) for layer in layers]
-    for layer, weight in zip(layers, merged_weights, strict=True):
-        layer.get_base_layer().weight.data = weight.clone()
-    try:
-        with model.disable_adapter():
-            for layer in layers:
-                layer.unmerge()
-            yield
-    finally:
-        for layer, weight, name in zip(layers, merged_weights, names, strict=True):
-            layer.get_base_layer().weight.data = weight
-            layer.merged_adapters = name
+def twin_without_adapter(model: PeftModel) -> PeftModel:
+    """Return another model that computes as the base does; it shares the weights that have no adapter.
+
+    The model itself is not touched: other threads may compute with it meanwhile.
+    """
+    from torch import nn
+
+    weights = [weight for name, weight in model.named_parameters() if "lora_" not in name]
+    twin = copy.deepcopy(model, {id(tensor): tensor for tensor in (*weights, *model.buffers())})
+    for layer in _lora_layers(twin):
+        if layer.merged:
+            base = layer.get_base_layer()
+            base.weight = nn.Parameter(base.weight.data.clone(), requires_grad=False)
+            layer.unmerge()
+    cast("LoraModel", twin.base_model).disable_adapter_layers()
+    return twin
 
 
 @contextmanager

@@ -83,9 +83,12 @@ class Serializer:
         )
         return cls(encoding, prefix, RaggedTokens(tokens, offsets))
 
-    def followed_by(self, more: Serializer) -> Serializer:
-        """Return a serializer of this catalog's items and then those of ``more``."""
-        return replace(self, item_tokens=self.item_tokens.followed_by(more.item_tokens))
+    def with_rows(self, rows: Int64s, texts: Serializer) -> Serializer:
+        """Return a serializer with the items of ``texts`` at rows [n]; rows beyond this catalog's are new."""
+        n = len(self.item_tokens)
+        order = np.arange(max(n, int(rows.max(initial=-1)) + 1))
+        order[rows] = n + np.arange(len(rows))
+        return replace(self, item_tokens=self.item_tokens.followed_by(texts.item_tokens).take(order))
 
     def costs(self) -> Int64s:
         """Number of positions that each item takes at most, int64 [n_items]."""

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import numpy as np
-import polars as pl
 
 from llmrec import artifact
 from llmrec.arrays import Float32s
 from llmrec.config import Option, Recipe
-from llmrec.data import Catalog, Dataset, Fold, Histories, Sequences, Split
-from llmrec.data.columns import ITEM, POSITIVE, USER
+from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models.arguments import require_histories
 from llmrec.models.card import model_card
-from llmrec.models.ranker import Ranker, Seeded, no_user_vectors
+from llmrec.models.changes import Changeable
+from llmrec.models.ranker import STEADY, Seeded, no_user_vectors
 from llmrec.models.ranking import finite
-from llmrec.models.run_files import HISTORIES, check_metadata, read_histories, read_items, write_items
+from llmrec.models.run_changes import make_changes
+from llmrec.models.run_files import (
+    BasePaths,
+    check_metadata,
+    fitted_before,
+    paths_of,
+    read_histories,
+    read_items,
+    write_histories,
+    write_items,
+)
 from llmrec.retrieval.flat import INDEX, FlatIndex
 from llmrec.runtime import measured
 from llmrec.training import distributed
@@ -29,13 +37,8 @@ from llmrec.training import distributed
 if TYPE_CHECKING:
     from llmrec.retrieval.index import ItemIndex, UserIndex
 
-# The folder in a run that holds its split.
-SPLIT = "split"
-# Where the base model of a run lies now: a folder or GGUF file, or several of which one is it.
-BasePaths = str | Path | Sequence[str | Path]
 
-
-class Recommender(Ranker):
+class Recommender(Changeable):
     """A ranker that learns: made by a recipe, fitted, saved as a run and loaded.
 
     A subclass sets ``kind``, says what it reads of a recipe, and writes ``_fit``, ``_score``, ``_save`` and
@@ -51,17 +54,12 @@ class Recommender(Ranker):
     reads_negatives: ClassVar[bool] = True
     # Whether scores are log-probabilities but for a number for each history, as those of a softmax are.
     scores_are_logits: ClassVar[bool] = False
-    # What a ranker only has to show, a recommender stores: __init__, fit and load set these.
-    histories: Histories = Histories.of({})
-    exclude_seen: bool = True
-    metadata: dict[str, Any] = {}  # noqa: RUF012
     train_log: list[dict[str, Any]] = []  # noqa: RUF012
     # Where ``load`` was told that its base model lies, and whether it reads what is known of users.
     base_paths: tuple[Path, ...] = ()
     with_histories: bool = True
     # Measures a training instead of doing it, and ends the fit by an exception: for a dry run.
     probe: Callable[..., NoReturn] | None = None
-    _catalog: Catalog | None = None
 
     def __init__(self, recipe: Recipe | None = None) -> None:
         self.recipe = self.complete_recipe(recipe or Recipe(name=self.kind, model=self.kind))
@@ -115,6 +113,7 @@ class Recommender(Ranker):
             raise DataError(f"{data.name}: {none} to learn from")
         distributed.start(n_histories=len(data.histories))
         self.catalog, self.train_log = data.catalog, []
+        self.change_log, self.n_changes = None, 0  # of the run that it was loaded from
         self.histories = data.histories
         self.exclude_seen = not data.repeats_are_normal
         self.metadata = {
@@ -145,18 +144,13 @@ class Recommender(Ranker):
         def fill(path: Path) -> None:
             (path / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
             write_items(catalog, path)
-            known = self.histories
-            users = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
-                np.repeat(np.arange(len(known)), known.lengths())
-            )
-            marks = [POSITIVE] if POSITIVE in known.events.columns else []
-            known.events.select(users, ITEM, *self._extra_columns(), *marks).write_parquet(path / HISTORIES)
+            write_histories(self.histories, self._extra_columns(), path)
             card = model_card(
                 self.recipe.name, self.kind, self.metadata, n_items=len(catalog), details=self._card_rows()
             )
             (path / "README.md").write_text(card, encoding="utf-8")
             if split is not None:
-                split.save(path / SPLIT)
+                split.save(path / artifact.SPLIT)
             self._save(path)
             rows = self._index_rows()
             if rows is not None:
@@ -168,7 +162,8 @@ class Recommender(Ranker):
     def load(cls, folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Self:
         """Read a run directory; ``base`` says where its base model lies now, if that has moved.
 
-        Without ``histories`` nothing is known of users: for who scores histories of his choice, in less memory.
+        Changes that were written beside the run are made again. Without ``histories`` nothing is known of users:
+        for who scores histories of his choice, in less memory.
         Raises ArtifactError if it is not a complete run of this kind and version, and for another base model.
         """
         path = Path(folder)
@@ -188,6 +183,7 @@ class Recommender(Ranker):
             of_writing = {"versions", "machine"}
             model.metadata = {key: value for key, value in manifest.metadata.items() if key not in of_writing}
             model._load(path)
+        make_changes(model, path)
         return model
 
     def score(self, histories: Histories) -> Float32s:
@@ -203,22 +199,6 @@ class Recommender(Ranker):
         return sequences if self.reads_negatives else sequences.positives()
 
     @property
-    def is_fitted(self) -> bool:
-        """Whether it was fitted or loaded."""
-        return self._catalog is not None
-
-    @property
-    def catalog(self) -> Catalog:
-        """The items that are ranked. Raises DataError before ``fit`` or ``load``."""
-        if self._catalog is None:
-            raise DataError(f"this {self.kind} model has not been fitted; call fit or llmrec.load first")
-        return self._catalog
-
-    @catalog.setter
-    def catalog(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-
-    @property
     def seeded(self) -> Seeded:
         """The recipe's name, the recipe without its seed, and the seed."""
         recipe = self.recipe
@@ -227,14 +207,20 @@ class Recommender(Ranker):
     def item_index(self, kind: str = "auto", *, bytes_per_item: int = 16) -> ItemIndex:
         """Index the items, for queries by ``embed_users``: scores are the model's, but for what repeats add.
 
-        ``kind`` and ``bytes_per_item``: see ``ItemIndex.build``. Raises DataError where there are no item vectors.
+        ``kind`` and ``bytes_per_item``: see ``ItemIndex.build``. Removed items are left out. Raises DataError
+        where there are no item vectors.
         """
         from llmrec.retrieval.index import ItemIndex
 
-        rows = self._index_rows()
+        with STEADY.shared():
+            rows, catalog = self._index_rows(), self.catalog
         if rows is None:
             raise DataError(f"{self.kind} models have no item vectors to index; llm, gru, als and text have some")
-        return ItemIndex.build(rows[0], self.catalog.ids, bias=rows[1], kind=kind, bytes_per_item=bytes_per_item)
+        vectors, bias, ids = *rows, catalog.ids
+        if catalog.removed is not None:
+            left = np.flatnonzero(~catalog.removed)
+            vectors, bias, ids = vectors[left], None if bias is None else bias[left], [ids[n] for n in left]
+        return ItemIndex.build(vectors, ids, bias=bias, kind=kind, bytes_per_item=bytes_per_item)
 
     def user_index(self, histories: Histories | None = None, kind: str = "auto") -> UserIndex:
         """Index people by their histories' vectors, by default those that the model knows.
@@ -280,21 +266,3 @@ class Recommender(Ranker):
     @abstractmethod
     def _load(self, folder: Path) -> None:
         """Read what ``_save`` wrote."""
-
-
-def paths_of(base: BasePaths | None) -> tuple[Path, ...]:
-    """Return the paths that ``load`` was given for a base model."""
-    paths = [] if base is None else [base] if isinstance(base, str | Path) else base
-    return tuple(Path(path) for path in paths)
-
-
-@contextmanager
-def fitted_before(run: Path) -> Iterator[None]:
-    """Turn a RecipeError about the recipe that a run holds into one line about the run. Raises ArtifactError."""
-    try:
-        yield
-    except RecipeError as error:
-        raise ArtifactError(
-            f"{run} was fitted by an earlier version of llmrec, whose recipes differ ({error}); fit it again: "
-            "llmrec fit RECIPE --data DIR --out RUN"
-        ) from error

@@ -47,8 +47,16 @@ class Composite(Ranker):
 
     @property
     def catalog(self) -> Catalog:
-        """The items that are ranked. Raises DataError before the models are fitted."""
-        return self.models[0].catalog
+        """The items that are ranked, without those removed from any model's catalog.
+
+        Raises DataError before the models are fitted.
+        """
+        catalog, *others = (model.catalog for model in self.models)
+        for other in others:
+            if other.removed is not None and other is not catalog and other.ids == catalog.ids:
+                mask = other.removed if catalog.removed is None else catalog.removed | other.removed
+                catalog = catalog.replaced(catalog.table, mask)
+        return catalog
 
     @property
     def histories(self) -> Histories:

@@ -11,15 +11,18 @@ import numpy as np
 import polars as pl
 
 from llmrec.arrays import Arrays, Int64s
+from llmrec.artifact import SPLIT
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Histories
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import offsets_of
 from llmrec.data.splits.parts import TRAIN
+from llmrec.data.splits.split import PARTS
 from llmrec.errors import ArtifactError, DataError, RecipeError
-from llmrec.models.base import SPLIT, BasePaths, Recommender
+from llmrec.models.base import Recommender
 from llmrec.models.registry import load
 from llmrec.models.responses.fields import EventFields
+from llmrec.models.run_files import BasePaths, read_items
 from llmrec.retrieval.index_files import run_fingerprint
 from llmrec.training.plan import Learned
 
@@ -37,23 +40,28 @@ PER_ITEM = {"bias", "items.weight", "items.ids.weight", "repeat_bias.of_item.wei
 
 @dataclass(frozen=True, eq=False)
 class Continuation:
-    """A finished run, its model, and how many of the first events of each user it was trained on."""
+    """A finished run, its model, and how many of the first events of each user it was trained on.
+
+    ``catalog``: the items as they were written with the weights, whatever became of them since.
+    """
 
     run: Path
     fingerprint: str
     model: Recommender
     n_learned: dict[str, int]
+    catalog: Catalog
 
     @classmethod
     def of(cls, run: str | Path, *, base: BasePaths | None = None) -> Self:
         """Read a finished run. Raises ArtifactError as ``load`` does."""
         folder = Path(run)
         model = load(folder, base=base)
-        return cls(folder, run_fingerprint(folder), model, _n_learned(folder, model.histories))
+        n_learned = _n_learned(folder, model.histories)
+        return cls(folder, run_fingerprint(folder), model, n_learned, read_items(folder))
 
     def member(self, run: Path, model: Recommender) -> Continuation:
         """Return the same for a member of the run, which is a run in it."""
-        return Continuation(run, run_fingerprint(run), model, self.n_learned)
+        return Continuation(run, run_fingerprint(run), model, self.n_learned, read_items(run))
 
     def begin(self, model: Recommender) -> None:
         """Let an unfitted model go on from this run, where it has weights that can.
@@ -121,7 +129,7 @@ class Continuation:
 
     def rows(self, catalog: Catalog) -> tuple[Int64s, Int64s]:
         """Return the rows of a new catalog that the run's catalog has, too, and their rows there."""
-        there = self.model.catalog.codes(catalog.ids).astype(np.int64)
+        there = self.catalog.codes(catalog.ids).astype(np.int64)
         here = np.flatnonzero(there >= 0)
         return here, there[here]
 
@@ -194,7 +202,7 @@ def _values(recipe: Recipe) -> dict[str, object]:
 def _n_learned(run: Path, histories: Histories) -> dict[str, int]:
     """Return how many events of each user a run was trained on: all, where it holds no split."""
     lengths = histories.lengths()
-    path = run / SPLIT / "parts.parquet"
+    path = run / SPLIT / PARTS
     if path.is_file():
         parts = pl.read_parquet(path, glob=False)["part"].to_numpy()
         if len(parts) != histories.events.height:

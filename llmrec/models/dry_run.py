@@ -14,8 +14,8 @@ from llmrec.config import Recipe, TrainConfig
 from llmrec.data import Split
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import TrainingError
-from llmrec.models.base import BasePaths
 from llmrec.models.registry import from_recipe, with_absolute_paths
+from llmrec.models.run_files import BasePaths
 from llmrec.runtime import device_name, measured
 from llmrec.training.distributed import size
 from llmrec.training.schedule import STEPS_BETWEEN, is_open_ended

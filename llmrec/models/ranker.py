@@ -16,10 +16,13 @@ from llmrec.errors import DataError
 from llmrec.models.arguments import candidates_of, note_unknown_items
 from llmrec.models.ranking import most_similar, rank_candidates, similar_table, table_of, top_k
 from llmrec.models.request import Request, check_diversity, require_filter
-from llmrec.retrieval.filters import EVERY_ITEM, Filter, ItemRules
+from llmrec.resources.shared_lock import SharedLock
+from llmrec.retrieval.filters import EVERY_ITEM, NO_FILTER, Filter, ItemRules
 
 # Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
 CHUNK = 512
+# Held by who recommends: items and what is computed of them do not change meanwhile.
+STEADY = SharedLock()
 
 
 class Seeded(NamedTuple):
@@ -116,12 +119,15 @@ class Ranker(ABC):
         allowed = candidates_of(candidates, histories, catalog)
         if exclude_seen is None:
             exclude_seen = self.exclude_seen
-        frames = [
-            self._recommend_part(
-                histories[start : start + CHUNK], request, exclude_seen=exclude_seen, candidates=allowed
-            )
-            for start in range(0, len(histories), CHUNK)
-        ]
+        with STEADY.shared():
+            if self.catalog is not catalog:
+                catalog, request = self.catalog, self.request(k, filter, diversity)
+            frames = [
+                self._recommend_part(
+                    histories[start : start + CHUNK], request, exclude_seen=exclude_seen, candidates=allowed
+                )
+                for start in range(0, len(histories), CHUNK)
+            ]
         return pl.concat(frames) if frames else table_of([], catalog, np.empty((0, 0)), np.empty((0, 0)))
 
     def prepare(self) -> Self:
@@ -130,7 +136,9 @@ class Ranker(ABC):
 
     def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
         """Return what is asked of every list. Raises DataError as ``recommend`` does."""
-        rules = EVERY_ITEM if wanted is None else require_filter(wanted).resolve(self.catalog)
+        catalog, rules = self.catalog, EVERY_ITEM
+        if wanted is not None or catalog.removed is not None:
+            rules = require_filter(NO_FILTER if wanted is None else wanted).resolve(catalog)
         vectors = self.item_vectors() if check_diversity(diversity) else None
         if diversity and vectors is None:
             raise DataError(f"{self.kind} models have no item vectors to say what is alike; leave out diversity")
@@ -139,17 +147,18 @@ class Ranker(ABC):
     def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
         """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
 
-        Raises DataError for an unknown id, k < 1, or where the model has no item vectors.
+        Removed items are like none, but can be asked about. Raises DataError for an unknown id, k < 1, or where
+        the model has no item vectors.
         """
         k, item_ids = whole_number(k, label="k"), ids_of(item_ids, label="item_ids")
-        catalog = self.catalog
-        vectors = self.item_vectors()
-        if vectors is None:
-            raise DataError(
-                f"{self.kind} models have no item vectors; similar items need one such as llm, gru or text"
-            )
-        codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
-        return similar_table(item_ids, catalog, *self._nearest(codes, k, vectors))
+        with STEADY.shared():
+            catalog, vectors = self.catalog, self.item_vectors()
+            if vectors is None:
+                raise DataError(
+                    f"{self.kind} models have no item vectors; similar items need one such as llm, gru or text"
+                )
+            codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
+            return similar_table(item_ids, catalog, *self._nearest(codes, k, vectors))
 
     def item_vectors(self) -> Float32s | None:
         """Return float32 [n_items, dim], or None for a model without item vectors."""
@@ -165,7 +174,8 @@ class Ranker(ABC):
 
     def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
         """Find the k other items of highest cosine: codes and scores [n, k]."""
-        return most_similar(vectors, codes, k, self.catalog.tie_order)
+        catalog = self.catalog
+        return most_similar(vectors, codes, k, catalog.tie_order, without=catalog.removed)
 
     def _ranked(
         self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM

@@ -53,14 +53,18 @@ def _contenders(scores: Float32s, k: int) -> tuple[Int64s, Int64s]:
     return np.concatenate([rows_reached, rows[single]]), np.concatenate([columns_reached, columns])
 
 
-def most_similar(vectors: Float32s, codes: Int64s, k: int, tie_order: Int64s) -> tuple[Int64s, Float32s]:
+def most_similar(
+    vectors: Float32s, codes: Int64s, k: int, tie_order: Int64s, *, without: Bools | None = None
+) -> tuple[Int64s, Float32s]:
     """Return the k other items of highest cosine to each given one, of vectors [n_items, dim]: [n, k].
 
-    A given item comes last, with a score of -inf.
+    A given item, and those in ``without`` [n_items], come last, with a score of -inf.
     """
     unit = unit_rows(vectors)
     scores = (unit[codes] @ unit.T).astype(np.float32)
     scores[np.arange(len(codes)), codes] = -np.inf
+    if without is not None:
+        scores[:, without] = -np.inf
     return top_k(scores, k, tie_order)
 
 

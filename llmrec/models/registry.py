@@ -14,7 +14,9 @@ from typing import Any
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.errors import ArtifactError, RecipeError, RegistryError
-from llmrec.models.base import BasePaths, Recommender
+from llmrec.models.base import Recommender
+from llmrec.models.run_changes import RunChanges
+from llmrec.models.run_files import BasePaths
 
 # The entry points of this group are read when a kind is looked up, never at import.
 GROUP = "llmrec.recommenders"
@@ -113,8 +115,14 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     return _class_for(recipe).with_absolute_paths(recipe)
 
 
-def load(folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Recommender:
+def load(
+    folder: str | Path, *, base: BasePaths | None = None, histories: bool = True, journal: bool = False
+) -> Recommender:
     """Read a run directory of any kind; without ``histories`` what it knows of users is left out.
+
+    Changes of its items that were written beside it are made again. With ``journal`` every change that is made of
+    the model is written there, too, before it is made (``add_items``, ``update_items``, ``remove_items``), or to
+    the run (``forget_user``); otherwise it is gone with the model, unless that is saved as another run.
 
     ``base``: where the base LLM that it was trained on lies now, if neither where it was nor in a folder of the
     environment variable LLMREC_BASES; it must be the same model. Raises ArtifactError if it is not a complete,
@@ -131,7 +139,10 @@ def load(folder: str | Path, *, base: BasePaths | None = None, histories: bool =
     options: dict[str, Any] = {} if base is None else {"base": base}
     if not histories:
         options["histories"] = False
-    return known.load(folder, **options)
+    model = known.load(folder, **options)
+    if journal:
+        model.change_log = RunChanges(Path(folder), n_made=model.n_changes)
+    return model
 
 
 def _class_for(recipe: Recipe) -> type[Recommender]:

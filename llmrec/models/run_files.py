@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, StrictInt, StrictStr, ValidationError
 
-from llmrec.artifact import MANIFEST
+from llmrec.artifact import HISTORIES, MANIFEST
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, POSITIVE, TIME, TITLE, USER
-from llmrec.errors import ArtifactError
+from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.tensors import require
 from llmrec.resources.bounded import UnreadableError, read_table
+from llmrec.retrieval.run_items import REMOVED
 
-ITEMS, HISTORIES = "items.parquet", "histories.parquet"
+ITEMS = "items.parquet"
 ROW = "row"
+# Where the base model of a run lies now: a folder or GGUF file, or several of which one is it.
+BasePaths = str | Path | Sequence[str | Path]
 
 
 class _Data(BaseModel):
@@ -44,6 +48,11 @@ class _Base(_Weights):
     dtype: StrictStr | None = None
 
 
+class _Forgotten(BaseModel):
+    users: StrictInt
+    last: StrictStr
+
+
 class _Metadata(BaseModel):
     model_config = ConfigDict(extra="allow")
 
@@ -55,6 +64,7 @@ class _Metadata(BaseModel):
     base: _Base | None = None
     encoder: _Weights | None = None
     added_items: StrictInt = 0
+    forgotten: _Forgotten | None = None
 
 
 def check_metadata(metadata: Mapping[str, Any], folder: Path) -> None:
@@ -74,6 +84,8 @@ def write_items(catalog: Catalog, folder: Path) -> None:
     catalog.table.with_columns(pl.Series(ROW, np.arange(len(catalog), dtype=np.int32))).write_parquet(
         folder / ITEMS
     )
+    if catalog.removed is not None:
+        catalog.table.select(ITEM).filter(catalog.removed).write_parquet(folder / REMOVED)
 
 
 def read_items(folder: Path) -> Catalog:
@@ -87,11 +99,37 @@ def read_items(folder: Path) -> Catalog:
     rows = table.get_column(ROW, default=pl.Series(ROW, []))
     in_order = rows.dtype == pl.Int32 and rows.equals(pl.Series(ROW, np.arange(table.height, dtype=np.int32)))
     require(in_order, path, "its rows are not in the order of the model's weights")
-    return Catalog(table.drop(ROW))
+    catalog = Catalog(table.drop(ROW))
+    return catalog if not (folder / REMOVED).exists() else _without_removed(catalog, folder / REMOVED)
+
+
+def _without_removed(catalog: Catalog, path: Path) -> Catalog:
+    ids = _table(path).get_column(ITEM, default=pl.Series(ITEM, []))
+    require(ids.dtype == pl.String and bool(len(ids)) and not ids.null_count(), path, f"'{ITEM}' is no text")
+    codes = catalog.codes(ids)
+    require(bool((codes >= 0).all()), path, "an item is not in the catalog")
+    removed = np.zeros(len(catalog), dtype=bool)
+    removed[codes] = True
+    require(not removed.all(), path, "no item is left")
+    return catalog.replaced(catalog.table, removed)
+
+
+def write_histories(histories: Histories, columns: Sequence[str], folder: Path) -> None:
+    """Write the events of each user: items, these columns, and which are positive targets."""
+    users = pl.Series(USER, histories.user_ids, dtype=pl.String).gather(
+        np.repeat(np.arange(len(histories)), histories.lengths())
+    )
+    marks = [POSITIVE] if POSITIVE in histories.events.columns else []
+    histories.events.select(users, ITEM, *columns, *marks).write_parquet(folder / HISTORIES)
 
 
 def read_histories(folder: Path) -> Histories:
     """Read what is known of each user. Raises ArtifactError."""
+    return Histories.from_events(read_events(folder))
+
+
+def read_events(folder: Path) -> pl.DataFrame:
+    """Read the events of the users that a run knows. Raises ArtifactError."""
     path = folder / HISTORIES
     events = _table(path)
     for name in (USER, ITEM):
@@ -109,7 +147,7 @@ def read_histories(folder: Path) -> Histories:
         if name in NUMBERS:
             require(dtype.is_numeric() or dtype == pl.Null, path, f"'{name}' is no number")
         require(not (dtype.is_float() and column.is_infinite().any()), path, f"'{name}' is infinite")
-    return Histories.from_events(events)
+    return events
 
 
 def _table(path: Path) -> pl.DataFrame:
@@ -117,3 +155,21 @@ def _table(path: Path) -> pl.DataFrame:
         return read_table(path)
     except (UnreadableError, OSError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
+
+
+def paths_of(base: BasePaths | None) -> tuple[Path, ...]:
+    """Return the paths that ``load`` was given for a base model."""
+    paths = [] if base is None else [base] if isinstance(base, str | Path) else base
+    return tuple(Path(path) for path in paths)
+
+
+@contextmanager
+def fitted_before(run: Path) -> Iterator[None]:
+    """Turn a RecipeError about the recipe that a run holds into one line about the run. Raises ArtifactError."""
+    try:
+        yield
+    except RecipeError as error:
+        raise ArtifactError(
+            f"{run} was fitted by an earlier version of llmrec, whose recipes differ ({error}); fit it again: "
+            "llmrec fit RECIPE --data DIR --out RUN"
+        ) from error

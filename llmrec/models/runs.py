@@ -12,12 +12,15 @@ from pathlib import Path
 from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
+from llmrec.data.catalog_changes import CatalogChange
+from llmrec.data.columns import ITEM
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, InputError
-from llmrec.models.base import SPLIT, BasePaths, Recommender, fitted_before
+from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation
 from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
-from llmrec.models.run_files import check_metadata
+from llmrec.models.run_changes import VERBS, RunChanges
+from llmrec.models.run_files import BasePaths, check_metadata, fitted_before
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import named
 from llmrec.resources.locks import exclusive
@@ -131,10 +134,25 @@ def work_dir(out: Path) -> Path:
     return out.with_name(out.name + ".work")
 
 
-def load_run(folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Recommender:
+def load_run(
+    folder: str | Path, *, base: BasePaths | None = None, histories: bool = True, journal: bool = False
+) -> Recommender:
     """Read a finished run, as ``load`` does. Raises ArtifactError; an interrupted one can be continued."""
     require_finished(folder)
-    return load(folder, base=base, histories=histories)
+    return load(folder, base=base, histories=histories, journal=journal)
+
+
+def change_items(run: str | Path, verb: str, items: object) -> CatalogChange:
+    """Write a change of a run's items beside it; whoever loads the run makes it. Returns it.
+
+    ``verb``: add, update or remove, of a table as ``Recommender.add_items`` and so on take it. Nothing is encoded
+    here. Raises DataError for what these refuse, and ArtifactError.
+    """
+    model = load_run(run, histories=False)
+    change = VERBS[verb](model.catalog, items)
+    model.check_change(change)
+    RunChanges(Path(run), n_made=model.n_changes).append(verb, change.given)
+    return change
 
 
 def require_finished(folder: str | Path) -> None:
@@ -169,8 +187,8 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
             )
     if given is not None:
         split = Split.open(given, data)
-    elif run is not None and (Path(run) / SPLIT).is_dir():
-        split = Split.load(Path(run) / SPLIT, data)
+    elif run is not None and (Path(run) / artifact.SPLIT).is_dir():
+        split = Split.load(Path(run) / artifact.SPLIT, data)
     else:
         split = Split.by_name(first["name"] if first else "leave-last-out", data)
     for name, model in models.items():
@@ -179,6 +197,8 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
 
 
 def _check_trained_on(split: Split, run: str, model: Recommender) -> None:
+    if model.metadata.get("forgotten") and _same_events(model, split.data):
+        return
     recorded, this = model.metadata.get("split"), {"name": split.name, "hash": split.hash}
     if recorded and recorded["hash"] != split.hash:
         raise DataError(
@@ -191,6 +211,12 @@ def _check_trained_on(split: Split, run: str, model: Recommender) -> None:
             f"{run} was trained on other events than the training part of {split.name} of '{split.data.name}': it "
             "may have seen the answers; train it with: llmrec fit RECIPE --data DIR"
         )
+
+
+def _same_events(model: Recommender, data: Dataset) -> bool:
+    """Whether data holds the items that a model knows of its users: of other data than it was trained on."""
+    known, given = model.histories, data.histories
+    return known.user_ids == given.user_ids and known.events[ITEM].equals(given.events[ITEM])
 
 
 def _shown(split: Mapping[str, str]) -> str:

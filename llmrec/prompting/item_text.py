@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from llmrec.arrays import Int64s
 from llmrec.data import Catalog
+from llmrec.data.catalog_changes import CatalogChange
 from llmrec.printable import CONTROL, DIRECTION, SURROGATE
 from llmrec.prompting.prompt import Prompt
 
@@ -18,6 +22,15 @@ def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
     return [
         one_line(prompt.render("user", item=plain_row(row))) + "\n" for row in catalog.table.iter_rows(named=True)
     ]
+
+
+def changed_texts(change: CatalogChange, prompt: Prompt) -> tuple[Int64s, list[str]]:
+    """Return the items of a change whose text is new or another one: codes, ascending, and texts, both [n]."""
+    rows = np.concatenate([change.updated, np.arange(len(change.before), len(change.catalog))])
+    texts = item_texts(Catalog(change.catalog.table[rows]), prompt)
+    earlier = item_texts(Catalog(change.before.table[change.updated]), prompt)
+    other = [n for n, text in enumerate(texts) if n >= len(earlier) or text != earlier[n]]
+    return rows[other], [texts[n] for n in other]
 
 
 def one_line(text: str) -> str:

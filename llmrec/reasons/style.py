@@ -18,7 +18,7 @@ from llmrec.llm.adapter_files import SavedAdapter, save_adapter
 from llmrec.llm.bases import Base, find_base
 from llmrec.llm.chat import Chat
 from llmrec.llm.recorded_base import recorded_base
-from llmrec.models.base import BasePaths, paths_of
+from llmrec.models.run_files import BasePaths, paths_of
 from llmrec.prompting import Prompt, one_line
 from llmrec.training.batching import IGNORE, Batch, pack
 from llmrec.training.distributed import require_one

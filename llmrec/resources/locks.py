@@ -72,17 +72,27 @@ def _remove_remains(target: Path) -> None:
 
     A folder that was to be replaced is renamed back where ``target`` is missing.
     """
-    pattern = re.compile(rf"\.(tmp|old)-{re.escape(target.name)}-[a-z0-9_]{{8}}")  # as tempfile.mkdtemp names them
-    for path in target.parent.iterdir():
-        match = pattern.fullmatch(path.name)
-        if match is None or not path.is_dir() or path.is_symlink():
-            continue
-        if match[1] == "old" and not os.path.lexists(target) and any(path.iterdir()):
+    for kind, path in list(_remains(target)):
+        if kind == "old" and not os.path.lexists(target) and any(path.iterdir()):
             log.info("restored %s, which a killed process was replacing", target)
             path.rename(target)
             continue
         log.info("removed %s, which a killed process left", path)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def has_remains(target: Path) -> bool:
+    """Whether killed writers of ``target`` left something beside it."""
+    return any(_remains(target))
+
+
+def _remains(target: Path) -> Iterator[tuple[str, Path]]:
+    """Yield what writers leave when they are killed: tmp or old, and the folder."""
+    pattern = re.compile(rf"\.(tmp|old)-{re.escape(target.name)}-[a-z0-9_]{{8}}")  # as tempfile.mkdtemp names them
+    for path in target.parent.iterdir():
+        match = pattern.fullmatch(path.name)
+        if match is not None and path.is_dir() and not path.is_symlink():
+            yield match[1], path
 
 
 def restored(target: Path) -> Path:

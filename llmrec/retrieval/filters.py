@@ -50,11 +50,11 @@ class Filter:
                 raise DataError(f"{name} is a dictionary such as {example}, not a {type(value).__name__}")
 
     def resolve(self, catalog: Catalog) -> ItemRules:
-        """Return what it says of each item of a catalog.
+        """Return what it says of each item of a catalog; removed items are not allowed.
 
         Raises DataError for a column that is not there, a condition that is none, and where nothing is left.
         """
-        mask = np.ones(len(catalog), dtype=bool)
+        mask = np.ones(len(catalog), dtype=bool) if catalog.removed is None else ~catalog.removed
         for condition in _listed(self.where):
             mask &= _met(condition, catalog, "filter", "recommend the items where")
             _require_left(mask, f"{condition}")
@@ -87,6 +87,9 @@ class Filter:
             values = table[column]
             groups = values.rank("dense").fill_null(0) if not values.dtype.is_nested() else _nested_groups(values)
             yield Cap(groups.to_numpy().astype(np.int64) - 1, most)
+
+
+NO_FILTER = Filter()
 
 
 @dataclass(frozen=True, eq=False)

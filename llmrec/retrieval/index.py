@@ -28,6 +28,7 @@ from llmrec.retrieval.index_folder import IndexFolder
 from llmrec.retrieval.inputs import rows_of_queries, rows_with_bias, unique_ids
 from llmrec.retrieval.kinds import choose
 from llmrec.retrieval.row_changes import Action, RowChange
+from llmrec.retrieval.run_items import removed_items
 from llmrec.retrieval.searcher import Searcher
 from llmrec.retrieval.snapshot import Built, Snapshot
 
@@ -212,9 +213,10 @@ class VectorIndex:
 
     @classmethod
     def open(cls, folder: str | Path, *, run: str | Path | None = None, verify: bool = True) -> Self:
-        """Open a saved index, mapped into memory, with its changes, or the vectors that a run holds, unchangeable.
+        """Open a saved index, mapped into memory, with its changes, or the vectors of a run, unchangeable.
 
-        ``run``: the run that it must be of. No model is loaded. Without ``verify`` the files are not hashed first.
+        Of a run's items, removed ones are left out, and what is new since it was written is not in it. ``run``:
+        the run that it must be of. No model is loaded. Without ``verify`` the files are not hashed first.
         Raises ArtifactError for a folder that is neither, an index of something else, a damaged one, and changes
         that are damaged or of another index.
         """
@@ -224,6 +226,8 @@ class VectorIndex:
         changes = None if opened.folder is None else IndexFolder(opened.folder, opened, cls.noun)
         rows = GrowingRows(Snapshot.of(Built(opened.searcher, opened.ids)), opened.facts, cls.noun, folder=changes)
         rows.replay()
+        if opened.folder is None and cls.noun == "item":
+            rows.change(RowChange("remove", removed_items(Path(folder), opened.ids)))
         return cls(rows, fixed=opened.folder is None)
 
     def _change(self, action: Action, vectors: npt.ArrayLike, ids: Iterable[str | int], bias: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from llmrec import artifact
 from llmrec.errors import LlmrecError
-from llmrec.models.base import BasePaths
+from llmrec.models.run_files import BasePaths
 from llmrec.serve.batcher import Batcher
 from llmrec.serve.events import EventStore, NewData
 from llmrec.serve.failures import DeadlineError, ReloadError, message_of

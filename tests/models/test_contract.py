@@ -90,6 +90,7 @@ class TestALS(RecommenderContract):
 
 class TestText(RecommenderContract):
     sequential = False
+    takes_new_items = True
     base: Path
 
     @pytest.fixture(autouse=True)
@@ -105,6 +106,7 @@ class TestText(RecommenderContract):
 class TestTextGraph(RecommenderContract):
     good = 0.6  # as item-knn
     has_item_vectors = False
+    texts_change = False
     base: Path
 
     @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 
 import pytest
-from support import liars
+from support import change_liars, liars
 from support.next_film import GrowingNextFilm, NextFilm
 
 from llmrec.data import Catalog
@@ -69,6 +69,23 @@ LIARS: dict[str, list[tuple[type[Recommender], dict[str, bool]]]] = {
         (liars.OldWidth, {"takes_new_items": True}),
         (liars.TakesAnItemTwice, {"takes_new_items": True}),
         (liars.HidesNewItems, {"takes_new_items": True}),
+    ],
+    "test_removed_items_are_recommended_by_nothing_and_read_as_before": [
+        (change_liars.RecommendsTheRemoved, {}),
+        (change_liars.RemovesOnlyInMemory, {}),
+        (change_liars.FindsTheRemovedSimilar, {}),
+        (change_liars.ForgetsTheRemoved, {}),
+        (change_liars.NeverTakesBack, {}),
+    ],
+    "test_changed_columns_are_what_filters_read": [
+        (change_liars.ChangesNothing, {}),
+        (change_liars.ChangesHalf, {}),
+        (NextFilm, {"texts_change": False}),
+    ],
+    "test_a_forgotten_user_is_gone": [
+        (change_liars.KeepsTheForgotten, {}),
+        (change_liars.ForgetsEverybody, {}),
+        (change_liars.ForgetsInSilence, {}),
     ],
 }
 TESTS = [name for name in dir(RecommenderContract) if name.startswith("test_")]

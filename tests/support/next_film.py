@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import polars as pl
 
 from llmrec.arrays import Float32s
 from llmrec.config import Option
-from llmrec.data import Catalog, Dataset, Sequences
+from llmrec.data import Dataset, Sequences
+from llmrec.data.catalog_changes import CatalogChange
 from llmrec.models import Recommender
 from llmrec.models.tensors import read_tensors, write_tensors
 
@@ -55,10 +55,11 @@ class GrowingNextFilm(NextFilm):
 
     kind = "growing-next-film"
 
-    def add_items(self, items: object) -> None:
-        """Take in new items; none of them is expected after anything."""
-        added = self.catalog.rows_of(items)
-        self.catalog = Catalog(pl.concat([self.catalog.table, added]))
-        n = added.height
+    def check_change(self, change: CatalogChange) -> None:
+        """Refuse nothing."""
+
+    def _take_change(self, change: CatalogChange) -> None:
+        """Expect new items after nothing."""
+        n = change.n_added
         self._followed = np.pad(self._followed, ((0, n), (0, n)))
         self._share = np.pad(self._share, (0, n))

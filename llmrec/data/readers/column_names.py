@@ -92,6 +92,14 @@ def name_items(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> p
     return _renamed(table, ITEMS, required=(ITEM, TITLE), label=label, columns=columns)
 
 
+def name_some_items(table: pl.DataFrame, *, label: str) -> pl.DataFrame:
+    """Give our column names to a table of changed items, which has some of a catalog's columns.
+
+    Raises DataError without an id column.
+    """
+    return _renamed(table, ITEMS, required=(ITEM,), label=label, columns=NONE)
+
+
 def id_columns(names: Sequence[str], columns: Columns = NONE) -> list[str]:
     """Return which columns of an event table hold its ids, by the same rules as ``name_events``."""
     return list(event_columns(names, (USER, ITEM), columns).values())

@@ -32,6 +32,7 @@ from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
 FORMAT = 1
+PARTS, SPLIT_FILE = "parts.parquet", "split.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,29 +223,31 @@ class Split:
         metadata = {"format": FORMAT, "name": self.name, "hash": self.hash, "events": len(self.parts)}
         metadata |= {} if self.if_all is None else {"if_all": self.if_all._asdict()}
         with appearing(path) as temporary:
-            pl.DataFrame({"part": self.parts}).write_parquet(temporary / "parts.parquet")
-            (temporary / "split.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+            pl.DataFrame({"part": self.parts}).write_parquet(temporary / PARTS)
+            (temporary / SPLIT_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, data: Dataset) -> Split:
         """Give ``data`` the parts of a saved split. Raises DataError if it was made from other data."""
         path = Path(folder)
-        if not (path / "split.json").is_file():
+        if not (path / SPLIT_FILE).is_file():
             raise DataError(f"{path} is not a saved split; make one with: llmrec data split DIR")
         try:
-            metadata = json.loads((path / "split.json").read_text(encoding="utf-8"))
+            metadata = json.loads((path / SPLIT_FILE).read_text(encoding="utf-8"))
             name, expected, newest = str(metadata["name"]), str(metadata["hash"]), int(metadata["format"])
-            parts = pl.read_parquet(path / "parts.parquet", glob=False)["part"].to_numpy().astype(np.int8)
+            parts = pl.read_parquet(path / PARTS, glob=False)["part"].to_numpy().astype(np.int8)
             if_all = AnswersIfAll(**metadata["if_all"]) if "if_all" in metadata else None
+            forgotten = metadata.get("forgotten") is True
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{path} is damaged ({error}); split the data again") from error
         if newest > FORMAT:
             raise DataError(f"{path} has format {newest}, newer than {FORMAT}; upgrade llmrec")
         if len(parts) and not TRAIN <= parts.min() <= parts.max() <= CONTEXT_ONLY:
             raise DataError(f"{path} is damaged (a part is not {TRAIN} to {CONTEXT_ONLY}); split the data again")
-        if len(parts) != data.events.height or _hash(name, data, parts) != expected:
+        if len(parts) != data.events.height or not (forgotten or _hash(name, data, parts) == expected):
+            whole = ": it is of the data without the users that were forgotten" if forgotten else ""
             raise DataError(
-                f"{path} was made from other data than '{data.name}', or with other positive targets; "
+                f"{path} was made from other data than '{data.name}', or with other positive targets{whole}; "
                 "split it again"
             )
         return cls(name, data, parts, if_all)

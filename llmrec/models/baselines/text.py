@@ -5,17 +5,26 @@ Events that are no positive targets are left out.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.data.catalog_changes import CatalogChange
 from llmrec.data.columns import ITEM
 from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_weights import recency_weights
-from llmrec.models.tensors import floats, read_tensors, write_tensors
-from llmrec.models.text_encodings import encode_catalog
+from llmrec.models.tensors import Tensors, floats, read_tensors, write_tensors
+from llmrec.models.text_encodings import (
+    TextEncodings,
+    check_texts,
+    encode_catalog,
+    read_encodings,
+    with_changed_texts,
+    write_statistics,
+)
 from llmrec.retrieval.exact import unit_rows
 
 
@@ -29,39 +38,56 @@ class TextRecommender(Recommender):
     kind = "text"
     reads_negatives = False
     sections = ("text", "counting.half_life")
+    _encodings: TextEncodings  # of unit length
+    _share: Float32s  # of all events, [n_items]
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
         # Texts of one catalog share most of their vector; without it, their differences are left.
-        vectors -= vectors.mean(axis=0)
-        self._vectors = unit_rows(vectors)
+        mean = vectors.mean(axis=0)
+        vectors -= mean
+        self._encodings = TextEncodings(unit_rows(vectors), mean, 1.0)
         counts = np.bincount(self.catalog.codes(data.positive_events[ITEM]), minlength=len(self.catalog))
         self._share = (counts / counts.sum()).astype(np.float32)
 
     def _score(self, sequences: Sequences) -> Float32s:
-        scores: Float32s = self._users(sequences) @ self._vectors.T + 1e-6 * self._share
+        scores: Float32s = self._users(sequences) @ self._encodings.texts.T + 1e-6 * self._share
         return scores
 
     def _users(self, sequences: Sequences) -> Float32s:
-        half_life = self.recipe.counting.half_life
-        return unit_rows(recency_weights(sequences, half_life, n_items=len(self.catalog)) @ self._vectors)
+        half_life, vectors = self.recipe.counting.half_life, self._encodings.texts
+        return unit_rows(recency_weights(sequences, half_life, n_items=len(vectors)) @ vectors)
 
     def item_vectors(self) -> Float32s:
         """Return the texts' vectors, unit length, float32 [n_items, width]."""
-        return self._vectors
+        return self._encodings.texts
 
     def embed_users(self, histories: Histories) -> Float32s:
         """Return each history's mean vector, of unit length, float32 [n, width]."""
         return self._users(self.sequences_of(histories))
 
     def _index_rows(self) -> tuple[Float32s, Float32s]:
-        return self._vectors, 1e-6 * self._share
+        return self._encodings.texts, 1e-6 * self._share
+
+    def check_change(self, change: CatalogChange) -> None:
+        check_texts(change, self.recipe.text, self._encodings, self.recipe.name)
+
+    def _take_change(self, change: CatalogChange) -> None:
+        """Encode new and changed texts; nobody has met a new item."""
+        earlier = self._encodings
+        encodings = with_changed_texts(change, self.recipe.text, earlier, self.metadata["encoder"])
+        if encodings is not earlier:
+            self._encodings = replace(encodings, texts=unit_rows(encodings.texts))
+        self._share = np.pad(self._share, (0, change.n_added))
 
     def _save(self, folder: Path) -> None:
-        write_tensors(folder / "model.safetensors", {"vectors": self._vectors, "share": self._share})
+        vectors: Tensors = {"vectors": self._encodings.texts, "share": self._share}
+        write_tensors(folder / "model.safetensors", vectors)
+        if len(self._encodings.mean):
+            write_statistics(self._encodings, folder)
 
     def _load(self, folder: Path) -> None:
         n = len(self.catalog)
         expected = {"vectors": floats(n, None), "share": floats(n)}
         tensors = read_tensors(folder / "model.safetensors", expected)
-        self._vectors, self._share = tensors["vectors"], tensors["share"]
+        self._encodings, self._share = read_encodings(tensors["vectors"], folder), tensors["share"]

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from llmrec.data import Dataset, Fold, Sequences
+from llmrec.data.catalog_changes import CatalogChange
+from llmrec.errors import DataError
 from llmrec.models.baselines.item_weights import ItemWeightsRecommender
 from llmrec.models.text_encodings import encode_catalog
+from llmrec.prompting.item_text import changed_texts
+from llmrec.prompting.prompt import Prompt
 from llmrec.retrieval.exact import unit_rows
 
 if TYPE_CHECKING:
@@ -60,6 +64,17 @@ class TextGraphRecommender(ItemWeightsRecommender):
         self._indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.concatenate(counts))])
         self._indices, self._values = np.concatenate(indices), np.concatenate(values)
         self._count(sequences)
+
+    def check_change(self, change: CatalogChange) -> None:
+        """Raise DataError also for another text: of texts it stores only which ones are alike."""
+        super().check_change(change)
+        settings = self.recipe.text
+        rows = changed_texts(change, Prompt.load(settings.prompt, settings.language))[0]
+        if len(rows):
+            raise DataError(
+                f"the text of '{change.catalog.ids[rows[0]]}' cannot change in a {self.kind} model, which stores "
+                "no texts; leave its title and what else is in its text out, or fit the model again"
+            )
 
 
 def transition_edges(sequences: Sequences, n_items: int) -> csr_array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +38,7 @@ class ContinuedLLM:
                 f"{continuation.run} was trained on another '{base.name}' ({before.metadata['base']['identity']}, "
                 f"here it is {base.identity}): restore that, or fit anew, without --continue"
             )
-        self.continuation, self.n_items = continuation, len(before.catalog)
+        self.continuation, self.n_items = continuation, len(continuation.catalog)
         self.adapted: PeftModel = trainable(
             load_adapter(model, SavedAdapter(continuation.run / "adapter", before.recipe.lora))
         )
@@ -52,7 +51,7 @@ class ContinuedLLM:
         self, catalog: Catalog, prompts: HistoryPrompts, item_tokens: RaggedTokens, recipe: Recipe
     ) -> TextEncodings:
         """Return the item texts' encodings: the run's, and those of texts that it has not, encoded as its were."""
-        from llmrec.llm.backbone import without_adapter
+        from llmrec.llm.backbone import twin_without_adapter
         from llmrec.llm.encode import encode_item_texts
 
         here, there = self._same_texts(catalog, prompts)
@@ -61,10 +60,8 @@ class ContinuedLLM:
         new = np.setdiff1d(np.arange(len(catalog)), here)
         if len(new):
             frozen = recipe.head.item_encoder == "frozen"
-            with without_adapter(self.adapted) if frozen else nullcontext():
-                vectors = encode_item_texts(
-                    self.adapted, item_tokens.take(new), batch_tokens=recipe.train.batch_tokens
-                )
+            model = twin_without_adapter(self.adapted) if frozen else self.adapted
+            vectors = encode_item_texts(model, item_tokens.take(new), batch_tokens=recipe.train.batch_tokens)
             texts[new] = (vectors - self._encodings.mean) / self._encodings.scale
         return TextEncodings(texts, self._encodings.mean, self._encodings.scale)
 
@@ -76,6 +73,6 @@ class ContinuedLLM:
         """Return the rows, here and in the run, of the items whose text is what it was."""
         here, there = self.continuation.rows(catalog)
         now = np.array(item_texts(catalog, prompts.item), dtype=object)
-        before = np.array(item_texts(self.continuation.model.catalog, prompts.item), dtype=object)
+        before = np.array(item_texts(self.continuation.catalog, prompts.item), dtype=object)
         same = now[here] == before[there]
         return here[same], there[same]

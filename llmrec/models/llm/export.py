@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.adapter_files import SavedAdapter, load_adapter
-from llmrec.models.base import BasePaths
 from llmrec.models.llm.recommender import LLMRecommender
 from llmrec.models.llm.sentence_encoder import write_item_encoder, write_user_encoder
+from llmrec.models.run_files import BasePaths
 from llmrec.models.runs import load_run
 from llmrec.resources.cache import appearing, named
 

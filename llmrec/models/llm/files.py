@@ -54,7 +54,7 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> L
     from llmrec.llm.backbone import load_backbone, merge
     from llmrec.models.llm.indexed_items import IndexedItems
 
-    prompts = _read_prompts(folder / "prompt.yaml", recipe)
+    prompts = read_prompts(folder / "prompt.yaml", recipe)
     fields = read_fields(folder, recipe, n_items=len(catalog))
     encodings, vectors = _read_encodings(folder, recipe, n_items=len(catalog))
     model, tokenizer = load_backbone(recipe.backbone, base)
@@ -91,7 +91,7 @@ def read_trained(
 
 def read_vectors(folder: Path, recipe: Recipe, *, n_items: int) -> Float32s:
     """Read the item vectors alone, unit length, [n_items, dim]. Raises ArtifactError where the files differ."""
-    _read_prompts(folder / "prompt.yaml", recipe)
+    read_prompts(folder / "prompt.yaml", recipe)
     _, vectors = _read_encodings(folder, recipe, n_items=n_items)
     return vectors
 
@@ -143,7 +143,8 @@ def _write_prompts(path: Path, prompts: HistoryPrompts) -> None:
     path.write_text("---\n".join(prompt.to_yaml() for prompt in used), encoding="utf-8")
 
 
-def _read_prompts(path: Path, recipe: Recipe) -> HistoryPrompts:
+def read_prompts(path: Path, recipe: Recipe) -> HistoryPrompts:
+    """Read the wording that a run was trained with. Raises ArtifactError."""
     try:
         documents = list(read_yaml_documents(path))
     except (UnreadableError, OSError) as error:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Histories, Sequences
+from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import DataError
+from llmrec.models.llm.item_changes import with_change
 from llmrec.models.llm.state import LLMState
 from llmrec.models.llm.unread import UnreadState
 from llmrec.models.responses.recommender import RespondingRecommender
@@ -21,7 +23,10 @@ _READING = threading.RLock()
 
 
 class LLMRanker(RespondingRecommender):
-    """``s(u, i) = tau * cos(W u, v_i) + b_i`` for every catalog item after every history."""
+    """``s(u, i) = tau * cos(W u, v_i) + b_i`` for every catalog item after every history.
+
+    A new item (``add_items``) is scored by its text, with the bias that ``head.cold_bias`` says.
+    """
 
     scores_are_logits = True
     _state: LLMState | None = None
@@ -63,8 +68,9 @@ class LLMRanker(RespondingRecommender):
 
     def item_vectors(self) -> Float32s:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""
-        if self._state is None and self._unread is not None:
-            return self._unread.vectors
+        unread = self._unread
+        if self._state is None and unread is not None and not unread.texts_changed:
+            return unread.vectors
         return self.state.items.vectors
 
     def _index_rows(self) -> tuple[Float32s, Float32s]:
@@ -89,6 +95,17 @@ class LLMRanker(RespondingRecommender):
         self._state, self._unread = state, None
         self.catalog, self.fields = state.catalog, state.fields
 
+    def check_change(self, change: CatalogChange) -> None:
+        """Refuse nothing: what is not known of an item is read from its text."""
+
+    def _take_change(self, change: CatalogChange) -> None:
+        """Encode new and changed texts; of a run that is not read yet, when it is."""
+        if self._state is not None:
+            self._state = with_change(self._state, change, self.recipe)
+            self.fields = self._state.fields
+        elif self._unread is not None:
+            self._unread = self._unread.with_change(change)
+
     def _score(self, sequences: Sequences) -> Float32s:
         windows = self.encoder.windows(sequences)
         return self.state.scores(self.encoder.users(windows), windows.sequences)
@@ -105,7 +122,7 @@ class LLMRanker(RespondingRecommender):
         return self.state.best(users, sequences, k, exclude_seen=exclude_seen, window=read, rules=rules)
 
     def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
-        if self._state is None:
+        if self._state is None or self.catalog.removed is not None:  # the index knows nothing of removed items
             return super()._nearest(codes, k, vectors)
         return self.state.items.nearest(codes, k, tie_order=self.catalog.tie_order)
 

@@ -19,7 +19,6 @@ from llmrec.llm.recorded_base import recorded_base
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continues, fields_of
 from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
-from llmrec.models.llm.add_items import with_items
 from llmrec.models.llm.files import write_llm
 from llmrec.models.llm.prepare import untrained_state
 from llmrec.models.llm.ranker import LLMRanker
@@ -114,18 +113,6 @@ class LLMRecommender(Continues, LLMRanker):
         session = UserSession(self, forget=forget)
         session.extend(history)
         return session
-
-    def add_items(self, items: object) -> None:
-        """Take in new items without training: they can be recommended and read in histories at once.
-
-        ``items`` is a table with ``item_id`` and ``title``; of its other columns those that the catalog has are
-        used. A new item is scored by its text, with the bias that ``head.cold_bias`` says. Raises DataError
-        for an id that is there already or an item without text.
-        """
-        added = self.catalog.rows_of(items)
-        if added.height:
-            self._hold(with_items(self.state, added, self.recipe))
-            self.metadata["added_items"] = self.metadata.get("added_items", 0) + added.height
 
     def set_cold_bias(self, quantile: float) -> None:
         """Give items never trained on another bias: that quantile, 0 to 1, of the known items' biases."""

@@ -14,6 +14,7 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
 from llmrec.llm.backbone import cache_bytes, cache_option, transformer_blocks
+from llmrec.models.ranker import STEADY
 from llmrec.models.ranking import table_of
 from llmrec.models.request import Request
 from llmrec.prompting.budget import newest_that_fit
@@ -28,7 +29,7 @@ Event = str | Mapping[str, object]
 
 
 class SessionModel(Protocol):
-    """What a session reads of its model. The state is another one once new items were added."""
+    """What a session reads of its model. The state is another one once items came, changed or went."""
 
     @property
     def state(self) -> LLMState:
@@ -110,8 +111,9 @@ class UserSession:
 
         ``filter``, ``diversity`` and what is refused: see ``Ranker.recommend``.
         """
-        request = self._model.request(whole_number(k, label="k"), filter, diversity)
-        state = self._model.state
+        k = whole_number(k, label="k")
+        with STEADY.shared():
+            request, state = self._model.request(k, filter, diversity), self._model.state
         history = Sequences(np.array(self._codes, dtype=np.int32), np.array([0, len(self._codes)]))
         window = history.last(len(self._codes) - self._first)
         exclude_seen, rules = self._model.exclude_seen, request.rules
@@ -124,10 +126,11 @@ class UserSession:
         return table_of([""], state.catalog, best, values).drop(USER)
 
     def _follow_model(self) -> None:
-        """Read by the model's state of now, whose catalog may have grown; what was read stays as it is."""
+        """Read by the model's state of now, whose items may have changed; what was read stays as it is."""
         state = self._model.state
+        self._catalog = state.catalog
         if getattr(self, "_encoder", None) is not state.encoder:
-            self._encoder, self._catalog = state.encoder, state.catalog
+            self._encoder = state.encoder
             self._vectors = state.encoder.network.items().detach()
 
     def _take(self, events: Sequence[Event]) -> None:

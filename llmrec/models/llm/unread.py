@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -10,16 +11,21 @@ from llmrec import artifact
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Catalog
+from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import ArtifactError
 from llmrec.llm.bases import Base
-from llmrec.models.llm.files import read_llm, read_vectors
+from llmrec.models.llm.files import read_llm, read_prompts, read_vectors
+from llmrec.models.llm.item_changes import with_change
 from llmrec.models.llm.state import LLMState
-from llmrec.retrieval.index_files import run_fingerprint
+from llmrec.prompting.item_text import changed_texts
 
 
 @dataclass(frozen=True, eq=False)
 class UnreadState:
-    """A run in ``folder``, trained on ``base``, whose item vectors [n_items, dim] have been read alone."""
+    """A run in ``folder``, trained on ``base``, whose item vectors [n_items, dim] have been read alone.
+
+    ``change``: what became of the run's items since, to be made when the rest is read.
+    """
 
     folder: Path
     fingerprint: str
@@ -27,17 +33,31 @@ class UnreadState:
     catalog: Catalog
     base: Base
     vectors: Float32s
+    change: CatalogChange | None = None
 
     @classmethod
     def of(cls, folder: Path, recipe: Recipe, catalog: Catalog, base: Base) -> Self:
         """Read the vectors. Raises ArtifactError where they are damaged."""
         vectors = read_vectors(folder, recipe, n_items=len(catalog))
         # The working directory may be another one when the rest is read.
-        return cls(folder.absolute(), run_fingerprint(folder), recipe, catalog, base, vectors)
+        return cls(folder.absolute(), artifact.fingerprint(folder), recipe, catalog, base, vectors)
+
+    def with_change(self, change: CatalogChange) -> Self:
+        """Return it with another change to be made after the earlier ones."""
+        return replace(self, change=change if self.change is None else self.change.then(change))
+
+    @cached_property
+    def texts_changed(self) -> bool:
+        """Whether an item's text is new or another one, so that ``vectors`` are not all."""
+        if self.change is None:
+            return False
+        prompts = read_prompts(self.folder / "prompt.yaml", self.recipe)
+        return len(changed_texts(self.change, prompts.item)[0]) > 0
 
     def read(self) -> LLMState:
         """Read the rest, the base model with it. Raises ArtifactError; also where another run lies there now."""
         with artifact.reading(self.folder):
-            if run_fingerprint(self.folder) != self.fingerprint:
+            if artifact.fingerprint(self.folder) != self.fingerprint:
                 raise ArtifactError(f"{self.folder} has changed since it was loaded; load it again")
-            return read_llm(self.folder, self.recipe, self.catalog, base=self.base)
+            state = read_llm(self.folder, self.recipe, self.catalog, base=self.base)
+        return state if self.change is None else with_change(state, self.change, self.recipe)

@@ -54,6 +54,8 @@ def simulate(model: EventPredictor, history: Histories, steps: int, *, seed: int
 
 def _next_event(model: EventPredictor, history: Histories, draw: np.random.Generator) -> dict[str, Any]:
     scores = model.score(history)[0].astype(np.float64)
+    if model.catalog.removed is not None:
+        scores[model.catalog.removed] = -np.inf
     if model.exclude_seen:
         codes = model.catalog.codes(history.events[ITEM])
         scores[codes[codes >= 0]] = -np.inf

@@ -16,8 +16,8 @@ from llmrec.models.responses.files import read_fields, write_fields
 from llmrec.models.responses.labels import batch_labels
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
-from llmrec.models.tensors import floats, read_tensor
-from llmrec.models.text_encodings import TextEncodings, encode_catalog
+from llmrec.models.sequential.over_texts import OverTextsRecommender
+from llmrec.models.text_encodings import TextEncodings
 from llmrec.training.batching import (
     Batch,
     by_length,
@@ -42,6 +42,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
     cell: ClassVar[Literal["gru", "lstm"]]
     over: ClassVar[Literal["ids", "texts"]] = "ids"
     network: EventNetwork | EventTextNetwork
+    _encodings: TextEncodings  # where it is over texts
 
     def _network(self) -> EventNetwork | EventTextNetwork:
         import torch
@@ -54,7 +55,8 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         sizes = {"dim": shape.dim, "layers": shape.layers}
         network: EventNetwork | EventTextNetwork
         if self.over == "texts":
-            network = EventTextNetwork(self.cell, torch.from_numpy(self._texts), dropout=shape.dropout, **sizes)
+            texts = torch.from_numpy(self._encodings.texts)
+            network = EventTextNetwork(self.cell, texts, dropout=shape.dropout, **sizes)
         else:
             network = EventNetwork(self.cell, len(self.catalog), dropout=shape.dropout, **sizes)
         if self.bins.fields:
@@ -72,12 +74,7 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         return network
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        before = self.continuation
-        if self.over == "texts":
-            vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
-            known = None if before is None else before.rows(self.catalog)[0]
-            self._texts = TextEncodings.standardized(vectors, by=known).texts
-        self.fields = EventFields.fit(data, self.recipe, like=fields_of(before))
+        self.fields = EventFields.fit(data, self.recipe, like=fields_of(self.continuation))
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
     def _collator(self, data: Dataset, sequences: Sequences) -> Callable[[Batch], dict[str, Any]]:
@@ -147,8 +144,6 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
     def _load(self, folder: Path) -> None:
         self.fields = read_fields(folder, self.recipe, n_items=len(self.catalog))
-        if self.over == "texts":
-            self._texts = read_tensor(folder / "model.safetensors", "texts", floats(len(self.catalog), None))
         super()._load(folder)
 
 
@@ -166,7 +161,7 @@ class LSTMEventRecommender(EventRecurrentRecommender):
     cell = "lstm"
 
 
-class GRUTextEventRecommender(EventRecurrentRecommender):
+class GRUTextEventRecommender(OverTextsRecommender, EventRecurrentRecommender):
     """GRU over events by item text, encoded by MiniLM or the recipe's ``text.encoder``."""
 
     kind = "gru-text-events"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import nn
@@ -119,6 +120,8 @@ class TextRecurrentNetwork(RecurrentNetwork):
     So an item never trained on is scored by its text; only its bias is unknown. ``texts`` [n_items, width].
     """
 
+    texts: torch.Tensor
+
     def __init__(
         self, cell: Literal["gru", "lstm"], texts: torch.Tensor, *, dim: int, layers: int, dropout: float
     ) -> None:
@@ -131,6 +134,12 @@ class TextRecurrentNetwork(RecurrentNetwork):
     def table(self) -> torch.Tensor:
         """Project the texts."""
         return torch.cat([self.project(self.texts), self.items.weight])
+
+    def with_texts(self, texts: torch.Tensor) -> Self:
+        """Return the network with other texts [n_items, width]; it shares all weights with this one."""
+        other = copy.copy(self)
+        other._buffers = {**self._buffers, "texts": texts.to(self.texts.device)}
+        return other
 
 
 class AttentionNetwork(SequenceNetwork):

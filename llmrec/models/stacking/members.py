@@ -12,9 +12,10 @@ from llmrec.artifact import MANIFEST
 from llmrec.config import Recipe, names
 from llmrec.data import Dataset, Fold
 from llmrec.errors import ArtifactError, DataError, MissingExtra, RecipeError
-from llmrec.models.base import BasePaths, Recommender
+from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation, Continues
 from llmrec.models.registry import complete_recipe, from_recipe, load
+from llmrec.models.run_files import BasePaths
 from llmrec.models.stacking.sizes import Sizes
 
 log = logging.getLogger(__name__)

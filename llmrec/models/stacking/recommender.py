@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -13,6 +14,7 @@ import numpy as np
 from llmrec.arrays import Float32s, Int64s
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences, Split
+from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import summed_costs
@@ -200,6 +202,21 @@ class StackedRecommender(Continues, Recommender):
         for n, (member, one) in enumerate(zip(self.members, scores, strict=True)):
             total += weights[:, n, None] * feature_of(member, one)
         return total
+
+    def check_change(self, change: CatalogChange) -> None:
+        for member in self.members:
+            member.check_change(change)
+
+    def _take_change(self, change: CatalogChange) -> None:
+        """Let every member make the change; nobody has met a new item."""
+        self.members = [member._with_change(change) for member in self.members]
+        self._counts = np.pad(self._counts, (0, change.n_added))
+
+    def _forget(self, user_id: str) -> None:
+        super()._forget(user_id)
+        self.members = [copy.copy(member) for member in self.members]
+        for member in self.members:
+            member._forget(user_id)
 
     def prepare(self) -> Self:
         """Read what members read when it is first needed, and return self."""

@@ -9,7 +9,7 @@ import torch
 
 from llmrec import Histories, Recipe, Split
 from llmrec.data import Sequences
-from llmrec.llm.backbone import without_adapter
+from llmrec.llm.backbone import twin_without_adapter
 from llmrec.llm.encode import encode_item_texts
 from llmrec.models import LLMRecommender
 from llmrec.models.llm.item_encoder import ItemEncoder
@@ -31,10 +31,10 @@ def test_a_finetuned_encoder_moves_the_text_encodings(tiny_recipe: MakeRecipe, t
         for item_encoder in ("frozen", "finetuned")
     )
     assert np.abs(tuned.state.encodings.texts - frozen.state.encodings.texts).max() > 0.01
-    with without_adapter(tuned.encoder.network.model):
-        untuned = encode_item_texts(
-            tuned.encoder.network.model, tuned.encoder.serializer.item_tokens, batch_tokens=1200
-        )
+    scores = tuned.score(tuned.histories)
+    plain = twin_without_adapter(tuned.encoder.network.model)
+    untuned = encode_item_texts(plain, tuned.encoder.serializer.item_tokens, batch_tokens=1200)
+    np.testing.assert_array_equal(tuned.score(tuned.histories), scores)  # it is as it was
     mean, scale = tuned.state.encodings.mean, tuned.state.encodings.scale
     np.testing.assert_allclose((untuned - mean) / scale, frozen.state.encodings.texts, atol=1e-4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -89,7 +90,9 @@ def test_a_run_from_a_relative_path_is_read_from_anywhere(
 def test_a_run_that_changed_meanwhile_is_refused(run: Path) -> None:
     loaded = load(run)
     manifest = run / "manifest.json"
-    manifest.write_text(manifest.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    values = json.loads(manifest.read_text(encoding="utf-8"))
+    values["files"]["head.safetensors"] = "0" * 64
+    manifest.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ArtifactError, match="has changed since it was loaded; load it again"):
         loaded.prepare()
     manifest.unlink()

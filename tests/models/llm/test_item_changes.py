@@ -63,7 +63,8 @@ def test_their_bias_can_be_set(model: LLMRecommender) -> None:
 
 def test_no_new_items_change_nothing(model: LLMRecommender) -> None:
     scores = model.score(SEEN)
-    model.add_items(NEW.head(0))
+    with pytest.raises(DataError, match="new items: the table has no row"):
+        model.add_items(NEW.head(0))
     np.testing.assert_array_equal(model.score(SEEN), scores)
     assert "added_items" not in model.metadata
 
