@@ -12,8 +12,9 @@ from llmrec.data import Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 from llmrec.models import LLMRecommender
+from llmrec.models.base import Recommender
 from llmrec.models.responses.recommender import RespondingRecommender
-from llmrec.models.run_files import BasePaths, Recommender
+from llmrec.models.run_files import BasePaths
 from llmrec.models.runs import load_run
 from llmrec.serve.batcher import Batcher
 from llmrec.serve.events import EventStore
