@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "Dataset",
     "Filter",
     "Histories",
@@ -30,6 +31,7 @@ __all__ = [
 
 # Each public name's module and its name there.
 _HOMES = {
+    "Client": ("llmrec.client", "Client"),
     "Dataset": ("llmrec.data", "Dataset"),
     "Histories": ("llmrec.data", "Histories"),
     "Split": ("llmrec.data", "Split"),
@@ -47,6 +49,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from llmrec import models
+    from llmrec.client import Client
     from llmrec.config import Recipe
     from llmrec.data import Dataset, Histories, Split
     from llmrec.evaluation import evaluate

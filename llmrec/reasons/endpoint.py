@@ -15,7 +15,7 @@ import urllib.error
 from llmrec.errors import ModelError
 from llmrec.prompting import one_line
 from llmrec.reasons.address import Address
-from llmrec.reasons.exchange import Client, TooLong, each
+from llmrec.reasons.exchange import DeadlineClient, TooLong, each
 from llmrec.reasons.narrate import first_line
 from llmrec.reasons.request import NarrationRequest
 
@@ -69,7 +69,7 @@ class EndpointNarrator:
         self.url, self.model, self.api_key = self._address.shown, model, api_key
         self.timeout, self.retries, self.concurrency = timeout, max(0, retries), max(1, concurrency)
         self.max_tokens = max_tokens
-        self._client = Client(most=LARGEST_ANSWER)
+        self._client = DeadlineClient(most=LARGEST_ANSWER)
 
     def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
         """Write one reason for each request, in order; None where the server gave none in time."""

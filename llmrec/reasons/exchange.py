@@ -25,7 +25,7 @@ class TooLong(Exception):
     """The answer is longer than it may be."""
 
 
-class Client:
+class DeadlineClient:
     """Posts to addresses, through the proxies of the environment; ``most`` bytes of an answer are read.
 
     The timeout of a socket bounds one operation, so that a server which drips a byte a second, or repeats "100
