@@ -67,7 +67,8 @@ def serve(
     from llmrec.models.runs import require_finished
     from llmrec.serve.security import KEY, check_key
     from llmrec.serve.server import bound, listen
-    from llmrec.serve.service import Service, ServiceSettings
+    from llmrec.serve.service import Service
+    from llmrec.serve.settings import ServiceSettings
 
     key = os.environ.get(KEY)
     check_key(key, host)

@@ -5,44 +5,42 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import FastAPI, Query
-from fastapi.exceptions import RequestValidationError
-from pydantic_core import to_json
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from fastapi import FastAPI, Path, Query
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
 import llmrec
-from llmrec.errors import LlmrecError
-from llmrec.printable import printable
-from llmrec.serve.failures import LONGEST, ServiceFailure, failure_body, message_of, status_of
-from llmrec.serve.metrics import Measured
-from llmrec.serve.schemas import (
+from llmrec.serve.answers import (
     EventsAnswer,
-    EventsQuery,
-    ExplainQuery,
-    FailureAnswer,
+    ForgottenAnswer,
+    ItemAnswer,
     ItemsAnswer,
     PredictAnswer,
-    PredictQuery,
     RecommendAnswer,
-    RecommendQuery,
-    ReloadQuery,
     RunAnswer,
     SimilarAnswer,
-    SimilarQuery,
     StateAnswer,
 )
+from llmrec.serve.metrics import Measured
+from llmrec.serve.queries import (
+    EventsQuery,
+    ExplainQuery,
+    Id,
+    ItemQuery,
+    PredictQuery,
+    RecommendQuery,
+    ReloadQuery,
+    SimilarQuery,
+)
+from llmrec.serve.replies import add_failures, failure, failures, json_of
 from llmrec.serve.security import BODY_SECONDS, Guard
 from llmrec.serve.service import Service
 
 log = logging.getLogger(__name__)
 
-Responses = dict[int | str, dict[str, Any]]
-_REFUSED = (400, 401, 408, 413, 415, 421, 422, 429, 500, 503, 504)
+PathId = Annotated[Id, Path()]
 _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 _STREAM = {"content": {"text/event-stream": {"schema": _EVENT}}, "description": "Server-sent events."}
 _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text format."}
@@ -69,7 +67,7 @@ def make_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    _add_failures(app)
+    add_failures(app)
     _add_queries(app, service)
     _add_changes(app, service)
     _add_state(app, service)
@@ -77,17 +75,17 @@ def make_app(service: Service) -> FastAPI:
 
 
 def _add_queries(app: FastAPI, service: Service) -> None:
-    @app.post("/recommend", response_model=RecommendAnswer, responses=_failures(404))
+    @app.post("/recommend", response_model=RecommendAnswer, responses=failures(404))
     async def recommend(query: RecommendQuery) -> Response:
         """What a user does next."""
-        return _json(await service.recommend(query))
+        return json_of(await service.recommend(query))
 
-    @app.post("/similar", response_model=SimilarAnswer, responses=_failures())
+    @app.post("/similar", response_model=SimilarAnswer, responses=failures())
     async def similar(query: SimilarQuery) -> Response:
         """Which items are most like given ones."""
-        return _json(await service.similar(query))
+        return json_of(await service.similar(query))
 
-    @app.post("/explain", response_class=StreamingResponse, responses={200: _STREAM, **_failures(404)})
+    @app.post("/explain", response_class=StreamingResponse, responses={200: _STREAM, **failures(404)})
     async def explain(query: ExplainQuery) -> Response:
         """Why items fit a user: `evidence` with the template's words, then `reason` for each item, then `done`."""
         events = service.explain(query)
@@ -95,91 +93,68 @@ def _add_queries(app: FastAPI, service: Service) -> None:
         headers = {"X-Accel-Buffering": "no"}  # a proxy passes them on as they come
         return StreamingResponse(_after(first, events), media_type="text/event-stream", headers=headers)
 
-    @app.post("/predict", response_model=PredictAnswer, responses=_failures(404))
+    @app.post("/predict", response_model=PredictAnswer, responses=failures(404))
     async def predict(query: PredictQuery) -> Response:
         """How a user would respond to items, by a run with tasks."""
-        return _json(await service.predict(query))
+        return json_of(await service.predict(query))
 
-    @app.get("/items", response_model=ItemsAnswer, responses=_failures())
+    @app.get("/items", response_model=ItemsAnswer, responses=failures())
     async def items(
         query: Annotated[str, Query(max_length=200)] = "", limit: Annotated[int, Query(ge=1, le=100)] = 20
     ) -> Response:
         """Items whose titles hold the words of a query, or whose id it is."""
-        return _json(await service.items(query, limit))
+        return json_of(await service.items(query, limit))
 
 
 def _add_changes(app: FastAPI, service: Service) -> None:
-    @app.post("/events", response_model=EventsAnswer, responses=_failures())
+    @app.post("/events", response_model=EventsAnswer, responses=failures())
     async def events(query: EventsQuery) -> Response:
         """Take in what a user did; it is on the disk when the answer comes."""
-        return _json(await service.take(query))
+        return json_of(await service.take(query))
 
-    @app.post("/reload", response_model=RunAnswer, responses=_failures(409))
+    @app.put("/items/{item_id:path}", response_model=ItemAnswer, responses=failures())
+    async def put_item(item_id: PathId, query: ItemQuery) -> Response:
+        """Add an item, or change columns of one; it is on the disk when the answer comes."""
+        return json_of(await service.put_item(item_id, query))
+
+    @app.delete("/items/{item_id:path}", response_model=ItemAnswer, responses=failures(404))
+    async def delete_item(item_id: PathId) -> Response:
+        """Recommend an item no more; histories that hold it are read as before."""
+        return json_of(await service.delete_item(item_id))
+
+    @app.delete("/users/{user_id:path}", response_model=ForgottenAnswer, responses=failures(404))
+    async def delete_user(user_id: PathId) -> Response:
+        """Forget a user: the events that were sent, and what the run stores; weights stay as they are."""
+        return json_of(await service.forget(user_id))
+
+    @app.post("/reload", response_model=RunAnswer, responses=failures(409))
     async def reload(query: ReloadQuery) -> Response:
         """Load the run that is in the folder now, beside the old one, and answer by it."""
-        return _json(await service.reload(query.new_data))
+        return json_of(await service.reload(query.new_data))
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
-    @app.get("/run", response_model=RunAnswer, responses=_failures())
+    @app.get("/run", response_model=RunAnswer, responses=failures())
     async def run() -> Response:
         """What is served and can do."""
-        return _json(service.run.description())
+        return json_of(service.run.description())
 
-    @app.get("/health", response_model=StateAnswer, responses=_failures())
+    @app.get("/health", response_model=StateAnswer, responses=failures())
     async def health() -> Response:
         """Whether the process is there."""
-        return _json({"status": "ok"})
+        return json_of({"status": "ok"})
 
-    @app.get("/ready", response_model=StateAnswer, responses=_failures())
+    @app.get("/ready", response_model=StateAnswer, responses=failures())
     async def ready() -> Response:
         """Whether it answers now."""
         if not service.ready:
-            return _failure(503, "the service is ending; ask again when it is back")
-        return _json({"status": "ok"})
+            return failure(503, "the service is ending; ask again when it is back")
+        return json_of({"status": "ok"})
 
-    @app.get("/metrics", response_class=Response, responses={200: _TEXT, **_failures()})
+    @app.get("/metrics", response_class=Response, responses={200: _TEXT, **failures()})
     async def metrics() -> Response:
         """Requests, latencies, batches, caches and queue, for Prometheus."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _add_failures(app: FastAPI) -> None:
-    """Say whatever is wrong in the one schema of failures."""
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
-        status = 400 if first["type"] == "json_invalid" else 422
-        return _failure(status, printable(f"{field}: {first['msg']}", longest=LONGEST))
-
-    @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
-        return _failure(error.status_code, printable(str(error.detail), longest=LONGEST), error.headers)
-
-    @app.exception_handler(LlmrecError)
-    async def failed(_: Request, error: LlmrecError) -> Response:
-        headers = error.headers if isinstance(error, ServiceFailure) else None
-        return _failure(status_of(error), message_of(error), headers)
-
-    @app.exception_handler(Exception)
-    async def fault(_: Request, error: Exception) -> Response:
-        return _failure(500, message_of(error))
-
-
-def _failures(*others: int) -> Responses:
-    """Return what OpenAPI says of the statuses that a route may answer with besides success."""
-    return {status: {"model": FailureAnswer, "description": "Not answered."} for status in (*_REFUSED, *others)}
-
-
-def _json(value: Any) -> Response:
-    return Response(to_json(value, inf_nan_mode="null"), media_type="application/json")
-
-
-def _failure(status: int, message: str, headers: Any = None) -> Response:
-    body = failure_body(status, message)
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
 
 
 async def _after(first: bytes, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

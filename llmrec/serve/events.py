@@ -7,32 +7,20 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from filelock import FileLock, Timeout
-
-from llmrec.errors import ArtifactError, DataError, EnvironmentFault, WriteConflict
+from llmrec.errors import DataError, EnvironmentFault
+from llmrec.serve.event_file import connected, locked, transaction
 from llmrec.serve.failures import BusyError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-APPLICATION = 0x6C6C6576  # tells these files from other programs' databases
 GROUP = 256  # so many requests at most become one transaction
 MOST_WAITING = 1024  # requests
-SCHEMA = (
-    "CREATE TABLE service (data TEXT NOT NULL, first INTEGER NOT NULL)",
-    "CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL, event_id TEXT, "
-    "fields TEXT NOT NULL)",
-    "CREATE INDEX by_user ON events (user_id, number)",
-    "CREATE UNIQUE INDEX once ON events (user_id, event_id) WHERE event_id IS NOT NULL",
-    f"PRAGMA application_id = {APPLICATION}",
-    f"PRAGMA user_version = {FORMAT}",
-)
 INSERT = "INSERT INTO events (user_id, event_id, fields) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 SELECT = (
     "SELECT fields FROM events WHERE user_id = ? AND number >= (SELECT first FROM service) "
@@ -67,8 +55,8 @@ class EventStore:
         self._reading, self._writing = threading.Lock(), threading.Lock()
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         with ExitStack() as opened:
-            opened.enter_context(_locked(path))
-            self._writer, self._reader = (opened.enter_context(self._connected(data)) for _ in range(2))
+            opened.enter_context(locked(path))
+            self._writer, self._reader = (opened.enter_context(connected(path, data)) for _ in range(2))
             self.follow(data, new_data)
             self._opened = opened.pop_all()
         self._thread = threading.Thread(target=self._work, name="llmrec-events", daemon=True)
@@ -99,6 +87,17 @@ class EventStore:
             raise EnvironmentFault(f"the events cannot be read: {error}; try again later") from error
         return [json.loads(row[0]) for row in reversed(rows)]
 
+    def forget(self, user_id: str) -> int:
+        """Erase all events of a user from the disk, and return how many there were. Raises EnvironmentFault."""
+        try:
+            with self._writing:
+                with transaction(self._writer):
+                    n = self._writer.execute("DELETE FROM events WHERE user_id = ?", (user_id,)).rowcount
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # nor in the log beside the file
+        except sqlite3.Error as error:
+            raise EnvironmentFault(f"the events cannot be erased: {error}; try again later") from error
+        return n
+
     def follow(self, data: str, new_data: NewData) -> None:
         """Belong to a run of other data from now on.
 
@@ -125,19 +124,6 @@ class EventStore:
         self._writes.put(None)
         self._thread.join()
         self._opened.close()
-
-    def _connected(self, data: str) -> closing[sqlite3.Connection]:
-        try:
-            with ExitStack() as opened:
-                connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
-                opened.callback(connection.close)
-                _prepare(connection, data)
-                opened.pop_all()
-        except sqlite3.OperationalError as error:
-            raise EnvironmentFault(f"{self.path}: {error}; name a file that can be written") from error
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise ArtifactError(f"{self.path} holds no events of llmrec ({error}); name another file") from error
-        return closing(connection)
 
     def _work(self) -> None:
         """Write one group of requests after the other, each in a transaction."""
@@ -171,56 +157,8 @@ class EventStore:
 
     def _written(self, group: list[_Write]) -> list[Stored]:
         stored = []
-        with self._writing, _transaction(self._writer) as connection:
+        with self._writing, transaction(self._writer) as connection:
             for write in group:
                 accepted = sum(connection.execute(INSERT, row).rowcount for row in write.rows)
                 stored.append(Stored(accepted, len(write.rows) - accepted))
         return stored
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let no other process serve the file meanwhile; the system lets go of it when this one is killed."""
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise WriteConflict(f"{path} is served by another process; name another file with --events") from error
-    except OSError as error:
-        raise EnvironmentFault(f"cannot write in {path.parent}: {error.strerror}; name another file") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Commit what a block writes, or undo all of it."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _prepare(connection: sqlite3.Connection, data: str) -> None:
-    """Make a new file a store of events, or check that it is one. Raises ValueError."""
-    application, version, tables = (
-        connection.execute(query).fetchone()[0]
-        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT COUNT(*) FROM sqlite_schema")
-    )
-    if tables and application != APPLICATION:
-        raise ValueError("it is another program's database")
-    if version > FORMAT:
-        raise ValueError(f"it is of format {version}, of a newer llmrec")
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "trusted_schema = OFF"):
-        connection.execute(f"PRAGMA {setting}")
-    if not tables:
-        with _transaction(connection):
-            for statement in SCHEMA:
-                connection.execute(statement)
-            connection.execute("INSERT INTO service VALUES (?, 1)", (data,))
-    connection.execute("SELECT number, user_id, event_id, fields FROM events LIMIT 1").fetchall()

@@ -60,6 +60,12 @@ class UnknownUserError(ServiceFailure):
     status = 404
 
 
+class UnknownItemError(ServiceFailure):
+    """An item in an address that the catalog lacks."""
+
+    status = 404
+
+
 class ReloadError(ServiceFailure):
     """A run that could not take the place of the one that is served."""
 

@@ -16,7 +16,7 @@ from llmrec.errors import DataError
 from llmrec.models.base import Recommender
 from llmrec.serve.events import EventStore
 from llmrec.serve.failures import UnknownUserError
-from llmrec.serve.schemas import HistoryQuery
+from llmrec.serve.queries import HistoryQuery
 
 MOST_NAMED = 100  # unknown items that an answer lists
 
@@ -42,6 +42,9 @@ class UserHistories:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __contains__(self, user_id: str) -> bool:
+        return user_id in self._rows
 
     def of(self, query: HistoryQuery) -> QueriedHistory:
         """Return the history of a query.

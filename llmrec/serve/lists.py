@@ -16,7 +16,7 @@ from llmrec.models.ranker import Ranker
 from llmrec.retrieval import Filter
 from llmrec.serve.histories import QueriedHistory, joined
 from llmrec.serve.precomputed import PrecomputedScores
-from llmrec.serve.schemas import FilterQuery, RecommendQuery
+from llmrec.serve.queries import FilterQuery, RecommendQuery
 from llmrec.serve.sessions import UserVectors
 
 ListRows = list[dict[str, Any]]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import polars as pl
 
 from llmrec.artifact import MANIFEST
 from llmrec.data import Histories
@@ -18,11 +20,12 @@ from llmrec.models.run_files import BasePaths
 from llmrec.models.runs import load_run
 from llmrec.serve.batcher import Batcher
 from llmrec.serve.events import EventStore
+from llmrec.serve.failures import UnknownItemError
 from llmrec.serve.histories import QueriedHistory, UserHistories, joined
 from llmrec.serve.lists import ListRows, lists_of, rows_by_user
 from llmrec.serve.metrics import ServiceMetrics
+from llmrec.serve.queries import HistoryQuery, PredictQuery, RecommendQuery, SimilarQuery
 from llmrec.serve.reasons import NarratorName, Reasoner
-from llmrec.serve.schemas import HistoryQuery, PredictQuery, RecommendQuery, SimilarQuery
 from llmrec.serve.sessions import UserVectors
 from llmrec.serve.titles import TitleSearch
 
@@ -52,10 +55,11 @@ class ServedRun:
         cache_bytes: int,
         metrics: ServiceMetrics,
     ) -> None:
-        self.model: Recommender = load_run(folder, base=base).prepare()
+        self.model: Recommender = load_run(folder, base=base, journal=True).prepare()
         self.identity = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
+        self._store = store
         self.users = UserHistories(self.model, store)
-        self.titles = TitleSearch(self.model.catalog)
+        self._titles = TitleSearch(self.model.catalog)
         self.reasoner = Reasoner(self.model, batcher, backend)
         self.vectors: UserVectors | None = None
         if isinstance(self.model, LLMRecommender) and self.model.recipe.responses.rank_by == "relevance":
@@ -110,6 +114,49 @@ class ServedRun:
             self.model.catalog.code(item)
         return self.users.of(query)
 
+    def search(self, query: str, most: int) -> pl.DataFrame:
+        """Return ``item_id, title`` of items whose titles hold the words of a query; on any thread."""
+        catalog = self.model.catalog
+        if self._titles.catalog is not catalog:
+            self._titles = TitleSearch(catalog)
+        return self._titles.search(query, most)
+
+    def put_item(self, item_id: str, columns: Mapping[str, object]) -> dict[str, Any]:
+        """Add an item, or change columns of one, on the disk and here. Raises DataError."""
+        catalog = self.model.catalog
+        unknown = [name for name in columns if name == ITEM or name not in catalog.table.columns]
+        if unknown:
+            others = ", ".join(name for name in catalog.table.columns if name != ITEM)
+            raise DataError(f"items have no column {unknown[0]} to change; they have {others}")
+        known = bool(catalog.codes([item_id])[0] >= 0)
+        rows = pl.DataFrame([pl.Series(name, [value]) for name, value in {ITEM: item_id, **columns}.items()])
+        if known:
+            self.model.update_items(rows)
+            self._forget_vectors()  # its text may be another one
+        else:
+            self.model.add_items(rows)
+        return {"item_id": item_id, "created": not known, "run": self.identity}
+
+    def delete_item(self, item_id: str) -> dict[str, Any]:
+        """Recommend an item no more, on the disk and here. Raises UnknownItemError."""
+        codes = self.model.catalog.codes([item_id])
+        if codes[0] < 0 or self.model.catalog.are_removed(codes)[0]:
+            raise UnknownItemError(f"item '{item_id}' is not in the catalog of {len(self.model.catalog)} items")
+        self.model.remove_items([item_id])
+        return {"item_id": item_id, "created": False, "run": self.identity}
+
+    def forget(self, user_id: str) -> bool:
+        """Forget what the run stores of a user, on the disk and here, on any thread; whether it knew them."""
+        known = user_id in self.users
+        if known:
+            self.model.forget_user(user_id)
+        return known
+
+    def read_users(self) -> None:
+        """Read anew what is known of users, who may have been forgotten."""
+        self.users = UserHistories(self.model, self._store)
+        self._forget_vectors()
+
     def description(self) -> dict[str, Any]:
         """Say what the run is and can do."""
         model = self.model
@@ -124,3 +171,7 @@ class ServedRun:
             "similar": self._similar,
             "exclude_seen": model.exclude_seen,
         }
+
+    def _forget_vectors(self) -> None:
+        if self.vectors is not None:
+            self.vectors.clear()

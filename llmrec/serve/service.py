@@ -6,22 +6,27 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from llmrec import artifact
 from llmrec.errors import LlmrecError
-from llmrec.models.run_files import BasePaths
 from llmrec.serve.batcher import Batcher
 from llmrec.serve.events import EventStore, NewData
-from llmrec.serve.failures import DeadlineError, ReloadError, message_of
+from llmrec.serve.failures import DeadlineError, ReloadError, UnknownUserError, message_of
 from llmrec.serve.histories import unknown_items
 from llmrec.serve.metrics import ServiceMetrics
-from llmrec.serve.reasons import NarratorName
-from llmrec.serve.schemas import EventsQuery, ExplainQuery, PredictQuery, RecommendQuery, SimilarQuery
+from llmrec.serve.queries import (
+    EventsQuery,
+    ExplainQuery,
+    ItemQuery,
+    PredictQuery,
+    RecommendQuery,
+    SimilarQuery,
+)
 from llmrec.serve.served_run import ListAnswer, ServedRun
+from llmrec.serve.settings import ServiceSettings
 from llmrec.serve.streams import ReasonStreams
 
 T = TypeVar("T")
@@ -29,22 +34,6 @@ Fields = dict[str, Any]
 
 # An LLM may take so many times as long for reasons as anything else may take.
 EXPLAIN_DEADLINES = 12
-
-
-@dataclass(frozen=True)
-class ServiceSettings:
-    """How a run is served, as the options of ``llmrec serve`` say it."""
-
-    events: Path | None = None  # the file of events, by default beside the run
-    new_data: NewData = "refuse"
-    base: BasePaths | None = None
-    backend: NarratorName = "auto"
-    batch: int = 32
-    wait: float = 0.002  # seconds that a query waits for others
-    queue: int = 256
-    deadline: float = 10.0  # seconds for an answer
-    explaining: int = 4  # requests for reasons that are worked on at a time
-    cache_bytes: int = 512 * 2**20
 
 
 class Service:
@@ -70,7 +59,7 @@ class Service:
             opened.callback(self._streams.close)
             self.run = self._loaded()
             self._opened = opened.pop_all()
-        self._reloading = False
+        self._changes, self._reloading = asyncio.Lock(), False
         self.metrics.watch("llmrec_queue", "Requests that wait for the model.", lambda: len(self._batcher))
         self.metrics.watch("llmrec_cache_bytes", "Bytes of user vectors and sessions.", lambda: self._cache()[0])
         self.metrics.watch("llmrec_sessions", "Sessions with a key-value cache.", lambda: self._cache()[1])
@@ -123,25 +112,44 @@ class Service:
 
     async def items(self, query: str, most: int) -> Fields:
         """Answer with items whose titles hold the words of a query."""
-        table = await asyncio.to_thread(self.run.titles.search, query, most)
+        table = await asyncio.to_thread(self.run.search, query, most)
         return {"items": table.to_dicts()}
+
+    async def put_item(self, item_id: str, query: ItemQuery) -> Fields:
+        """Add an item, or change columns of one: it is on the disk when this returns."""
+        async with self._change():
+            return await self._result(self._batcher.call(lambda: self.run.put_item(item_id, query.columns)))
+
+    async def delete_item(self, item_id: str) -> Fields:
+        """Recommend an item no more: that is on the disk when this returns."""
+        async with self._change():
+            return await self._result(self._batcher.call(lambda: self.run.delete_item(item_id)))
+
+    async def forget(self, user_id: str) -> Fields:
+        """Erase a user's events, and what the run stores, however long that takes. Raises UnknownUserError."""
+        async with self._change():
+            events = await asyncio.to_thread(self._store.forget, user_id)
+            in_run = await asyncio.to_thread(self.run.forget, user_id)
+            await asyncio.wrap_future(self._batcher.call(self.run.read_users, bounded=False))
+        if not (in_run or events):
+            raise UnknownUserError(f"user '{user_id}' is not among the users of the run, and sent no events")
+        return {"in_run": in_run, "events": events}
 
     async def reload(self, new_data: NewData) -> Fields:
         """Load the folder's run beside the one that is served, and answer by it from then on.
 
         Raises ReloadError, and serves the old one on, where it cannot be read or was fitted on other data.
         """
-        if self._reloading:
-            raise ReloadError("a run is being loaded already; wait for it")
-        self._reloading = True
-        try:
-            run = await asyncio.to_thread(self._loaded)
-            await asyncio.wrap_future(self._batcher.call(lambda: self._switch(run, new_data), bounded=False))
-        except LlmrecError as error:
-            self.metrics.reloads.labels("failed").inc()
-            raise ReloadError(f"the old run is served on: {message_of(error)}") from error
-        finally:
-            self._reloading = False
+        async with self._change():
+            self._reloading = True
+            try:
+                run = await asyncio.to_thread(self._loaded)
+                await asyncio.wrap_future(self._batcher.call(lambda: self._switch(run, new_data), bounded=False))
+            except LlmrecError as error:
+                self.metrics.reloads.labels("failed").inc()
+                raise ReloadError(f"the old run is served on: {message_of(error)}") from error
+            finally:
+                self._reloading = False
         self.metrics.reloads.labels("done").inc()
         return run.description()
 
@@ -165,6 +173,14 @@ class Service:
         """Answer by another run, on the model's thread: between two batches."""
         self._store.follow(run.data, new_data)
         self.run = run
+
+    @asynccontextmanager
+    async def _change(self) -> AsyncIterator[None]:
+        """Let one change at a time be made, and none while another run is loaded, which would not have it."""
+        if self._reloading:
+            raise ReloadError("another run is being loaded; try again when it is there")
+        async with self._changes:
+            yield
 
     def _cache(self) -> tuple[int, int]:
         vectors = self.run.vectors

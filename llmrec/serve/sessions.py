@@ -51,6 +51,11 @@ class BoundedCache(Generic[V]):
             _, (_, oldest) = self._values.popitem(last=False)
             self.nbytes -= oldest
 
+    def clear(self) -> None:
+        """Forget all values."""
+        self._values.clear()
+        self.nbytes = 0
+
     def drop(self, key: object) -> None:
         """Forget a value, if it is here."""
         self.nbytes -= self._values.pop(key, (None, 0))[1]
@@ -76,6 +81,11 @@ class UserVectors:
     def n_sessions(self) -> int:
         """How many live sessions are remembered."""
         return len(self._sessions)
+
+    def clear(self) -> None:
+        """Forget all vectors and sessions."""
+        self._vectors.clear()
+        self._sessions.clear()
 
     def of(self, histories: Histories, live: Sequence[str | None]) -> dict[str, Float32s]:
         """Return the vector of each history by its user id; ``live`` names those whose events come in."""

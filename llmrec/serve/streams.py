@@ -16,8 +16,8 @@ from llmrec.errors import LlmrecError
 from llmrec.prompting import Language
 from llmrec.serve.failures import BusyError, DeadlineError, failure_body, message_of, status_of
 from llmrec.serve.histories import QueriedHistory
+from llmrec.serve.queries import ExplainQuery
 from llmrec.serve.reasons import Reasoner
-from llmrec.serve.schemas import ExplainQuery
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,13 @@ _WORDS = "words"
 
 
 class TitleSearch:
-    """The titles of a catalog, written so that case, width and accents do not matter."""
+    """The titles of a catalog's items, without removed ones; case, width and accents do not matter."""
 
     def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
         folded = pl.Series(_WORDS, [f" {_folded(title or '')}" for title in catalog.titles], dtype=pl.String)
-        self._table = catalog.table.select(ITEM, TITLE).with_columns(folded)
+        table = catalog.table.select(ITEM, TITLE).with_columns(folded)
+        self._table = table if catalog.removed is None else table.filter(~catalog.removed)
 
     def search(self, query: str, most: int) -> pl.DataFrame:
         """Return ``item_id, title`` of at most ``most`` items.

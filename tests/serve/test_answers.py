@@ -135,16 +135,18 @@ def test_the_state_and_the_schema(gru: Served) -> None:
         assert name in text
     paths = gru.client.get("/openapi.json").json()["paths"]
     posts = {"/recommend", "/similar", "/explain", "/predict", "/events", "/reload"}
-    assert posts | {"/items", "/run", "/health", "/ready", "/metrics"} == set(paths)
+    changed = {"/items/{item_id}", "/users/{user_id}"}
+    assert posts | changed | {"/items", "/run", "/health", "/ready", "/metrics"} == set(paths)
     for path in posts:
         failure = paths[path]["post"]["responses"]["422"]["content"]["application/json"]["schema"]
         assert failure == {"$ref": "#/components/schemas/FailureAnswer"}
 
 
 def test_examples_of_the_schema_are_valid() -> None:
-    from llmrec.serve import schemas
+    from llmrec.serve import answers, queries
 
-    models = [one for one in vars(schemas).values() if isinstance(one, type) and issubclass(one, BaseModel)]
+    every = [*vars(answers).values(), *vars(queries).values()]
+    models = [one for one in every if isinstance(one, type) and issubclass(one, BaseModel)]
     examples: list[tuple[type[BaseModel], Any]] = []
     for one in models:
         extra: Any = one.model_config.get("json_schema_extra") or {}

@@ -51,7 +51,8 @@ def served(
     from starlette.testclient import TestClient
 
     from llmrec.serve.app import guarded_app
-    from llmrec.serve.service import Service, ServiceSettings
+    from llmrec.serve.service import Service
+    from llmrec.serve.settings import ServiceSettings
 
     settings = ServiceSettings(**{"events": events, "backend": "template", **options})
     service = Service(run, settings)

@@ -1,8 +1,8 @@
-"""What requests may say, every field bounded, and what the answers hold: the OpenAPI is made of these."""
+"""What requests may say, every field bounded: the OpenAPI is made of these and of ``answers``."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,7 +12,7 @@ from llmrec.errors import DataError
 from llmrec.serve.conditions import check_condition
 from llmrec.serve.events import NewData
 
-LONGEST_ID, LONGEST_NAME, LONGEST_CONDITION = 512, 200, 500
+LONGEST_ID, LONGEST_NAME, LONGEST_CONDITION, LONGEST_TEXT = 512, 200, 500, 10_000
 MOST_EVENTS, MOST_IDS, MOST_K = 2000, 10_000, 1000
 MOST_ITEMS, MOST_EXPLAINED, MOST_RULES = 1000, 10, 16
 
@@ -161,113 +161,19 @@ class ReloadQuery(_Body):
     )
 
 
-class Named(BaseModel):
-    """An item of the catalog."""
-
-    item_id: str
-    title: str
-
-
-class CitedItem(Named):
-    """An item of the history, and how far the recommended item's score falls without it."""
-
-    contribution: float
+ItemValue = (
+    Annotated[str, Field(max_length=LONGEST_TEXT)]
+    | bool
+    | Annotated[int, Field(ge=-(2**53), le=2**53)]
+    | Bounded
+    | Annotated[list[Text], Field(max_length=MOST_RULES)]
+    | None
+)
 
 
-class Reason(BaseModel):
-    """Why an item: a sentence, who worded it, what it rests on, what the audit objected to."""
+class ItemQuery(_Body):
+    """Columns of an item: a new one needs a title, of a known one only these change."""
 
-    sentence: str
-    backend: str
-    evidence: list[CitedItem]
-    faults: list[str] = []
+    columns: Annotated[dict[Text, ItemValue], Field(min_length=1, max_length=100)]
 
-
-class Ranked(Named):
-    """An item of a list, ranks from 1."""
-
-    rank: int
-    score: float
-    reason: Reason | None = None
-
-
-class RecommendAnswer(BaseModel):
-    """A list; ``run`` names the run that made it, ``unknown_items`` those of the history that it lacks."""
-
-    items: list[Ranked]
-    unknown_items: list[str]
-    run: str
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "items": [{"item_id": "172", "title": "Empire Strikes Back, The", "rank": 1, "score": -0.44}],
-                    "unknown_items": [],
-                    "run": "3f9a61c2b07e",
-                }
-            ]
-        }
-    )
-
-
-class SimilarAnswer(BaseModel):
-    """The items most like each given one."""
-
-    similar: dict[str, list[Ranked]]
-    run: str
-
-
-class PredictAnswer(BaseModel):
-    """For each item the columns that ``llmrec predict`` prints."""
-
-    predictions: list[dict[str, Any]]
-    unknown_items: list[str]
-    run: str
-
-
-class EventsAnswer(BaseModel):
-    """Events that are on the disk now; ``duplicates`` were there by their id."""
-
-    accepted: int
-    duplicates: int
-    unknown_items: list[str]
-
-
-class ItemsAnswer(BaseModel):
-    """Items whose titles hold the words of a query, or whose id it is."""
-
-    items: list[Named]
-
-
-class RunAnswer(BaseModel):
-    """The run that is served: what it can do, and which columns of items filters may name."""
-
-    run: str
-    name: str
-    kind: str
-    items: int
-    users: int
-    columns: dict[str, str]
-    tasks: list[str]
-    similar: bool
-    exclude_seen: bool
-
-
-class StateAnswer(BaseModel):
-    """That the service is there."""
-
-    status: Literal["ok"] = "ok"
-
-
-class FailureText(BaseModel):
-    """One line: what, its value, the way out."""
-
-    code: str
-    message: str
-
-
-class FailureAnswer(BaseModel):
-    """Any answer that is no success."""
-
-    error: FailureText
+    model_config = ConfigDict(json_schema_extra={"examples": [{"columns": {"title": "Alien", "year": 1979}}]})

@@ -1,0 +1,134 @@
+"""What answers hold: the OpenAPI is made of these and of ``queries``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Named(BaseModel):
+    """An item of the catalog."""
+
+    item_id: str
+    title: str
+
+
+class CitedItem(Named):
+    """An item of the history, and how far the recommended item's score falls without it."""
+
+    contribution: float
+
+
+class Reason(BaseModel):
+    """Why an item: a sentence, who worded it, what it rests on, what the audit objected to."""
+
+    sentence: str
+    backend: str
+    evidence: list[CitedItem]
+    faults: list[str] = []
+
+
+class Ranked(Named):
+    """An item of a list, ranks from 1."""
+
+    rank: int
+    score: float
+    reason: Reason | None = None
+
+
+class RecommendAnswer(BaseModel):
+    """A list; ``run`` names the run that made it, ``unknown_items`` those of the history that it lacks."""
+
+    items: list[Ranked]
+    unknown_items: list[str]
+    run: str
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [{"item_id": "172", "title": "Empire Strikes Back, The", "rank": 1, "score": -0.44}],
+                    "unknown_items": [],
+                    "run": "3f9a61c2b07e",
+                }
+            ]
+        }
+    )
+
+
+class SimilarAnswer(BaseModel):
+    """The items most like each given one."""
+
+    similar: dict[str, list[Ranked]]
+    run: str
+
+
+class PredictAnswer(BaseModel):
+    """For each item the columns that ``llmrec predict`` prints."""
+
+    predictions: list[dict[str, Any]]
+    unknown_items: list[str]
+    run: str
+
+
+class EventsAnswer(BaseModel):
+    """Events that are on the disk now; ``duplicates`` were there by their id."""
+
+    accepted: int
+    duplicates: int
+    unknown_items: list[str]
+
+
+class ItemsAnswer(BaseModel):
+    """Items whose titles hold the words of a query, or whose id it is."""
+
+    items: list[Named]
+
+
+class RunAnswer(BaseModel):
+    """The run that is served: what it can do, and which columns of items filters may name."""
+
+    run: str
+    name: str
+    kind: str
+    items: int
+    users: int
+    columns: dict[str, str]
+    tasks: list[str]
+    similar: bool
+    exclude_seen: bool
+
+
+class StateAnswer(BaseModel):
+    """That the service is there."""
+
+    status: Literal["ok"] = "ok"
+
+
+class FailureText(BaseModel):
+    """One line: what, its value, the way out."""
+
+    code: str
+    message: str
+
+
+class FailureAnswer(BaseModel):
+    """Any answer that is no success."""
+
+    error: FailureText
+
+
+class ItemAnswer(BaseModel):
+    """An item that was changed; ``created``: it is new."""
+
+    item_id: str
+    created: bool
+    run: str
+
+
+class ForgottenAnswer(BaseModel):
+    """A user of whom nothing is stored any more: whether the run knew them, and how many events were taken."""
+
+    in_run: bool
+    events: int
