@@ -16,7 +16,7 @@ from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models.arguments import require_histories
 from llmrec.models.card import model_card
-from llmrec.models.changes import Changeable
+from llmrec.models.changes import CHANGING, Changeable
 from llmrec.models.ranker import STEADY, Seeded, no_user_vectors
 from llmrec.models.ranking import finite
 from llmrec.models.run_changes import make_changes
@@ -31,6 +31,7 @@ from llmrec.models.run_files import (
     write_items,
 )
 from llmrec.retrieval.flat import INDEX, FlatIndex
+from llmrec.retrieval.run_items import require_no_changes
 from llmrec.runtime import measured
 from llmrec.training import distributed
 
@@ -135,7 +136,7 @@ class Recommender(Changeable):
         return self
 
     def save(self, folder: str | Path, *, split: Split | None = None) -> None:
-        """Write a complete run directory, or nothing. Raises ArtifactError if ``folder`` exists.
+        """Write a complete run directory, or nothing. Raises ArtifactError if it exists, or changes of one there.
 
         ``split``, what it was trained on, is written there too: which event is in which part, not the events.
         """
@@ -156,7 +157,9 @@ class Recommender(Changeable):
             if rows is not None:
                 FlatIndex.build(rows[0], bias=rows[1]).save(path / INDEX)
 
-        artifact.write(Path(folder), kind=self.kind, metadata=self.metadata, fill=fill)
+        require_no_changes(Path(folder))
+        with CHANGING:
+            artifact.write(Path(folder), kind=self.kind, metadata=self.metadata, fill=fill)
 
     @classmethod
     def load(cls, folder: str | Path, *, base: BasePaths | None = None, histories: bool = True) -> Self:

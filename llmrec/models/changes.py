@@ -16,7 +16,7 @@ from llmrec.data.ids import id_of
 from llmrec.errors import DataError
 from llmrec.models.ranker import STEADY, Ranker
 
-# One change at a time, of whatever model. Nobody who recommends waits for it.
+# One change at a time, of whatever model, and none while one is written; who recommends does not wait for it.
 CHANGING = threading.RLock()
 
 

@@ -24,6 +24,7 @@ from llmrec.models.run_files import BasePaths, check_metadata, fitted_before
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import named
 from llmrec.resources.locks import exclusive
+from llmrec.retrieval.run_items import require_no_changes
 from llmrec.training import distributed
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ def _checked(
 ) -> list[dict[str, object]] | None:
     """Return the leaks that a new run lets pass; None for a run that is there and is the one to make."""
     if not folder.exists():
+        require_no_changes(folder)
         return guard(split, allow=allow_leaks)
     _check_finished(folder, mark, resume=resume)
     return None

@@ -89,7 +89,7 @@ def has_remains(target: Path) -> bool:
 def _remains(target: Path) -> Iterator[tuple[str, Path]]:
     """Yield what writers leave when they are killed: tmp or old, and the folder."""
     pattern = re.compile(rf"\.(tmp|old)-{re.escape(target.name)}-[a-z0-9_]{{8}}")  # as tempfile.mkdtemp names them
-    for path in target.parent.iterdir():
+    for path in target.parent.iterdir() if target.parent.is_dir() else ():
         match = pattern.fullmatch(path.name)
         if match is not None and path.is_dir() and not path.is_symlink():
             yield match[1], path

@@ -226,8 +226,9 @@ class VectorIndex:
         changes = None if opened.folder is None else IndexFolder(opened.folder, opened, cls.noun)
         rows = GrowingRows(Snapshot.of(Built(opened.searcher, opened.ids)), opened.facts, cls.noun, folder=changes)
         rows.replay()
-        if opened.folder is None and cls.noun == "item":
-            rows.change(RowChange("remove", removed_items(Path(folder), opened.ids)))
+        removed = removed_items(Path(folder), opened.ids) if opened.folder is None and cls.noun == "item" else []
+        if removed:
+            rows.change(RowChange("remove", removed))
         return cls(rows, fixed=opened.folder is None)
 
     def _change(self, action: Action, vectors: npt.ArrayLike, ids: Iterable[str | int], bias: Any) -> None:

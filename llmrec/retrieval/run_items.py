@@ -34,6 +34,15 @@ def changes_of(run: Path) -> Path:
     return run.with_name(f"{run.name}.changes")
 
 
+def require_no_changes(run: Path) -> None:
+    """Raise ArtifactError where a run cannot be written: the changes of an earlier one would be made of it."""
+    path = changes_of(run)
+    if path.exists():
+        raise ArtifactError(
+            f"{path} holds changes of a run that was at {run}; remove it, or choose another folder"
+        )
+
+
 def journal_of(run: Path) -> Journal:
     """Return the journal of a run's changes. Raises ArtifactError without a run."""
     return Journal(changes_of(run), owner=artifact.fingerprint(run), label="run")
@@ -79,7 +88,7 @@ def removed_items(run: Path, ids: pl.Series) -> list[str]:
     for change in read_changes(journal_of(run)) if changes_of(run).exists() else []:
         named_items = set(change.rows[ITEM])
         removed = removed | named_items if change.verb == "remove" else removed - named_items
-    return ids.filter(ids.is_in(list(removed))).to_list()
+    return ids.filter(ids.is_in(list(removed))).to_list() if removed else []
 
 
 def vectors_are_all(run: Path) -> bool:

@@ -50,9 +50,13 @@ def _unmoved(recipe: Recipe) -> Recipe:
 
 
 def _check_same_start(recipe: Recipe, grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:
-    """Before a step what goes on from a run scores the old films as the run does."""
+    """Before a step what goes on from a run scores the old films as the run does, whose items have changed."""
     old, new = grown
     before = _fit(recipe, old, tmp_path / "old")
+    changed = load(tmp_path / "old", journal=True)
+    changed.remove_items(["5"])
+    if recipe.model == "llm":
+        changed.add_items(new.catalog.table.filter(pl.col("item_id") == "14"))
     continued = _fit(_unmoved(recipe), new, tmp_path / "new", continue_from=tmp_path / "old")
     histories = Histories.of([["3", "4", "5"], ["9"], []])
     rows = continued.catalog.codes(before.catalog.ids)

@@ -14,12 +14,13 @@ import polars as pl
 import pytest
 
 import llmrec
-from llmrec import Filter, Histories, Recipe, Split
+from llmrec import Filter, Histories, ItemIndex, Recipe, Split, batch
 from llmrec.arrays import Float32s
 from llmrec.errors import ArtifactError, DataError, WriteConflict
 from llmrec.llm import encode
 from llmrec.llm.ragged import RaggedTokens
 from llmrec.models import LLMRecommender, Recommender, StackedRecommender, from_recipe, load
+from llmrec.models.runs import fit_run
 from llmrec.models.saved_vectors import similar_in_run
 
 SEEN = Histories.of([["3", "4"], []])
@@ -85,6 +86,32 @@ def test_a_journal_that_does_not_fit_is_refused(run: Path, toy_split: Split) -> 
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(ArtifactError, match="install a newer llmrec"):
         load(run)
+
+
+def test_what_reads_a_run_without_its_model_knows_them(toy_split: Split, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    model = from_recipe(Recipe.of({"model": "als", "als": {"factors": 4}})).fit(toy_split.train)
+    model.remove_items(["4"])
+    model.save(run)
+    assert sorted(ItemIndex.open(run).ids) == sorted(set(model.catalog.ids) - {"4"})
+    batch(run, tmp_path / "out", k=3)
+    changed = load(run, journal=True)
+    changed.remove_items(["5"])
+    changed.update_items({"item_id": ["4"], "title": ["Back again"]})
+    assert sorted(ItemIndex.open(run).ids) == sorted(set(model.catalog.ids) - {"5"})
+    assert "5" not in changed.item_index().ids
+    with pytest.raises(ArtifactError, match="choose another"):
+        batch(run, tmp_path / "out", k=3)  # of other items
+
+
+def test_a_run_is_not_written_where_changes_of_another_lie(run: Path, toy_split: Split) -> None:
+    model = load(run, journal=True)
+    model.remove_items(["5"])
+    shutil.rmtree(run)
+    with pytest.raises(ArtifactError, match=r"run\.changes holds changes of a run that was at"):
+        model.save(run)
+    with pytest.raises(ArtifactError, match=r"run\.changes holds changes of a run that was at"):
+        fit_run(Recipe(model="markov"), toy_split.data, toy_split, run, progress=False)
 
 
 def test_a_change_that_does_not_fit_the_run_is_refused(run: Path) -> None:

@@ -74,10 +74,13 @@ class TextRecommender(Recommender):
 
     def _take_change(self, change: CatalogChange) -> None:
         """Encode new and changed texts; nobody has met a new item."""
-        earlier = self._encodings
+        earlier, n = self._encodings, len(self._encodings.texts)
         encodings = with_changed_texts(change, self.recipe.text, earlier, self.metadata["encoder"])
         if encodings is not earlier:
-            self._encodings = replace(encodings, texts=unit_rows(encodings.texts))
+            texts = encodings.texts
+            encoded = np.ones(len(texts), dtype=bool)
+            encoded[:n] = (texts[:n] != earlier.texts).any(axis=1)
+            self._encodings = replace(encodings, texts=np.where(encoded[:, None], unit_rows(texts), texts))
         self._share = np.pad(self._share, (0, change.n_added))
 
     def _save(self, folder: Path) -> None:
