@@ -145,6 +145,7 @@ def test_it_is_rebuilt_once_much_is_removed(
 ) -> None:
     monkeypatch.setattr(growth_module, "FEW_REMOVED", 50)
     index = index_of()
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         index.remove(ids_of(0, 50))
         assert not caplog.text
