@@ -18,6 +18,7 @@ from llmrec.cli import (
     evaluate,
     export,
     fit,
+    mcp,
     predict,
     quickstart,
     recipes,
@@ -51,6 +52,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(batch.app, name="batch")
 app.command("export")(export.export)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.add_typer(changes.app, name="catalog")
 app.command("forget")(changes.forget)
 app.command("doctor")(doctor.doctor)
