@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,14 @@ from llmrec.data.columns import ITEM
 from llmrec.errors import DataError
 from llmrec.models.changes import Changeable
 from llmrec.models.forgetting import forget_users
-from llmrec.retrieval.run_items import changes_of, journal_of, read_changes, unfitting, write_change
+from llmrec.retrieval.run_items import (
+    ItemChange,
+    changes_of,
+    journal_of,
+    read_changes,
+    unfitting,
+    write_change,
+)
 
 # What a change is called in the journal, and what makes it of a catalog and the rows that were given.
 VERBS: dict[str, Callable[[Catalog, Any], CatalogChange]] = {
@@ -52,13 +59,32 @@ class RunChanges:
         Raises ArtifactError for a damaged journal, one of another run, and one of a newer format.
         """
         made: CatalogChange | None = None
-        for number, verb, rows in read_changes(self.journal):
+        for number, verb, rows in _joined(read_changes(self.journal)):
             try:
                 change = VERBS[verb](catalog if made is None else made.catalog, rows)
             except DataError as error:
                 raise unfitting(self.journal.path, number, error) from error
             made, self.n_made = change if made is None else made.then(change), number
         return made
+
+
+def _joined(changes: Iterable[ItemChange]) -> Iterator[ItemChange]:
+    """Yield changes of one verb in a row, of different items and the same columns, as one: each costs a copy."""
+    together, ids = list[ItemChange](), set[str]()
+    for change in changes:
+        items = change.rows[ITEM].to_list()
+        same = together and (change.verb, change.rows.schema) == (together[0].verb, together[0].rows.schema)
+        if together and not (same and ids.isdisjoint(items)):
+            yield _as_one(together)
+            together, ids = [], set()
+        together.append(change)
+        ids.update(items)
+    if together:
+        yield _as_one(together)
+
+
+def _as_one(changes: list[ItemChange]) -> ItemChange:
+    return changes[-1]._replace(rows=pl.concat([change.rows for change in changes]))
 
 
 def make_changes(model: Changeable, run: Path) -> None:

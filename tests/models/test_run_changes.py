@@ -60,6 +60,21 @@ def test_changes_last_only_when_asked(run: Path) -> None:
     assert load(run).catalog.table.equals(model.catalog.table)  # what is refused is not written
 
 
+def test_many_changes_are_made_in_their_order(run: Path) -> None:
+    model = load(run, journal=True)
+    model.remove_items(["5"])
+    model.remove_items(["6"])
+    model.update_items({"item_id": ["5"]})
+    for item, title in (("7", "A"), ("8", "B"), ("7", "C")):
+        model.update_items({"item_id": [item], "title": [title]})
+    model.remove_items(["5"])
+    again = load(run)
+    assert again.catalog.titles[7:9] == ["C", "B"]
+    assert again.catalog.removed is not None
+    assert np.flatnonzero(again.catalog.removed).tolist() == [5, 6]
+    assert again.catalog.table.equals(model.catalog.table)
+
+
 def test_two_models_of_one_run_do_not_overwrite_each_other(run: Path) -> None:
     one, other = load(run, journal=True), load(run, journal=True)
     one.remove_items(["5"])
