@@ -61,9 +61,9 @@ def forget(
     run: Run,
     user: Annotated[list[str], typer.Option("--user", metavar="ID", help="A user; again for more.")],
 ) -> None:
-    """Remove people from a run: their histories and vectors; the rest is said.
+    """Remove people from a run: their histories and vectors. What only training again removes is printed.
 
-    The run is written anew, whole: an interruption leaves it as before or as after.
+    The run is written anew, whole: an interruption leaves it as before or as after, and the same command ends it.
     """
     from llmrec.models.forgetting import forget_users
     from llmrec.models.runs import require_finished
