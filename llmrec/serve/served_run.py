@@ -29,6 +29,9 @@ from llmrec.serve.reasons import NarratorName, Reasoner
 from llmrec.serve.sessions import UserVectors
 from llmrec.serve.titles import TitleSearch
 
+# So many histories are answered before anybody asks: what is made at the first use is made then.
+WARMING = 4
+
 
 class ListAnswer(NamedTuple):
     """A list, the run that made it, and the history that it was made for."""
@@ -65,7 +68,8 @@ class ServedRun:
         if isinstance(self.model, LLMRecommender) and self.model.recipe.responses.rank_by == "relevance":
             self.vectors = UserVectors(self.model, cache_bytes, metrics)
         self._similar = self.model.item_vectors() is not None
-        self.model.recommend(Histories.of([[]]), 1)  # what is made at the first use is made now
+        known = self.model.histories
+        self.model.recommend(known[:WARMING] if len(known) else Histories.of([[]]), 1)
 
     @property
     def data(self) -> str:

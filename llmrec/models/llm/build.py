@@ -9,7 +9,7 @@ from llmrec.config import Recipe
 from llmrec.llm.encodings import HistoryEncoding, encoding_named
 from llmrec.llm.serialize import Serializer
 from llmrec.models.responses.fields import EventFields
-from llmrec.models.tensors import Expected, expected_state
+from llmrec.models.tensors import Expected, expected_state, shapes_only
 from llmrec.models.text_encodings import TextEncodings
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def expected_head(
     from llmrec.models.llm.network import NextItemNetwork
 
     texts = torch.from_numpy(encodings.texts)
-    with torch.device("meta"):
+    with shapes_only():
         network = NextItemNetwork(adapted, texts, torch.from_numpy(counts), recipe.head)
         _add_parts(network, recipe, fields, encoding_named(recipe.history.encoding))
     return expected_state(head_parameters(network))

@@ -14,7 +14,7 @@ from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continues, take_over
 from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
-from llmrec.models.tensors import expected_state, read_tensors, write_tensors
+from llmrec.models.tensors import expected_state, read_tensors, shapes_only, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded
 from llmrec.training.fields import RECOMMENDER_FIELDS
 from llmrec.training.plan import plan
@@ -177,7 +177,7 @@ class SequentialRecommender(Continues, Recommender):
     def _load(self, folder: Path) -> None:
         import torch
 
-        with torch.device("meta"):  # the sizes in the recipe take no memory until the file proves to have them
+        with shapes_only():  # the sizes in the recipe take no memory until the file proves to have them
             self.network = self._network()
             self._add_parts()
         tensors = read_tensors(folder / "model.safetensors", expected_state(self.network.state_dict()))
