@@ -50,6 +50,13 @@ def resolve_dtype(dtype: Dtype) -> Literal["float32", "bfloat16"]:
     return "bfloat16" if fast else "float32"
 
 
+def compute_on_one_thread() -> None:
+    """Let PyTorch, if it is there, compute on one thread from now on; for threads that have not computed yet."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
 def peak_memory_gib() -> float:
     """Return the largest resident size of this process so far, in GiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -12,12 +12,14 @@ import polars as pl
 
 from llmrec.arrays import Bools, Int32s, Int64s, Integers
 from llmrec.data.columns import ITEM, TITLE
-from llmrec.data.ids import id_column, id_of
+from llmrec.data.ids import BLANKS, id_column, id_of
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError
 
 # A catalog so many times as long is looked up item by item: a join takes as long as the catalog.
 _FEW = 16
+# So few are looked up one by one in any catalog whose dictionary is there.
+_FEW_AT_ONCE = 10_000
 # What is computed once of the ids alone.
 _OF_IDS = ("ids", "tie_order", "_code_of", "_codes")
 
@@ -54,8 +56,14 @@ class Catalog:
 
     def codes(self, ids: pl.Series | Iterable[str | int]) -> Int32s:
         """Return the code of each id, int32; -1 for ids that are not in the catalog."""
+        if isinstance(ids, pl.Series) and ids.dtype == pl.String and self._looks_up(len(ids)):
+            code_of, items = self._code_of, ids.to_list()
+            codes = [code_of.get(item, -1) for item in items]
+            if -1 in codes:
+                codes = [code_of.get(item and item.strip(BLANKS), -1) for item in items]
+            return np.array(codes, dtype=np.int32)
         queries = id_column(ids, ITEM, label="item ids")
-        if len(queries) * _FEW < len(self):
+        if self._looks_up(len(queries)):
             return np.array([self._code_of.get(item, -1) for item in queries], dtype=np.int32)
         codes = queries.to_frame().join(self._codes, on=ITEM, how="left", maintain_order="left")["code"]
         return codes.fill_null(-1).to_numpy().astype(np.int32)
@@ -130,6 +138,10 @@ class Catalog:
         ranks = np.empty(len(self), dtype=np.int64)
         ranks[np.argsort(keys, kind="stable")] = np.arange(len(self))
         return ranks
+
+    def _looks_up(self, n: int) -> bool:
+        """Whether n items are looked up one by one: where that is less work than a join, about."""
+        return n * _FEW < len(self) or (n < _FEW_AT_ONCE and "_code_of" in vars(self))
 
     @cached_property
     def _code_of(self) -> dict[str, int]:

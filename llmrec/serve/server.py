@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from llmrec.errors import DataError, EnvironmentFault, LlmrecError
+from llmrec.runtime import compute_on_one_thread
 from llmrec.serve.app import guarded_app
 from llmrec.serve.failures import message_of
 from llmrec.serve.service import Service
@@ -42,6 +43,8 @@ def bound(host: str, port: int) -> socket.socket:
 
 def listen(service: Service, listening: socket.socket, *, key: str | None, started: Callable[[str], None]) -> None:
     """Serve until a signal ends it, which is no error; ``started`` is told the address when it answers."""
+    if service.run.model.dtype is None:  # without an LLM a batch is computed before threads have agreed to
+        compute_on_one_thread()
     host, port = listening.getsockname()[:2]
     config = uvicorn.Config(
         guarded_app(service, key=key),
