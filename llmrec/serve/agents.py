@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import polars as pl
 from pydantic import Field
 
-import llmrec
 from llmrec.data import Histories
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.errors import DataError, LlmrecError
@@ -18,6 +17,7 @@ from llmrec.models.base import Recommender
 from llmrec.printable import printable
 from llmrec.reasons import Narrator, explain
 from llmrec.retrieval import Filter
+from llmrec.runtime import versions
 from llmrec.serve.titles import TitleSearch
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def agent_server(model: Recommender, *, narrator: Narrator | None = None) -> MCP
     from mcp.types import ToolAnnotations
 
     server: MCPServer = MCPServer(
-        "llmrec", instructions=INSTRUCTIONS, version=llmrec.__version__, log_level="WARNING"
+        "llmrec", instructions=INSTRUCTIONS, version=versions().get("llmrec", "0"), log_level="WARNING"
     )
     titles, lock, catalog = TitleSearch(model.catalog), threading.Lock(), model.catalog
     columns = ", ".join(name for name in catalog.table.columns if name != ITEM)

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Path, Query
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
-import llmrec
+from llmrec.runtime import versions
 from llmrec.serve.answers import (
     EventsAnswer,
     ForgottenAnswer,
@@ -61,7 +61,7 @@ def make_app(service: Service) -> FastAPI:
 
     app = FastAPI(
         title="llmrec",
-        version=llmrec.__version__,
+        version=versions().get("llmrec", "0"),
         summary="What a user does next, why, and what is like an item.",
         lifespan=lifespan,
         docs_url=None,
