@@ -58,10 +58,10 @@ class Catalog:
         """Return the code of each id, int32; -1 for ids that are not in the catalog."""
         if isinstance(ids, pl.Series) and ids.dtype == pl.String and self._looks_up(len(ids)):
             code_of, items = self._code_of, ids.to_list()
-            codes = [code_of.get(item, -1) for item in items]
-            if -1 in codes:
-                codes = [code_of.get(item and item.strip(BLANKS), -1) for item in items]
-            return np.array(codes, dtype=np.int32)
+            looked_up = [code_of.get(item, -1) for item in items]
+            if -1 in looked_up:
+                looked_up = [code_of.get(item and item.strip(BLANKS), -1) for item in items]
+            return np.array(looked_up, dtype=np.int32)
         queries = id_column(ids, ITEM, label="item ids")
         if self._looks_up(len(queries)):
             return np.array([self._code_of.get(item, -1) for item in queries], dtype=np.int32)
