@@ -36,10 +36,10 @@ class _Job(NamedTuple):
 class Batcher(Generic[Q, A]):
     """Answers queries in batches, and runs other jobs of the model between them, on one thread.
 
-    A batch begins when ``most`` queries are there, or the first has waited ``wait`` seconds (or a tenth of what
-    the last batch took, if that is more: where batches take long, larger ones are worth it). ``most=1``: each
-    alone. ``queue`` bounds what waits. ``answer`` returns for each query of a batch its answer or the exception
-    that it raised.
+    A batch begins when ``most`` queries are there, when none came for ``wait`` seconds, or the first has waited so
+    long; where batches take long, larger ones are worth it: a tenth of what the last took is waited more, while
+    they come. ``most=1``: each alone. ``queue`` bounds what waits. ``answer`` returns for each query its answer or
+    the exception that it raised.
     """
 
     def __init__(
@@ -122,10 +122,11 @@ class Batcher(Generic[Q, A]):
         return batch, job
 
     def _gather(self) -> None:
-        """Wait for more queries, unless something else is to be done."""
-        until = self._queries[0].arrived + max(self._wait, WAITED_SHARE * self._last_seconds)
+        """Wait for more queries as long as they come one after the other, unless something else is to be done."""
+        waited_for, extra = self._queries[0].arrived + self._wait, WAITED_SHARE * self._last_seconds
+        until = max(waited_for, time.monotonic() + extra)
         while len(self._queries) < self._most and not self._jobs and not self._closing:
-            remaining = until - time.monotonic()
+            remaining = min(until - time.monotonic(), self._wait)
             if remaining <= 0 or not self._changed.wait(remaining):
                 return
 
