@@ -63,6 +63,14 @@ class Continuation:
         """Return the same for a member of the run, which is a run in it."""
         return Continuation(run, run_fingerprint(run), model, self.n_learned, read_items(run))
 
+    @property
+    def steps(self) -> int:
+        """How many steps the run's weights are of, with those of the run that it went on from."""
+        from llmrec.training.checkpoints import best_row
+
+        log, before = self.model.train_log, self.model.metadata.get("continued", {})
+        return (int(best_row(log)["step"]) if log else 0) + int(before.get("steps", 0))
+
     def begin(self, model: Recommender) -> None:
         """Let an unfitted model go on from this run, where it has weights that can.
 
@@ -76,7 +84,8 @@ class Continuation:
 
     def recorded(self) -> dict[str, Any]:
         """Return what the manifest of a run that goes on from this one says of it."""
-        return {"run": self.run.name, "fingerprint": self.fingerprint, "events": sum(self.n_learned.values())}
+        learned = sum(self.n_learned.values())
+        return {"run": self.run.name, "fingerprint": self.fingerprint, "events": learned, "steps": self.steps}
 
     def _check(self, recipe: Recipe) -> None:
         mine, its = _values(recipe), _values(self.model.recipe)

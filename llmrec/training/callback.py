@@ -59,7 +59,7 @@ class EpochCallback(TrainerCallback, ExportableState):
         late, long_unsaved = flags_of_first(self._late(), long_unsaved)
         done = is_done(self.settings, plan, following) or late
         if self.job.average is not None:
-            self.job.average.update(state.global_step)
+            self.job.average.update(self.job.earlier_steps + state.global_step)
         due = validation_is_due(self.settings, self.job.log, state.global_step)
         ends = done or (due and plan.ends_within(first, following))
         control.should_save = ends or long_unsaved
@@ -128,7 +128,7 @@ class EpochCallback(TrainerCallback, ExportableState):
     def _patience_over(self) -> bool:
         if self.job.validate is None or not self.job.log:
             return False
-        return patience_is_over(self.settings, self.job.log, self.job.best())
+        return patience_is_over(self.settings, self.job.log, self.job.best(), earlier_steps=self.job.earlier_steps)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if not is_first():

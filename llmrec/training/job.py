@@ -19,7 +19,7 @@ class TrainingJob:
     """What to train on, in which order, how to validate, and the folder of checkpoints and log.
 
     ``validate`` returns columns for the log; the epoch with the highest sum of those named in
-    ``early_stopping_metric`` is the best.
+    ``early_stopping_metric`` is the best. ``earlier_steps``: those of the training that this one goes on from.
     """
 
     plan: Plan
@@ -28,6 +28,7 @@ class TrainingJob:
     work_dir: Path
     progress: Progress
     early_stopping_metric: tuple[str, ...] = NEXT_ITEM
+    earlier_steps: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
     average: WeightAverage | None = None  # what is validated and kept instead of the weights as they are
 

@@ -11,8 +11,10 @@ from llmrec.training.plan import Plan
 # An open-ended training: a constant rate after so many steps, weights averaged over so much of the training.
 WARMUP_STEPS = 100
 AVERAGE_SHARE = 0.1
-# It is validated so many steps apart at the least, and goes on for so much longer than its best took.
+# It is validated so many steps apart at the least, and goes on for so much longer than its best took, and where it
+# goes on from an earlier training for so much of that, too.
 STEPS_BETWEEN = 50
+LONGER_AGAIN = 0.2
 LONGER = 1.0  # SASRec on MovieLens 100K stands still for half as long as that, and then rises, see eval/LOG.md
 
 
@@ -49,8 +51,14 @@ def validation_is_due(settings: TrainConfig, log: list[dict[str, Any]], step: in
     return not is_open_ended(settings) or step - (log[-1]["step"] if log else 0) >= STEPS_BETWEEN
 
 
-def patience_is_over(settings: TrainConfig, log: list[dict[str, Any]], best: dict[str, Any]) -> bool:
-    """Whether ``train.patience`` validations brought nothing better, an open-ended one's over enough steps."""
+def patience_is_over(
+    settings: TrainConfig, log: list[dict[str, Any]], best: dict[str, Any], *, earlier_steps: int = 0
+) -> bool:
+    """Whether ``train.patience`` validations brought nothing better, an open-ended one's over enough steps.
+
+    ``earlier_steps``: of the training that this one goes on from, whose first best comes at once.
+    """
     later = sum(row["step"] > best["step"] for row in log)
     longer = log[-1]["step"] - best["step"]
-    return later >= settings.patience and (not is_open_ended(settings) or longer >= LONGER * best["step"])
+    enough = LONGER * best["step"] + LONGER_AGAIN * earlier_steps
+    return later >= settings.patience and (not is_open_ended(settings) or longer >= enough)

@@ -21,6 +21,7 @@ from llmrec.models.fit_network import training_sequences
 from llmrec.models.runs import fit_run
 from llmrec.models.sequential.event_rnn import GRUEventRecommender
 from llmrec.training.plan import Learned, plan
+from llmrec.training.weight_average import WeightAverage
 
 N_OLD = 12  # films of the old log
 
@@ -169,6 +170,27 @@ def test_people_whose_events_are_others_are_learned_anew(
         learned = Continuation.of(tmp_path / "old").learned(data)
     assert learned[user] == 0
     assert "grown: 1 people have other events" in caplog.text
+
+
+def test_an_average_of_weights_goes_on_from_the_run_s(
+    grown: tuple[Dataset, Dataset],
+    tmp_path: Path,
+    gru_with: Callable[..., Recipe],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its share is of all steps: as a new one it would be the weights after the first step alone."""
+    old, new = grown
+    recipe = gru_with(schedule="open_ended", epochs=10, patience=1)
+    before = _fit(recipe, old, tmp_path / "old")
+    best = max(before.train_log, key=lambda row: row["valid_ndcg@10"])["step"]
+    steps: list[int] = []
+    monkeypatch.setattr(WeightAverage, "update", lambda _, step: steps.append(step))
+    short = recipe.with_values({"train.epochs": 1})
+    continued = _fit(short, new, tmp_path / "new", continue_from=tmp_path / "old")
+    assert steps[0] == best + 1
+    assert continued.metadata["continued"]["steps"] == best
+    again = Continuation.of(tmp_path / "new")
+    assert again.steps == best + continued.train_log[-1]["step"]
 
 
 def test_what_counts_is_fitted_anew(grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:

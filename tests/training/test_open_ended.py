@@ -50,6 +50,15 @@ def test_patience_grows_with_the_training(step: int, over: bool) -> None:
     assert patience_is_over(TrainConfig(patience=2), [best, {"step": 1001}, {"step": 1002}], best)
 
 
+def test_a_training_that_goes_on_has_a_part_of_the_earlier_one_s_patience() -> None:
+    """Its first validation is often its best, by chance: a fifth of the steps before it is waited for another."""
+    best = {"step": 50}
+    log = [best, {"step": 100}, {"step": 299}]
+    assert patience_is_over(OPEN, log, best)
+    assert not patience_is_over(OPEN, log, best, earlier_steps=1000)
+    assert patience_is_over(OPEN, [*log, {"step": 300}], best, earlier_steps=1000)
+
+
 def test_validations_are_apart() -> None:
     assert not validation_is_due(OPEN, [{"step": 100}], 100 + STEPS_BETWEEN - 1)
     assert validation_is_due(OPEN, [{"step": 100}], 100 + STEPS_BETWEEN)
