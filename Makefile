@@ -9,7 +9,7 @@ FLOOR_TESTS = tests/test_artifact.py tests/test_config.py tests/test_metrics.py 
   tests/models/test_contract.py tests/models/baselines tests/models/llm/test_recommender.py tests/data \
   tests/evaluation tests/reasons/test_explain.py tests/training
 
-.PHONY: quickstart test test-floors lint report clean
+.PHONY: quickstart test test-slow test-floors lint report clean
 
 $(BIN)/llmrec: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,11 +27,14 @@ quickstart: $(BIN)/llmrec  ## fetch the embedded model and data, train, compare,
 test: $(VENV)/.dev  ## the default tests: under five minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
+test-slow: $(VENV)/.dev  ## the tests that take many seconds each: processes, benchmarks, trainings of the real base
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+
 test-floors:  ## the oldest version of each dependency that pyproject.toml allows, and the tests that stand on them
 	$(PYTHON) -m venv $(FLOORS)
 	$(PYTHON) tests/floors.py > $(FLOORS)/floors.txt
 	$(FLOORS)/bin/python -m pip install --quiet -c constraints.txt -r $(FLOORS)/floors.txt -e .
-	$(FLOORS)/bin/python -m pytest -m "not wheel" $(FLOOR_TESTS)
+	$(FLOORS)/bin/python -m pytest -m "not wheel and not slow" $(FLOOR_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

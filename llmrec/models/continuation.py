@@ -164,6 +164,11 @@ def fields_of(continuation: Continuation | None) -> EventFields | None:
     return None if continuation is None else getattr(continuation.model, "fields", None)
 
 
+def steps_before(model: Recommender) -> int:
+    """Return how many steps the weights are of that a model's training begins at, 0 where it begins anew."""
+    return model.continuation.steps if isinstance(model, Continues) and model.continuation else 0
+
+
 def take_over(
     parameters: dict[str, torch.nn.Parameter],
     trained: dict[str, Arrays],

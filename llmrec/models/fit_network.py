@@ -15,7 +15,7 @@ import numpy as np
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
-from llmrec.models.continuation import Continues
+from llmrec.models.continuation import steps_before
 from llmrec.runtime import device_name, matmul_precision
 from llmrec.training.batching import Batch
 from llmrec.training.distributed import is_first, on_first, size
@@ -73,15 +73,8 @@ def fit_network(
                 return row if responses is None else row | {"valid_responses": responses.skill()}
 
         early_stopping_metric = NEXT_ITEM if responses is None else responses.early_stopping_metric
-        job = TrainingJob(
-            plan,
-            collate,
-            validate if sample else None,
-            folder,
-            bar,
-            early_stopping_metric,
-            earlier_steps=model.continuation.steps if isinstance(model, Continues) and model.continuation else 0,
-        )
+        earlier = steps_before(model)
+        job = TrainingJob(plan, collate, validate if sample else None, folder, bar, early_stopping_metric, earlier)
         precision = settings.float32_matmul_precision
         with matmul_precision(precision) if precision else nullcontext():
             take = train if model.probe is None else model.probe

@@ -50,6 +50,7 @@ def _kill_one_worker(out: Path, killed: list[int]) -> None:
             return
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_survived(run: Path, tmp_path: Path) -> None:
     llmrec.batch(run, tmp_path / "local", k=5, rows_per_part=5)
     killed = list[int]()
@@ -67,6 +68,7 @@ def test_a_killed_worker_is_survived(run: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "ray").glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_worker_s_error_comes_as_it_was_raised(run: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong").mkdir()
     pl.DataFrame({"user_id": ["1"], "thing": ["3"]}).write_parquet(tmp_path / "wrong" / "events.parquet")

@@ -94,6 +94,7 @@ def test_an_llm(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     assert one.batch_tokens <= one.tokens
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_is_counted(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> None:
     plain, checkpointed = (
         dry_run(tiny_recipe("soft", f"backbone.gradient_checkpointing={value}"), toy_split).measurement

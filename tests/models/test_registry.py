@@ -117,6 +117,7 @@ def install(site: Path, name: str, points: dict[str, str], code: str | None = MI
     (info / "entry_points.txt").write_text(f"[llmrec.recommenders]\n{lines}", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_package_s_recommender_by_the_command_line(tmp_path: Path) -> None:
     """In processes of their own: nothing but the package's entry point says that it is there."""
     install(tmp_path / "site", "shelf", {"mine": "shelf:Mine"})

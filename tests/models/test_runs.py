@@ -56,6 +56,7 @@ def test_a_run_that_was_only_not_written_is_not_trained_again(
     assert not work_dir(out).exists()
 
 
+@pytest.mark.slow
 def test_killed_and_started_again(tmp_path: Path, toy_split: Split, tiny_recipe: Callable[..., Recipe]) -> None:
     plain = tiny_recipe("soft")
     slow = Recipe.of(plain.model_dump() | {"train": plain.train.model_dump() | {"epochs": 16}})

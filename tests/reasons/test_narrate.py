@@ -132,6 +132,7 @@ def real(request: pytest.FixtureRequest) -> Narrator:
     return EndpointNarrator(url, name, timeout=600, concurrency=1)
 
 
+@pytest.mark.slow
 @pytest.mark.wheel
 def test_the_default_model_words_the_evidence(model: Linear, real: Narrator) -> None:
     histories = Histories.of({"u": ["a", "d", "b"], "v": ["e", "c"], "w": ["b", "c"]})

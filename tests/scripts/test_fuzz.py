@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from eval.benchmarks import fuzz
 from eval.benchmarks.against_stdlib import check_against_stdlib
 
 
+@pytest.mark.slow
 def test_damaged_logs_are_read_or_refused() -> None:
     outcomes = [fuzz.guarded(case, 1) for case in range(200)]
     assert [text for outcome, text in outcomes if outcome == "failed"] == []

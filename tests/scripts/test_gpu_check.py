@@ -14,6 +14,7 @@ from eval.benchmarks.gpu_parts import PARTS, Settings
 SPEEDS = {"padded": "tokens_per_second", "encode": "tokens_per_second", "recommend": "users_per_second"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(PARTS) - {"quantized"}))  # 4 bits take the minutes of a small test
 def test_a_part_measures(name: str, tiny_base: Path) -> None:
     part = PARTS[name](Settings.tiny(str(tiny_base)))

@@ -12,6 +12,7 @@ from eval.benchmarks.index_stress import ids_after
 from eval.common import read_result
 
 
+@pytest.mark.slow
 def test_nothing_removed_is_returned_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = "--items 600 --changes 60 --at-once 3 --dim 16 --threads 3 --idle-seconds 0.1 --kills 1 --out"
     monkeypatch.setattr("sys.argv", ["index_churn.py", *words.split(), str(tmp_path)])

@@ -11,6 +11,7 @@ from llmrec import Recipe
 from llmrec.data import toy_films
 
 
+@pytest.mark.slow
 def test_it_compares(tmp_path: Path, quick_gru: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     toy_films(n_items=24, n_users=30).save(tmp_path / "films")

@@ -15,6 +15,7 @@ from llmrec.data import toy_films
 from llmrec.models import from_recipe
 
 
+@pytest.mark.slow
 def test_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert serve_load.MODES["one by one"] == ["--batch", "1"]
     monkeypatch.setattr(serve_load, "MODES", {"micro-batches": []})

@@ -225,6 +225,7 @@ def test_narration_speed(trained: Path, tiny_base: Path, tmp_path: Path, monkeyp
     assert modes == ["batched", "loop"]
 
 
+@pytest.mark.slow
 def test_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("benchmarks/scale", "--events", 20_000, "--items", 200, "--out", tmp_path, monkeypatch=monkeypatch)
     ours, theirs = read_result(tmp_path / "scale.json")["sections"][0]["rows"]

@@ -64,6 +64,7 @@ def test_interrupted_training_ends_the_same(
     assert_same_model(resumed, whole, toy_split)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("save_always")
 @pytest.mark.parametrize(
     ("encoding", "more"),

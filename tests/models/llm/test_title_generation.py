@@ -171,6 +171,7 @@ def test_a_catalog_of_one_item(tiny_recipe: Callable[..., Recipe]) -> None:
         assert recs.select("user_id", "item_id", "rank").rows() == [("new", "x", 1)]
 
 
+@pytest.mark.slow
 def test_the_next_film_is_generated(tmp_path: Path) -> None:
     """Whoever saw a film is told the next one by its title; titles are short, as a tiny model learns slowly."""
     base = build_tiny_base(tmp_path / "base", spread=0.3)
