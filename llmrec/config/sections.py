@@ -252,7 +252,7 @@ class TrainConfig(Section):
     """Lay the histories of a batch end to end instead of padding them."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """Validate and stop after this long."""
-    replay: Annotated[float, Field(ge=0)] = 1.0
+    replay: Annotated[float, Field(ge=0)] = 4.0
     """Where training goes on from a run: so many targets that it had are trained on again beside each new one."""
     float32_matmul_precision: Literal["highest", "high", "medium"] | None = None
     """What float32 matrices are multiplied in, null: as PyTorch is set; high: TF32 on a GPU, medium: bfloat16,
