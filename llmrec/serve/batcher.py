@@ -36,6 +36,8 @@ class _Job(NamedTuple):
 class Batcher(Generic[Q, A]):
     """Answers queries in batches, and runs other jobs of the model between them, on one thread.
 
+    Between two batches there is one job, and as many more as begin within the time of the last batch.
+
     A batch begins when ``most`` queries are there, when none came for ``wait`` seconds, or the first has waited so
     long; where batches take long, larger ones are worth it: a tenth of what the last took is waited more, while
     they come. ``most=1``: each alone. ``queue`` bounds what waits. ``answer`` returns for each query its answer or
@@ -105,10 +107,13 @@ class Batcher(Generic[Q, A]):
             batch, job = self._next()
             if batch:
                 self._answer_batch(batch)
+                job = job or self._next_job()
             elif job is None:
                 return
-            if job is not None:
+            until = time.monotonic() + self._last_seconds
+            while job is not None:
                 _finish(job.future, job.function)
+                job = self._next_job() if time.monotonic() < until else None
 
     def _next(self) -> tuple[list[_Waiting], _Job | None]:
         """Wait for a batch, a job, or both; neither comes when all was done and it is closing."""
@@ -120,6 +125,10 @@ class Batcher(Generic[Q, A]):
             batch = [self._queries.popleft() for _ in range(min(len(self._queries), self._most))]
             job = self._jobs.popleft() if self._jobs else None
         return batch, job
+
+    def _next_job(self) -> _Job | None:
+        with self._changed:
+            return self._jobs.popleft() if self._jobs else None
 
     def _gather(self) -> None:
         """Wait for more queries as long as they come one after the other, unless something else is to be done."""

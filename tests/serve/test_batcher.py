@@ -91,6 +91,25 @@ def test_a_full_queue_refuses_and_jobs_run_between_batches() -> None:
     assert doubling.batches == [[0], [1]]
 
 
+def test_short_jobs_do_not_wait_for_a_batch_each() -> None:
+    """As many begin after a batch as its time holds, before what was asked later."""
+    doubling, begun = Doubling(), threading.Event()
+    order: list[object] = []
+    with ExitStack() as stack:
+        one = batcher(stack, doubling, wait=0)
+        first = one.ask(1)
+        while not first.running():
+            begun.wait(0.001)
+        jobs = [one.call(lambda n=n: order.append(n)) for n in range(5)]  # type: ignore[misc]
+        second = one.ask(2)
+        second.add_done_callback(lambda _: order.append("second"))
+        begun.wait(0.1)  # the time of the batch
+        doubling.go.set()
+        assert [future.result(10) for future in (first, second)] == [2, 4]
+        assert all(job.done() for job in jobs)
+    assert order.index("second") >= 4
+
+
 def test_closing_answers_what_was_taken_and_takes_no_more() -> None:
     doubling = Doubling()
     with ExitStack() as stack:
