@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
 import polars as pl
 
@@ -153,6 +154,24 @@ class Client:
         rows = [dict(event) if isinstance(event, Mapping) else {ITEM: event} for event in events]
         answer = self._post("/events", user_id=id_of(user_id, label="user id"), events=rows)
         return int(answer["accepted"])
+
+    def put_items(self, items: object) -> None:
+        """Add items, or change columns of known ones: a table with ``item_id`` and columns of the catalog.
+
+        One after the other; each is on the service's disk when the next is sent. See ``Changeable.add_items``.
+        """
+        for row in to_polars(items, label="items").to_dicts():
+            item = id_of(row.pop(ITEM, None), label="items")
+            self._answered("PUT", f"/items/{quote(item, safe='')}", json={"columns": row})
+
+    def remove_items(self, item_ids: Sequence[str | int]) -> None:
+        """Recommend items no more; histories that hold them are read as before."""
+        for item in ids_of(item_ids, label="item_ids"):
+            self._answered("DELETE", f"/items/{quote(item, safe='')}")
+
+    def forget_user(self, user_id: str | int) -> None:
+        """Have the service forget a person: the events that were sent and what the run stores, not its weights."""
+        self._answered("DELETE", f"/users/{quote(id_of(user_id, label='user id'), safe='')}")
 
     def items(self, query: str = "", limit: int = 20) -> pl.DataFrame:
         """Find items by words of their titles, or by id. Returns ``item_id, title``."""

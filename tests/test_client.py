@@ -10,11 +10,11 @@ import httpx2
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.serving import NEEDS, Served, served
+from support.serving import NEEDS, Served, films_with_years, served
 
 import llmrec
 from llmrec import Client, Filter, Histories, Recipe
-from llmrec.data import Dataset, toy_films
+from llmrec.data import Dataset
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.models import Recommender, from_recipe
 
@@ -24,9 +24,7 @@ pytest.importorskip("fastapi", reason=NEEDS)
 @pytest.fixture(scope="module")
 def films() -> Dataset:
     """12 films with years, 30 users."""
-    data = toy_films(n_items=12, n_users=30)
-    items = data.catalog.table.with_row_index("year", offset=1990)
-    return Dataset.from_tables(data.events, items=items, name="films")
+    return films_with_years()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +98,24 @@ def test_events_are_taken_once(gru: tuple[Client, Recommender]) -> None:
     assert client.add_events("dora", [{"item_id": "4", "event_id": "e-1"}]) == 0
     wanted = model.recommend(Histories.of({"dora": ["3", "4"]}), 3)
     assert_frame_equal(client.recommend("dora", 3), wanted, abs_tol=1e-4)
+
+
+def test_items_change_and_go_and_people_are_forgotten(films: Dataset, tmp_path: Path) -> None:
+    from_recipe(Recipe(model="markov")).fit(films).save(tmp_path / "run")
+    with served(tmp_path / "run", tmp_path / "events.sqlite") as one:
+        client = _client(one)
+        best = client.recommend("7", 1)["item_id"][0]
+        client.put_items({"item_id": [best], "year": [2024]})
+        assert client.recommend("7", 1, filter=Filter("year = 2024"))["item_id"].to_list() == [best]
+        client.remove_items([best])
+        assert best not in client.recommend("7", 8)["item_id"].to_list()
+        client.forget_user("7")
+        with pytest.raises(DataError, match="7"):
+            client.recommend("7")
+        with pytest.raises(DataError, match="x"):
+            client.remove_items(["../x"])
+        with pytest.raises(DataError, match="columns"):
+            client.put_items({"item_id": ["1"]})
 
 
 @pytest.mark.parametrize(

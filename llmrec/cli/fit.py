@@ -84,7 +84,7 @@ def fit(
 
     if out is None and not only_dry_run:
         raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
-    _check_continue(continue_from, check=check, only_dry_run=only_dry_run)
+    _check_continue(continue_from, out if check else None, resume=resume, only_dry_run=only_dry_run)
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
@@ -103,17 +103,24 @@ def fit(
             raise
         raise Interrupted("interrupted; the same command with --resume continues it") from error
     took = f" in {model.metadata['cost']['train_seconds']:,.0f} s"
-    say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}")
+    say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}", error=as_json)
     queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
-    say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}")
+    say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}", error=as_json)
     if continue_from is not None:
         _compare(model, continue_from, held, anew=anew, base=base, as_json=as_json)
 
 
-def _check_continue(continue_from: Path | None, *, check: bool, only_dry_run: bool) -> None:
-    """Raise DataError for options that do not go together."""
-    if continue_from is None and check:
+def _check_continue(continue_from: Path | None, checked: Path | None, *, resume: bool, only_dry_run: bool) -> None:
+    """Raise DataError for options that do not go together, before anything is trained.
+
+    ``checked``: the run that --check compares with one from scratch, beside it.
+    """
+    from llmrec.models.runs import is_begun
+
+    if continue_from is None and checked is not None:
         raise DataError("--check compares a run that went on from another: name that with --continue RUN")
+    if checked is not None and not resume and is_begun(_anew(checked)):
+        raise DataError(f"--check fits into {_anew(checked)}, which is there; remove it, or pass --resume")
     if continue_from is not None and only_dry_run:
         raise DataError("--dry-run is of a training from scratch: leave out --continue")
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from llmrec.arrays import Float32s, Int32s, Int64s
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from llmrec.arrays import Float32s
 from llmrec.data import Histories
 from llmrec.errors import DataError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import Composite
-from llmrec.models.request import Request, check_diversity
-from llmrec.retrieval.filters import EVERY_ITEM, Filter, ItemRules
+from llmrec.models.request import check_diversity
+from llmrec.retrieval.filters import Filter
 
 
 class Diversified(Composite):
-    """Ranks as ``model`` does with ``recommend(..., diversity=diversity)``, by default in every list.
+    """Recommends as ``model`` does with ``recommend(..., diversity=diversity)``, by default in every list.
 
     Raises DataError for a diversity that is not above 0 and at most 1.
     """
@@ -29,26 +33,22 @@ class Diversified(Composite):
         """Score as the model does: scores do not depend on the list."""
         return self.models[0].score(histories)
 
-    def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
-        """Ask for diverse lists; ``diversity`` above 0 holds instead of its own."""
-        return self.models[0].request(k, wanted, diversity or self.diversity)
-
-    def item_vectors(self) -> Float32s | None:
-        """Return the model's item vectors."""
-        return self.models[0].item_vectors()
-
-    def _ranked(
-        self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM
-    ) -> tuple[Int64s, Float32s]:
-        return self.models[0]._ranked(histories, k, exclude_seen=exclude_seen, rules=rules)
-
-    def _ranked_among(
+    def recommend(
         self,
         histories: Histories,
-        candidates: list[Int32s],
-        k: int,
+        k: int = 10,
         *,
-        exclude_seen: bool,
-        rules: ItemRules = EVERY_ITEM,
-    ) -> tuple[Int64s, Float32s]:
-        return self.models[0]._ranked_among(histories, candidates, k, exclude_seen=exclude_seen, rules=rules)
+        exclude_seen: bool | None = None,
+        candidates: Mapping[str, Sequence[str]] | None = None,
+        filter: Filter | None = None,
+        diversity: float = 0.0,
+    ) -> pl.DataFrame:
+        """See ``Ranker.recommend``; a ``diversity`` above 0 holds instead of its own."""
+        return self.models[0].recommend(
+            histories,
+            k,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+            filter=filter,
+            diversity=diversity or self.diversity,
+        )

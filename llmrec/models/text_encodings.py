@@ -34,23 +34,25 @@ class TextEncodings:
     scale: float
 
     @classmethod
-    def standardized(cls, vectors: Float32s, *, by: Int64s | None = None) -> Self:
-        """Subtract the mean over items and scale to unit mean square, of all items or of the rows ``by``.
+    def standardized(cls, vectors: Float32s) -> Self:
+        """Subtract the mean over items and scale to unit mean square.
 
         LLM states share a large common part that would make all texts look alike.
         """
-        some = vectors if by is None else vectors[by]
-        mean = some.mean(axis=0)
-        scale = float(np.sqrt(np.mean((some - mean) ** 2))) or 1.0
+        mean = vectors.mean(axis=0)
+        scale = float(np.sqrt(np.mean((vectors - mean) ** 2))) or 1.0
         return cls(((vectors - mean) / scale).astype(np.float32), mean.astype(np.float32), scale)
+
+    def of(self, vectors: Float32s) -> Self:
+        """Return an encoder's vectors of other texts [n, width], by the mean and scale of these."""
+        return replace(self, texts=((vectors - self.mean) / self.scale).astype(np.float32))
 
     def with_rows(self, rows: Int64s, vectors: Float32s) -> Self:
         """Put an encoder's vectors [n, width] at rows [n], by the mean and scale of the first ones.
 
         Rows from ``len(texts)`` on are new; they come last and have no gap.
         """
-        standardized = ((vectors - self.mean) / self.scale).astype(np.float32)
-        return replace(self, texts=rows_replaced(self.texts, rows, standardized))
+        return replace(self, texts=rows_replaced(self.texts, rows, self.of(vectors).texts))
 
 
 def rows_replaced(array: Float32s, rows: Int64s, values: Float32s) -> Float32s:
@@ -92,7 +94,13 @@ def read_encodings(texts: Float32s, folder: Path) -> TextEncodings:
 
 def check_texts(change: CatalogChange, settings: TextConfig, encodings: TextEncodings, run: str) -> None:
     """Raise DataError where a text changes whose encoding cannot."""
-    if not len(encodings.mean) and len(changed_texts(change, _prompt(settings))[0]):
+    if len(changed_texts(change, _prompt(settings))[0]):
+        require_statistics(encodings, run)
+
+
+def require_statistics(encodings: TextEncodings, run: str) -> None:
+    """Raise DataError where it is not known what a run's text encodings were standardized by."""
+    if not len(encodings.mean):
         raise DataError(
             f"{run} was fitted by an earlier version of llmrec, which did not keep what new texts are encoded by; "
             "fit it again"

@@ -32,8 +32,7 @@ def test_it_compares_with_the_run_and_with_a_training_from_scratch(
     words = ["fit", "gru", *SMALL, "--data", str(folder / "grown"), "--out", str(folder / "new")]
     capsys.readouterr()
     assert run([*words, "--continue", str(folder / "run"), "--check", "--json"]) == 0
-    printed = capsys.readouterr().out
-    rows = json.loads(printed[printed.index("[") :])
+    rows = json.loads(capsys.readouterr().out)  # nothing else on standard output
     assert [row["model"] for row in rows] == ["continued", "before", "anew"]
     assert rows[0]["overlap@10"] == 1.0
     assert all(0 < row["ndcg@10"] <= 1 and row["low"] <= row["ndcg@10"] <= row["high"] for row in rows)
@@ -48,12 +47,14 @@ def test_it_compares_with_the_run_and_with_a_training_from_scratch(
         (["--continue", "RUN", "--dry-run"], "leave out --continue"),
         (["--continue", "RUN", "--set", "sequence.dim=8"], "sequence.dim is 8 here and 16 there"),
         (["--continue", "nowhere"], "there is no run at nowhere"),
+        (["--continue", "RUN", "--check"], "new-anew, which is there; remove it, or pass --resume"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
     words = [str(folder / "run") if word == "RUN" else word for word in words]
+    (tmp_path / "new-anew").mkdir()
     capsys.readouterr()
     assert (
         run(["fit", "gru", *SMALL, "--data", str(folder / "grown"), "--out", str(tmp_path / "new"), *words]) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +50,10 @@ def _unmoved(recipe: Recipe) -> Recipe:
     return recipe.with_values(still | ({"train.head_learning_rate": 1e-12} if recipe.model == "llm" else {}))
 
 
-def _check_same_start(recipe: Recipe, grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:
-    """Before a step what goes on from a run scores the old films as the run does, whose items have changed."""
+def _check_same_start(
+    recipe: Recipe, grown: tuple[Dataset, Dataset], tmp_path: Path, *, but: Sequence[str] = ()
+) -> None:
+    """Before a step what goes on from a run scores old films, ``but`` some, as the run, whose items changed."""
     old, new = grown
     before = _fit(recipe, old, tmp_path / "old")
     changed = load(tmp_path / "old", journal=True)
@@ -60,9 +62,10 @@ def _check_same_start(recipe: Recipe, grown: tuple[Dataset, Dataset], tmp_path: 
         changed.add_items(new.catalog.table.filter(pl.col("item_id") == "14"))
     continued = _fit(_unmoved(recipe), new, tmp_path / "new", continue_from=tmp_path / "old")
     histories = Histories.of([["3", "4", "5"], ["9"], []])
-    rows = continued.catalog.codes(before.catalog.ids)
-    assert rows.tolist() != list(range(N_OLD))
-    np.testing.assert_allclose(continued.score(histories)[:, rows], before.score(histories), atol=2e-5)
+    ids = [item for item in before.catalog.ids if item not in but]
+    here, there = continued.catalog.codes(ids), before.catalog.codes(ids)
+    assert here.tolist() != there.tolist()
+    np.testing.assert_allclose(continued.score(histories)[:, here], before.score(histories)[:, there], atol=2e-5)
     assert continued.metadata["continued"]["events"] == Split.leave_last_out(old).train.events.height
 
 
@@ -70,6 +73,20 @@ def test_a_network_begins_at_the_weights_of_its_run(
     grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe
 ) -> None:
     _check_same_start(quick_gru.with_values({"train.epochs": 2, "history.repeat_bias": True}), grown, tmp_path)
+
+
+def test_a_network_over_texts_encodes_others_as_its_run_did(
+    grown: tuple[Dataset, Dataset], tmp_path: Path, tiny_base: Path
+) -> None:
+    """By the mean and the scale of the run's texts, not of those that there are now."""
+    old, new = grown
+    text = {"encoder": str(tiny_base), "encoder_type": "causal"}
+    values = {"name": "texts", "model": "gru-text", "text": text, "sequence": {"dim": 16, "max_items": 10}}
+    recipe = Recipe.of(values | {"train": {"epochs": 1}})
+    title = pl.when(pl.col("item_id") == "2").then(pl.lit("Quite another")).otherwise(pl.col("title"))
+    retitled = new.catalog.table.with_columns(title=title)
+    renamed = Dataset.from_tables(new.events, items=retitled, name="grown")
+    _check_same_start(recipe, (old, renamed), tmp_path, but=["2"])
 
 
 @pytest.mark.parametrize("change", ["head.item_encoder=frozen", "head.item_encoder=finetuned"])

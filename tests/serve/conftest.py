@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.serving import NEEDS, Served, served
+from support.serving import NEEDS, Served, films_with_years, served
 
 from llmrec import Recipe, Split
-from llmrec.data import Dataset, toy_films
+from llmrec.data import Dataset
 from llmrec.models import from_recipe
 
 
 @pytest.fixture(scope="session")
 def films() -> Dataset:
     """12 films with years, 30 users."""
-    data = toy_films(n_items=12, n_users=30)
-    items = data.catalog.table.with_row_index("year", offset=1990)
-    return Dataset.from_tables(data.events, items=items, name="films")
+    return films_with_years()
 
 
 @pytest.fixture(scope="session")

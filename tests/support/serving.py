@@ -14,7 +14,16 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llmrec.data import Dataset, toy_films
+
 NEEDS = "the extra is not installed: pip install 'llmrec[serve]'"
+
+
+def films_with_years() -> Dataset:
+    """12 films, 30 users; every film has another year."""
+    data = toy_films(n_items=12, n_users=30)
+    items = data.catalog.table.with_row_index("year", offset=1990)
+    return Dataset.from_tables(data.events, items=items, name="films")
 
 
 class Served(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,8 +63,8 @@ class ContinuedLLM:
             frozen = recipe.head.item_encoder == "frozen"
             model = twin_without_adapter(self.adapted) if frozen else self.adapted
             vectors = encode_item_texts(model, item_tokens.take(new), batch_tokens=recipe.train.batch_tokens)
-            texts[new] = (vectors - self._encodings.mean) / self._encodings.scale
-        return TextEncodings(texts, self._encodings.mean, self._encodings.scale)
+            texts[new] = self._encodings.of(vectors).texts
+        return replace(self._encodings, texts=texts)
 
     def put_head(self, network: NextItemNetwork, catalog: Catalog) -> None:
         """Copy the run's head into a network for another catalog."""

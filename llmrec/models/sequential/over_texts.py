@@ -14,6 +14,7 @@ from llmrec.models.text_encodings import (
     check_texts,
     encode_catalog,
     read_encodings,
+    require_statistics,
     with_changed_texts,
     write_statistics,
 )
@@ -29,8 +30,13 @@ class OverTextsRecommender(SequentialRecommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
-        known = None if self.continuation is None else self.continuation.rows(self.catalog)[0]
-        self._encodings = TextEncodings.standardized(vectors, by=known)
+        if self.continuation is None:
+            self._encodings = TextEncodings.standardized(vectors)
+        else:
+            before = self.continuation.model
+            assert isinstance(before, OverTextsRecommender)
+            require_statistics(before._encodings, self.continuation.run.name)
+            self._encodings = before._encodings.of(vectors)
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
     def check_change(self, change: CatalogChange) -> None:
