@@ -10,22 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 import llmrec
-from llmrec.cli import (
-    batch,
-    changes,
-    data,
-    doctor,
-    evaluate,
-    export,
-    fit,
-    mcp,
-    predict,
-    quickstart,
-    recipes,
-    recommend,
-    serve,
-)
-from llmrec.cli.arguments import help_alone
+from llmrec.cli.commands import PLAIN, Lazy, help_alone, lazy_group
 from llmrec.cli.output import PrintableFormatter, SaidOnce, say
 from llmrec.errors import LlmrecError
 from llmrec.printable import printable
@@ -33,29 +18,63 @@ from llmrec.printable import printable
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 LONGEST_ERROR = 4000
 
+COMMANDS = {
+    "quickstart": Lazy(
+        "llmrec.cli.quickstart:quickstart",
+        "Fetch model and data, train the LLM next to GRU and LSTM, compare, explain, report.",
+    ),
+    "data": Lazy("llmrec.cli.data:app", "Prepare, describe and split event logs."),
+    "fit": Lazy(
+        "llmrec.cli.fit:fit",
+        "Train a recommender on what a split does not hold out: by default all but each user's last two events.",
+    ),
+    "recipes": Lazy(
+        "llmrec.cli.recipes:recipes",
+        "What each recipe is for; of one, every field with its value, default and meaning.",
+    ),
+    "recommend": Lazy("llmrec.cli.recommend:recommend", "What a user does next, several users, or all."),
+    "similar": Lazy("llmrec.cli.recommend:similar", "Which items are most like one."),
+    "explain": Lazy(
+        "llmrec.cli.explain:explain", "Why an item fits a user: a sentence and the history items it rests on."
+    ),
+    "predict": Lazy(
+        "llmrec.cli.predict:predict",
+        "Predict how a user responds to an item: probabilities of behaviors and of a purchase, expected rating.",
+    ),
+    "evaluate": Lazy(
+        "llmrec.cli.evaluate:evaluate",
+        "Judge every run on what its split held out; the first run is compared with the others.",
+    ),
+    "batch": Lazy(
+        "llmrec.cli.batch:app",
+        "Answer all users of a run, into Parquet files; the same command goes on where it stopped.",
+    ),
+    "export": Lazy("llmrec.cli.export:export", "Write a run's vectors, or its LLM, for other programs."),
+    "serve": Lazy(
+        "llmrec.cli.serve:serve",
+        "Answer over HTTP: lists, similar items, reasons and predictions; users' events are taken in.",
+    ),
+    "mcp": Lazy(
+        "llmrec.cli.mcp:mcp",
+        "Answer an LLM agent by the Model Context Protocol, on standard input and output; nothing can be changed.",
+    ),
+    "catalog": Lazy(
+        "llmrec.cli.changes:app",
+        "Change the items of a run without training: written to RUN.changes, made when the run is loaded.",
+    ),
+    "forget": Lazy(
+        "llmrec.cli.changes:forget",
+        "Remove people from a run: their histories and vectors. What only training again removes is printed.",
+    ),
+    "doctor": Lazy("llmrec.cli.doctor:doctor", "Versions, devices, cached downloads, and what is missing."),
+}
+
 app = typer.Typer(
+    cls=lazy_group(COMMANDS),
     help="LLM prompting and embedding for recommendation.",
     invoke_without_command=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    **PLAIN | {"add_completion": True},
 )
-app.command("quickstart")(quickstart.quickstart)
-app.add_typer(data.app, name="data")
-app.command("fit")(fit.fit)
-app.command("recipes")(recipes.recipes)
-app.command("recommend")(recommend.recommend)
-app.command("similar")(recommend.similar)
-app.command("explain")(recommend.explain)
-app.command("predict")(predict.predict)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(batch.app, name="batch")
-app.command("export")(export.export)
-app.command("serve")(serve.serve)
-app.command("mcp")(mcp.mcp)
-app.add_typer(changes.app, name="catalog")
-app.command("forget")(changes.forget)
-app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -9,10 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from llmrec.cli.output import say
-
 PreparedData = Annotated[
     Path, typer.Argument(help="A folder made by `llmrec data prepare`, or a name from `llmrec data list`.")
+]
+Run = Annotated[Path, typer.Argument(help="A run directory.")]
+Count = Annotated[int, typer.Option("-k", help="How many items.", min=1)]
+UsersFile = Annotated[
+    Path | None,
+    typer.Option("--users", metavar="FILE", help="Only these: one id a line, or user_id of .csv or .parquet."),
 ]
 BasePath = Annotated[
     Path | None,
@@ -23,12 +27,6 @@ BasePath = Annotated[
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write.")]
-
-
-def help_alone(context: typer.Context) -> None:
-    """Print the commands where none is named: the callback of a group of commands."""
-    if context.invoked_subcommand is None:
-        say(context.get_help())
 
 
 def declare_options(command: Callable[..., None], options: Mapping[str, Any]) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llmrec.cli.arguments import BasePath, OutFolder, declare_options, given_options, help_alone
+from llmrec.cli.arguments import BasePath, Count, OutFolder, Run, UsersFile, declare_options, given_options
+from llmrec.cli.commands import add, group
+from llmrec.cli.filter_options import LISTS, lists_of
 from llmrec.cli.narrators import (
     Backend,
     FormName,
@@ -21,22 +23,11 @@ from llmrec.cli.narrators import (
     narrator_of,
 )
 from llmrec.cli.output import say
-from llmrec.cli.recommend import Count, Run
 from llmrec.errors import Interrupted
 
 if TYPE_CHECKING:
     from llmrec.jobs import BatchResult
 
-app = typer.Typer(
-    help="Answer all users of a run, into Parquet files; the same command goes on where it stopped.",
-    callback=help_alone,
-    invoke_without_command=True,
-)
-
-Users = Annotated[
-    Path | None,
-    typer.Option("--users", metavar="FILE", help="Only these: one id a line, or user_id of .csv or .parquet."),
-]
 OtherData = Annotated[
     Path | None,
     typer.Option("--data", help="Prepared data with the users' histories; by default those that the run keeps."),
@@ -51,7 +42,7 @@ Rows = Annotated[
 ]
 # What every job takes, as ``llmrec.batch`` does.
 OPTIONS: dict[str, Any] = {
-    "users": Users,
+    "users": UsersFile,
     "data": OtherData,
     "engine": EngineName,
     "workers": Workers,
@@ -107,14 +98,18 @@ def _answer(run: Path, out: Path, **options: Any) -> None:
     """Do a batch job, and say what is written."""
     import llmrec
 
+    given = given_options({name: value for name, value in options.items() if name not in LISTS})
     try:
-        result: BatchResult = llmrec.batch(run, out, progress=True, **given_options(options))
+        result: BatchResult = llmrec.batch(run, out, progress=True, **given, **lists_of(options))
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; the same command goes on after the last whole part") from error
     written = f"{result.written} of {result.n_parts} parts written now" if result.written else "it was complete"
     say(f"{result.folder}: {options['job']} of {result.n_users:,} users; {written}")
 
 
+declare_options(recommend, OPTIONS | LISTS)
+declare_options(explain, OPTIONS | LISTS)
+declare_options(embed, OPTIONS)
+app = group("Answer all users of a run, into Parquet files; the same command goes on where it stopped.")
 for command in (recommend, embed, explain):
-    declare_options(command, OPTIONS)
-    app.command()(command)
+    add(app, command)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
 
-from llmrec.cli.arguments import help_alone
+from llmrec.cli.arguments import Run
+from llmrec.cli.commands import add as add_command
+from llmrec.cli.commands import group
 from llmrec.cli.output import say
-from llmrec.cli.recommend import Run
 from llmrec.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ItemFile = Annotated[
     Path,
@@ -21,14 +24,7 @@ RemovedFile = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="A table with the ids to remove, instead of --item.")
 ]
 
-app = typer.Typer(
-    help="Change the items of a run without training: written to RUN.changes, made when the run is loaded.",
-    callback=help_alone,
-    invoke_without_command=True,
-)
 
-
-@app.command()
 def add(run: Run, file: ItemFile) -> None:
     """New items, with item_id and title, or removed ones again; only models that score by text take new ones.
 
@@ -37,13 +33,11 @@ def add(run: Run, file: ItemFile) -> None:
     _change(run, "add", _read(file))
 
 
-@app.command()
 def update(run: Run, file: ItemFile) -> None:
     """Other values in columns of items: FILE has item_id and only what changes, such as price or in_stock."""
     _change(run, "update", _read(file))
 
 
-@app.command()
 def remove(
     run: Run,
     file: RemovedFile = None,
@@ -54,6 +48,8 @@ def remove(
     """Items that are recommended no more; histories that hold them are read as before."""
     if (file is None) == (not item):
         raise DataError("say which items to remove: either a FILE, or --item ID once or more often")
+    import polars as pl
+
     _change(run, "remove", pl.DataFrame({"item_id": item}) if file is None else _read(file))
 
 
@@ -99,3 +95,8 @@ def _read(file: Path) -> pl.DataFrame:
     from llmrec.data.readers.read import read_items
 
     return name_some_items(read_items(file).frame, label=file.name)
+
+
+app = group("Change the items of a run without training: written to RUN.changes, made when the run is loaded.")
+for command in (add, update, remove):
+    add_command(app, command)

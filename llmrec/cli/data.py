@@ -5,29 +5,47 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
-from llmrec.cli.arguments import OutFolder, PreparedData, help_alone
+from llmrec.cli.arguments import OutFolder, PreparedData
+from llmrec.cli.commands import PLAIN, Lazy, help_alone, lazy_group
 from llmrec.cli.output import Json, say, show
-from llmrec.cli.prepare import prepare
-from llmrec.cli.split import split
 
-app = typer.Typer(help="Prepare, describe and split event logs.", callback=help_alone, invoke_without_command=True)
-app.command("prepare")(prepare)
-app.command("split")(split)
+COMMANDS = {
+    "prepare": Lazy(
+        "llmrec.cli.prepare:prepare", "Check and clean an event log; every step says what it removed."
+    ),
+    "split": Lazy(
+        "llmrec.cli.split:split",
+        "Split prepared data into train, validation and test; show the counts and the hash that results name.",
+    ),
+    "list": Lazy("llmrec.cli.data:list_sets", "The data sets that can be fetched by name."),
+    "fetch": Lazy("llmrec.cli.data:fetch", "Fetch a data set and prepare it."),
+    "describe": Lazy(
+        "llmrec.cli.data:describe",
+        "Counts, history lengths, popularity, times, behaviors, text and warnings; drawn with --out.",
+    ),
+}
+
+app = typer.Typer(
+    cls=lazy_group(COMMANDS),
+    help="Prepare, describe and split event logs.",
+    callback=help_alone,
+    invoke_without_command=True,
+    **PLAIN,
+)
 
 
-@app.command("list")
 def list_sets(as_json: Json = False) -> None:
     """The data sets that can be fetched by name."""
+    import polars as pl
+
     from llmrec.data.builtin import BUILTIN
 
     rows = [(name, one.description, one.license) for name, one in BUILTIN.items()]
     show(pl.DataFrame(rows, schema=["name", "what", "terms"], orient="row"), as_json=as_json)
 
 
-@app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="A name from `llmrec data list`.")],
     out: OutFolder,
@@ -44,7 +62,6 @@ def fetch(
     say(f"{out}: {data!r}")
 
 
-@app.command()
 def describe(
     folder: PreparedData,
     out: Annotated[Path | None, typer.Option("--out", help="Also draw: describe.html and .png go there.")] = None,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import polars as pl
-
 from llmrec.cli.output import Json, show
 
 OPTIONAL = {
@@ -21,6 +19,8 @@ OPTIONAL = {
 
 def doctor(as_json: Json = False) -> None:
     """Versions, devices, cached downloads, and what is missing."""
+    import polars as pl
+
     from llmrec.llm.bases import PINNED, converted_folder
     from llmrec.resources.cache import cache_dir
     from llmrec.resources.wheels import WHEELS, wheel_folder

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from llmrec.cli.arguments import BasePath
+from llmrec.cli.arguments import BasePath, Run
 from llmrec.cli.output import say
-from llmrec.cli.recommend import Run
 from llmrec.errors import DataError
 
 if TYPE_CHECKING:

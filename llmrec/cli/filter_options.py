@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from llmrec.errors import DataError
-from llmrec.resources.bounded import UnreadableError, read_text
 
 if TYPE_CHECKING:
     from llmrec.retrieval import Filter
@@ -31,21 +31,41 @@ Boost = Annotated[
     typer.Option("--boost", metavar="N where CONDITION", help='Add to scores: "0.7 where in_stock".'),
 ]
 Diversity = Annotated[
-    float, typer.Option("--diversity", help="Weight of unlikeness to the items above, from 0 to 1.")
+    float | None,
+    typer.Option("--diversity", help="Weight of unlikeness to the items above, from 0 to 1.", min=0, max=1),
 ]
+ExcludeSeen = Annotated[
+    bool | None,
+    typer.Option(
+        "--exclude-seen/--include-seen",
+        help="Whether items of the history are left out; by default as the training data suggests.",
+    ),
+]
+# By the names of filter_of's arguments, and those of Ranker.recommend besides.
+FILTERS: dict[str, Any] = {"where": Where, "allow": Allow, "deny": Deny, "at_most": AtMost, "boost": Boost}
+LISTS: dict[str, Any] = {"exclude_seen": ExcludeSeen, **FILTERS, "diversity": Diversity}
 
 _AT_MOST = re.compile(r"\s*(\d{1,9})\s+per\s+(\S.*?)\s*")
 _BOOST = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s+where\s+(\S.*?)\s*")
 
 
+def lists_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the options of ``LISTS`` say, as ``Ranker.recommend`` takes it. Raises DataError."""
+    others = {name: options[name] for name in ("exclude_seen", "diversity") if options.get(name) is not None}
+    chosen = filter_of(**{name: options.get(name) for name in FILTERS})
+    return others if chosen is None else others | {"filter": chosen}
+
+
 def filter_of(
-    where: list[str] | None,
-    allow: Path | None,
-    deny: Path | None,
-    at_most: list[str] | None,
-    boost: list[str] | None,
-) -> Filter:
-    """Return the filter that the options say. Raises DataError for what cannot be read."""
+    where: list[str] | None = None,
+    allow: Path | None = None,
+    deny: Path | None = None,
+    at_most: list[str] | None = None,
+    boost: list[str] | None = None,
+) -> Filter | None:
+    """Return the filter that the options say, None for no options. Raises DataError for what cannot be read."""
+    if not (where or allow or deny or at_most or boost):
+        return None
     from llmrec.retrieval import Filter
 
     caps = [_parts(_AT_MOST, text, "--at-most", "3 per brand") for text in at_most or ()]
@@ -77,6 +97,8 @@ def _require_one_each(parts: list[tuple[str, str]], option: str) -> None:
 
 
 def _ids(path: Path, option: str) -> list[str]:
+    from llmrec.resources.bounded import UnreadableError, read_text
+
     try:
         text = read_text(path)
     except (OSError, UnreadableError) as error:

@@ -9,7 +9,6 @@ import typer
 
 from llmrec.cli.arguments import BasePath
 from llmrec.cli.output import Json, say, show
-from llmrec.data.splits.named import held_out_by_name
 from llmrec.errors import DataError, Interrupted
 
 if TYPE_CHECKING:
@@ -29,13 +28,20 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, e.g. train.epochs=3."),
 ]
+# As data.splits.named.held_out_by_name says it, which takes long to import.
+HELD_OUT = (
+    "leave-last-out (each user's last event, and the one before for validation), leave-last-k (the last 5, and 5 "
+    "before), global-time (the last tenth of all events, and a tenth before), rolling-1-of-3 to rolling-3-of-3 (a "
+    "window of time, and the one before), user-disjoint (a tenth of the users, and a tenth more), cold-items (a "
+    "tenth of the items, and a tenth more), per-session (each user's last session, and the one before)"
+)
 How = Annotated[
     str,
     typer.Option(
         "--split",
         metavar="NAME|DIR",
-        help=f"What is held out for test and for validation: {held_out_by_name()}; or a folder "
-        "written by `llmrec data split --out`.",
+        help=f"What is held out for test and for validation: {HELD_OUT}; or a folder written by "
+        "`llmrec data split --out`.",
     ),
 ]
 Continue = Annotated[
@@ -77,13 +83,13 @@ def fit(
     The run keeps its split, so that `llmrec evaluate` judges it on the events held out. With --continue only what
     is new to a run is learned, and some of the old again; both are judged on the events held out.
     """
+    if out is None and not only_dry_run:
+        raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
     import llmrec
     from llmrec.models.dry_run import dry_run
     from llmrec.models.registry import complete_recipe
     from llmrec.models.runs import fit_run, is_begun, is_resumable
 
-    if out is None and not only_dry_run:
-        raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
     _check_continue(continue_from, out if check else None, resume=resume, only_dry_run=only_dry_run)
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from llmrec.cli.arguments import BasePath
-from llmrec.cli.recommend import Run
+from llmrec.cli.arguments import BasePath, Run
 from llmrec.errors import MissingExtra
 
 

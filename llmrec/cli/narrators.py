@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,8 +29,21 @@ Model = Annotated[
     typer.Option("--model", help=f"The server's model, or a base for --backend llm. A server's key: {KEY}."),
 ]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for a server.", min=0.1)]
-LanguageName = Annotated[str, typer.Option("--language", help="en or zh.")]
-FormName = Annotated[str, typer.Option("--form", help="sentence or paragraph.")]
+# Those of llmrec.prompting and llmrec.reasons, which take long to import.
+LANGUAGES, FORMS = ("en", "zh"), ("sentence", "paragraph")
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def check(word: str) -> str:
+        if word not in words:
+            raise DataError(f"no reasons as {word!r}; choose {' or '.join(words)}")
+        return word
+
+    return check
+
+
+LanguageName = Annotated[str, typer.Option("--language", help="en or zh.", callback=_one_of(LANGUAGES))]
+FormName = Annotated[str, typer.Option("--form", help="sentence or paragraph.", callback=_one_of(FORMS))]
 Tone = Annotated[str, typer.Option("--tone", help="A word or two for an LLM, such as warm.")]
 
 
@@ -57,12 +71,14 @@ def is_server(backend: str) -> bool:
 
 def check_backend(backend: str, name: str | None) -> None:
     """Raise DataError for a backend that is none, and for one that lacks a model or takes none."""
-    from llmrec.reasons.address import shown_address
-
     if is_server(backend):
         if name is None:
+            from llmrec.reasons.address import shown_address
+
             raise DataError(f"--backend {shown_address(backend)}: say which of its models with --model NAME")
     elif backend not in {"auto", "llm", "template"}:
+        from llmrec.reasons.address import shown_address
+
         raise DataError(
             f"--backend {shown_address(backend)}: choose auto, llm, template, or an address such as http://host/v1"
         )

@@ -9,16 +9,16 @@ import logging
 import sys
 import traceback
 from types import TracebackType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from llmrec.data.columns import TITLE
 from llmrec.printable import printable, printable_json, printable_lines
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import RenderableType
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -40,6 +40,9 @@ def show(table: pl.DataFrame, *, as_json: bool) -> None:
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         print(printable_json(table.to_dicts(), ascii_only=not unicode))
         return
+    from rich.table import Table
+    from rich.text import Text
+
     drawn = Table(box=None, pad_edge=False)
     for name, kind in table.schema.items():
         header = Text(printable(name))
@@ -53,6 +56,8 @@ def show(table: pl.DataFrame, *, as_json: bool) -> None:
 
 def draw(drawing: RenderableType) -> None:
     """Print something of rich's, whose texts are printable."""
+    from rich.console import Console
+
     Console().print(drawing)
 
 

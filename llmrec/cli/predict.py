@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import polars as pl
 import typer
 
-from llmrec.cli.arguments import BasePath
+from llmrec.cli.arguments import BasePath, Run
+from llmrec.cli.histories import History, User, check_one_history, histories_of
 from llmrec.cli.output import LONGEST_TITLE, Json, say, show
-from llmrec.cli.recommend import History, Run, User, histories_of
 from llmrec.errors import DataError
 from llmrec.printable import printable
 
@@ -22,10 +21,14 @@ def predict(
     base: BasePath = None,
     as_json: Json = False,
 ) -> None:
-    """Predict how a user responds to an item: probabilities of each behavior and of a purchase, expected rating.
+    """Predict how a user responds to an item: probabilities of behaviors and of a purchase, expected rating.
 
     The tasks in the run's recipe are predicted. With --json one object an item, with a field for each column.
     """
+    check_one_history(user, history)
+
+    import polars as pl
+
     from llmrec.models.responses.recommender import RespondingRecommender
     from llmrec.models.runs import load_run
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import polars as pl
 import typer
 
 from llmrec.cli.output import Json, say, show
@@ -14,6 +13,8 @@ Name = Annotated[str | None, typer.Argument(help="A shipped recipe's name or a .
 
 def recipes(name: Name = None, as_json: Json = False) -> None:
     """What each recipe is for; of one, every field with its value, default and meaning."""
+    import polars as pl
+
     from llmrec.config import Recipe, fields_of, names, purpose_of
     from llmrec.models.registry import complete_recipe
 

@@ -1,33 +1,44 @@
-"""Ask a trained run: ``recommend``, ``similar``, ``explain``."""
+"""Ask a trained run: ``recommend``, ``similar``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import polars as pl
 import typer
 
-from llmrec.cli.arguments import BasePath
-from llmrec.cli.filter_options import Allow, AtMost, Boost, Deny, Diversity, Where, filter_of
-from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, narrator_of
-from llmrec.cli.output import Json, say, show
-from llmrec.errors import DataError
+from llmrec.cli.arguments import BasePath, Count, Run, UsersFile, declare_options
+from llmrec.cli.filter_options import FILTERS, LISTS, filter_of, lists_of
+from llmrec.cli.histories import History, histories_of
+from llmrec.cli.narrators import Backend, FormName, LanguageName, Model, Timeout, Tone, check_backend, narrator_of
+from llmrec.cli.output import LONGEST_TITLE, Json, say, show
+from llmrec.errors import DataError, Interrupted
+from llmrec.printable import printable
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from llmrec.data import Catalog, Histories
     from llmrec.models import Recommender
 
-Run = Annotated[Path, typer.Argument(help="A run directory.")]
-User = Annotated[str | None, typer.Option("--user", help="A user of the training log.")]
-History = Annotated[str | None, typer.Option("--history", help="Item ids, oldest first: ID,ID,...")]
-Count = Annotated[int, typer.Option("-k", help="How many items.")]
+Users = Annotated[
+    list[str] | None, typer.Option("--user", metavar="ID", help="A user of the training log; again for more.")
+]
+Everybody = Annotated[bool, typer.Option("--all", help="All users that the run knows, into --out.")]
+FORMATS = (".parquet", ".csv", ".jsonl")  # those of llmrec.jobs, which takes long to import
+OutFile = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write there instead: a new .parquet, .csv or .jsonl file."),
+]
 
 
 def recommend(
     run: Run,
-    user: User = None,
+    user: Users = None,
     history: History = None,
+    everybody: Everybody = False,
+    users: UsersFile = None,
+    out: OutFile = None,
     k: Count = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Add a reason to each item.")] = False,
     backend: Backend = "auto",
@@ -36,33 +47,39 @@ def recommend(
     language: LanguageName = "en",
     form: FormName = "sentence",
     tone: Tone = "plain",
-    where: Where = None,
-    allow: Allow = None,
-    deny: Deny = None,
-    at_most: AtMost = None,
-    boost: Boost = None,
-    diversity: Diversity = 0.0,
     base: BasePath = None,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
-    """What a user does next."""
+    """What a user does next, several users, or all.
+
+    With --out the lists go to one file, with titles, written whole or not at all; memory does not grow with the
+    number of users, and the same command goes on where it stopped. `llmrec batch` writes parts, vectors, reasons.
+    """
+    if sum([bool(user), history is not None, everybody, users is not None]) != 1:
+        raise DataError(
+            "say whose history: --user ID, --history ID,ID,..., --users FILE, or --all with --out FILE"
+        )
+    check_backend(backend, name)
+    if everybody and out is None:
+        raise DataError("--all needs --out FILE: a .parquet, .csv or .jsonl file to write")
+    if out is not None:
+        _check_out(out, history, "--explain" if explain else "--json" if as_json else None)
+        _write(run, out, None if everybody else user or users, k=k, base=base, options=options)
+        return
+    lists = lists_of(options)
     from llmrec.models.runs import load_run
 
-    chosen = filter_of(where, allow, deny, at_most, boost)
     model = load_run(run, base=base)
     narrator = narrator_of(model, backend, name, timeout)
-    histories = histories_of(model, user, history)
-    recs = model.recommend(histories, k, filter=chosen, diversity=diversity)
-    if recs.height < k:
-        say(f"only {recs.height} items are left to recommend", error=True)
+    histories = _several(model, user or users) if history is None else histories_of(model, None, history)
+    recs = model.recommend(histories, k, **lists)
+    _note_few(recs, k, len(histories))
     table = _titled(model.catalog, recs)
     if explain:
-        from llmrec.reasons import explain as reason
-
-        wording = {"language": _unchecked(language), "form": _unchecked(form), "tone": tone}
-        explanations = reason(model, recs, histories, narrator=narrator, **wording)
-        table = table.with_columns(explanations["sentence"].alias("reason"), explanations["backend"])
-    show(table.drop("user_id"), as_json=as_json)
+        wording = {"language": language, "form": form, "tone": tone}
+        table = _with_reasons(table, model, histories, narrator=narrator, **wording)
+    _show(table, n_users=len(histories), as_json=as_json)
 
 
 def similar(
@@ -71,100 +88,94 @@ def similar(
     k: Count = 10,
     base: BasePath = None,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Which items are most like one."""
     from llmrec.models.runs import load_run, require_finished
     from llmrec.models.saved_vectors import similar_in_run
 
     require_finished(run)
-    saved = None if base else similar_in_run(run, [item], k)
+    chosen = filter_of(**options)
+    saved = None if base else similar_in_run(run, [item], k, filter=chosen)
     if saved is None:
-        model = load_run(run, base=base)
-        saved = model.similar_items([item], k), model.catalog
+        model = load_run(run, base=base, histories=False)
+        saved = model.similar_items([item], k, filter=chosen), model.catalog
     similar_items, catalog = saved
-    table = similar_items.select(pl.col("similar_id").alias("item_id"), "rank", "score")
+    table = similar_items.select("similar_id", "rank", "score").rename({"similar_id": "item_id"})
     show(_titled(catalog, table), as_json=as_json)
 
 
-def explain(
-    run: Run,
-    item: Annotated[str, typer.Option("--item", help="The item to give a reason for.")],
-    user: User = None,
-    history: History = None,
-    instead: Annotated[str | None, typer.Option("--instead", help="Say why not this item.")] = None,
-    backend: Backend = "auto",
-    name: Model = None,
-    timeout: Timeout = 30.0,
-    language: LanguageName = "en",
-    form: FormName = "sentence",
-    tone: Tone = "plain",
-    base: BasePath = None,
-    as_json: Json = False,
-) -> None:
-    """Why an item fits a user: a sentence and the history items it rests on."""
-    from llmrec.models.runs import load_run
-    from llmrec.reasons import explain as reason
-
-    model = load_run(run, base=base)
-    histories = histories_of(model, user, history)
-    model.catalog.code(item)
-    explanations = reason(
-        model,
-        pl.DataFrame({"user_id": [histories.user_ids[0]], "item_id": [item]}),
-        histories,
-        instead=instead,
-        narrator=narrator_of(model, backend, name, timeout),
-        language=_unchecked(language),
-        form=_unchecked(form),
-        tone=tone,
-    )
-    if as_json:
-        show(explanations.table.drop("rank"), as_json=True)
-        return
-    (explanation,) = explanations
-    say(explanation.sentence)
-    if explanation.faults:
-        fate = "replaced" if explanation.replaced else "written anew"
-        say(f"(the LLM's sentence was {fate}: {'; '.join(explanation.faults)})", error=True)
-    if explanation.evidence.cited:
-        show(explanations["evidence"].explode().struct.unnest(), as_json=False)
+declare_options(recommend, LISTS)
+declare_options(similar, FILTERS)
 
 
-def _unchecked(word: str) -> Any:
-    """Return a word as it is: ``explain`` checks it against the languages and forms there are."""
-    return word
-
-
-def histories_of(model: Recommender, user: str | None, history: str | None) -> Histories:
-    """Return the history to recommend for. Raises DataError for an unknown user or where no item is known."""
-    from llmrec.data import Histories
-
-    if (user is None) == (history is None):
-        raise DataError("say whose history: either --user ID or --history ID,ID,...")
-    if user is not None:
-        return model.histories.of_user(user)
-    ids = _item_ids(history or "", model.catalog)
-    unknown = [item for item in ids if model.catalog.codes([item])[0] < 0]
-    if ids and len(unknown) == len(ids):
+def _check_out(out: Path, history: str | None, option: str | None) -> None:
+    """Raise DataError for options that a file cannot have."""
+    if history is not None:
         raise DataError(
-            f"none of these items is in the catalog: {', '.join(ids[:5])}; see items.parquet of the run"
+            "--out is for users that the run knows: --user, --users FILE or --all; leave out --history"
         )
-    if unknown:
-        say(f"not in the catalog, passed over: {', '.join(unknown)}", error=True)
-    return Histories.of({"you": [item for item in ids if item not in unknown]})
+    if option is not None:
+        raise DataError(
+            f"{option} is of printed lists: leave out --out, or use `llmrec batch` for files of reasons"
+        )
+    if out.suffix not in FORMATS:
+        raise DataError(f"--out {out}: name a file that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    if out.exists():
+        raise DataError(f"{out} is there; name another --out, or remove it")
 
 
-def _item_ids(text: str, catalog: Catalog) -> list[str]:
-    """Part a list of item ids at its commas, but for those inside an id of the catalog: "Bug's Life, A (1998)"."""
-    parts, ids = text.split(","), []
-    most = 1 + max((item.count(",") for item in catalog.ids), default=0)
-    while parts:
-        sizes = range(min(most, len(parts)), 1, -1)
-        joined = {size: ",".join(parts[:size]).strip() for size in sizes}
-        size = next((size for size, item in joined.items() if catalog.codes([item])[0] >= 0), 1)
-        ids.append(joined.get(size, parts[0].strip()))
-        parts = parts[size:]
-    return [item for item in ids if item]
+def _write(
+    run: Path, out: Path, users: list[str] | Path | None, *, k: int, base: Path | None, options: dict[str, Any]
+) -> None:
+    """Write the lists of users, of all by default, to one file."""
+    from llmrec.jobs import recommend_into
+    from llmrec.models.runs import require_finished
+
+    require_finished(run)
+    try:
+        result = recommend_into(run, out, k=k, users=users, base=base, progress=True, **lists_of(options))
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted; the same command goes on after the last whole part") from error
+    say(f"{out}: recommendations for {result.n_users:,} users")
+
+
+def _several(model: Recommender, users: list[str] | Path | None) -> Histories:
+    """Return the histories of users that a model knows. Raises DataError for one that it does not."""
+    from llmrec.jobs.user_parts import read_user_ids
+
+    known = {user: n for n, user in enumerate(model.histories.user_ids)}
+    wanted = read_user_ids(users or [])
+    for user in wanted:
+        if user not in known:
+            raise DataError(f"user '{user}' is not among the {len(known):,} users of this run")
+    return model.histories.take([known[user] for user in wanted])
+
+
+def _with_reasons(table: pl.DataFrame, model: Recommender, histories: Histories, **wording: Any) -> pl.DataFrame:
+    """Add a reason to each item, and who worded it."""
+    from llmrec.reasons import explain
+
+    explanations = explain(model, table.drop("title"), histories, **wording)
+    return table.with_columns(explanations["sentence"].alias("reason"), explanations["backend"])
+
+
+def _note_few(recs: pl.DataFrame, k: int, n_users: int) -> None:
+    if n_users == 1 and recs.height < k:
+        say(f"only {recs.height} items are left to recommend", error=True)
+    elif recs.height < k * n_users:
+        n_short = n_users - recs.group_by("user_id").len().filter(len=k).height
+        say(f"fewer than {k} items are left to recommend to {n_short:,} of {n_users:,} users", error=True)
+
+
+def _show(table: pl.DataFrame, *, n_users: int, as_json: bool) -> None:
+    """Print lists; reasons stand below, where they have the whole width."""
+    table = table if n_users > 1 else table.drop("user_id")
+    reasons = [] if as_json or "reason" not in table.columns else table.to_dicts()
+    show(table.drop("reason", "backend") if reasons else table, as_json=as_json)
+    for row in reasons:
+        whose = f"{row['user_id']} " if n_users > 1 else ""
+        say("", f"{whose}{row['rank']}. {printable(row['title'], longest=LONGEST_TITLE)}: {row['reason']}")
 
 
 def _titled(catalog: Catalog, table: pl.DataFrame) -> pl.DataFrame:

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from llmrec.cli.arguments import BasePath
+from llmrec.cli.arguments import BasePath, Run
 from llmrec.cli.output import say
-from llmrec.cli.recommend import Run
 from llmrec.errors import MissingExtra
 
 Host = Annotated[str, typer.Option("--host", help="The address; others than this machine's need LLMREC_API_KEY.")]

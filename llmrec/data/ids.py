@@ -59,6 +59,12 @@ def ids_of(values: object, *, label: str = "ids") -> list[str]:
     return [id_of(value, label=label) for value in listed]
 
 
+def some_ids(values: object, *, label: str = "ids") -> list[str]:
+    """Return a list of ids as text, also of a single id: "50" and 50 are ["50"]. Raises DataError as above."""
+    one = isinstance(values, str | int | np.integer) and not isinstance(values, bool)
+    return ids_of([values] if one else values, label=label)
+
+
 def id_column(values: object, name: str, *, label: str = "ids") -> pl.Series:
     """Return ids as a column of text. Raises DataError as ``ids_of`` does; nulls in a text column stay."""
     if isinstance(values, pl.Series):

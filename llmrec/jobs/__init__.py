@@ -2,5 +2,6 @@
 
 from llmrec.jobs.answers import JobKind, Wording
 from llmrec.jobs.job import BatchResult, Engine, batch
+from llmrec.jobs.one_file import recommend_into
 
-__all__ = ["BatchResult", "Engine", "JobKind", "Wording", "batch"]
+__all__ = ["BatchResult", "Engine", "JobKind", "Wording", "batch", "recommend_into"]

@@ -11,7 +11,9 @@ import polars as pl
 
 from llmrec.data import Histories
 from llmrec.data.columns import ITEM, USER
-from llmrec.errors import EnvironmentFault
+from llmrec.data.ids import whole_number
+from llmrec.errors import DataError, EnvironmentFault
+from llmrec.jobs.lists import NO_OPTIONS, ListOptions
 from llmrec.models import Recommender
 from llmrec.models.ranker import CHUNK, no_user_vectors
 from llmrec.prompting import Language
@@ -51,19 +53,23 @@ class Wording:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """What is answered for every user: the kind of job, and how many items."""
+    """What is answered for every user: the kind of job, how many items, and what else is asked of the lists."""
 
     kind: JobKind
     k: int = 10
     wording: Wording = Wording()
+    lists: ListOptions = NO_OPTIONS
 
     def __post_init__(self) -> None:
-        """Raise PromptError for an unknown language or form, before anything is written."""
+        """Raise PromptError for an unknown language or form, DataError for lists of a job that has none."""
+        object.__setattr__(self, "k", whole_number(self.k, label="k"))
         check_wording(self.wording.language, self.wording.form)
+        if self.kind == "embed" and self.lists.given():
+            raise DataError(f"the job embed makes no lists: leave out {', '.join(self.lists.given())}")
 
     def description(self) -> dict[str, Any]:
         """Return what makes two jobs' answers differ, for the same run and users."""
-        k = {} if self.kind == "embed" else {"k": self.k}
+        k = {} if self.kind == "embed" else {"k": self.k, **self.lists.description()}
         wording = {"wording": self.wording.description()} if self.kind == "explain" else {}
         return {"kind": self.kind, **k, **wording}
 
@@ -79,7 +85,7 @@ class JobSpec:
         """Return the rows of a part. Raises as the model does, and EnvironmentFault for a server that is down."""
         if self.kind == "embed":
             return _vectors(model, histories)
-        recs = model.recommend(histories, self.k)
+        recs = model.recommend(histories, self.k, **self.lists.given())
         return recs if self.kind == "recommend" else self._reasons(model, recs, histories, narrator)
 
     def _reasons(

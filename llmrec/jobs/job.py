@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,15 @@ from llmrec.errors import ArtifactError, DataError
 from llmrec.jobs.answers import ROWS_PER_PART, JobKind, JobSpec, Wording
 from llmrec.jobs.engines import Work, on_ray, on_this_process
 from llmrec.jobs.folder import CHOSEN, JobFolder, disk_space, whole_file
+from llmrec.jobs.lists import ListOptions
 from llmrec.jobs.progress import PartProgress
-from llmrec.jobs.user_parts import Source, copy_events, hash_of, parts_of, read_user_ids, source_of
-from llmrec.models.ranker import Ranker, no_user_vectors
+from llmrec.jobs.user_parts import Source, UserPart, copy_events, hash_of, parts_of, read_user_ids, source_of
+from llmrec.models.ranker import Ranker, no_item_vectors, no_user_vectors
 from llmrec.models.registry import class_of
 from llmrec.models.run_files import BasePaths, paths_of, read_items
 from llmrec.resources.cache import named, sha256_of
 from llmrec.resources.locks import exclusive
+from llmrec.retrieval import Filter
 from llmrec.retrieval.run_items import journal_of
 
 Engine = Literal["local", "ray"]
@@ -44,6 +46,9 @@ def batch(
     *,
     job: JobKind = "recommend",
     k: int = 10,
+    exclude_seen: bool | None = None,
+    filter: Filter | None = None,
+    diversity: float | None = None,
     users: str | Path | Iterable[object] | None = None,
     data: str | Path | None = None,
     engine: Engine = "local",
@@ -56,29 +61,27 @@ def batch(
     """Answer every user of a run exactly once, into ``out/part-*.parquet``; ``out/job.json`` says of what.
 
     ``job``: "recommend" writes ``user_id, item_id, rank, score``, "embed" ``user_id, vector``, "explain" the table
-    of ``llmrec.explain``, each for ``k`` items. ``users``: ids, or a file of them; ``data``: the folder or name of
-    the data that has their histories, by default those that the run keeps. A part holds at most ``rows_per_part``
-    rows, but at least a user's. ``engine`` "ray" has ``workers`` processes, by default one for each CPU, and
-    survives the death of one. ``base``: see ``llmrec.load``.
+    of ``llmrec.explain``, each for ``k`` items. ``exclude_seen``, ``filter``, ``diversity``: as ``recommend`` has
+    them. ``users``: ids, or a file of them; ``data``: the folder or name of the data that has their histories, by
+    default the run. A part holds at most ``rows_per_part`` rows, but at least a user's. ``engine`` "ray" has
+    ``workers`` processes, by default one a CPU, and survives the death of one. ``base``: see ``llmrec.load``.
 
     The same call goes on where one stopped. Memory does not grow with the number of users, but for "explain",
-    which counts over all histories of the run.
-    Raises ArtifactError where ``out`` holds something else, WriteConflict where another process writes there,
-    DataError for bad users or arguments, FullDisk, and MissingExtra for ray.
+    which counts over all histories of the run. Raises ArtifactError where ``out`` holds something else,
+    WriteConflict where another process writes there, DataError for bad arguments, FullDisk and MissingExtra.
     """
     folder, path = named(Path(out)), Path(run)
     _check_arguments(job, engine, workers, folder)
     rows = whole_number(rows_per_part if rows_per_part is not None else ROWS_PER_PART[job], label="rows_per_part")
-    spec = JobSpec(job, whole_number(k, label="k"), wording or Wording())
-    description: dict[str, Any] = {"run": _checked_run(path, job)}
+    spec = JobSpec(job, k, wording or Wording(), ListOptions(exclude_seen, filter, diversity))
+    description: dict[str, Any] = {"run": _checked_run(path, spec)}
     source = source_of(path, data)
     ids = None if users is None else read_user_ids(users)
-    description |= {"data": source.fingerprint, "users": "all" if ids is None else hash_of(ids)}
-    description |= {**spec.description(), "rows_per_part": rows}
+    users_hash = "all" if ids is None else hash_of(ids)
+    description |= {"data": source.fingerprint, "users": users_hash, **spec.description(), "rows_per_part": rows}
+    events = partial(_events_file, source, ids, folder)
     with exclusive(folder), disk_space(folder), _unknown_items_said_once():
-        events = partial(_events_file, source, ids, folder)
-        per_part = partial(spec.users_per_part, rows)
-        begun = JobFolder.open(folder, description, lambda: parts_of(events(), per_part(len(read_items(path)))))
+        begun = JobFolder.open(folder, description, lambda: _divided(spec, rows, path, events()))
         left = begun.open_parts()
         if left:
             work = Work(path, paths_of(base), events(), folder, spec)
@@ -87,6 +90,10 @@ def batch(
                 bar.follow(steps)
         begun.complete()
     return BatchResult(folder, sum(part.n_users for part in begun.parts), len(begun.parts), len(left))
+
+
+def _divided(spec: JobSpec, rows: int, run: Path, events: Path) -> list[UserPart]:
+    return parts_of(events, spec.users_per_part(rows, len(read_items(run))))
 
 
 def _check_arguments(job: str, engine: str, workers: int | None, folder: Path) -> None:
@@ -101,14 +108,17 @@ def _check_arguments(job: str, engine: str, workers: int | None, folder: Path) -
         raise ArtifactError(f"{folder} is a file; name a new folder with --out")
 
 
-def _checked_run(run: Path, job: JobKind) -> str:
+def _checked_run(run: Path, spec: JobSpec) -> str:
     """Return a run's fingerprint, and how often its items changed.
 
     Raises ArtifactError, and DataError for one that cannot do the job.
     """
     known = class_of(artifact.read(run, verify=False).kind)
-    if job == "embed" and known is not None and known.embed_users is Ranker.embed_users:
+    if spec.kind == "embed" and known is not None and known.embed_users is Ranker.embed_users:
         raise no_user_vectors(known.kind)
+    if spec.lists.diversity and known is not None and known.item_vectors is Ranker.item_vectors:
+        raise no_item_vectors(known.kind)
+    spec.lists.check(run)
     digest, n_changes = sha256_of(run / artifact.MANIFEST), journal_of(run).last()
     return f"{digest}, {n_changes} changes" if n_changes else digest
 
@@ -120,8 +130,13 @@ def _events_file(source: Source, ids: Any, folder: Path) -> Path:
     path = folder / CHOSEN
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary:
-            copy_events(source, ids, temporary)
+        try:
+            with whole_file(path) as temporary:
+                copy_events(source, ids, temporary)
+        except DataError:
+            with suppress(OSError):  # it is there and holds something
+                folder.rmdir()
+            raise
     return path
 
 

@@ -11,10 +11,10 @@ import polars as pl
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Catalog, Histories, Sequences
-from llmrec.data.ids import ids_of, whole_number
+from llmrec.data.ids import some_ids, whole_number
 from llmrec.errors import DataError
 from llmrec.models.arguments import candidates_of, note_unknown_items
-from llmrec.models.ranking import most_similar, rank_candidates, similar_table, table_of, top_k
+from llmrec.models.ranking import cosines, most_similar, rank_candidates, similar_table, table_of, top_k
 from llmrec.models.request import Request, check_diversity, require_filter
 from llmrec.resources.shared_lock import SharedLock
 from llmrec.retrieval.filters import EVERY_ITEM, NO_FILTER, Filter, ItemRules
@@ -141,27 +141,38 @@ class Ranker(ABC):
             rules = require_filter(NO_FILTER if wanted is None else wanted).resolve(catalog)
         vectors = self.item_vectors() if check_diversity(diversity) else None
         if diversity and vectors is None:
-            raise DataError(f"{self.kind} models have no item vectors to say what is alike; leave out diversity")
+            raise no_item_vectors(self.kind)
         return Request(k, rules, vectors, diversity)
 
-    def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
+    def similar_items(
+        self, item_ids: str | int | Sequence[str | int], k: int = 10, *, filter: Filter | None = None
+    ) -> pl.DataFrame:
         """Find the items most like each given one. Returns ``item_id, similar_id, rank, score``.
 
-        Removed items are like none, but can be asked about. Raises DataError for an unknown id, k < 1, or where
-        the model has no item vectors.
+        The score is the cosine of item vectors; where a model has none but weighs items by items (item-knn, ease,
+        linear, markov), it is that weight, and items without one are not listed. ``filter``: see ``Filter``.
+        Removed items are like none, but can be asked about. Raises DataError for an unknown id, k < 1, a filter
+        that leaves nothing, or where the model has neither.
         """
-        k, item_ids = whole_number(k, label="k"), ids_of(item_ids, label="item_ids")
+        k, ids = whole_number(k, label="k"), some_ids(item_ids, label="item_ids")
         with STEADY.shared():
             catalog, vectors = self.catalog, self.item_vectors()
-            if vectors is None:
+            codes = np.array([catalog.code(item) for item in ids], dtype=np.int64)
+            if vectors is not None and filter is None:
+                return similar_table(ids, catalog, *self._nearest(codes, k, vectors))
+            likeness = self._likeness(codes) if vectors is None else cosines(vectors, codes)
+            if likeness is None:
                 raise DataError(
                     f"{self.kind} models have no item vectors; similar items need one such as llm, gru or text"
                 )
-            codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
-            return similar_table(item_ids, catalog, *self._nearest(codes, k, vectors))
+            return similar_table(ids, catalog, *self.request(k, filter, 0.0).likest(likeness, codes, catalog))
 
     def item_vectors(self) -> Float32s | None:
         """Return float32 [n_items, dim], or None for a model without item vectors."""
+        return None
+
+    def _likeness(self, codes: Int64s) -> Float32s | None:
+        """Return how like each item is to given ones, [n, n_items], -inf for not at all; None: not known."""
         return None
 
     def embed_users(self, histories: Histories) -> Float32s | None:
@@ -232,3 +243,8 @@ class Ranker(ABC):
 def no_user_vectors(kind: str) -> DataError:
     """Return what is said of a model that has no vectors of users."""
     return DataError(f"{kind} models have no vectors of users; llm, gru, als and text have some")
+
+
+def no_item_vectors(kind: str) -> DataError:
+    """Return what is said of a model that has no vectors of items, by which lists are made diverse."""
+    return DataError(f"{kind} models have no item vectors to say what is alike; leave out diversity")

@@ -60,12 +60,17 @@ def most_similar(
 
     A given item, and those in ``without`` [n_items], come last, with a score of -inf.
     """
-    unit = unit_rows(vectors)
-    scores = (unit[codes] @ unit.T).astype(np.float32)
+    scores = cosines(vectors, codes)
     scores[np.arange(len(codes)), codes] = -np.inf
     if without is not None:
         scores[:, without] = -np.inf
     return top_k(scores, k, tie_order)
+
+
+def cosines(vectors: Float32s, codes: Int64s) -> Float32s:
+    """Return the cosine of each given item to all, of vectors [n_items, dim]: float32 [n, n_items]."""
+    unit = unit_rows(vectors)
+    return np.asarray(unit[codes] @ unit.T, dtype=np.float32)
 
 
 def rank_candidates(

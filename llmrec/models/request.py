@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
+from llmrec.data import Catalog
 from llmrec.errors import DataError
+from llmrec.models.ranking import top_k
 from llmrec.models.rerank import taken
 from llmrec.retrieval.filters import Filter, ItemRules
 
@@ -39,6 +41,16 @@ class Request:
         if depth < n_items and len(short):
             codes[short], scores[short] = self._taken(*ranked(short, n_items))
         return codes, scores
+
+    def likest(self, likeness: Float32s, codes: Int64s, catalog: Catalog) -> tuple[Int64s, Float32s]:
+        """Return the items most like each of ``codes`` [n], of likeness [n, n_items]; none is like itself."""
+        scores = self.rules.applied(likeness)
+        scores[np.arange(len(codes)), codes] = -np.inf
+
+        def ranked(rows: Int64s, k: int) -> tuple[Int64s, Float32s]:
+            return top_k(scores[rows], k, catalog.tie_order)
+
+        return self.lists(ranked, len(codes), len(catalog))
 
     def _taken(self, codes: Int64s, scores: Float32s) -> tuple[Int64s, Float32s]:
         return taken(codes, scores, self.k, caps=self.rules.caps, vectors=self.vectors, diversity=self.diversity)

@@ -12,7 +12,7 @@ from llmrec.data import Histories
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.models.ranker import Ranker
 from llmrec.retrieval import Filter
-from llmrec.testing.toy import K, check_refused, ndcg, of_all_lengths, toy_split
+from llmrec.testing.toy import K, accepted, check_refused, ndcg, of_all_lengths, toy_split
 
 
 class RankerContract(ABC):
@@ -148,7 +148,8 @@ class RankerContract(ABC):
         vectors = ranker.item_vectors()
         assert (vectors is not None) == self.has_item_vectors, "set has_item_vectors to what item_vectors says"
         if vectors is None:
-            check_refused(lambda: ranker.similar_items(["3"]))
+            known = ranker._likeness(catalog.codes(["3"]).astype(np.int64)) is not None
+            assert accepted(lambda: ranker.similar_items(["3"])) == known
             return
         assert vectors.dtype == np.float32
         assert len(vectors) == len(catalog)
@@ -165,6 +166,17 @@ class RankerContract(ABC):
         by_id = cosines[np.repeat([0, 1], 5), catalog.codes(table["similar_id"])]
         np.testing.assert_allclose(by_id, best, atol=1e-3)
 
+    def test_similar_items_obey_a_filter(self) -> None:
+        ranker = self.ranker()
+        if not accepted(lambda: ranker.similar_items(["3"])):
+            return
+        everything = ranker.similar_items(["3", "4"], 100)
+        _check_similar(everything)
+        some = ranker.similar_items(["3", "4"], 100, filter=Filter(deny=["5", "6"]))
+        _check_similar(some)
+        expected = everything.filter(~pl.col("similar_id").is_in(["5", "6"]))
+        assert some.select(ITEM, "similar_id").equals(expected.select(ITEM, "similar_id"))
+
     def test_scoring_changes_nothing(self) -> None:
         ranker, histories = self.ranker(), of_all_lengths()
         items, offsets = [list(one) for one in histories], histories.offsets.copy()
@@ -180,3 +192,12 @@ class RankerContract(ABC):
     def test_the_same_seed_gives_the_same_scores(self) -> None:
         histories = toy_split().test.histories
         np.testing.assert_array_equal(self.build().score(histories), self.ranker().score(histories))
+
+
+def _check_similar(table: pl.DataFrame) -> None:
+    """Raise AssertionError unless each item's list has ranks from 1, falling scores, and not the item itself."""
+    assert table.columns == [ITEM, "similar_id", RANK, SCORE]
+    assert (table[ITEM] != table["similar_id"]).all()
+    for _, rows in table.group_by(ITEM):
+        assert rows[RANK].to_list() == list(range(1, rows.height + 1))
+        assert rows[SCORE].is_sorted(descending=True)

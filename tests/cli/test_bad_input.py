@@ -99,12 +99,12 @@ def test_unknown_users_and_items(folder: Path, capsys: pytest.CaptureFixture[str
         capsys, ["recommend", model, "--history", "x,y"]
     )
     assert "item 'x' is not in the catalog" in refused(capsys, ["explain", model, "--history", "1", "--item", "x"])
-    assert "have no item vectors" in refused(capsys, ["similar", model, "--item", "1"])
-    assert "either --user ID or --history" in refused(capsys, ["recommend", model])
-    assert "either --user ID or --history" in refused(
+    assert "have no item vectors" in refused(capsys, ["similar", model.parent / "popularity", "--item", "1"])
+    assert "say whose history: --user ID, --history" in refused(capsys, ["recommend", model])
+    assert "say whose history: --user ID, --history" in refused(
         capsys, ["recommend", model, "--user", "1", "--history", "1"]
     )
-    assert "k must be at least 1" in refused(capsys, ["recommend", model, "--user", "1", "-k", "0"])
+    assert "Invalid value for '-k'" in refused(capsys, ["recommend", model, "--user", "1", "-k", "0"])
 
 
 def test_runs_that_are_none(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

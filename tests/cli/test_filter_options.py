@@ -63,7 +63,7 @@ def test_the_options_of_a_filter(shop: Path, tmp_path: Path, capsys: pytest.Capt
         (["--boost", "1 where price > 5", "--boost", "2 where price > 5"], "--boost says price > 5 2 times"),
         (["--boost", "1 where prize > 5"], "error: boost prize > 5: items have no column prize"),
         (["--boost", "price"], '--boost "0.7 where in_stock"'),
-        (["--diversity", "2"], "diversity lies between 0"),
+        (["--diversity", "2"], "Invalid value for '--diversity'"),
         (["--diversity", "0.5"], "markov models have no item vectors"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 import llmrec
 from llmrec import Recipe
 from llmrec.cli.app import run
-from llmrec.cli.recommend import histories_of
+from llmrec.cli.histories import histories_of
 from llmrec.data import Dataset, toy_films
 from llmrec.models import LLMRecommender
 from llmrec.models.baselines.popularity import PopularityRecommender

@@ -73,9 +73,12 @@ def test_candidates_are_lists_by_user(model: Recommender, candidates: dict[str, 
         model.recommend(HISTORIES, 3, candidates=candidates)
 
 
-def test_similar_items_of_a_list(model: Recommender) -> None:
-    with pytest.raises(DataError, match="item_ids: a list of ids is meant, not the text '12'"):
-        model.similar_items("12")  # type: ignore[arg-type]
+def test_similar_items_of_a_list_or_one(model: Recommender) -> None:
+    assert model.similar_items("3", 2).equals(model.similar_items([3], 2))
+    with pytest.raises(DataError, match="item 'x' is not in the catalog"):
+        model.similar_items("x")
+    with pytest.raises(DataError, match="item_ids: a list of ids is meant, not a set"):
+        model.similar_items({"3"})  # type: ignore[arg-type]
 
 
 def test_unknown_ids_are_counted_and_said_once(model: Recommender, caplog: pytest.LogCaptureFixture) -> None:

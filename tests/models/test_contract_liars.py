@@ -41,6 +41,7 @@ LIARS: dict[str, list[tuple[type[Recommender], dict[str, bool]]]] = {
         (liars.VectorsLost, {}),
         (NextFilm, {"has_item_vectors": False}),
     ],
+    "test_similar_items_obey_a_filter": [(liars.SimilarWhateverIsDenied, {})],
     "test_a_run_s_item_vectors_are_read_without_the_model": [
         (liars.NearestByDotProduct, {}),
         (liars.VectorsLost, {}),

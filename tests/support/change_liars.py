@@ -11,6 +11,7 @@ from support.next_film import NextFilm
 
 from llmrec.data import Catalog, Histories
 from llmrec.data.catalog_changes import CatalogChange, updated_items
+from llmrec.retrieval import Filter
 
 
 class RecommendsTheRemoved(NextFilm):
@@ -26,9 +27,9 @@ class RemovesOnlyInMemory(NextFilm):
 
 
 class FindsTheRemovedSimilar(NextFilm):
-    def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
+    def similar_items(self, item_ids: Any, k: int = 10, *, filter: Filter | None = None) -> pl.DataFrame:
         removed, self.catalog = self.catalog, Catalog(self.catalog.table)
-        similar = super().similar_items(item_ids, k)
+        similar = super().similar_items(item_ids, k, filter=filter)
         self.catalog = removed
         return similar
 

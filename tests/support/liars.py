@@ -15,6 +15,7 @@ from llmrec import Recipe
 from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Catalog, Dataset, Histories, Sequences
 from llmrec.models.ranking import top_k
+from llmrec.retrieval import Filter
 from llmrec.testing import toy_split
 
 
@@ -134,13 +135,18 @@ class TakesAnyK(NextFilm):
 
 
 class TakesAnyItem(NextFilm):
-    def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
-        return super().similar_items([item for item in item_ids if item in self.catalog.ids], k)
+    def similar_items(self, item_ids: Any, k: int = 10, *, filter: Filter | None = None) -> pl.DataFrame:
+        return super().similar_items([item for item in item_ids if item in self.catalog.ids], k, filter=filter)
 
 
 class LikeItself(NextFilm):
-    def similar_items(self, item_ids: list[str], k: int = 10) -> pl.DataFrame:
-        return super().similar_items(item_ids, k).with_columns(similar_id=pl.col("item_id"))
+    def similar_items(self, item_ids: Any, k: int = 10, *, filter: Filter | None = None) -> pl.DataFrame:
+        return super().similar_items(item_ids, k, filter=filter).with_columns(similar_id=pl.col("item_id"))
+
+
+class SimilarWhateverIsDenied(NextFilm):
+    def similar_items(self, item_ids: Any, k: int = 10, *, filter: Filter | None = None) -> pl.DataFrame:
+        return super().similar_items(item_ids, k)
 
 
 class NearestByDotProduct(NextFilm):

@@ -71,6 +71,14 @@ class ItemWeightsRecommender(Recommender):
         scores: Float32s = (weights @ near).toarray() + 1e-6 * self._share
         return scores
 
+    def _likeness(self, codes: Int64s) -> Float32s:
+        """Return the weights of given items to all, [n, n_items]; -inf where there is none above 0."""
+        from scipy.sparse import csr_array
+
+        n = len(self.catalog)
+        weights = csr_array((self._values, self._indices, self._indptr), shape=(n, n))[codes].toarray()
+        return np.where(weights > 0, weights, np.float32(-np.inf))
+
     def _save(self, folder: Path) -> None:
         tensors: Tensors = {"indptr": self._indptr, "indices": self._indices, "values": self._values}
         write_tensors(folder / "model.safetensors", {**tensors, "share": self._share})

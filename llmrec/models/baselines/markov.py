@@ -67,6 +67,16 @@ class MarkovRecommender(Recommender):
                     scores[row, chain.following[part]] += chain.share[part]
         return scores
 
+    def _likeness(self, codes: Int64s) -> Float32s:
+        """Return in which share of cases each item came right after given ones, [n, n_items]; -inf for none."""
+        chain, n = self._chains[0], len(self.catalog)
+        likeness = np.full((len(codes), n), -np.inf, dtype=np.float32)
+        for row, context in enumerate(np.searchsorted(chain.contexts, codes)):
+            if context < len(chain.contexts) and chain.contexts[context] == codes[row]:
+                part = slice(int(chain.starts[context]), int(chain.starts[context + 1]))
+                likeness[row, chain.following[part]] = chain.share[part]
+        return likeness
+
     def _save(self, folder: Path) -> None:
         tensors: Tensors = {"share": self._share}
         for length, chain in enumerate(self._chains, 1):

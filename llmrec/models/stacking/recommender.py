@@ -229,6 +229,11 @@ class StackedRecommender(Continues, Recommender):
         vectors = (member.item_vectors() for member in self.members)
         return next((one for one in vectors if one is not None), None)
 
+    def _likeness(self, codes: Int64s) -> Float32s | None:
+        """Return what the first member knows that weighs items by items."""
+        likeness = (member._likeness(codes) for member in self.members)
+        return next((one for one in likeness if one is not None), None)
+
     def _index_rows(self) -> None:
         """Index nothing: a stack scores by all its members, and those that have vectors index them."""
 

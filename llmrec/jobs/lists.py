@@ -1,0 +1,73 @@
+"""What a batch job asks of every list, as ``Ranker.recommend`` takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from llmrec.data.ids import ids_of
+from llmrec.errors import DataError
+from llmrec.jobs.user_parts import hash_of
+from llmrec.models.request import check_diversity, require_filter
+from llmrec.models.run_changes import changed_catalog
+from llmrec.models.run_files import read_items
+from llmrec.retrieval import Filter
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """The options of ``Ranker.recommend`` for all users; each None where the call says nothing of it."""
+
+    exclude_seen: bool | None = None
+    filter: Filter | None = None
+    diversity: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise DataError for other values."""
+        if self.exclude_seen is not None and not isinstance(self.exclude_seen, bool):
+            raise DataError(f"exclude_seen is True, False or None, not {self.exclude_seen!r}")
+        if self.filter is not None:
+            require_filter(self.filter)
+        check_diversity(self.diversity or 0.0)
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that are given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def check(self, run: Path) -> None:
+        """Raise DataError for a filter that does not fit the items of a run, before anything is written."""
+        if self.filter is not None:
+            catalog = read_items(run)
+            change = changed_catalog(catalog, run)
+            self.filter.resolve(catalog if change is None else change.catalog)
+
+    def description(self) -> dict[str, Any]:
+        """Return what makes two jobs' lists differ, as JSON holds it."""
+        wanted = self.filter
+        rules = (
+            None
+            if wanted is None
+            else {
+                "where": [
+                    str(one)
+                    for one in (wanted.where if isinstance(wanted.where, list | tuple) else [wanted.where])
+                ],
+                "allow": _hash(wanted.allow),
+                "deny": _hash(wanted.deny),
+                "at_most": dict(wanted.at_most),
+                "boosts": {str(condition): gain for condition, gain in wanted.boosts.items()},
+            }
+        )
+        return {"exclude_seen": self.exclude_seen, "filter": rules, "diversity": self.diversity or None}
+
+
+NO_OPTIONS = ListOptions()
+
+
+def _hash(ids: Iterable[str | int] | None) -> str | None:
+    listed = None if ids is None else ids_of(ids)
+    return hash_of(pl.Series(listed, dtype=pl.String)) if listed else None if listed is None else "none"
