@@ -64,6 +64,34 @@ class SimilarAnswer(BaseModel):
     run: str
 
 
+class ItemRanks(BaseModel):
+    """An item's rank, and its rank without each item of the history; null: it would not be recommended."""
+
+    item_id: str
+    rank: int | None
+    without: dict[str, int | None]
+
+
+class RanksAnswer(BaseModel):
+    """Ranks by score, of the list that ``/recommend`` gives with the same filter and no diversity."""
+
+    ranks: list[ItemRanks]
+    unknown_items: list[str]
+    run: str
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "ranks": [{"item_id": "172", "rank": 1, "without": {"50": 41}}],
+                    "unknown_items": [],
+                    "run": "3f9a61c2b07e",
+                }
+            ]
+        }
+    )
+
+
 class PredictAnswer(BaseModel):
     """For each item the columns that ``llmrec predict`` prints."""
 
@@ -86,6 +114,77 @@ class ItemsAnswer(BaseModel):
     items: list[Named]
 
 
+class Described(Named):
+    """An item and its other columns; long texts are cut."""
+
+    columns: dict[str, Any]
+
+
+class LookupAnswer(BaseModel):
+    """What the catalog says of items."""
+
+    items: list[Described]
+    unknown_items: list[str]
+
+
+class FacetValue(BaseModel):
+    """A value of a column, how many items have it, and the condition of a filter that they meet."""
+
+    value: str
+    count: int
+    condition: str
+
+
+class Facet(BaseModel):
+    """A column that filters can use: a range of numbers, or a category with its values."""
+
+    column: str
+    kind: Literal["number", "category"]
+    low: float | None = None
+    high: float | None = None
+    at_least: str | None = None
+    at_most: str | None = None
+    values: list[FacetValue]
+
+
+class FacetsAnswer(BaseModel):
+    """What filters can choose by; in ``at_least`` and ``at_most`` the number stands as {}."""
+
+    facets: list[Facet]
+
+
+class UserCount(BaseModel):
+    """A user that the run knows, and how many events."""
+
+    user_id: str
+    events: int
+
+
+class UsersAnswer(BaseModel):
+    """Users that the run knows, in its order."""
+
+    users: list[UserCount]
+
+
+class UserEvent(Named):
+    """An event of a user, as a query may send it again."""
+
+    timestamp: float | None = None
+    behavior: str | None = None
+    rating: float | None = None
+    price: float | None = None
+    quantity: float | None = None
+    positive: bool | None = None
+
+
+class UserAnswer(BaseModel):
+    """What is known of a user: how many events, and the newest of them, oldest first."""
+
+    user_id: str
+    n_events: int
+    events: list[UserEvent]
+
+
 class RunAnswer(BaseModel):
     """The run that is served: what it can do, and which columns of items filters may name."""
 
@@ -98,6 +197,7 @@ class RunAnswer(BaseModel):
     tasks: list[str]
     similar: bool
     exclude_seen: bool
+    reasons: Literal["llm", "template"]
 
 
 class StateAnswer(BaseModel):

@@ -14,22 +14,30 @@ from starlette.types import ASGIApp
 from llmrec.runtime import versions
 from llmrec.serve.answers import (
     EventsAnswer,
+    FacetsAnswer,
     ForgottenAnswer,
     ItemAnswer,
     ItemsAnswer,
+    LookupAnswer,
     PredictAnswer,
+    RanksAnswer,
     RecommendAnswer,
     RunAnswer,
     SimilarAnswer,
     StateAnswer,
+    UserAnswer,
+    UsersAnswer,
 )
 from llmrec.serve.metrics import Measured
+from llmrec.serve.page_files import add_page
 from llmrec.serve.queries import (
     EventsQuery,
     ExplainQuery,
     Id,
     ItemQuery,
+    LookupQuery,
     PredictQuery,
+    RanksQuery,
     RecommendQuery,
     ReloadQuery,
     SimilarQuery,
@@ -41,6 +49,8 @@ from llmrec.serve.service import Service
 log = logging.getLogger(__name__)
 
 PathId = Annotated[Id, Path()]
+Words = Annotated[str, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=100)]
 _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 _STREAM = {"content": {"text/event-stream": {"schema": _EVENT}}, "description": "Server-sent events."}
 _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus's text format."}
@@ -69,8 +79,10 @@ def make_app(service: Service) -> FastAPI:
     )
     add_failures(app)
     _add_queries(app, service)
+    _add_catalog(app, service)
     _add_changes(app, service)
     _add_state(app, service)
+    add_page(app)
     return app
 
 
@@ -98,12 +110,37 @@ def _add_queries(app: FastAPI, service: Service) -> None:
         """How a user would respond to items, by a run with tasks."""
         return json_of(await service.predict(query))
 
+    @app.post("/ranks", response_model=RanksAnswer, responses=failures(404))
+    async def ranks(query: RanksQuery) -> Response:
+        """Where items stand in a user's list, and where they would without an item of the history."""
+        return json_of(await service.ranks(query))
+
+
+def _add_catalog(app: FastAPI, service: Service) -> None:
     @app.get("/items", response_model=ItemsAnswer, responses=failures())
-    async def items(
-        query: Annotated[str, Query(max_length=200)] = "", limit: Annotated[int, Query(ge=1, le=100)] = 20
-    ) -> Response:
+    async def items(query: Words = "", limit: Limit = 20) -> Response:
         """Items whose titles hold the words of a query, or whose id it is."""
         return json_of(await service.items(query, limit))
+
+    @app.post("/lookup", response_model=LookupAnswer, responses=failures())
+    async def lookup(query: LookupQuery) -> Response:
+        """What the catalog says of items."""
+        return json_of(service.run.lookup(query.item_ids))
+
+    @app.get("/facets", response_model=FacetsAnswer, responses=failures())
+    async def facets() -> Response:
+        """What filters can choose by: categories with their values, and ranges of numbers."""
+        return json_of({"facets": await service.facets()})
+
+    @app.get("/users", response_model=UsersAnswer, responses=failures())
+    async def users(query: Words = "", limit: Limit = 20) -> Response:
+        """Users that the run knows whose ids begin so."""
+        return json_of({"users": service.run.users.known(query, limit)})
+
+    @app.get("/users/{user_id:path}", response_model=UserAnswer, responses=failures(404))
+    async def user(user_id: PathId) -> Response:
+        """What is known of a user, with the events that were sent."""
+        return json_of(await service.user(user_id))
 
 
 def _add_changes(app: FastAPI, service: Service) -> None:

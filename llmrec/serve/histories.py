@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,13 +47,21 @@ class UserHistories:
     def __contains__(self, user_id: str) -> bool:
         return user_id in self._rows
 
+    def known(self, start: str, most: int) -> list[dict[str, Any]]:
+        """Return at most ``most`` users of the run whose ids begin so: ``user_id`` and how many ``events``."""
+        users = islice((user for user in self._rows if user.startswith(start)), most)
+        rows = [(user, self._rows[user]) for user in users]
+        return [
+            {"user_id": user, "events": int(self._offsets[row + 1] - self._offsets[row])} for user, row in rows
+        ]
+
     def of(self, query: HistoryQuery) -> QueriedHistory:
         """Return the history of a query.
 
         Raises UnknownUserError, and DataError for unknown items where it refuses them or there are no others.
         """
         if query.user_id is not None:
-            return self._of_user(query.user_id)
+            return self.of_user(query.user_id)
         if query.events is not None:
             rows = [event.model_dump(exclude_none=True) for event in query.events]
             events = event_table(rows, self._events.schema, self._rule)
@@ -68,7 +77,8 @@ class UserHistories:
             raise DataError(f"none of these items is in the catalog: {', '.join(unknown[:5])}")
         return QueriedHistory(known, unknown)
 
-    def _of_user(self, user: str) -> QueriedHistory:
+    def of_user(self, user: str) -> QueriedHistory:
+        """Return the history of a user, with the events taken since. Raises UnknownUserError."""
         row, new = self._rows.get(user), self._store.of_user(user)
         if row is None and not new:
             raise UnknownUserError(

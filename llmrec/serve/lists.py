@@ -76,7 +76,7 @@ def _by_rules(ranker: Ranker, history: Histories, query: RecommendQuery) -> List
             history,
             query.k,
             exclude_seen=query.exclude_seen,
-            filter=None if query.filter is None else _filter_of(query.filter, ranker.catalog),
+            filter=None if query.filter is None else filter_of(query.filter, ranker.catalog),
             diversity=float(query.diversity),
         )
     except Exception as error:  # it is this query's alone
@@ -84,7 +84,7 @@ def _by_rules(ranker: Ranker, history: Histories, query: RecommendQuery) -> List
     return rows_by_user(table, ranker.catalog).get(history.user_ids[0], [])
 
 
-def _filter_of(query: FilterQuery, catalog: Catalog) -> Filter:
+def filter_of(query: FilterQuery, catalog: Catalog) -> Filter:
     """Return a query's filter; denied and allowed ids that the catalog lacks say nothing."""
 
     def known(ids: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from llmrec.serve.events import NewData
 LONGEST_ID, LONGEST_NAME, LONGEST_CONDITION, LONGEST_TEXT = 512, 200, 500, 10_000
 MOST_EVENTS, MOST_IDS, MOST_K = 2000, 10_000, 1000
 MOST_ITEMS, MOST_EXPLAINED, MOST_RULES = 1000, 10, 16
+MOST_RANKED, MOST_WITHOUT = 100, 50
 
 
 def _id(value: object) -> str:
@@ -131,6 +132,27 @@ class ExplainQuery(HistoryQuery):
     tone: Annotated[str, Field(min_length=1, max_length=40)] = "plain"
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"history": ["50", "181"], "item_ids": ["172"]}]})
+
+
+class RanksQuery(HistoryQuery):
+    """Items whose ranks are asked for, and items of the history to leave out, one at a time."""
+
+    item_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RANKED)]
+    without: Annotated[list[Id], Field(max_length=MOST_WITHOUT)] = []
+    filter: FilterQuery | None = None
+    exclude_seen: bool | None = Field(None, description="By default as the training data suggests.")
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"history": ["50", "181"], "item_ids": ["172"], "without": ["50"]}]}
+    )
+
+
+class LookupQuery(_Body):
+    """Items to say more of."""
+
+    item_ids: Annotated[list[Id], Field(max_length=MOST_ITEMS)]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"item_ids": ["50", "181"]}]})
 
 
 class PredictQuery(HistoryQuery):

@@ -20,6 +20,9 @@ from llmrec.reasons.pipeline import reason_requests, worded
 from llmrec.reasons.request import ReasonForm
 from llmrec.serve.batcher import Batcher
 from llmrec.serve.histories import QueriedHistory, joined
+from llmrec.serve.lists import filter_of
+from llmrec.serve.queries import RanksQuery
+from llmrec.serve.ranks import ranks_without
 
 # So many histories are scored at a time for a reason: a list that waits meanwhile does not wait longer.
 SCORED_AT_ONCE = 16
@@ -58,6 +61,22 @@ class Reasoner:
         if backend != "template" and base is not None:
             self._narrator = LocalNarrator(base)
         self._narrating = threading.Lock()
+
+    @property
+    def narrates(self) -> bool:
+        """Whether an LLM words reasons."""
+        return not isinstance(self._narrator, TemplateNarrator)
+
+    def ranks(self, history: QueriedHistory, query: RanksQuery) -> list[dict[str, Any]]:
+        """Return ranks of items, whole and without items of the history. Raises DataError."""
+        return ranks_without(
+            self._model,
+            history.events,
+            list(dict.fromkeys(query.item_ids)),
+            list(dict.fromkeys(query.without)),
+            exclude_seen=query.exclude_seen,
+            rules=None if query.filter is None else filter_of(query.filter, self._model.catalog),
+        )
 
     def requests(
         self,

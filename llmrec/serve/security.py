@@ -12,12 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llmrec.errors import DataError
 from llmrec.serve.failures import failure_body
+from llmrec.serve.page_files import page_files
 
 KEY = "LLMREC_API_KEY"
 SHORTEST_KEY = 16
 MOST_BYTES = 2**20  # of a body
 BODY_SECONDS = 10.0  # in which a body must be here
-OPEN_PATHS = frozenset({"/health", "/ready"})  # answered without a key
+# Answered without a key: what a supervisor asks, and the page, which holds nothing of the run.
+OPEN_PATHS = frozenset({"/health", "/ready", *page_files()})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from llmrec.artifact import MANIFEST
-from llmrec.data import Histories
+from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 from llmrec.models import LLMRecommender
@@ -19,12 +19,14 @@ from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.run_files import BasePaths
 from llmrec.models.runs import load_run
 from llmrec.serve.batcher import Batcher
+from llmrec.serve.descriptions import described, sendable
 from llmrec.serve.events import EventStore
+from llmrec.serve.facets import facets_of
 from llmrec.serve.failures import UnknownItemError
 from llmrec.serve.histories import QueriedHistory, UserHistories, joined
 from llmrec.serve.lists import ListRows, lists_of, rows_by_user
 from llmrec.serve.metrics import ServiceMetrics
-from llmrec.serve.queries import HistoryQuery, PredictQuery, RecommendQuery, SimilarQuery
+from llmrec.serve.queries import MOST_EVENTS, HistoryQuery, PredictQuery, RecommendQuery, SimilarQuery
 from llmrec.serve.reasons import NarratorName, Reasoner
 from llmrec.serve.sessions import UserVectors
 from llmrec.serve.titles import TitleSearch
@@ -63,6 +65,7 @@ class ServedRun:
         self._store = store
         self.users = UserHistories(self.model, store)
         self._titles = TitleSearch(self.model.catalog)
+        self._facets: tuple[Catalog | None, list[dict[str, Any]]] = None, []
         self.reasoner = Reasoner(self.model, batcher, backend)
         self.vectors: UserVectors | None = None
         if isinstance(self.model, LLMRecommender) and self.model.recipe.responses.rank_by == "relevance":
@@ -125,6 +128,31 @@ class ServedRun:
             self._titles = TitleSearch(catalog)
         return self._titles.search(query, most)
 
+    def lookup(self, item_ids: Sequence[str]) -> dict[str, Any]:
+        """Return what the catalog says of items; on any thread."""
+        catalog = self.model.catalog
+        items = list(dict.fromkeys(item_ids))
+        codes = catalog.codes(items)
+        return {
+            "items": described(catalog, codes[codes >= 0]),
+            "unknown_items": [item for item, code in zip(items, codes, strict=True) if code < 0],
+        }
+
+    def facets(self) -> list[dict[str, Any]]:
+        """Return what filters can choose by, computed once for a catalog; on any thread."""
+        catalog, facets = self._facets
+        if catalog is not self.model.catalog:
+            catalog = self.model.catalog
+            facets = facets_of(catalog)
+            self._facets = catalog, facets
+        return facets
+
+    def user(self, user_id: str) -> dict[str, Any]:
+        """Return what is known of a user. Raises UnknownUserError."""
+        events = self.users.of_user(user_id).events
+        newest = sendable(events.tail(MOST_EVENTS), self.model.catalog)
+        return {"user_id": user_id, "n_events": events.height, "events": newest}
+
     def put_item(self, item_id: str, columns: Mapping[str, object]) -> dict[str, Any]:
         """Add an item, or change columns of one, on the disk and here. Raises DataError."""
         catalog = self.model.catalog
@@ -174,6 +202,7 @@ class ServedRun:
             "tasks": list(model.recipe.tasks) if isinstance(model, RespondingRecommender) else [],
             "similar": self._similar,
             "exclude_seen": model.exclude_seen,
+            "reasons": "llm" if self.reasoner.narrates else "template",
         }
 
     def _forget_vectors(self) -> None:

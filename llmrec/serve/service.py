@@ -22,6 +22,7 @@ from llmrec.serve.queries import (
     ExplainQuery,
     ItemQuery,
     PredictQuery,
+    RanksQuery,
     RecommendQuery,
     SimilarQuery,
 )
@@ -95,6 +96,13 @@ class Service:
         async for event in self._streams.stream(run.reasoner, history, query):
             yield event
 
+    async def ranks(self, query: RanksQuery) -> Fields:
+        """Answer with ranks, whole and without items of the history."""
+        run = self.run
+        history = await self._result(self._batcher.call(lambda: run.history(query, query.item_ids)))
+        ranks = await self._streams.result(lambda: run.reasoner.ranks(history, query))
+        return {"ranks": ranks, "unknown_items": history.unknown, "run": run.identity}
+
     async def take(self, query: EventsQuery) -> Fields:
         """Take a user's events in: they are on the disk when this returns."""
         items = [event.item_id for event in query.events]
@@ -114,6 +122,14 @@ class Service:
         """Answer with items whose titles hold the words of a query."""
         table = await asyncio.to_thread(self.run.search, query, most)
         return {"items": table.to_dicts()}
+
+    async def facets(self) -> list[Fields]:
+        """Answer with what filters can choose by."""
+        return await asyncio.to_thread(self.run.facets)
+
+    async def user(self, user_id: str) -> Fields:
+        """Answer with what is known of a user. Raises UnknownUserError."""
+        return await self._result(self._batcher.call(lambda: self.run.user(user_id)))
 
     async def put_item(self, item_id: str, query: ItemQuery) -> Fields:
         """Add an item, or change columns of one: it is on the disk when this returns."""

@@ -35,10 +35,12 @@ class ReasonStreams:
         self, reasoner: Reasoner, history: QueriedHistory, item_ids: list[str], language: Language
     ) -> list[dict[str, Any]]:
         """Return a reason in the template's words for each item. Raises BusyError and DeadlineError."""
+        return await self.result(lambda: reasoner.plain(reasoner.requests(history, item_ids, language=language)))
+
+    async def result(self, function: Callable[[], T]) -> T:
+        """Return what a function does with a model's scores. Raises BusyError and DeadlineError."""
         with self._one_more():
-            return await self._result(
-                lambda: reasoner.plain(reasoner.requests(history, item_ids, language=language)), self._deadline
-            )
+            return await self._result(function, self._deadline)
 
     async def stream(
         self, reasoner: Reasoner, history: QueriedHistory, query: ExplainQuery

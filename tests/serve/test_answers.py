@@ -134,8 +134,8 @@ def test_the_state_and_the_schema(gru: Served) -> None:
     ):
         assert name in text
     paths = gru.client.get("/openapi.json").json()["paths"]
-    posts = {"/recommend", "/similar", "/explain", "/predict", "/events", "/reload"}
-    changed = {"/items/{item_id}", "/users/{user_id}"}
+    posts = {"/recommend", "/similar", "/explain", "/predict", "/events", "/reload", "/ranks", "/lookup"}
+    changed = {"/items/{item_id}", "/users/{user_id}", "/users", "/facets"}
     assert posts | changed | {"/items", "/run", "/health", "/ready", "/metrics"} == set(paths)
     for path in posts:
         failure = paths[path]["post"]["responses"]["422"]["content"]["application/json"]["schema"]

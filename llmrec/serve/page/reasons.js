@@ -1,0 +1,90 @@
+// Reasons for the cards of a list: asked for together, shown as they come, with the ranks that evidence makes.
+
+import * as api from "./api.js";
+import { textOf } from "./states.js";
+import { language, say } from "./words.js";
+import { state } from "./state.js";
+
+const AT_ONCE = 10; // items of one request
+const MOST_WITHOUT = 50;
+const TRIES = 3;
+
+export class Reasons {
+  constructor({ run, fail, weigh }) {
+    Object.assign(this, { run, fail, weigh });
+  }
+
+  // The first cards are explained at once, the others when they are asked about.
+  forList(cards, query, signal) {
+    this.cards = cards;
+    for (const card of cards.slice(AT_ONCE)) card.askable();
+    if (cards.length) return this.ask(cards.slice(0, AT_ONCE), query, signal);
+    return null;
+  }
+
+  async ask(cards, query, signal, tries = 0) {
+    const byItem = new Map(cards.map((card) => [card.id, card]));
+    for (const card of cards) if (!card.reason) card.waiting();
+    const { k, filter, diversity, ...whose } = query;
+    const body = { ...whose, item_ids: [...byItem.keys()], language: language() };
+    const came = [];
+    const heard = (event, data) => this.heard(event, data, { byItem, came, cards, query, signal });
+    try {
+      await api.explain(body, heard, signal);
+    } catch (error) {
+      if (error.name === "AbortError" || signal.aborted) return;
+      if (error.status === 429 && tries < TRIES) {
+        await new Promise((done) => setTimeout(done, 1000 * Math.max(1, error.wait)));
+        if (!signal.aborted) await this.ask(cards, query, signal, tries + 1);
+        return;
+      }
+      for (const card of cards) card.noReason(say("noReason", { why: textOf(error) }));
+    }
+  }
+
+  // Evidence comes with the template's words; an LLM's words take their place, unless they are not wanted.
+  heard(event, data, { byItem, came, cards, query, signal }) {
+    if (signal.aborted) return false;
+    if (event === "evidence") {
+      came.push(data);
+      if (came.length < byItem.size) return true;
+      this.showEvidence(came, byItem);
+      this.rank(came, cards, query, signal);
+      return this.run.reasons === "llm" && state.wording === "llm";
+    }
+    if (event === "reason") {
+      const card = byItem.get(data.item_id);
+      card.explain(data, card.largest);
+    }
+    return event !== "done";
+  }
+
+  showEvidence(came, byItem) {
+    const weights = came.flatMap((data) => data.evidence.map((cited) => cited.contribution));
+    const largest = Math.max(...weights, 0);
+    for (const data of came) byItem.get(data.item_id).explain(data, largest);
+    this.weighHistory();
+  }
+
+  weighHistory() {
+    const sums = new Map();
+    for (const cited of this.cards.flatMap((card) => card.reason?.evidence ?? [])) {
+      sums.set(cited.item_id, (sums.get(cited.item_id) ?? 0) + cited.contribution);
+    }
+    const total = [...sums.values()].reduce((sum, one) => sum + one, 0) || 1;
+    this.weigh(new Map([...sums].map(([id, sum]) => [id, sum / total])));
+  }
+
+  async rank(came, cards, query, signal) {
+    const without = [...new Set(came.flatMap((data) => data.evidence.map((cited) => cited.item_id)))].slice(0, MOST_WITHOUT);
+    if (!without.length) return;
+    const { k, diversity, ...rest } = query;
+    try {
+      const ranks = await api.ranks({ ...rest, item_ids: cards.map((card) => card.id), without }, signal);
+      for (const one of ranks) cards.find((card) => card.id === one.item_id)?.standing(one);
+    } catch (error) {
+      // The reasons stand without them.
+      if (error.name !== "AbortError" && error.status !== 429) this.fail(error);
+    }
+  }
+}
