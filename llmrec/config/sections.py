@@ -73,7 +73,12 @@ class HistoryConfig(Section):
     prompt: str = "history"
     """The prompt around a history, by name, see prompts/."""
     item_prompt: str = "item"
-    """The prompt of an item's text."""
+    """The prompt of an item's line in a history; title writes less than item."""
+    local_blocks: Annotated[int, Field(ge=0)] = 0
+    """In the first so many blocks an item's line reads itself alone, once for all histories that hold it; blocks
+    above read one state of each line. 0: every block reads the whole text."""
+    boundary_states: Literal[1, 2] = 1
+    """So many last states of a line go up, with local_blocks."""
     events: list[EventField] = []
     """What is read of an event besides its item."""
     event_prompt: str = "event"
@@ -103,6 +108,8 @@ class HeadConfig(Section):
     """An item never trained on gets this quantile of the known items' biases."""
     warm_start: str | None = None
     """A run whose item vectors (of this dim) the id residuals begin at."""
+    item_prompt: str | None = None
+    """The prompt of the text that an item's vector encodes; null: history.item_prompt."""
     item_encoder: Literal["frozen", "finetuned"] = "frozen"
     """finetuned: the items' text encodings are trained."""
     refresh_every: Positive = 100

@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from llmrec.arrays import Int64s
+from llmrec.config import HistoryConfig
 from llmrec.errors import RecipeError
 from llmrec.llm.ragged import RaggedTokens, ranges
 
@@ -156,3 +157,55 @@ class HybridEncoding(TextEncoding):
         """See ``HistoryEncoding.write``."""
         super().write(spans, tokens, placeholders)
         placeholders[spans.rows, spans.ends] = spans.items
+
+
+class LocalTextEncoding(HistoryEncoding):
+    """Lines that the lower blocks read one by one: of each its last ``n_states`` states stand in the history."""
+
+    name = "text"
+    meaning = (
+        "Every item is written out in words, which the lower blocks of the model read for each item by itself; "
+        "the upper blocks read what came of each."
+    )
+    writes_titles = False
+    embeds_fields = True  # in the line they would make one of each event, not of each item
+    ends_in_vector = False  # True: the line's last state is that of the item's vector instead of its newline's
+
+    def __init__(self, n_states: int) -> None:
+        self.n_states = n_states
+
+    def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
+        """See ``HistoryEncoding.costs``."""
+        return np.full_like(item_lengths, self.n_states)
+
+    def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
+        """See ``HistoryEncoding.write``."""
+        for n in range(self.n_states):
+            placeholders[spans.rows, spans.starts + n] = spans.items
+
+
+class LocalHybridEncoding(LocalTextEncoding):
+    """The same, each line ended by its item's vector."""
+
+    name = "hybrid"
+    meaning = (
+        "Every item is written out in words and ended by a learned vector of its own, which the lower blocks of "
+        "the model read for each item by itself; the upper blocks read what came of each."
+    )
+    ends_in_vector = True
+
+
+BY_LINE = {"text": LocalTextEncoding, "hybrid": LocalHybridEncoding}  # whose lines say nothing of others
+
+
+def encoding_of(history: HistoryConfig) -> HistoryEncoding:
+    """Return the encoding that a recipe says. Raises RecipeError for none of that name, or none by line."""
+    encoding = encoding_named(history.encoding)
+    if not history.local_blocks:
+        return encoding
+    if encoding.name not in BY_LINE:
+        raise RecipeError(
+            f"history.local_blocks={history.local_blocks}: the encoding '{encoding.name}' writes no lines that "
+            f"blocks could read one by one; choose {' or '.join(BY_LINE)}, or set history.local_blocks=0"
+        )
+    return BY_LINE[encoding.name](history.boundary_states)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 EMPTY = -1  # no token, or no item, at this position
+ENCODER = "encoder_"  # before the names of files with texts that item vectors encode
 NO_FIELDS = RaggedTokens.of([[]])  # what events say where nothing is read of them
 MAX_ITEM_TOKENS = 64  # a longer item text is cut: one item must not push a whole history out of the window
 
@@ -52,43 +53,70 @@ class SerializedHistories:
 class Serializer:
     """A prompt's prefix and a catalog's item texts in tokens, each ended by a newline; ``encoding`` writes them.
 
-    ``events``: what events say besides their items, None where that is not read.
+    ``events``: what events say besides their items, None where that is not read. ``encoder_tokens``: the texts
+    that item vectors encode, where they are others than those in histories.
     """
 
     encoding: HistoryEncoding
     prefix: Int64s
     item_tokens: RaggedTokens
     events: EventTokens | None = None
+    encoder_tokens: RaggedTokens | None = None
 
     @classmethod
     def build(
-        cls, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, prefix: str, encoding: HistoryEncoding
+        cls,
+        tokenizer: PreTrainedTokenizerBase,
+        texts: list[str],
+        *,
+        prefix: str,
+        encoding: HistoryEncoding,
+        encoder_texts: list[str] | None = None,
     ) -> Serializer:
         """Tokenize a prefix and one text an item. Raises ModelError for a tokenizer without a newline token."""
-        start = tokenizer(prefix)["input_ids"] or [newline_token(tokenizer)]
-        return cls(encoding, np.array(start, dtype=np.int64), tokenized_items(tokenizer, texts))
+        start = np.array(tokenizer(prefix)["input_ids"] or [newline_token(tokenizer)], dtype=np.int64)
+        encoded = None if encoder_texts is None else tokenized_items(tokenizer, encoder_texts)
+        return cls(encoding, start, tokenized_items(tokenizer, texts), encoder_tokens=encoded)
+
+    @property
+    def encoded(self) -> RaggedTokens:
+        """The texts that item vectors encode."""
+        return self.item_tokens if self.encoder_tokens is None else self.encoder_tokens
 
     def save(self, folder: Path) -> None:
         """Write what is tokenized, for ``load``."""
         arrays = {"prefix": self.prefix, "tokens": self.item_tokens.tokens, "offsets": self.item_tokens.offsets}
+        if self.encoder_tokens is not None:
+            arrays |= {
+                ENCODER + "tokens": self.encoder_tokens.tokens,
+                ENCODER + "offsets": self.encoder_tokens.offsets,
+            }
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
 
     @classmethod
     def load(cls, folder: Path, encoding: HistoryEncoding) -> Serializer:
         """Read what ``save`` wrote as memory-mapped arrays: a large catalog's tokens stay on disk."""
-        prefix, tokens, offsets = (
-            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in ("prefix", "tokens", "offsets")
-        )
-        return cls(encoding, prefix, RaggedTokens(tokens, offsets))
+
+        def read(name: str) -> Int64s:
+            array: Int64s = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            return array
+
+        def ragged(prefix: str) -> RaggedTokens:
+            return RaggedTokens(read(f"{prefix}tokens"), read(f"{prefix}offsets"))
+
+        encoded = ragged(ENCODER) if (folder / f"{ENCODER}tokens.npy").is_file() else None
+        return cls(encoding, read("prefix"), ragged(""), encoder_tokens=encoded)
 
     def with_rows(self, rows: Int64s, texts: Serializer) -> Serializer:
         """Return a serializer with the items of ``texts`` at rows [n]; rows beyond this catalog's are new."""
         n = len(self.item_tokens)
         order = np.arange(max(n, int(rows.max(initial=-1)) + 1))
         order[rows] = n + np.arange(len(rows))
-        return replace(self, item_tokens=self.item_tokens.followed_by(texts.item_tokens).take(order))
+        grown = replace(self, item_tokens=self.item_tokens.followed_by(texts.item_tokens).take(order))
+        if self.encoder_tokens is None:
+            return grown
+        return replace(grown, encoder_tokens=self.encoder_tokens.followed_by(texts.encoded).take(order))
 
     def costs(self) -> Int64s:
         """Number of positions that each item takes at most, int64 [n_items]."""

@@ -17,8 +17,9 @@ from llmrec import Histories, Recipe, load
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.data import Dataset, Sequences, toy_films
 from llmrec.errors import ArtifactError, ModelError
-from llmrec.llm.backbone import add_adapter, load_backbone, merged, transformer_blocks
+from llmrec.llm.backbone import add_adapter, cache_option, load_backbone, merged, transformer_blocks
 from llmrec.llm.decode import Decoder, check_head
+from llmrec.llm.divided import divide
 from llmrec.llm.encodings import encoding_named
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
@@ -54,6 +55,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "granite": {**GATED, "logits_scaling": 4.0},
     "olmo2": GATED,
 }
+INDIVISIBLE = {"gpt2", "opt", "bloom"}
 
 
 @pytest.fixture(scope="module", params=list(FAMILIES))
@@ -141,6 +143,27 @@ def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:
     torch.testing.assert_close(together, apart, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(alike, apart, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(ahead, apart, atol=1e-4, rtol=1e-4)  # causal: what follows changes nothing
+
+
+def test_blocks_are_divided_or_it_is_said_that_they_cannot_be(base: Path) -> None:
+    """Exact, or refused: learned positions and norms before the blocks would be computed twice."""
+    model, _ = load_causal_lm(str(base), dtype="float32")
+    whole: Any = transformer_blocks(model)
+    if whole.config.model_type in INDIVISIBLE:
+        with pytest.raises(ModelError, match=r"cannot be divided .* set history\.local_blocks=0"):
+            divide(model, 1)
+        return
+    parts = divide(model, 1)
+    embedded = parts.embed(torch.randint(3, 300, (2, 40), generator=torch.Generator().manual_seed(0)))
+    with torch.inference_mode():
+        expected = whole(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        lower = parts.lower(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        first = parts.upper(inputs_embeds=lower[:, :30], use_cache=True)
+        cache = getattr(first, "cache", None) or first.past_key_values
+        option = cache_option(parts.upper, cache)
+        rest = parts.upper(inputs_embeds=lower[:, 30:], use_cache=True, **option).last_hidden_state
+    torch.testing.assert_close(first.last_hidden_state, expected[:, :30], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(rest, expected[:, 30:], atol=1e-3, rtol=1e-3)
 
 
 def test_going_on_equals_reading_anew(base: Path) -> None:

@@ -249,6 +249,18 @@ class TestLLMText(TinyLLM):
     good = 0.7  # a random Llama of 32 dimensions reads slowly; knowing nothing gives 0.35
 
 
+@pytest.mark.slow
+class TestLLMLocalBlocks(TinyLLM):
+    encoding = "hybrid"
+    changes = (
+        "history.local_blocks=1",
+        "history.boundary_states=2",
+        "history.item_prompt=title",
+        "head.item_prompt=item",
+        "train.epochs=3",
+    )
+
+
 def test_every_kind_is_under_contract() -> None:
     suites = (
         *RecommenderContract.__subclasses__(),
@@ -258,4 +270,4 @@ def test_every_kind_is_under_contract() -> None:
     )
     under = {cls.__name__.removeprefix("Test").lower() for cls in suites}
     assert {kind.replace("-", "") for kind in SHIPPED} - {"llm"} <= under
-    assert len(TinyLLM.__subclasses__()) == 3
+    assert len(TinyLLM.__subclasses__()) == 4

@@ -26,6 +26,7 @@ SHIPPED = [
     "rank-letter",
     "rank-title",
     "reason",
+    "title",
 ]
 REASON = {
     "item": '"Ring"',
@@ -42,6 +43,7 @@ RANK = {
 }
 VALUES: dict[str, dict[str, Any]] = {
     "item": {"item": {"item_id": "1", "title": "Ring", "year": 1954, "genres": "Fantasy, War"}},
+    "title": {"item": {"title": "Ring", "year": 1954, "genres": "Fantasy, War"}},
     "history": {},
     "event": {"event": {"gap": 7300, "behavior": "buy", "rating": 4.5, "price": 2.5, "new_session": True}},
     "reason": REASON,

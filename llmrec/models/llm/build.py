@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
-from llmrec.llm.encodings import HistoryEncoding, encoding_named
+from llmrec.llm.encodings import HistoryEncoding, LocalTextEncoding, encoding_of
 from llmrec.llm.serialize import Serializer
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.tensors import Expected, expected_state, shapes_only
@@ -36,8 +36,10 @@ def build_encoder(
     """Return an encoder with a fresh head. ``training`` adds what re-encodes item texts that are finetuned."""
     import torch
 
+    from llmrec.llm.divided import divide
     from llmrec.llm.varlen import use_varlen
     from llmrec.models.llm.history_encoder import HistoryEncoder
+    from llmrec.models.llm.local_lines import LocalLines
     from llmrec.models.llm.network import NextItemNetwork
     from llmrec.runtime import device_name
 
@@ -55,6 +57,9 @@ def build_encoder(
     _add_parts(network, recipe, fields, serializer.encoding)
     network.to(device_name())
     use_varlen(adapted, wanted=settings.pack)
+    if isinstance(serializer.encoding, LocalTextEncoding):
+        divided, encoding = divide(adapted, history.local_blocks), serializer.encoding
+        network.local = LocalLines(divided, serializer, encoding, budget=settings.batch_tokens)
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
     return HistoryEncoder(
         network,
@@ -73,7 +78,7 @@ def _item_encoder(recipe: Recipe, serializer: Serializer, encodings: TextEncodin
     from llmrec.models.llm.item_encoder import ItemEncoder
 
     return ItemEncoder(
-        serializer.item_tokens,
+        serializer.encoded,
         mean=torch.from_numpy(encodings.mean),
         scale=encodings.scale,
         budget=recipe.train.batch_tokens,
@@ -97,7 +102,7 @@ def expected_head(
     texts = torch.from_numpy(encodings.texts)
     with shapes_only():
         network = NextItemNetwork(adapted, texts, torch.from_numpy(counts), recipe.head)
-        _add_parts(network, recipe, fields, encoding_named(recipe.history.encoding))
+        _add_parts(network, recipe, fields, encoding_of(recipe.history))
     return expected_state(head_parameters(network))
 
 

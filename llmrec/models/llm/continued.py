@@ -73,7 +73,7 @@ class ContinuedLLM:
     def _same_texts(self, catalog: Catalog, prompts: HistoryPrompts) -> tuple[Int64s, Int64s]:
         """Return the rows, here and in the run, of the items whose text is what it was."""
         here, there = self.continuation.rows(catalog)
-        now = np.array(item_texts(catalog, prompts.item), dtype=object)
-        before = np.array(item_texts(self.continuation.catalog, prompts.item), dtype=object)
+        now = np.array(item_texts(catalog, prompts.encoded), dtype=object)
+        before = np.array(item_texts(self.continuation.catalog, prompts.encoded), dtype=object)
         same = now[here] == before[there]
         return here[same], there[same]

@@ -109,9 +109,10 @@ def _write_item_encoder(model: LLMRecommender, run: Path, folder: Path, target: 
 
 def _write_user_encoder(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:
     history = model.recipe.history
-    if history.encoding != "text" or history.events:
+    if history.encoding != "text" or history.events or history.local_blocks:
+        more = " with event fields" if history.events else " with local blocks" if history.local_blocks else ""
         raise DataError(
-            f"{run} reads histories as {history.encoding}{' with event fields' if history.events else ''}: only "
+            f"{run} reads histories as {history.encoding}{more}: only "
             "those of history.encoding=text alone are a text; export --to sentence-transformers for the items"
         )
     return {"example": write_user_encoder(model.state, merged_model(model, run), folder)}

@@ -14,7 +14,7 @@ from llmrec.data import Catalog
 from llmrec.errors import ArtifactError
 from llmrec.llm.adapter_files import SavedAdapter, load_adapter, save_adapter
 from llmrec.llm.bases import Base
-from llmrec.llm.encodings import encoding_named
+from llmrec.llm.encodings import encoding_of
 from llmrec.models.llm.build import build_encoder, expected_head, head_parameters
 from llmrec.models.llm.serializer import event_tokens_of, tokenized
 from llmrec.models.llm.state import HistoryPrompts, LLMState
@@ -60,7 +60,7 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> L
     model, tokenizer = load_backbone(recipe.backbone, base)
     adapted = load_adapter(model, SavedAdapter(folder / "adapter", recipe.lora))
     head, counts = _read_head(folder, recipe, adapted, encodings, fields)
-    serializer = tokenized(catalog, prompts, tokenizer, encoding=encoding_named(recipe.history.encoding))
+    serializer = tokenized(catalog, prompts, tokenizer, encoding=encoding_of(recipe.history))
     encoder = build_encoder(
         recipe,
         adapted,
@@ -139,8 +139,7 @@ def put_head(network: NextItemNetwork, arrays: Tensors) -> None:
 
 
 def _write_prompts(path: Path, prompts: HistoryPrompts) -> None:
-    used = [prompts.history, prompts.item, *([prompts.event] if prompts.event else [])]
-    path.write_text("---\n".join(prompt.to_yaml() for prompt in used), encoding="utf-8")
+    path.write_text("---\n".join(prompt.to_yaml() for prompt in prompts.in_order), encoding="utf-8")
 
 
 def read_prompts(path: Path, recipe: Recipe) -> HistoryPrompts:
@@ -149,7 +148,7 @@ def read_prompts(path: Path, recipe: Recipe) -> HistoryPrompts:
         documents = list(read_yaml_documents(path))
     except (UnreadableError, OSError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
-    wanted = 3 if recipe.history.events else 2
+    wanted = len(HistoryPrompts.used(recipe))
     require(len(documents) == wanted, path, f"it holds {len(documents)} prompts, not {wanted}")
     require(all(isinstance(document, dict) for document in documents), path, "a prompt has no fields")
-    return HistoryPrompts(*(Prompt.of(document, source=str(path)) for document in documents))
+    return HistoryPrompts.of(recipe, [Prompt.of(document, source=str(path)) for document in documents])

@@ -11,6 +11,7 @@ import numpy as np
 from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.data import Sequences
 from llmrec.errors import PromptError
+from llmrec.llm.encodings import LocalTextEncoding, encoding_named
 from llmrec.llm.serialize import SerializedHistories, Serializer
 from llmrec.prompting.budget import newest_that_fit_each
 from llmrec.training.batching import (
@@ -157,6 +158,10 @@ class HistoryEncoder:
 
     def as_text(self, history: SerializedHistories, titles: list[str]) -> str:
         """Turn a serialized history back into text; an item's vector is shown as ``[title]``."""
+        encoding = self.serializer.encoding
+        if isinstance(encoding, LocalTextEncoding):  # as the lower blocks read it
+            items = history.placeholders[history.placeholders >= 0][None, :: encoding.n_states]
+            history = replace(self.serializer, encoding=encoding_named(encoding.name), events=None).write(items)
         text, tokens = "", list[int]()
         for token, item in zip(history.tokens[0].tolist(), history.placeholders[0].tolist(), strict=True):
             if item >= 0:

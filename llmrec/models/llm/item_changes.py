@@ -15,7 +15,6 @@ from llmrec.models.llm.build import build_encoder
 from llmrec.models.llm.files import head_arrays, put_head
 from llmrec.models.llm.serializer import tokenized
 from llmrec.models.llm.state import LLMState
-from llmrec.prompting.item_text import changed_texts
 
 
 def with_change(state: LLMState, change: CatalogChange, recipe: Recipe) -> LLMState:
@@ -23,7 +22,7 @@ def with_change(state: LLMState, change: CatalogChange, recipe: Recipe) -> LLMSt
 
     What was learned of an item besides its text, its residual and its bias, stays.
     """
-    rows, _ = changed_texts(change, state.prompts.item)
+    rows = state.prompts.changed(change)
     if len(rows):
         state = _with_texts(state, change.catalog.table[rows], rows, recipe)
     return replace(state, catalog=change.catalog)
@@ -40,7 +39,7 @@ def _with_texts(state: LLMState, items: pl.DataFrame, rows: Int64s, recipe: Reci
     frozen = recipe.head.item_encoder == "frozen"
     with memory_advice(recipe.train):
         model = twin_without_adapter(network.model) if frozen else network.model
-        vectors = encode_item_texts(model, new.item_tokens, batch_tokens=recipe.train.batch_tokens)
+        vectors = encode_item_texts(model, new.encoded, batch_tokens=recipe.train.batch_tokens)
     encodings = state.encodings.with_rows(rows, vectors)
     n_added = len(encodings.texts) - len(state.counts)
     counts, fields = np.pad(state.counts, (0, n_added)), state.fields.extended(n_added)

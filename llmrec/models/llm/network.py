@@ -15,17 +15,13 @@ from llmrec.llm.backbone import token_size, transformer_blocks
 from llmrec.models.llm.item_encoder import ItemEncoder
 from llmrec.models.llm.item_loss import BatchItems, sampled_item_loss
 from llmrec.models.llm.item_tower import ItemTower
+from llmrec.models.llm.local_lines import LocalLines
 from llmrec.models.llm.packing import packed, unpacked
 from llmrec.models.llm.title_loss import title_loss
 from llmrec.training.catalog_softmax import Added, catalog_loss
 from llmrec.training.distributed import batch_codes, shared_draws
 from llmrec.training.field_embeddings import FieldEmbeddings
-from llmrec.training.losses import (
-    Predictions,
-    log_expected,
-    negative_weights,
-    predictions_of,
-)
+from llmrec.training.losses import Predictions, log_expected, negative_weights, predictions_of
 from llmrec.training.repeat_bias import RepeatBias
 from llmrec.training.response_heads import Labels, ResponseHeads, TargetStates
 
@@ -60,10 +56,9 @@ class NextItemNetwork(nn.Module):
         super().__init__()
         self.model = model
         self.losses, self.pack, self.cold_bias = losses, pack, head.cold_bias
-        # Only the LLM computes in half precision: logits of +-16 would be rounded to 0.06, and ties would abound.
+        # Only the LLM computes in half precision: logits of +-16 would be rounded to 0.06, and ties abound.
         self.bf16 = model.dtype == torch.bfloat16
-        tokens = model.get_input_embeddings().weight
-        hidden = tokens.shape[1]
+        hidden = model.get_input_embeddings().weight.shape[1]
         self.items = ItemTower(texts, counts > 0, head)
         self.user_projection = nn.Linear(hidden, head.dim)
         self.soft_token_projection = nn.Linear(head.dim, hidden)
@@ -78,6 +73,7 @@ class NextItemNetwork(nn.Module):
         self.responses: ResponseHeads | None = None
         self.repeat_bias: RepeatBias | None = None
         self.in_basket: nn.Linear | None = None
+        self.local: LocalLines | None = None  # what the lower blocks read line by line
         self.item_encoder = item_encoder  # where item texts are finetuned
         # What a checkpoint must keep besides parameters: encodings between two refreshes are of older weights.
         self.checkpoint_buffers = () if item_encoder is None else ("items.texts", "item_encoder.step")
@@ -102,6 +98,13 @@ class NextItemNetwork(nn.Module):
         """Encode the catalog by the present weights, where item texts are being finetuned."""
         if self.item_encoder is not None:
             self.item_encoder.refresh(self.items, self._encode_tokens)
+        if self.local is not None:
+            self.local.forget()
+
+    @property
+    def blocks(self) -> nn.Module:
+        """The blocks that read histories."""
+        return transformer_blocks(self.model) if self.local is None else self.local.divided.upper
 
     def item_vectors(self) -> torch.Tensor:
         """Return ``v_i``, unit length, [n_items, dim]."""
@@ -126,14 +129,20 @@ class NextItemNetwork(nn.Module):
         placeholders: torch.Tensor,
         vectors: torch.Tensor,
         bins: torch.Tensor | None = None,
+        codes: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Return what the LLM's first block reads: [n, length, hidden]."""
-        words: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0))
-        if not bool((placeholders >= 0).any()):
-            return words
-        # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
-        # Looked up first, projected then: a batch holds a thousand items, a catalog many thousands.
-        items = self.soft_tokens(functional.embedding(placeholders.clamp(min=0), vectors)).to(words.dtype)
+        """Return what the first of ``blocks`` reads: [n, length, hidden]. Takes what ``hidden`` takes."""
+        if self.local is None:
+            words: torch.Tensor = self.model.get_input_embeddings()(tokens.clamp(min=0))
+            if not bool((placeholders >= 0).any()):
+                return words
+            # embedding, not indexing: the gradient of an index is summed in any order, and differs run by run.
+            # Looked up first, projected then: a batch holds a thousand items, a catalog many thousands.
+            items = self.soft_tokens(functional.embedding(placeholders.clamp(min=0), vectors)).to(words.dtype)
+        else:
+            items = words = self.local(
+                tokens, placeholders, BatchItems(vectors, codes), run=self._run, soft_tokens=self.soft_tokens
+            )
         if bins is not None and self.events is not None:
             items = self.events(items, bins, self.soft_token_size)
         return torch.where((placeholders >= 0)[..., None], self.dropout(items), words)
@@ -144,19 +153,20 @@ class NextItemNetwork(nn.Module):
         placeholders: torch.Tensor,
         vectors: torch.Tensor,
         bins: torch.Tensor | None = None,
+        codes: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run the LLM over serialized histories. Returns [n, length, hidden] in float32.
 
-        ``placeholders`` are rows of ``vectors``, item vectors before normalization; ``bins`` [n, length, n_fields]
-        are those of their events. Padding is right of everything, and causal attention looks left: no mask is
-        needed.
+        ``placeholders`` are rows of ``vectors``, item vectors before normalization, of items ``codes`` or of all;
+        ``bins`` [n, length, n_fields] are those of their events. Padding is right of everything, and causal
+        attention looks left: no mask is needed.
         """
-        embedded = self.embedded(tokens, placeholders, vectors, bins)
+        embedded = self.embedded(tokens, placeholders, vectors, bins, codes)
         if not self.pack:
-            return self._run_blocks(embedded).float()
+            return self._run(self.blocks, embedded).float()
         mask = (tokens >= 0) | (placeholders >= 0)
-        row, options = packed(embedded, mask, transformer_blocks(self.model))
-        return unpacked(self._run_blocks(row, **options), mask).float()
+        row, options = packed(embedded, mask, self.blocks)
+        return unpacked(self._run(self.blocks, row, **options), mask).float()
 
     def users(self, states: torch.Tensor) -> torch.Tensor:
         """Project hidden states to unit user vectors, [..., dim]."""
@@ -189,7 +199,7 @@ class NextItemNetwork(nn.Module):
             if self.item_encoder is not None and self.training:
                 self.item_encoder.refresh_if_due(self.items, self._encode_tokens)
         items = self._batch_items(placeholders, target_items, negatives)
-        hidden = self.hidden(tokens, items.rows(placeholders), items.vectors, bins)
+        hidden = self.hidden(tokens, items.rows(placeholders), items.vectors, bins, items.codes)
         loss = hidden.new_zeros(())
         if self.losses.item:
             predictions = predictions_of(targets, context_positions)
@@ -208,16 +218,14 @@ class NextItemNetwork(nn.Module):
             loss = loss + self.losses.title * title_loss(self.model, hidden, tokens, starts, title_labels)
         return loss
 
-    def _run_blocks(self, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
+    def _run(self, blocks: nn.Module, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
         # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
         with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16):
-            states: torch.Tensor = transformer_blocks(self.model)(
-                inputs_embeds=embedded, use_cache=False, **options
-            ).last_hidden_state
+            states: torch.Tensor = blocks(inputs_embeds=embedded, use_cache=False, **options).last_hidden_state
         return states
 
     def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self._run_blocks(self.model.get_input_embeddings()(tokens))
+        return self._run(transformer_blocks(self.model), self.model.get_input_embeddings()(tokens))
 
     def _draw_negatives(self) -> torch.Tensor | None:
         """Draw item codes without replacement; None for the exact softmax."""

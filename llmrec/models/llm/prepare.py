@@ -47,7 +47,7 @@ def untrained_state(
     from llmrec.runtime import device_name
     from llmrec.training.advice import memory_advice
 
-    prompts = HistoryPrompts.load(recipe.history)
+    prompts = HistoryPrompts.load(recipe)
     model, tokenizer = load_backbone(recipe.backbone, (base := _base_of(recipe, work_dir)))
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
@@ -55,9 +55,9 @@ def untrained_state(
     before = None if continuation is None else ContinuedLLM(continuation, model, base)
     with memory_advice(recipe.train):
         if before is not None:
-            encodings = before.encodings(data.catalog, prompts, serializer.item_tokens, recipe)
+            encodings = before.encodings(data.catalog, prompts, serializer.encoded, recipe)
         else:
-            vectors = encode_item_texts(model, serializer.item_tokens, batch_tokens=recipe.train.batch_tokens)
+            vectors = encode_item_texts(model, serializer.encoded, batch_tokens=recipe.train.batch_tokens)
             encodings = TextEncodings.standardized(vectors)
     encoder = build_encoder(
         recipe,

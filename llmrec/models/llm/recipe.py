@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from llmrec.config import Recipe
 from llmrec.errors import RecipeError
-from llmrec.llm.encodings import encoding_named, title_encodings
+from llmrec.llm.encodings import encoding_of, title_encodings
 
 
 def check_llm_recipe(recipe: Recipe) -> None:
     """Raise RecipeError for an unknown encoding, and for values that do not go together."""
     history, head, settings = recipe.history, recipe.head, recipe.train
-    encoding = encoding_named(history.encoding)
+    encoding = encoding_of(history)
+    _check_local_blocks(recipe)
     if history.events and settings.title_loss:
         raise RecipeError("history.events and train.title_loss do not go together yet; set one of them to none")
     if not (settings.item_loss or settings.title_loss):
@@ -22,3 +23,23 @@ def check_llm_recipe(recipe: Recipe) -> None:
         )
     if head.warm_start is not None and not head.id_residual:
         raise RecipeError("head.warm_start needs head.id_residual=true")
+
+
+def _check_local_blocks(recipe: Recipe) -> None:
+    history, layers = recipe.history, recipe.backbone.layers
+    if not history.local_blocks:
+        if history.boundary_states > 1:
+            raise RecipeError(
+                f"history.boundary_states={history.boundary_states} needs history.local_blocks above 0"
+            )
+        return
+    if recipe.train.title_loss:
+        raise RecipeError(
+            f"history.local_blocks={history.local_blocks}: a title's words see no other title, so none can be "
+            "generated; set train.title_loss=0, or history.local_blocks=0"
+        )
+    if layers is not None and history.local_blocks >= layers:
+        raise RecipeError(
+            f"history.local_blocks={history.local_blocks} of backbone.layers={layers}: at least one block must "
+            f"read the history; set at most {layers - 1}"
+        )

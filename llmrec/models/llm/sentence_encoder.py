@@ -48,7 +48,7 @@ def write_item_encoder(state: LLMState, model: PreTrainedModel, folder: Path) ->
         layers=[Layer(weight, bias, gelu=True), Layer(last.weight.detach().cpu(), last.bias.detach().cpu())],
         prompt="\n",
     )
-    texts = [text.rstrip("\n") for text in item_texts(state.catalog, state.prompts.item)]
+    texts = [text.rstrip("\n") for text in item_texts(state.catalog, state.prompts.encoded)]
     check_vectors(encoder.encode(texts[:COMPARED]), text_vectors(state)[:COMPARED])
     return texts[0]
 

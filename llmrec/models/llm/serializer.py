@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmrec.config import Recipe
 from llmrec.data import Catalog
-from llmrec.llm.encodings import HistoryEncoding, encoding_named
+from llmrec.llm.encodings import HistoryEncoding, encoding_of
 from llmrec.llm.event_tokens import EventTokens
 from llmrec.llm.serialize import Serializer
 from llmrec.models.llm.state import HistoryPrompts
@@ -24,8 +24,13 @@ def tokenized(
     catalog: Catalog, prompts: HistoryPrompts, tokenizer: PreTrainedTokenizerBase, *, encoding: HistoryEncoding
 ) -> Serializer:
     """Write every item by a model's prompts and tokenize it."""
-    texts = item_texts(catalog, prompts.item)
-    return Serializer.build(tokenizer, texts, prefix=prompts.history.render("user"), encoding=encoding)
+    return Serializer.build(
+        tokenizer,
+        item_texts(catalog, prompts.item),
+        prefix=prompts.history.render("user"),
+        encoding=encoding,
+        encoder_texts=None if prompts.encoder is None else item_texts(catalog, prompts.encoder),
+    )
 
 
 def event_tokens_of(
@@ -43,7 +48,7 @@ def cached_serializer(
     work_dir: Path | None,
 ) -> Serializer:
     """Tokenize the catalog; with ``work_dir`` once and for all, saved there and memory-mapped."""
-    encoding = encoding_named(recipe.history.encoding)
+    encoding = encoding_of(recipe.history)
     if work_dir is None:
         return tokenized(catalog, prompts, tokenizer, encoding=encoding)
     path = work_dir / "tokens"

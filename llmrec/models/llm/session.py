@@ -13,7 +13,7 @@ from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
-from llmrec.llm.backbone import cache_bytes, cache_option, transformer_blocks
+from llmrec.llm.backbone import cache_bytes, cache_option
 from llmrec.models.ranker import STEADY
 from llmrec.models.ranking import table_of
 from llmrec.models.request import Request
@@ -196,7 +196,7 @@ class UserSession:
             placeholders = torch.from_numpy(written.placeholders[:, start:]).to(device)
             bins = None if written.bins is None else torch.from_numpy(written.bins[:, start:]).to(device)
             embedded = network.embedded(tokens, placeholders, self._vectors, bins)
-            blocks = transformer_blocks(network.model)
+            blocks = network.blocks
             out = blocks(inputs_embeds=embedded, use_cache=True, **cache_option(blocks, self._cache))
             self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()

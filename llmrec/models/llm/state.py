@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
-from llmrec.config import HistoryConfig
+from llmrec.config import Recipe
 from llmrec.data import Catalog, Sequences
+from llmrec.data.catalog_changes import CatalogChange
 from llmrec.llm.bases import Base
 from llmrec.models.ranking import rank_candidates, top_k
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.text_encodings import TextEncodings
+from llmrec.prompting.item_text import changed_texts
 from llmrec.prompting.prompt import Prompt
 from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 
@@ -24,17 +27,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HistoryPrompts:
-    """The wording of a history, of an item's text and, where events are read, of an event."""
+    """The wording of a history, of an item's line in it, of an event where events are read, and of the text that
+    an item's vector encodes where that is another one than its line.
+    """
 
     history: Prompt
     item: Prompt
     event: Prompt | None = None
+    encoder: Prompt | None = None
 
     @classmethod
-    def load(cls, settings: HistoryConfig) -> Self:
+    def load(cls, recipe: Recipe) -> Self:
         """Load the prompts that a recipe names. Raises PromptError."""
-        names = [settings.prompt, settings.item_prompt, *([settings.event_prompt] if settings.events else [])]
-        return cls(*(Prompt.load(name, settings.language) for name in names))
+        history = recipe.history
+        names = {
+            "history": history.prompt,
+            "item": history.item_prompt,
+            "event": history.event_prompt,
+            "encoder": str(recipe.head.item_prompt),
+        }
+        return cls.of(recipe, [Prompt.load(names[one], history.language) for one in cls.used(recipe)])
+
+    @classmethod
+    def of(cls, recipe: Recipe, prompts: Sequence[Prompt]) -> Self:
+        """Take a recipe's prompts in the order of ``used``."""
+        return cls(**dict(zip(cls.used(recipe), prompts, strict=True)))
+
+    @staticmethod
+    def used(recipe: Recipe) -> list[str]:
+        """Name the prompts that a recipe has."""
+        optional = {"event": bool(recipe.history.events), "encoder": recipe.head.item_prompt is not None}
+        return ["history", "item", *(name for name, has in optional.items() if has)]
+
+    @property
+    def in_order(self) -> list[Prompt]:
+        """The prompts, in the order of ``used``."""
+        return [one for one in (self.history, self.item, self.event, self.encoder) if one is not None]
+
+    @property
+    def encoded(self) -> Prompt:
+        """The wording of the text that an item's vector encodes."""
+        return self.encoder or self.item
+
+    def changed(self, change: CatalogChange) -> Int64s:
+        """Return the items of a change of which a text is new or another one: codes, ascending, [n]."""
+        prompts = [self.item, *([self.encoder] if self.encoder else [])]
+        return np.unique(np.concatenate([changed_texts(change, prompt)[0] for prompt in prompts]))
 
 
 @dataclass(frozen=True, eq=False)

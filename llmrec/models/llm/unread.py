@@ -17,7 +17,6 @@ from llmrec.llm.bases import Base
 from llmrec.models.llm.files import read_llm, read_prompts, read_vectors
 from llmrec.models.llm.item_changes import with_change
 from llmrec.models.llm.state import LLMState
-from llmrec.prompting.item_text import changed_texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ class UnreadState:
         if self.change is None:
             return False
         prompts = read_prompts(self.folder / "prompt.yaml", self.recipe)
-        return len(changed_texts(self.change, prompts.item)[0]) > 0
+        return len(prompts.changed(self.change)) > 0
 
     def read(self) -> LLMState:
         """Read the rest, the base model with it. Raises ArtifactError; also where another run lies there now."""
