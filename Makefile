@@ -9,7 +9,7 @@ FLOOR_TESTS = tests/test_artifact.py tests/test_config.py tests/test_metrics.py 
   tests/models/test_contract.py tests/models/baselines tests/models/llm/test_recommender.py tests/data \
   tests/evaluation tests/reasons/test_explain.py tests/training
 
-.PHONY: quickstart test test-slow test-floors lint report clean
+.PHONY: quickstart test test-slow test-floors lint report docs pages clean
 
 $(BIN)/llmrec: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -46,6 +46,14 @@ lint: $(VENV)/.dev
 report: $(VENV)/.dev  ## eval/REPORT.md from eval/results/, and its pages with figures: eval/html/index.html
 	$(BIN)/python eval/report.py write
 	$(BIN)/python eval/report.py html
+
+docs: $(VENV)/.dev  ## the documentation as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -f docs/site/mkdocs.yml
+
+pages: $(VENV)/.dev  ## what README and docs/ take from results and code: tables, outputs, recipes, the picture of imports
+	$(BIN)/python eval/readme.py write
+	$(BIN)/python docs/site/blocks.py write
+	$(BIN)/python docs/site/picture.py write
 
 clean:
 	rm -rf $(VENV) $(FLOORS) build dist eval/html .pytest_cache .mypy_cache .ruff_cache

@@ -1,9 +1,9 @@
-"""Write the parts of README.md that are results: what its API lines print, and the quickstart's table.
+"""Write the parts of README.md and of docs/ that are results: what API lines print, and tables.
 
 python eval/readme.py api runs/quickstart       run the README's Python block, with its LLM in place of the fit
 python eval/readme.py table runs/quickstart     take a finished quickstart's report
 python eval/readme.py write                     write all parts anew from eval/results/
-python eval/readme.py check                     fail if README.md differs from eval/results/
+python eval/readme.py check                     fail if a page differs from eval/results/, and name it
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from eval.common import RESULTS, ROOT, open_data, read_result, write_result
 from llmrec.evaluation import Report
 
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 FILES = {"output": "readme_api.json", "table": "quickstart.json"}
 SOURCES = {name: RESULTS / file for name, file in FILES.items()}
+MOVIELENS, GAMES = RESULTS / "stacked-ml-100k.json", RESULTS / "ablation-amazon-games-0.2.json"
+COUNTED, TRAINED = RESULTS / "counting-ml-100k.json", RESULTS / "trained-ml-100k.json"
+PEERS = RESULTS / "peers"
 PRINTED = "What the Python lines of README print"
 SHOWN = ("data", "recs.head(3)", "alike", "why['sentence'][0]", "report")
 
@@ -38,14 +42,18 @@ def main(words: list[str]) -> int:
         case ["write"]:
             pass
         case ["check"]:
-            return 0 if README.read_text() == filled(README.read_text()) else 1
+            old = [str(page.relative_to(ROOT)) for page in PAGES if page.read_text() != filled(page.read_text())]
+            if old:
+                print(f"{', '.join(old)}: not as eval/results/ says; python eval/readme.py write")
+            return 1 if old else 0
         case ["-h" | "--help"]:
             print(__doc__)
             return 0
         case _:
             print(__doc__, file=sys.stderr)
             return 2
-    README.write_text(filled(README.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
     return 0
 
 
@@ -74,7 +82,7 @@ def api(run: Path) -> list[dict[str, str]]:
 
 
 def filled(text: str) -> str:
-    """Return the README with its generated parts made from the result files."""
+    """Return a page with its generated parts made from the result files."""
     parts: dict[str, Callable[[dict[str, Any]], str]] = {
         "output": _output,
         "table": lambda values: _compared(Report.from_dict(values["report"])),
@@ -82,6 +90,9 @@ def filled(text: str) -> str:
     for name, write in parts.items():
         if SOURCES[name].is_file():
             text = _between(text, name, write(read_result(SOURCES[name])))
+    for name, written in {"results": _results, "peers": _compared_peers}.items():
+        if f"<!-- {name}: " in text:
+            text = _between(text, name, written())
     return text
 
 
@@ -98,6 +109,50 @@ def _compared(report: Report) -> str:
     cells = ["p", "---:", *(p.get(one.model, "") for one in report.results)]
     lines = report.to_markdown().splitlines()
     return "".join(f"{line} {cell} |\n" for line, cell in zip(lines, cells, strict=True))
+
+
+def _results() -> str:
+    """The README's table: NDCG@10 of what is comparable on two data sets, with intervals over users."""
+    films = _scores(MOVIELENS) | _scores(COUNTED)
+    games = _scores(GAMES)
+    peers = {path.stem: _peer(path) for path in PEERS.glob("*.json")}
+    bought = "without smollm2-135m-soft"
+    rows = [
+        ("popularity", films["popularity"], games["popularity"]),
+        ("item-knn: who met both, by cosine", films["item-knn"], games["item-knn"]),
+        ("SASRec of RecTools", peers["ml-100k-rectools-sasrec"], peers["amazon-games-0.2-rectools-sasrec-short"]),
+        ("SASRec of RecBole", peers["ml-100k-recbole-sasrec"], "–"),
+        ("GRU", films["gru"], games["gru"]),
+        ("the LLM alone", films["llm"], games["smollm2-135m-soft"]),
+        ("rules that count, weighed together", films["rules"], games[f"{bought}, gru"]),
+        ("GRU + rules", films["gru + rules"], games[bought]),
+        ("**LLM + GRU + rules**", films["llm + gru + rules"], games["auto"]),
+    ]
+    head = "| NDCG@10 | MovieLens 100K | a fifth of amazon-games |\n| --- | ---: | ---: |\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _compared_peers() -> str:
+    """Ours and those of other libraries on MovieLens 100K, in order of NDCG@10."""
+    films = _scores(TRAINED) | _scores(MOVIELENS)
+    ours = {f"llmrec {name}": films[name] for name in ("sasrec", "bert4rec", "gru", "rules", "gru + rules")}
+    theirs = {path.stem.removeprefix("ml-100k-"): _peer(path) for path in PEERS.glob("ml-100k-*.json")}
+    rows = sorted((ours | theirs).items(), key=lambda row: row[1], reverse=True)
+    head = "| NDCG@10 | MovieLens 100K |\n| --- | ---: |\n"
+    return head + "".join(f"| {name} | {value} |\n" for name, value in rows)
+
+
+def _scores(path: Path) -> dict[str, str]:
+    report = Report.from_dict(read_result(path)["report"])
+    return {one.model: _interval(one.metrics["ndcg@10"].model_dump()) for one in report.results}
+
+
+def _peer(path: Path) -> str:
+    return _interval(read_result(path)["sections"][0]["rows"][0]["ndcg@10"])
+
+
+def _interval(value: dict[str, float]) -> str:
+    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
 
 
 def _between(text: str, name: str, content: str) -> str:

@@ -1,19 +1,20 @@
-"""An encoding is one class: a fourth one, written here, is fitted, saved, read live and generated with."""
+"""An encoding is one class: a fourth one, from the examples, is fitted, saved, read live and generated with."""
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from support.syntax import ROOT
 
 from llmrec import Histories, Recipe, Split, load
-from llmrec.arrays import Int64s
 from llmrec.errors import RecipeError
 from llmrec.evaluation.report.glossary import encoding_meaning
-from llmrec.llm.encodings import ENCODINGS, EventSpans, HistoryEncoding, encoding_named, register_encoding
+from llmrec.llm.encodings import ENCODINGS, HistoryEncoding, encoding_named, register_encoding
 from llmrec.llm.serialize import EMPTY, Serializer
 from llmrec.llm.weights import load_tokenizer
 from llmrec.models import LLMRecommender
@@ -24,36 +25,19 @@ from llmrec.training.batching import Batch
 STEPS = ["3", "7", "3", "9", "7", "0", "3", "3"]
 
 
-class TitleOnceEncoding(HistoryEncoding):
-    """An item's text and vector at its first event in a history, at later ones its vector alone."""
-
-    name = "title-once"
-    meaning = "Every item is written out in words once, and afterwards handed over as one learned vector."
-    writes_titles = True
-
-    def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
-        return item_lengths
-
-    def sizes(self, inputs: Int64s, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
-        earlier = np.tri(inputs.shape[1], k=-1, dtype=bool)
-        again = ((inputs[:, :, None] == inputs[:, None, :]) & earlier).any(axis=-1)
-        return np.where(again, 1, item_lengths)
-
-    def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
-        placeholders[spans.rows, spans.ends] = spans.items
-        for n in np.flatnonzero(spans.ends > spans.starts):
-            tokens[spans.rows[n], spans.starts[n] : spans.ends[n] + 1] = spans.item_tokens[n]
-
-
 @pytest.fixture(scope="module", autouse=True)
-def registered() -> Iterator[None]:
-    register_encoding(TitleOnceEncoding)
-    yield
-    del ENCODINGS[TitleOnceEncoding.name]
+def registered() -> Iterator[type[HistoryEncoding]]:
+    """What examples/extend/encoding.py registers."""
+    example = runpy.run_path(str(ROOT / "examples/extend/encoding.py"))
+    encoding: type[HistoryEncoding] = example["TitleOnceEncoding"]
+    yield encoding
+    del ENCODINGS[encoding.name]
 
 
 @pytest.fixture(scope="module")
-def model(tiny_recipe: Callable[..., Recipe], toy_split: Split, registered: None) -> LLMRecommender:
+def model(
+    tiny_recipe: Callable[..., Recipe], toy_split: Split, registered: type[HistoryEncoding]
+) -> LLMRecommender:
     recipe = tiny_recipe("title-once", "train.epochs=2", "train.title_loss=0.5", "history.max_items=5")
     return LLMRecommender(recipe).fit(toy_split.train)
 
@@ -107,23 +91,23 @@ def test_titles_are_generated_after_it(model: LLMRecommender) -> None:
     np.testing.assert_allclose(beam["score"], exact["score"], atol=1e-3)
 
 
-def test_it_is_shown_and_explained(model: LLMRecommender) -> None:
+def test_it_is_shown_and_explained(model: LLMRecommender, registered: type[HistoryEncoding]) -> None:
     shown = model.prompt_example(Histories.of([["3", "3"]]))
     title = model.catalog.titles[3]
     assert shown["encoding"] == "title-once"
     assert shown["text"].count(f"[{title}]") == 2
     assert shown["text"].count(title) == 3
-    assert encoding_meaning("title-once") == TitleOnceEncoding.meaning
+    assert encoding_meaning("title-once") == registered.meaning
     assert encoding_meaning("unknown") == "Encoding: unknown."
 
 
-def test_a_name_is_one_encoding() -> None:
-    class Other(TitleOnceEncoding):
+def test_a_name_is_one_encoding(registered: type[HistoryEncoding]) -> None:
+    class Other(registered):  # type: ignore[misc, valid-type]
         pass
 
     with pytest.raises(RecipeError, match=r"the encoding 'title-once' is .*TitleOnceEncoding already; rename one"):
         register_encoding(Other)
-    assert register_encoding(TitleOnceEncoding) is TitleOnceEncoding
+    assert register_encoding(registered) is registered
 
 
 def test_an_unknown_encoding_is_refused(tiny_recipe: Callable[..., Recipe]) -> None:

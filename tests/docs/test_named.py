@@ -1,55 +1,50 @@
-"""The README says what the result files say, and names files and options that exist."""
+"""What the documents name is there: files, folders, options, and the parts that come from result files."""
 
 from __future__ import annotations
 
 import re
-import runpy
-from pathlib import Path
 
 import pytest
 import typer
+from support.pages import PAGES, ROOT
 
 from llmrec.cli.app import app
 
-ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = (
+    *PAGES,
+    *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md")),
+    *(ROOT / name for name in ("finetune/README.md", "prompts/README.md", "eval/LOG.md")),
+)
+OF_OTHERS = {"--config_file", "--num_processes", "--strict"}  # accelerate's and mypy's
+PATH = re.compile(r"\b(?:llmrec|eval|tests|finetune|prompts|docs|examples)/[\w./-]+\.(?:py|yaml|json|md|ipynb)\b")
 
 
-def test_generated_parts_are_those_of_the_result_files() -> None:
-    script = runpy.run_path(str(ROOT / "eval" / "readme.py"))
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert script["filled"](text) == text
+def documents() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 
 
-@pytest.mark.parametrize("name", ["output", "table"])
-def test_generated_parts_are_there(name: str) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    start = text.index(f"<!-- {name}: ")
+@pytest.mark.parametrize(
+    ("page", "part"),
+    [
+        *(("README.md", part) for part in ("output", "results")),
+        ("docs/quickstart.md", "table"),
+        ("docs/compare.md", "peers"),
+        *(("docs/recipes.md", part) for part in ("recipes", "fields")),
+        ("docs/extend.md", "file examples/extend/metric.py"),
+    ],
+)
+def test_generated_parts_are_there(page: str, part: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    start = text.index(f"<!-- {part}: ")
     assert text.index("<!-- end -->", start) - start > 300
 
 
 def test_every_folder_of_the_table_exists() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     named = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
     folders = [name for name in named if name.endswith("/")]
     assert len(folders) >= 10
     assert [name for name in folders if not (ROOT / name).is_dir()] == []
-
-
-DOCUMENTS = (
-    "README.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "finetune/README.md",
-    "prompts/README.md",
-    "eval/LOG.md",
-    "docs/serve.md",
-)
-OF_OTHERS = {"--config_file", "--num_processes", "--strict"}  # accelerate's and mypy's
-PATH = re.compile(r"(?:llmrec|eval|tests|finetune|prompts)/[\w./-]+\.(?:py|yaml|json|md)\b")
-
-
-def documents() -> str:
-    return "\n".join((ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS)
 
 
 def test_every_file_that_is_named_exists() -> None:
