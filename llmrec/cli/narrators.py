@@ -20,7 +20,7 @@ Backend = Annotated[
     str,
     typer.Option(
         "--backend",
-        help="Who words it: auto (the run's own LLM, else the template), llm, template, or the address of an "
+        help="Who words it: auto or template (planned, without an LLM), llm (the run's own), or the address of an "
         "OpenAI-compatible server such as http://localhost:8000/v1.",
     ),
 ]
@@ -51,7 +51,7 @@ def narrator_of(
     model: Recommender, backend: str, name: str | None, timeout: float, concurrency: int = 4
 ) -> Narrator | None:
     """Return the narrator of these options; None leaves the choice to ``explain``. Raises DataError."""
-    from llmrec.reasons import EndpointNarrator, LocalNarrator, TemplateNarrator
+    from llmrec.reasons import EndpointNarrator, LocalNarrator, TemplateNarrator, base_narrator
 
     check_backend(backend, name)
     if is_server(backend):
@@ -60,7 +60,7 @@ def narrator_of(
             backend, name, api_key=os.environ.get(KEY), timeout=timeout, concurrency=concurrency
         )
     if backend == "llm":
-        return LocalNarrator(name or model.narration_base or "smollm2-135m")
+        return LocalNarrator(name) if name else base_narrator(model) or LocalNarrator("smollm2-135m")
     return TemplateNarrator() if backend == "template" else None
 
 

@@ -30,7 +30,7 @@ NewDataName = Annotated[
 BackendName = Annotated[
     str,
     typer.Option(
-        "--backend", help="Who words reasons: auto (the run's own LLM, else the template), llm, template."
+        "--backend", help="Who words reasons: auto or template (planned, without an LLM), llm (the run's own)."
     ),
 ]
 BatchSize = Annotated[

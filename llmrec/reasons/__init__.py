@@ -4,10 +4,11 @@ from llmrec.reasons.audit import audit
 from llmrec.reasons.endpoint import EndpointNarrator
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair, Shared, Together
 from llmrec.reasons.explanations import Explanation, Explanations, counts
+from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import add_facts
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
-from llmrec.reasons.pipeline import explain
+from llmrec.reasons.pipeline import base_narrator, explain
 from llmrec.reasons.request import NarrationRequest
 from llmrec.reasons.style import StyleWriter, fit_style
 
@@ -17,6 +18,7 @@ __all__ = [
     "Evidence",
     "Explanation",
     "Explanations",
+    "Fact",
     "Item",
     "LocalNarrator",
     "NarrationRequest",
@@ -28,6 +30,7 @@ __all__ = [
     "Together",
     "add_facts",
     "audit",
+    "base_narrator",
     "counts",
     "explain",
     "fit_style",

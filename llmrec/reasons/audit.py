@@ -11,6 +11,7 @@ from llmrec.reasons.claims import LISTED, PRIVATE, Reading, read
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.lexicon import FACTS, LEXICONS, TITLES, Lexicon
 from llmrec.reasons.request import ReasonForm
+from llmrec.reasons.stated import split_endings, stated
 from llmrec.reasons.wording import spoken
 
 _MARKUP = re.compile(r"<[|/!]?\w|\|>|\[/?INST\]|\{\{|\}\}|\{%|```|https?:", re.IGNORECASE)
@@ -46,6 +47,10 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
         return ["it is not one line of plain text"]
     if PRIVATE.search(text):
         return ["it contains private-use characters"]
+    if stated(text, evidence, language=language, form=form) is not None:
+        return []
+    if form == "sentence":
+        text, _ = split_endings(text, evidence, language=language)
     whole = read(text, evidence, language)
     parts = [whole.text] if form == "sentence" else _sentences(whole.text)
     faults = [] if len(parts) <= MOST_SENTENCES else [f"it is {len(parts)} sentences, not 1 to {MOST_SENTENCES}"]

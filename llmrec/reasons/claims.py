@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.evidence import Evidence, Item
 from llmrec.reasons.lexicon import LEXICONS, TITLES, Lexicon
+from llmrec.reasons.names import name_forms
 from llmrec.reasons.wording import QUOTES, spoken
 
 # Private-use characters stand for titles and facts while the rest is read: no text has them.
@@ -68,7 +69,7 @@ def _borders(word: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 def _forms(item: Item) -> set[str]:
     """Return the forms in which an item's title may be written."""
-    whole = {item.title, one_line(item.title), spoken(item.title)}
+    whole = {item.title, one_line(item.title), spoken(item.title), *name_forms(item.title)}
     # "When Harry Met Sally..." may end without its dots.
     return {form for title in whole for form in (title, title.rstrip(" .!?…")) if form}
 

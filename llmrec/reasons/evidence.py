@@ -6,11 +6,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from llmrec.data import Catalog
 from llmrec.data.cleaning.missing_words import MISSING_WORDS
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.prompting import plain_row
+from llmrec.reasons.fact import Fact
+
+Weight = Literal["most", "strong", "also", "little", "none"]
 
 # As genre, brand or year, in brackets or not, these say that nobody knows: two items do not have them in common.
 _SAYS_NOTHING = frozenset(
@@ -61,9 +65,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Cited(Item):
-    """A history item and its ``contribution``: how far the recommended item's score falls without it."""
+    """A history item and its ``contribution``: how far the recommended item's score falls without it.
+
+    ``rank_without``: where the recommended item would stand then, among all that can be recommended; 0: unknown.
+    """
 
     contribution: float = 0.0
+    rank_without: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,8 @@ class Together:
 class Evidence:
     """Why one item was recommended to one user. ``cited`` is empty where no history item helped.
 
-    With a ``rival`` contributions are to the recommended item's lead over it, not to its score.
+    With a ``rival`` contributions are to the recommended item's lead over it, not to its score. ``rank``: where
+    the item stands among all that can be recommended, 0: unknown. ``facts``: what a reason may claim besides.
     """
 
     user_id: str
@@ -109,11 +118,26 @@ class Evidence:
     shared: tuple[Shared, ...] = ()
     together: tuple[Together, ...] = ()
     rival: Item | None = None
+    rank: int = 0
+    facts: tuple[Fact, ...] = ()
 
     @property
     def chosen_earlier(self) -> bool:
         """Whether the recommended item itself, chosen earlier, is among what is cited."""
         return any(other.item_id == self.item.item_id for other in self.cited)
+
+    def weight(self, index: int) -> Weight:
+        """How much cited item ``index`` weighs beside the strongest: most, strong, also or little, or nothing.
+
+        The strongest weighs most where nothing else has half of its effect, else it is strong, as is what has two
+        thirds; from a third on an item weighs also, from a tenth little, and below that nothing to speak of.
+        """
+        falls = [one.contribution for one in self.cited]
+        share = falls[index] / falls[0] if falls[0] > 0 else 0.0
+        if index == 0 and max(falls[1:], default=0.0) <= falls[0] / 2:
+            return "most"
+        steps: tuple[tuple[float, Weight], ...] = ((2 / 3, "strong"), (1 / 3, "also"), (0.1, "little"))
+        return next((word for least, word in steps if share >= least), "none")
 
 
 def _said(value: object) -> object:

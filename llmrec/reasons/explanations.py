@@ -12,6 +12,7 @@ import polars as pl
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.prompting import Language
 from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.fact import Fact
 from llmrec.reasons.request import ReasonForm
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ _SCHEMA: dict[str, pl.DataType] = {
     ITEM: _TEXT,
     RANK: pl.Int32(),
     "sentence": _TEXT,
-    "evidence": pl.List(pl.Struct({"item_id": _TEXT, "title": _TEXT, "contribution": _NUMBER})),
+    "evidence": pl.List(
+        pl.Struct(
+            {"item_id": _TEXT, "title": _TEXT, "contribution": _NUMBER, "weight": _TEXT, "rank_without": _COUNT}
+        )
+    ),
     "backend": _TEXT,
     "first_try": pl.Boolean(),
     "faults": pl.List(_TEXT),
@@ -34,6 +39,21 @@ _SCHEMA: dict[str, pl.DataType] = {
     "shared": pl.List(pl.Struct({"name": _TEXT, "value": _TEXT, "item_ids": pl.List(_TEXT)})),
     "together": pl.List(pl.Struct({"item_id": _TEXT, "both": _COUNT, "chose": _COUNT})),
     "instead_id": _TEXT,
+    "facts": pl.List(
+        pl.Struct(
+            {
+                "kind": _TEXT,
+                "item_ids": pl.List(_TEXT),
+                "name": _TEXT,
+                "values": pl.List(_TEXT),
+                "count": _COUNT,
+                "of": _COUNT,
+                "times": _NUMBER,
+                "bits": _NUMBER,
+            }
+        )
+    ),
+    "theme": _TEXT,
 }
 
 
@@ -41,7 +61,8 @@ _SCHEMA: dict[str, pl.DataType] = {
 class Explanation:
     """Why one item was recommended to one user: evidence, the words for it, and who wrote them.
 
-    ``faults``: what the audit objected to in the sentences that were not shown.
+    ``faults``: what the audit objected to in the sentences that were not shown. ``facts``: what the sentence tells
+    beside what was chosen, as data; ``theme``: a heading that it could stand under.
     """
 
     evidence: Evidence
@@ -49,6 +70,8 @@ class Explanation:
     sentence: str
     backend: str
     faults: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    theme: str = ""
 
     @property
     def first_try(self) -> bool:
@@ -76,8 +99,9 @@ class Explanations:
     def table(self) -> pl.DataFrame:
         """One row each: ``user_id, item_id, rank, sentence``, evidence, and how the sentence came about.
 
-        ``evidence``: the history items without which the score falls most, with the fall. ``backend``: who
-        wrote the sentence. ``first_try``: whether what it wrote first passed the audit. ``faults``: what the
+        ``evidence``: the history items without which the score falls most, with the fall, what they weigh beside
+        each other, and where the item would stand without them. ``facts``: what the sentence tells. ``backend``:
+        who wrote the sentence. ``first_try``: whether what it wrote first passed the audit. ``faults``: what the
         audit objected to. ``pairs, shared, together, instead_id``: the rest of the evidence.
         """
         return pl.DataFrame([_row(one) for one in self], schema=_SCHEMA, orient="row")
@@ -122,12 +146,22 @@ def counts(explanations: Explanations) -> dict[str, int]:
     }
 
 
+def cited_rows(evidence: Evidence) -> list[dict[str, object]]:
+    """Return the cited items as rows: ``item_id, title, contribution, weight, rank_without``."""
+    return [
+        {
+            "item_id": item.item_id,
+            "title": item.title,
+            "contribution": item.contribution,
+            "weight": evidence.weight(n),
+            "rank_without": item.rank_without,
+        }
+        for n, item in enumerate(evidence.cited)
+    ]
+
+
 def _row(one: Explanation) -> tuple[object, ...]:
     evidence = one.evidence
-    cited = [
-        {"item_id": item.item_id, "title": item.title, "contribution": item.contribution}
-        for item in evidence.cited
-    ]
     facts = (
         [asdict(fact) for fact in several] for several in (evidence.pairs, evidence.shared, evidence.together)
     )
@@ -136,10 +170,12 @@ def _row(one: Explanation) -> tuple[object, ...]:
         evidence.item.item_id,
         one.rank,
         one.sentence,
-        cited,
+        cited_rows(evidence),
         one.backend,
         one.first_try,
         list(one.faults),
         *facts,
         evidence.rival.item_id if evidence.rival else None,
+        [asdict(fact) for fact in one.facts],
+        one.theme,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from llmrec.reasons.evidence import Evidence, Item, Shared, Together
 # Fewer people than this are not spoken of: a count of one would tell what a certain person chose.
 LEAST_PEOPLE = 5
 _LONGEST_VALUE = 60
+_YEAR_IN_TITLE = re.compile(r"\(((?:1[89]|20)\d)\d\)\s*$")
 _BANDS = ("low", "middle", "high")
 
 
@@ -57,6 +59,12 @@ def attributes(item: Item, bands: Mapping[str, str] | None = None) -> Iterator[t
                 yield name, text
     if bands and item.item_id in bands:
         yield "price band", bands[item.item_id]
+
+
+def decade_of(item: Item) -> str:
+    """Return the decade of an item's year, or of one in brackets at the end of its title: "1970s", or nothing."""
+    year = re.fullmatch(r"((?:1[89]|20)\d)\d(?:\.0)?", item.year) or _YEAR_IN_TITLE.search(item.title)
+    return f"{year.group(1)}0s" if year else ""
 
 
 def _parts(value: object) -> Iterable[object]:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from llmrec.llm.chat import Chat
 from llmrec.reasons.explanations import TEMPLATE
+from llmrec.reasons.plan import best_ending
 from llmrec.reasons.request import NarrationRequest
 
 
@@ -36,6 +37,8 @@ class LocalNarrator:
     ``base`` is a local folder, a known name or a hub id of a model with a chat template. It is loaded at the
     first use, on this machine's accelerator if it has one, and kept. In quotation marks it can write nothing
     but titles of the evidence. Evidence without a cited item gives it nothing to tell: ``explain`` hands it none.
+    A small model copies titles reliably and numbers not: its sentence goes on with the fact most worth telling of
+    the items that it named, in the words of the skeletons.
     """
 
     backend = "llm"
@@ -48,7 +51,13 @@ class LocalNarrator:
         answers = self.chat.answer(
             [request.messages() for request in requests], quotes=[request.quotes() for request in requests]
         )
-        return [first_line(answer) for answer in answers]
+        return [_with_fact(first_line(answer), request) for answer, request in zip(answers, requests, strict=True)]
+
+
+def _with_fact(text: str, request: NarrationRequest) -> str:
+    if request.form != "sentence" or request.evidence.rival is not None:
+        return text
+    return best_ending(text, request.evidence, request.language) or text
 
 
 def first_line(answer: str) -> str:

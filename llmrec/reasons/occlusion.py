@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Float64s
+from llmrec.arrays import Bools, Float32s, Float64s, Int32s, Int64s
 from llmrec.data import Catalog, Histories
 from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM, USER
@@ -53,8 +54,8 @@ def occlusion(
     tried = {row: _newest_known(_chosen(histories, row), catalog, most) for row in dict.fromkeys(rows)}
     occluded: list[list[Occluded]] = [[(row, ()), *((row, (item,)) for item in tried[row])] for row in rows]
     singles = _target_scores(model, histories, occluded, targets)
-    cited = [_cite(catalog, tried[row], falls(scores), top) for row, scores in zip(rows, singles, strict=True)]
-    whole = [scores[0] for scores in singles]
+    cited = [_cite(catalog, tried[row], one, top) for row, one in zip(rows, singles, strict=True)]
+    whole = [float(one.scores[0]) for one in singles]
     pairs = _pairs(model, histories, list(zip(rows, cited, strict=True)), targets, whole)
     return [
         Evidence(
@@ -63,6 +64,7 @@ def occlusion(
             cited[n],
             pairs[n],
             rival=None if rival is None else Item.of(catalog, rival),
+            rank=int(singles[n].ranks[0]),
         )
         for n, (user, (code, rival)) in enumerate(zip(recs[USER].to_list(), targets, strict=True))
     ]
@@ -80,7 +82,7 @@ def scores_without(
     occluded: list[list[Occluded]] = [
         [(row, ()), *((row, tuple(group)) for group in groups)] for row, groups in pairs
     ]
-    return _target_scores(model, histories, occluded, targets)
+    return [one.scores for one in _target_scores(model, histories, occluded, targets)]
 
 
 def falls(scores: Float64s) -> Float64s:
@@ -113,23 +115,56 @@ def _newest_known(items: list[str], catalog: Catalog, most: int) -> list[str]:
     return [item for item, keep in zip(distinct, known, strict=True) if keep][:most]
 
 
+class _Scored(NamedTuple):
+    """A target by each of a row's histories: its scores, float64 [n], and its ranks from 1, int64 [n]."""
+
+    scores: Float64s
+    ranks: Int64s
+
+
 def _target_scores(
     model: Ranker, histories: Histories, occluded: list[list[Occluded]], targets: list[Target]
-) -> list[Float64s]:
+) -> list[_Scored]:
     """Score each row's target by each of its histories. Rows may share histories: each is scored once."""
     uses: dict[Occluded, list[tuple[int, int]]] = {}
     for row, variants in enumerate(occluded):
         for n, variant in enumerate(variants):
             uses.setdefault(variant, []).append((row, n))
-    results = [np.zeros(len(variants), dtype=np.float64) for variants in occluded]
+    results = [_Scored(np.zeros(len(one)), np.zeros(len(one), dtype=np.int64)) for one in occluded]
+    not_ranked = {history: _not_ranked(model, histories, history) for history in {one[0] for one in uses}}
     distinct = list(uses)
     for start in range(0, len(distinct), CHUNK):
         part = distinct[start : start + CHUNK]
         for variant, scores in zip(part, model.score(_without(histories, part)), strict=True):
             for row, n in uses[variant]:
                 item, rival = targets[row]
-                results[row][n] = float(scores[item]) - (0.0 if rival is None else float(scores[rival]))
+                results[row].scores[n] = float(scores[item]) - (0.0 if rival is None else float(scores[rival]))
+                better = _above(scores, item, model.catalog)
+                better[not_ranked[variant[0]]] = False
+                results[row].ranks[n] = 1 + np.count_nonzero(better)
     return results
+
+
+def _above(scores: Float32s, item: int, catalog: Catalog) -> Bools:
+    """Return which items stand above one, [n_items]; ties as lists break them."""
+    better: Bools = scores > scores[item]
+    ties = np.flatnonzero(scores == scores[item])
+    if len(ties) > 1:
+        better[ties] = catalog.tie_order[ties] < catalog.tie_order[item]
+    return better
+
+
+def _not_ranked(model: Ranker, histories: Histories, row: int) -> Int32s:
+    """Return the codes of what is not recommended to a user: removed items and, mostly, the whole history's.
+
+    An item left out of the history is none that could be recommended instead.
+    """
+    catalog = model.catalog
+    seen = catalog.codes(histories.events[ITEM][int(histories.offsets[row]) : int(histories.offsets[row + 1])])
+    codes = np.unique(seen[seen >= 0]) if model.exclude_seen else np.zeros(0, dtype=np.int32)
+    if catalog.removed is not None:
+        codes = np.union1d(codes, np.flatnonzero(catalog.removed)).astype(np.int32)
+    return codes
 
 
 def _without(histories: Histories, variants: list[Occluded]) -> Histories:
@@ -144,12 +179,13 @@ def _without(histories: Histories, variants: list[Occluded]) -> Histories:
     return Histories(names, histories.events[np.concatenate(remaining)], offsets)
 
 
-def _cite(catalog: Catalog, removed: list[str], fall: Float64s, top: int) -> tuple[Cited, ...]:
+def _cite(catalog: Catalog, removed: list[str], scored: _Scored, top: int) -> tuple[Cited, ...]:
+    fall = falls(scored.scores)
     # The order is stable: of two that weigh the same, the newer is cited first.
     best = [n for n in np.argsort(-fall, kind="stable")[:top] if fall[n] > 0]
     items = [Item.of(catalog, catalog.code(removed[n])) for n in best]
     return tuple(
-        Cited(item.item_id, item.title, item.metadata, contribution=float(fall[n]))
+        Cited(item.item_id, item.title, item.metadata, float(fall[n]), int(scored.ranks[n + 1]))
         for n, item in zip(best, items, strict=True)
     )
 
@@ -169,8 +205,8 @@ def _pairs(
     ]
     results = _target_scores(model, histories, occluded, targets)
     return [
-        tuple(_interactions(pairs, falls(np.concatenate([[full], scores]))))
-        for pairs, full, scores in zip(twos, whole, results, strict=True)
+        tuple(_interactions(pairs, falls(np.concatenate([[full], one.scores]))))
+        for pairs, full, one in zip(twos, whole, results, strict=True)
     ]
 
 

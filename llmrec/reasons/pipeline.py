@@ -20,10 +20,14 @@ from llmrec.models.ranker import Ranker
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
 from llmrec.reasons.explanations import TEMPLATE, Explanation, Explanations
+from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import add_facts
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
+from llmrec.reasons.plan import ReasonPlan, plan_reasons
 from llmrec.reasons.request import NarrationRequest, ReasonForm
+from llmrec.reasons.stated import split_endings
+from llmrec.reasons.tellable import add_tellable
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +65,7 @@ def explain(
     """
     table = _checked(recs)
     requests = reason_requests(model, table, histories, language=language, form=form, tone=tone, instead=instead)
-    chosen = narrator or _base_narrator(model) or TemplateNarrator()
-    reasons = worded(requests, chosen, ranks=table[RANK].to_list(), or_template=narrator is None)
+    reasons = worded(requests, narrator or TemplateNarrator(), ranks=table[RANK].to_list())
     return Explanations(tuple(reasons), language, form)
 
 
@@ -81,7 +84,17 @@ def reason_requests(
     table = _checked(recs)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
-    return [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
+    evidence = add_tellable(evidence, model, histories)
+    requests = [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
+    plans = plan_reasons(evidence, language, form)
+    return [_planned(request, plan) for request, plan in zip(requests, plans, strict=True)]
+
+
+def _planned(request: NarrationRequest, plan: ReasonPlan | None) -> NarrationRequest:
+    """Put a plan's words into a request, if they pass the audit as any others."""
+    if plan is None or audit(plan.text, request.evidence, language=request.language, form=request.form):
+        return request
+    return replace(request, planned=plan.text, facts=plan.facts, theme=plan.theme)
 
 
 def worded(
@@ -96,7 +109,7 @@ def worded(
     ``ranks``: by default from 1. ``or_template``: the template's words also where the narrator cannot chat, which
     is logged, instead of a ModelError.
     """
-    answers = [_Answer(request.plain(), TEMPLATE) for request in requests]
+    answers = [_Answer.plain(request) for request in requests]
     if not isinstance(narrator, TemplateNarrator):
         # An LLM names a title once in its sentence: of what speaks for itself it would cite lesser evidence.
         evidence = [request.evidence for request in requests]
@@ -112,7 +125,7 @@ def worded(
             answers[n] = answer
     numbers = range(1, len(requests) + 1) if ranks is None else ranks
     return [
-        Explanation(request.evidence, rank, words.text, words.backend, words.faults)
+        Explanation(request.evidence, rank, words.text, words.backend, words.faults, words.facts, request.theme)
         for request, rank, words in zip(requests, numbers, answers, strict=True)
     ]
 
@@ -126,11 +139,17 @@ def check_wording(language: str, form: str) -> None:
 
 @dataclass(frozen=True)
 class _Answer:
-    """Words, who wrote them, and what the audit objected to in what was written first."""
+    """Words, who wrote them, what the audit objected to in what was written first, and facts that they tell."""
 
     text: str
     backend: str
     faults: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+    @classmethod
+    def plain(cls, request: NarrationRequest, faults: tuple[str, ...] = ()) -> _Answer:
+        """Return the plain words of a request."""
+        return cls(request.plain(), TEMPLATE, faults, request.facts)
 
 
 def _narrated(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Answer]:
@@ -153,7 +172,7 @@ def _settled(request: NarrationRequest, first: _Answer, second: _Answer | None) 
     if second is not None and not second.faults:
         return replace(second, faults=first.faults)
     faults = (*first.faults, *(second.faults if second else ()))
-    return _Answer(request.plain(), TEMPLATE, tuple(dict.fromkeys(faults)))
+    return _Answer.plain(request, tuple(dict.fromkeys(faults)))
 
 
 def _audited(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Answer]:
@@ -169,8 +188,16 @@ def _audited(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Answ
         faults = [NO_ANSWER]
         if text is not None:
             faults = audit(text, request.evidence, language=request.language, form=request.form)
-        answers.append(_Answer(text or "", narrator.backend, tuple(faults)))
+        answers.append(_Answer(text or "", narrator.backend, tuple(faults), _facts_in(text, request, faults)))
     return answers
+
+
+def _facts_in(text: str | None, request: NarrationRequest, faults: list[str]) -> tuple[Fact, ...]:
+    """Return the facts that a narrator's sentence tells in the words of the skeletons."""
+    if text is None or faults or request.form != "sentence":
+        return ()
+    _, endings = split_endings(text, request.evidence, language=request.language)
+    return tuple(ending.fact for ending in endings if ending.fact is not None)
 
 
 def _checked(recs: object) -> pl.DataFrame:
@@ -201,8 +228,8 @@ def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Reas
     return rivals
 
 
-def _base_narrator(model: Ranker) -> Narrator | None:
-    """Return the narrator of a model's base LLM, loaded at its first use; None for a model without one."""
+def base_narrator(model: Ranker) -> LocalNarrator | None:
+    """Return the narrator of a model's base LLM, its adapter off, loaded at its first use; None without one."""
     base = model.narration_base
     if base is None:
         return None

@@ -9,6 +9,7 @@ from typing import Literal
 from llmrec.llm.constrained import Quotes
 from llmrec.prompting import Language, Prompt
 from llmrec.reasons.evidence import Cited, Evidence
+from llmrec.reasons.fact import Fact
 from llmrec.reasons.wording import QUOTES, listed, quoted, spoken
 
 ReasonForm = Literal["sentence", "paragraph"]
@@ -19,7 +20,10 @@ NAMED = 2
 
 @dataclass(frozen=True)
 class NarrationRequest:
-    """What a narrator gets. ``said`` and ``faults``: its first try and what the audit objected to, else empty."""
+    """What a narrator gets. ``said`` and ``faults``: its first try and what the audit objected to, else empty.
+
+    ``planned``: the reason as skeletons say it, with the ``facts`` that it tells and a ``theme``; see ``plan``.
+    """
 
     evidence: Evidence
     language: Language = "en"
@@ -27,6 +31,9 @@ class NarrationRequest:
     tone: str = "plain"
     said: str = ""
     faults: tuple[str, ...] = ()
+    planned: str = ""
+    facts: tuple[Fact, ...] = ()
+    theme: str = ""
 
     def messages(self) -> list[dict[str, str]]:
         """Write the request for a chat LLM, as ``role, content``."""
@@ -47,7 +54,7 @@ class NarrationRequest:
 
     def plain(self) -> str:
         """Write the reason without an LLM."""
-        return _prompt("reason", self.language).render("answer", **prompt_values(self))
+        return self.planned or _prompt("reason", self.language).render("answer", **prompt_values(self))
 
     def _prompt_name(self, values: dict[str, object]) -> str:
         if self.evidence.rival is not None:

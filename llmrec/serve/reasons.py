@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from llmrec.models.base import Recommender
 from llmrec.models.composite import Composite
 from llmrec.prompting import Language
 from llmrec.reasons import Explanation, LocalNarrator, NarrationRequest, Narrator, TemplateNarrator
+from llmrec.reasons.explanations import cited_rows
 from llmrec.reasons.pipeline import reason_requests, worded
 from llmrec.reasons.request import ReasonForm
 from llmrec.serve.batcher import Batcher
@@ -50,16 +52,13 @@ class SharedModel(Composite):
 
 
 class Reasoner:
-    """Gives reasons by one run. ``backend``: auto is the run's own base LLM, the template without one."""
+    """Gives reasons by one run. ``backend``: llm is the run's base LLM; auto and template ask no LLM."""
 
     def __init__(self, model: Recommender, batcher: Batcher[Any, Any], backend: NarratorName) -> None:
         self._model = SharedModel(model, batcher)
-        base = model.narration_base
-        if backend == "llm":
-            base = base or "smollm2-135m"
         self._narrator: Narrator = TemplateNarrator()
-        if backend != "template" and base is not None:
-            self._narrator = LocalNarrator(base)
+        if backend == "llm":
+            self._narrator = LocalNarrator(model.narration_base or "smollm2-135m")
         self._narrating = threading.Lock()
 
     @property
@@ -107,8 +106,13 @@ class Reasoner:
 
 
 def _reason(one: Explanation) -> dict[str, Any]:
-    cited = [
-        {"item_id": item.item_id, "title": item.title, "contribution": item.contribution}
-        for item in one.evidence.cited
-    ]
-    return {"sentence": one.sentence, "backend": one.backend, "evidence": cited, "faults": list(one.faults)}
+    facts = [asdict(fact) for fact in one.facts]
+    return {
+        "sentence": one.sentence,
+        "backend": one.backend,
+        "evidence": cited_rows(one.evidence),
+        "faults": list(one.faults),
+        "facts": facts,
+        "theme": one.theme,
+        "rank": one.evidence.rank,
+    }

@@ -58,7 +58,9 @@ def test_every_option_that_is_named_exists() -> None:
     commands = [typer.main.get_command(app)]
     for command in commands:
         commands += getattr(command, "commands", {}).values()
-    options = {option for command in commands for one in command.params for option in (*one.opts, *one.secondary_opts)}
+    options = {
+        option for command in commands for one in command.params for option in (*one.opts, *one.secondary_opts)
+    }
     scripts = "".join(
         path.read_text(encoding="utf-8") for path in [*ROOT.glob("eval/**/*.py"), ROOT / "finetune/train.py"]
     )

@@ -12,7 +12,8 @@ from support.linear import Linear
 import llmrec
 from llmrec.data import Histories
 from llmrec.errors import ModelError
-from llmrec.reasons import LocalNarrator, TemplateNarrator
+from llmrec.reasons import LocalNarrator, base_narrator
+from llmrec.reasons.pipeline import reason_requests, worded
 
 RECS = {"user_id": ["u", "u"], "item_id": ["f", "d"]}
 HISTORIES = Histories.of({"u": ["a", "b"]})
@@ -42,12 +43,11 @@ def test_by_a_base_that_cannot_chat_the_template_words_it(
     base = shutil.copytree(tiny_base, tmp_path / "base")
     change(base)
     monkeypatch.setattr(Linear, "narration_base", str(base))
-    reasons = llmrec.explain(model, RECS, HISTORIES)
-    assert (
-        reasons["sentence"].to_list()
-        == llmrec.explain(model, RECS, HISTORIES, narrator=TemplateNarrator())["sentence"].to_list()
-    )
-    assert set(reasons["backend"]) == {"template"}
+    requests, narrator = reason_requests(model, RECS, HISTORIES), base_narrator(model)
+    assert narrator is not None
+    reasons = worded(requests, narrator, or_template=True)
+    assert [one.sentence for one in reasons] == [request.plain() for request in requests]
+    assert {one.backend for one in reasons} == {"template"}
     (said,) = [message for message in caplog.messages if "worded by the template" in message]
     assert reason in said
     with pytest.raises(ModelError, match=reason):  # who asks for an LLM gets no template

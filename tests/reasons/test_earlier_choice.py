@@ -29,4 +29,4 @@ def test_the_item_itself_is_named(model: Linear, monkeypatch: pytest.MonkeyPatch
     why = llmrec.explain(model, recs, Histories.of({"u": ["b", "f"]}), narrator=Unasked())
     assert [one["item_id"] for one in why["evidence"][0]] == ["f", "b"]
     assert why["backend"].to_list() == ["template"]
-    assert why["sentence"][0].startswith('Because you chose "Final Waltz" and "Blue Kite"')
+    assert why["sentence"][0].startswith('"Final Waltz" was your choice before, so here it is again')

@@ -21,6 +21,7 @@ from llmrec.reasons import (
     LocalNarrator,
     NarrationRequest,
     audit,
+    base_narrator,
     counts,
     pipeline,
 )
@@ -48,24 +49,24 @@ def test_template_without_a_language_model(model: Linear) -> None:
     reasons = llmrec.explain(model, RECS, HISTORIES)
     assert reasons.table.columns == [
         "user_id", "item_id", "rank", "sentence", "evidence", "backend", "first_try", "faults",
-        "pairs", "shared", "together", "instead_id",
+        "pairs", "shared", "together", "instead_id", "facts", "theme",
     ]  # fmt: skip
     assert reasons["first_try"].to_list() == [True] * 3
     assert reasons["pairs"].to_list()[0] == [{"item_ids": ["a", "b"], "interaction": 0.0}]
     assert reasons["shared"].to_list()[0] == [{"name": "genres", "value": "Drama", "item_ids": ["a", "b"]}]
     assert reasons["sentence"].to_list() == [
-        'Because you chose "Amber Gate" and "Blue Kite", which weigh most here and share its genre (Drama), '
-        'we suggest "Final Waltz".',
-        'Because you chose "Dry River", which weighs most here, we suggest "East Wind".',
+        'We suggest "Final Waltz" above all because of "Amber Gate": both are filed under Drama and date from the '
+        "1990s.",
+        'Mainly because of "Dry River", we suggest "East Wind".',
         '"Final Waltz" is a general suggestion, as no single item in your history raised its score.',
     ]
     assert reasons["rank"].to_list() == [3, 1, 1]
     assert reasons["evidence"].to_list() == [
         [
-            {"item_id": "a", "title": "Amber Gate", "contribution": 4.0},
-            {"item_id": "b", "title": "Blue Kite", "contribution": 2.0},
+            {"item_id": "a", "title": "Amber Gate", "contribution": 4.0, "weight": "most", "rank_without": 1},
+            {"item_id": "b", "title": "Blue Kite", "contribution": 2.0, "weight": "also", "rank_without": 1},
         ],
-        [{"item_id": "d", "title": "Dry River", "contribution": 3.0}],
+        [{"item_id": "d", "title": "Dry River", "contribution": 3.0, "weight": "most", "rank_without": 3}],
         [],
     ]
     assert counts(reasons) == {"written_by_llm": 0, "replaced_by_template": 0, "written_by_template": 3}
@@ -134,13 +135,14 @@ def test_one_item_rather_than_another(model: Linear, language: Language, told: s
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_paragraph_tells_how_many_people_chose_both(model: Linear, language: Language) -> None:
-    model.histories = Histories.of({f"p{n}": ["a", *(["f"] if n < 6 else [])] for n in range(9)})
+    crowd = {f"p{n}": ["a", *(["f"] if n < 6 else [])] for n in range(9)}
+    model.histories = Histories.of(crowd | {f"q{n}": ["c"] for n in range(40)})
     reasons = llmrec.explain(model, RECS[:1], HISTORIES, form="paragraph", language=language)
     told = {
-        "en": 'Of the 9 people who chose "Amber Gate", 6 also chose "Final Waltz".',
-        "zh": "选择过《Amber Gate》的9人中，有6人也选择了《Final Waltz》。",
+        "en": '6 of the 9 people who chose "Amber Gate", as you did, also chose "Final Waltz".',
+        "zh": "9人中有6人也选择了它。",
     }
-    assert reasons["sentence"][0].endswith(told[language])
+    assert told[language] in reasons["sentence"][0]
     (evidence,) = reasons.evidence
     assert audit(reasons["sentence"][0], evidence, language=language, form="paragraph") == []
     assert audit(reasons["sentence"][0].replace("6", "7"), evidence, language=language, form="paragraph") != []
@@ -201,8 +203,10 @@ def test_a_model_with_a_base_llm_is_narrated_by_it(model: Linear, monkeypatch: p
 
     monkeypatch.setattr(LocalNarrator, "narrate", narrate)
     monkeypatch.setattr(Linear, "narration_base", "some/base")
-    assert counts(llmrec.explain(model, RECS, HISTORIES))["replaced_by_template"] == 2
+    reasons = llmrec.explain(model, RECS, HISTORIES, narrator=base_narrator(model))
+    assert counts(reasons)["replaced_by_template"] == 2
     assert asked == ["some/base"]
+    assert counts(llmrec.explain(model, RECS, HISTORIES))["written_by_template"] == 3, "no LLM is asked by default"
 
 
 def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +225,8 @@ def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch
     monkeypatch.setattr("llmrec.llm.chat.device_name", device)
     monkeypatch.setattr(Linear, "narration_base", str(tiny_base))
     for language in ("en", "en", "zh"):
-        reasons = llmrec.explain(model, RECS[:1], HISTORIES, language=language)
+        narrator = base_narrator(model)
+        reasons = llmrec.explain(model, RECS[:1], HISTORIES, language=language, narrator=narrator)
         assert counts(reasons)["replaced_by_template"] == 1
     assert loaded == [str(tiny_base)]
     assert placed == ["cpu"]
@@ -229,14 +234,13 @@ def test_the_base_llm_is_loaded_once(model: Linear, tiny_base: Path, monkeypatch
 
 def test_a_narrator_lives_as_long_as_its_model(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Linear, "narration_base", "some/base")
-    monkeypatch.setattr(LocalNarrator, "narrate", lambda self, requests: [""] * len(requests))
     models = [Linear(catalog), Linear(catalog)]
     for one in (*models, *models):
-        llmrec.explain(one, RECS, HISTORIES)
+        base_narrator(one)
     narrators = [pipeline._NARRATORS[one] for one in models]
     assert narrators[0] is not narrators[1]
     monkeypatch.setattr(Linear, "narration_base", "another/base")
-    llmrec.explain(models[0], RECS, HISTORIES)
+    base_narrator(models[0])
     assert pipeline._NARRATORS[models[0]].chat.base == "another/base"
     gc.collect()  # models of other tests, in the frames of their errors
     held = len(pipeline._NARRATORS)

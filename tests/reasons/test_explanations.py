@@ -7,6 +7,7 @@ from support.linear import Linear
 import llmrec
 from llmrec.data import Histories
 from llmrec.reasons import Explanation, Explanations, add_facts, occlusion
+from llmrec.reasons.tellable import add_tellable
 
 HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"]})
 
@@ -14,7 +15,8 @@ HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"]})
 def test_the_evidence_is_that_of_the_occlusion(model: Linear) -> None:
     recs = model.recommend(HISTORIES, 2)
     why = llmrec.explain(model, recs, HISTORIES)
-    assert why.evidence == add_facts(occlusion(model, HISTORIES, recs), model)
+    gathered = add_tellable(add_facts(occlusion(model, HISTORIES, recs), model), model, HISTORIES)
+    assert why.evidence == gathered
     assert [one.evidence for one in why] == why.evidence
     assert [one.rank for one in why] == recs["rank"].to_list()
 

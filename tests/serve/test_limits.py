@@ -118,7 +118,7 @@ def test_so_many_reasons_at_a_time_and_no_more(gru: Served) -> None:
 
 
 def test_an_llm_words_reasons_and_its_words_are_audited(llm_run: Path, tmp_path: Path) -> None:
-    with served(llm_run, tmp_path / "e", backend="auto") as one:
+    with served(llm_run, tmp_path / "e", backend="llm") as one:
         body = {"history": ["3", "4", "8"], "item_ids": [str(n) for n in (0, 1, 2, 5, 6, 7)]}
         text = one.client.post("/explain", json=body).text
     lines = [line for line in text.splitlines() if line]

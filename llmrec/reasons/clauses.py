@@ -1,0 +1,126 @@
+"""Everything that may truly be said of a recommendation in the words of the skeletons: openings and endings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.fact import Fact
+from llmrec.reasons.fact_checks import holds
+from llmrec.reasons.names import names_of
+from llmrec.reasons.phrases import Phrases
+
+_OPENING_KINDS = frozenset(("rank", "together", "next", "sequel", "prequel"))
+# What a fact says of every cited item that has it, not of one.
+_OF_MANY = frozenset(("same", "mix", "era"))
+_OF_NONE = frozenset(("taste", "streak", "popular"))
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A skeleton filled in. ``form`` names the skeleton, ``named`` the cited items that it names, by id."""
+
+    text: str
+    kind: str
+    form: str
+    named: tuple[str, ...] = ()
+    fact: Fact | None = None
+
+
+class Clauses:
+    """The true clauses of one evidence; a fact that its evidence does not hold makes none."""
+
+    def __init__(self, evidence: Evidence, phrases: Phrases) -> None:
+        self.evidence, self.phrases = evidence, phrases
+        self.names = {item: phrases.quoted(name) for item, name in names_of(evidence).items()}
+        self.facts = [fact for fact in evidence.facts if holds(fact, evidence)]
+        recommended = evidence.item.item_id
+        self.weights = {
+            one.item_id: evidence.weight(n)
+            for n, one in enumerate(evidence.cited)
+            if one.item_id != recommended and evidence.weight(n) != "none"
+        }
+
+    def openings(self) -> Iterator[Clause]:
+        """Yield every opening: it names the suggested item and what moved it, or says that nothing did."""
+        if self.evidence.rival is not None:
+            return
+        if not self.evidence.cited:
+            yield from self._opening("general")
+        if self.evidence.chosen_earlier:
+            yield from self._opening("again")
+        latest = {item for fact in self.facts if fact.kind == "latest" for item in fact.item_ids}
+        for n, (one, weight) in enumerate(self.weights.items()):
+            if weight == "little":
+                continue
+            yield from self._opening("strong", (one,))
+            if weight == "most":
+                yield from self._opening("most", (one,))
+            if one in latest:
+                yield from self._opening("latest", (one,))
+            for other, weighs in list(self.weights.items())[n + 1 :]:
+                if weighs in ("strong", "also"):
+                    yield from self._opening("two", (one, other))
+                elif weight == "most" and weighs == "little":
+                    yield from self._opening("two_little", (one, other))
+        for fact in self.facts:
+            if fact.kind in _OPENING_KINDS and fact.item_ids[0] in self.weights:
+                yield from self._opening(fact.kind, fact.item_ids, fact)
+
+    def endings(self, named: Sequence[str]) -> Iterator[Clause]:
+        """Yield every ending after an opening that names the cited items ``named``."""
+        for fact in self.facts:
+            key = self.phrases.key_of(fact)
+            if key not in self.phrases.endings:
+                continue
+            ending = self.phrases.endings[key]
+            if fact.kind in _OF_NONE:
+                yield from self._ending(fact, f"{key}.plain", ending.plain, ())
+            elif named and self._is_of(fact, named):
+                yield from self._ending(fact, f"{key}.plain", ending.plain, (), n_items=len(named) + 1)
+            for item in fact.item_ids:
+                if item in self.weights and item not in named:
+                    yield from self._ending(fact, f"{key}.named", ending.named, (item,))
+
+    def _is_of(self, fact: Fact, named: Sequence[str]) -> bool:
+        if fact.kind in _OF_MANY:
+            return set(named) <= set(fact.item_ids)
+        return tuple(named) == fact.item_ids
+
+    def _opening(self, kind: str, named: tuple[str, ...] = (), fact: Fact | None = None) -> Iterator[Clause]:
+        letters = dict(zip("ab", (self.names[item] for item in named), strict=False))
+        values = self.phrases.values_of(fact, 2) if fact else {}
+        form = self.phrases.key_of(fact) if fact else kind
+        yield from self._filled(
+            self.phrases.openings[form], kind, form, {**values, **letters, "item": self._item}, named, fact
+        )
+
+    def _ending(
+        self, fact: Fact, form: str, skeletons: Sequence[str], named: tuple[str, ...], n_items: int = 2
+    ) -> Iterator[Clause]:
+        values = self.phrases.values_of(fact, n_items)
+        if named:
+            values["c"] = self.names[named[0]]
+        yield from self._filled(skeletons, fact.kind, form, values, named, fact)
+
+    def _filled(
+        self,
+        skeletons: Sequence[str],
+        kind: str,
+        form: str,
+        values: Mapping[str, str],
+        named: tuple[str, ...],
+        fact: Fact | None,
+    ) -> Iterator[Clause]:
+        for n, skeleton in enumerate(skeletons):
+            yield Clause(skeleton.format_map(values), kind, f"{form}.{n}", named, fact)
+
+    @property
+    def _item(self) -> str:
+        return self.names[self.evidence.item.item_id]
+
+
+def capitalized(text: str) -> str:
+    """Return a clause as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,75 @@
+"""What people chose together and one after the other, counted, with what would be usual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from llmrec.arrays import Int64s
+from llmrec.data import Catalog, Histories, Sequences
+
+_KNOWN: WeakKeyDictionary[Histories, Crowd] = WeakKeyDictionary()
+
+
+class Crowd:
+    """Positive events of many people as item codes. Who only sent an item back did not choose it."""
+
+    def __init__(self, histories: Histories, catalog: Catalog) -> None:
+        sequences = Sequences.encode(histories, catalog).positives()
+        self.codes, self.people, self.n_people = sequences.codes, sequences.users(), len(sequences)
+        self.n_items = len(catalog)
+        # What each event was followed by, -1 after a person's last.
+        self.following = np.full(len(self.codes), -1, dtype=np.int64)
+        same = self.people[1:] == self.people[:-1]
+        self.following[:-1][same] = self.codes[1:][same]
+        self.n_followed = int(same.sum())
+        self._events: dict[int, Int64s] = {}
+
+    @classmethod
+    def of(cls, histories: Histories, catalog: Catalog) -> Crowd:
+        """Return that of the histories, read once as long as they live and the catalog does not grow."""
+        crowd = _KNOWN.get(histories)
+        if crowd is None or crowd.n_items != len(catalog):
+            crowd = _KNOWN[histories] = cls(histories, catalog)
+        return crowd
+
+    def find(self, codes: Iterable[int]) -> None:
+        """Look items up, all in one pass over the events."""
+        wanted = [code for code in set(codes) if code not in self._events]
+        if not wanted:
+            return
+        mask = np.zeros(self.n_items, dtype=bool)
+        mask[wanted] = True
+        events = np.flatnonzero(mask[self.codes])
+        of_event = self.codes[events]
+        order = np.argsort(of_event, kind="stable")
+        events, of_event = events[order], of_event[order]
+        for code in wanted:
+            start, stop = np.searchsorted(of_event, [code, code + 1])
+            self._events[code] = events[start:stop]
+
+    def who(self, code: int) -> Int64s:
+        """Return the people who chose an item, ascending."""
+        self.find([code])
+        return np.unique(self.people[self._events[code]])
+
+    def together(self, code: int, other: int) -> tuple[int, int, float]:
+        """Count who chose both, who chose the other, and how many times as many that is as of all people."""
+        chose, others = self.who(code), self.who(other)
+        both = len(np.intersect1d(chose, others, assume_unique=True))
+        expected = len(chose) * len(others)
+        return both, len(others), both * self.n_people / expected if expected else 0.0
+
+    def next_after(self, code: int, other: int) -> tuple[int, float]:
+        """Count who chose an item directly after another, and how many times as often as after any item."""
+        self.find([code, other])
+        after = self._events[other]
+        after = after[self.following[after] >= 0]
+        hits = after[self.following[after] == code]
+        # Before the first event stands the last, which nothing follows.
+        n_next = np.count_nonzero(self.following[self._events[code] - 1] == code)
+        expected = len(after) * n_next
+        times = len(hits) * self.n_followed / expected if expected else 0.0
+        return len(np.unique(self.people[hits])), times

@@ -1,0 +1,59 @@
+"""A claim that a reason may make, as data: its kind, what it is about, and the numbers that it states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FactKind = Literal[
+    "same",
+    "mix",
+    "era",
+    "words",
+    "sequel",
+    "prequel",
+    "link",
+    "together",
+    "next",
+    "rank",
+    "latest",
+    "taste",
+    "streak",
+    "popular",
+]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One true thing about the recommended item. ``bits``: how much it tells, -log2 of what is usual.
+
+    | kind | says | fields |
+    |---|---|---|
+    | same | it and those cited have ``values[0]`` in the column ``name`` | bits over the catalog |
+    | mix | the same of several values of one column at once | bits of all of them together |
+    | era | the same of a genre and a decade | bits of both together |
+    | words | their titles have these words in common | bits over the catalog's titles |
+    | sequel, prequel | the item's title is numbered right after, or right before, the cited one's | |
+    | link | a triple beside the catalog | ``values``: titles of head and tail, ``name``: relation |
+    | together | ``count`` of ``of`` people who chose the cited item chose it, ``times`` as many as of all | |
+    | next | ``count`` people chose it directly after the cited item, ``times`` as often as after any | |
+    | rank | it stands at ``count``, without the cited item at ``of``: by deletion | |
+    | latest | the cited item is the newest choice of the history | |
+    | taste | ``count`` of ``of`` choices of the history have the value, ``times`` the catalog's share | |
+    | streak | ``count`` of the last ``of`` choices have the value | |
+    | popular | ``count`` of ``of`` people chose it | |
+    """
+
+    kind: FactKind
+    item_ids: tuple[str, ...] = ()
+    name: str = ""
+    values: tuple[str, ...] = ()
+    count: int = 0
+    of: int = 0
+    times: float = 0.0
+    bits: float = 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is no more than one shared genre that tells less than 4 bits."""
+        return self.kind == "latest" or (self.kind == "same" and self.name == "genres" and self.bits < 4)

@@ -1,0 +1,123 @@
+"""Short names: what people say for a title, without its brackets, its shop's capitals and its list of features."""
+
+from __future__ import annotations
+
+import re
+
+from llmrec.prompting import one_line
+from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.wording import spoken
+
+_MOST_WORDS, _MOST_LETTERS, _MOST_READ = 7, 45, 2000
+_LONGER_WORDS = 12
+# A name is not cut before so many letters, and fewer capitals are an abbreviation.
+_SHORTEST = 6
+_BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
+_ARTICLE_LAST = re.compile(
+    r"^(?P<rest>.+), (?P<article>The|A|An|Il|Lo|La|Le|Les|L'|El|Los|Las|Der|Die|Das|Un|Una|Une)$"
+)
+_BREAK = re.compile(
+    r"\s+[-–—|]\s+|[,;:]\s+|(?<=[a-z]{3}[.!?])\s+|\s+(?=[(\[])|\s+(?=(?:with|for|featuring|including|compatible)\s)",
+    re.I,
+)
+# A name never ends with these: what follows was cut.
+_OPEN_END = re.compile(r"[\s,;:&/+–—-]+$|\s(?:and|or|of|the|a|an|in|on|to|by|with|for|from|&)$", re.I)
+_SMALL = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_TITLE_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_VOWEL = re.compile("[aeiouy]", re.I)
+_LETTERS_STAY = frozenset(("LED", "USB", "UK", "USA", "UV", "EU", "DIY", "ID"))
+
+
+def short_name(title: str) -> str:
+    """Return what people say for a title: at most seven words; "Godfather, The (1972)" is The Godfather."""
+    name = full_name(title)
+    while (bare := _BRACKETS.sub("", name)) != name and len(bare) > 1:
+        name = bare
+    name = _with_article(name)
+    if not _is_long(name):
+        return name
+    ends = [one.start() for one in _BREAK.finditer(name) if one.start() >= _SHORTEST]
+    fitting = [end for end in ends if not _is_long(name[:end]) and len(name[:end].split()) > 2]
+    return _closed(name[: fitting[-1]] if fitting else _first_words(name)) or name
+
+
+def longer_name(title: str) -> str:
+    """Return a name of up to twelve words, where the short one would name two things."""
+    name = full_name(title)
+    return name if len(name.split()) <= _LONGER_WORDS else _closed(" ".join(name.split()[:_LONGER_WORDS])) or name
+
+
+def name_forms(title: str) -> tuple[str, ...]:
+    """Return the names that a title may have, the shortest first."""
+    return short_name(title), longer_name(title), full_name(title)
+
+
+def full_name(title: str) -> str:
+    """Return a whole title as it is said: article in front, inner quotes single, no words all in capitals."""
+    line = _softened(one_line(title[:_MOST_READ]).replace('"', "'").replace("“", "'").replace("”", "'"))
+    line = line.replace("《", "〈").replace("》", "〉")
+    return _with_article(spoken(line))
+
+
+def names_of(evidence: Evidence) -> dict[str, str]:
+    """Return the name of each item by its id: the short one, unless another title here has the same.
+
+    Raises nothing; an item without any title is named by its id.
+    """
+    rivals = [evidence.rival] if evidence.rival else []
+    titles = {one.item_id: one.title or one.item_id for one in (evidence.item, *evidence.cited, *rivals)}
+    forms = {title: name_forms(title) for title in titles.values()}
+
+    def is_clear(name: str, title: str) -> bool:
+        return not any(name.lower() in map(str.lower, forms[other]) for other in forms if other != title)
+
+    return {
+        item: next((name for name in forms[title] if is_clear(name, title)), forms[title][-1])
+        for item, title in titles.items()
+    }
+
+
+def title_words(title: str) -> list[str]:
+    """Return the words and numbers of a title as written, without marks."""
+    return _TITLE_WORD.findall(title)
+
+
+def _with_article(name: str) -> str:
+    turned = _ARTICLE_LAST.match(name)
+    if turned is None:
+        return name
+    article = turned["article"]
+    return f"{article}{'' if article.endswith(chr(39)) else ' '}{turned['rest']}"
+
+
+def _is_long(name: str) -> bool:
+    return len(name.split()) > _MOST_WORDS or len(name) > _MOST_LETTERS
+
+
+def _closed(name: str) -> str:
+    """Take off what is left open where a name was cut: "Stand for", "Case -"."""
+    while (bare := _OPEN_END.sub("", name)) != name:
+        name = bare
+    return name
+
+
+def _first_words(name: str) -> str:
+    words = name.split()
+    while len(words) > 1 and _is_long(" ".join(words)):
+        words.pop()
+    return " ".join(words)[: 2 * _MOST_LETTERS]
+
+
+def _softened(title: str) -> str:
+    """Write a title all in capitals with capitals at the beginnings of words only; others stay as they are."""
+    words = _WORD.findall(title)
+    if sum(map(len, words)) < _SHORTEST or title != title.upper() or title == title.lower():
+        return title
+    return _WORD.sub(lambda word: _soft(word.group(), first=word.start() == 0), title)
+
+
+def _soft(word: str, *, first: bool) -> str:
+    if word in _LETTERS_STAY or (len(word) <= 4 and not _VOWEL.search(word)):
+        return word
+    return word.lower() if word.lower() in _SMALL and not first else word.capitalize()

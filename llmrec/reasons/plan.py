@@ -1,0 +1,261 @@
+"""Decide before words what each reason of a list says: which facts, in which order and form, few of them twice."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from llmrec.prompting import Language
+from llmrec.reasons.claims import read
+from llmrec.reasons.clauses import Clause, Clauses, capitalized
+from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.fact import Fact
+from llmrec.reasons.phrases import Phrases
+from llmrec.reasons.request import ReasonForm
+from llmrec.reasons.stated import joints_of
+
+MOST_WORDS, MOST_LETTERS = 35, 90
+# What a kind of fact is worth beside its bits: (base, of each bit, at most).
+_WORTH: dict[str, tuple[float, float, float]] = {
+    "same": (0.5, 1.0, 10.0),
+    "mix": (0.0, 1.0, 8.0),
+    "era": (0.0, 0.9, 8.0),
+    "words": (0.5, 0.8, 9.0),
+    "sequel": (12.0, 0.0, 12.0),
+    "prequel": (11.0, 0.0, 11.0),
+    "link": (10.0, 0.0, 10.0),
+    "together": (2.2, 1.2, 7.0),
+    "next": (0.8, 0.8, 5.5),
+    "rank": (2.2, 0.8, 6.5),
+    "taste": (1.0, 1.2, 6.0),
+    "streak": (2.0, 0.9, 6.0),
+    "popular": (0.3, 0.0, 0.3),
+    "latest": (1.0, 0.0, 1.0),
+}
+# A year is less of a reason than its bits say, and so is what is said of another item than the strongest.
+_LESS = {"year": 0.6, "decade": 0.6, "price band": 0.4}
+_OF_ANOTHER = 0.6
+_AGAIN_FACT, _AGAIN_KIND, _AGAIN_FORM = 5.0, 1.2, 3.0
+_OPENINGS_TRIED, _ENDINGS_TRIED = 7, 5
+_OPENING_WORTH = {"most": 1.0, "latest": 0.8, "two": 0.7, "two_little": 0.7}
+_BY_CHANCE = 2.0
+_COMFORTABLE, _PER_WORD = 20, 0.2
+# Two numbers, a third clause, a pronoun after another title, and nothing but a genre make a reason worse.
+_NUMERIC = frozenset(("rank", "together", "next", "taste", "streak", "popular"))
+_TWO_NUMBERS, _LONG, _UNCLEAR, _NO_FACT = 1.5, 2.5, 2.5, 6.0
+
+
+@dataclass(frozen=True)
+class ReasonPlan:
+    """What a reason says: its clauses, opening first, in words. ``theme`` is what it could be listed under."""
+
+    clauses: tuple[Clause, ...]
+    text: str
+    theme: str = ""
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts that it tells, in order."""
+        return tuple(clause.fact for clause in self.clauses if clause.fact is not None)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The names of its skeletons."""
+        return tuple(clause.form for clause in self.clauses)
+
+
+def plan_reasons(
+    evidence: Sequence[Evidence], language: Language = "en", form: ReasonForm = "sentence"
+) -> list[ReasonPlan | None]:
+    """ReasonPlan a reason for each; None where a rival asks for a comparison, which skeletons do not make.
+
+    The reasons of one user are a list: what one of them says, and how, counts against the next. The same list
+    always gets the same words.
+    """
+    phrases = Phrases.load(language)
+    lists: dict[str, _Variety] = {}
+    return [lists.setdefault(one.user_id, _Variety()).plan(one, phrases, form) for one in evidence]
+
+
+def best_ending(text: str, one: Evidence, language: Language = "en") -> str | None:
+    """Return a narrator's sentence with the fact most worth telling of the items that it names.
+
+    None where it ends in no full stop, would become too long, or there is nothing to tell.
+    """
+    phrases = Phrases.load(language)
+    mentioned = read(text, one, language).mentioned
+    named = tuple(other.item_id for n, other in enumerate(one.cited, start=1) if n in mentioned)
+    if not text.endswith(phrases.end) or 0 not in mentioned or not named:
+        return None
+    variety, clauses = _Variety(), Clauses(one, phrases)
+    lead = Clause(text.removesuffix(phrases.end), "strong", "narrated", named)
+    for ending in variety.best_endings(clauses, lead):
+        fact = ending.fact
+        if fact is None or fact.is_plain or any(value.lower() in text.lower() for value in fact.values):
+            continue
+        longer = written(phrases, "sentence", lead, [ending], variety.joints(phrases, "sentence", lead, [ending]))
+        if length_of(longer, phrases) <= 1:
+            return longer
+    return None
+
+
+def length_of(text: str, phrases: Phrases) -> float:
+    """Return how long a reason is as a share of what is read at most: 35 words, or 90 letters of Chinese."""
+    return len(text.split()) / MOST_WORDS if phrases.language == "en" else len(text) / MOST_LETTERS
+
+
+class _Variety:
+    """What a list has said so far: facts, their kinds, and forms."""
+
+    def __init__(self) -> None:
+        self.facts: Counter[tuple[object, ...]] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.forms: Counter[str] = Counter()
+
+    def plan(self, one: Evidence, phrases: Phrases, form: ReasonForm) -> ReasonPlan | None:
+        """Choose the best plan for an item after those before it."""
+        clauses = Clauses(one, phrases)
+        best = max(self._candidates(clauses, form), key=lambda scored: scored[0], default=None)
+        if best is None:
+            return None
+        for clause in best[1].clauses:
+            self.forms[clause.form] += 1
+            self.kinds[clause.kind] += 1
+            if clause.fact is not None:
+                self.facts[signature(clause.fact)] += 1
+        self.forms[best[2]] += 1
+        return best[1]
+
+    def _candidates(self, clauses: Clauses, form: ReasonForm) -> Iterator[tuple[float, ReasonPlan, str]]:
+        """Yield plans with what they are worth and the joint that they use."""
+        phrases = clauses.phrases
+        strongest = next(iter(clauses.weights), None)
+        openings = list(clauses.openings())
+        # An earlier choice of the item itself is never left out, else the strongest item is not.
+        again = [one for one in openings if one.kind == "again"]
+        openings = (
+            again or [one for one in openings if strongest is None or one.named[:1] == (strongest,)] or openings
+        )
+        scored = sorted(
+            ((self._worth(one, clauses, opens=True), one) for one in openings), key=lambda pair: -pair[0]
+        )
+        for worth, opening in scored[:_OPENINGS_TRIED]:
+            endings = self.best_endings(clauses, opening)
+            pairs = [(*some,) for some in product(endings, endings) if _go_together(*some)]
+            for some in [(), *((one,) for one in endings), *pairs]:
+                joints = self.joints(phrases, form, opening, some)
+                text = written(phrases, form, opening, some, joints)
+                length = length_of(text, phrases)
+                if length > 1 and some and form == "sentence":
+                    continue
+                value = worth + sum(self._worth(one, clauses) * (1, 0.5)[n] for n, one in enumerate(some))
+                value -= _PER_WORD * max(0.0, length * MOST_WORDS - _COMFORTABLE)
+                value -= _faults(clauses, opening, some) + (_LONG if len(some) > 1 and form == "sentence" else 0.0)
+                plan = ReasonPlan((opening, *some), text, _theme(clauses, opening, some))
+                yield value, plan, joints[0] if joints else ""
+
+    def best_endings(self, clauses: Clauses, opening: Clause) -> list[Clause]:
+        """Return one ending for each of the facts most worth telling after an opening."""
+        scored = [(self._worth(one, clauses), one) for one in clauses.endings(opening.named)]
+        best: dict[tuple[object, ...], tuple[float, Clause]] = {}
+        for worth, one in scored:
+            assert one.fact is not None
+            key = signature(one.fact)
+            if (opening.fact is None or key != signature(opening.fact)) and (
+                key not in best or worth > best[key][0]
+            ):
+                best[key] = worth, one
+        ordered = sorted(best.values(), key=lambda pair: -pair[0])
+        return [one for worth, one in ordered[:_ENDINGS_TRIED] if worth > 0]
+
+    def _worth(self, clause: Clause, clauses: Clauses, *, opens: bool = False) -> float:
+        worth = _OPENING_WORTH.get(clause.kind, 0.0) if opens else 0.0
+        fact = clause.fact
+        if fact is not None:
+            base, each, most = _WORTH[fact.kind]
+            worth += min(base + each * fact.bits, most) * _LESS.get(fact.name, 1.0)
+            if fact.item_ids and next(iter(clauses.weights), None) not in fact.item_ids:
+                worth *= _OF_ANOTHER
+            # Of a count or a rank the number is new each time.
+            worth -= _AGAIN_FACT * self.facts[signature(fact)] * bool(fact.values)
+        worth -= _AGAIN_KIND * self.kinds[clause.kind] + _AGAIN_FORM * self.forms[clause.form]
+        return worth + _BY_CHANCE * _chance(clauses.evidence, clause.form)
+
+    def joints(
+        self, phrases: Phrases, form: ReasonForm, opening: Clause, endings: Sequence[Clause]
+    ) -> tuple[str, ...]:
+        """Return the joint before each ending: seldom used ones first, none twice, none that reads badly."""
+        known = joints_of(phrases, form)
+        chosen: list[str] = []
+        for ending in endings:
+            soft = ending.text.startswith(phrases.soft_starts) if phrases.soft_starts else False
+            # A list of joints is: colon, semicolon, "and", dash. After an "and" another reads badly.
+            bad = {
+                *((0, 3) if soft else ()),
+                *((2,) if known[-2:-1] and known[2:3] and known[2] in opening.text else ()),
+            }
+            fitting = [joint for n, joint in enumerate(known) if len(known) == 1 or n not in bad]
+            fresh = [joint for joint in fitting if joint not in chosen] or fitting
+            key = f"{opening.form}{ending.form}"
+            scored = {joint: self.forms[joint] - _chance_of(f"{key}{joint}") for joint in fresh}
+            chosen.append(min(fresh, key=lambda joint: scored[joint]))
+        return tuple(chosen)
+
+
+def signature(fact: Fact) -> tuple[object, ...]:
+    """Return what makes two facts of a list the same to a reader."""
+    return (fact.kind, fact.name, *fact.values) if fact.values else (fact.kind, fact.item_ids)
+
+
+def _go_together(one: Clause, other: Clause) -> bool:
+    """Whether two endings say different things: other kinds, and no attribute twice."""
+    if one.fact is None or other.fact is None or one.kind == other.kind:
+        return False
+    return not (set(one.fact.values) & set(other.fact.values))
+
+
+def _faults(clauses: Clauses, opening: Clause, endings: Sequence[Clause]) -> float:
+    """Return what a reason loses: numbers upon numbers, an "it" that may mean another title, no fact at all."""
+    telling = [one for one in (opening, *endings) if one.fact is not None and not one.fact.is_plain]
+    loss = 0.0 if telling or not opening.named else _NO_FACT
+    loss += _TWO_NUMBERS * max(0, sum(one.kind in _NUMERIC for one in telling) - 1)
+    item = clauses.names[clauses.evidence.item.item_id]
+    last = max([item, *(clauses.names[one] for one in opening.named)], key=opening.text.rfind)
+    return loss + (
+        _UNCLEAR if last != item and any(clauses.phrases.has_pronoun(one.text) for one in endings) else 0.0
+    )
+
+
+def written(
+    phrases: Phrases, form: ReasonForm, opening: Clause, endings: Sequence[Clause], joints: Sequence[str]
+) -> str:
+    """Write clauses as one reason."""
+    text = capitalized(opening.text)
+    for joint, ending in zip(joints, endings, strict=True):
+        text += joint + (ending.text if form == "sentence" else capitalized(ending.text))
+    return text + phrases.end
+
+
+def _theme(clauses: Clauses, opening: Clause, endings: Sequence[Clause]) -> str:
+    """Return a heading that the reason could stand under: its rarest attribute, or the choice that weighs most."""
+    phrases, facts = clauses.phrases, [one.fact for one in endings if one.fact is not None]
+    telling = [fact for fact in facts if phrases.key_of(fact) in phrases.themes and fact.bits >= 4]
+    if telling:
+        fact = max(telling, key=lambda fact: fact.bits)
+        return phrases.themes[phrases.key_of(fact)].format_map(phrases.values_of(fact, 2))
+    if opening.named:
+        return phrases.themes["choice"].format(a=clauses.names[opening.named[0]])
+    return phrases.themes["general"]
+
+
+def _chance(evidence: Evidence, form: str) -> float:
+    first = evidence.cited[0].item_id if evidence.cited else ""
+    return _chance_of(f"{evidence.item.item_id}|{first}|{form}")
+
+
+def _chance_of(key: str) -> float:
+    """Return a number from 0 to 1 that looks random and is always the same for a key."""
+    return zlib.crc32(key.encode()) / 2**32
