@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import subprocess
@@ -29,6 +30,7 @@ import psutil
 
 import llmrec
 from eval.common import arguments, write_result
+from llmrec.serve.security import KEY
 
 HOT_USERS = 64
 MODES: dict[str, list[str]] = {"micro-batches": [], "one by one": ["--batch", "1"]}
@@ -76,11 +78,16 @@ class Calls:
 
 
 async def call(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    path: str,
+    body: dict[str, Any],
+    key: str | None = None,
 ) -> tuple[int, bytes]:
     """Send one request over an open connection. Returns the status and the content of the answer."""
     content = json.dumps(body).encode() if body else b""
     head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
+    head += "" if key is None else f"Authorization: Bearer {key}\r\n"
     writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + content)
     headers = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(headers.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
@@ -125,26 +132,27 @@ async def loaded(port: int, process: psutil.Process, every: list[Calls], seconds
 
 
 @contextmanager
-def server(run: Path, *options: str) -> Iterator[tuple[int, psutil.Process, float]]:
+def server(run: Path, *options: str, key: str | None = None) -> Iterator[tuple[int, psutil.Process, float]]:
     """Serve a run. Yields port, process, and seconds from its start to its first answer."""
+    env = {name: value for name, value in os.environ.items() if name != KEY} | ({} if key is None else {KEY: key})
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         words = ["serve", str(run), "--port", "0", "--events", f"{folder}/events.sqlite", *options]
         command = [sys.executable, "-m", "llmrec", *words]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as popen:
             try:
                 assert popen.stdout is not None
                 port = int(popen.stdout.readline().rsplit(":", 1)[1])
-                asyncio.run(first_answer(port))
+                asyncio.run(first_answer(port, key))
                 yield port, psutil.Process(popen.pid), time.perf_counter() - began
             finally:
                 popen.send_signal(signal.SIGTERM)
 
 
-async def first_answer(port: int) -> None:
+async def first_answer(port: int, key: str | None) -> None:
     """Ask for a list of nobody."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    status, _ = await call(reader, writer, "/recommend", {"history": []})
+    status, _ = await call(reader, writer, "/recommend", {"history": []}, key)
     assert status == 200
     writer.close()
 

@@ -43,7 +43,8 @@ from llmrec.serve.queries import (
     SimilarQuery,
 )
 from llmrec.serve.replies import add_failures, failure, failures, json_of
-from llmrec.serve.security import BODY_SECONDS, Guard
+from llmrec.serve.routing import require_key
+from llmrec.serve.security import BODY_SECONDS, OPEN_PATHS, Guard
 from llmrec.serve.service import Service
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,10 @@ _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}, "description
 
 def guarded_app(service: Service, *, key: str | None = None, body_seconds: float = BODY_SECONDS) -> ASGIApp:
     """Return the application as it is served: measured, and guarded (see ``Guard``)."""
-    return Measured(Guard(make_app(service), key=key, body_seconds=body_seconds), service.metrics)
+    app = make_app(service)
+    if key is not None:
+        require_key(app, OPEN_PATHS)
+    return Measured(Guard(app, key=key, body_seconds=body_seconds), service.metrics)
 
 
 def make_app(service: Service) -> FastAPI:
@@ -76,6 +80,7 @@ def make_app(service: Service) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would go to whatever host the request names
     )
     add_failures(app)
     _add_queries(app, service)
@@ -149,17 +154,17 @@ def _add_changes(app: FastAPI, service: Service) -> None:
         """Take in what a user did; it is on the disk when the answer comes."""
         return json_of(await service.take(query))
 
-    @app.put("/items/{item_id:path}", response_model=ItemAnswer, responses=failures())
+    @app.put("/items/{item_id:id}", response_model=ItemAnswer, responses=failures())
     async def put_item(item_id: PathId, query: ItemQuery) -> Response:
         """Add an item, or change columns of one; it is on the disk when the answer comes."""
         return json_of(await service.put_item(item_id, query))
 
-    @app.delete("/items/{item_id:path}", response_model=ItemAnswer, responses=failures(404))
+    @app.delete("/items/{item_id:id}", response_model=ItemAnswer, responses=failures(404))
     async def delete_item(item_id: PathId) -> Response:
         """Recommend an item no more; histories that hold it are read as before."""
         return json_of(await service.delete_item(item_id))
 
-    @app.delete("/users/{user_id:path}", response_model=ForgottenAnswer, responses=failures(404))
+    @app.delete("/users/{user_id:id}", response_model=ForgottenAnswer, responses=failures(404))
     async def delete_user(user_id: PathId) -> Response:
         """Forget a user: the events that were sent, and what the run stores; weights stay as they are."""
         return json_of(await service.forget(user_id))

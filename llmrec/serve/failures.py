@@ -21,6 +21,7 @@ CODES = {
     421: "wrong_host",
     422: "bad_input",
     429: "busy",
+    431: "large_head",
     500: "fault",
     503: "unavailable",
     504: "deadline",

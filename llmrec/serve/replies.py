@@ -16,9 +16,10 @@ from llmrec.errors import LlmrecError
 from llmrec.printable import printable
 from llmrec.serve.answers import FailureAnswer
 from llmrec.serve.failures import LONGEST, ServiceFailure, failure_body, message_of, status_of
+from llmrec.serve.routing import allowed_methods
 
 Responses = dict[int | str, dict[str, Any]]
-_REFUSED = (400, 401, 408, 413, 415, 421, 422, 429, 500, 503, 504)
+_REFUSED = (400, 401, 408, 413, 415, 421, 422, 429, 431, 500, 503, 504)
 
 
 def failures(*others: int) -> Responses:
@@ -48,8 +49,9 @@ def add_failures(app: FastAPI) -> None:
         return failure(status, printable(f"{field}: {first['msg']}", longest=LONGEST))
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
-        return failure(error.status_code, printable(str(error.detail), longest=LONGEST), error.headers)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        headers = {"Allow": allowed_methods(app, request.scope)} if error.status_code == 405 else error.headers
+        return failure(error.status_code, printable(str(error.detail), longest=LONGEST), headers)
 
     @app.exception_handler(LlmrecError)
     async def failed(_: Request, error: LlmrecError) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import ipaddress
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -101,6 +102,9 @@ class Guard:
             given = headers.get("authorization", "").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(given, self._key):
                 return 401, f"the key is missing or wrong; send Authorization: Bearer and the value of {KEY}"
+        address = scope.get("raw_path") or b""
+        if b"%" in address and not _is_text(unquote_to_bytes(address)):
+            return 400, "the address is no UTF-8; write ids in it as UTF-8, each byte as %XX"
         if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
@@ -124,6 +128,14 @@ class Guard:
         except TimeoutError:
             return b"", (408, f"the body was not here in {self._body_seconds:g} seconds; send it faster")
         return bytes(body), large if len(body) > self._most_bytes else None
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

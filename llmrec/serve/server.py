@@ -16,6 +16,7 @@ from llmrec.errors import DataError, EnvironmentFault, LlmrecError
 from llmrec.runtime import compute_on_one_thread
 from llmrec.serve.app import guarded_app
 from llmrec.serve.failures import message_of
+from llmrec.serve.protocol import BoundedHttp
 from llmrec.serve.service import Service
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def listen(service: Service, listening: socket.socket, *, key: str | None, start
     host, port = listening.getsockname()[:2]
     config = uvicorn.Config(
         guarded_app(service, key=key),
+        http=BoundedHttp,
         access_log=False,
         log_config=None,
         server_header=False,
