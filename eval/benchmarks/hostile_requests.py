@@ -83,15 +83,15 @@ def answered_body(rng: random.Random, target: Target) -> tuple[str, dict[str, An
     """Return the path of a call and a body that it would answer."""
     items = target.items
     history = {"history": rng.sample(items, 3)}
-    return rng.choice(
-        [
-            ("/recommend", {**history, "k": 3, "diversity": 0.2, "filter": {"deny": [items[0]]}, "explain": True}),
-            ("/similar", {"item_ids": [items[0]], "k": 2}),
-            ("/explain", {**history, "item_ids": [items[-1]], "tone": "plain"}),
-            ("/predict", {**history, "item_ids": [items[0]]}),
-            ("/events", {"user_id": "bad", "events": [{"item_id": items[0], "rating": 3.5, "event_id": "e"}]}),
-        ]
-    )
+    event = {"item_id": items[0], "rating": 3.5, "event_id": "e"}
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("/recommend", {**history, "k": 3, "diversity": 0.2, "filter": {"deny": [items[0]]}, "explain": True}),
+        ("/similar", {"item_ids": [items[0]], "k": 2}),
+        ("/explain", {**history, "item_ids": [items[-1]], "tone": "plain"}),
+        ("/predict", {**history, "item_ids": [items[0]]}),
+        ("/events", {"user_id": "bad", "events": [event]}),
+    ]
+    return rng.choice(bodies)
 
 
 def _kind(make: Maker) -> Maker:

@@ -52,7 +52,20 @@ CONDITIONS = (
     '"" = 1',
     "'a' || title = 'b'",
 )
-WRONG_TYPES = (None, True, 1.5, [], {}, "", [[]], [None], {"a": {}}, "a" * 1000, [1] * 10_001, -1)
+WRONG_TYPES: tuple[object, ...] = (
+    None,
+    True,
+    1.5,
+    [],
+    {},
+    "",
+    [[]],
+    [None],
+    {"a": {}},
+    "a" * 1000,
+    [1] * 10_001,
+    -1,
+)
 PIECES = (b"", b'"', b"\\", b"\x00", b"[", b"}", b",", b"null", b"\xff", b"1e9")
 CHARSETS = ("utf-8-sig", "utf-16", "utf-16-be", "utf-32", "latin-1", "cp1252", "utf-7", "shift_jis", "gb18030")
 ADDRESSES = (

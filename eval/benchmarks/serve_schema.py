@@ -2,8 +2,8 @@
 
 python eval/benchmarks/serve_schema.py RUN [--schemathesis FILE] [--examples 100] [--seconds 300] [--seed 0]. Any
 5xx, any status, header or body that the OpenAPI does not name, any forbidden request that is answered and any
-answer without the key is a failure. What the schema cannot say (ids that a run knows) may be refused. RUN is copied
-and not changed. `make test-slow` runs it, small, by the command of the `dev` extra; or in an environment of its own:
+answer without the key is a failure. What the schema cannot say (ids that a run knows) may be refused. RUN is
+copied and not changed. schemathesis comes with the `dev` extra, or in an environment of its own:
 
     python -m venv /tmp/schemathesis && /tmp/schemathesis/bin/pip install schemathesis==4.32.5
     python eval/benchmarks/serve_schema.py RUN --schemathesis /tmp/schemathesis/bin/schemathesis

@@ -154,17 +154,17 @@ def _add_changes(app: FastAPI, service: Service) -> None:
         """Take in what a user did; it is on the disk when the answer comes."""
         return json_of(await service.take(query))
 
-    @app.put("/items/{item_id:id}", response_model=ItemAnswer, responses=failures())
+    @app.put("/items/{item_id:id}", response_model=ItemAnswer, responses=failures(409))
     async def put_item(item_id: PathId, query: ItemQuery) -> Response:
         """Add an item, or change columns of one; it is on the disk when the answer comes."""
         return json_of(await service.put_item(item_id, query))
 
-    @app.delete("/items/{item_id:id}", response_model=ItemAnswer, responses=failures(404))
+    @app.delete("/items/{item_id:id}", response_model=ItemAnswer, responses=failures(404, 409))
     async def delete_item(item_id: PathId) -> Response:
         """Recommend an item no more; histories that hold it are read as before."""
         return json_of(await service.delete_item(item_id))
 
-    @app.delete("/users/{user_id:id}", response_model=ForgottenAnswer, responses=failures(404))
+    @app.delete("/users/{user_id:id}", response_model=ForgottenAnswer, responses=failures(404, 409))
     async def delete_user(user_id: PathId) -> Response:
         """Forget a user: the events that were sent, and what the run stores; weights stay as they are."""
         return json_of(await service.forget(user_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_core import to_json
 
-from llmrec.errors import EnvironmentFault, InputError, LlmrecError
+from llmrec.errors import EnvironmentFault, InputError, LlmrecError, WriteConflict
 from llmrec.printable import printable
 
 LONGEST = 500  # characters of a message
@@ -77,6 +77,8 @@ def status_of(error: BaseException) -> int:
     """Return the HTTP status of an exception."""
     if isinstance(error, ServiceFailure):
         return error.status
+    if isinstance(error, WriteConflict):
+        return 409
     if isinstance(error, InputError):
         return 422
     return 503 if isinstance(error, EnvironmentFault) else 500

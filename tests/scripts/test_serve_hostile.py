@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,11 @@ from llmrec.models import from_recipe
 from llmrec.serve.security import HEADERS
 
 TARGET = Target([str(n) for n in range(11)], ["1", "2"], "11")
-SHOWN = {name.lower(): value for name, value in HEADERS.items()} | {"content-type": "application/json"}
+SHOWN = {name.lower(): value for name, value in HEADERS.items()}
 MOST_GROWTH = 150 * 2**20
 
 
-def attacked(recipe: dict[str, object], folder: Path, requests: Sequence[int]) -> Outcomes:
+def attacked(recipe: Mapping[str, object], folder: Path, requests: Sequence[int]) -> Outcomes:
     from_recipe(Recipe.of(recipe)).fit(films_with_years()).save(folder / "run")
     return attack(folder / "run", requests=requests, seed=1, workers=4)
 
@@ -49,8 +49,8 @@ def test_many_to_a_network_are_refused_or_answered_right(tmp_path: Path) -> None
     assert max(outcomes.memory) < outcomes.memory[0] + MOST_GROWTH
 
 
-def answered(value: object, *, status: int = 200, **headers: str) -> Answer:
-    return Answer(status, SHOWN | headers, json.dumps(value).encode())
+def answered(value: object, status: int = 200, kind: str = "application/json") -> Answer:
+    return Answer(status, SHOWN | {"content-type": kind}, json.dumps(value).encode())
 
 
 def test_bad_answers_are_noticed() -> None:
@@ -61,7 +61,7 @@ def test_bad_answers_are_noticed() -> None:
     bad = [
         answered({"items": rows[::-1]}),
         answered({"items": [rows[0]] * 2}),
-        answered({"items": rows}, **{"content-type": "text/html"}),
+        answered({"items": rows}, kind="text/html"),
         answered({"error": {"code": "x", "message": "two\nlines"}}, status=422),
         answered({"error": {"code": "x", "message": "root:x:0:0"}}, status=422),
         answered(refusal, status=500),

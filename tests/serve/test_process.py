@@ -19,12 +19,19 @@ from llmrec import Recipe
 from llmrec.cli.app import run as command
 from llmrec.data import Dataset
 from llmrec.models import from_recipe
-from llmrec.serve.events import EventStore, Stored
+from llmrec.serve.events import EventStore
 
 
 def test_another_run_takes_over_without_dropping_a_request(runs: Path, films: Dataset, tmp_path: Path) -> None:
     folder, refused, served_by, ending = tmp_path / "run", [], [], threading.Event()
-    shutil.copytree(runs / "markov", folder)
+    from_recipe(Recipe(model="popularity")).fit(films).save(tmp_path / "new")
+
+    def point(name: str) -> None:
+        """Let the run be another folder, in one step, as docs/deploy.md says."""
+        (tmp_path / "next").symlink_to(name)
+        (tmp_path / "next").replace(folder)
+
+    point(str(runs / "markov"))
 
     def keep_asking(one: Process) -> None:
         while not ending.is_set():
@@ -36,16 +43,15 @@ def test_another_run_takes_over_without_dropping_a_request(runs: Path, films: Da
     with process(folder) as one:
         thread = threading.Thread(target=keep_asking, args=(one,))
         thread.start()
-        shutil.rmtree(folder)
+        point("nothing")
         with pytest.raises(OSError, match="409"):
             one.post("/reload")
         first = one.post("/recommend", history=["3"], k=2)["run"]
-        from_recipe(Recipe(model="popularity")).fit(films).save(folder)
+        point("new")
         second = one.post("/reload")
         assert second["kind"] == "popularity"
         assert one.post("/recommend", history=["3"], k=2)["run"] == second["run"] != first
-        shutil.rmtree(folder)
-        shutil.copytree(runs / "markov", folder)
+        point(str(runs / "markov"))
         one.popen.send_signal(signal.SIGHUP)
         until = time.monotonic() + 30
         while one.post("/recommend", history=["3"], k=2)["run"] != first and time.monotonic() < until:
