@@ -64,7 +64,7 @@ def stored(path: Path) -> Counter[int]:
 def killed(run: Path, path: Path, sender: Sender, numbers: Sequence[int], *, most: int, clients: int) -> None:
     """Serve a run, post events by so many clients, and kill the server when ``most`` are acknowledged in all."""
     enough = threading.Event()
-    with server(run, "--events", str(path)) as (port, process, _), ThreadPoolExecutor(clients) as pool:
+    with server(run, events=path) as (port, process, _), ThreadPoolExecutor(clients) as pool:
         shares = [numbers[n::clients] for n in range(clients)]
         jobs = [pool.submit(sender.send, port, share, enough, most) for share in shares]
         enough.wait(120)

@@ -132,12 +132,14 @@ async def loaded(port: int, process: psutil.Process, every: list[Calls], seconds
 
 
 @contextmanager
-def server(run: Path, *options: str, key: str | None = None) -> Iterator[tuple[int, psutil.Process, float]]:
+def server(
+    run: Path, *options: str, key: str | None = None, events: Path | None = None
+) -> Iterator[tuple[int, psutil.Process, float]]:
     """Serve a run. Yields port, process, and seconds from its start to its first answer."""
     env = {name: value for name, value in os.environ.items() if name != KEY} | ({} if key is None else {KEY: key})
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        words = ["serve", str(run), "--port", "0", "--events", f"{folder}/events.sqlite", *options]
+        words = ["serve", str(run), "--port", "0", "--events", str(events or f"{folder}/events.sqlite"), *options]
         command = [sys.executable, "-m", "llmrec", *words]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as popen:
             try:

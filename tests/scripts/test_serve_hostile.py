@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.serving import NEEDS, films_with_years
@@ -22,7 +23,7 @@ SHOWN = {name.lower(): value for name, value in HEADERS.items()}
 MOST_GROWTH = 150 * 2**20
 
 
-def attacked(recipe: Mapping[str, object], folder: Path, requests: Sequence[int]) -> Outcomes:
+def attacked(recipe: dict[str, Any], folder: Path, requests: Sequence[int]) -> Outcomes:
     from_recipe(Recipe.of(recipe)).fit(films_with_years()).save(folder / "run")
     return attack(folder / "run", requests=requests, seed=1, workers=4)
 

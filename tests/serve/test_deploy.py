@@ -107,9 +107,6 @@ def test_commands_are_the_command_line_s() -> None:
     check_command(COMPOSE["command"], host="0.0.0.0")
     check_command(shlex.split(unit()["ExecStart"])[1:], host="127.0.0.1")
     assert "-HUP" in unit()["ExecReload"]
-    words = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))
-    others = {"--build", "--build-arg", "--wait", "--system", "--home-dir", "--shell", "--now", "--workers"}
-    assert words - others <= options("serve")
 
 
 def test_health_is_asked_where_no_key_is_needed(runs: Path, tmp_path: Path) -> None:
@@ -145,11 +142,10 @@ def test_the_unit_is_hardened() -> None:
     assert "MemoryDenyWriteExecute" not in values  # PyTorch could not compute
 
 
-def test_links_and_files_of_the_page_are_there() -> None:
-    linked = re.findall(r"\]\(([^)#]+)\)", PAGE) + re.findall(r"docs/deploy/[\w.]+\w", PAGE)
-    assert len(linked) > 5
-    for name in linked:
-        assert (ROOT / name).exists() or (ROOT / "docs" / name).exists(), name
+def test_files_that_the_page_names_are_there() -> None:
+    named = set(re.findall(r"docs/deploy/[\w.]+\w", PAGE))
+    assert len(named) > 3
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
 
 
 def test_the_copy_of_the_events_is_whole_while_the_service_takes_more(runs: Path, tmp_path: Path) -> None:
