@@ -52,6 +52,15 @@ Continue = Annotated[
         help="Go on from this run's weights: --data holds its events and newer ones; see train.replay.",
     ),
 ]
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Start from this run of another LLM recipe on the same data: its residuals, projections and heads; "
+        "see train.follow_steps.",
+    ),
+]
 Check = Annotated[
     bool,
     typer.Option("--check", help="With --continue: also fit anew on all events, into OUT-anew, and compare."),
@@ -75,6 +84,7 @@ def fit(
     base: BasePath = None,
     continue_from: Continue = None,
     check: Check = False,
+    start_from: From = None,
     only_dry_run: DryRunOnly = False,
     as_json: Json = False,
 ) -> None:
@@ -91,6 +101,8 @@ def fit(
     from llmrec.models.runs import fit_run, is_begun, is_resumable
 
     _check_continue(continue_from, out if check else None, resume=resume, only_dry_run=only_dry_run)
+    if start_from is not None and only_dry_run:
+        raise DataError("--dry-run is of a training from scratch: leave out --from")
     chosen = llmrec.Recipe.load(recipe, set=set)
     complete_recipe(chosen)  # refuses a bad recipe before the data is read
     table = llmrec.Dataset.load(data)
@@ -102,7 +114,7 @@ def fit(
         say(f"{out}: there is nothing to continue: training starts anew", error=True)
     try:
         options: dict[str, Any] = {"resume": resume, "allow_leaks": allow_leak or (), "base": base}
-        model = fit_run(chosen, table, held, out, continue_from=continue_from, **options)
+        model = fit_run(chosen, table, held, out, continue_from=continue_from, start_from=start_from, **options)
         anew = fit_run(chosen, table, held, _anew(out), **options) if check else None
     except KeyboardInterrupt as error:
         if not is_resumable(out) and not is_resumable(_anew(out)):

@@ -259,6 +259,8 @@ class TrainConfig(Section):
     """Lay the histories of a batch end to end instead of padding them."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """Validate and stop after this long."""
+    follow_steps: Annotated[int, Field(ge=0)] = 0
+    """Where an LLM's training starts from a run: in so many steps first its user states become the run's."""
     replay: Annotated[float, Field(ge=0)] = 4.0
     """Where training goes on from a run: so many targets that it had are trained on again beside each new one."""
     float32_matmul_precision: Literal["highest", "high", "medium"] | None = None

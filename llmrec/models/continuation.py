@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -45,6 +45,7 @@ class Continuation:
     ``catalog``: the items as they were written with the weights, whatever became of them since.
     """
 
+    recorded_as: ClassVar[str] = "continued"
     run: Path
     fingerprint: str
     model: Recommender

@@ -13,7 +13,6 @@ from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
 from llmrec.data.catalog_changes import CatalogChange
-from llmrec.data.columns import ITEM
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import ArtifactError, DataError, InputError
 from llmrec.models.base import Recommender
@@ -21,6 +20,8 @@ from llmrec.models.continuation import Continuation
 from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_changes import VERBS, RunChanges
 from llmrec.models.run_files import BasePaths, check_metadata, fitted_before
+from llmrec.models.start import Start, check_follow
+from llmrec.models.trained_on import check_trained_on, shown
 from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import named
 from llmrec.resources.locks import exclusive
@@ -28,6 +29,11 @@ from llmrec.retrieval.run_items import require_no_changes
 from llmrec.training import distributed
 
 log = logging.getLogger(__name__)
+OTHERS = {
+    "recipe": "another recipe",
+    "continued": "another run that it goes on from",
+    "started": "another run that it starts from",
+}
 
 
 def fit_run(
@@ -41,6 +47,7 @@ def fit_run(
     allow_leaks: Iterable[str] = (),
     base: BasePaths | None = None,
     continue_from: str | Path | None = None,
+    start_from: str | Path | None = None,
 ) -> Recommender:
     """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
 
@@ -51,16 +58,18 @@ def fit_run(
     the same recipe and data is loaded, and an interrupted one continued. ``base``: see ``load``.
     ``continue_from``: a finished run whose weights training begins at; its events must be among those of ``data``,
     and only what is new is trained on, with some of the old, see ``train.replay``. What has no such weights is
-    fitted anew. Raises RecipeError for a recipe of another network, DataError for other data than the run's with
-    more, ArtifactError if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and
-    WriteConflict where another process writes this run. Processes that were launched together train together;
-    the first of them writes, and ``out`` must be one folder for all.
+    fitted anew. ``start_from``: a finished run of another LLM recipe on the same data, whose heads training begins
+    at; see ``train.follow_steps``. Raises RecipeError for a recipe of another network, DataError for other data
+    than the run's with more, ArtifactError if ``out`` exists without ``resume``, or holds a run of something else,
+    LeakError, and WriteConflict where another process writes this run. Processes that were launched together
+    train together; the first of them writes, and ``out`` must be one folder for all.
     """
     folder, recipe = named(Path(out)), with_absolute_paths(recipe)
     complete = complete_recipe(recipe)
-    before = None if continue_from is None else Continuation.of(continue_from, base=base)
-    fingerprint = None if before is None else before.fingerprint
-    mark = {"recipe": complete.to_yaml(), "split": split.hash, "continued": fingerprint}
+    origin = _origin(complete, continue_from, start_from, base=base)
+    mark = {"recipe": complete.to_yaml(), "split": split.hash, "continued": None, "started": None}
+    if origin is not None:
+        mark[origin.recorded_as] = origin.fingerprint
     if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
         distributed.require_one(f"model={recipe.model}")
     with distributed.lost_process(), ExitStack() as locked:
@@ -70,27 +79,48 @@ def fit_run(
         if leaks is None:
             return load(folder, base=base if has_base(folder) else None)
         model, work = from_recipe(recipe, base=base), work_dir(folder)
-        if before is not None:
-            before.begin(model)
+        if isinstance(origin, Start):
+            origin.begin(model, split)
+        elif origin is not None:
+            origin.begin(model)
         distributed.on_first(lambda: _claim(work, mark, resume=resume))
         with _nothing_left(folder, work):
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
-            _record(model, data, split, leaks, before)
+            _record(model, data, split, leaks, origin)
             distributed.on_first(lambda: model.save(folder, split=split))
         if distributed.is_first():
             shutil.rmtree(work)
         return model
 
 
+def _origin(
+    recipe: Recipe, continue_from: str | Path | None, start_from: str | Path | None, *, base: BasePaths | None
+) -> Continuation | Start | None:
+    """Read the run that training goes on or starts from. Raises DataError for both."""
+    if continue_from is not None and start_from is not None:
+        raise DataError("a training goes on from a run or starts from one: give either --continue or --from")
+    if continue_from is not None:
+        return Continuation.of(continue_from, base=base)
+    if start_from is not None:
+        return Start.of(start_from, base=base)
+    check_follow(recipe)
+    return None
+
+
 def _record(
-    model: Recommender, data: Dataset, split: Split, leaks: list[dict[str, object]], before: Continuation | None
+    model: Recommender,
+    data: Dataset,
+    split: Split,
+    leaks: list[dict[str, object]],
+    origin: Continuation | Start | None,
 ) -> None:
     """Let a model know all events, and write to its metadata what it was trained on and went on from."""
     model.histories = data.histories
     model.metadata["split"] = {"name": split.name, "hash": split.hash}
     model.metadata["leaks"] = leaks
-    if before is not None:
-        model.metadata["continued"] = before.recorded()
+    if origin is not None:
+        name = origin.recorded_as
+        model.metadata[name] = origin.recorded() | model.metadata.get(name, {})
 
 
 def _checked(
@@ -184,7 +214,7 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
     for other, theirs in trained_on.items():
         if first is not None and theirs["hash"] != first["hash"]:
             raise DataError(
-                f"{run} was trained on the split {_shown(first)}, {other} on {_shown(theirs)}: their numbers "
+                f"{run} was trained on the split {shown(first)}, {other} on {shown(theirs)}: their numbers "
                 "cannot be compared; evaluate runs of one split"
             )
     if given is not None:
@@ -194,35 +224,8 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
     else:
         split = Split.by_name(first["name"] if first else "leave-last-out", data)
     for name, model in models.items():
-        _check_trained_on(split, name, model)
+        check_trained_on(split, name, model)
     return split
-
-
-def _check_trained_on(split: Split, run: str, model: Recommender) -> None:
-    if model.metadata.get("forgotten") and _same_events(model, split.data):
-        return
-    recorded, this = model.metadata.get("split"), {"name": split.name, "hash": split.hash}
-    if recorded and recorded["hash"] != split.hash:
-        raise DataError(
-            f"{run} was trained on the split {_shown(recorded)}, which is not {_shown(this)} of "
-            f"'{split.data.name}': it may have seen the answers; leave out --split, or name the folder "
-            "of its split"
-        )
-    if model.metadata["data"]["fingerprint"] != split.train.fingerprint:
-        raise DataError(
-            f"{run} was trained on other events than the training part of {split.name} of '{split.data.name}': it "
-            "may have seen the answers; train it with: llmrec fit RECIPE --data DIR"
-        )
-
-
-def _same_events(model: Recommender, data: Dataset) -> bool:
-    """Whether data holds the items that a model knows of its users: of other data than it was trained on."""
-    known, given = model.histories, data.histories
-    return known.user_ids == given.user_ids and known.events[ITEM].equals(given.events[ITEM])
-
-
-def _shown(split: Mapping[str, str]) -> str:
-    return f"{split['name']} ({split['hash'][:12]})"
 
 
 def _check_finished(folder: Path, mark: Mapping[str, str | None], *, resume: bool) -> None:
@@ -239,7 +242,7 @@ def _check_finished(folder: Path, mark: Mapping[str, str | None], *, resume: boo
     made = {
         "recipe": written.to_yaml(),
         "split": manifest.metadata.get("split", {}).get("hash"),
-        "continued": manifest.metadata.get("continued", {}).get("fingerprint"),
+        **{one: manifest.metadata.get(one, {}).get("fingerprint") for one in ("continued", "started")},
     }
     _same(made, mark, folder)
     shutil.rmtree(work_dir(folder), ignore_errors=True)
@@ -276,7 +279,5 @@ def _has_checkpoint(work: Path) -> bool:
 def _same(made: Mapping[str, str | None], mark: Mapping[str, str | None], folder: Path) -> None:
     for name, value in mark.items():
         if made.get(name) != value:
-            other = {"recipe": "another recipe", "continued": "another run that it goes on from"}.get(
-                name, "other data"
-            )
+            other = OTHERS.get(name, "other data")
             raise ArtifactError(f"{folder} is a run of {other}; choose another --out or remove it")

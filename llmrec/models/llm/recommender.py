@@ -23,12 +23,14 @@ from llmrec.models.llm.files import write_llm
 from llmrec.models.llm.prepare import untrained_state
 from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.llm.recipe import check_llm_recipe
+from llmrec.models.llm.started import follow, take_head
 from llmrec.models.llm.state import LLMState
 from llmrec.models.llm.unread import UnreadState
 from llmrec.models.llm.warm_start import vectors_for
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields
 from llmrec.models.responses.labels import batch_labels
+from llmrec.models.start import StartsFromRun
 from llmrec.training.batching import Batch
 from llmrec.training.plan import plan
 
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class LLMRecommender(Continues, LLMRanker):
+class LLMRecommender(Continues, StartsFromRun, LLMRanker):
     """A LoRA-tuned causal LLM that scores every catalog item after every history.
 
     ``s(u, i) = tau * cos(W u, v_i) + b_i``, trained by exact softmax over the catalog at every item boundary;
@@ -132,6 +134,8 @@ class LLMRecommender(Continues, LLMRanker):
         self._hold(
             untrained_state(self.recipe, data, fields, id_vectors=vectors, work_dir=work_dir, continuation=before)
         )
+        if self.start is not None:
+            take_head(self.start, self.state)
         self.metadata["base"] = self.state.base.recorded() | {"dtype": self.dtype}
         sequences, targets = training_sequences(self, data), self.fields.targets(data)
         settings, encoder = self.recipe.train, self.encoder
@@ -153,6 +157,20 @@ class LLMRecommender(Continues, LLMRanker):
             tensors: dict[str, Any] = encoder.collate(sequences, batch)
             return tensors if targets is None else {**tensors, "labels": batch_labels(targets, sequences, batch)}
 
+        if self.start is not None and settings.follow_steps:
+            self.metadata["started"] = {
+                "followed": follow(
+                    self.start,
+                    encoder,
+                    sequences,
+                    data.histories,
+                    batches,
+                    settings=settings,
+                    seed=self.recipe.seed,
+                    work_dir=work_dir,
+                    progress=progress,
+                )
+            }
         fit_network(
             self,
             encoder.network,
