@@ -120,12 +120,16 @@ def fit(
         if not is_resumable(out) and not is_resumable(_anew(out)):
             raise
         raise Interrupted("interrupted; the same command with --resume continues it") from error
+    _say_what_it_took(model, held, out, as_json=as_json)
+    if continue_from is not None:
+        _compare(model, continue_from, held, anew=anew, base=base, as_json=as_json)
+
+
+def _say_what_it_took(model: Recommender, held: Split, out: Path, *, as_json: bool) -> None:
     took = f" in {model.metadata['cost']['train_seconds']:,.0f} s"
     say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}", error=as_json)
     queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
     say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}", error=as_json)
-    if continue_from is not None:
-        _compare(model, continue_from, held, anew=anew, base=base, as_json=as_json)
 
 
 def _check_continue(continue_from: Path | None, checked: Path | None, *, resume: bool, only_dry_run: bool) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from llmrec.arrays import Arrays, Int64s
 from llmrec.artifact import SPLIT
 from llmrec.config import Recipe
-from llmrec.data import Catalog, Dataset, Histories
+from llmrec.data import Catalog, Dataset, Histories, Split
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import offsets_of
 from llmrec.data.splits.parts import TRAIN
@@ -72,7 +72,7 @@ class Continuation:
         log, before = self.model.train_log, self.model.metadata.get("continued", {})
         return (int(best_row(log)["step"]) if log else 0) + int(before.get("steps", 0))
 
-    def begin(self, model: Recommender) -> None:
+    def begin(self, model: Recommender, split: Split | None = None) -> None:
         """Let an unfitted model go on from this run, where it has weights that can.
 
         Raises RecipeError unless its recipe makes the network that the run has.

@@ -51,25 +51,22 @@ def fit_run(
 ) -> Recommender:
     """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
 
-    The run keeps the split, so that ``run_split`` can cut the same data again. The leak
-    guards run first; ``allow_leaks`` names errors to let pass, which the manifest records.
-
-    Checkpoints live in the sibling ``out.work`` until the run is complete. With ``resume`` a complete run of
-    the same recipe and data is loaded, and an interrupted one continued. ``base``: see ``load``.
-    ``continue_from``: a finished run whose weights training begins at; its events must be among those of ``data``,
-    and only what is new is trained on, with some of the old, see ``train.replay``. What has no such weights is
-    fitted anew. ``start_from``: a finished run of another LLM recipe on the same data, whose heads training begins
-    at; see ``train.follow_steps``. Raises RecipeError for a recipe of another network, DataError for other data
-    than the run's with more, ArtifactError if ``out`` exists without ``resume``, or holds a run of something else,
-    LeakError, and WriteConflict where another process writes this run. Processes that were launched together
-    train together; the first of them writes, and ``out`` must be one folder for all.
+    The run keeps the split, so that ``run_split`` can cut the same data again. The leak guards run first;
+    ``allow_leaks`` names errors to let pass, which the manifest records. Checkpoints live in the sibling
+    ``out.work`` until the run is complete. With ``resume`` a complete run of the same recipe and data is loaded,
+    and an interrupted one continued. ``base``: see ``load``. ``continue_from``: a finished run whose weights
+    training begins at; its events must be among those of ``data``, and only what is new is trained on, with some
+    of the old, see ``train.replay``. What has no such weights is fitted anew. ``start_from``: a finished run of
+    another LLM recipe on the same data, whose heads training begins at; see ``train.follow_steps``. Raises
+    RecipeError for a recipe of another network, DataError for other data than the run's with more, ArtifactError
+    if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and WriteConflict where
+    another process writes this run. Processes that were launched together train together; the first of them
+    writes, and ``out`` must be one folder for all.
     """
     folder, recipe = named(Path(out)), with_absolute_paths(recipe)
     complete = complete_recipe(recipe)
     origin = _origin(complete, continue_from, start_from, base=base)
-    mark = {"recipe": complete.to_yaml(), "split": split.hash, "continued": None, "started": None}
-    if origin is not None:
-        mark[origin.recorded_as] = origin.fingerprint
+    mark = {"recipe": complete.to_yaml(), "split": split.hash} | _fingerprints(origin)
     if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
         distributed.require_one(f"model={recipe.model}")
     with distributed.lost_process(), ExitStack() as locked:
@@ -79,10 +76,8 @@ def fit_run(
         if leaks is None:
             return load(folder, base=base if has_base(folder) else None)
         model, work = from_recipe(recipe, base=base), work_dir(folder)
-        if isinstance(origin, Start):
+        if origin is not None:
             origin.begin(model, split)
-        elif origin is not None:
-            origin.begin(model)
         distributed.on_first(lambda: _claim(work, mark, resume=resume))
         with _nothing_left(folder, work):
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
@@ -105,6 +100,13 @@ def _origin(
         return Start.of(start_from, base=base)
     check_follow(recipe)
     return None
+
+
+def _fingerprints(origin: Continuation | Start | None) -> dict[str, str | None]:
+    return {
+        kind.recorded_as: origin.fingerprint if isinstance(origin, kind) else None
+        for kind in (Continuation, Start)
+    }
 
 
 def _record(

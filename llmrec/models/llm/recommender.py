@@ -12,7 +12,7 @@ import polars as pl
 
 from llmrec.arrays import Float32s
 from llmrec.config import Recipe
-from llmrec.data import Dataset, Fold, Histories
+from llmrec.data import Dataset, Fold, Histories, Sequences
 from llmrec.errors import DataError, RecipeError
 from llmrec.llm.bases import absolute_name
 from llmrec.llm.recorded_base import recorded_base
@@ -32,7 +32,7 @@ from llmrec.models.responses.files import read_fields
 from llmrec.models.responses.labels import batch_labels
 from llmrec.models.start import StartsFromRun
 from llmrec.training.batching import Batch
-from llmrec.training.plan import plan
+from llmrec.training.plan import Plan, plan
 
 if TYPE_CHECKING:
     from llmrec.models.llm.session import UserSession
@@ -140,37 +140,15 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
         sequences, targets = training_sequences(self, data), self.fields.targets(data)
         settings, encoder = self.recipe.train, self.encoder
         encoder.check_room()  # all that training events say has been met by now
-        batches = plan(
-            sequences,
-            costs=encoder.serializer.sizes(sequences),
-            epochs=settings.epochs,
-            max_items=encoder.max_items,
-            max_tokens=encoder.max_tokens,
-            batch_tokens=settings.batch_tokens,
-            overhead=len(encoder.serializer.prefix),
-            ahead=settings.title_loss > 0,
-            learned=self._learned(data, self.catalog, replay=settings.replay),
-            seed=self.recipe.seed,
-        )
+        batches = self._plan(data, sequences)
 
         def collate(batch: Batch) -> dict[str, Any]:
             tensors: dict[str, Any] = encoder.collate(sequences, batch)
             return tensors if targets is None else {**tensors, "labels": batch_labels(targets, sequences, batch)}
 
         if self.start is not None and settings.follow_steps:
-            self.metadata["started"] = {
-                "followed": follow(
-                    self.start,
-                    encoder,
-                    sequences,
-                    data.histories,
-                    batches,
-                    settings=settings,
-                    seed=self.recipe.seed,
-                    work_dir=work_dir,
-                    progress=progress,
-                )
-            }
+            cost = follow(self.start, self, sequences, batches, work_dir=work_dir, progress=progress)
+            self.metadata["started"] = {"followed": cost}
         fit_network(
             self,
             encoder.network,
@@ -186,6 +164,22 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
         # For good: the adapter's own weights stay, to be saved.
         merge(encoder.network.eval().model)
         self._hold(self.state.refreshed())
+
+    def _plan(self, data: Dataset, sequences: Sequences) -> Plan:
+        """Plan the batches of a training on ``data``, whose sequences these are."""
+        settings, encoder = self.recipe.train, self.encoder
+        return plan(
+            sequences,
+            costs=encoder.serializer.sizes(sequences),
+            epochs=settings.epochs,
+            max_items=encoder.max_items,
+            max_tokens=encoder.max_tokens,
+            batch_tokens=settings.batch_tokens,
+            overhead=len(encoder.serializer.prefix),
+            ahead=settings.title_loss > 0,
+            learned=self._learned(data, self.catalog, replay=settings.replay),
+            seed=self.recipe.seed,
+        )
 
     def _warm_vectors(self, data: Dataset) -> Float32s | None:
         head = self.recipe.head

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmrec.config import TrainConfig
 from llmrec.data import Histories, Sequences
 from llmrec.errors import RecipeError
 from llmrec.models.continuation import take_over
@@ -26,7 +25,6 @@ from llmrec.training.progress import Progress
 if TYPE_CHECKING:
     import torch
 
-    from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.models.llm.state import LLMState
 
 log = logging.getLogger(__name__)
@@ -66,17 +64,14 @@ def take_head(start: Start, state: LLMState) -> None:
 
 def follow(
     start: Start,
-    encoder: HistoryEncoder,
+    model: LLMRanker,
     sequences: Sequences,
-    histories: Histories,
     batches: Plan,
     *,
-    settings: TrainConfig,
-    seed: int,
     work_dir: Path | None,
     progress: bool,
 ) -> dict[str, Any]:
-    """Train for ``train.follow_steps`` steps to have the user states of the run. Returns what it cost.
+    """Train ``model`` for ``train.follow_steps`` steps to have the user states of the run. Returns what it cost.
 
     The first batches of the plan are read by both models; the loss is 1 - cosine of the user vectors, a mean over
     the positions that have a target. Raises RecipeError where the run cannot read so long a window.
@@ -85,8 +80,9 @@ def follow(
     from llmrec.training.job import TrainingJob
     from llmrec.training.trainer import train
 
+    encoder, settings = model.encoder, model.recipe.train
     first = list(itertools.islice(itertools.cycle(batches), settings.follow_steps * settings.accumulation))
-    leader = _Leader(start, histories)
+    leader = _Leader(start, model.histories)
     leader.check(first)
 
     def collate(batch: Batch) -> dict[str, torch.Tensor]:
@@ -101,7 +97,7 @@ def follow(
         bar = Progress(f"following {start.run.name}", shown=progress and is_first())
         job = TrainingJob(Plan.of(first), collate, None, folder, bar)
         groups = encoder.network.parameter_groups(settings)
-        train(network, job, settings=once, groups=groups, seed=seed)
+        train(network, job, settings=once, groups=groups, seed=model.recipe.seed)
     row = job.log[-1]
     return {"steps": row["step"], "loss": row["loss"], "seconds": sum(one["seconds"] for one in job.log)}
 
