@@ -9,7 +9,7 @@ FLOOR_TESTS = tests/test_artifact.py tests/test_config.py tests/test_metrics.py 
   tests/models/test_contract.py tests/models/baselines tests/models/llm/test_recommender.py tests/data \
   tests/evaluation tests/reasons/test_explain.py tests/training
 
-.PHONY: quickstart test test-slow test-floors lint report docs pages clean
+.PHONY: quickstart test test-slow test-floors lint report docs pages wheel clean
 
 $(BIN)/llmrec: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +54,13 @@ pages: $(VENV)/.dev  ## what README and docs/ take from results and code: tables
 	$(BIN)/python eval/readme.py write
 	$(BIN)/python docs/site/blocks.py write
 	$(BIN)/python docs/site/picture.py write
+
+wheel: $(VENV)/.dev  ## dist/: sdist and wheel, and the wheel tried in an empty environment
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	cd build && wheel/bin/llmrec recipes > /dev/null && wheel/bin/llmrec doctor
 
 clean:
 	rm -rf $(VENV) $(FLOORS) build dist eval/html .pytest_cache .mypy_cache .ruff_cache
