@@ -63,4 +63,6 @@ def test_the_sdist_holds_what_a_wheel_is_built_of(dist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "README.md", "constraints.txt", "llmrec/py.typed"} <= names
     assert {"prompts/item.yaml", "finetune/gru.yaml", "eval/protocols/leave-last-out.yaml"} <= names
-    assert not [name for name in names if name.endswith((".safetensors", ".gguf", ".pyc")) or name.startswith("runs/")]
+    assert not [
+        name for name in names if name.endswith((".safetensors", ".gguf", ".pyc")) or name.startswith("runs/")
+    ]

@@ -68,12 +68,14 @@ def describe(
     as_json: Json = False,
 ) -> None:
     """Counts, history lengths, popularity, times, behaviors, text and warnings; drawn with --out."""
-    from llmrec.data import Dataset
+    from llmrec.data import Catalog, Dataset
     from llmrec.data.describe import describe as described
-    from llmrec.data.describe_plots import draw
+    from llmrec.data.describe_page import draw
+    from llmrec.prompting import Prompt, item_texts
 
     data = Dataset.load(folder)
     show(described(data), as_json=as_json)
     if out is not None:
-        for path in draw(data, out):
+        prompt = Prompt.load("item")
+        for path in draw(data, out, item_lines=lambda rows: item_texts(Catalog(rows), prompt)):
             say(path, error=as_json)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.markup import check_page
 
 from llmrec.data import Dataset, toy_films
 from llmrec.data.describe import describe, gaps, popularity, warnings
-from llmrec.data.describe_plots import draw
+from llmrec.data.describe_page import draw
 from llmrec.errors import DataError
 
 SHOP = Dataset.from_tables(
@@ -41,12 +42,18 @@ def test_the_facts() -> None:
 
 
 def test_a_page_that_needs_nothing_else_and_runs_nothing(tmp_path: Path) -> None:
-    page, picture = draw(SHOP, tmp_path / "out")
+    page, picture = draw(
+        SHOP, tmp_path / "out", item_lines=lambda rows: [f"{row[0]}!\n" for row in rows.iter_rows()]
+    )
     text = page.read_text(encoding="utf-8")
-    assert "<script>" not in text
+    elements = check_page(text)
+    assert len(elements.of("svg")) == 1
     assert "<b>shop" not in text
-    assert 'src="data:image/png;base64,' in text
-    assert "http" not in text.replace("https://", "http://").split("base64")[0]
+    assert "&lt;script&gt;" in text
+    assert "<h2>2 items, drawn at random</h2>" in text
+    assert "a!\nb!</pre>" in text or "b!\na!</pre>" in text
+    assert "Person u, of median length: the newest 2 of 2 events" in text
+    assert "1970-01-01 00:16" in text
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(DataError, match="exists already"):
         draw(SHOP, tmp_path / "out")
@@ -54,4 +61,8 @@ def test_a_page_that_needs_nothing_else_and_runs_nothing(tmp_path: Path) -> None
 
 def test_order_only_data_is_drawn_without_times(tmp_path: Path) -> None:
     events = pl.DataFrame({"user_id": ["u"], "item_id": ["a"]})
-    assert len(draw(Dataset.from_tables(events), tmp_path / "out")) == 2
+    page, _ = draw(Dataset.from_tables(events), tmp_path / "out")
+    text = page.read_text(encoding="utf-8")
+    check_page(text)
+    assert "What a language model reads" not in text
+    assert "timestamp" not in text.split("One history")[1]

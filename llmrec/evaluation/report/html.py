@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-
-import jinja2
 
 from llmrec.evaluation.report import glossary, plots, tables
 from llmrec.evaluation.report.summary import verdicts
-from llmrec.evaluation.results import ReportData
+from llmrec.evaluation.results import ReportData, Result
+from llmrec.pages import environment
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
+NOTHING = "–"
 
 
 def page(report: ReportData) -> str:
     """Render the page. Titles, prompts and names are escaped: they come from strangers."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
+    pages = environment(Path(__file__).parent)
+    pages.filters |= {
         "metric": glossary.metric_name,
         "meaning": glossary.meaning,
         "encoding": glossary.encoding_meaning,
-        "duration": glossary.duration,
         "p_value": glossary.format_p_value,
     }
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    results = report.results
     columns = report.context.protocol.columns
-    return template.render(
+    others = [column for column in results[0].metrics if column not in columns]
+    return pages.get_template("report.html.j2").render(
         report=report,
-        verdicts=verdicts(report.results, report.compared, report.context),
+        names=[result.model for result in results],
+        verdicts=verdicts(results, report.compared, report.context),
         context=report.context,
+        level=f"{report.context.protocol.level * 100:g}",
         columns=columns,
-        cost_names=tables.COST,
-        cost_cells=tables.cost_cells,
-        beyond_names=tables.BEYOND,
-        beyond_cells=tables.beyond_cells,
+        metric_names=[glossary.metric_name(column) for column in columns],
+        best={column: max(result.metrics[column].mean for result in results) for column in columns},
+        cost=_filled((*tables.COST, "everyone asked"), [_cost(result) for result in results]),
+        others=others,
+        beyond=_filled(
+            (*map(glossary.metric_name, others), *tables.BEYOND),
+            [
+                [*(f"{one.metrics[name].mean:.3f}" for name in others), *tables.beyond_cells(one)]
+                for one in results
+            ],
+        ),
         beyond_meanings=glossary.BEYOND,
-        best={column: max(result.metrics[column].mean for result in report.results) for column in columns},
-        others=[column for column in report.results[0].metrics if column not in columns],
         # The figures are our own SVG; model names in them were escaped by matplotlib.
-        bars=plots.metric_bars(report.results, columns),
-        curves=plots.learning_curves(report.results),
-        by_history=plots.by_history(report.results),
-        against_cost=plots.against_cost(report.results, columns[0]),
-        prompts=[result for result in report.results if result.prompt is not None],
+        bars=plots.metric_bars(results, columns),
+        curves=plots.learning_curves(results),
+        by_history=plots.by_history(results),
+        against_cost=plots.against_cost(results, columns[0]),
+        prompts=[result for result in results if result.prompt is not None],
         strongest=_strongest,
     )
+
+
+def _cost(result: Result) -> list[str]:
+    return [*tables.cost_cells(result), glossary.duration(result.cost.recommend_seconds)]
+
+
+def _filled(names: Sequence[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Leave out the columns in which no row says anything."""
+    said = [n for n in range(len(names)) if any(row[n] != NOTHING for row in rows)]
+    return [names[n] for n in said], [[row[n] for n in said] for row in rows]
 
 
 def _strongest(contributions: list[float | None]) -> float:

@@ -1,47 +1,22 @@
-"""The report's figures, as SVG that takes its text colour from the page (light or dark)."""
+"""The report's figures."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from llmrec.evaluation.report.glossary import metric_name
-from llmrec.evaluation.results import Result
+from llmrec.evaluation.results import Result, Slice
 from llmrec.evaluation.significance import Interval
 from llmrec.evaluation.slices import HISTORY
+from llmrec.pages import INK, colours, plain_axis, short, svg, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Readable on white and on near-black; the first model has the first colour in every figure.
-COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#14b8a6", "#ec4899", "#84cc16")
-# matplotlib knows no "currentColor": this one stands for it until the SVG is written.
-INK = "#010203"
-
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "llmrec",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.parse_math": False,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.titlesize": 11,
-    "axes.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-}
+# A slice of fewer of all people than this does not set the scale.
+FEW = 0.02
 
 
 def metric_bars(results: Sequence[Result], columns: Sequence[str]) -> str:
@@ -49,11 +24,11 @@ def metric_bars(results: Sequence[Result], columns: Sequence[str]) -> str:
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-        names = [short(result.model) for result in results]
+        names, by_name = [short(result.model) for result in results], colours(result.model for result in results)
         for axes, column in zip(panels, columns, strict=True):
             for index, result in enumerate(results):
                 interval = result.metrics[column]
-                axes.barh(index, interval.mean, height=0.62, color=colour(index), alpha=0.85)
+                axes.barh(index, interval.mean, height=0.62, color=by_name[result.model])
                 axes.errorbar(
                     interval.mean, index, xerr=_whiskers([interval]), color=INK, capsize=3, linewidth=1.1
                 )
@@ -64,7 +39,10 @@ def metric_bars(results: Sequence[Result], columns: Sequence[str]) -> str:
             axes.tick_params(axis="y", length=0)
         panels[0].invert_yaxis()
 
-    return svg(draw, width=9.2, height=0.9 + 0.42 * len(results), prefix="bars")
+    label = (
+        f"Bars of {', '.join(map(metric_name, columns))} with intervals, one for each model; numbers in the table"
+    )
+    return svg(draw, width=9.2, height=0.9 + 0.42 * len(results), prefix="bars", label=label)
 
 
 def learning_curves(results: Sequence[Result]) -> str | None:
@@ -76,9 +54,12 @@ def learning_curves(results: Sequence[Result]) -> str | None:
     def draw(figure: Figure) -> None:
         panels = figure.subplots(1, len(kinds), squeeze=False)[0]
         for axes, (key, title) in zip(panels, kinds, strict=True):
-            _curve_panel(axes, _curves(results, key), title, marked=key != "loss")
+            _curve_panel(axes, _curves(results, key), title, colours(names), marked=key != "loss")
+        _legend(figure, panels[0])
 
-    return svg(draw, width=9.2 if len(kinds) > 1 else 5.6, height=3.1, prefix="curves")
+    names = [result.model for result in results]
+    label = f"Lines of {' and '.join(title for _, title in kinds)} over epochs"
+    return svg(draw, width=9.2 if len(kinds) > 1 else 5.6, height=3.3, prefix="curves", label=label)
 
 
 def by_history(results: Sequence[Result]) -> str | None:
@@ -89,14 +70,15 @@ def by_history(results: Sequence[Result]) -> str | None:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        names = [f"{part.name}\n({part.users:,} people)" for part in max(by_model, key=len)]
+        longest, by_name = max(by_model, key=len), colours(result.model for result in results)
+        names = [f"{part.name}\n({part.users:,} people)" for part in longest]
         for index, parts in enumerate(by_model):
             intervals = [part.interval for part in parts]
             axes.errorbar(
                 [number + (index - len(results) / 2) * 0.06 for number in range(len(parts))],
                 [interval.mean for interval in intervals],
                 yerr=_whiskers(intervals),
-                color=colour(index),
+                color=by_name[results[index].model],
                 label=short(results[index].model),
                 marker="o",
                 markersize=4,
@@ -104,41 +86,45 @@ def by_history(results: Sequence[Result]) -> str | None:
                 elinewidth=0.8,
             )
         axes.set_xticks(range(len(names)), names)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, _top(by_model))
         axes.set_title(f"{metric_name(results[0].slices[0].metric)} by length of history", loc="left")
         axes.grid(visible=True, axis="y", color=INK, alpha=0.1, linewidth=0.6)
-        axes.legend(fontsize=9)
+        _legend(figure, axes)
 
-    return svg(draw, width=9.2, height=3.4, prefix="history")
+    label = "Lines of accuracy by the length of a history, one for each model; numbers in the table"
+    return svg(draw, width=9.2, height=3.6, prefix="history", label=label)
 
 
 def against_cost(results: Sequence[Result], column: str) -> str | None:
-    """Draw a metric against training time, both with names. Returns SVG, or None with fewer than two times."""
-    timed = [(index, result) for index, result in enumerate(results) if result.cost.train_seconds is not None]
+    """Draw a metric against training time. Returns SVG, or None with fewer than two times."""
+    timed = [result for result in results if result.cost.train_seconds is not None]
     if len(timed) < 2:
         return None
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        for index, result in timed:
+        axes, by_name = figure.subplots(), colours(result.model for result in results)
+        for result in timed:
             interval, seconds = result.metrics[column], max(result.cost.train_seconds or 0.0, 0.01)
             axes.errorbar(
-                seconds, interval.mean, yerr=_whiskers([interval]), color=colour(index), marker="o", elinewidth=0.8
-            )
-            axes.annotate(
-                short(result.model),
-                (seconds, interval.mean),
-                xytext=(5, 4),
-                textcoords="offset points",
-                fontsize=9,
+                seconds,
+                interval.mean,
+                yerr=_whiskers([interval]),
+                color=by_name[result.model],
+                label=short(result.model),
+                marker="o",
+                linestyle="none",
+                elinewidth=0.8,
             )
         axes.set_xscale("log")
+        time_axis(axes.xaxis)
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("seconds of training")
+        axes.set_xlabel("training time")
         axes.set_title(f"{metric_name(column)} against training time", loc="left")
         axes.grid(visible=True, color=INK, alpha=0.1, linewidth=0.6)
+        _legend(figure, axes)
 
-    return svg(draw, width=9.2, height=3.4, prefix="cost")
+    label = f"Points of {metric_name(column)} against training time, one for each model; numbers in the tables"
+    return svg(draw, width=9.2, height=3.6, prefix="cost", label=label)
 
 
 def _curve_kinds(results: Sequence[Result]) -> list[tuple[str, str]]:
@@ -149,57 +135,48 @@ def _curve_kinds(results: Sequence[Result]) -> list[tuple[str, str]]:
     ]
 
 
-def _curves(results: Sequence[Result], key: str) -> list[tuple[int, str, list[float], list[float]]]:
-    """Collect (model's index, name, epochs, values) of the models whose log has at least one ``key``."""
+def _curves(results: Sequence[Result], key: str) -> list[tuple[str, list[float], list[float]]]:
+    """Collect (name, epochs, values) of the models whose log has at least one ``key``."""
     curves = []
-    for index, result in enumerate(results):
+    for result in results:
         rows = [row for row in result.learning if isinstance(row.get(key), int | float)]
         points = [(row.get("epoch", row.get("step")), row[key]) for row in rows]
         drawn = [(float(x), float(y)) for x, y in points if x is not None and y is not None]
         if drawn:
             epochs, values = zip(*drawn, strict=True)
-            curves.append((index, result.model, list(epochs), list(values)))
+            curves.append((result.model, list(epochs), list(values)))
     return curves
 
 
 def _curve_panel(
-    axes: Axes, curves: list[tuple[int, str, list[float], list[float]]], title: str, *, marked: bool
+    axes: Axes,
+    curves: list[tuple[str, list[float], list[float]]],
+    title: str,
+    by_name: dict[str, str],
+    *,
+    marked: bool,
 ) -> None:
-    for index, name, epochs, values in curves:
+    for name, epochs, values in curves:
         marker = "o" if marked or len(values) < 2 else None
         axes.plot(
-            epochs,
-            values,
-            color=colour(index),
-            label=short(name),
-            linewidth=1.6,
-            marker=marker,
-            markersize=4,
+            epochs, values, color=by_name[name], label=short(name), linewidth=1.6, marker=marker, markersize=3
         )
     axes.set_title(title, loc="left")
     axes.set_xlabel("epoch (one pass over the training data)")
     axes.grid(visible=True, color=INK, alpha=0.1, linewidth=0.6)
-    axes.legend(fontsize=9)
+    plain_axis(axes.xaxis)
 
 
-def svg(draw: Callable[[Figure], None], *, width: float, height: float, prefix: str) -> str:
-    """Draw a figure in the report's style. ``prefix`` keeps its ids different from those of other figures."""
-    import matplotlib
-    from matplotlib.figure import Figure
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Name the lines beside the figure, where they cover nothing."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=9)
 
-    text = io.StringIO()
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # A model's name may use a script that matplotlib's own font lacks; the browser's fonts draw it.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure = Figure(figsize=(width, height), layout="constrained")
-        draw(figure)
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    drawn = text.getvalue()
-    drawn = drawn[drawn.index("<svg") :].replace(INK, "currentColor")
-    # Figures share a page: their ids must not collide.
-    for mark in ('id="', "url(#", 'href="#'):
-        drawn = drawn.replace(mark, f"{mark}{prefix}-")
-    return drawn
+
+def _top(by_model: Sequence[Sequence[Slice]]) -> float:
+    """How high the scale reaches: over all intervals but those of few people."""
+    people = sum(part.users for part in by_model[0])
+    many = [part for parts in by_model for part in parts if part.users >= FEW * people]
+    return 1.05 * max(part.interval.high for part in many) or 1.0
 
 
 def _whiskers(intervals: Sequence[Interval]) -> list[list[float]]:
@@ -208,13 +185,3 @@ def _whiskers(intervals: Sequence[Interval]) -> list[list[float]]:
         [max(one.mean - one.low, 0) for one in intervals],
         [max(one.high - one.mean, 0) for one in intervals],
     ]
-
-
-def colour(index: int) -> str:
-    """The colour of the model with this index."""
-    return COLOURS[index % len(COLOURS)]
-
-
-def short(name: str) -> str:
-    """A model's name, cut where it is too long for a figure."""
-    return name if len(name) <= 24 else f"{name[:23]}…"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from llmrec.arrays import Arrays, Float64s, Int64s
+from llmrec.arrays import Arrays, Bools, Float64s, Int64s
 from llmrec.evaluation.significance import Interval
 
 BINS = 10
 # Fewer resamplings than for a mean: each sorts all predictions anew.
 SAMPLES = 100
 POINTS = 60  # of a curve that is saved
+FEW = 20  # events: fewer in a bin of calibration say nothing
 
 
 def class_metrics(targets: Int64s, probabilities: Float64s) -> dict[str, float]:
@@ -94,20 +95,55 @@ def calibration_error(targets: Int64s, probabilities: Float64s) -> float:
 
 
 def curves(targets: Int64s, probabilities: Float64s) -> dict[str, list[list[float]]]:
-    """Points of the ROC, precision-recall and calibration curves; of more than two classes micro-averaged."""
-    from sklearn import calibration, metrics
+    """Points of ``calibration`` and, of two classes, ``roc`` and ``pr``, of more ``roc_macro`` and ``pr_macro``.
 
-    correct, confidence = _confidence(targets, probabilities)
-    points = {"calibration": _subsampled(*calibration.calibration_curve(correct, confidence, n_bins=BINS)[::-1])}
-    one_hot = (targets[:, None] == np.arange(probabilities.shape[1])).astype(np.int64)
-    binary = probabilities.shape[1] == 2
-    labels, scores = (correct, confidence) if binary else (one_hot.reshape(-1), probabilities.reshape(-1))
-    if 0 < labels.sum() < len(labels):
-        false_positives, true_positives, _ = metrics.roc_curve(labels, scores)
-        precision, recall, _ = metrics.precision_recall_curve(labels, scores)
-        points["roc"] = _subsampled(false_positives, true_positives)
-        points["pr"] = _subsampled(recall[::-1], precision[::-1])
+    Those of more classes are means over the classes that occur, as ``class_metrics`` averages: the area below is
+    that of its table. Bins of calibration with fewer than FEW events are left out.
+    """
+    points = {"calibration": _calibration(*_confidence(targets, probabilities))}
+    n = probabilities.shape[1]
+    wanted = [1] if n == 2 else range(n)
+    defined = [label for label in wanted if 0 < (targets == label).sum() < len(targets)]
+    if not defined:
+        return points
+    each = [_class_curves(targets == label, probabilities[:, label]) for label in defined]
+    for name, of_classes in zip(("roc", "pr"), zip(*each, strict=True), strict=True):
+        if n == 2:
+            points[name] = _subsampled(*of_classes[0])
+        else:
+            points[f"{name}_macro"] = _subsampled(*_mean_curve(of_classes, step=name == "pr"))
     return points
+
+
+def _class_curves(
+    happened: Bools, scores: Float64s
+) -> tuple[tuple[Float64s, Float64s], tuple[Float64s, Float64s]]:
+    """Return (false, true positive rate) and (recall, precision) of one class, x ascending."""
+    from sklearn import metrics
+
+    false_positives, true_positives, _ = metrics.roc_curve(happened, scores)
+    precision, recall, _ = metrics.precision_recall_curve(happened, scores)
+    return (false_positives, true_positives), (recall[::-1], precision[::-1])
+
+
+def _mean_curve(of_classes: Sequence[tuple[Float64s, Float64s]], *, step: bool) -> tuple[Float64s, Float64s]:
+    """Return the mean of curves over one grid; ``step``: a value holds back to the x before, as precision does."""
+    grid = np.linspace(0, 1, 4 * POINTS + 1)
+    if step:
+        values = [y[np.minimum(np.searchsorted(x, grid), len(x) - 1)] for x, y in of_classes]
+    else:
+        values = [np.interp(grid, x, y) for x, y in of_classes]
+    return grid, np.mean(values, axis=0)
+
+
+def _calibration(correct: Int64s, confidence: Float64s) -> list[list[float]]:
+    """Return mean confidence and share of correct predictions of each bin that is not all but empty."""
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    many = np.flatnonzero(counts >= min(FEW, len(correct)))
+    stated = np.bincount(bins, confidence, minlength=BINS)[many] / counts[many]
+    observed = np.bincount(bins, correct, minlength=BINS)[many] / counts[many]
+    return _subsampled(stated, observed)
 
 
 def intervals(

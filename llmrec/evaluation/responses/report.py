@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,12 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from llmrec.data.responses import TASKS
 from llmrec.errors import DataError
-from llmrec.evaluation.responses.plots import figures
 from llmrec.evaluation.responses.results import ResponseResult
+from llmrec.evaluation.responses.summary import best, columns_of
 from llmrec.resources.cache import replace_file
 
 JSON, HTML = "responses.json", "responses.html"
-# The metrics in each task's table; the JSON has all.
-CLASS_COLUMNS = ("roc_auc", "pr_auc", "f1", "accuracy", "log_loss", "calibration_error")
-NUMBER_COLUMNS = ("mae", "rmse")
-SMALLER_IS_BETTER = ("log_loss", "calibration_error", "mae", "rmse")
 
 
 class ResponseReport(BaseModel):
@@ -69,7 +63,7 @@ class ResponseReport(BaseModel):
         parts = []
         for task in self.tasks:
             results = self.of(task)
-            columns = _columns(results)
+            columns = columns_of(results)
             head = f"| {task} ({results[0].events:,} events) | {' | '.join(columns)} |"
             lines = [head, "| --- |" + " ---: |" * len(columns)]
             for result in results:
@@ -79,31 +73,11 @@ class ResponseReport(BaseModel):
         return "\n\n".join(parts) + "\n"
 
     def to_html(self) -> str:
-        """Return one self-contained page with tables and plots."""
-        parts = [
-            f"<h1>Predicted responses: {html.escape(self.data)}</h1>"
-            f"<p>{self.events:,} events of {self.users:,} users, split by {html.escape(self.split)}. Each was "
-            "predicted from its user's strictly earlier events. In brackets: 95 % intervals, by bootstrap over "
-            "users.</p>"
-        ]
-        for task in self.tasks:
-            parts.append(f"<section><h2>{html.escape(task)}</h2><p>{_meaning(task)}</p>{self._rows(task)}")
-            parts.extend(f"<figure>{figure}</figure>" for figure in figures(self.of(task)))
-            parts.append("</section>")
-        style = (
-            "body{font:16px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem}"
-            "table{border-collapse:collapse}"
-            "td,th{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #8884}"
-            "td:first-child,th:first-child{text-align:left}figure{margin:1rem 0}svg{max-width:100%;height:auto}"
-            ":root{color-scheme:light dark}"
-        )
-        policy = "default-src 'none'; style-src 'unsafe-inline'"
-        return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-            f"<title>Responses: {html.escape(self.data)}</title><style>{style}</style></head>"
-            f"<body>{''.join(parts)}</body></html>\n"
-        )
+        """Return one self-contained page: who predicts better than the prior, tables, curves, matrices."""
+        from llmrec.evaluation.responses.html import page
+
+        about = self.model_dump(include={"data", "split", "events", "users", "versions", "machine"})
+        return page([self.of(task) for task in self.tasks], **about)
 
     def save(self, folder: str | Path) -> None:
         """Write responses.json and responses.html, each whole or not at all. Raises EnvironmentFault."""
@@ -138,34 +112,11 @@ class ResponseReport(BaseModel):
             raise DataError(f"{file} cannot be read ({error}); evaluate the runs again") from error
         return cls.from_dict(values, source=str(file))
 
-    def _rows(self, task: str) -> str:
-        results = self.of(task)
-        columns = _columns(results)
-        head = "".join(f"<th>{column.replace('_', ' ')}</th>" for column in columns)
-        rows = "".join(
-            f"<tr><td>{html.escape(result.model)}</td>"
-            + "".join(f"<td>{result.metrics[column]}</td>" for column in columns)
-            + "</tr>"
-            for result in results
-        )
-        return f"<table><tr><th>model</th>{head}</tr>{rows}</table>"
-
-
-def _meaning(task: str) -> str:
-    """The sentence on what is predicted; empty for a task of another package that is not imported."""
-    return html.escape(TASKS[task].meaning) if task in TASKS else ""
-
-
-def _columns(results: list[ResponseResult]) -> list[str]:
-    wanted = CLASS_COLUMNS if "accuracy" in results[0].metrics else NUMBER_COLUMNS
-    return [column for column in wanted if column in results[0].metrics]
-
 
 def _cell(result: ResponseResult, column: str, results: list[ResponseResult]) -> str:
-    best = (min if column in SMALLER_IS_BETTER else max)(other.metrics[column].mean for other in results)
     interval = result.metrics[column]
-    mean = f"{interval.mean:.3f}"
-    return f"{f'**{mean}**' if interval.mean == best else mean} [{interval.low:.3f}, {interval.high:.3f}]"
+    mark = "**" if interval.mean == best(results, column) else ""
+    return f"{mark}{interval.mean:.3f}{mark} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _floats(interval: dict[str, float | None]) -> dict[str, float]:

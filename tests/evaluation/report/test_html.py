@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 
 import pytest
+from support.markup import check_page
 from support.report_examples import build, card, no_figures  # noqa: F401
 
 from llmrec.evaluation import Report
@@ -77,6 +78,23 @@ def test_the_page_says_what_happened(rich_page: str) -> None:
         "gru was trained on other data.",
     ):
         assert said in page, said
+
+
+def test_everybody_can_read_it(rich_page: str) -> None:
+    elements = check_page(rich_page)
+    assert len(elements.of("table")) >= 4
+    assert len(elements.of("svg")) >= 2
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_no_model_recorded_is_left_out() -> None:
+    report = build()
+    assert ">tokens/s</th>" in report.to_html()
+    costs = [one.cost.model_copy(update={"tokens_per_second": None}) for one in report.results]
+    results = [one.model_copy(update={"cost": cost}) for one, cost in zip(report.results, costs, strict=True)]
+    page = report.model_copy(update={"results": tuple(results)}).to_html()
+    assert ">tokens/s</th>" not in page
+    assert ">memory</th>" in page
 
 
 @pytest.mark.usefixtures("no_figures")

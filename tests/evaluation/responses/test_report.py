@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from support.markup import check_page
 
 from llmrec import Dataset, Split
 from llmrec.data.responses import TaskSet
@@ -15,6 +16,9 @@ from llmrec.errors import DataError
 from llmrec.evaluation.responses import metrics
 from llmrec.evaluation.responses.judge import judge_responses, response_queries
 from llmrec.evaluation.responses.report import ResponseReport
+from llmrec.evaluation.responses.results import ResponseResult
+from llmrec.evaluation.responses.summary import skill, verdicts
+from llmrec.evaluation.significance import Interval
 from llmrec.models.responses.baselines import MarkovResponses, PriorResponses
 
 TARGETS = np.array([0, 0, 1, 1])
@@ -115,7 +119,7 @@ def test_a_saved_report_is_read_back_equal(report: ResponseReport, tmp_path: Pat
     assert again == report
     assert report.table.filter(task="behavior", model="markov", metric="accuracy")["value"][0] == 1
     page = (tmp_path / "responses.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2  # curves and a confusion matrix for the classes, nothing for the ratings
+    assert len(check_page(page).of("svg")) == 1  # curves of the classes, nothing for the ratings
     assert "shop &lt;1&gt;" in page
     assert "<script" not in page
     (tmp_path / "responses.json").write_text("{}", encoding="utf-8")
@@ -128,6 +132,53 @@ def test_the_best_of_a_column_is_bold(report: ResponseReport) -> None:
     assert "| markov | **1.000** [1.000, 1.000] |" in behavior
     assert behavior.splitlines()[0].startswith("| behavior (")
     assert rating.splitlines()[0].endswith("| mae | rmse |")
+
+
+def test_curves_are_averaged_as_the_table_is() -> None:
+    draw = np.random.default_rng(0)
+    targets = draw.integers(3, size=600)
+    probabilities = draw.dirichlet(np.ones(3), size=600) + 0.4 * np.eye(3)[targets]
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    table, curves = metrics.class_metrics(targets, probabilities), metrics.curves(targets, probabilities)
+    assert sorted(curves) == ["calibration", "pr_macro", "roc_macro"]
+    for name, metric in (("roc_macro", "roc_auc"), ("pr_macro", "pr_auc")):
+        x, y = np.array(curves[name]).T
+        assert np.trapezoid(y, x) == pytest.approx(table[metric], abs=0.02)
+    of_two = metrics.curves(TARGETS, PROBABILITIES)
+    assert sorted(of_two) == ["calibration", "pr", "roc"]
+
+
+def test_bins_of_few_events_are_left_out() -> None:
+    confident = np.r_[np.full(100, 0.95), np.full(3, 0.25)]
+    targets = np.r_[np.ones(90), np.zeros(10), np.ones(3)].astype(np.int64)
+    curve = metrics.curves(targets, np.column_stack([1 - confident, confident]))["calibration"]
+    assert curve == [[0.95, 0.9]]
+
+
+def result(model: str, loss: float) -> ResponseResult:
+    interval = Interval(mean=loss, low=loss - 0.1, high=loss + 0.1)
+    return ResponseResult(model=model, task="gap", events=10, metrics={"log_loss": interval})
+
+
+def test_who_is_worse_than_the_prior_is_said() -> None:
+    prior, better, worse = result("prior", 1.0), result("gru", 0.5), result("hmm", 1.25)
+    assert verdicts([worse, better, prior]) == [
+        "gap: gru predicts best, with a log loss of 0.500 [0.400, 0.600], 50 % below the prior's "
+        "1.000 [0.900, 1.100] (the intervals do not overlap).",
+        "gap: worse than the prior, which looks at nobody: hmm (1.250).",
+    ]
+    assert verdicts([worse, prior])[0].startswith(
+        "gap: nobody predicts better than the prior, whose log loss is 1"
+    )
+    assert "no prior was judged beside it" in verdicts([better])[0]
+    assert skill(1.25, 1.0) == -0.25
+
+
+def test_every_model_has_its_matrix(report: ResponseReport) -> None:
+    page = report.to_html()
+    assert page.count('class="matrix"') == 2
+    assert "Confusion matrix of markov: rows are what happened" in page
+    assert 'style="--share: 1.000"' in page
 
 
 def test_a_model_that_predicts_nan_is_refused() -> None:
