@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -84,7 +84,8 @@ def _timeline(axes: Axes, data: Dataset) -> None:
     heights, edges = np.histogram(data.events[TIME].to_numpy(), bins=_BINS * 2)
     days = (edges * 1_000_000).astype("datetime64[us]")
     axes.stairs(heights, days, fill=True, color=_COLOUR)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+    dates: Any = ConciseDateFormatter  # matplotlib gives it no types
+    axes.xaxis.set_major_formatter(dates(axes.xaxis.get_major_locator()))
     plain_axis(axes.yaxis)
     axes.set_ylabel("events")
 

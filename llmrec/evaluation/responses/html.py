@@ -47,7 +47,7 @@ def _heads(part: TaskPart) -> list[str]:
 def _part(results: Sequence[ResponseResult]) -> TaskPart:
     task, columns, prior = results[0].task, summary.columns_of(results), summary.prior_of(results)
     loss = summary.loss_of(results)
-    against = prior and [summary.skill(result.metrics[loss].mean, prior.mean) for result in results]
+    against = None if prior is None else [summary.skill(one.metrics[loss].mean, prior.mean) for one in results]
     return TaskPart(
         name=task,
         # Unknown for a task of another package that is not imported.
