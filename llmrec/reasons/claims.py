@@ -1,4 +1,4 @@
-"""Read a sentence: put a mark for each title and fact of the evidence, and keep what each mark means."""
+"""Read a reason: put a mark for each title, value and number in it, and keep what each mark means."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.evidence import Evidence, Item
-from llmrec.reasons.lexicon import LEXICONS, TITLES, Lexicon
 from llmrec.reasons.names import name_forms
+from llmrec.reasons.shortened import is_name_of
+from llmrec.reasons.statements.grammar import Grammar, grammar_of
+from llmrec.reasons.statements.nodes import PRIVATE, Marks, Node
 from llmrec.reasons.wording import QUOTES, spoken
 
-# Private-use characters stand for titles and facts while the rest is read: no text has them.
-PRIVATE = re.compile("[\ue000-\uf8ff]")
-LISTED = re.compile(f"[{TITLES}](?:[,、\\s]*(?:and|和|与|以及)?\\s*[{TITLES}])*")
-
 _HAN = re.compile("[\u4e00-\u9fff]")
+_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|《([^》]+)》|「([^」]+)」')
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*s?(?![A-Za-z\d])")
 _LONGEST_FACT = 60
 # A longer value is no fact, however much white space is in it.
 _MOST_READ = 2000
@@ -24,36 +24,40 @@ _MOST_READ = 2000
 
 @dataclass(frozen=True)
 class Reading:
-    """A sentence with marks. ``named`` and ``holders``: the indices into ``items`` that a title mark may name,
-    and that a fact mark is true of. The suggested item has index 0, the cited ones follow, then the rival.
-    """
+    """A reason with marks. The suggested item has index 0 in ``items``, the cited ones follow, then the rival."""
 
     text: str
     items: tuple[Item, ...]
-    named: dict[str, frozenset[int]]
-    holders: dict[str, frozenset[int]]
-    values: dict[str, str]
+    marks: Marks
 
     @property
     def titles(self) -> frozenset[str]:
-        """The marks of the titles that the sentence names."""
-        return frozenset(mark for mark in self.named if mark in self.text)
+        """The marks of the titles that the reason names."""
+        return frozenset(mark for mark, node in self.marks.nodes.items() if node.titles and mark in self.text)
 
     @property
     def mentioned(self) -> frozenset[int]:
-        """The indices of the items that the sentence names."""
-        return frozenset().union(*(self.named[mark] for mark in self.titles))
+        """The indices of the items that the reason names."""
+        return frozenset(index for mark in self.titles for title in self.marks.nodes[mark].titles for index in title)
+
+    @property
+    def values(self) -> frozenset[str]:
+        """The attribute values, in lower case, and the numbers that the reason names."""
+        nodes = (node for mark, node in self.marks.nodes.items() if mark in self.text)
+        return frozenset(value for node in nodes for value in (*node.values, node.number) if value)
 
 
 def read(sentence: str, evidence: Evidence, language: Language) -> Reading:
-    """Mark the titles in a sentence and then, in what is left, the metadata values."""
+    """Mark the titles in a reason and then, in what is left, the metadata values and the numbers."""
     items = (evidence.item, *evidence.cited)
-    lexicon = LEXICONS[language]
+    grammar = grammar_of(language)
     # Of the rival only its title may be said.
     titled = items if evidence.rival is None else (*items, evidence.rival)
-    text, named = _read_titles(sentence, titled, lexicon)
-    text, holders, values = _read_values(text, items, lexicon)
-    return Reading(text, titled, named, holders, values)
+    marks = Marks(len(evidence.cited), None if evidence.rival is None else len(items))
+    text = _read_titles(sentence, titled, grammar, marks)
+    text = _read_values(text, items, evidence, grammar, marks)
+    text = _NUMBER.sub(lambda number: marks.of("number", Node(number=number.group())), text)
+    return Reading(text, titled, marks)
 
 
 def replace_word(text: str, word: str, mark: str, *, ignore_case: bool = False) -> str:
@@ -69,58 +73,75 @@ def _borders(word: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 def _forms(item: Item) -> set[str]:
     """Return the forms in which an item's title may be written."""
-    whole = {item.title, one_line(item.title), spoken(item.title), *name_forms(item.title)}
+    whole = {item.title, one_line(item.title), spoken(item.title)}
     # "When Harry Met Sally..." may end without its dots.
     return {form for title in whole for form in (title, title.rstrip(" .!?…")) if form}
 
 
-def _read_titles(
-    sentence: str, items: tuple[Item, ...], lexicon: Lexicon
-) -> tuple[str, dict[str, frozenset[int]]]:
+def _read_titles(sentence: str, items: tuple[Item, ...], grammar: Grammar, marks: Marks) -> str:
     """Put a mark where a title of the evidence stands, the longest first."""
-    indices: dict[str, set[int]] = {}
-    for index, item in enumerate(items):
-        for form in _forms(item):
-            indices.setdefault(form, set()).add(index)
-    named: dict[str, frozenset[int]] = {}
-    marks: dict[frozenset[int], str] = {}
+    indices = _indices(items)
     # Longer than the sentence, a title cannot stand in it: of megabytes no pattern is made.
     for form in sorted((one for one in indices if len(one) <= len(sentence)), key=lambda one: (-len(one), one)):
-        mark = marks.setdefault(frozenset(indices[form]), chr(0xE100 + len(marks)))
-        named[mark] = frozenset(indices[form])
+        mark = marks.of_title(frozenset(indices[form]))
         for opening, closing in QUOTES.values():
             sentence = sentence.replace(f"{opening}{form}{closing}", mark)
         # A comma or a full stop may stand inside the closing quote.
         sentence = re.sub(rf'"{re.escape(form)}([.,])"', rf"{mark}\1", sentence)
-        if form.lower() not in lexicon.words | lexicon.guarded and len(form) > 1:
+        if form.lower() not in grammar.words and len(form) > 1:
             sentence = replace_word(sentence, form, mark)
-    return sentence, named
+    return _QUOTED.sub(lambda quoted: _shortened(quoted, items, marks), sentence)
+
+
+def _indices(items: tuple[Item, ...]) -> dict[str, set[int]]:
+    """Return which items each form of a title names; a short name that two titles have names neither."""
+    indices: dict[str, set[int]] = {}
+    for index, item in enumerate(items):
+        for form in _forms(item):
+            indices.setdefault(form, set()).add(index)
+    holders: dict[str, set[str]] = {}
+    for item in items:
+        for name in name_forms(item.title):
+            holders.setdefault(name.lower(), set()).add(item.title)
+    for index, item in enumerate(items):
+        for name in set(name_forms(item.title)) - {""}:
+            if len(holders[name.lower()]) == 1 and (name not in indices or index in indices[name]):
+                indices.setdefault(name, set()).add(index)
+    return indices
+
+
+def _shortened(quoted: re.Match[str], items: tuple[Item, ...], marks: Marks) -> str:
+    """Mark a quoted beginning of a title by which people call the item, where it is the beginning of one alone."""
+    name = next(part for part in quoted.groups() if part)
+    stop = name[-1] if name[-1] in ".," else ""
+    name = name.rstrip(".,")
+    named = {index for index, item in enumerate(items) if any(is_name_of(name, form) for form in _forms(item))}
+    others = {one.title for n, one in enumerate(items) if n not in named and one.title.startswith(name)}
+    titles = {items[index].title for index in named}
+    return marks.of_title(frozenset(named)) + stop if len(titles) == 1 and not others else quoted.group()
 
 
 def _read_values(
-    text: str, items: tuple[Item, ...], lexicon: Lexicon
-) -> tuple[str, dict[str, frozenset[int]], dict[str, str]]:
+    text: str, items: tuple[Item, ...], evidence: Evidence, grammar: Grammar, marks: Marks
+) -> str:
     """Put a mark where a metadata value of the evidence stands, the longest first."""
-    indices: dict[str, set[int]] = {}
+    holders: dict[str, dict[str, set[int]]] = {}
     for index, item in enumerate(items):
-        for value in _metadata_values(item):
-            indices.setdefault(value.lower(), set()).add(index)
-    holders: dict[str, frozenset[int]] = {}
-    values: dict[str, str] = {}
+        for name, value in _metadata_values(item):
+            holders.setdefault(value.lower(), {}).setdefault(name, set()).add(index)
     lower = text.lower()
-    mentioned = {value for value in indices if value in lower} - lexicon.guarded
-    for value in sorted(mentioned, key=lambda value: (-len(value), value)):
-        mark = chr(0xE800 + len(holders))
-        holders[mark], values[mark] = frozenset(indices[value]), value
-        text = replace_word(text, value, mark, ignore_case=True)
-    return text, holders, values
+    mentioned = {value for value in holders if value in lower and not _NUMBER.fullmatch(value)}
+    for value in sorted(mentioned - grammar.words, key=lambda value: (-len(value), value)):
+        node = Node(values=(value,), holders=({name: frozenset(some) for name, some in holders[value].items()},))
+        text = replace_word(text, value, marks.of("value", node), ignore_case=True)
+    return text
 
 
-def _metadata_values(item: Item) -> Iterator[str]:
-    for value in (*item.metadata.values(), item.genres):
+def _metadata_values(item: Item) -> Iterator[tuple[str, str]]:
+    for name, value in ({**item.metadata, "genres": item.genres}).items():
         parts: Iterable[object] = value if isinstance(value, list | tuple) else (value,)
         for part in parts:
             text = str(part)
             text = one_line(text) if len(text) <= _MOST_READ else ""
             if text and len(text) <= _LONGEST_FACT:
-                yield text
+                yield name, text

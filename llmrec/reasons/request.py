@@ -10,6 +10,7 @@ from llmrec.llm.constrained import Quotes
 from llmrec.prompting import Language, Prompt
 from llmrec.reasons.evidence import Cited, Evidence
 from llmrec.reasons.fact import Fact
+from llmrec.reasons.statements.checks import STRONG
 from llmrec.reasons.wording import QUOTES, listed, quoted, spoken
 
 ReasonForm = Literal["sentence", "paragraph"]
@@ -74,6 +75,9 @@ def prompt_values(request: NarrationRequest, *, named: int | None = None) -> dic
     # Two releases under one title are named once.
     distinct = {spoken(other.title): other for other in reversed(one.cited)}
     cited = list(reversed(distinct.values()))[:named]
+    if named is None:
+        # The template says that they weigh most: none does that has less than half of the strongest one's effect.
+        cited = [other for other in cited if other.contribution >= STRONG * cited[0].contribution]
     shared = [genre for genre in one.item.genres if cited and all(genre in other.genres for other in cited)]
     return {
         "item": quoted(one.item.title, language),

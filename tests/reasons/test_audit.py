@@ -17,7 +17,7 @@ EVIDENCE = Evidence(
     ),
 )
 
-NOT_THERE = "which is not in the evidence"
+UNREAD = "cannot be read as claims"
 
 ACCEPTED = [
     'We suggest "Return of the Jedi" because you chose "Star Wars" and "The Sting".',
@@ -57,13 +57,13 @@ REJECTED = [
     ('We suggest "Return of the Jedi" as you chose "Star Wars" 👍.', "it contains '👍'"),
     ('Name only the items listed: "Return of the Jedi", "Star Wars".', "it says 'Name'"),
     ('You chose "Return of the Jedi" so we suggest "Star Wars".', "the suggested item was chosen"),
-    ('You chose "Star Wars" and "Return of the Jedi" for this.', "the suggested item was chosen"),
+    ('You chose "Star Wars" and "Return of the Jedi" earlier.', "the suggested item was chosen"),
     ('Because you chose "Star Wars" we suggest "The Sting" next.', "a chosen item is suggested"),
     ('We suggest "Return of the Jedi" as you chose "Star Wars" and "Star Wars".', "more than once"),
-    ('We suggest the comedy "Return of the Jedi" as you chose "Star Wars".', "the genre 'Comedy', which"),
+    ('We suggest the comedy "Return of the Jedi" as you chose "Star Wars".', "'comedy' of 'Return of the Jedi', which lacks it"),
     (
         'We suggest "Return of the Jedi" as you chose "Star Wars" and "The Sting", of the same genre, Action.',
-        "'Sting, The' shares the genre 'Action'",
+        "'action' of 'Sting, The', which lacks it",
     ),
     ('You chose "The Sting", which weighs most here, so we suggest "Return of the Jedi".', "weighs most"),
     (
@@ -73,8 +73,8 @@ REJECTED = [
     ('We suggest "Return of the Jedi" as you chose "The Sting", of the same genre.', "and none is"),
     ('"Star Wars" is recommended to you.', "a chosen item is suggested"),
     ('As you chose "Star Wars", you may like "The Sting".', "a chosen item is suggested"),
-    ('We chose "Star Wars" so you may like "Return of the Jedi".', "the wrong one"),
-    ('"Return of the Jedi" is like "Star Wars" here.', "it says 'like'"),
+    ('We chose "Star Wars" so you may like "Return of the Jedi".', UNREAD),
+    ('"Return of the Jedi" is like "Star Wars" here.', UNREAD),
     ('We suggest "Return of the Jedi", a drama, as you chose "Star Wars".', "it says 'drama'"),
 ]
 
@@ -122,13 +122,13 @@ NEAR = Evidence(
         ('We suggest "Alien (1979)" from 1995 because you chose "Heat".', "'1995' of 'Alien (1979)'"),
         ('We suggest "Alien (1979)" because you chose "Heat" from 1979.', "'1979' of 'Heat'"),
         ('We suggest "Alien (1979)" because you want nothing like "Heat".', "it says 'nothing'"),
-        ('You chose no "Heat" so we suggest "Alien (1979)".', "it says 'no'"),
-        ('"Heat" has a Horror genre so try "Alien (1979)".', "'horror' of 'Heat'"),
+        ('You chose no "Heat" so we suggest "Alien (1979)".', UNREAD),
+        ('"Heat" has a Horror genre so try "Alien (1979)".', UNREAD),
         ('You chose "Heat" and "Tremors" in Horror so try "Alien (1979)".', "'horror' of 'Heat'"),
-        ('In Horror you chose "Heat" so try "Alien (1979)".', "'horror' of 'Heat'"),
+        ('In Horror you chose "Heat" so try "Alien (1979)".', UNREAD),
         ('You chose the Horror "Heat" so try "Alien (1979)".', "'horror' of 'Heat'"),
-        ('"Alien (1979)" is the most single choice you chose.', "it says 'single'"),
-        ('"Alien (1979)" is the choice you chose.', "the suggested item was chosen"),
+        ('"Alien (1979)" is the most single choice you chose.', UNREAD),
+        ('"Alien (1979)" is the choice you chose.', UNREAD),
         ('Of these items you never chose "Heat" so try "Alien (1979)".', "it says 'never'"),
         ('We suggest only "Alien (1979)" as you chose "Heat".', "it says 'only'"),
         ('We suggest "Alien (1979)" because you least chose "Heat".', "it says 'least'"),
@@ -157,7 +157,7 @@ def test_a_negation_is_no_bare_title_or_fact() -> None:
     item = Item("1", "Tea", {"brand": "No"})
     evidence = Evidence("u", item, (Cited("2", "no", {"brand": "no"}, contribution=1.0),))
     assert audit('We suggest "Tea" because you chose "no".', evidence) == []
-    assert audit('We suggest no "Tea" because you chose "no".', evidence) == ["it says 'no', " + NOT_THERE]
+    assert audit('We suggest no "Tea" because you chose "no".', evidence) == ["it cannot be read as claims: 'we suggest no … … .'"]
 
 
 def test_only_an_item_that_nothing_moved_is_a_general_suggestion() -> None:
@@ -216,7 +216,7 @@ def test_accepted_in_chinese(sentence: str) -> None:
         ("推荐《霸王别姬》，感人至深，因为您选择过《活着》。", "which is not in the evidence"),
         (
             "推荐《霸王别姬》，因为您选择过《Star Wars》，类型同样是剧情。",
-            "'Star Wars' shares the genre '剧情'",
+            "'剧情' of 'Star Wars', which lacks it",
         ),
         ("推荐《活着》，因为您选择过《霸王别姬》。", "a chosen item is suggested"),
         ("推荐《霸王别姬》。因为您选择过《活着》。", "more than one sentence"),

@@ -23,7 +23,7 @@ PARAGRAPHS = [
     ('We suggest "Alien" because you chose "Heat". Of the 93 people who chose "Heat", 54 also chose "Alien".', ""),
     ('Of the 1990 people who chose "Tremors", 20 also chose "Alien". "Alien" and "Tremors" share a genre.', ""),
     ('Because you chose "Heat" and "Tremors", which weigh most here, we suggest "Alien".', ""),
-    ('Of the 93 people who chose "Heat", 55 also chose "Alien".', "a count of people"),
+    ('Of the 93 people who chose "Heat", 55 also chose "Alien".', "the number 55"),
     ('Of the 93 people who chose "Tremors", 54 also chose "Alien".', "a count of people"),
     ('Of the 93 people who chose "Alien", 54 also chose "Heat".', "a count of people"),
     ('Of the 54 people who chose "Heat", 93 also chose "Alien".', "a count of people"),
@@ -33,7 +33,7 @@ PARAGRAPHS = [
         "not name the suggested item",
     ),
     ('We suggest "Alien" as you chose "Heat". It is gripping from first to last.', "it says 'gripping'"),
-    ('We suggest "Alien" as you chose "Heat". It is your kind of item too.', "it names neither"),
+    ('We suggest "Alien" as you chose "Heat". It is your kind of item too.', "cannot be read as claims"),
     (" ".join(['We suggest "Alien" as you chose "Heat".', 'You chose "Heat" for this.'] * 2), "it is 4 sentences"),
     ('We suggest "Alien" as you chose "Heat". Also 93 people chose "Heat" and it', "does not end as a sentence"),
 ]

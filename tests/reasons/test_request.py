@@ -11,8 +11,9 @@ def test_prompt_values_are_the_strongest_distinct_titles_and_what_they_share() -
     cited = (
         Cited("2", "A", {"genres": ["Drama"]}, 3.0),
         Cited("3", "A", {"genres": ["War"]}, 2.0),
-        Cited("4", "B", {"genres": ["Drama"]}, 1.0),
-        Cited("5", "C", {}, 0.5),
+        Cited("4", "B", {"genres": ["Drama"]}, 1.6),
+        Cited("5", "C", {}, 1.5),
+        Cited("6", "D", {"genres": ["Drama"]}, 1.4),
     )
     assert prompt_values(NarrationRequest(Evidence("u", item, cited)), named=2) == {
         "item": '"The Sting"',

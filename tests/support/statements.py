@@ -12,6 +12,7 @@ import yaml
 
 from llmrec.prompting import Language
 from llmrec.reasons import Cited, Evidence, Item, Shared, Together
+from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import attributes
 from llmrec.reasons.request import ReasonForm
 
@@ -62,14 +63,16 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
     """Build the evidence that a case describes."""
     item, rival = _item(case["item"]), case.get("rival")
     cited = tuple(
-        Cited(other.item_id, other.title, other.metadata, contribution=row["weight"])
+        Cited(other.item_id, other.title, other.metadata, row["weight"], row.get("without_rank", 0))
         for row in case["cited"]
         for other in [_item(row)]
     )
     having = {pair: [o.item_id for o in cited if pair in set(attributes(o))] for pair in attributes(item)}
     shared = tuple(Shared(name, value, tuple(ids)) for (name, value), ids in having.items() if ids)
     together = tuple(Together(other, both, chose) for other, both, chose in case.get("together", ()))
-    return Evidence("u", item, cited, (), shared, together, None if rival is None else _item(rival))
+    facts = tuple(Fact(relation, (other,)) for _, relation, other in case.get("relations", ()))
+    against = None if rival is None else _item(rival)
+    return Evidence("u", item, cited, (), shared, together, against, case.get("rank", 0), facts)
 
 
 def _item(row: dict[str, Any]) -> Item:

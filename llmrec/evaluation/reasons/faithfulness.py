@@ -135,7 +135,7 @@ def _features(explanations: Explanations, catalog: Catalog) -> dict[str, float]:
     spoken = []
     for one in explanations:
         reading = read(one.sentence, one.evidence, explanations.language)
-        spoken.append({value for mark, value in reading.values.items() if mark in reading.text} & every)
+        spoken.append(reading.values & every)
     if not every:
         return {}
     times: dict[str, int] = {}
