@@ -9,7 +9,7 @@ from llmrec.prompting import Language, one_line
 from llmrec.reasons.claims import Reading, read
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.request import ReasonForm
-from llmrec.reasons.stated import stated, without_endings
+from llmrec.reasons.stated import split_endings, stated
 from llmrec.reasons.statements.checks import STRONG, Context, faults_of
 from llmrec.reasons.statements.grammar import Grammar, grammar_of
 from llmrec.reasons.statements.nodes import PRIVATE, Claim, Title
@@ -45,7 +45,7 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
     if stated(text, evidence, language=language, form=form) is not None:
         return []
     if form == "sentence":
-        text = without_endings(text, evidence, language=language)
+        text, _ = split_endings(text, evidence, language=language)
     try:
         return list(dict.fromkeys(_faults(text, evidence, language, form)))
     except OverflowError:

@@ -82,15 +82,18 @@ def _read_titles(sentence: str, items: tuple[Item, ...], grammar: Grammar, marks
     """Put a mark where a title of the evidence stands, the longest first."""
     indices = _indices(items)
     # Longer than the sentence, a title cannot stand in it: of megabytes no pattern is made.
-    for form in sorted((one for one in indices if len(one) <= len(sentence)), key=lambda one: (-len(one), one)):
-        mark = marks.of_title(frozenset(indices[form]))
+    forms = sorted((one for one in indices if len(one) <= len(sentence)), key=lambda one: (-len(one), one))
+    named = {form: marks.of_title(frozenset(indices[form])) for form in forms}
+    for form, mark in named.items():
         for opening, closing in QUOTES.values():
             sentence = sentence.replace(f"{opening}{form}{closing}", mark)
         # A comma or a full stop may stand inside the closing quote.
         sentence = re.sub(rf'"{re.escape(form)}([.,])"', rf"{mark}\1", sentence)
+    sentence = _QUOTED.sub(lambda quoted: _shortened(quoted, items, marks), sentence)
+    for form, mark in named.items():
         if form.lower() not in grammar.words and len(form) > 1:
             sentence = replace_word(sentence, form, mark)
-    return _QUOTED.sub(lambda quoted: _shortened(quoted, items, marks), sentence)
+    return sentence
 
 
 def _indices(items: tuple[Item, ...]) -> dict[str, set[int]]:
@@ -103,9 +106,10 @@ def _indices(items: tuple[Item, ...]) -> dict[str, set[int]]:
     for item in items:
         for name in name_forms(item.title):
             holders.setdefault(name.lower(), set()).add(item.title)
+    whole = {form: frozenset(some) for form, some in indices.items()}
     for index, item in enumerate(items):
         for name in set(name_forms(item.title)) - {""}:
-            if len(holders[name.lower()]) == 1 and (name not in indices or index in indices[name]):
+            if len(holders[name.lower()]) == 1 and index in whole.get(name, {index}):
                 indices.setdefault(name, set()).add(index)
     return indices
 
