@@ -10,7 +10,7 @@ from llmrec.reasons.claims import Reading, read
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.request import ReasonForm
 from llmrec.reasons.stated import split_endings, stated
-from llmrec.reasons.statements.checks import STRONG, Context, faults_of
+from llmrec.reasons.statements.checking import STRONG, Context, faults_of
 from llmrec.reasons.statements.grammar import Grammar, grammar_of
 from llmrec.reasons.statements.nodes import PRIVATE, Claim, Title
 from llmrec.reasons.statements.parse import Parser
@@ -23,7 +23,7 @@ _ENDS = re.compile(r"[.!?。！？]+")
 # A short paragraph: more is no longer read.
 MOST_SENTENCES, MOST_CHARACTERS = 3, 2000
 # What says that a chosen item is the reason: then one that weighs much must be named.
-_CAUSES = frozenset({"chosen", "cause", "chosen_count", "cause_named", "led", "little"})
+_CAUSES = frozenset({"chosen", "named"})
 
 
 def audit(text: str, evidence: Evidence, *, language: Language = "en", form: ReasonForm = "sentence") -> list[str]:
@@ -73,7 +73,9 @@ def _faults(text: str, evidence: Evidence, language: Language, form: ReasonForm)
             yield from _unread(left, reading, evidence)
             continue
         named = tuple(
-            title for mark in PRIVATE.findall(part) for title in reading.marks.nodes[mark].titles
+            title
+            for mark in PRIVATE.findall(part)
+            for title in reading.marks.nodes[mark].titles
             if any(index <= len(evidence.cited) for index in title)
         )
         so_far += named
@@ -87,7 +89,9 @@ def _faults(text: str, evidence: Evidence, language: Language, form: ReasonForm)
 
 def _unread(left: str, reading: Reading, evidence: Evidence) -> Iterator[str]:
     yield f"it cannot be read as claims: {shown(left)}"
-    if evidence.rival and any(reading.marks.sort_of(reading.marks.nodes[mark].titles) == "rival" for mark in PRIVATE.findall(left)):
+    if evidence.rival and any(
+        reading.marks.sort_of(reading.marks.nodes[mark].titles) == "rival" for mark in PRIVATE.findall(left)
+    ):
         yield f"it speaks of {spoken(evidence.rival.title)!r}, which is not suggested"
 
 

@@ -11,7 +11,7 @@ from llmrec.reasons.evidence import Evidence, Item
 from llmrec.reasons.names import name_forms
 from llmrec.reasons.shortened import is_name_of
 from llmrec.reasons.statements.grammar import Grammar, grammar_of
-from llmrec.reasons.statements.nodes import PRIVATE, Marks, Node
+from llmrec.reasons.statements.nodes import Marks, Node
 from llmrec.reasons.wording import QUOTES, spoken
 
 _HAN = re.compile("[\u4e00-\u9fff]")
@@ -38,7 +38,9 @@ class Reading:
     @property
     def mentioned(self) -> frozenset[int]:
         """The indices of the items that the reason names."""
-        return frozenset(index for mark in self.titles for title in self.marks.nodes[mark].titles for index in title)
+        return frozenset(
+            index for mark in self.titles for title in self.marks.nodes[mark].titles for index in title
+        )
 
     @property
     def values(self) -> frozenset[str]:
@@ -125,9 +127,7 @@ def _shortened(quoted: re.Match[str], items: tuple[Item, ...], marks: Marks) -> 
     return marks.of_title(frozenset(named)) + stop if len(titles) == 1 and not others else quoted.group()
 
 
-def _read_values(
-    text: str, items: tuple[Item, ...], evidence: Evidence, grammar: Grammar, marks: Marks
-) -> str:
+def _read_values(text: str, items: tuple[Item, ...], evidence: Evidence, grammar: Grammar, marks: Marks) -> str:
     """Put a mark where a metadata value of the evidence stands, the longest first."""
     holders: dict[str, dict[str, set[int]]] = {}
     for index, item in enumerate(items):

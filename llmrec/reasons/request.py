@@ -10,7 +10,7 @@ from llmrec.llm.constrained import Quotes
 from llmrec.prompting import Language, Prompt
 from llmrec.reasons.evidence import Cited, Evidence
 from llmrec.reasons.fact import Fact
-from llmrec.reasons.statements.checks import STRONG
+from llmrec.reasons.statements.checking import STRONG
 from llmrec.reasons.wording import QUOTES, listed, quoted, spoken
 
 ReasonForm = Literal["sentence", "paragraph"]

@@ -13,7 +13,12 @@ _SIZE = re.compile(r"\s+\d+\s?\w{0,3}$|\s+[\u4e00-\u9fff]{1,3}$")
 def is_name_of(name: str, title: str) -> bool:
     """Whether a name of two or more words is a beginning of a title that ends where a reader would let it end."""
     rest = title[len(name) :]
-    if len(name.split()) < 2 or not rest or not title.startswith(name) or rest[0].isalnum() and name[-1].isalnum():
+    if (
+        len(name.split()) < 2
+        or not rest
+        or not title.startswith(name)
+        or (rest[0].isalnum() and name[-1].isalnum())
+    ):
         return False
     if _BREAK.match(rest) or _SIZE.fullmatch(rest):
         return True

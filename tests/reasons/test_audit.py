@@ -60,7 +60,10 @@ REJECTED = [
     ('You chose "Star Wars" and "Return of the Jedi" earlier.', "the suggested item was chosen"),
     ('Because you chose "Star Wars" we suggest "The Sting" next.', "a chosen item is suggested"),
     ('We suggest "Return of the Jedi" as you chose "Star Wars" and "Star Wars".', "more than once"),
-    ('We suggest the comedy "Return of the Jedi" as you chose "Star Wars".', "'comedy' of 'Return of the Jedi', which lacks it"),
+    (
+        'We suggest the comedy "Return of the Jedi" as you chose "Star Wars".',
+        "'comedy' of 'Return of the Jedi', which lacks it",
+    ),
     (
         'We suggest "Return of the Jedi" as you chose "Star Wars" and "The Sting", of the same genre, Action.',
         "'action' of 'Sting, The', which lacks it",
@@ -157,7 +160,9 @@ def test_a_negation_is_no_bare_title_or_fact() -> None:
     item = Item("1", "Tea", {"brand": "No"})
     evidence = Evidence("u", item, (Cited("2", "no", {"brand": "no"}, contribution=1.0),))
     assert audit('We suggest "Tea" because you chose "no".', evidence) == []
-    assert audit('We suggest no "Tea" because you chose "no".', evidence) == ["it cannot be read as claims: 'we suggest no … … .'"]
+    assert audit('We suggest no "Tea" because you chose "no".', evidence) == [
+        "it cannot be read as claims: 'we suggest no … … .'"
+    ]
 
 
 def test_only_an_item_that_nothing_moved_is_a_general_suggestion() -> None:

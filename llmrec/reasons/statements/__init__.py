@@ -1,1 +1,5 @@
 """What a reason says, read as claims: phrases as data, the reading of them, and the check of each claim."""
+
+from llmrec.reasons.statements import checks_attributes, checks_counts, checks_roles
+
+__all__ = ["checks_attributes", "checks_counts", "checks_roles"]

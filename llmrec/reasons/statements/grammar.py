@@ -19,24 +19,26 @@ _SORTS = (
     *("modifier", "predicate", "premise", "suggestion", "statement", "reason", "part"),
 )
 RANGES = {sort: (0xE100 + n * 0x100, 0xE100 + (n + 1) * 0x100) for n, sort in enumerate(_SORTS)}
-# What a slot of a phrase may hold.
+# What an argument of a phrase may hold.
 _HELD_BY = {
     "title": ("item", "cited", "again", "mixed", "single", "several"),
     "rival": ("rival", "item", "cited", "again"),
     "description": ("modifier", "predicate", "value"),
     **{sort: (sort,) for sort in _SORTS if sort not in ("item", "cited", "again", "mixed", "rival")},
 }
-_TOKEN = re.compile(r"\{(?P<slot>[a-z]+)(?::(?P<name>[a-z]+))?\}|<(?P<macro>[a-z_]+)>|(?P<mark>[\[\]()|*])|(?P<word>[^\s\[\]()|*{}<>]+)")
+_TOKEN = re.compile(
+    r"\{(?P<argument>[a-z]+)(?::(?P<name>[a-z]+))?\}|<(?P<macro>[a-z_]+)>|(?P<mark>[\[\]()|*])|(?P<word>[^\s\[\]()|*{}<>]+)"
+)
 
 _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A phrase: what it makes of what it matches, and which claim that is. ``needs``: a word without which it cannot."""
+    """A phrase: what it makes of what it matches, and what that claims. ``needs``: a word that it must hold."""
 
     make: str
-    claim: str
+    claims: tuple[str, ...]
     pattern: re.Pattern[str]
     needs: str
 
@@ -71,7 +73,9 @@ def grammar_of(language: Language) -> Grammar:
     compiler = _Compiler(" " if language == "en" else "", table["words"], table["lists"])
     groups = [table["names"], table["names"] + table["clauses"], table["sentences"]]
     phases = tuple(tuple(compiler.rules(several)) for several in groups)
-    words = compiler.seen | {word for name in ("columns", "nouns") for several in table[name].values() for word in several}
+    words = compiler.seen | {
+        word for name in ("columns", "nouns") for several in table[name].values() for word in several
+    }
     return Grammar(
         language,
         phases,
@@ -100,17 +104,17 @@ class _Compiler:
             start = "(?<![^ ])" if self.gap else ""
             before = f"(?={self.pattern(group['before'])})" if "before" in group else ""
             if group["make"] == "list":
-                yield Rule("list", group["claim"], self.listed(group["claim"]), "")
+                yield Rule("list", (group["claim"],), self.listed(group["claim"]), "")
             for phrase in group.get("say", ()):
                 pattern = re.compile(f"{start}{self.pattern(phrase)}{before}")
-                yield Rule(group["make"], group["claim"], pattern, _longest_word(phrase))
+                yield Rule(group["make"], tuple(group["claim"].split()), pattern, _longest_word(phrase))
 
     def pattern(self, phrase: str) -> str:
         return "".join(self._part(token) for token in _TOKEN.finditer(phrase))
 
     def _part(self, token: re.Match[str]) -> str:
-        if token["slot"]:
-            return f"(?P<{token['name'] or token['slot']}>{_class(token['slot'])}){self.gap}"
+        if token["argument"]:
+            return f"(?P<{token['name'] or token['argument']}>{_class(token['argument'])}){self.gap}"
         if token["macro"]:
             return self.pattern(self.macros[token["macro"]])
         if token["mark"]:
@@ -118,15 +122,15 @@ class _Compiler:
         self.seen.update(_LETTERS.findall(token["word"]))
         return re.escape(token["word"]) + self.gap
 
-    def listed(self, slot: str) -> re.Pattern[str]:
+    def listed(self, argument: str) -> re.Pattern[str]:
         """Compile "A, B and C" of one sort: without the last joint a comma joins nothing."""
-        one, between = _class(slot) + self.gap, self.pattern(self.lists["between"])
+        one, between = _class(argument) + self.gap, self.pattern(self.lists["between"])
         last = "|".join(self.pattern(joint) for joint in self.lists["last"])
         return re.compile(f"(?:{one}{between})*{one}(?:{last}){one}")
 
 
-def _class(slot: str) -> str:
-    spans = (RANGES[sort] for sort in _HELD_BY[slot])
+def _class(argument: str) -> str:
+    spans = (RANGES[sort] for sort in _HELD_BY[argument])
     return "[" + "".join(f"{chr(start)}-{chr(stop - 1)}" for start, stop in spans) + "]"
 
 

@@ -31,10 +31,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that a reason says: its kind and what fills its slots. ``alike``: it says so of other titles, too."""
+    """One thing that a reason says: its kind and what fills its arguments. ``alike``: said of others, too."""
 
     kind: str
-    slots: Mapping[str, Node] = field(default_factory=dict)
+    arguments: Mapping[str, Node] = field(default_factory=dict)
     alike: bool = False
 
 

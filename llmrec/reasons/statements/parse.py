@@ -1,9 +1,9 @@
-"""Turn a marked sentence into claims: phrase by phrase, until whole parts are left or something that is no claim."""
+"""Turn a marked sentence into claims: phrase by phrase, until whole parts are left or what is no claim."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from llmrec.reasons.evidence import Item
@@ -92,41 +92,46 @@ class Parser:
     def _made(self, rule: Rule, match: re.Match[str], text: str) -> str | None:
         """Return the mark of what a match is; None where it is not what it looks like."""
         marks = {name: mark for name, mark in match.groupdict().items() if mark}
-        slots = {name: self._marks.nodes[mark] for name, mark in marks.items()}
+        arguments = {name: self._marks.nodes[mark] for name, mark in marks.items()}
         if rule.make == "list":
-            return self._listed(rule.claim, match.group())
+            return self._listed(rule.claims[0], match.group())
         if rule.make == "pronoun":
-            return self._pronoun(rule.claim, text[: match.start()])
+            return self._pronoun(rule.claims[0], text[: match.start()])
         if rule.make == "person":
-            return self._person(rule.claim, text[: match.start()])
+            return self._person(rule.claims[0], text[: match.start()])
         if rule.make in ("modifier", "predicate"):
-            return self._marks.of(rule.make, Node(claims=_described(rule.claim, slots)))
-        self._say(rule.claim, slots)
+            return self._marks.of(rule.make, Node(claims=_described(rule.claims, arguments)))
+        self._say(rule.claims, arguments)
         if rule.make == "name":
             return marks["title"]
         if rule.make == "pair":
-            return self._listed("title", "".join(mark for name, mark in marks.items() if name in ("title", "less")))
+            return self._listed(
+                "title", "".join(mark for name, mark in marks.items() if name in ("title", "less"))
+            )
         if rule.make == "names":
-            self._say("plain", {"title": slots["other"], "description": slots["descriptionb"]})
+            self._say((), {"title": arguments["other"], "description": arguments["descriptionb"]})
             return self._listed("title", marks["title"] + marks["other"])
-        titles = tuple(dict.fromkeys(title for node in slots.values() for title in _titles(node)))
+        titles = tuple(dict.fromkeys(title for node in arguments.values() for title in _titles(node)))
         return self._marks.of(rule.make, Node(titles=titles))
 
-    def _say(self, kind: str, slots: dict[str, Node]) -> None:
+    def _say(self, kinds: Sequence[str], arguments: dict[str, Node]) -> None:
         """Note a claim; with a description of a title, what that says of it, too."""
-        rest = {name: node for name, node in slots.items() if not name.startswith("description")}
-        if "description" in slots:
-            said = _said(slots["description"])
-            several = [slots["title"], *([slots["other"]] if kind == "like" else [])]
-            self._claims += [replace(one, slots={"title": of, **one.slots}) for of in several for one in said]
-        if kind not in ("plain", "like"):
-            self._claims.append(Claim(kind, rest))
+        rest = {name: node for name, node in arguments.items() if not name.startswith("description")}
+        if "description" in arguments:
+            said = _said(arguments["description"])
+            several = [arguments["title"], *([arguments["other"]] if "like" in kinds else [])]
+            self._claims += [
+                replace(one, arguments={"title": of, **one.arguments}) for of in several for one in said
+            ]
+        self._claims += [Claim(kind, rest) for kind in kinds if kind not in ("plain", "like")]
 
     def _listed(self, sort: str, text: str) -> str:
         nodes = [self._marks.nodes[mark] for mark in PRIVATE.findall(text)]
         if sort == "value":
             values = tuple(value for node in nodes for value in node.values)
-            return self._marks.of("value", Node(values=values, holders=tuple(h for node in nodes for h in node.holders)))
+            return self._marks.of(
+                "value", Node(values=values, holders=tuple(h for node in nodes for h in node.holders))
+            )
         titles = tuple(title for node in nodes for title in _titles(node))
         if len(set(titles)) < len(titles):
             self._claims.append(Claim("repeated", {"title": Node(titles=titles)}))
@@ -145,13 +150,16 @@ class Parser:
         if sort == "choice":
             options = [one for one in options if self._marks.sort_of(one) in ("cited", "again")]
         # The one named last is the nearest.
-        order = [one for several in named for one in ((title,) for title in several)]
-        options.sort(key=lambda one: len(order) - order[::-1].index(one[:1]))
-        return self._marks.of("single" if sort in ("single", "choice") else "several", Node(antecedents=tuple(options)))
+        order = [title for several in named for title in several]
+        options.sort(key=lambda one: len(order) - order[::-1].index(one[0]))
+        return self._marks.of(
+            "single" if sort in ("single", "choice") else "several", Node(antecedents=tuple(options))
+        )
 
     def _person(self, sort: str, left: str) -> str | None:
         """Return the mark of the person named last: he, she, his or her."""
-        for mark in reversed([*self._earlier_marks, *PRIVATE.findall(left)]):
+        marks: list[str] = [*self._earlier_marks, *PRIVATE.findall(left)]
+        for mark in reversed(marks):
             holders = self._marks.nodes[mark].holders
             if len(holders) == 1 and self._grammar.people & set(holders[0]):
                 return mark + self._grammar.owner if sort == "owner" else mark
@@ -162,15 +170,18 @@ class Parser:
         return [node.titles for node in nodes if node.titles]
 
 
-def _described(kind: str, slots: dict[str, Node]) -> tuple[Claim, ...]:
+def _described(kinds: Sequence[str], arguments: dict[str, Node]) -> tuple[Claim, ...]:
     """Return what a description says; one that is made of others says what they say."""
-    said = tuple(claim for name in slots if name.startswith("description") for claim in _said(slots[name]))
-    if kind == "too":
+    said = tuple(claim for name in arguments if name.startswith("description") for claim in _said(arguments[name]))
+    if "too" in kinds:
         return tuple(replace(claim, alike=True) for claim in said)
-    if kind == "like":
-        return (*said, *(replace(claim, slots={**claim.slots, "title": slots["other"]}) for claim in said))
-    rest = {name: node for name, node in slots.items() if not name.startswith("description")}
-    return said if kind == "plain" else (*said, Claim(kind, rest))
+    if "like" in kinds:
+        return (
+            *said,
+            *(replace(claim, arguments={**claim.arguments, "title": arguments["other"]}) for claim in said),
+        )
+    rest = {name: node for name, node in arguments.items() if not name.startswith("description")}
+    return (*said, *(Claim(kind, rest) for kind in kinds if kind != "plain"))
 
 
 def _said(node: Node) -> tuple[Claim, ...]:

@@ -21,7 +21,11 @@ def strangers(part: str, evidence: Evidence, grammar: Grammar) -> Iterator[str]:
     for quote in _QUOTED.findall(part):
         yield f"it quotes {PRIVATE.sub('…', quote)}, which is not in the evidence"
     rest = PRIVATE.sub(" x ", _QUOTED.sub(" ", part))
-    words = grammar.words | {"x", "s"} | {name.lower() for item in (evidence.item, *evidence.cited) for name in item.metadata}
+    words = (
+        grammar.words
+        | {"x", "s"}
+        | {name.lower() for item in (evidence.item, *evidence.cited) for name in item.metadata}
+    )
     if not grammar.gap:
         rest = _HAN_RUN.sub(lambda run: _unread(run.group(), words), rest)
     for match in _WORD.finditer(rest):

@@ -1,0 +1,144 @@
+"""Checks of what titles are said to have or to have in common: values, years, prices, sequels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmrec.reasons.evidence import Item
+from llmrec.reasons.facts import attributes
+from llmrec.reasons.statements.checking import SUGGESTED, Arguments, Context, check
+from llmrec.reasons.statements.nodes import Node, Title
+
+
+@check("has")
+def _has(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _lacking(arguments, context, None)
+
+
+@check("has_column")
+def _has_column(arguments: Arguments, context: Context) -> Iterator[str]:
+    columns = set(arguments["column"].columns)
+    if "columns" in arguments:
+        columns &= set(arguments["columns"].columns)
+    yield from _lacking(arguments, context, frozenset(columns))
+
+
+@check("directed_by")
+def _directed_by(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _lacking(arguments, context, frozenset({"director", "directors"}))
+
+
+@check("written_by")
+def _written_by(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _lacking(arguments, context, frozenset({"author", "authors", "writer", "writers"}))
+
+
+@check("made_by")
+def _made_by(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _lacking(arguments, context, context.grammar.makers)
+
+
+def _lacking(arguments: Arguments, context: Context, columns: frozenset[str] | None) -> Iterator[str]:
+    """Yield which titles lack which of the values, in the columns that are spoken of; None: in any."""
+    value = arguments["value"]
+    for text, by_column in zip(value.values, value.holders, strict=True):
+        having = {n for name, some in by_column.items() if columns is None or name in columns for n in some}
+        for title in _titles(arguments):
+            lacking = sorted(title - having)
+            if lacking:
+                yield f"it says {text!r} of {context.items[lacking[0]].title!r}, which lacks it"
+
+
+def _titles(arguments: Arguments) -> tuple[Title, ...]:
+    return arguments["title"].titles + (arguments["other"].titles if "other" in arguments else ())
+
+
+@check("same")
+def _same(arguments: Arguments, context: Context) -> Iterator[str]:
+    """Titles that have something in common: those that are said to, or one and all of its sentence."""
+    titles = _titles(arguments)
+    if len(titles) < 2:
+        titles += (*context.named, SUGGESTED)
+    titles = tuple(dict.fromkeys(titles))
+    columns = arguments["column"].columns
+    if "value" in arguments:
+        yield from _lacking(
+            {"title": Node(titles=titles), "value": arguments["value"]}, context, frozenset(columns)
+        )
+    pairs = [set(_pairs(context.items[n], columns)) for title in titles for n in title]
+    shared = set.intersection(*pairs)
+    if not shared or len(titles) < 2:
+        yield f"it says that a {'genre' if 'genres' in columns else columns[0]} is shared, and none is"
+    elif "number" in arguments and not any(_is_number(value, arguments["number"].number) for _, value in shared):
+        yield f"it says that {arguments['number'].number} is shared, which is not"
+
+
+def _pairs(item: Item, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    yield from (pair for pair in attributes(item) if pair[0] in columns)
+    if "price" in columns and "price" in item.metadata:
+        yield "price", str(item.metadata["price"])
+
+
+@check("year")
+def _year(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _numbers(arguments, context, "year")
+
+
+@check("price")
+def _price(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _numbers(arguments, context, "price")
+
+
+def _numbers(arguments: Arguments, context: Context, column: str) -> Iterator[str]:
+    number = arguments["number"].number
+    for item in (context.items[n] for title in arguments["title"].titles for n in sorted(title)):
+        if not _is_number(str(item.metadata.get(column, "")), number):
+            yield f"it says {number!r} of {item.title!r}, which lacks it"
+
+
+def _is_number(text: str, number: str) -> bool:
+    """Whether a text is a number, or a year of a decade: "278.0" is 278, 1979 is of the 1970s."""
+    try:
+        if number.endswith("s"):
+            return float(text) // 10 == float(number[:-1]) // 10
+        return float(text) == float(number.replace(",", ""))
+    except ValueError:
+        return False
+
+
+@check("newer")
+def _newer(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _ordered(arguments["title"], arguments["other"], context)
+
+
+@check("older")
+def _older(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _ordered(arguments["other"], arguments["title"], context)
+
+
+def _ordered(newer: Node, older: Node, context: Context) -> Iterator[str]:
+    years = [[context.items[n].year for title in node.titles for n in title] for node in (older, newer)]
+    known = all(year.isdigit() for several in years for year in several)
+    if not known or max(map(int, years[0])) >= min(map(int, years[1])):
+        yield "it says that an item is newer than another, which is not"
+
+
+@check("sequel")
+def _sequel(arguments: Arguments, context: Context) -> Iterator[str]:
+    one, other = arguments["title"].titles, arguments["other"].titles
+    if len(one) != 1 or len(other) != 1 or not _follows(one[0], other[0], context):
+        yield f"it says that {context.said(one[0])} is the sequel to {context.said(other[0])}"
+
+
+@check("sequel_of_it")
+def _sequel_of_it(arguments: Arguments, context: Context) -> Iterator[str]:
+    one = arguments["title"].titles
+    others = [title for title in dict.fromkeys(context.named) if title not in one]
+    if len(one) != 1 or len(others) != 1 or not _follows(one[0], others[0], context):
+        yield f"it says that {context.said(one[0])} is a sequel"
+
+
+def _follows(one: Title, other: Title, context: Context) -> bool:
+    cited = {context.items[n].item_id for n in one | other if n}
+    kind = "sequel" if one == SUGGESTED else "prequel" if other == SUGGESTED else ""
+    return any(fact.kind == kind and set(fact.item_ids) == cited for fact in context.evidence.facts)
