@@ -18,7 +18,7 @@ SUGGESTED: Title = frozenset({0})
 
 @dataclass(frozen=True)
 class Context:
-    """What a claim is checked against. ``named``: the titles of its sentence, or of all up to it where it has one."""
+    """What a claim is checked against. ``named``: the titles of its sentence, or of all up to it if it has one."""
 
     evidence: Evidence
     items: tuple[Item, ...]
