@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from llmrec.cli.output import Json, say, show
 from llmrec.errors import DataError, Interrupted
 
 if TYPE_CHECKING:
+    from llmrec.config import Recipe
     from llmrec.data import Split
     from llmrec.models import Recommender
 
@@ -40,8 +42,8 @@ How = Annotated[
     typer.Option(
         "--split",
         metavar="NAME|DIR",
-        help=f"What is held out for test and for validation: {HELD_OUT}; or a folder written by "
-        "`llmrec data split --out`.",
+        help=f"What is held out for test and for validation: {HELD_OUT}; none, for production; or a folder "
+        "written by `llmrec data split --out`.",
     ),
 ]
 Continue = Annotated[
@@ -73,11 +75,18 @@ AllowLeak = Annotated[
 ]
 
 
+Epochs = Annotated[
+    str | None,
+    typer.Option("--epochs", metavar="N|RUN", help="train.epochs; of a run: as many as were best in validation."),
+]
+
+
 def fit(
     recipe: RecipeName,
     data: Data,
     out: Out = None,
     split: How = "leave-last-out",
+    epochs: Epochs = None,
     set: Set = None,
     resume: Resume = False,
     allow_leak: AllowLeak = None,
@@ -91,20 +100,22 @@ def fit(
     """Train a recommender on what a split does not hold out: by default all but each user's last two events.
 
     The run keeps its split, so that `llmrec evaluate` judges it on the events held out. With --continue only what
-    is new to a run is learned, and some of the old again; both are judged on the events held out.
+    is new to a run is learned, and some of the old again; both are judged on the events held out. For production:
+    --split none --epochs RUN trains on all events, as long as RUN was best, and leaves nothing to judge by.
     """
     if out is None and not only_dry_run:
         raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
+    _check_continue(continue_from, out if check else None, split, only_dry_run=only_dry_run)
+
     import llmrec
     from llmrec.models.dry_run import dry_run
-    from llmrec.models.registry import complete_recipe
-    from llmrec.models.runs import fit_run, is_begun, is_resumable
+    from llmrec.models.runs import is_begun
 
-    _check_continue(continue_from, out if check else None, resume=resume, only_dry_run=only_dry_run)
     if start_from is not None and only_dry_run:
         raise DataError("--dry-run is of a training from scratch: leave out --from")
-    chosen = llmrec.Recipe.load(recipe, set=set)
-    complete_recipe(chosen)  # refuses a bad recipe before the data is read
+    if check and out is not None and not resume and is_begun(_anew(out)):
+        raise DataError(f"--check fits into {_anew(out)}, which is there; remove it, or pass --resume")
+    chosen = _recipe(recipe, set, epochs, split)
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
     if only_dry_run or out is None:
@@ -112,37 +123,76 @@ def fit(
         return
     if resume and not is_begun(out):
         say(f"{out}: there is nothing to continue: training starts anew", error=True)
-    try:
-        options: dict[str, Any] = {"resume": resume, "allow_leaks": allow_leak or (), "base": base}
-        model = fit_run(chosen, table, held, out, continue_from=continue_from, start_from=start_from, **options)
-        anew = fit_run(chosen, table, held, _anew(out), **options) if check else None
-    except KeyboardInterrupt as error:
-        if not is_resumable(out) and not is_resumable(_anew(out)):
-            raise
-        raise Interrupted("interrupted; the same command with --resume continues it") from error
-    _say_what_it_took(model, held, out, as_json=as_json)
-    if continue_from is not None:
+    options = {"resume": resume, "allow_leaks": allow_leak or (), "base": base}
+    model = _fit(chosen, held, out, continue_from=continue_from, start_from=start_from, **options)
+    anew = _fit(chosen, held, _anew(out), **options) if check else None
+    _say_fitted(model, held, out, data, error=as_json)
+    if continue_from is not None and held.name != "none":
         _compare(model, continue_from, held, anew=anew, base=base, as_json=as_json)
 
 
-def _say_what_it_took(model: Recommender, held: Split, out: Path, *, as_json: bool) -> None:
+def _recipe(name: str, changes: list[str] | None, epochs: str | None, split: str) -> Recipe:
+    """Load a recipe. Raises RecipeError before the data is read."""
+    from llmrec.config import Recipe
+    from llmrec.llm.bases import require_base
+    from llmrec.models.no_validation import require_epochs, with_epochs
+    from llmrec.models.registry import complete_recipe
+
+    chosen = Recipe.load(name, set=changes)
+    complete_recipe(chosen)
+    if chosen.model == "llm":
+        require_base(chosen.backbone.base)
+    if epochs is None:
+        require_epochs(chosen, split)
+        return chosen
+    chosen = with_epochs(chosen, epochs)
+    complete_recipe(chosen)
+    return chosen
+
+
+def _fit(recipe: Recipe, held: Split, out: Path, **options: Any) -> Recommender:
+    """Say what is read of an item, and fit. Raises Interrupted where it can be continued."""
+    from llmrec.models.item_lines import item_lines
+    from llmrec.models.runs import fit_run, is_resumable
+
+    for lines in item_lines(recipe, held.data.catalog):
+        say(f"{recipe.name}: {lines}", error=True)
+    try:
+        return fit_run(recipe, held.data, held, out, **options)
+    except KeyboardInterrupt as error:
+        if not is_resumable(out):
+            raise
+        raise Interrupted("interrupted; the same command with --resume continues it") from error
+
+
+def _say_fitted(model: Recommender, held: Split, out: Path, data: Path, *, error: bool) -> None:
+    """Say what was fitted on how much, and what can be typed next."""
     took = f" in {model.metadata['cost']['train_seconds']:,.0f} s"
-    say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}", error=as_json)
-    queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
-    say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}", error=as_json)
+    say(f"{out}: {model.kind} trained on {held.train.events.height:,} events{took}", error=error)
+    run = shlex.quote(str(out))
+    if held.name == "none":
+        say("nothing is held out: the run cannot be judged", error=error)
+    else:
+        queries = f"{held.test.answers.height:,} events of {len(held.test.histories):,} users"
+        say(f"held out for test by {held.name} ({held.hash[:12]}): {queries}", error=error)
+        say(
+            f"next: llmrec evaluate {run} --data {shlex.quote(str(data))} --out {shlex.quote(f'{out}-report')}",
+            error=error,
+        )
+    user = shlex.quote(model.histories.user_ids[0])
+    say(f"next: llmrec recommend {run} --user {user}", error=error)
+    say(f"next: llmrec recommend {run} --all --out {shlex.quote(f'{out}.parquet')}", error=error)
 
 
-def _check_continue(continue_from: Path | None, checked: Path | None, *, resume: bool, only_dry_run: bool) -> None:
+def _check_continue(continue_from: Path | None, checked: Path | None, split: str, *, only_dry_run: bool) -> None:
     """Raise DataError for options that do not go together, before anything is trained.
 
     ``checked``: the run that --check compares with one from scratch, beside it.
     """
-    from llmrec.models.runs import is_begun
-
     if continue_from is None and checked is not None:
         raise DataError("--check compares a run that went on from another: name that with --continue RUN")
-    if checked is not None and not resume and is_begun(_anew(checked)):
-        raise DataError(f"--check fits into {_anew(checked)}, which is there; remove it, or pass --resume")
+    if checked is not None and split == "none":
+        raise DataError("--check compares on events held out, and --split none holds none out: leave out one")
     if continue_from is not None and only_dry_run:
         raise DataError("--dry-run is of a training from scratch: leave out --continue")
 

@@ -53,10 +53,16 @@ def find_base(name: str) -> Base:
     return Base(name, str(model.folder(identity)), identity, revision)
 
 
+def require_base(name: str) -> None:
+    """Raise ModelError for a path where nothing is, without reading anything."""
+    path = Path(absolute_name(name))
+    if name not in PINNED and path.is_absolute() and not path.exists():
+        raise ModelError(f"there is no model folder or GGUF file {path}")
+
+
 def local_base(path: Path) -> Base:
     """Return the base at an absolute path. Raises ModelError."""
-    if not path.exists():
-        raise ModelError(f"there is no model folder or GGUF file {path}")
+    require_base(str(path))
     model = local_model(path)
     identity = model.identity()
     return Base(str(path), str(model.folder(identity)), identity)

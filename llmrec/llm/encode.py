@@ -10,6 +10,7 @@ from llmrec.arrays import Float32s, Int64s
 from llmrec.llm.backbone import transformer_blocks
 from llmrec.llm.ragged import RaggedTokens
 from llmrec.training.batching import by_length
+from llmrec.training.encoding_bar import EncodingBar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def encode_item_texts(model: Any, texts: RaggedTokens, *, batch_tokens: int) -> Float32s:
-    """Encode tokenized item texts by a causal LLM, adapted or not: float32 [n_items, hidden]."""
+    """Encode tokenized item texts by a causal LLM, adapted or not: float32 [n_items, hidden].
+
+    Raises TrainingError where that would take longer than ``train.max_minutes`` in a fit.
+    """
     import torch
 
     blocks, embed = transformer_blocks(model), model.get_input_embeddings()
@@ -32,13 +36,14 @@ def encode_item_texts(model: Any, texts: RaggedTokens, *, batch_tokens: int) -> 
 
     device = next(blocks.parameters()).device
     vectors: Float32s | None = None
-    with torch.inference_mode():
+    with torch.inference_mode(), EncodingBar(len(texts), int(texts.lengths.sum())) as bar:
         for rows in by_length(texts.lengths + 1, batch_tokens):
             tokens, lengths = padded_texts(texts, rows)
             means = mean_pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
             if vectors is None:
                 vectors = np.empty((len(texts), means.shape[1]), dtype=np.float32)
             vectors[rows] = means.cpu().numpy()
+            bar.advance(int(texts.lengths[rows].sum()))
     assert vectors is not None
     return vectors
 

@@ -18,6 +18,7 @@ from llmrec.llm.serialize import tokenized_items
 from llmrec.resources.cache import sha256_of
 from llmrec.resources.wheels import source_of, unpack_wheel
 from llmrec.runtime import device_name, extra
+from llmrec.training.encoding_bar import encoding_is_shown
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,9 @@ def _by_sentences(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, s
             f"text encoder '{name}' cannot be loaded by sentence-transformers: {reason}; "
             f"use a local folder, a hub id that is in reach, or {', '.join(PINNED)}"
         ) from error
-    vectors = model.encode([text.rstrip("\n") for text in texts], batch_size=64, show_progress_bar=False)
+    vectors = model.encode(
+        [text.rstrip("\n") for text in texts], batch_size=64, show_progress_bar=encoding_is_shown()
+    )
     return np.asarray(vectors, dtype=np.float32), {"name": name, "identity": identity}
 
 

@@ -34,6 +34,7 @@ from llmrec.retrieval.flat import INDEX, FlatIndex
 from llmrec.retrieval.run_items import require_no_changes
 from llmrec.runtime import measured
 from llmrec.training import distributed
+from llmrec.training.encoding_bar import encoding_shown
 
 if TYPE_CHECKING:
     from llmrec.retrieval.index import ItemIndex, UserIndex
@@ -123,7 +124,8 @@ class Recommender(Changeable):
             "positive": data.positive.to_dict(),
             "exclude_seen": self.exclude_seen,
         }
-        with measured() as spent:
+        most, name = self.recipe.train.max_minutes, self.recipe.name
+        with measured() as spent, encoding_shown(name, shown=progress, most_minutes=most):
             self._fit(data, valid=valid, work_dir=None if work_dir is None else Path(work_dir), progress=progress)
         cost = self.metadata.get("cost", {})
         self.metadata["cost"] = {

@@ -61,7 +61,7 @@ def fit_network(
     sample = None
     if valid is not None and len(valid.histories):  # a split may leave nobody to validate on
         sample = sample_of(valid, settings.valid_users, seed=model.recipe.seed)
-    bar = Progress(model.recipe.name, shown=progress and is_first())
+    bar = Progress(model.recipe.name, shown=progress and is_first(), most_minutes=settings.max_minutes)
     with tempfile.TemporaryDirectory() as temporary:
         folder = on_first(lambda: work_dir or Path(temporary))
         folder.mkdir(parents=True, exist_ok=True)

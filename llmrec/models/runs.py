@@ -14,9 +14,11 @@ from llmrec.config import Recipe
 from llmrec.data import Dataset, Split
 from llmrec.data.catalog_changes import CatalogChange
 from llmrec.data.splits.leaks import guard
+from llmrec.data.splits.named import NONE
 from llmrec.errors import ArtifactError, DataError, InputError
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation
+from llmrec.models.no_validation import complete_for
 from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_changes import VERBS, RunChanges
 from llmrec.models.run_files import BasePaths, check_metadata, fitted_before
@@ -64,7 +66,7 @@ def fit_run(
     writes, and ``out`` must be one folder for all.
     """
     folder, recipe = named(Path(out)), with_absolute_paths(recipe)
-    complete = complete_recipe(recipe)
+    complete = complete_for(recipe, split)
     origin = _origin(complete, continue_from, start_from, base=base)
     mark = {"recipe": complete.to_yaml(), "split": split.hash} | _fingerprints(origin)
     if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
@@ -227,6 +229,11 @@ def run_split(models: Mapping[str, Recommender], data: Dataset, *, given: str | 
         split = Split.by_name(first["name"] if first else "leave-last-out", data)
     for name, model in models.items():
         check_trained_on(split, name, model)
+    if split.name == NONE:
+        raise DataError(
+            f"{next(iter(models))} was trained on all events (the split none): nothing is held out to judge it "
+            "by; fit a run of the same recipe with another split"
+        )
     return split
 
 

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -14,13 +15,20 @@ from llmrec.printable import printable
 
 log = logging.getLogger(__name__)
 LINE_EVERY_SECONDS = 20.0
+# What is said before it is spent: more than so long, and less memory left than this share.
+LONG_MINUTES = 60
+LEAST_FREE = 0.05
 
 
 class Progress:
-    """Loss, tokens per second and time left of one training run. ``shown=False`` stays silent."""
+    """Loss, tokens per second and time left of one training run. ``shown=False`` stays silent.
 
-    def __init__(self, title: str, *, shown: bool) -> None:
-        self.title, self.shown = printable(title), shown
+    ``most_minutes``: when training stops at the latest. A training of hours is said to be one.
+    """
+
+    def __init__(self, title: str, *, shown: bool, most_minutes: float | None = None) -> None:
+        self.title, self.shown, self.most_minutes = printable(title), shown, most_minutes
+        self.warned = False
         self.console = Console(stderr=True)
         self.bar: Bar | None = None
         self.total: int | None = None
@@ -41,6 +49,7 @@ class Progress:
 
     def step(self, step: int, *, loss: float, tokens_per_second: float) -> None:
         """One batch is done."""
+        self._warn_of_hours(step)
         if self.bar is not None:
             self.bar.update(self.task, completed=step, loss=loss, speed=tokens_per_second)
             return
@@ -53,6 +62,27 @@ class Progress:
                 of_all, left = f"/{self.total}", f"  {minutes:.1f} min left"
             speed = f"{tokens_per_second:,.0f} tokens/s"
             self._say(f"{self.title}: step {step}{of_all}  loss {loss:.3f}  {speed}{left}")
+
+    def _warn_of_hours(self, step: int) -> None:
+        """Say once, from the steps of the first seconds, that training takes hours or more memory than is free."""
+        spent = time.monotonic() - self.began
+        if self.warned or spent < LINE_EVERY_SECONDS:
+            return
+        self.warned = True
+        if self.total is not None:
+            minutes = spent / max(step - self.first, 1) * (self.total - step) / 60
+            minutes = min(minutes, self.most_minutes or minutes)
+            if minutes > LONG_MINUTES:
+                self._say(
+                    f"{self.title}: about {minutes / 60:.1f} hours to go; train.max_minutes bounds that, Ctrl-C "
+                    "stops, --resume goes on, and llmrec fit ... --dry-run says what a recipe takes"
+                )
+        memory = psutil.virtual_memory()
+        if memory.available < LEAST_FREE * memory.total:
+            self._say(
+                f"{self.title}: only {memory.available / 2**30:.1f} GiB of memory are free; where they run out, "
+                "halve train.batch_tokens and double train.accumulation"
+            )
 
     def epoch(self, row: dict[str, Any]) -> None:
         """An epoch is done and validated."""

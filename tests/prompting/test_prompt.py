@@ -22,6 +22,7 @@ SHIPPED = [
     "explain-shared",
     "history",
     "item",
+    "product",
     "rank",
     "rank-letter",
     "rank-title",
@@ -44,6 +45,7 @@ RANK = {
 VALUES: dict[str, dict[str, Any]] = {
     "item": {"item": {"item_id": "1", "title": "Ring", "year": 1954, "genres": "Fantasy, War"}},
     "title": {"item": {"title": "Ring", "year": 1954, "genres": "Fantasy, War"}},
+    "product": {"item": {"title": "Ring", "brand": "Dwarf", "price": 9.5, "description": "Round. " * 60}},
     "history": {},
     "event": {"event": {"gap": 7300, "behavior": "buy", "rating": 4.5, "price": 2.5, "new_session": True}},
     "reason": REASON,

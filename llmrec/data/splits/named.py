@@ -65,6 +65,8 @@ class SplitStrategy:
 
 
 NAMED_SPLITS: dict[str, SplitStrategy] = {}
+# The split that holds nothing out: what a model in production is trained on.
+NONE = "none"
 
 
 def split_strategy(

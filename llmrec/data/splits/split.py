@@ -17,7 +17,7 @@ from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
-from llmrec.data.splits.named import NAMED_SPLITS, SplitStrategy, names_of_splits, window_of
+from llmrec.data.splits.named import NAMED_SPLITS, NONE, SplitStrategy, names_of_splits, window_of
 from llmrec.data.splits.negative_answers import AnswersIfAll, answers_if_all
 from llmrec.data.splits.parts import (
     CONTEXT_ONLY,
@@ -101,6 +101,8 @@ class Split:
 
         ``options`` are those of the strategy. Raises DataError for an unknown name or option.
         """
+        if name == NONE and not options:
+            return cls.none(data)
         window = window_of(name)
         if window is not None and 1 <= window[1] <= window[2]:
             return cls.all_by_name(window[0], data, **options | {"windows": window[2]})[window[1] - 1]
@@ -130,9 +132,14 @@ class Split:
     def open(cls, name_or_folder: str, data: Dataset) -> Split:
         """Split by a strategy's name with its defaults, or as saved in a folder by ``save``."""
         folder = Path(name_or_folder)
-        if name_or_folder not in NAMED_SPLITS and folder.is_dir():
+        if name_or_folder not in (NONE, *NAMED_SPLITS) and folder.is_dir():
             return cls.load(folder, data)
         return cls.by_name(name_or_folder, data)
+
+    @classmethod
+    def none(cls, data: Dataset) -> Split:
+        """Hold nothing out, for production: all events are trained on, and nothing is left to judge a model by."""
+        return cls(NONE, data, np.zeros(data.events.height, dtype=np.int8))
 
     @classmethod
     def leave_last_out(cls, data: Dataset) -> Split:
@@ -262,7 +269,7 @@ def _hash(name: str, data: Dataset, parts: Int8s) -> str:
 def _strategy(name: str) -> SplitStrategy:
     if name not in NAMED_SPLITS:
         known = ", ".join(names_of_splits())
-        raise DataError(f"no split strategy named '{name}', and no folder of that name; there are {known}")
+        raise DataError(f"no split strategy named '{name}', and no folder of that name; there are {known}, none")
     return NAMED_SPLITS[name]
 
 

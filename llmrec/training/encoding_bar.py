@@ -1,0 +1,98 @@
+"""What is shown while a catalog is encoded, which may take longer than training, and when that is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from llmrec.errors import TrainingError
+from llmrec.printable import printable
+
+LINE_EVERY_SECONDS = 20.0
+# So long texts are encoded before it is estimated how long all of them take.
+ESTIMATED_AFTER_SECONDS = 5.0
+
+
+class _BarSettings(NamedTuple):
+    title: str
+    shown: bool
+    most_minutes: float | None
+
+
+_SILENT = _BarSettings("", False, None)
+_SETTINGS: ContextVar[_BarSettings] = ContextVar("encoding_shown", default=_SILENT)
+
+
+@contextmanager
+def encoding_shown(title: str, *, shown: bool, most_minutes: float | None) -> Iterator[None]:
+    """Show in the block how far catalogs are encoded.
+
+    What would take more than ``most_minutes``, which is ``train.max_minutes``, is refused.
+    """
+    token = _SETTINGS.set(_BarSettings(printable(title), shown, most_minutes))
+    try:
+        yield
+    finally:
+        _SETTINGS.reset(token)
+
+
+def encoding_is_shown() -> bool:
+    """Whether somebody waits for an encoding at a terminal."""
+    return _SETTINGS.get().shown and Console(stderr=True).is_terminal
+
+
+class EncodingBar:
+    """Counts tokens of ``n_texts`` item texts: a bar on a terminal, a line now and then elsewhere, or nothing."""
+
+    def __init__(self, n_texts: int, n_tokens: int) -> None:
+        self.settings, self.n_texts, self.total, self.done = _SETTINGS.get(), n_texts, n_tokens, 0
+        self.began = self.said = time.monotonic()
+        self.bar: Progress | None = None
+
+    def __enter__(self) -> EncodingBar:
+        if encoding_is_shown():
+            columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn()]
+            console = Console(stderr=True)
+            self.bar = Progress(*columns, TimeRemainingColumn(), TimeElapsedColumn(), console=console)
+            self.task = self.bar.add_task(f"{self.settings.title}: {self.n_texts:,} item texts", total=self.total)
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def advance(self, n_tokens: int) -> None:
+        """Count encoded tokens. Raises TrainingError where all of them would take longer than training may."""
+        self.done += n_tokens
+        now = time.monotonic()
+        seconds = (now - self.began) * self.total / max(self.done, 1)
+        most = self.settings.most_minutes
+        if most is not None and now - self.began > ESTIMATED_AFTER_SECONDS and seconds > 60 * most:
+            raise TrainingError(
+                f"{self.settings.title}: encoding {self.n_texts:,} item texts takes about {seconds / 60:.0f} "
+                f"minutes, longer than train.max_minutes={most:g} lets training take: raise that, take a "
+                "smaller base, fewer blocks of it (backbone.layers), or shorter lines (history.item_prompt=title)"
+            )
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.done)
+        elif self.settings.shown and now - self.said >= LINE_EVERY_SECONDS:
+            self.said = now
+            left = (seconds - (now - self.began)) / 60
+            line = f"{self.settings.title}: {self.done / self.total:.0%} of {self.n_texts:,} item texts encoded"
+            Console(stderr=True).print(
+                f"{line}, {left:.1f} min left", highlight=False, markup=False, soft_wrap=True
+            )
