@@ -128,7 +128,7 @@ def test_reasons_stand_below_the_list(films: Path, capsys: pytest.CaptureFixture
     assert lines[0].split() == ["item_id", "rank", "score", "title"]
     assert lines[4].startswith("1. Film 03")
     assert lines[4].endswith(".")
-    assert 'Because you chose "Film 02' in lines[4]
+    assert '"Film 02' in lines[4]
     several = call(capsys, "recommend", films, "--user", "1", "--user", "2", "-k", "1", "--explain").splitlines()
     assert [line[:4] for line in several[-3::2]] == ["1 1.", "2 1."]
 
