@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from llmrec.resources.cache import appearing
 _ITEMS, _EVENTS = 5, 12  # of the samples
 _LONGEST_TEXT = 160
 _HEADLINES = ("events", "users", "items", "time")
-_HEIGHT = 2.9  # inches, of a row of panels
+_WIDTH, _HEIGHT = 4.6, 2.9  # inches, of a panel
 
 
 def draw(
@@ -45,22 +46,21 @@ def page(data: Dataset, item_lines: Callable[[pl.DataFrame], Sequence[str]] | No
     warnings = [value for what, value in described.items() if what.startswith("warning ")]
     rows = {what: value for what, value in described.items() if not what.startswith("warning ")}
     shown, items = panels(data), _sample_items(data)
-    label = f"Of {data.name}: {', '.join(title.lower() for title, _ in shown)}"
-    height = _HEIGHT * ((len(shown) + 1) // 2)
-    return (
-        environment(Path(__file__).parent)
-        .get_template("describe.html.j2")
-        .render(
-            name=data.name,
-            headlines=[(name, rows.pop(name)) for name in _HEADLINES],
-            rows=rows,
-            warnings=warnings,
-            figure=svg(lambda figure: fill(figure, shown), width=9.2, height=height, prefix="data", label=label),
-            items=[{name: _text(value) for name, value in row.items()} for row in items.iter_rows(named=True)],
-            item_columns=items.columns,
-            lines=[] if item_lines is None else [line.rstrip("\n") for line in item_lines(items)],
-            history=_sample_history(data),
-        )
+    figures = []
+    for n, panel in enumerate(shown):
+        drawn = svg(partial(fill, shown=[panel]), width=_WIDTH, height=_HEIGHT, prefix=f"panel{n}", label=panel[0])
+        figures.append((panel[0], drawn))
+    template = environment(Path(__file__).parent).get_template("describe.html.j2")
+    return template.render(
+        name=data.name,
+        headlines=[(name, rows.pop(name)) for name in _HEADLINES],
+        rows=rows,
+        warnings=warnings,
+        figures=figures,
+        items=[{name: _text(value) for name, value in row.items()} for row in items.iter_rows(named=True)],
+        item_columns=items.columns,
+        lines=[] if item_lines is None else [line.rstrip("\n") for line in item_lines(items)],
+        history=_sample_history(data),
     )
 
 

@@ -25,8 +25,9 @@ Panel = tuple[str, Callable[["Axes"], None]]
 
 
 def fill(figure: Figure, shown: list[Panel]) -> None:
-    """Draw panels in two columns."""
-    grid = figure.subplots((len(shown) + 1) // 2, 2, squeeze=False).flat
+    """Draw panels, two in a row; a single one alone."""
+    columns = min(2, len(shown))
+    grid = figure.subplots((len(shown) + 1) // 2, columns, squeeze=False).flat
     for (title, draw), axes in zip(shown, grid, strict=False):
         draw(axes)
         axes.set_title(title, loc="left")

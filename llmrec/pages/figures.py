@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Each differs from white and from the page's near-black at least as 3 to 1.
 PALETTE = (
     *("#2a80e2", "#c7700b", "#019a46", "#dd5652", "#9860d0", "#119d9d"),
-    *("#c34e97", "#8f8f0b", "#5661d1", "#bd4102", "#0d8367", "#9a47ac"),
+    *("#c34e97", "#8f8f0b", "#5661d1", "#bd4102", "#6b7280", "#9a47ac"),
 )
 # matplotlib knows no "currentColor": this one stands for it until the SVG is written.
 INK = "#010203"
@@ -65,9 +65,16 @@ def short(name: str) -> str:
 
 
 def plain_axis(axis: Axis) -> None:
-    """Write an axis' numbers as people do, 0.01 and 10,000: a logarithmic one's are formulas otherwise."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """Write an axis' numbers as people do, 0.01 and 10,000: a logarithmic one's are formulas otherwise.
 
+    A logarithmic axis of less than two decades is also marked at 2 and 5 times a power of ten. Call it last: it
+    looks at what is drawn.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    if axis.get_scale() == "log" and high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
 

@@ -47,7 +47,7 @@ def test_a_page_that_needs_nothing_else_and_runs_nothing(tmp_path: Path) -> None
     )
     text = page.read_text(encoding="utf-8")
     elements = check_page(text)
-    assert len(elements.of("svg")) == 1
+    assert len(elements.of("svg")) == 5
     assert "<b>shop" not in text
     assert "&lt;script&gt;" in text
     assert "<h2>2 items, drawn at random</h2>" in text
