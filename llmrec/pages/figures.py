@@ -21,7 +21,7 @@ PALETTE = (
 # matplotlib knows no "currentColor": this one stands for it until the SVG is written.
 INK = "#010203"
 _LONGEST_NAME = 24
-_TIMES = {1: "1 s", 60: "1 min", 3600: "1 h", 86_400: "1 day", 2_592_000: "30 days", 31_536_000: "1 year"}
+_TIMES = {1: "1 s", 60: "1 min", 3600: "1 h", 86_400: "1 day", 31_536_000: "1 year"}
 
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -80,7 +80,7 @@ def plain_axis(axis: Axis) -> None:
 
 
 def time_axis(axis: Axis) -> None:
-    """Mark a logarithmic axis of seconds at a second, a minute, an hour, a day, 30 days and a year."""
+    """Mark a logarithmic axis of seconds at a second, a minute, an hour, a day and a year."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     axis.set_major_locator(FixedLocator([0.1, *_TIMES]))
