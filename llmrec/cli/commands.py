@@ -1,10 +1,12 @@
-"""Commands and groups of them: imported when they are called, and no option is given twice."""
+"""Commands and groups of them: imported when they are called, no option twice, nothing written below a file."""
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import typer
@@ -17,6 +19,9 @@ from llmrec.errors import DataError
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 
+WRITTEN = ("out", "events")  # options that name what a command writes
+
+
 class Lazy(NamedTuple):
     """Where a command is defined, ``package.module:name``, and its docstring's first sentence."""
 
@@ -25,20 +30,38 @@ class Lazy(NamedTuple):
 
 
 class Command(TyperCommand):
-    """A command of which an option that takes one value may be given once."""
+    """A command of which an option that takes one value may be given once, and that writes where it can."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse a command line. Raises DataError for an option that is repeated: the last would win silently."""
+        """Parse a command line.
+
+        Raises DataError for an option that is repeated, of which the last would win silently, and for a path to
+        write that lies below a file: before anything is computed.
+        """
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, count in Counter(order).items():
             if count > 1 and parameter.param_type_name == "option" and not _may_repeat(parameter):
                 name = max(parameter.opts, key=len)
                 raise DataError(f"{name} is given {count} times, but takes one value; give it once")
-        return super().parse_args(ctx, args)
+        remaining = super().parse_args(ctx, args)
+        for parameter in self.params:
+            written = parameter.name in WRITTEN and parameter.param_type_name == "option"
+            if written and ctx.params.get(parameter.name) is not None:
+                _check_written(parameter, Path(ctx.params[parameter.name]))
+        return remaining
 
 
 def _may_repeat(option: Any) -> bool:
     return bool(option.multiple or option.is_flag or option.count)
+
+
+def _check_written(option: Any, path: Path) -> None:
+    """Raise DataError for a path that cannot be written: a file stands where a folder must be."""
+    folders = [*path.parents] if option.metavar == "FILE" else [path, *path.parents]
+    for folder in folders:
+        if os.path.lexists(folder) and not folder.is_dir():
+            name = max(option.opts, key=len)
+            raise DataError(f"{name} {path}: {folder} is a file and no folder; name another path")
 
 
 def group(text: str) -> typer.Typer:

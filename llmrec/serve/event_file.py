@@ -26,15 +26,19 @@ SCHEMA = (
 SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", "trusted_schema = OFF")
 
 
+MAGIC = b"SQLite format 3\0"
+
+
 def connected(path: Path, data: str) -> closing[sqlite3.Connection]:
     """Open the file, made for a run of ``data`` if it is not there. Raises EnvironmentFault and ArtifactError."""
     try:
+        _check_head(path)
         with ExitStack() as opened:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             opened.callback(connection.close)
             _prepare(connection, data)
             opened.pop_all()
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, OSError) as error:
         raise EnvironmentFault(f"{path}: {error}; name a file that can be written") from error
     except (sqlite3.DatabaseError, ValueError) as error:
         raise ArtifactError(f"{path} holds no events of llmrec ({error}); name another file") from error
@@ -67,6 +71,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _check_head(path: Path) -> None:
+    """Raise ValueError for a file that is no database: SQLite takes a short one for an empty one, and fills it."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise ValueError("it is no database")
 
 
 def _prepare(connection: sqlite3.Connection, data: str) -> None:

@@ -62,7 +62,7 @@ def test_bad_input_is_one_line(markov: Path, tmp_path: Path, capsys: pytest.Capt
         "no reasons as 'fr'; choose en or zh": ["explain", markov, *new, "--language", "fr"],
         "no reasons as 'poem'": ["explain", markov, *new, "--form", "poem"],
         "add --engine ray, or leave --workers out": ["recommend", markov, *new, "--workers", "2"],
-        "is a file; name a new folder with --out": ["recommend", markov, "--out", markov / "recipe.yaml"],
+        "is a file and no folder; name another path": ["recommend", markov, "--out", markov / "recipe.yaml"],
     }
     for message, words in refused.items():
         code, printed, line = call(capsys, *words)

@@ -107,3 +107,30 @@ def test_shell_completion_names_commands_and_options() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout.split() == ["recommend"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fit", "markov", "--data", "d", "--out"),
+        ("data", "prepare", "log.csv", "--out"),
+        ("data", "fetch", "ml-100k", "--out"),
+        ("data", "split", "d", "--out"),
+        ("data", "describe", "d", "--out"),
+        ("evaluate", "r", "--data", "d", "--out"),
+        ("export", "r", "--items", "--out"),
+        ("batch", "recommend", "r", "--out"),
+        ("recommend", "r", "--all", "--out"),
+        ("quickstart", "--out"),
+        ("serve", "r", "--events"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_written_below_a_file(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("something", encoding="utf-8")
+    below = file / "new" / "recs.csv"
+    assert f"{words[-1]} {below}: {file} is a file and no folder" in refused(capsys, *words, below)
+    assert file.read_text(encoding="utf-8") == "something"

@@ -100,6 +100,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("user_id,item_id\n" * 200, encoding="utf-8")
     with pytest.raises(ArtifactError, match="holds no events of llmrec"):
         EventStore(tmp_path / "text", data="abc")
+    (tmp_path / "short").write_text("notes", encoding="utf-8")  # SQLite would fill it
+    with pytest.raises(ArtifactError, match="it is no database"):
+        EventStore(tmp_path / "short", data="abc")
+    assert (tmp_path / "short").read_text(encoding="utf-8") == "notes"
+    (tmp_path / "empty").touch()
+    EventStore(tmp_path / "empty", data="abc").close()
     with sqlite3.connect(tmp_path / "other") as connection:
         connection.execute("CREATE TABLE t (x)")
     connection.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     go, plain = threading.Event(), ServedRun.recommend
 
     def waiting(self: ServedRun, queries: Any) -> Any:
-        go.wait(20)
+        assert go.wait(600)
         return plain(self, queries)
 
     monkeypatch.setattr(ServedRun, "recommend", waiting)
@@ -38,13 +40,18 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 def test_a_full_queue_is_429(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
-        served(runs / "markov", tmp_path / "e", queue=2, batch=1) as one,
+        served(runs / "markov", tmp_path / "e", queue=2, batch=1, deadline=600) as one,
         held(monkeypatch) as go,
         ThreadPoolExecutor(3) as pool,
     ):
-        taken = [pool.submit(one.post, "/recommend", history=["3"]) for _ in range(3)]
+        taken = [pool.submit(one.post, "/recommend", history=["3"])]
+        while one.metric("llmrec_batch_size_count") < 1:  # until it is worked on it fills the queue, too
+            assert not taken[0].done()
+            time.sleep(0.01)
+        taken += [pool.submit(one.post, "/recommend", history=["3"]) for _ in range(2)]
         while one.metric("llmrec_queue") < 2:
             assert not any(answer.done() for answer in taken)
+            time.sleep(0.01)
         response = one.client.post("/recommend", json={"history": ["3"]})
         assert (response.status_code, response.headers["retry-after"]) == (429, "1")
         assert response.json()["error"]["code"] == "busy"
@@ -58,6 +65,7 @@ def test_what_takes_too_long_is_504_and_not_done_later(
     with served(runs / "markov", tmp_path / "e", deadline=0.1, batch=1) as one, held(monkeypatch) as go:
         assert "no answer within 0.1 seconds" in one.refused("/recommend", 504, history=["3"])
         assert "no answer within" in one.refused("/recommend", 504, history=["4"])
+        one.service.settings = replace(one.service.settings, deadline=600)
         go.set()
         assert one.post("/recommend", history=["5"])["items"]
         assert one.metric("llmrec_batch_size_count") == 2  # the second was taken back before it began
