@@ -33,6 +33,10 @@ COMMANDS = {
         "What each recipe is for; of one, every field with its value, default and meaning.",
     ),
     "recommend": Lazy("llmrec.cli.recommend:recommend", "What a user does next, several users, or all."),
+    "items": Lazy(
+        "llmrec.cli.items:items",
+        "Find the ids of items by words of their titles; case and accents do not matter.",
+    ),
     "similar": Lazy("llmrec.cli.recommend:similar", "Which items are most like one."),
     "explain": Lazy(
         "llmrec.cli.explain:explain", "Why an item fits a user: a sentence and the history items it rests on."
@@ -65,6 +69,10 @@ COMMANDS = {
     "forget": Lazy(
         "llmrec.cli.changes:forget",
         "Remove people from a run: their histories and vectors. What only training again removes is printed.",
+    ),
+    "cache": Lazy(
+        "llmrec.cli.cache:cache",
+        "What the cache holds, with its size; --clear removes it. LLMREC_CACHE says where it lies.",
     ),
     "doctor": Lazy("llmrec.cli.doctor:doctor", "Versions, devices, cached downloads, and what is missing."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +12,12 @@ import typer
 from llmrec.cli.output import Json, draw, say, show
 
 if TYPE_CHECKING:
+    from llmrec.data import Split
+    from llmrec.evaluation.report.report import Report
+    from llmrec.evaluation.results import Card
     from llmrec.models import Ranker, Recommender
 
+SHOWN_HISTORY = 5  # of each person's newest events
 Bases = Annotated[
     list[Path] | None,
     typer.Option("--base", metavar="PATH", help="As for `llmrec recommend`; several times for several bases."),
@@ -32,6 +36,11 @@ Diversities = Annotated[
 ]
 
 
+People = Annotated[
+    int, typer.Option("--people", min=0, help="So many people, drawn at random, are shown close up, with reasons.")
+]
+
+
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
     data: Annotated[Path, typer.Option("--data", help="The data they were trained on, as for `llmrec fit`.")],
@@ -47,6 +56,7 @@ def evaluate(
     protocol: ProtocolName = None,
     allow_leak: LeaksAllowed = None,
     diversity: Diversities = None,
+    people: People = 3,
     base: Bases = None,
     as_json: Json = False,
 ) -> None:
@@ -71,6 +81,8 @@ def evaluate(
         date=datetime.date.today(),
         allow_leaks=allow_leak or (),
     )
+    if people and len(held_out.test.histories):
+        report = _with_people(report, next(iter(named.values())), held_out, people)
     report.save(out)
     responses = responses_of(named, held_out)
     if responses is not None:
@@ -78,9 +90,36 @@ def evaluate(
     if as_json:
         show(report.table, as_json=True)
         return
-    draw(report)
+    _print(report)
     more = [] if responses is None else [responses.to_markdown(), out / "responses.html"]
     say(out / "report.html", *more)
+
+
+def _print(report: Report) -> None:
+    """Print tables, what they show, and people."""
+    draw(report)
+    say(*(f"- {verdict}" for verdict in report.verdicts))
+    for card in report.cards:
+        say(*_shown(card))
+
+
+def _with_people(report: Report, model: Recommender, held_out: Split, people: int) -> Report:
+    """Add people to look at, with what the first model recommends them; reasons are worded by the template."""
+    from llmrec.evaluation.report.showcase import with_showcase
+    from llmrec.reasons import TemplateNarrator
+
+    return with_showcase(report, model, held_out.test, users=people, narrator=TemplateNarrator())[0]
+
+
+def _shown(card: Card) -> Iterator[str]:
+    """Write a person of the report in a few lines."""
+    titles = [entry.title for entry in card.history[:SHOWN_HISTORY]]
+    yield f"\nuser {card.user_id}: {'; '.join(titles)}{' ...' if len(card.history) > SHOWN_HISTORY else ''}"
+    for one in card.recommendations:
+        yield f"  {one.rank}. {one.title}: {one.reason}"
+    if card.answer is not None:
+        rank = "not ranked" if card.answer_rank is None else f"ranked {card.answer_rank}"
+        yield f"  chosen next: {card.answer} ({rank})"
 
 
 def _with_diverse(models: Mapping[str, Recommender], diversities: Sequence[float]) -> dict[str, Ranker]:

@@ -86,6 +86,9 @@ def prepare(
     items: Items = None,
     sql: Sql = None,
     column: Column = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="What reports call the data; by default the folder's name.")
+    ] = None,
     **options: Any,
 ) -> None:
     """Check and clean an event log; every step says what it removed.
@@ -101,15 +104,16 @@ def prepare(
     reading = reading_options(given)
     cleaning = _cleaning(**{name: value for name, value in given.items() if name not in reading})
     columns = _pairs("--column", column or [])
+    name = name or out.resolve().name
     with steps_unlogged():
         if sql is None:
-            data = Dataset.from_files(events, items=items, columns=columns, **reading, **cleaning)
+            data = Dataset.from_files(events, items=items, name=name, columns=columns, **reading, **cleaning)
         elif of_files := [name for name in reading if name != "explode"]:
             option = of_files[0].replace("_", "-")
             raise DataError(f"--{option} is for files; name a query's columns in the query")
         else:
             data = Dataset.from_sql(
-                events, connection=sql, items=items, name=out.name, columns=columns, **reading, **cleaning
+                events, connection=sql, items=items, name=name, columns=columns, **reading, **cleaning
             )
     data.save(out)
     for step in data.steps:

@@ -11,22 +11,30 @@ from llmrec.data import Catalog, Fold
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.evaluation.report.report import Report
 from llmrec.models.ranker import Ranker
-from llmrec.reasons import Explanation, Explanations, counts, explain
+from llmrec.reasons import Explanation, Explanations, Narrator, counts, explain
 
 META = ("year", "genres")
 
 
 def with_showcase(
-    report: Report, model: Ranker, fold: Fold, *, users: int = 5, k: int = 5, seed: int = 0
+    report: Report,
+    model: Ranker,
+    fold: Fold,
+    *,
+    users: int = 5,
+    k: int = 5,
+    seed: int = 0,
+    narrator: Narrator | None = None,
 ) -> tuple[Report, Explanations]:
     """Return the report with ``users`` random users in it, and the reasons that were worded.
 
-    Users are drawn with a fixed seed, not chosen by how well the model does on them.
+    Users are drawn with a fixed seed, not chosen by how well the model does on them. ``narrator``: as for
+    ``explain``.
     """
     n = len(fold.histories)
     drawn = np.sort(np.random.default_rng(seed).choice(n, min(users, n), replace=False))
     shown = Fold(fold.histories.take(drawn), fold.answers)
-    explanations = explain(model, model.recommend(shown.histories, k), shown.histories)
+    explanations = explain(model, model.recommend(shown.histories, k), shown.histories, narrator=narrator)
     ranks = _answer_ranks(model, shown)
     cards = []
     for row, user in enumerate(shown.histories.user_ids):
