@@ -62,8 +62,7 @@ async function refresh(tries = 0) {
 async function begin(signal) {
   before = null;
   byId("cards").replaceChildren();
-  byId("summary").textContent = "";
-  byId("left").textContent = "";
+  clearFacts();
   try {
     starters ??= (await api.recommend({ history: [], k: STARTERS }, signal)).items;
   } catch (error) {
@@ -74,6 +73,13 @@ async function begin(signal) {
     history.add(item);
     history.search.field.focus();
   });
+}
+
+// What is said about a list, when there is none.
+function clearFacts() {
+  byId("summary").textContent = "";
+  byId("left").textContent = "";
+  byId("legend").hidden = true;
 }
 
 function failed(error, tries, signal) {
@@ -89,8 +95,7 @@ function failed(error, tries, signal) {
     return;
   }
   byId("cards").replaceChildren();
-  byId("summary").textContent = "";
-  byId("left").textContent = "";
+  clearFacts();
   before = null;
   showFault(error, () => refresh());
 }

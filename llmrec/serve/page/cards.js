@@ -96,10 +96,11 @@ export class Card {
   without(cited, title) {
     if (!this.ranks || !(cited.item_id in this.ranks.without)) return make("span", { class: "without" });
     const rank = this.ranks.without[cited.item_id];
-    const shown = rank === null ? say("withoutGone") : say("without", { n: rank });
+    const same = rank !== null && rank === this.ranks.rank;
+    const shown = rank === null ? say("withoutGone") : say(same ? "withoutSame" : "without", { n: rank });
     const label = say(rank === null ? "withoutGoneLabel" : "withoutLabel", { shown, title, item: this.title, n: rank ?? 0 });
     const click = () => this.acts.leaveOut(cited.item_id);
-    return make("button", { type: "button", class: "without", "aria-label": label, title: say("leaveOut", { title }), on: { click } }, shown);
+    return make("button", { type: "button", class: same ? "without same" : "without", "aria-label": label, title: say("leaveOut", { title }), on: { click } }, shown);
   }
 
   async flipSimilar() {

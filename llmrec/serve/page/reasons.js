@@ -1,13 +1,17 @@
 // Reasons for the cards of a list: asked for together, shown as they come, with the ranks that evidence makes.
 
 import * as api from "./api.js";
+import { byId, make } from "./dom.js";
+import { bar } from "./items.js";
 import { textOf } from "./states.js";
 import { language, say } from "./words.js";
 import { state } from "./state.js";
 
 const AT_ONCE = 10; // items of one request
 const MOST_WITHOUT = 50;
-const TRIES = 3;
+const TRIES = 3; // of a busy service
+
+const pause = (error) => new Promise((done) => setTimeout(done, 1000 * Math.max(1, error.wait)));
 
 export class Reasons {
   constructor({ run, fail, weigh }) {
@@ -18,8 +22,9 @@ export class Reasons {
   forList(cards, query, signal) {
     this.cards = cards;
     for (const card of cards.slice(AT_ONCE)) card.askable();
-    if (cards.length) return this.ask(cards.slice(0, AT_ONCE), query, signal);
-    return null;
+    byId("cards").dataset.worded = "false";
+    byId("legend").hidden = true;
+    if (cards.length) this.ask(cards.slice(0, AT_ONCE), query, signal);
   }
 
   async ask(cards, query, signal, tries = 0) {
@@ -31,10 +36,11 @@ export class Reasons {
     const heard = (event, data) => this.heard(event, data, { byItem, came, cards, query, signal });
     try {
       await api.explain(body, heard, signal);
+      if (!signal.aborted) byId("cards").dataset.worded = "true";
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
       if (error.status === 429 && tries < TRIES) {
-        await new Promise((done) => setTimeout(done, 1000 * Math.max(1, error.wait)));
+        await pause(error);
         if (!signal.aborted) await this.ask(cards, query, signal, tries + 1);
         return;
       }
@@ -63,6 +69,10 @@ export class Reasons {
     const weights = came.flatMap((data) => data.evidence.map((cited) => cited.contribution));
     const largest = Math.max(...weights, 0);
     for (const data of came) byItem.get(data.item_id).explain(data, largest);
+    if (largest) {
+      byId("legend").hidden = false;
+      byId("legend").replaceChildren(bar(0.6), make("span", {}, say("legend")));
+    }
     this.weighHistory();
   }
 
@@ -75,7 +85,7 @@ export class Reasons {
     this.weigh(new Map([...sums].map(([id, sum]) => [id, sum / total])));
   }
 
-  async rank(came, cards, query, signal) {
+  async rank(came, cards, query, signal, tries = 0) {
     const without = [...new Set(came.flatMap((data) => data.evidence.map((cited) => cited.item_id)))].slice(0, MOST_WITHOUT);
     if (!without.length) return;
     const { k, diversity, ...rest } = query;
@@ -83,8 +93,12 @@ export class Reasons {
       const ranks = await api.ranks({ ...rest, item_ids: cards.map((card) => card.id), without }, signal);
       for (const one of ranks) cards.find((card) => card.id === one.item_id)?.standing(one);
     } catch (error) {
-      // The reasons stand without them.
-      if (error.name !== "AbortError" && error.status !== 429) this.fail(error);
+      if (error.name === "AbortError" || signal.aborted) return;
+      if (error.status !== 429) this.fail(error);
+      else if (tries < TRIES) {
+        await pause(error);
+        if (!signal.aborted) await this.rank(came, cards, query, signal, tries + 1);
+      }
     }
   }
 }
