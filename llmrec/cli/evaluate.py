@@ -36,6 +36,14 @@ Diversities = Annotated[
 ]
 
 
+SplitOfRuns = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="NAME|DIR",
+        help="The split to judge on, as for `llmrec fit`; by default the one that the runs keep.",
+    ),
+]
 People = Annotated[
     int, typer.Option("--people", min=0, help="So many people, drawn at random, are shown close up, with reasons.")
 ]
@@ -45,14 +53,7 @@ def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
     data: Annotated[Path, typer.Option("--data", help="The data they were trained on, as for `llmrec fit`.")],
     out: Annotated[Path, typer.Option("--out", help="Where report.json and report.html go.")],
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="NAME|DIR",
-            help="The split to judge on, as for `llmrec fit`; by default the one that the runs keep.",
-        ),
-    ] = None,
+    split: SplitOfRuns = None,
     protocol: ProtocolName = None,
     allow_leak: LeaksAllowed = None,
     diversity: Diversities = None,
