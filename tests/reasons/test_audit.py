@@ -133,7 +133,7 @@ NEAR = Evidence(
         ('"Alien (1979)" is the most single choice you chose.', UNREAD),
         ('"Alien (1979)" is the choice you chose.', UNREAD),
         ('Of these items you never chose "Heat" so try "Alien (1979)".', "it says 'never'"),
-        ('We suggest only "Alien (1979)" as you chose "Heat".', "it says 'only'"),
+        ('We suggest only "Alien (1979)" as you chose "Heat".', UNREAD),
         ('We suggest "Alien (1979)" because you least chose "Heat".', "it says 'least'"),
     ],
 )

@@ -130,6 +130,11 @@ def _sequel(arguments: Arguments, context: Context) -> Iterator[str]:
         yield f"it says that {context.said(one[0])} is the sequel to {context.said(other[0])}"
 
 
+@check("prequel")
+def _prequel(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _sequel({"title": arguments["other"], "other": arguments["title"]}, context)
+
+
 @check("sequel_of_it")
 def _sequel_of_it(arguments: Arguments, context: Context) -> Iterator[str]:
     one = arguments["title"].titles

@@ -37,6 +37,16 @@ def _people(arguments: Arguments, context: Context) -> Iterator[str]:
         yield "it gives a count of people that is not in the evidence"
 
 
+@check("half")
+def _half(arguments: Arguments, context: Context) -> Iterator[str]:
+    titles, chose = arguments["title"].titles, arguments["chose"].number.replace(",", "")
+    cited = {context.items[n].item_id for title in titles for n in title if n}
+    right = len(titles) == 1 and arguments["item"].titles == (SUGGESTED,) and context.is_cited(titles[0])
+    known = [one for one in context.evidence.together if one.item_id in cited and str(one.chose) == chose]
+    if not right or not any(2 * one.both > one.chose for one in known):
+        yield "it says that more than half chose both, which is not in the evidence"
+
+
 @check("rank")
 def _rank(arguments: Arguments, context: Context) -> Iterator[str]:
     now = context.evidence.rank

@@ -54,6 +54,7 @@ class Grammar:
     nouns: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, str]
     spelled: Mapping[str, str]
+    replaced: Mapping[str, str]
     makers: frozenset[str]
     people: frozenset[str]
     owner: str
@@ -79,11 +80,12 @@ def grammar_of(language: Language) -> Grammar:
     return Grammar(
         language,
         phases,
-        frozenset(words | set(table["numbers"])),
+        frozenset(words | set(table["numbers"]) | {word for phrase in table["replaced"] for word in phrase.split()}),
         {name: tuple(several) for name, several in table["columns"].items()},
         {name: tuple(several) for name, several in table["nouns"].items()},
         {word: str(number) for word, number in table["numbers"].items()},
         table["spelled"],
+        table["replaced"],
         frozenset(table["makers"]),
         frozenset(table["people"]),
         table["owner"],
@@ -125,8 +127,10 @@ class _Compiler:
     def listed(self, argument: str) -> re.Pattern[str]:
         """Compile "A, B and C" of one sort: without the last joint a comma joins nothing."""
         one, between = _class(argument) + self.gap, self.pattern(self.lists["between"])
-        last = "|".join(self.pattern(joint) for joint in self.lists["last"])
-        return re.compile(f"(?:{one}{between})*{one}(?:{last}){one}")
+        last, of_three = (
+            "|".join(self.pattern(joint) for joint in self.lists[name]) or "(?!)" for name in ("last", "of_three")
+        )
+        return re.compile(f"(?:{one}{between})+{one}(?:{of_three}){one}|(?:{one}{between})*{one}(?:{last}){one}")
 
 
 def _class(argument: str) -> str:

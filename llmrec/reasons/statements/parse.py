@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from llmrec.reasons.evidence import Item
@@ -55,7 +55,10 @@ class Parser:
         words = _WORD.findall(sentence.lower().replace("’", "'").replace("(", "（").replace(")", "）"))
         words = [part for word in words for part in self._grammar.spelled.get(word, word).split()]
         if self._grammar.gap:
-            return "".join(f"{self._word(word)} " for word in words)
+            text = f" {' '.join(words)} "
+            for phrase, other in self._grammar.replaced.items():
+                text = text.replace(f" {phrase} ", f" {other} ")
+            return "".join(f"{self._word(word)} " for word in text.split())
         text = "".join(words)
         for word, spelled in self._grammar.spelled.items():
             text = text.replace(word, spelled)
@@ -96,11 +99,13 @@ class Parser:
         if rule.make == "list":
             return self._listed(rule.claims[0], match.group())
         if rule.make == "pronoun":
-            return self._pronoun(rule.claims[0], text[: match.start()])
+            return self._pronoun(rule.claims[0], text[: match.start()], arguments)
         if rule.make == "person":
             return self._person(rule.claims[0], text[: match.start()])
         if rule.make in ("modifier", "predicate"):
             return self._marks.of(rule.make, Node(claims=_described(rule.claims, arguments)))
+        if rule.claims == ("two",) and len(_titles(arguments["title"])) < 2:
+            return None
         self._say(rule.claims, arguments)
         if rule.make == "name":
             return marks["title"]
@@ -123,7 +128,8 @@ class Parser:
             self._claims += [
                 replace(one, arguments={"title": of, **one.arguments}) for of in several for one in said
             ]
-        self._claims += [Claim(kind, rest) for kind in kinds if kind not in ("plain", "like")]
+        said = [kind for kind in kinds if kind not in ("plain", "like", "too")]
+        self._claims += [Claim(kind, rest, alike="too" in kinds) for kind in said]
 
     def _listed(self, sort: str, text: str) -> str:
         nodes = [self._marks.nodes[mark] for mark in PRIVATE.findall(text)]
@@ -138,15 +144,18 @@ class Parser:
         self._lists.append(titles)
         return self._marks.of(self._marks.sort_of(titles), Node(titles=titles))
 
-    def _pronoun(self, sort: str, left: str) -> str | None:
+    def _pronoun(self, sort: str, left: str, arguments: Mapping[str, Node]) -> str | None:
         named = [*self._earlier, *self._mentions(left)]
         single = list(dict.fromkeys((title,) for several in named for title in several))
         lists = list(dict.fromkeys(several for several in named if len(several) > 1))
-        if sort in ("several", "both") and not lists and len(single) > 1:
+        if sort in ("several", "both", "counted") and not lists and len(single) > 1:
             lists = [tuple(title for one in single for title in one)]
-        if sort == "both":
-            lists = [several for several in lists if len(several) == 2]
-        options = single if sort in ("single", "choice") else lists
+        if sort in ("both", "counted"):
+            n = "2" if sort == "both" else arguments["number"].number
+            lists = [several for several in lists if str(len(several)) == n]
+        options = single if sort in ("single", "choice", "topic") else lists
+        if sort == "topic":
+            options = [one for one in options if 0 in one[0]]
         if sort == "choice":
             options = [one for one in options if self._marks.sort_of(one) in ("cited", "again")]
         # The one named last is the nearest.
@@ -189,7 +198,9 @@ def _said(node: Node) -> tuple[Claim, ...]:
 
 
 def _titles(node: Node) -> tuple[Title, ...]:
-    """Return the titles of a node, or of the nearest that a pronoun may stand for."""
+    """Return the titles of a node, or of the nearest that a pronoun may stand for, or in what a description says."""
+    if node.claims:
+        return tuple(title for claim in node.claims for one in claim.arguments.values() for title in one.titles)
     return node.titles or (node.antecedents[-1] if node.antecedents else ())
 
 
