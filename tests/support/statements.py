@@ -17,6 +17,7 @@ from llmrec.reasons.facts import attributes
 from llmrec.reasons.request import ReasonForm
 
 FOLDER = Path(__file__).parents[1] / "reasons" / "statements"
+_MORE = FOLDER / "development.yaml"
 _NO_METADATA = {"id", "title", "weight", "without_rank"}
 
 
@@ -41,22 +42,33 @@ class Statement:
 
 
 def statements(*, held_out: bool) -> list[Statement]:
-    """Read one half of all sentences."""
-    return [one for one in _every() if one.held_out == held_out]
+    """Read one half of the sentences that measure the audit."""
+    return [one for one in _every(_measuring()) if one.held_out == held_out]
 
 
-def _every() -> Iterator[Statement]:
-    for path in sorted(FOLDER.glob("*.yaml")):
-        for case in yaml.safe_load(path.read_text(encoding="utf-8")):
-            evidence = evidence_of(case)
-            labelled = [
-                (label, kind, text)
-                for label in (True, False)
-                for kind in case[label]
-                for text in case[label][kind]
-            ]
-            for label, kind, text in labelled:
-                yield Statement(text, label, kind, evidence, case.get("language", "en"))
+def development_only() -> list[Statement]:
+    """Read the sentences that were written while the audit was."""
+    cases = {case["item"]["id"]: case for case in _measuring()}
+    more = _cases(_MORE)
+    return list(_every([{**cases[case["of"]], "true": {}, "false": {}, **case} for case in more]))
+
+
+def _measuring() -> list[dict[str, Any]]:
+    return [case for path in sorted(FOLDER.glob("*.yaml")) if path != _MORE for case in _cases(path)]
+
+
+def _cases(path: Path) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return cases
+
+
+def _every(cases: list[dict[str, Any]]) -> Iterator[Statement]:
+    for case in cases:
+        evidence, language = evidence_of(case), case.get("language", "en")
+        for label in ("true", "false"):
+            pairs = [(kind, text) for kind, texts in case[label].items() for text in texts]
+            for kind, text in pairs:
+                yield Statement(text, label == "true", kind, evidence, language)
 
 
 def evidence_of(case: dict[str, Any]) -> Evidence:

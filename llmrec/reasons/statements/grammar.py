@@ -80,7 +80,9 @@ def grammar_of(language: Language) -> Grammar:
     return Grammar(
         language,
         phases,
-        frozenset(words | set(table["numbers"]) | {word for phrase in table["replaced"] for word in phrase.split()}),
+        frozenset(
+            words | set(table["numbers"]) | {word for phrase in table["replaced"] for word in phrase.split()}
+        ),
         {name: tuple(several) for name, several in table["columns"].items()},
         {name: tuple(several) for name, several in table["nouns"].items()},
         {word: str(number) for word, number in table["numbers"].items()},

@@ -198,7 +198,7 @@ def _said(node: Node) -> tuple[Claim, ...]:
 
 
 def _titles(node: Node) -> tuple[Title, ...]:
-    """Return the titles of a node, or of the nearest that a pronoun may stand for, or in what a description says."""
+    """Return the titles of a node, of the nearest that a pronoun may stand for, or in what a description says."""
     if node.claims:
         return tuple(title for claim in node.claims for one in claim.arguments.values() for title in one.titles)
     return node.titles or (node.antecedents[-1] if node.antecedents else ())
