@@ -128,8 +128,8 @@ class Parser:
             self._claims += [
                 replace(one, arguments={"title": of, **one.arguments}) for of in several for one in said
             ]
-        said = [kind for kind in kinds if kind not in ("plain", "like", "too")]
-        self._claims += [Claim(kind, rest, alike="too" in kinds) for kind in said]
+        alike = "too" in kinds
+        self._claims += [Claim(kind, rest, alike) for kind in kinds if kind not in ("plain", "like", "too")]
 
     def _listed(self, sort: str, text: str) -> str:
         nodes = [self._marks.nodes[mark] for mark in PRIVATE.findall(text)]
