@@ -5,6 +5,7 @@ The whole public surface stands in ``__all__``; everything heavy is imported whe
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,9 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         module, attribute = _HOMES[name]
         return getattr(importlib.import_module(module), attribute)
-    raise AttributeError(f"module 'llmrec' has no attribute '{name}'")
+    alike = difflib.get_close_matches(name, __all__, n=1)
+    meant = f"; did you mean {alike[0]}?" if alike else ""
+    raise AttributeError(f"module 'llmrec' has no attribute '{name}'{meant}")
 
 
 def __dir__() -> list[str]:

@@ -92,8 +92,8 @@ class Recipe(Section):
         return Recipe.of(values, source=self.name)
 
     @classmethod
-    def load(cls, name: str | Path, *, set: list[str] | None = None) -> Recipe:
-        """Load a shipped recipe by name or any by path; ``set`` holds overrides such as "train.epochs=3".
+    def load(cls, name: str | Path, *, set: Sequence[str] | Mapping[str, Any] | None = None) -> Recipe:
+        """Load a shipped recipe by name or any by path; ``set``: {"train.epochs": 3}, or ["train.epochs=3"].
 
         Raises RecipeError naming the file and the field.
         """
@@ -104,7 +104,16 @@ class Recipe(Section):
             raise RecipeError(f"{path} is not YAML: {error}") from error
         if not isinstance(values, dict):
             raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
-        return cls.of(_override(values, set or []), source=str(path))
+        recipe = cls.of(_override(values, [] if isinstance(set, Mapping) else _listed(set)), source=str(path))
+        return recipe.with_values(set) if isinstance(set, Mapping) else recipe
+
+    def __repr__(self) -> str:
+        changed = ", ".join(
+            name for name in type(self).model_fields if name in self.model_fields_set - {*ALWAYS_READ}
+        )
+        return f"Recipe({self.name}: model={self.model}, seed={self.seed}{f', sets {changed}' if changed else ''})"
+
+    __str__ = __repr__
 
     @classmethod
     def of(cls, values: dict[str, Any], *, source: str = "recipe") -> Recipe:
@@ -134,6 +143,15 @@ class Recipe(Section):
         In the recipe of a model that is all that it reads, defaults too: a run can be repeated when they change.
         """
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _listed(changes: Sequence[str] | None) -> list[str]:
+    """Return changes as a list. Raises RecipeError for other things than texts in a list."""
+    if changes is None:
+        return []
+    if isinstance(changes, str) or not all(isinstance(one, str) for one in changes):
+        raise RecipeError(f"set={changes!r}: write set={{'train.epochs': 3}} or set=['train.epochs=3']")
+    return list(changes)
 
 
 def _first_unread(recipe: Recipe, read: Mapping[str, Any]) -> str | None:

@@ -21,6 +21,7 @@ from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.fingerprint import hash_tables
 from llmrec.data.histories import Histories
 from llmrec.data.id_codes import EncodedIds, encode_ids
+from llmrec.data.notebook import ShownAsTable
 from llmrec.data.prepared import FORMAT, read_prepared, write_prepared
 from llmrec.data.readers import read
 from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
@@ -44,7 +45,7 @@ class FileAndCleaningOptions(CleaningOptions, FileOptions):
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(ShownAsTable):
     """Events (``user_id, item_id, timestamp, ...``), sorted by user and time, and the items' catalog.
 
     Every event's item is in the catalog. ``steps`` says what each cleaning step removed. With
@@ -60,18 +61,9 @@ class Dataset:
     positive: PositiveTargets = ALL_BY_DEFAULT
     _encoded: tuple[EncodedIds, EncodedIds] | None = field(default=None, repr=False)
 
-    @classmethod
-    def from_csv(
-        cls,
-        events: str | Path,
-        *,
-        items: str | Path | None = None,
-        name: str | None = None,
-        columns: Columns = NONE,
-        **options: Unpack[FileAndCleaningOptions],
-    ) -> Dataset:
-        """Read an event file and an item file (see ``from_files``: any supported format is recognised)."""
-        return cls.from_files(events, items=items, name=name, columns=columns, **options)
+    def __post_init__(self) -> None:
+        if not isinstance(self.catalog, Catalog) or not isinstance(self.events, pl.DataFrame):
+            raise DataError("Dataset(...) is of cleaned tables; write Dataset.from_tables(events, items=items)")
 
     @classmethod
     def from_files(
@@ -108,6 +100,9 @@ class Dataset:
 
         return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
 
+    # Any supported format is recognised.
+    from_csv = from_files
+
     @classmethod
     def from_tables(
         cls,
@@ -135,6 +130,8 @@ class Dataset:
             options,
             explode,
         )
+
+    from_pandas = from_polars = from_tables
 
     @classmethod
     def from_sql(
@@ -255,6 +252,9 @@ class Dataset:
     def __repr__(self) -> str:
         counts = f"{self.events.height:,} events, {self.n_users:,} users, {len(self.catalog):,} items"
         return f"Dataset({self.name}: {counts}{', order only' if self.order_only else ''})"
+
+    def _shown(self) -> pl.DataFrame:
+        return self.catalog.table
 
     def _metadata(self) -> dict[str, object]:
         return {

@@ -14,12 +14,13 @@ import polars as pl
 from llmrec.arrays import Bools, Int64s
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.ids import id_column, id_of, ids_of
+from llmrec.data.notebook import ROWS, ShownAsTable
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
-class Histories:
+class Histories(ShownAsTable):
     """Event lists of n users, oldest event first: the query of every recommender.
 
     ``events`` holds the lists one after the other (``item_id`` plus whatever fields the data has, without
@@ -77,6 +78,15 @@ class Histories:
         histories = cls(tuple(names), theirs, offsets_of(np.bincount(users_of_events, minlength=len(names))))
         _check_order(histories)
         return histories
+
+    def __repr__(self) -> str:
+        return f"Histories({len(self):,} users, {self.events.height:,} events)"
+
+    def _shown(self) -> pl.DataFrame:
+        some = range(min(len(self), ROWS + 1))
+        newest = [", ".join(reversed(self.items(n)[-ROWS:])) for n in some]
+        shown = {"user_id": [self.user_ids[n] for n in some], "events": [int(self.lengths()[n]) for n in some]}
+        return pl.DataFrame(shown | {"newest items": newest})
 
     def __len__(self) -> int:
         return len(self.user_ids)

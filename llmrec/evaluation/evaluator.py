@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -30,7 +31,7 @@ from llmrec.runtime import machine, versions
 
 
 def evaluate(
-    models: Mapping[str, Ranker],
+    models: Mapping[str, Ranker] | Ranker,
     split: Split,
     *,
     protocol: str | EvaluationProtocol | None = None,
@@ -39,7 +40,7 @@ def evaluate(
     date: datetime.date | None = None,
     allow_leaks: Iterable[str] = (),
 ) -> Report:
-    """Evaluate fitted models on the same queries and return a Report.
+    """Evaluate fitted models by name, or one, on the same queries and return a Report.
 
     The first model named is compared with each of the others by a paired test over users. ``protocol``: by
     default the one called as the split is. ``date`` is written into the report; without it the report names no
@@ -47,6 +48,7 @@ def evaluate(
     the protocol says, LeakError where the leak guards report what ``allow_leaks`` does not name; their reports
     are among the notes.
     """
+    models = _by_name(models, split)
     rules = protocol if isinstance(protocol, EvaluationProtocol) else _protocol(protocol, split)
     held_out = split.test if fold == "test" else split.valid
     _check(models, split, held_out, rules, fold)
@@ -57,8 +59,7 @@ def evaluate(
     histories, candidates = queries.fold.histories, queries.candidates
     # A list out of few candidates says little of what a model recommends.
     slices = slice_queries(queries.fold, split.train) if candidates is None else []
-    tables: dict[str, pl.DataFrame] = {}
-    results = []
+    tables, results = dict[str, pl.DataFrame](), list[Result]()
     with bar(len(models) * len(histories), show=progress) as advance:
         for name, model in models.items():
             timed = recommend_timed(
@@ -68,7 +69,7 @@ def evaluate(
             results.append(_result(name, model, tables[name], timed, queries, rules, slices, split.train))
     seeds = group_seeds(models, results, tables, rules)
     context = _context(split, queries, fold, rules, exclude_seen, date)
-    notes = [*_notes(models, split), *_weak_notes(queries, rules, split), *_leak_notes(leaks)]
+    noted = [_notes(models, split), _weak_notes(queries, rules, split), _leak_notes(leaks)]
     return Report(
         results=tuple(results),
         compared=compare({result.model: result.metrics for result in results}, tables, rules),
@@ -77,12 +78,26 @@ def evaluate(
         context=context,
         versions=versions(),
         machine=machine(),
-        notes=(*positive_notes(split), *notes),
+        notes=tuple(chain(positive_notes(split), *noted)),
     )
 
 
 def _protocol(name: str | None, split: Split) -> EvaluationProtocol:
     return EvaluationProtocol.for_split(split.name) if name is None else EvaluationProtocol.load(name)
+
+
+def _by_name(models: object, split: object) -> Mapping[str, Ranker]:
+    """Return models by name; a single one is called as its kind. Raises DataError for other things."""
+    if not isinstance(split, Split):
+        raise DataError(
+            f"evaluate judges on a Split, not a {type(split).__name__}; write Split.leave_last_out(data)"
+        )
+    if isinstance(models, Ranker):
+        return {models.kind: models}
+    if isinstance(models, Mapping) and all(isinstance(model, Ranker) for model in models.values()):
+        return models
+    example = "{'gru': gru, 'markov': markov}"
+    raise DataError(f"evaluate takes a model, or models by name as in {example}, not a {type(models).__name__}")
 
 
 def _check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -134,7 +135,9 @@ def add_adapter(model: PreTrainedModel, settings: AdapterConfig) -> PeftModel:
         **_adapted(model, settings),
     )
     try:
-        return get_peft_model(model, config)
+        with warnings.catch_warnings():  # peft reads an attribute that transformers has renamed
+            warnings.simplefilter("ignore", FutureWarning)
+            return get_peft_model(model, config)
     except ValueError as error:
         raise ModelError(f"lora.targets={settings.targets}: {str(error).splitlines()[0]}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import TYPE_CHECKING
 
@@ -83,4 +84,10 @@ def __getattr__(name: str) -> object:
         module, _, class_name = path.partition(":")
         if name == class_name:
             return getattr(importlib.import_module(module), name)
-    raise AttributeError(f"module 'llmrec.models' has no attribute '{name}'")
+    alike = difflib.get_close_matches(name, __all__, n=1)
+    meant = f"; did you mean {alike[0]}?" if alike else ""
+    raise AttributeError(f"module 'llmrec.models' has no attribute '{name}'{meant}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from llmrec.data import Catalog, Histories
+from llmrec.data import Catalog, Dataset, Fold, Histories, Split
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import offsets_of
 from llmrec.data.ids import id_of, ids_of
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
+
+# Histories, or what ``read_as_histories`` reads as such.
+HistoriesLike = Any
+
+
+def read_as_histories(given: HistoriesLike, known: Callable[[], Histories]) -> Histories:
+    """Return histories, of what plainly means some: a Fold, a Dataset, lists of item ids, a table, one user's id.
+
+    ``known``: those of the users that an id may name. Raises DataError for all else, saying what to write.
+    """
+    if isinstance(given, Histories):
+        return given
+    if isinstance(given, Fold | Dataset):
+        return given.histories
+    if isinstance(given, Split):
+        raise DataError("a Split has two folds: pass split.test or split.valid")
+    if isinstance(given, str | int | np.integer) and not isinstance(given, bool):
+        return known().of_user(str(given))
+    if isinstance(given, list | tuple) and any(isinstance(one, str | int | np.integer) for one in given):
+        shown = repr(list(given[:2]))
+        raise DataError(
+            f"{shown} may be one history or several users: write [{shown}] for a history, or "
+            "Histories.of({'17': ['1', '7']}) for several"
+        )
+    if isinstance(given, list | tuple | Mapping):
+        return Histories.of(given)
+    if hasattr(given, "columns"):
+        return Histories.from_events(given)
+    return require_histories(given)
 
 
 def require_histories(histories: Histories) -> Histories:
@@ -23,6 +53,18 @@ def require_histories(histories: Histories) -> Histories:
     raise DataError(
         f"histories are needed, not a {type(histories).__name__}; write Histories.of([['1', '7']]), or "
         "model.histories.of_user('17') for a user of the training data"
+    )
+
+
+def training_part(data: Dataset | Split, valid: Fold | None) -> tuple[Dataset, Fold | None]:
+    """Return what is trained on and validated on; of a split both. Raises DataError for other things."""
+    if isinstance(data, Split):
+        return data.train, data.valid if valid is None else valid
+    if isinstance(data, Dataset):
+        return data, valid
+    raise DataError(
+        f"fit takes a Dataset or a Split, not a {type(data).__name__}; write Dataset.from_tables(events, "
+        "items=items)"
     )
 
 

@@ -14,7 +14,7 @@ from llmrec.arrays import Float32s
 from llmrec.config import Option, Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.errors import ArtifactError, DataError, RecipeError
-from llmrec.models.arguments import require_histories
+from llmrec.models.arguments import HistoriesLike, read_as_histories, training_part
 from llmrec.models.card import model_card
 from llmrec.models.changes import CHANGING, Changeable
 from llmrec.models.ranker import STEADY, Seeded, no_user_vectors
@@ -30,6 +30,7 @@ from llmrec.models.run_files import (
     write_histories,
     write_items,
 )
+from llmrec.models.score_vectors import ScoreVectors, score_vectors
 from llmrec.retrieval.flat import INDEX, FlatIndex
 from llmrec.retrieval.run_items import require_no_changes
 from llmrec.runtime import measured
@@ -99,7 +100,7 @@ class Recommender(Changeable):
 
     def fit(
         self,
-        data: Dataset,
+        data: Dataset | Split,
         *,
         valid: Fold | None = None,
         work_dir: str | Path | None = None,
@@ -107,9 +108,10 @@ class Recommender(Changeable):
     ) -> Self:
         """Learn from a training set and return self; what an earlier fit learned is forgotten.
 
-        ``valid`` is for early stopping only. With ``work_dir`` a trained model writes its checkpoints there
-        and continues from the last one. ``progress`` draws a bar.
+        ``valid`` is for early stopping only; of a Split it is the validation fold. With ``work_dir`` a trained
+        model writes its checkpoints there and continues from the last one. ``progress`` draws a bar.
         """
+        data, valid = training_part(data, valid)
         if data.positive_events.is_empty():
             none = "no events" if data.events.is_empty() else "no event is a positive target, so there is nothing"
             raise DataError(f"{data.name}: {none} to learn from")
@@ -191,9 +193,9 @@ class Recommender(Changeable):
         make_changes(model, path)
         return model
 
-    def score(self, histories: Histories) -> Float32s:
-        """See ``Ranker.score``."""
-        sequences = self.sequences_of(require_histories(histories))
+    def score(self, histories: HistoriesLike) -> Float32s:
+        """See ``Ranker.score``; ``histories`` as for ``recommend``."""
+        sequences = self.sequences_of(read_as_histories(histories, lambda: self.histories))
         if not len(sequences):
             return np.zeros((0, len(self.catalog)), dtype=np.float32)
         return finite(np.ascontiguousarray(self._score(sequences), dtype=np.float32))
@@ -208,6 +210,14 @@ class Recommender(Changeable):
         """The recipe's name, the recipe without its seed, and the seed."""
         recipe = self.recipe
         return Seeded(recipe.name, recipe.model_copy(update={"seed": 0}).to_yaml(), recipe.seed)
+
+    def vectors(self, histories: HistoriesLike | None = None, *, space: str = "inner_product") -> ScoreVectors:
+        """Return items and users, by default the known ones, as vectors whose inner product is the model's score.
+
+        See ``score_vectors``, also for what is not in them. Raises DataError as it does.
+        """
+        queries = self.histories if histories is None else histories
+        return score_vectors(self, self._index_rows(), queries, space=space)
 
     def item_index(self, kind: str = "auto", *, bytes_per_item: int = 16) -> ItemIndex:
         """Index the items, for queries by ``embed_users``: scores are the model's, but for what repeats add.
@@ -234,7 +244,7 @@ class Recommender(Changeable):
         """
         from llmrec.retrieval.index import UserIndex
 
-        histories = self.histories if histories is None else require_histories(histories)
+        histories = read_as_histories(self.histories if histories is None else histories, lambda: self.histories)
         vectors = self.embed_users(histories)
         if vectors is None:
             raise no_user_vectors(self.kind)

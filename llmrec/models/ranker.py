@@ -13,7 +13,7 @@ from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Catalog, Histories, Sequences
 from llmrec.data.ids import some_ids, whole_number
 from llmrec.errors import DataError
-from llmrec.models.arguments import candidates_of, note_unknown_items
+from llmrec.models.arguments import HistoriesLike, candidates_of, note_unknown_items, read_as_histories
 from llmrec.models.ranking import cosines, most_similar, rank_candidates, similar_table, table_of, top_k
 from llmrec.models.request import Request, check_diversity, require_filter
 from llmrec.resources.shared_lock import SharedLock
@@ -87,6 +87,12 @@ class Ranker(ABC):
         """The base LLM that words reasons for the recommendations; None for a model without one."""
         return None
 
+    def __repr__(self) -> str:
+        if not self.is_fitted:
+            return f"{type(self).__name__}(not fitted)"
+        data = self.metadata.get("data", {}).get("name", "data")
+        return f"{type(self).__name__}(fitted on {data}, {len(self.catalog):,} items)"
+
     @abstractmethod
     def score(self, histories: Histories) -> Float32s:
         """Score every item for every history. Returns float32 [n_histories, n_items]; higher is better.
@@ -96,7 +102,7 @@ class Ranker(ABC):
 
     def recommend(
         self,
-        histories: Histories,
+        histories: HistoriesLike,
         k: int = 10,
         *,
         exclude_seen: bool | None = None,
@@ -106,6 +112,7 @@ class Ranker(ABC):
     ) -> pl.DataFrame:
         """Rank items for each history. Returns ``user_id, item_id, rank, score``, ranks from 1 without gaps.
 
+        ``histories``: also lists of item ids, ``[["50", "181"]]`` or by user; a Fold; a table; a user's id.
         Items of the history are left out with ``exclude_seen``, by default as the training data suggests.
         ``candidates`` limits the items per user, ``filter`` those of all (see ``Filter``). ``diversity``, 0 to 1,
         is the weight of unlikeness to the items already in the list, by maximal marginal relevance. Ties are
@@ -115,6 +122,7 @@ class Ranker(ABC):
         """
         k, catalog = whole_number(k, label="k"), self.catalog
         request = self.request(k, filter, diversity)
+        histories = read_as_histories(histories, lambda: self.histories)
         note_unknown_items(histories, catalog)
         allowed = candidates_of(candidates, histories, catalog)
         if exclude_seen is None:

@@ -12,7 +12,7 @@ import pytest
 
 import llmrec
 from llmrec.config import Recipe
-from llmrec.data import Histories, toy_films
+from llmrec.data import Fold, Histories, Split, toy_films
 from llmrec.errors import DataError
 from llmrec.metrics import per_user
 from llmrec.models import Recommender, from_recipe
@@ -46,13 +46,42 @@ def test_k_is_a_whole_number(model: Recommender, k: int) -> None:
         model.similar_items(["1"], k)
 
 
-@pytest.mark.parametrize(
-    "histories", ["17", [["1", "2"]], {"7": ["1"]}, None, pl.DataFrame({"item_id": ["1"]}), 17]
-)
-def test_histories_are_histories(model: Recommender, histories: Histories) -> None:
+@pytest.mark.parametrize("histories", ["17", [["1", "2"]], {"7": ["1"]}, None])
+def test_reasons_are_of_histories(model: Recommender, histories: Histories) -> None:
     recs = pl.DataFrame({"user_id": ["7"], "item_id": ["4"]})
-    for call in (model.recommend, model.score, lambda given: llmrec.explain(model, recs, given)):
-        with pytest.raises(DataError, match=r"histories are needed, not a .*; write Histories.of"):
+    with pytest.raises(DataError, match=r"histories are needed, not a .*; write Histories.of"):
+        llmrec.explain(model, recs, histories)
+
+
+def test_what_plainly_means_histories(model: Recommender) -> None:
+    expected = model.recommend(Histories.of([["1", "2"]]), 3).drop("user_id")
+    table = pl.DataFrame({"user_id": [7, 7], "item_id": [1, 2]})
+    fold = Fold(Histories.of({"7": ["1", "2"]}), table)
+    for given in ([["1", "2"]], [(1, 2)], {7: [1, 2]}, table, fold):
+        assert model.recommend(given, 3).drop("user_id").equals(expected), given
+        assert model.score(given).shape == (1, len(model.catalog))
+    user = model.histories.user_ids[3]
+    for one in (user, int(user), np.int64(user)):
+        assert model.recommend(one, 3).equals(model.recommend(model.histories.of_user(user), 3))
+    assert model.recommend([], 3).is_empty()
+    assert model.recommend(toy_films(n_items=12, n_users=30), 1).height == 30
+
+
+@pytest.mark.parametrize(
+    ("histories", "message"),
+    [
+        (None, "histories are needed, not a NoneType"),
+        (True, "histories are needed, not a bool"),
+        (["50", "181"], r"\['50', '181'\] may be one history or several users: write \[\['50', '181'\]\]"),
+        ("nobody", "user 'nobody' is not among the"),
+        ({"7": "1"}, r"a history: a list of ids is meant, not the text '1'"),
+        (pl.DataFrame({"item_id": ["1"]}), "histories: no column 'user_id' among item_id"),
+        (Split.leave_last_out(toy_films(n_items=12, n_users=30)), "pass split.test or split.valid"),
+    ],
+)
+def test_what_means_no_histories(model: Recommender, histories: object, message: str) -> None:
+    for call in (model.recommend, model.score):
+        with pytest.raises(DataError, match=message):
             call(histories)
 
 

@@ -217,7 +217,7 @@ class ChangesItsRecipe(NextFilm):
 
 
 class FitsACopy(NextFilm):
-    def fit(self, data: Dataset, **options: Any) -> Any:
+    def fit(self, data: Any, **options: Any) -> Any:
         return NextFilm(self.recipe).fit(data, **options)
 
 

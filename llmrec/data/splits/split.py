@@ -17,6 +17,7 @@ from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
+from llmrec.data.notebook import ShownAsTable
 from llmrec.data.splits.named import NAMED_SPLITS, NONE, SplitStrategy, names_of_splits, window_of
 from llmrec.data.splits.negative_answers import AnswersIfAll, answers_if_all
 from llmrec.data.splits.parts import (
@@ -73,7 +74,7 @@ class Fold:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(ShownAsTable):
     """A training set and two folds of ``data``. ``name`` is that of its strategy.
 
     ``parts`` has each event's part, in the order of the data: int8, 0 train, 1 validation, 2 test, 3 context only
@@ -221,6 +222,13 @@ class Split:
     def hash(self) -> str:
         """sha256 over the split's name, the fingerprint of the data and each event's part."""
         return _hash(self.name, self.data, self.parts)
+
+    def __repr__(self) -> str:
+        return f"Split({self.name} of {self.data.name}: {len(self.parts):,} events)"
+
+    def _shown(self) -> pl.DataFrame:
+        counts = np.bincount(self.parts, minlength=4).tolist()
+        return pl.DataFrame({"part": ["train", "validation", "test", "context only"], "events": counts})
 
     def save(self, folder: str | Path) -> None:
         """Write ``split.json`` and ``parts.parquet``, but not the data. Raises DataError if it exists."""

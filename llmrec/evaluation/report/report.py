@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import ValidationError
 from rich.console import Group
 
+from llmrec.data.notebook import ShownAsTable
 from llmrec.errors import DataError
 from llmrec.evaluation.report import tables
 from llmrec.evaluation.report.summary import verdicts
@@ -20,7 +21,7 @@ from llmrec.resources.cache import replace_file
 JSON, HTML = "report.json", "report.html"
 
 
-class Report(ReportData):
+class Report(ShownAsTable, ReportData):
     """What ``evaluate`` returns: tables, verdicts, a page; saved and read back. Frozen."""
 
     @property
@@ -134,6 +135,13 @@ class Report(ReportData):
         return tables.plain(self._short())
 
     __str__ = __repr__
+
+    def _caption(self) -> str:
+        return " ".join(self.verdicts)
+
+    def _shown(self) -> pl.DataFrame:
+        columns = self.context.protocol.columns
+        return self.table.select("model", *(name for name in columns if name in self.table.columns), "users")
 
     def _short(self) -> Group:
         context = self.context

@@ -64,6 +64,9 @@ class UserSession:
         self._follow_model()
         self._read_window()
 
+    def __repr__(self) -> str:
+        return f"UserSession({len(self._codes):,} events, of which it reads {len(self._codes) - self._first:,})"
+
     @property
     def history(self) -> list[str]:
         """Item ids so far, oldest first."""
