@@ -39,6 +39,9 @@ class Client:
     ``api_key`` is the service's LLMREC_API_KEY. An answer is waited for ``timeout`` seconds, in which a busy
     service is asked again; at most ``concurrency`` requests are on their way at a time, answered together there.
     What it refuses raises DataError with its line; that it cannot, or does not answer, EnvironmentFault.
+
+    >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
+    ...     client.recommend(["17"], k=5, filter=Filter("year >= 1990"))
     """
 
     def __init__(

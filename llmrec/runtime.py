@@ -128,7 +128,11 @@ def versions() -> dict[str, str]:
 
 
 def provenance() -> dict[str, dict[str, str] | dict[str, str | int]]:
-    """Return the machine and the versions that stand in every result."""
+    """Return the machine and the versions that stand in every result.
+
+    >>> sorted(provenance())
+    ['machine', 'versions']
+    """
     return {"machine": machine(), "versions": versions()}
 
 

@@ -93,7 +93,7 @@ def test_functions_stay_short_and_flat() -> None:
 
 
 def test_length_and_depth_are_measured() -> None:
-    source = """
+    source = '''
         def four():
             for n in range(3):
                 with open("x") as file:
@@ -111,10 +111,17 @@ def test_length_and_depth_are_measured() -> None:
                         pass
             elif 3:
                 pass
-    """
-    four, one, inner = functions(ast.parse("if True:" + source))
-    assert (depth(four), depth(one), depth(inner)) == (4, 1, 1)
-    assert (length(four), length(one), length(inner)) == (10, 7, 3)
+        def told():
+            """Say it.
+
+            >>> told()
+            'it'
+            """
+            return "it"
+    '''
+    four, one, told, inner = functions(ast.parse("if True:" + source))
+    assert (depth(four), depth(one), depth(inner), depth(told)) == (4, 1, 1, 0)
+    assert (length(four), length(one), length(inner), length(told)) == (10, 7, 3, 4)
 
 
 def test_identifiers_are_the_field_s_words() -> None:

@@ -39,7 +39,12 @@ ALWAYS_READ = ("name", "model", "seed")
 
 
 class Recipe(Section):
-    """All of a model's choices. Its class says which sections and fields it reads; others are refused."""
+    """All of a model's choices. Its class says which sections and fields it reads; others are refused.
+
+    >>> recipe = Recipe.load("gru", set=["train.epochs=3"])
+    >>> recipe.model, recipe.train.epochs
+    ('gru', 3)
+    """
 
     name: str = "unnamed"
     """What reports call it."""

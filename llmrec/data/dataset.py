@@ -51,6 +51,9 @@ class Dataset(ShownAsTable):
     Every event's item is in the catalog. ``steps`` says what each cleaning step removed. With
     ``order_only`` the timestamps are each user's order 0, 1, 2, ... and mean no time. ``positive`` says which
     events are positive targets; where some are none, the column ``positive_target`` marks them.
+
+    >>> Dataset.from_tables({"user_id": ["ann", "ann"], "item_id": ["a", "b"]}, name="shop")
+    Dataset(shop: 2 events, 1 users, 2 items, order only)
     """
 
     events: pl.DataFrame

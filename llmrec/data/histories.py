@@ -26,6 +26,10 @@ class Histories(ShownAsTable):
     ``events`` holds the lists one after the other (``item_id`` plus whatever fields the data has, without
     the user); the events of user n are rows ``offsets[n]:offsets[n + 1]``. A list may be empty. Ids may be given
     as numbers (see ``llmrec.data.ids``). Raises DataError for a user id that is there twice.
+
+    >>> histories = Histories.of({"ann": ["50", "181"], "ben": []})
+    >>> histories.items(0), histories.lengths().tolist()
+    (['50', '181'], [2, 0])
     """
 
     user_ids: tuple[str, ...]

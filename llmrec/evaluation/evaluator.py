@@ -47,6 +47,12 @@ def evaluate(
     day. ``progress`` draws a bar. Raises DataError where there is nothing to judge or the split was not cut as
     the protocol says, LeakError where the leak guards report what ``allow_leaks`` does not name; their reports
     are among the notes.
+
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> split = Split.leave_last_out(toy_films())
+    >>> evaluate({"markov": MarkovRecommender().fit(split.train)}, split).table["ndcg@10"].to_list()
+    [1.0]
     """
     models = _by_name(models, split)
     rules = protocol if isinstance(protocol, EvaluationProtocol) else _protocol(protocol, split)

@@ -69,6 +69,11 @@ def batch(
     The same call goes on where one stopped. Memory does not grow with the number of users, but for "explain",
     which counts over all histories of the run. Raises ArtifactError where ``out`` holds something else,
     WriteConflict where another process writes there, DataError for bad arguments, FullDisk and MissingExtra.
+
+    >>> import llmrec, llmrec.data
+    >>> model = llmrec.models.PopularityRecommender().fit(llmrec.data.toy_films())
+    >>> model.save("run"); batch("run", "answers", k=5).n_users
+    60
     """
     folder, path = named(Path(out)), Path(run)
     _check_arguments(job, engine, workers, folder)

@@ -127,6 +127,11 @@ def load(
     ``base``: where the base LLM that it was trained on lies now, if neither where it was nor in a folder of the
     environment variable LLMREC_BASES; it must be the same model. Raises ArtifactError if it is not a complete,
     undamaged run of a known kind, RegistryError if that is another package's and cannot be used.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> from_recipe(Recipe(model="markov")).fit(toy_films()).save("run")
+    >>> load("run").recommend(Histories.of({"ann": ["3"]}), 1)["item_id"].to_list()
+    ['4']
     """
     kind = artifact.read(Path(folder), verify=False).kind
     known = class_of(kind)

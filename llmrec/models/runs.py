@@ -64,6 +64,10 @@ def fit_run(
     if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and WriteConflict where
     another process writes this run. Processes that were launched together train together; the first of them
     writes, and ``out`` must be one folder for all.
+
+    >>> from llmrec.data import toy_films
+    >>> fit_run(Recipe(model="markov"), toy_films(), Split.leave_last_out(toy_films()), "run", progress=False).kind
+    'markov'
     """
     folder, recipe = named(Path(out)), with_absolute_paths(recipe)
     complete = complete_for(recipe, split)

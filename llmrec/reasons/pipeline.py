@@ -62,6 +62,12 @@ def explain(
     gets a template sentence that says so; one whose own earlier choice is among the evidence gets the template's,
     too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
+
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> explain(model, model.recommend(histories, 1), histories)["sentence"][0]
+    '...Film 03: Crimson Garden...'
     """
     table = _checked(recs)
     requests = reason_requests(model, table, histories, language=language, form=form, tone=tone, instead=instead)

@@ -31,6 +31,13 @@ class Filter:
     hold, such as ``{"brand": 3}``; items without a value count alone. ``boosts``: what items that meet a condition
     gain, in the unit of the model's scores: a network's are logits, of which 0.69 doubles the odds. An unknown
     (null) value meets no condition.
+
+    >>> from llmrec import models
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = models.PopularityRecommender().fit(toy_films())
+    >>> few = Filter("title like '%Golden%'", deny=["1"])
+    >>> model.recommend(Histories.of({"ann": ["2"]}), 3, filter=few)["item_id"].to_list()
+    ['11']
     """
 
     where: Condition | Sequence[Condition] = ()

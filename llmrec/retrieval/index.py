@@ -271,12 +271,22 @@ class VectorIndex:
 
 
 class ItemIndex(VectorIndex):
-    """Items by their vectors and biases, for queries that are users' vectors, or items'. See ``VectorIndex``."""
+    """Items by their vectors and biases, for queries that are users' vectors, or items'. See ``VectorIndex``.
+
+    >>> index = ItemIndex.build([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], ["a", "b", "c"], bias=[0.0, 0.0, 0.1])
+    >>> index.search([[0.0, 1.0]], 2).ids.tolist()
+    [['b', 'c']]
+    """
 
     noun = "item"
 
 
 class UserIndex(VectorIndex):
-    """People by their vectors: who is like whom, and whom an item fits. See ``VectorIndex``."""
+    """People by their vectors: who is like whom, and whom an item fits. See ``VectorIndex``.
+
+    >>> index = UserIndex.build([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], ["ann", "ben", "cem"])
+    >>> index.search([[1.0, 0.0]], 2).ids.tolist()
+    [['ann', 'ben']]
+    """
 
     noun = "user"

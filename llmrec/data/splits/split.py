@@ -82,6 +82,10 @@ class Split(ShownAsTable):
     before the first answer. The three are taken out of the data when they are first used: cutting and saving
     copies no event. Events of test and validation that are no positive targets are no answers. ``if_all``: how
     many test answers there would be, were every event a positive target; None where that changes nothing.
+
+    >>> split = Split.leave_last_out(Dataset.from_tables({"user_id": ["ann"] * 4, "item_id": list("wxyz")}))
+    >>> split.test.histories.items(0), split.test.answers["item_id"].to_list()
+    (['w', 'x', 'y'], ['z'])
     """
 
     name: str
