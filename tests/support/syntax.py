@@ -116,7 +116,7 @@ def functions(tree: ast.AST) -> Iterator[Function]:
 
 
 def length(function: Function) -> int:
-    """Count the lines of a function, from ``def`` to its end, without the examples that end its docstring and the blank line before."""
+    """Count the lines of a function, from ``def`` to its end, without the examples that end its docstring."""
     assert function.end_lineno is not None
     _, mark, examples = (ast.get_docstring(function) or "").partition(">>> ")
     return function.end_lineno - function.lineno + 1 - (len(examples.splitlines()) + 1 if mark else 0)
