@@ -97,6 +97,11 @@ def register_metric(name: str, metric: Metric) -> None:
 
     ``metric`` takes ``Hits`` and returns float64 [n_users], higher is better; its docstring explains it to the
     readers of a report. Raises DataError for a name that is no word or that another function has.
+
+    >>> def first_hit(hits: Hits) -> Float64s:
+    ...     "Whether the first item is a right answer."
+    ...     return hits.at[:, 0].astype(np.float64)
+    >>> register_metric("first_hit", first_hit)
     """
     if not name.isidentifier():
         raise DataError(f"metric '{name}': a name is one word of letters, digits and _, such as hit_rate")

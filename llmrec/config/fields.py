@@ -20,7 +20,12 @@ class RecipeField(NamedTuple):
 
 
 def fields_of(recipe: Section) -> list[RecipeField]:
-    """List what a recipe sets, in the order of its sections; a completed one sets all that its model reads."""
+    """List what a recipe sets, in the order of its sections; a completed one sets all that its model reads.
+
+    >>> from llmrec.config import Recipe
+    >>> [(field.path, field.value) for field in fields_of(Recipe.load("markov-3"))][-1]
+    ('counting.order', 3)
+    """
     fields = []
     for name, info in type(recipe).model_fields.items():
         value = getattr(recipe, name)

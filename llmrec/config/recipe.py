@@ -191,12 +191,20 @@ def _check_option(model: str, name: str, value: Option, defaults: Mapping[str, O
 
 
 def names() -> list[str]:
-    """Return the names of the shipped recipes."""
+    """Return the names of the shipped recipes.
+
+    >>> "gru" in names()
+    True
+    """
     return sorted(path.stem for path in folder("finetune").glob("*.yaml"))
 
 
 def purpose_of(name: str | Path) -> str:
-    """Return what the comment at the head of a recipe's file says: what it is for, and how it was chosen."""
+    """Return what the comment at the head of a recipe's file says: what it is for, and how it was chosen.
+
+    >>> purpose_of("markov")
+    'What people did right after the last item. Nothing to choose.'
+    """
     lines = _find(name).read_text(encoding="utf-8").splitlines()
     return " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
 

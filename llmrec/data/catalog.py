@@ -29,6 +29,10 @@ class Catalog:
     """A table of items: ``item_id`` (unique strings), ``title``, and any other column. Row n is code n.
 
     Items that are ``removed`` [n_items] stay readable in histories but are not recommended; None: no item is.
+
+    >>> catalog = Catalog(pl.DataFrame({"item_id": ["a", "b"], "title": ["Alien", "Brazil"]}))
+    >>> catalog.code("b"), catalog.titles
+    (1, ['Alien', 'Brazil'])
     """
 
     table: pl.DataFrame

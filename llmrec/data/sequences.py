@@ -15,7 +15,13 @@ from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, vis
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Item codes of n users: those of user n are ``codes[offsets[n]:offsets[n + 1]]``, oldest first."""
+    """Item codes of n users: those of user n are ``codes[offsets[n]:offsets[n + 1]]``, oldest first.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> sequences = Sequences.encode(Histories.of({"ann": ["3", "7"], "ben": ["0"]}), toy_films().catalog)
+    >>> sequences.codes.tolist(), sequences.offsets.tolist()
+    ([3, 7, 0], [0, 2, 3])
+    """
 
     codes: Int32s
     offsets: Int64s

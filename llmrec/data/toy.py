@@ -41,6 +41,9 @@ def toy_films(n_items: int = 20, n_users: int = 60, *, length: int = 8, seed: in
 
     Every user starts at a random film and sees ``length`` of them, a minute apart. Item ids are "0", "1", ...
     and titles are distinct. Raises DataError for fewer than 4 films, 1 user or 1 event.
+
+    >>> toy_films().histories.items(0)
+    ['17', '18', '19', '0', '1', '2', '3', '4']
     """
     if n_items < 4 or n_users < 1 or length < 1:
         raise DataError(f"toy films need 4 films, 1 user and 1 event, got {n_items}, {n_users} and {length}")

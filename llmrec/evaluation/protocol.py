@@ -21,6 +21,10 @@ class EvaluationProtocol(BaseModel):
     the catalog, ``new`` the items that were never trained on, and a number n one answer among n - 1 sampled
     items, see ``build_queries``; ``rows`` then bounds how many pairs of user and answer are ranked, by default
     all. ``question``: the task in plain words, for the report.
+
+    >>> protocol = EvaluationProtocol.load("leave-last-out")
+    >>> protocol.k, protocol.columns
+    (10, ['ndcg@10', 'recall@10', 'mrr@10'])
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -30,6 +30,12 @@ def recommend_into(run: str | Path, out: str | Path, **options: Any) -> BatchRes
     all: until then the parts stand beside it in ``OUT.parts``, with which the same call goes on where one stopped.
     Memory does not grow with the number of users. Raises as ``batch`` does, DataError for another ending, and
     ArtifactError where ``out`` is there.
+
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import PopularityRecommender
+    >>> PopularityRecommender().fit(toy_films()).save("run")
+    >>> recommend_into("run", "recs.parquet", k=3).n_users
+    60
     """
     path = named(Path(out))
     check_file(path)

@@ -46,6 +46,12 @@ class Recommender(Changeable):
 
     A subclass sets ``kind``, says what it reads of a recipe, and writes ``_fit``, ``_score``, ``_save`` and
     ``_load``.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model = MarkovRecommender().fit(toy_films())
+    >>> model.similar_items(["3"], 2)["similar_id"].to_list()
+    ['4']
     """
 
     # What it reads of a recipe: single fields ("history.events"), or a section of which it reads all ("train").

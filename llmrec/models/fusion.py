@@ -25,6 +25,13 @@ class Fusion(Composite):
     Standardized for each history over the whole catalog, because scores of different models have no common
     unit; unlike ranks, standardized scores say how clear a decision is. Works for any two recommenders of the
     same catalog. Raises DataError for other weights than 0 to 1 and for different catalogs.
+
+    >>> from llmrec.data import Split, toy_films
+    >>> from llmrec.models import MarkovRecommender, PopularityRecommender
+    >>> split = Split.leave_last_out(toy_films())
+    >>> one, other = (kind().fit(split.train) for kind in (MarkovRecommender, PopularityRecommender))
+    >>> Fusion.tuned(one, other, split.valid).recommend(split.test.histories[:1], 1).row(0)[:2]
+    ('0', '4')
     """
 
     kind = "fusion"

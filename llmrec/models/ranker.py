@@ -38,6 +38,12 @@ class Ranker(ABC):
 
     A subclass sets ``kind``, writes ``score`` and says what it knows. ``Recommender`` is one that is fitted by a
     recipe, saved and loaded; others are made of such.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model = MarkovRecommender().fit(toy_films())
+    >>> model.score(Histories.of({"ann": ["3"], "ben": []})).shape
+    (2, 20)
     """
 
     kind: ClassVar[str]

@@ -56,6 +56,8 @@ def register(kind: str, class_path: str) -> None:
     It is imported when it is first used. An installed package does the same for every process, the command line
     too, by an entry point of the group ``llmrec.recommenders``, named as the kind. Raises RegistryError for a
     path of another form and for a kind that another class has.
+
+    >>> register("mine", "my_package.recommender:MyRecommender")
     """
     _check_path(kind, class_path)
     present = SHIPPED.get(kind) or _registered.get(kind)
@@ -97,6 +99,9 @@ def from_recipe(recipe: Recipe, *, base: BasePaths | None = None) -> Recommender
 
     ``base``: as for ``load``, of the run that the recipe starts from. Raises RecipeError for an unknown model and
     for what it does not read, RegistryError for one of another package that cannot be used.
+
+    >>> type(from_recipe(Recipe(model="markov"))).__name__
+    'MarkovRecommender'
     """
     known = _class_for(recipe)
     return known.from_recipe(known.complete_recipe(recipe), load=partial(load, base=base))

@@ -18,6 +18,10 @@ def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
 
     The prompt gets one variable, ``item``: the catalog row without empty values. Markup in a title stays
     text here; tokenize with ``split_special_tokens=True`` so that it stays text there too.
+
+    >>> from llmrec.data import toy_films
+    >>> item_texts(toy_films().catalog, Prompt.load("item"))[0]
+    'Film 00: Silent Harbor\n'
     """
     return [
         one_line(prompt.render("user", item=plain_row(row))) + "\n" for row in catalog.table.iter_rows(named=True)

@@ -26,6 +26,9 @@ class Prompt(BaseModel):
     """Wording for one task. Parts are Jinja templates over the declared ``variables``.
 
     ``examples`` are values for solved cases: ``messages`` shows each as a question and its ``answer``.
+
+    >>> Prompt.load("item").render("user", item={"title": "Alien", "year": 1979})
+    'Alien (1979)'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

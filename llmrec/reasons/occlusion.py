@@ -45,6 +45,13 @@ def occlusion(
     a rival for each row: then contributions are to the lead over it. Histories are scored in large batches,
     over all users. What the data say besides is added by ``add_facts``.
     Raises DataError for a user without a history here or an item that is not in the catalog.
+
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> evidence = occlusion(model, histories, model.recommend(histories, 1))[0]
+    >>> [cited.title for cited in evidence.cited]
+    ['Film 02: Broken Orchard']
     """
     rows = _history_rows(histories, recs)
     catalog = model.catalog

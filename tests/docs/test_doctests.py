@@ -5,27 +5,16 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.pages import ROOT
-
-from llmrec.models import registry
 
 EXAMPLE = ">>> "
 FILES = sorted(path for path in (ROOT / "llmrec").rglob("*.py") if EXAMPLE in path.read_text(encoding="utf-8"))
 MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES]
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run in an empty folder, and forget which models examples register."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
-    yield
-
-
+@pytest.mark.usefixtures("example_folder")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_are_true(name: str) -> None:
     module = importlib.import_module(name)

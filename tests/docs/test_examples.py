@@ -5,33 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import runpy
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 from support.pages import ROOT
 
-from llmrec import metrics
-from llmrec.data.readers import read
-from llmrec.data.responses import TASKS
-from llmrec.data.splits import NAMED_SPLITS
-from llmrec.models import registry
-
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.fixture(autouse=True)
-def nothing_stays_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run in an empty folder, and forget what an example registers."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(read, "_READERS", dict(read._READERS))
-    tables: list[dict[str, object]] = [metrics._METRICS, TASKS, NAMED_SPLITS, registry._registered]  # type: ignore[list-item]
-    before = [dict(table) for table in tables]
-    yield
-    for table, known in zip(tables, before, strict=True):
-        table.clear()
-        table.update(known)
+pytestmark = pytest.mark.usefixtures("example_folder")
 
 
 def run(name: str) -> None:

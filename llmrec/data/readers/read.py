@@ -45,6 +45,8 @@ def register_reader(ending: str, reader: Reader) -> None:
 
     Column names, ids, times and all cleaning are as for every other format. Raises DataError for something else
     than an ending, and for one that another reader has.
+
+    >>> register_reader(".upper", lambda path: pl.read_csv(path, infer_schema=False).rename(str.lower))
     """
     ending = ending.lower()
     if not re.fullmatch(r"\.\w+", ending) or ending in _PACKED:

@@ -22,6 +22,11 @@ class EASERecommender(ItemWeightsRecommender):
     ``counting.neighbors`` largest weights. A history scores its items' rows of B, newer ones weighing more by
     ``counting.half_life``, which the paper does not. Only the ``linear.max_items`` most frequent items are
     regressed.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = EASERecommender().fit(toy_films())
+    >>> model.recommend(Histories.of({"ann": ["3", "4"]}), 3)["item_id"].to_list()
+    ['2', '1', '5']
     """
 
     kind = "ease"

@@ -19,6 +19,11 @@ class ItemKNNRecommender(ItemWeightsRecommender):
     Similarity is the cosine of the sets of users who had two items, shrunk for small sets (Sarwar et al. 2001);
     each item keeps its ``counting.neighbors`` nearest. An event counts half as much as one
     ``counting.half_life`` events later. Popularity answers an empty history; otherwise it only breaks ties.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = ItemKNNRecommender().fit(toy_films())
+    >>> model.recommend(Histories.of({"ann": ["3", "4"]}), 3)["item_id"].to_list()
+    ['2', '1', '5']
     """
 
     kind = "item-knn"

@@ -32,6 +32,11 @@ class LinearRecommender(ItemWeightsRecommender):
     ``linear.max_items`` most frequent items are regressed, others rank by popularity. Of the family of SLIST
     ("Session-aware Linear Item-Item Models", Choi et al. 2021) and TALE ("Temporal Linear Item-Item Model", Park
     et al. 2025).
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = LinearRecommender().fit(toy_films())
+    >>> model.recommend(Histories.of({"ann": ["3", "4"]}), 3)["item_id"].to_list()
+    ['5', '6', '7']
     """
 
     kind = "linear"

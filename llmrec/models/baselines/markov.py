@@ -42,6 +42,11 @@ class MarkovRecommender(Recommender):
     The score of item i is the sum over m = 1..order of count(last m items -> i) / count(last m items), plus i's
     share of all events. A context never seen adds nothing, so that shorter ones decide; popularity breaks ties
     and answers an empty history.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = MarkovRecommender().fit(toy_films())
+    >>> model.recommend(Histories.of({"ann": ["3", "4"]}), 3)["item_id"].to_list()
+    ['5', '0', '1']
     """
 
     kind = "markov"

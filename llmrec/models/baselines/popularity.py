@@ -18,7 +18,13 @@ from llmrec.models.tensors import floats, read_tensors, require, write_tensors
 
 
 class PopularityRecommender(Recommender):
-    """Score an item by its number of events in train."""
+    """Score an item by its number of events in train.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = PopularityRecommender().fit(toy_films())
+    >>> model.recommend(Histories.of({"ann": ["3", "4"]}), 3)["item_id"].to_list()
+    ['0', '1', '17']
+    """
 
     kind = "popularity"
     reads_negatives = False
@@ -44,6 +50,11 @@ class RecentRecommender(PopularityRecommender):
 
     All other events count too, together less than one recent event: they order what is equally popular now.
     Raises DataError for data whose timestamps are only an order: it has no "now".
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = RecentRecommender().fit(toy_films())
+    >>> model.recommend(Histories.of({"ann": ["3", "4"]}), 3)["item_id"].to_list()
+    ['0', '19', '1']
     """
 
     kind = "recent"
@@ -67,6 +78,11 @@ class RepeatLastRecommender(PopularityRecommender):
     """Score the items of the history, newest first, above all others; the others by popularity.
 
     Strong where people come back to the same items. Where seen items may not be recommended it is popularity.
+
+    >>> from llmrec.data import Histories, toy_films
+    >>> model = RepeatLastRecommender().fit(toy_films())
+    >>> model.recommend(Histories.of({"ann": ["3", "4"]}), 3, exclude_seen=False)["item_id"].to_list()
+    ['4', '3', '0']
     """
 
     kind = "repeat-last"
