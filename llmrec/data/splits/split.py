@@ -43,11 +43,6 @@ class Fold:
     ``answers`` has the columns ``user_id, item_id``; a user may have several, or none. ``events``, where the fold
     was cut out of a log, are the fold's events from the first answer of each user on, with all their fields: the
     answers, and between or after them what is no positive target.
-
-    >>> from llmrec.data import toy_films
-    >>> fold = Split.leave_last_out(toy_films()).test
-    >>> len(fold.histories), fold.answers.columns
-    (60, ['user_id', 'item_id'])
     """
 
     histories: Histories
