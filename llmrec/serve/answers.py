@@ -65,7 +65,7 @@ class SimilarAnswer(BaseModel):
 
 
 class ItemRanks(BaseModel):
-    """An item's rank, and its rank without each item of the history; null: it would not be recommended."""
+    """An item's rank, and its rank without each item of the history; null: it cannot be recommended."""
 
     item_id: str
     rank: int | None
@@ -73,7 +73,7 @@ class ItemRanks(BaseModel):
 
 
 class RanksAnswer(BaseModel):
-    """Ranks by score, of the list that ``/recommend`` gives with the same filter and no diversity."""
+    """Ranks by score among what ``/recommend`` ranks for the whole history, under the filter, undiversified."""
 
     ranks: list[ItemRanks]
     unknown_items: list[str]

@@ -130,7 +130,7 @@ def _add_catalog(app: FastAPI, service: Service) -> None:
     @app.post("/lookup", response_model=LookupAnswer, responses=failures())
     async def lookup(query: LookupQuery) -> Response:
         """What the catalog says of items."""
-        return json_of(service.run.lookup(query.item_ids))
+        return json_of(await service.lookup(query.item_ids))
 
     @app.get("/facets", response_model=FacetsAnswer, responses=failures())
     async def facets() -> Response:
@@ -140,7 +140,7 @@ def _add_catalog(app: FastAPI, service: Service) -> None:
     @app.get("/users", response_model=UsersAnswer, responses=failures())
     async def users(query: Words = "", limit: Limit = 20) -> Response:
         """Users that the run knows whose ids begin so."""
-        return json_of({"users": service.run.users.known(query, limit)})
+        return json_of({"users": await service.users(query, limit)})
 
     @app.get("/users/{user_id:path}", response_model=UserAnswer, responses=failures(404))
     async def user(user_id: PathId) -> Response:

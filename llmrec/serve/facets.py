@@ -12,6 +12,7 @@ from llmrec.data.columns import ITEM, TITLE
 from llmrec.serve.conditions import check_condition
 
 MOST_FACETS, MOST_VALUES, LONGEST_VALUE = 8, 60, 60
+LONGEST_ON_AVERAGE = 200  # characters: longer ones are descriptions
 # A column whose values are shared by so few items on average tells items apart: it does not group them.
 FEWEST_PER_VALUE = 2
 _SEPARATORS = (" | ", "|", ", ", ",", "; ", ";")
@@ -42,6 +43,8 @@ def _facet(column: pl.Series) -> dict[str, Any] | None:
         return None
     values = values.cast(pl.String).str.strip_chars()
     values = values.filter(values != "")
+    if int(values.str.len_chars().sum()) > LONGEST_ON_AVERAGE * len(values):
+        return None
     if len(values) and (values.str.contains(r"^\d{4}$")).all():  # years, which compare as text as numbers do
         return _range(values, "'")
     separator = next((one for one in _SEPARATORS if values.str.contains(one, literal=True).any()), None)

@@ -27,17 +27,16 @@ def ranks_without(
 ) -> list[dict[str, Any]]:
     """Return ``item_id``, its ``rank``, and its rank ``without`` each item of a history, given by ``events``.
 
-    The ranks are those of ``recommend`` with the events that are left: an item taken out of the history may then
-    be recommended itself. None for what would not be recommended. Raises DataError for an unknown item or a filter
-    that leaves nothing.
+    All are ranks among the items that can be recommended for the whole history: one that is taken out of it does
+    not become a candidate, as in the evidence of reasons. None for an item that is no candidate.
+    Raises DataError for an unknown item or a filter that leaves nothing.
     """
     catalog = ranker.catalog
     codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
     histories = _variants(events, without)
     scores = ranker.request(1, rules, 0.0).rules.applied(ranker.score(histories))
     if ranker.exclude_seen if exclude_seen is None else exclude_seen:
-        seen = Sequences.encode(histories, catalog)
-        scores[seen.users(), seen.codes] = -np.inf
+        scores[:, Sequences.encode(histories[:1], catalog).codes] = -np.inf
     ranks = [[_rank(row, code, catalog.tie_order) for row in scores] for code in codes]
     return [
         {"item_id": item, "rank": whole, "without": dict(zip(without, others, strict=True))}

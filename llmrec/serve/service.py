@@ -127,6 +127,14 @@ class Service:
         """Answer with what filters can choose by."""
         return await asyncio.to_thread(self.run.facets)
 
+    async def lookup(self, item_ids: list[str]) -> Fields:
+        """Answer with what the catalog says of items."""
+        return await asyncio.to_thread(self.run.lookup, item_ids)
+
+    async def users(self, start: str, most: int) -> list[Fields]:
+        """Answer with users that the run knows whose ids begin so."""
+        return await asyncio.to_thread(self.run.users.known, start, most)
+
     async def user(self, user_id: str) -> Fields:
         """Answer with what is known of a user. Raises UnknownUserError."""
         return await self._result(self._batcher.call(lambda: self.run.user(user_id)))

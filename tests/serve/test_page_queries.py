@@ -22,9 +22,16 @@ def ranks_of(one: Served, **query: Any) -> dict[str, int]:
     return {row["item_id"]: row["rank"] for row in one.post("/recommend", k=100, **query)["items"]}
 
 
+def with_denied(options: dict[str, Any], items: list[str]) -> dict[str, Any]:
+    if options.get("exclude_seen") is False:
+        return options
+    wanted = options.get("filter", {})
+    return {**options, "filter": {**wanted, "deny": [*wanted.get("deny", []), *items]}}
+
+
 @pytest.mark.parametrize("name", ["gru", "llm"])
 @pytest.mark.parametrize("options", [{}, {"exclude_seen": False}, {"filter": FILTER}])
-def test_ranks_are_those_of_the_list_without_the_item(
+def test_ranks_are_those_of_the_list_without_the_item_which_is_no_candidate_then(
     name: str, options: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     one: Served = request.getfixturevalue(name)
@@ -34,9 +41,23 @@ def test_ranks_are_those_of_the_list_without_the_item(
     assert {row["item_id"]: row["rank"] for row in answer["ranks"]} == {item: whole.get(item) for item in items}
     for left_out, rest in (("3", ["4"]), ("4", ["3", "3"]), ("7", ["3", "4", "3"])):
         ranks = {row["item_id"]: row["without"][left_out] for row in answer["ranks"]}
-        others = ranks_of(one, history=rest, **options)
+        others = ranks_of(one, history=rest, **with_denied(options, ["3", "4"]))
         assert ranks == {item: others.get(item) for item in items}
     assert answer["run"] == one.post("/recommend", history=["3"])["run"]
+
+
+def test_evidence_says_the_same_ranks(gru: Served) -> None:
+    history = ["3", "4", "5"]
+    rows = gru.post("/recommend", history=history, explain=True)["items"]
+    items = [row["item_id"] for row in rows]
+    ranks = gru.post("/ranks", history=history, item_ids=items, without=history)["ranks"]
+    cited = 0
+    for row, one in zip(rows, ranks, strict=True):
+        assert one["rank"] == row["rank"]
+        for item in row["reason"]["evidence"]:
+            assert one["without"][item["item_id"]] == item["rank_without"]
+            cited += 1
+    assert cited > 5
 
 
 def test_ranks_that_cannot_be_said(gru: Served) -> None:

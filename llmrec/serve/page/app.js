@@ -80,6 +80,7 @@ function clearFacts() {
   byId("summary").textContent = "";
   byId("left").textContent = "";
   byId("legend").hidden = true;
+  byId("writing").hidden = true;
 }
 
 function failed(error, tries, signal) {
@@ -163,7 +164,7 @@ function hide(item) {
 function translate() {
   const facts = { name: run.name, kind: say(`kind_${run.kind}`), n: run.items };
   if (facts.kind === `kind_${run.kind}`) facts.kind = run.kind;
-  byId("facts").textContent = say("facts", facts);
+  byId("facts").textContent = say(facts.name === facts.kind ? "factsShort" : "facts", facts);
   byId("about").textContent = `${say(run.reasons === "llm" ? "aboutLlm" : "aboutTemplate")} ${say("run", { run: run.run })}`;
   showTheme();
   controls.render();

@@ -154,10 +154,12 @@ function marked(reason) {
   return [...parts, reason.sentence.slice(at)];
 }
 
-// Reasons cut an endless title: its end is then an ellipsis.
+// Reasons call an item by the beginning of a long title, at a word's end or with an ellipsis, in letters of their choice.
 function isTitle(text, item) {
-  const title = titleOf(item);
-  return text === title || (text.endsWith("…") && title.startsWith(text.slice(0, -1)));
+  const title = titleOf(item).toLowerCase();
+  const shown = text.toLowerCase().replace(/…$/, "");
+  const ends = text.endsWith("…") || !/^[\p{L}\p{N}]/u.test(title.slice(shown.length));
+  return title.startsWith(shown) && ends;
 }
 
 // Which card's button has the focus, so that it can be given to the same one of the next list.

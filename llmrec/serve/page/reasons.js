@@ -13,6 +13,12 @@ const TRIES = 3; // of a busy service
 
 const pause = (error) => new Promise((done) => setTimeout(done, 1000 * Math.max(1, error.wait)));
 
+// Evidence says ranks of the list that no filter shortens.
+function ranksOf({ rank, evidence }) {
+  const known = evidence.filter((cited) => cited.rank_without > 0);
+  return { rank, without: Object.fromEntries(known.map((cited) => [cited.item_id, cited.rank_without])) };
+}
+
 export class Reasons {
   constructor({ run, fail, weigh }) {
     Object.assign(this, { run, fail, weigh });
@@ -24,6 +30,7 @@ export class Reasons {
     for (const card of cards.slice(AT_ONCE)) card.askable();
     byId("cards").dataset.worded = "false";
     byId("legend").hidden = true;
+    byId("writing").hidden = true;
     if (cards.length) this.ask(cards.slice(0, AT_ONCE), query, signal);
   }
 
@@ -36,7 +43,9 @@ export class Reasons {
     const heard = (event, data) => this.heard(event, data, { byItem, came, cards, query, signal });
     try {
       await api.explain(body, heard, signal);
-      if (!signal.aborted) byId("cards").dataset.worded = "true";
+      if (signal.aborted) return;
+      byId("cards").dataset.worded = "true";
+      byId("writing").hidden = true;
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
       if (error.status === 429 && tries < TRIES) {
@@ -44,6 +53,7 @@ export class Reasons {
         if (!signal.aborted) await this.ask(cards, query, signal, tries + 1);
         return;
       }
+      byId("writing").hidden = true;
       for (const card of cards) card.noReason(say("noReason", { why: textOf(error) }));
     }
   }
@@ -54,9 +64,12 @@ export class Reasons {
     if (event === "evidence") {
       came.push(data);
       if (came.length < byItem.size) return true;
-      this.showEvidence(came, byItem);
-      this.rank(came, cards, query, signal);
-      return this.run.reasons === "llm" && state.wording === "llm";
+      this.showEvidence(came, byItem, !query.filter);
+      if (query.filter) this.rank(came, cards, query, signal);
+      const narrated = this.run.reasons === "llm" && state.wording === "llm";
+      byId("writing").hidden = !narrated;
+      byId("writing").textContent = say("writing");
+      return narrated;
     }
     if (event === "reason") {
       const card = byItem.get(data.item_id);
@@ -65,10 +78,11 @@ export class Reasons {
     return event !== "done";
   }
 
-  showEvidence(came, byItem) {
+  showEvidence(came, byItem, ranked) {
     const weights = came.flatMap((data) => data.evidence.map((cited) => cited.contribution));
     const largest = Math.max(...weights, 0);
     for (const data of came) byItem.get(data.item_id).explain(data, largest);
+    if (ranked) for (const data of came) byItem.get(data.item_id).standing(ranksOf(data));
     if (largest) {
       byId("legend").hidden = false;
       byId("legend").replaceChildren(bar(0.6), make("span", {}, say("legend")));
