@@ -117,17 +117,26 @@ class Guard:
         large = 413, f"the body is larger than {self._most_bytes:,} bytes; send less at once"
         if not length.isdecimal() or len(length) > 15 or int(length) > self._most_bytes:
             return b"", large
-        body = bytearray()
         try:
             async with asyncio.timeout(self._body_seconds):
-                more = True
-                while more and len(body) <= self._most_bytes:
-                    message = await receive()
-                    body += message.get("body", b"")
-                    more = message.get("more_body", False)
+                body = await _read(receive, self._most_bytes)
         except TimeoutError:
             return b"", (408, f"the body was not here in {self._body_seconds:g} seconds; send it faster")
-        return bytes(body), large if len(body) > self._most_bytes else None
+        if body is None:
+            return b"", (400, "the connection ended before the body did")
+        return body, large if len(body) > self._most_bytes else None
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """Read a body until it ends, or is larger than ``most``; None where the client went away before that."""
+    body, more = bytearray(), True
+    while more and len(body) <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
 def _is_text(content: bytes) -> bool:

@@ -14,6 +14,8 @@ from llmrec import Recipe
 from llmrec.data import toy_films
 from llmrec.models import from_recipe
 
+BATCHES = {"llmrec_batch_size_sum": "8", "llmrec_batch_size_count": "2"}
+
 
 @pytest.mark.slow
 def test_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +30,18 @@ def test_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {row["call"] for row in tables["Latencies by kind of call"]}
     assert {"list, remembered", "list, not remembered"} <= names
     assert all(row["p50_ms"] <= row["p99_ms"] for row in tables["Latencies by kind of call"])
+    assert all(row["p99_over_p50"] >= 1 for row in tables["Latencies by kind of call"])
+
+
+def test_a_load_is_summed_up() -> None:
+    sources = {"memory": 70, "session": 10, "model": 20}
+    metrics = {f'llmrec_user_vectors_total{{source="{name}"}}': str(count) for name, count in sources.items()}
+    load = serve_load.Load(memory=[50] * 119 + [100] * 180 + [103], metrics={**metrics, **BATCHES})
+    load.seconds["list, remembered"] = [0.1] * 4
+    row = serve_load.row_of("m", load, seconds=300, cpu=150, start=2)
+    assert row["memory_growth"] == pytest.approx(0.03)
+    assert row["from_cache"] == pytest.approx(0.8)
+    assert row["lists_per_batch"] == 4
+    short = serve_load.Load(memory=[1, 1, 4, 4, 8], metrics=BATCHES)
+    row = serve_load.row_of("m", short, seconds=5, cpu=5, start=2)
+    assert (row["memory_growth"], row["from_cache"]) == (1, None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 from support.serving import NEEDS, Process, process
@@ -41,8 +44,9 @@ def test_another_run_takes_over_without_dropping_a_request(runs: Path, films: Da
                 refused.append(str(error))
 
     with process(folder) as one:
-        thread = threading.Thread(target=keep_asking, args=(one,))
-        thread.start()
+        threads = [threading.Thread(target=keep_asking, args=(one,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
         point("nothing")
         with pytest.raises(OSError, match="409"):
             one.post("/reload")
@@ -57,10 +61,43 @@ def test_another_run_takes_over_without_dropping_a_request(runs: Path, films: Da
         while one.post("/recommend", history=["3"], k=2)["run"] != first and time.monotonic() < until:
             time.sleep(0.05)
         ending.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
         assert one.end() == 0
     assert refused == []
     assert set(served_by) == {first, second["run"]}
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the system bounds no files of a running process")
+def test_what_a_full_disk_does_not_hold_is_not_acknowledged(runs: Path, tmp_path: Path) -> None:
+    path, statuses, n_sent = tmp_path / "e", [], 0
+
+    def send(one: Process) -> None:
+        nonlocal n_sent
+        n_sent += 1
+        event = {"item_id": "3", "event_id": str(n_sent), "behavior": "b" * 200}
+        try:
+            one.post("/events", user_id="ann", events=[event])
+            statuses.append(200)
+        except HTTPError as error:
+            statuses.append(error.code)
+
+    with process(runs / "markov", "--events", str(path)) as one:
+        send(one)
+        size = path.with_name("e-wal").stat().st_size + 20_000
+        resource.prlimit(one.popen.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        while statuses[-1] == 200:
+            send(one)
+        send(one)
+        assert one.post("/recommend", history=["3"], k=2)["items"]
+        resource.prlimit(one.popen.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        send(one)
+        assert set(statuses) == {200, 503} and statuses[-1] == 200 and len(statuses) > 4
+        one.popen.kill()
+    with sqlite3.connect(path) as connection:
+        stored = [int(row[0]) for row in connection.execute("SELECT event_id FROM events ORDER BY number")]
+    connection.close()
+    assert stored == [n for n, status in enumerate(statuses, 1) if status == 200]
 
 
 def test_what_was_taken_is_answered_before_it_ends(runs: Path, tmp_path: Path) -> None:

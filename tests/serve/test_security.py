@@ -127,3 +127,9 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     }
     asyncio.run(Guard(never, key=None, body_seconds=0.05)(scope, receive, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 408
+
+    async def gone() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    asyncio.run(Guard(never, key=None)(scope, gone, send))  # type: ignore[arg-type]
+    assert sent[2]["status"] == 400
