@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from eval.benchmarks.hostile_values import KEY
 from eval.benchmarks.serve_load import server
 from eval.common import arguments, write_result
 
+# The command beside this interpreter, else the one on the PATH.
+COMMAND = shutil.which("schemathesis", path=str(Path(sys.executable).parent)) or "schemathesis"
 # Too much of something is also refused by the size of the body; what is well-formed may name what the run lacks.
 CONFIG = """
 [checks.negative_data_rejection]
@@ -67,7 +70,7 @@ def main() -> None:
     """Test one run's service."""
     parser = arguments(__doc__)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--schemathesis", default="schemathesis", help="the command (on the PATH)")
+    parser.add_argument("--schemathesis", default=COMMAND, help="the command, where it is not beside Python")
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)

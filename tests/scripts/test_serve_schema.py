@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,17 @@ from support.serving import NEEDS, films_with_years
 
 pytest.importorskip("fastapi", reason=NEEDS)
 
-from eval.benchmarks.serve_schema import measure, row_of
+from eval.benchmarks.serve_schema import COMMAND, measure, row_of
 from llmrec import Recipe
 from llmrec.models import from_recipe
 
 
 @pytest.mark.slow
 def test_no_answer_that_the_schema_does_not_name(tmp_path: Path) -> None:
-    command = shutil.which("schemathesis", path=Path(sys.executable).parent) or shutil.which("schemathesis")
-    if command is None:
+    if shutil.which(COMMAND) is None:
         pytest.skip("schemathesis is not installed: pip install schemathesis")
     from_recipe(Recipe(model="markov")).fit(films_with_years()).save(tmp_path / "run")
-    report = measure(tmp_path / "run", command, examples=2, seconds=20, seed=1)
+    report = measure(tmp_path / "run", COMMAND, examples=2, seconds=20, seed=1)
     assert report["failures"] == report["errors"] == []
     assert row_of(report)["operations"] >= 14
     assert row_of(report)["accepted"] > 20
