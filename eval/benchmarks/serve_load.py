@@ -41,12 +41,20 @@ Call = tuple[str, str, dict[str, Any]]  # what it is called in the result, the p
 
 @dataclass
 class Load:
-    """What the clients met: seconds by kind of call, statuses; the server's memory by second, and its metrics."""
+    """What the clients met: seconds by kind of call, statuses; the server's memory by second.
+
+    ``warm`` and ``metrics``: the server's metrics once it was warm, and at the end.
+    """
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     statuses: Counter[int] = field(default_factory=Counter)
     memory: list[int] = field(default_factory=list)
-    metrics: dict[str, str] = field(default_factory=dict)
+    warm: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def counted(self, name: str) -> float:
+        """Return how much a counter rose under load."""
+        return self.metrics.get(name, 0.0) - self.warm.get(name, 0.0)
 
 
 class Calls:
@@ -123,14 +131,21 @@ async def loaded(port: int, process: psutil.Process, every: list[Calls], seconds
     for _, path, body in every[0].warm_up():
         await call(reader, writer, path, body)
     writer.close()
-    load, until = Load(), time.perf_counter() + seconds
+    load = Load(warm=await metrics_of(port))
+    until = time.perf_counter() + seconds
     clients = [client(port, calls, load, until) for calls in every]
     await asyncio.gather(watch(process, load, until), *clients)
+    load.metrics = await metrics_of(port)
+    return load
+
+
+async def metrics_of(port: int) -> dict[str, float]:
+    """Read the server's metrics."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     _, text = await call(reader, writer, "/metrics", {})
     writer.close()
-    load.metrics = dict(line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
-    return load
+    pairs = (line.rsplit(" ", 1) for line in text.decode().splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
 
 
 @contextmanager
@@ -167,9 +182,9 @@ def row_of(mode: str, load: Load, *, seconds: float, cpu: float, start: float) -
     ``from_cache``: the share of an LLM's user vectors that were remembered or advanced by a session.
     """
     lists = np.array([one for name, every in load.seconds.items() if name.startswith("list") for one in every])
-    size, count = (float(load.metrics[f"llmrec_batch_size_{name}"]) for name in ("sum", "count"))
+    size, count = (load.counted(f"llmrec_batch_size_{name}") for name in ("sum", "count"))
     warm = load.memory[-max(1, min(GROWTH_SECONDS, 3 * len(load.memory) // 5))]
-    sources = {name: float(load.metrics.get(SOURCE.format(name), 0)) for name in ("memory", "session", "model")}
+    sources = {name: load.counted(SOURCE.format(name)) for name in ("memory", "session", "model")}
     vectors = sum(sources.values())
     return {
         "mode": mode,

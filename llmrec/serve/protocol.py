@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +15,11 @@ MOST_HEAD = 2**16  # bytes of the address and the headers, trailers too
 MOST_HEADERS = 100
 MOST_RAW = MOST_HEAD + 8 * MOST_BYTES  # bytes of a request as they come: small chunks cost more than their content
 HEAD_SECONDS = 10.0  # in which the head of a request must be here
+
+
+# A client may offer another protocol (Java's does so by default); the parser would then drop the body. The service
+# speaks no other one and does not see the offer: a line that begins so stands in no JSON.
+_OFFER, _UNSEEN = re.compile(rb"\nupgrade:", re.IGNORECASE), b"\nx-offer:"
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -40,7 +46,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.too_large = True
             self.send_400_response("")
         elif not self.transport.is_closing():
-            super().data_received(data)
+            super().data_received(_OFFER.sub(_UNSEEN, data))
 
     def on_message_begin(self) -> None:
         """Begin a request; what was read before is not counted."""

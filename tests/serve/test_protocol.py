@@ -98,6 +98,20 @@ def test_large_bodies_and_many_requests_are_not_counted_as_heads() -> None:
     assert content.count(b"1000000") == 12
 
 
+@pytest.mark.parametrize(
+    "offer", [b"Upgrade: h2c\r\nConnection: Upgrade\r\n", b"Connection: upgrade\r\nUPGRADE: websocket\r\n"]
+)
+def test_an_offer_of_another_protocol_costs_no_body(offer: bytes) -> None:
+    first = HEAD + offer + b"Content-Length: 3\r\n\r\nabc"
+    chunked = HEAD + offer + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+    content = answer_to(first, chunked, HEAD + b"Connection: close\r\nContent-Length: 1\r\n\r\na")
+    assert [part.rpartition(b"\r\n\r\n")[2] for part in content.split(b"HTTP/1.1 200 OK")[1:]] == [
+        b"3",
+        b"2",
+        b"1",
+    ]
+
+
 @pytest.mark.parametrize("begin", [b"", b"POST / HT", HEAD + b"X-A: b"])
 def test_a_head_that_does_not_come_ends_the_connection(begin: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
