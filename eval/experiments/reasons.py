@@ -1,7 +1,8 @@
 """Explain recommendations of a trained run and evaluate the reasons.
 
-python eval/experiments/reasons.py RUN [--recs 1000] [--base smollm2-135m] [--shown FILE]
-Users are drawn with a fixed seed; each gets a reason for the first two items. --shown gets fifty random sentences.
+python eval/experiments/reasons.py RUN [--recs 1000] [--each 2] [--base smollm2-135m] [--shown FILE]
+Users are drawn with a fixed seed; each gets a reason for the first EACH items. Fifty go to --shown.
+--base none: the reasons are planned and said by skeletons, without an LLM.
 Writes reasons.json.
 """
 
@@ -19,12 +20,16 @@ from eval.common import Row, arguments, write_result
 from llmrec.evaluation import Interval, deletion_test, judge_reasons
 from llmrec.reasons import Explanations, LocalNarrator, NarrationRequest, counts
 
-EACH = 2
 MEANINGS = {
     "faithful": "every claim is in the evidence",
     "without_template": "worded by the LLM, not by the template",
     "first_try": "passed the audit at once",
     "unique_ratio": "share of different sentences",
+    "distinct_forms": "different forms in a hundred sentences, with names, values and numbers masked",
+    "self_bleu": "BLEU against the other sentences of the list; lower is more varied",
+    "tells_more": "tells a fact beyond one shared genre, or of 4 bits",
+    "fact_bits": "bits of the most telling fact",
+    "n_words": "words of a sentence, titles included",
     "feature_coverage": "share of the catalog's attribute values that any sentence names",
     "feature_diversity": "attribute values that two sentences have in common, on average; fewer is more diverse",
     "deletion_better": "leaving out the named items lowers the score more than as many random others",
@@ -52,7 +57,7 @@ class Timed(LocalNarrator):
 def written_out(why: Explanations) -> str:
     """Fifty random sentences, one a line."""
     rows = why.table.sample(min(50, len(why)), seed=0).iter_rows(named=True)
-    lines = [f"{'' if row['backend'] == 'llm' else '(template) '}{row['sentence']}" for row in rows]
+    lines = [f"{'(template) ' if row['faults'] else ''}{row['sentence']}" for row in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -61,24 +66,24 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--recs", type=int, default=1000)
+    parser.add_argument("--each", type=int, default=2)
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--shown", type=Path, default=Path("reasons_shown.txt"))
     args = parser.parse_args()
     model, rng = llmrec.load(args.run), np.random.default_rng(0)
-    n = min(len(model.histories), -(-args.recs // EACH))
+    n = min(len(model.histories), -(-args.recs // args.each))
     histories = model.histories.take(np.sort(rng.choice(len(model.histories), n, replace=False)))
-    recs = model.recommend(histories, EACH).head(args.recs)
-    narrator = Timed(args.base)
+    recs = model.recommend(histories, args.each).head(args.recs)
+    narrator = None if args.base == "none" else Timed(args.base)
     began = time.perf_counter()
     why = llmrec.explain(model, recs, histories, narrator=narrator)
     seconds = time.perf_counter() - began
     scores = judge_reasons(model, why, histories)
     faults = Counter(fault.split("'")[0].strip() for one in why for fault in one.faults)
     second_try = sum(one.backend != "template" and not one.first_try for one in why)
-    speed = {
-        "sentences_per_second": len(why) / seconds,
-        "llm_tokens_per_second": narrator.tokens / narrator.seconds,
-    }
+    speed = {"sentences_per_second": len(why) / seconds}
+    if narrator is not None:
+        speed["llm_tokens_per_second"] = narrator.tokens / narrator.seconds
     values = {name: value.model_dump() if isinstance(value, Interval) else value for name, value in scores.items()}
     sections: dict[str, Sequence[Row]] = {
         "The sentences": [

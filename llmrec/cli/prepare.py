@@ -19,6 +19,12 @@ Events = Annotated[str, typer.Argument(help="The event log: a file, a folder, or
 Items = Annotated[
     str | None, typer.Option("--items", help="The catalog: item_id, title, ...; a query with --sql.")
 ]
+Relations = Annotated[
+    str | None,
+    typer.Option(
+        "--relations", help="Triples beside the catalog: head (an item id), relation, tail; columns of the items."
+    ),
+]
 Sql = Annotated[
     str | None,
     typer.Option("--sql", metavar="CONNECTION", help="Read by query, e.g. duckdb:///shop.db, sqlite:///shop.db."),
@@ -84,6 +90,7 @@ def prepare(
     events: Events,
     out: OutFolder,
     items: Items = None,
+    relations: Relations = None,
     sql: Sql = None,
     column: Column = None,
     name: Annotated[
@@ -115,6 +122,8 @@ def prepare(
             data = Dataset.from_sql(
                 events, connection=sql, items=items, name=name, columns=columns, **reading, **cleaning
             )
+    if relations is not None:
+        data = data.with_relations(relations)
     data.save(out)
     for step in data.steps:
         if step.removed:

@@ -28,6 +28,7 @@ from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_
 from llmrec.data.readers.frames import to_polars
 from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
+from llmrec.data.readers.relations import with_relations
 from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError
 from llmrec.resources.wheels import unpack_wheel
@@ -76,6 +77,7 @@ class Dataset(ShownAsTable):
         items: str | Path | None = None,
         name: str | None = None,
         columns: Columns = NONE,
+        relations: str | Path | None = None,
         **options: Unpack[FileAndCleaningOptions],
     ) -> Dataset:
         """Read files or a folder that holds them.
@@ -85,7 +87,8 @@ class Dataset(ShownAsTable):
         adds; .gz and .zst as well.
         ``columns`` names columns that are not recognised, ours to theirs: ``{"user_id": "customer"}``; the others
         are mapped by well-known names, which is logged. Without ``items`` the catalog is taken from the folder, or
-        from the log itself. ``options`` are those of ``cleaning.clean`` and ``readers.options``. Raises DataError
+        from the log itself. ``relations``: a file of triples beside the catalog, see
+        ``with_relations``. ``options`` are those of ``cleaning.clean`` and ``readers.options``. Raises DataError
         naming file, line or column.
         """
         check_options(options, FileAndCleaningOptions)
@@ -101,7 +104,8 @@ class Dataset(ShownAsTable):
         def read_log() -> RawLog:
             return read.read_raw_events(*files.events, columns=columns, **reading)
 
-        return cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
+        data = cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
+        return data if relations is None else data.with_relations(relations)
 
     # Any supported format is recognised.
     from_csv = from_files
@@ -124,15 +128,11 @@ class Dataset(ShownAsTable):
         """
         check_options(options)
         texts = None if items is None else Table(to_polars(items, label="items"), "items")
-        return cls._cleaned(
-            lambda: RawLog(to_polars(events, label="events"), "events"),
-            "events",
-            texts,
-            name,
-            columns,
-            options,
-            explode,
-        )
+
+        def read_log() -> RawLog:
+            return RawLog(to_polars(events, label="events"), "events")
+
+        return cls._cleaned(read_log, "events", texts, name, columns, options, explode)
 
     from_pandas = from_polars = from_tables
 
@@ -247,6 +247,10 @@ class Dataset(ShownAsTable):
         events = self.events.drop(POSITIVE, strict=False)
         events, decided = settle_positives(events, positive, label=self.name)
         return replace(self, events=events, positive=decided)
+
+    def with_relations(self, triples: str | Path) -> Dataset:
+        """Return the same data set with a file of triples, head, relation, tail, as columns of its items."""
+        return replace(self, catalog=with_relations(self.catalog, triples))
 
     def with_events(self, events: pl.DataFrame) -> Dataset:
         """Return the same data set with other events (a part of them, say)."""

@@ -47,6 +47,8 @@ def _update(digest: hashlib._Hash, block: Future[list[Buffer]] | bytes | None) -
 
 def _raw(column: pl.Series) -> list[Buffer]:
     """Return the bytes of a column: where it is null, then its values (text: lengths, then characters)."""
+    if isinstance(column.dtype, pl.List):
+        return [*_raw(column.list.len()), *_raw(column.explode())]
     missing = column.null_count() > 0
     nulls = np.packbits(column.is_null().to_numpy()).tobytes() if missing else bytes(-(-column.len() // 8))
     if column.dtype == pl.String:

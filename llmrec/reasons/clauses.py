@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.evidence import Evidence, Weight
 from llmrec.reasons.fact import Fact
 from llmrec.reasons.fact_checks import holds
 from llmrec.reasons.names import names_of
@@ -35,12 +35,22 @@ class Clauses:
         self.evidence, self.phrases = evidence, phrases
         self.names = {item: phrases.quoted(name) for item, name in names_of(evidence).items()}
         self.facts = [fact for fact in evidence.facts if holds(fact, evidence)]
-        recommended = evidence.item.item_id
-        self.weights = {
-            one.item_id: evidence.weight(n)
-            for n, one in enumerate(evidence.cited)
-            if one.item_id != recommended and evidence.weight(n) != "none"
-        }
+        self.weights = self._weights()
+
+    def _weights(self) -> dict[str, Weight]:
+        """Return what the cited items weigh that can be named, strongest first, each name once.
+
+        One of the recommended item's name is named only where nothing else can be: "you chose A, so we suggest A".
+        """
+        one, names = self.evidence, {self.names[self.evidence.item.item_id]}
+        weights: dict[str, Weight] = {}
+        others = [(n, item.item_id) for n, item in enumerate(one.cited) if item.item_id != one.item.item_id]
+        for n, item in others:
+            weight = one.weight(n)
+            if weight != "none" and self.names[item] not in names:
+                weights[item] = weight
+                names.add(self.names[item])
+        return weights or {item: one.weight(n) for n, item in others[:1]}
 
     def openings(self) -> Iterator[Clause]:
         """Yield every opening: it names the suggested item and what moved it, or says that nothing did."""

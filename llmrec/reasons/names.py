@@ -8,10 +8,10 @@ from llmrec.prompting import one_line
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.wording import spoken
 
-_MOST_WORDS, _MOST_LETTERS, _MOST_READ = 7, 45, 2000
+_MOST_WORDS, _MOST_LETTERS, _MOST_READ = 9, 48, 2000
 _LONGER_WORDS = 12
 # A name is not cut before so many letters, and fewer capitals are an abbreviation.
-_SHORTEST = 6
+_SHORTEST, _TELLING = 6, 16
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 _ARTICLE_LAST = re.compile(
     r"^(?P<rest>.+), (?P<article>The|A|An|Il|Lo|La|Le|Les|L'|El|Los|Las|Der|Die|Das|Un|Una|Une)$"
@@ -30,7 +30,7 @@ _LETTERS_STAY = frozenset(("LED", "USB", "UK", "USA", "UV", "EU", "DIY", "ID"))
 
 
 def short_name(title: str) -> str:
-    """Return what people say for a title: at most seven words; "Godfather, The (1972)" is The Godfather."""
+    """Return what people say for a title: at most nine words; "Godfather, The (1972)" is The Godfather."""
     name = full_name(title)
     while (bare := _BRACKETS.sub("", name)) != name and len(bare) > 1:
         name = bare
@@ -39,7 +39,9 @@ def short_name(title: str) -> str:
         return name
     ends = [one.start() for one in _BREAK.finditer(name) if one.start() >= _SHORTEST]
     fitting = [end for end in ends if not _is_long(name[:end]) and len(name[:end].split()) > 2]
-    return _closed(name[: fitting[-1]] if fitting else _first_words(name)) or name
+    # "Call of Duty" alone is a series, not what was chosen.
+    end = next((end for end in fitting if end >= _TELLING), fitting[-1] if fitting else None)
+    return _closed(_first_words(name) if end is None else name[:end]) or name
 
 
 def longer_name(title: str) -> str:

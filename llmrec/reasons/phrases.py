@@ -18,6 +18,8 @@ from llmrec.resources.shipped import folder
 # Of these columns a fact says "filed under"; any other is named.
 # Beyond this rank nobody reads on: the number itself says nothing.
 FAR, VERY_FAR = 100, 1000
+# "12 of 215 people" sounds like nothing, though it is fifty times as often as usual.
+_FEW = 0.15
 _FILED_UNDER = frozenset(("genres", "category"))
 
 
@@ -91,6 +93,8 @@ class Phrases(BaseModel):
         column = self.column(fact.name)
         if fact.kind == "rank" and fact.of > FAR:
             return "rank_far"
+        if fact.kind == "together" and fact.count < _FEW * fact.of:
+            return "together_often"
         if fact.kind == "same":
             return f"same.{column}" if f"same.{column}" in self.endings else "same"
         if fact.kind not in ("taste", "streak") or column in _FILED_UNDER:

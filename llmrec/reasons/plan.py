@@ -43,9 +43,10 @@ _OPENINGS_TRIED, _ENDINGS_TRIED = 7, 5
 _OPENING_WORTH = {"most": 1.0, "latest": 0.8, "two": 0.7, "two_little": 0.7}
 _BY_CHANCE = 2.0
 _COMFORTABLE, _PER_WORD = 20, 0.2
-# Two numbers, a third clause, a pronoun after another title, and nothing but a genre make a reason worse.
+# Two numbers, a third clause, a pronoun after another title make a reason worse; none without a fact is told if
+# there is one with a fact, none too long if there is a shorter one.
 _NUMERIC = frozenset(("rank", "together", "next", "taste", "streak", "popular"))
-_TWO_NUMBERS, _LONG, _UNCLEAR, _NO_FACT = 1.5, 2.5, 2.5, 6.0
+_TWO_NUMBERS, _LONG, _UNCLEAR, _NO_FACT, _TOO_LONG = 1.5, 2.5, 2.5, 100.0, 200.0
 
 
 @dataclass(frozen=True)
@@ -142,17 +143,17 @@ class _Variety:
         scored = sorted(
             ((self._worth(one, clauses, opens=True), one) for one in openings), key=lambda pair: -pair[0]
         )
-        for worth, opening in scored[:_OPENINGS_TRIED]:
-            endings = self.best_endings(clauses, opening)
+        for n, (worth, opening) in enumerate(scored):
+            # The others stand alone, for where all else would be too long.
+            endings = self.best_endings(clauses, opening) if n < _OPENINGS_TRIED else []
             pairs = [(*some,) for some in product(endings, endings) if _go_together(*some)]
             for some in [(), *((one,) for one in endings), *pairs]:
                 joints = self.joints(phrases, form, opening, some)
                 text = written(phrases, form, opening, some, joints)
                 length = length_of(text, phrases)
-                if length > 1 and some and form == "sentence":
-                    continue
-                value = worth + sum(self._worth(one, clauses) * (1, 0.5)[n] for n, one in enumerate(some))
+                value = worth + sum(self._worth(one, clauses) * (1, 0.5)[k] for k, one in enumerate(some))
                 value -= _PER_WORD * max(0.0, length * MOST_WORDS - _COMFORTABLE)
+                value -= _TOO_LONG * (length > 1 and form == "sentence")
                 value -= _faults(clauses, opening, some) + (_LONG if len(some) > 1 and form == "sentence" else 0.0)
                 plan = ReasonPlan((opening, *some), text, _theme(clauses, opening, some))
                 yield value, plan, joints[0] if joints else ""
@@ -169,7 +170,7 @@ class _Variety:
             ):
                 best[key] = worth, one
         ordered = sorted(best.values(), key=lambda pair: -pair[0])
-        return [one for worth, one in ordered[:_ENDINGS_TRIED] if worth > 0]
+        return [one for _, one in ordered[:_ENDINGS_TRIED]]
 
     def _worth(self, clause: Clause, clauses: Clauses, *, opens: bool = False) -> float:
         worth = _OPENING_WORTH.get(clause.kind, 0.0) if opens else 0.0
@@ -220,7 +221,7 @@ def _go_together(one: Clause, other: Clause) -> bool:
 def _faults(clauses: Clauses, opening: Clause, endings: Sequence[Clause]) -> float:
     """Return what a reason loses: numbers upon numbers, an "it" that may mean another title, no fact at all."""
     telling = [one for one in (opening, *endings) if one.fact is not None and not one.fact.is_plain]
-    loss = 0.0 if telling or not opening.named else _NO_FACT
+    loss = 0.0 if telling else _NO_FACT
     loss += _TWO_NUMBERS * max(0, sum(one.kind in _NUMERIC for one in telling) - 1)
     item = clauses.names[clauses.evidence.item.item_id]
     last = max([item, *(clauses.names[one] for one in opening.named)], key=opening.text.rfind)

@@ -22,10 +22,10 @@ from llmrec.reasons.shares import Shares
 
 # From how many times the usual on a count is worth telling.
 LEAST_TIMES = 1.5
-# A fall in rank is told where the item stands twice as low, and five lower, without the cited one.
-LEAST_FALL, LEAST_RANKS = 2, 5
+# A fall in rank is told where the item stands half as low again, and two lower, without the cited one.
+LEAST_FALL, LEAST_RANKS = 1.5, 2
 _STREAK = 5
-_LEAST_POPULAR = 0.15
+_LEAST_POPULAR = 0.25
 _LEAST_SHARED, _LEAST_WORD_BITS = 2, 4.0
 # Words that a title holds whatever it is about.
 _EMPTY_WORDS = """
@@ -175,7 +175,7 @@ def _people(one: Evidence, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
         if after >= LEAST_PEOPLE and times >= LEAST_TIMES:
             yield Fact("next", (other.item_id,), count=after, times=times, bits=math.log2(times))
     chosen = len(crowd.who(code))
-    if chosen >= max(LEAST_PEOPLE, _LEAST_POPULAR * crowd.n_people):
+    if chosen >= LEAST_PEOPLE and (not one.cited or chosen >= _LEAST_POPULAR * crowd.n_people):
         bits = math.log2(crowd.n_people / chosen)
         yield Fact("popular", count=chosen, of=crowd.n_people, bits=bits)
 

@@ -57,7 +57,7 @@ def test_template_without_a_language_model(model: Linear) -> None:
     assert reasons["sentence"].to_list() == [
         'We suggest "Final Waltz" above all because of "Amber Gate": both are filed under Drama and date from the '
         "1990s.",
-        'Mainly because of "Dry River", we suggest "East Wind".',
+        'Without "Dry River" in your history, "East Wind" would be number 3 on your list, not 1.',
         '"Final Waltz" is a general suggestion, as no single item in your history raised its score.',
     ]
     assert reasons["rank"].to_list() == [3, 1, 1]

@@ -14,6 +14,7 @@ from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 from llmrec.evaluation.reasons.text_metrics import bleu, reading_ease, rouge_l, similarity, unique_ratio
+from llmrec.evaluation.reasons.variety import fact_bits, distinct_forms, n_words, self_bleu, tells_more
 from llmrec.evaluation.significance import Interval, bootstrap
 from llmrec.models.ranker import Ranker
 from llmrec.prompting import Language
@@ -37,7 +38,8 @@ def judge_reasons(
     """Judge what ``explain`` returned. ``references`` adds ROUGE-L, BLEU and MiniLM similarity.
 
     Returns ``faithful``, ``without_template``, ``first_try`` and ``deletion_better`` and ``sufficiency_better``
-    (shares), ``deletion_gap``, ``sufficiency_gap`` (in units of the score), ``unique_ratio``,
+    (shares), ``deletion_gap``, ``sufficiency_gap`` (in units of the score), ``unique_ratio``, ``distinct_forms``,
+    ``self_bleu``, ``tells_more``, ``fact_bits``, ``n_words`` (see ``variety``),
     ``feature_coverage``, ``feature_diversity`` and, in English, ``reading_ease``; means over rows with 95 %
     bootstrap intervals. Raises DataError where there is no explanation.
     """
@@ -52,7 +54,14 @@ def judge_reasons(
         "first_try": bootstrap(first_try),
         "unique_ratio": unique_ratio(sentences),
         **_features(explanations, model.catalog),
+        "distinct_forms": distinct_forms(explanations),
+        "tells_more": bootstrap(tells_more(explanations)),
+        "fact_bits": bootstrap(fact_bits(explanations)),
+        "n_words": bootstrap(n_words(explanations)),
     }
+    alike = self_bleu(explanations)
+    if len(alike):
+        values["self_bleu"] = bootstrap(alike)
     tested = deletion_test(model, explanations, histories, seed=seed)
     if tested.height:
         values |= {name: bootstrap(tested[name].to_numpy()) for name in _COMPARED}

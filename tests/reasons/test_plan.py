@@ -1,0 +1,126 @@
+"""Plans of whole lists: true, short, varied, the same each time; and the audit reads them back to claims."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from llmrec.prompting import Language
+from llmrec.reasons import Cited, Evidence, Fact, Item, Together, audit
+from llmrec.reasons.phrases import Phrases
+from llmrec.reasons.plan import MOST_WORDS, best_ending, plan_reasons
+from llmrec.reasons.stated import split_endings, stated
+
+AFTER = 'After "Fargo", have a look at "Film number 0"'
+COENS = {"director": ["Coen"], "year": 1996, "genres": "Crime, Drama"}
+
+
+def evidence(n: int = 0, user: str = "u") -> Evidence:
+    """A film by the Coens, cited two of which the first weighs most."""
+    cited = (
+        Cited("f", "Fargo", COENS, 3.0, 40),
+        Cited("g", "Godfather, The", {"year": 1972, "genres": "Crime"}, 1.2, 3),
+    )
+    return Evidence(
+        user,
+        Item(f"i{n}", f"Film number {n}", COENS),
+        cited,
+        together=(Together("f", 60, 90),),
+        rank=2,
+        facts=(
+            Fact("same", ("f",), "director", ("Coen",), bits=8.0),
+            Fact("same", ("f", "g"), "genres", ("Crime",), bits=3.0),
+            Fact("mix", ("f",), "genres", ("Crime", "Drama"), bits=3.5),
+            Fact("together", ("f",), count=60, of=90, times=2.2, bits=1.1),
+            Fact("rank", ("f",), count=2, of=40, bits=4.3),
+            Fact("taste", (), "genres", ("Crime",), 12, 30, 2.5, 1.3),
+        ),
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_list_of_ten_varies_and_passes_the_audit(language: Language) -> None:
+    ten = [evidence(n) for n in range(10)]
+    plans = [plan for plan in plan_reasons(ten, language) if plan is not None]
+    texts = [plan.text for plan in plans]
+    assert len(texts) == 10
+    assert all(audit(text, one, language=language) == [] for text, one in zip(texts, ten, strict=True))
+    assert len({plan.forms for plan in plans}) >= 8
+    assert language == "zh" or max(len(text.split()) for text in texts) <= MOST_WORDS
+    assert [plan and plan.text for plan in plan_reasons(ten, language)] == texts, "the same list, the same words"
+    assert all(any(not fact.is_plain for fact in plan.facts) for plan in plans)
+    assert plans[0].theme == {"en": "Because of the director Coen", "zh": "因为导演Coen"}[language]
+
+
+def test_what_is_read_back_is_what_was_planned() -> None:
+    for plan in plan_reasons([evidence(n, str(n)) for n in range(20)]):
+        assert plan is not None
+        one = evidence(int(plan.text.split("Film number ")[1].split('"')[0]))
+        clauses = stated(plan.text, one)
+        assert clauses is not None
+        assert tuple(clause.fact for clause in clauses if clause.fact) == plan.facts
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ('"Film number 0" is here above all because you chose "Fargo": both are by the director Coen.', True),
+        ('"Film number 0" is here above all because you chose "The Godfather".', False),  # Fargo weighs most
+        ('"Fargo" and also "The Godfather" speak for "Film number 0"; all three are filed under Crime.', True),
+        ('"Fargo" and also "The Godfather" speak for "Film number 0"; all three are by the director Coen.', False),
+        ('Without "Fargo" in your history, "Film number 0" would be number 40 on your list, not 2.', True),
+        ('Without "Fargo" in your history, "Film number 0" would be number 41 on your list, not 2.', False),
+        ('Take "The Godfather" away, and "Film number 0" falls from number 2 to number 40 on your list.', False),
+        ('60 of the 90 people who chose "Fargo", as you did, also chose "Film number 0".', True),
+        ('61 of the 90 people who chose "Fargo", as you did, also chose "Film number 0".', False),
+        (f'{AFTER}; it is filed under Crime, like 12 of your 30 choices.', True),
+        (f'{AFTER}; it is filed under Crime, like all your 30 choices.', False),
+        ('We suggest "Film number 0" because you chose "Fargo", and the two share Crime and Comedy.', False),
+    ],
+)  # fmt: skip
+def test_claims_are_checked(text: str, passes: bool) -> None:
+    assert (audit(text, evidence()) == []) is passes
+
+
+def test_a_weight_word_follows_the_measured_fall() -> None:
+    one = evidence()
+    assert [one.weight(n) for n in range(2)] == ["most", "also"]
+    close = replace(one, cited=(one.cited[0], replace(one.cited[1], contribution=2.5)))
+    assert [close.weight(n) for n in range(2)] == ["strong", "strong"]
+    little = replace(one, cited=(one.cited[0], replace(one.cited[1], contribution=0.4)))
+    assert little.weight(1) == "little"
+    nothing = replace(one, cited=(one.cited[0], replace(one.cited[1], contribution=0.2)))
+    assert nothing.weight(1) == "none"
+    assert all(plan and "The Godfather" not in plan.text for plan in plan_reasons([nothing]))
+
+
+def test_a_narrator_s_sentence_goes_on_with_a_fact_of_what_it_names() -> None:
+    lead = 'We suggest "Film number 0" because you chose "Fargo".'
+    text = best_ending(lead, evidence())
+    assert text is not None and text.startswith(lead[:-1])
+    assert audit(text, evidence()) == []
+    rest, endings = split_endings(text, evidence())
+    assert rest == lead and len(endings) == 1
+    assert audit(text.replace("Fargo", "Zorblat"), evidence()) != []
+    assert best_ending("Half a sentence", evidence()) is None
+
+
+def test_without_evidence_it_says_so() -> None:
+    (plan,) = plan_reasons([Evidence("u", Item("i", "Fargo", COENS))])
+    assert plan is not None
+    assert "no single" in plan.text.lower() or "suggested to many" in plan.text
+    assert plan.theme == "For everyone"
+
+
+def test_skeletons_use_the_values_that_there_are() -> None:
+    values = {**dict.fromkeys("abc", "X"), "item": "X"}
+    for language in ("en", "zh"):
+        phrases = Phrases.load(language)
+        filled = phrases.values_of(Fact("mix", (), "genres", ("A", "B"), 3, 5, 2.0, 1.0), 2) | values
+        several = [*phrases.openings.values(), *(e.plain + e.named for e in phrases.endings.values())]
+        for skeletons in several:
+            assert all(skeleton.format_map(filled) for skeleton in skeletons)
+            assert len(set(skeletons)) == len(skeletons)
+        assert all(theme.format_map(filled) for theme in phrases.themes.values())
+    assert Phrases.load("en").openings.keys() == Phrases.load("zh").openings.keys()
