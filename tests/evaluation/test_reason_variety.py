@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmrec.errors import DataError
-from llmrec.evaluation.reasons.variety import fact_bits, distinct_forms, n_words, self_bleu, tells_more
+from llmrec.evaluation.reasons.variety import distinct_forms, fact_bits, n_words, self_bleu, tells_more
 from llmrec.reasons import Cited, Evidence, Explanation, Explanations, Fact, Item
 
 

@@ -14,7 +14,7 @@ from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.errors import DataError
 from llmrec.evaluation.reasons.text_metrics import bleu, reading_ease, rouge_l, similarity, unique_ratio
-from llmrec.evaluation.reasons.variety import fact_bits, distinct_forms, n_words, self_bleu, tells_more
+from llmrec.evaluation.reasons.variety import distinct_forms, fact_bits, n_words, self_bleu, tells_more
 from llmrec.evaluation.significance import Interval, bootstrap
 from llmrec.models.ranker import Ranker
 from llmrec.prompting import Language

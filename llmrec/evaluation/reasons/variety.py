@@ -14,12 +14,11 @@ from llmrec.arrays import Float64s
 from llmrec.errors import DataError
 from llmrec.reasons import Explanation, Explanations
 from llmrec.reasons.claims import read
-from llmrec.reasons.lexicon import FACTS, TITLES
+from llmrec.reasons.statements.nodes import PRIVATE
 
 # Forms are counted among so many reasons at a time: of more, ever fewer are new.
 BLOCK = 100
-_NUMBER = re.compile(rf"\d[\d,.]*|\b(?:all|one|two|three|four|five|six|seven|eight|nine|ten)\b|[{FACTS}]")
-_NAME = re.compile(f"[{TITLES}]")
+_NUMBER = re.compile(r"\d[\d,.]*|\b(?:all|one|two|three|four|five|six|seven|eight|nine|ten)\b")
 _PHRASE = re.compile("“[^”]*”")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _LONGEST = 4
@@ -39,9 +38,9 @@ def distinct_forms(explanations: Explanations) -> float:
 
 
 def form_of(one: Explanation, explanations: Explanations) -> str:
-    """Return a reason with marks for names, attribute values, quoted words and numbers."""
+    """Return a reason with one mark for each name, attribute value, quoted word and number."""
     text = read(one.sentence, one.evidence, explanations.language).text
-    return _NUMBER.sub("#", _PHRASE.sub("…", _NAME.sub("@", text)))
+    return PRIVATE.sub("@", _NUMBER.sub("@", _PHRASE.sub("@", text)))
 
 
 def self_bleu(explanations: Explanations) -> Float64s:
