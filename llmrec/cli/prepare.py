@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -106,6 +107,7 @@ def prepare(
     """
     from llmrec.data import Dataset
     from llmrec.data.cleaning.table import steps_unlogged
+    from llmrec.data.readers.relations import with_relations
 
     given = given_options(options)
     reading = reading_options(given)
@@ -123,7 +125,7 @@ def prepare(
                 events, connection=sql, items=items, name=name, columns=columns, **reading, **cleaning
             )
     if relations is not None:
-        data = data.with_relations(relations)
+        data = replace(data, catalog=with_relations(data.catalog, relations))
     data.save(out)
     for step in data.steps:
         if step.removed:

@@ -87,9 +87,8 @@ class Dataset(ShownAsTable):
         adds; .gz and .zst as well.
         ``columns`` names columns that are not recognised, ours to theirs: ``{"user_id": "customer"}``; the others
         are mapped by well-known names, which is logged. Without ``items`` the catalog is taken from the folder, or
-        from the log itself. ``relations``: a file of triples beside the catalog, see
-        ``with_relations``. ``options`` are those of ``cleaning.clean`` and ``readers.options``. Raises DataError
-        naming file, line or column.
+        from the log itself. ``relations``: a file of triples, see ``readers.relations``. ``options`` are those of
+        ``cleaning.clean`` and ``readers.options``. Raises DataError naming file, line or column.
         """
         check_options(options, FileAndCleaningOptions)
         path = Path(events)
@@ -105,7 +104,7 @@ class Dataset(ShownAsTable):
             return read.read_raw_events(*files.events, columns=columns, **reading)
 
         data = cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
-        return data if relations is None else data.with_relations(relations)
+        return data if relations is None else replace(data, catalog=with_relations(data.catalog, relations))
 
     # Any supported format is recognised.
     from_csv = from_files
@@ -247,10 +246,6 @@ class Dataset(ShownAsTable):
         events = self.events.drop(POSITIVE, strict=False)
         events, decided = settle_positives(events, positive, label=self.name)
         return replace(self, events=events, positive=decided)
-
-    def with_relations(self, triples: str | Path) -> Dataset:
-        """Return the same data set with a file of triples, head, relation, tail, as columns of its items."""
-        return replace(self, catalog=with_relations(self.catalog, triples))
 
     def with_events(self, events: pl.DataFrame) -> Dataset:
         """Return the same data set with other events (a part of them, say)."""
