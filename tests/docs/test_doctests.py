@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import runpy
 
 import pytest
 from support.pages import ROOT
@@ -29,6 +30,13 @@ def test_every_public_name_has_an_example(package: str) -> None:
     public = {name: one for name, one in objects.items() if inspect.isclass(one) or inspect.isfunction(one)}
     assert len(public) > 1
     assert [name for name, one in public.items() if EXAMPLE not in (one.__doc__ or "")] == []
+
+
+def test_examples_are_shown_as_code() -> None:
+    pytest.importorskip("griffe", reason="needs mkdocstrings: pip install 'llmrec[docs]'")
+    fenced = runpy.run_path(str(ROOT / "docs/site/examples.py"))["fenced"]
+    assert fenced("Add.\n\n>>> 1 + 1\n2\n\nMore.") == "Add.\n\n```pycon\n>>> 1 + 1\n2\n```\n\nMore."
+    assert fenced("No example.") == "No example."
 
 
 def test_a_false_example_is_seen() -> None:

@@ -77,7 +77,7 @@ def test_a_service_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     if importlib.util.find_spec("fastapi") is None:
         pytest.skip("FastAPI is not installed: pip install 'llmrec[serve]'")
     run("serving.py")
-    assert "Because you chose" in capsys.readouterr().out
+    assert '"Film 06: Distant Mirror"' in capsys.readouterr().out
 
 
 @pytest.mark.slow
