@@ -106,7 +106,7 @@ def options(
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
     if not debug:
         handler.addFilter(SaidOnce())
-        for library in ("transformers", "bitsandbytes"):
+        for library in ("transformers", "bitsandbytes", "matplotlib"):
             logging.getLogger(library).setLevel(logging.ERROR)
         warnings.simplefilter("ignore")  # of the libraries underneath: nothing a user could act on
     logging.getLogger("llmrec").setLevel(logging.DEBUG if debug else logging.INFO)

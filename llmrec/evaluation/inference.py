@@ -75,12 +75,13 @@ def bar(total: int, *, show: bool) -> Iterator[Callable[[str], Advance]]:
     if not show:
         yield lambda name: lambda count: None
         return
-    from rich.console import Console
     from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from llmrec.bars import bar_console
+
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as drawn:  # stdout is for results
+    with Progress(*columns, console=bar_console()) as drawn:  # stdout is for results
         task = drawn.add_task("evaluating", total=total)
 
         def named(name: str) -> Advance:

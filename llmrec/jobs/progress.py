@@ -8,16 +8,17 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from llmrec.bars import bar_console, fitting
 from llmrec.jobs.user_parts import UserPart
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class PartProgress:
     """Users answered, users a second and time left. Parts of an earlier call count as done, not as speed."""
 
     def __init__(self, title: str, parts: Sequence[UserPart], left: Sequence[UserPart], *, shown: bool) -> None:
-        self.title, self.shown, self.console = title, shown, Console(stderr=True)
+        self.title, self.shown, self.console = title, shown, bar_console()
         self.total = sum(part.n_users for part in parts)
         self.earlier = self.done = self.total - sum(part.n_users for part in left)
         self.began = self.said = time.monotonic()
@@ -39,8 +40,10 @@ class PartProgress:
             self._say(f"{self.title}: continuing after {self.done:,} of {self.total:,} users")
         if self.shown and self.console.is_terminal:
             speed = TextColumn("users  {task.fields[speed]:,.0f} users/s  left")
-            columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), speed]
-            self.bar = Progress(*columns, TimeRemainingColumn(), TimeElapsedColumn(), console=self.console)
+            name = TextColumn("{task.description}", markup=False)
+            columns: list[ProgressColumn] = [name, BarColumn(), MofNCompleteColumn(), speed]
+            columns += [TimeRemainingColumn(), TimeElapsedColumn()]
+            self.bar = Progress(*fitting(columns, self.console), console=self.console)
             self.task = self.bar.add_task(self.title, total=self.total, completed=self.done, speed=0.0)
             self.bar.start()
         return self

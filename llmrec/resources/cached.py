@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -46,12 +47,23 @@ def cached_folder(path: Path, fill: Callable[[Path], None], *, source: str) -> P
     """
     if _is_whole(path, source):
         return path
-    with exclusive(path, wait=True):
+    with _cache_named(), exclusive(path, wait=True):
         if not _is_whole(path, source):  # else another process has filled it in the meantime
             with appearing(path, replace=True) as folder:
                 fill(folder)
             _write_record(path, _Record(source=source, files=_files_of(path)))
     return path
+
+
+@contextmanager
+def _cache_named() -> Iterator[None]:
+    """Say with a fault of the cache's folder how another one is named."""
+    try:
+        yield
+    except EnvironmentFault as error:
+        if not str(error).startswith("cannot write in"):
+            raise
+        raise EnvironmentFault(f"{error}; LLMREC_CACHE names another folder for the cache") from error
 
 
 def state_of(path: Path) -> tuple[State, str]:

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from llmrec.bars import bar_console, fitting
 from llmrec.errors import TrainingError
 from llmrec.printable import printable
 
@@ -51,7 +52,7 @@ def encoding_shown(title: str, *, shown: bool, most_minutes: float | None) -> It
 
 def encoding_is_shown() -> bool:
     """Whether somebody waits for an encoding at a terminal."""
-    return _SETTINGS.get().shown and Console(stderr=True).is_terminal
+    return _SETTINGS.get().shown and bar_console().is_terminal
 
 
 class EncodingBar:
@@ -64,9 +65,11 @@ class EncodingBar:
 
     def __enter__(self) -> EncodingBar:
         if encoding_is_shown():
-            columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn()]
-            console = Console(stderr=True)
-            self.bar = Progress(*columns, TimeRemainingColumn(), TimeElapsedColumn(), console=console)
+            name = TextColumn("{task.description}", markup=False)
+            columns: list[ProgressColumn] = [name, BarColumn(), TaskProgressColumn()]
+            console = bar_console()
+            columns += [TimeRemainingColumn(), TimeElapsedColumn()]
+            self.bar = Progress(*fitting(columns, console), console=console)
             self.task = self.bar.add_task(f"{self.settings.title}: {self.n_texts:,} item texts", total=self.total)
             self.bar.start()
         return self
@@ -93,6 +96,4 @@ class EncodingBar:
             self.said = now
             left = (seconds - (now - self.began)) / 60
             line = f"{self.settings.title}: {self.done / self.total:.0%} of {self.n_texts:,} item texts encoded"
-            Console(stderr=True).print(
-                f"{line}, {left:.1f} min left", highlight=False, markup=False, soft_wrap=True
-            )
+            bar_console().print(f"{line}, {left:.1f} min left", highlight=False, markup=False, soft_wrap=True)

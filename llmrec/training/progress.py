@@ -7,10 +7,17 @@ import time
 from typing import Any
 
 import psutil
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
 
+from llmrec.bars import bar_console, fitting
 from llmrec.printable import printable
 
 log = logging.getLogger(__name__)
@@ -29,7 +36,7 @@ class Progress:
     def __init__(self, title: str, *, shown: bool, most_minutes: float | None = None) -> None:
         self.title, self.shown, self.most_minutes = printable(title), shown, most_minutes
         self.warned = False
-        self.console = Console(stderr=True)
+        self.console = bar_console()
         self.bar: Bar | None = None
         self.total: int | None = None
         self.began, self.first, self.said = 0.0, 0, 0.0
@@ -42,8 +49,10 @@ class Progress:
             self._say(f"{self.title}: continuing from step {done}{f' of {total}' if total else ''}")
         if self.shown and self.console.is_terminal:
             numbers = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s  left")
-            columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), numbers]
-            self.bar = Bar(*columns, TimeRemainingColumn(), TimeElapsedColumn(), console=self.console)
+            name = TextColumn("{task.description}", markup=False)
+            columns: list[ProgressColumn] = [name, BarColumn(), MofNCompleteColumn(), numbers]
+            columns += [TimeRemainingColumn(), TimeElapsedColumn()]
+            self.bar = Bar(*fitting(columns, self.console), console=self.console)
             self.task = self.bar.add_task(self.title, total=total, completed=done, loss=0.0, speed=0.0)
             self.bar.start()
 
