@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TimeElapsedColumn
 
-from llmrec import bars
 from llmrec.bars import bar_console, fitting
 from llmrec.cli.app import run
 from llmrec.errors import EnvironmentFault
@@ -32,7 +31,7 @@ def test_a_notebook_without_widgets_is_no_terminal(monkeypatch: pytest.MonkeyPat
     console = bar_console()
     assert not console.is_jupyter
     assert not console.is_terminal
-    monkeypatch.setattr(bars.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert bar_console().is_jupyter
 
 
