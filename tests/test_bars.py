@@ -25,9 +25,7 @@ def test_a_narrow_line_has_no_room_for_a_bar(width: int, drawn: int) -> None:
 def test_a_notebook_without_widgets_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     plain = importlib.util.find_spec
-    monkeypatch.setattr(
-        bars.importlib.util, "find_spec", lambda name: None if name == "ipywidgets" else plain(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ipywidgets" else plain(name))
     console = bar_console()
     assert not console.is_jupyter
     assert not console.is_terminal
