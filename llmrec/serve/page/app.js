@@ -141,7 +141,7 @@ async function describe(cards, signal) {
 }
 
 function refocus(cards, had) {
-  const card = cards.find((one) => one.id === had.item) ?? cards[Math.min(had.place, cards.length - 1)];
+  const card = cards.find((one) => one.id === had.item) ?? cards[Math.min(had.index, cards.length - 1)];
   focusOn(card?.element.querySelector(`[data-act=${had.act}]`), card?.element.querySelector("[data-act]"));
 }
 

@@ -166,6 +166,6 @@ function isTitle(text, item) {
 export function focused() {
   const card = document.activeElement?.closest?.(".card");
   if (!card) return null;
-  const place = [...byId("cards").children].indexOf(card);
-  return { item: card.dataset.item, place, act: document.activeElement.dataset.act ?? "add" };
+  const index = [...byId("cards").children].indexOf(card);
+  return { item: card.dataset.item, index, act: document.activeElement.dataset.act ?? "add" };
 }

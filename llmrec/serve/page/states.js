@@ -26,8 +26,12 @@ export function showWaiting() {
 }
 
 export function showFault(error, again) {
+  showLine(textOf(error), again);
+}
+
+export function showLine(text, again) {
   const button = make("button", { type: "button", class: "strong", on: { click: again } }, say("again"));
-  byId("state").replaceChildren(make("div", { class: "fault", role: "alert" }, make("p", {}, textOf(error)), button));
+  byId("state").replaceChildren(make("div", { class: "fault", role: "alert" }, make("p", {}, text), button));
 }
 
 export function showBusy(seconds) {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 from support.browser import Browser, Listening, listening
 from support.page import add, settled, titles
 
@@ -20,6 +21,9 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(browser: Browser, runs: Path, tm
     with listening(runs / "gru", tmp_path / "e.sqlite", key=KEY) as one:
         browser.open(one.url)
         assert browser.one("dialog h2").text == "This service asks for a key"
+        browser.press(Keys.ESCAPE)
+        assert browser.one("#state .fault p").text == "This service asks for a key"
+        browser.click("#state .fault button")
         browser.one("#key-field").send_keys(f"{KEY}0\n")
         browser.wait(lambda: browser.texts("#key-fault")[0] == "The service does not take this key.")
         browser.one("#key-field").send_keys(f"{KEY}\n")
