@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from llmrec.reasons.statements.checking import STRONG, Arguments, Context, check
 from llmrec.reasons.wording import spoken
 
-# What weighs equally has at least this share of the effect of what weighs most of it.
+# What weighs equally has at least this share of the effect of what weighs most of it; what weighs a little has less
+# than this share of the strongest one's.
 _EQUAL = 2 / 3
+_LITTLE = 1 / 3
 
 
 @check("chosen")
@@ -63,7 +65,7 @@ def _most(arguments: Arguments, context: Context) -> Iterator[str]:
 @check("little")
 def _little(arguments: Arguments, context: Context) -> Iterator[str]:
     titles = arguments["less" if "less" in arguments else "title"].titles
-    if max(context.shares(titles), default=1.0) >= STRONG:
+    if max(context.shares(titles), default=1.0) >= _LITTLE:
         yield "it says that an item weighs a little, which weighs much"
 
 
