@@ -10,7 +10,7 @@ from llmrec.reasons.evidence import Evidence, Item
 from llmrec.reasons.statements.grammar import Grammar
 from llmrec.reasons.statements.nodes import Claim, Node, Title
 
-# "Above all" may be said of what has this share of the strongest one's effect, and a reason names at least one such.
+# "Above all" may be said of what has this share of the strongest one's effect; a reason names at least one such.
 STRONG = 0.5
 SUGGESTED: Title = frozenset({0})
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from llmrec.reasons.statements.checking import STRONG, Arguments, Context, check
 from llmrec.reasons.wording import spoken
 
-# What weighs equally has at least this share of the effect of what weighs most of it; what weighs a little has less
-# than this share of the strongest one's.
+# Of the strongest one's effect: what weighs equally has at least the one share of it, what weighs a little has less
+# than the other.
 _EQUAL = 2 / 3
 _LITTLE = 1 / 3
 
