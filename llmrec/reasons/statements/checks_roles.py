@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from llmrec.reasons.statements.checking import STRONG, Arguments, Context, check
 from llmrec.reasons.wording import spoken
 
-# Of the strongest one's effect: what weighs equally has at least the one share of it, what weighs a little has less
+# Shares of the strongest one's effect: what weighs equally has at least the one, what weighs a little has less
 # than the other.
 _EQUAL = 2 / 3
 _LITTLE = 1 / 3
