@@ -16,8 +16,8 @@ LONGEST_ON_AVERAGE = 200  # characters: longer ones are descriptions
 # A column whose values are shared by so few items on average tells items apart: it does not group them.
 FEWEST_PER_VALUE = 2
 _SEPARATORS = (" | ", "|", ", ", ",", "; ", ";")
+_VALUE = "value"
 _UNQUOTABLE = re.compile(r"[\\%_\x00-\x1f]")  # what a condition cannot hold, or reads as a pattern
-_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 def facets_of(catalog: Catalog) -> list[dict[str, Any]]:
@@ -62,10 +62,11 @@ def _range(values: pl.Series, quote: str) -> dict[str, Any] | None:
 
 
 def _choices(column: str, values: pl.Series, separator: str | None, quote: str) -> dict[str, Any] | None:
+    values = values.alias(_VALUE)
     parts = values if separator is None else values.str.split(separator).explode().str.strip_chars()
     # Some items name a value twice, or end with a separator.
     counts = parts.filter(parts != "").value_counts(sort=True)
-    distinct, name = counts[values.name].to_list(), _name(column)
+    distinct, name = counts[_VALUE].to_list(), _name(column)
     if name is None or len(distinct) < 2 or len(distinct) * FEWEST_PER_VALUE > len(parts):
         return None
     choices = []
@@ -91,7 +92,5 @@ def _among(name: str, value: str, separator: str, distinct: list[str]) -> str:
 
 
 def _name(column: str) -> str | None:
-    """Return a column's name as a condition writes it; None where it cannot."""
-    if _PLAIN_NAME.fullmatch(column):
-        return column
-    return None if set(column) & {'"', "\\"} else f'"{column}"'
+    """Return a column's name as a condition writes it, quoted: it may be a word of SQL. None where it cannot."""
+    return None if set(column) & set('"\\{}') or len(column) > LONGEST_VALUE else f'"{column}"'

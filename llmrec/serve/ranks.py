@@ -15,6 +15,8 @@ from llmrec.data.histories import offsets_of
 from llmrec.models.ranker import Ranker
 from llmrec.retrieval import Filter
 
+AT_ONCE = 16  # histories that are scored at once: scores of a large catalog are large
+
 
 def ranks_without(
     ranker: Ranker,
@@ -34,13 +36,18 @@ def ranks_without(
     catalog = ranker.catalog
     codes = np.array([catalog.code(item) for item in item_ids], dtype=np.int64)
     histories = _variants(events, without)
-    scores = ranker.request(1, rules, 0.0).rules.applied(ranker.score(histories))
+    item_rules = ranker.request(1, rules, 0.0).rules
+    seen = np.zeros(0, dtype=np.int64)
     if ranker.exclude_seen if exclude_seen is None else exclude_seen:
-        scores[:, Sequences.encode(histories[:1], catalog).codes] = -np.inf
-    ranks = [[_rank(row, code, catalog.tie_order) for row in scores] for code in codes]
+        seen = Sequences.encode(histories[:1], catalog).codes.astype(np.int64)
+    ranks: list[list[int | None]] = []
+    for start in range(0, len(histories), AT_ONCE):
+        scores = item_rules.applied(ranker.score(histories[start : start + AT_ONCE]))
+        scores[:, seen] = -np.inf
+        ranks += [[_rank(row, code, catalog.tie_order) for code in codes] for row in scores]
     return [
         {"item_id": item, "rank": whole, "without": dict(zip(without, others, strict=True))}
-        for item, (whole, *others) in zip(item_ids, ranks, strict=True)
+        for item, (whole, *others) in zip(item_ids, zip(*ranks, strict=True), strict=True)
     ]
 
 

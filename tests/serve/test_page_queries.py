@@ -136,13 +136,23 @@ def test_facets_of_lists_in_text_choose_whole_values_only() -> None:
 def test_facets_of_hostile_columns() -> None:
     texts = ["it's", "it's", "100%", "100%", "a\\b", "a\\b", "ok", "ok", "<b>", "<b>"]
     many = [f"number {n}" for n in range(10)]
-    columns = {"my kind": texts, 'a"b': texts, "texts": many, "same": ["x"] * 10, "bare": [None] * 10}
+    columns = {
+        "my kind": texts,
+        "from": texts,
+        "count": texts,
+        'a"b': texts,
+        "texts": many,
+        "same": ["x"] * 10,
+        "bare": [None] * 10,
+    }
     one = catalog(**columns, stock=[True, False] * 5, price=[float("nan"), *range(9)])
     facets = {facet["column"]: facet for facet in facets_of(one)}
-    assert set(facets) == {"my kind", "stock", "price"}
+    assert set(facets) == {"my kind", "from", "count", "stock", "price"}
     values = {value["value"]: value["condition"] for value in facets["my kind"]["values"]}
     assert set(values) == {"it's", "ok", "<b>"}
     assert met(one, values["it's"]) == ["0", "1"]
+    for column in ("from", "count"):  # words of SQL and of polars
+        assert met(one, facets[column]["values"][0]["condition"]) == met(one, values["it's"])
     assert len(met(one, facets["stock"]["values"][0]["condition"])) == 5
     assert (facets["price"]["low"], facets["price"]["high"]) == (0, 8)
     assert json.dumps(facets, allow_nan=False)
