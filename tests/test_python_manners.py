@@ -119,6 +119,7 @@ def test_models_without_vectors_say_so(markov: Recommender) -> None:
         markov.vectors()
 
 
+@pytest.mark.slow
 def test_a_run_is_loaded_without_a_warning(tmp_path: Path, tiny_base: Path) -> None:
     values = {"backbone.base": str(tiny_base), "train.epochs": 1, "head.dim": 8, "lora.r": 2}
     from_recipe(Recipe.load("smollm2-135m-soft", set=values)).fit(SPLIT).save(tmp_path / "run")

@@ -47,27 +47,24 @@ class ListOptions:
 
     def description(self) -> dict[str, Any]:
         """Return what makes two jobs' lists differ, as JSON holds it."""
-        wanted = self.filter
-        rules = (
-            None
-            if wanted is None
-            else {
-                "where": [
-                    str(one)
-                    for one in (wanted.where if isinstance(wanted.where, list | tuple) else [wanted.where])
-                ],
-                "allow": _hash(wanted.allow),
-                "deny": _hash(wanted.deny),
-                "at_most": dict(wanted.at_most),
-                "boosts": {str(condition): gain for condition, gain in wanted.boosts.items()},
-            }
-        )
+        rules = None if self.filter is None else _described(self.filter)
         return {"exclude_seen": self.exclude_seen, "filter": rules, "diversity": self.diversity or None}
 
 
 NO_OPTIONS = ListOptions()
 
 
+def _described(wanted: Filter) -> dict[str, Any]:
+    where = wanted.where if isinstance(wanted.where, list | tuple) else [wanted.where]
+    return {
+        "where": [str(condition) for condition in where],
+        "allow": _hash(wanted.allow),
+        "deny": _hash(wanted.deny),
+        "at_most": dict(wanted.at_most),
+        "boosts": {str(condition): gain for condition, gain in wanted.boosts.items()},
+    }
+
+
 def _hash(ids: Iterable[str | int] | None) -> str | None:
-    listed = None if ids is None else ids_of(ids)
-    return hash_of(pl.Series(listed, dtype=pl.String)) if listed else None if listed is None else "none"
+    """Hash ids; None for no list, which is another thing than an empty one."""
+    return None if ids is None else hash_of(pl.Series(ids_of(ids), dtype=pl.String))

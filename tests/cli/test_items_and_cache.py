@@ -75,8 +75,6 @@ def test_evaluate_shows_people_and_p_values(
     cards = Report.load(tmp_path / "r").cards
     assert len(cards) == 2
     assert all(one.reason for card in cards for one in card.recommendations)
-    call(capsys, *words, "--people", "0")
-    assert not Report.load(tmp_path / "r").cards
 
 
 def test_data_is_called_as_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
