@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,22 +48,27 @@ def forget_users(run: str | Path, user_ids: Sequence[str | int]) -> Forgotten:
     ArtifactError for a damaged run, and WriteConflict where another process writes it.
     """
     users = _distinct(ids_of(user_ids, label="users to forget"))
-    folder = named(Path(run))
-    beside = users_of(folder)
-    remains = has_remains(folder) or has_remains(beside)
+    given = named(Path(run))
+    folder = given.resolve() if given.is_symlink() else given  # a link to a run stays one
+    beside = list(dict.fromkeys((users_of(given), users_of(folder))))
+    remains = any(map(has_remains, (folder, *beside)))
     check_metadata(artifact.read(folder).metadata, folder)
-    with exclusive(folder), exclusive(beside):  # what an interruption left is removed, or put back, by this
-        known = read_events(folder)[USER]
-        index = UserIndex.open(beside) if beside.is_dir() else None
-        _require_known(users, known, index, remains, folder)
-        vectors = [] if index is None else index.names.filter(index.names.is_in(users)).to_list()
-        if index is not None and (vectors or journal_path(beside).exists()):
-            _remove_vectors(index, vectors, beside)
+    with ExitStack() as locks:
+        for path in (folder, *beside):  # what an interruption left is removed, or put back, by this
+            locks.enter_context(exclusive(path))
+        known, n_vectors = read_events(folder)[USER], 0
+        indexes = {path: UserIndex.open(path) for path in beside if path.is_dir()}
+        _require_known(users, known, indexes.values(), remains, folder)
+        for path, index in indexes.items():
+            vectors = index.names.filter(index.names.is_in(users)).to_list()
+            n_vectors += len(vectors)
+            if vectors or journal_path(path).exists():
+                _remove_vectors(index, vectors, path)
         n, events = known.filter(known.is_in(users)).n_unique(), int(known.is_in(users).sum())
         if n:
             with appearing(folder, replace=True) as new:
                 _write_without(folder, new, users, n)
-    return Forgotten(len(users), events, len(vectors), remains)
+    return Forgotten(len(users), events, n_vectors, remains)
 
 
 def _distinct(users: list[str]) -> list[str]:
@@ -75,9 +81,9 @@ def _distinct(users: list[str]) -> list[str]:
 
 
 def _require_known(
-    users: list[str], known: pl.Series, index: UserIndex | None, remains: bool, folder: Path
+    users: list[str], known: pl.Series, indexes: Iterable[UserIndex], remains: bool, folder: Path
 ) -> None:
-    there = set(known) if index is None else {*known, *index.ids}
+    there = {*known, *(user for index in indexes for user in index.ids)}
     unknown = [user for user in users if user not in there]
     if unknown and not remains:  # who was removed before an interruption is not known any more
         raise DataError(

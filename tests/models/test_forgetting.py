@@ -211,3 +211,14 @@ def test_everybody_can_be_forgotten(toy_split: Split, tmp_path: Path) -> None:
     model.save(tmp_path / "run")
     forget_users(tmp_path / "run", model.histories.user_ids)
     assert len(load(tmp_path / "run").histories) == 0
+
+
+@pytest.mark.parametrize("beside", ["als.users", "served.users"])
+def test_a_run_behind_a_link_is_written_anew_and_the_link_stays(runs: Path, beside: str) -> None:
+    (runs / "served").symlink_to("als")
+    (runs / "als.users").rename(runs / beside)
+    done = forget_users(runs / "served", [GONE])
+    assert (done.users, done.vectors) == (1, 1)
+    assert holders(runs / "als") == holders(runs / beside) == []
+    assert (runs / "served").is_symlink()
+    assert GONE not in load(runs / "served").histories.user_ids

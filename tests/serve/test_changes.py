@@ -75,7 +75,9 @@ def test_changes_that_cannot_be_made(gru_run: Path, tmp_path: Path) -> None:
 
 
 def test_a_user_is_forgotten_in_the_run_and_in_the_events(gru_run: Path, tmp_path: Path) -> None:
-    run, events = shutil.copytree(gru_run, tmp_path / "run"), tmp_path / "e"
+    shutil.copytree(gru_run, tmp_path / "2026-11")
+    run, events = tmp_path / "run", tmp_path / "e"
+    run.symlink_to("2026-11")
     with served(run, events) as one:
         one.post("/events", user_id="1", events=[{"item_id": "3", "behavior": "a secret"}])
         one.post("/events", user_id="new", events=[{"item_id": "3"}, {"item_id": "4"}])
@@ -88,6 +90,7 @@ def test_a_user_is_forgotten_in_the_run_and_in_the_events(gru_run: Path, tmp_pat
         assert one.client.get("/run").json()["users"] == 29
         assert b"a secret" not in events.read_bytes() + (tmp_path / "e-wal").read_bytes()
         assert one.post("/recommend", user_id="2")["items"]
+    assert run.is_symlink()  # as docs/deploy.md says to serve one
     with served(run, events) as again:
         again.refused("/recommend", 404, user_id="1")
         assert again.post("/recommend", user_id="2")["items"]
