@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from llmrec.runtime import Dtype
 
 EventField = Literal["behavior", "rating", "price", "quantity", "gap"]
+BoundaryStates = Literal["last", "mean", "both"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -77,8 +78,8 @@ class HistoryConfig(Section):
     local_blocks: Annotated[int, Field(ge=0)] = 0
     """In the first so many blocks an item's line reads itself alone, once for all histories that hold it; blocks
     above read one state of each line. 0: every block reads the whole text."""
-    boundary_states: Literal[1, 2] = 1
-    """So many last states of a line go up, with local_blocks."""
+    boundary_states: BoundaryStates = "last"
+    """Which state of a line goes up, with local_blocks: of its last token, the mean over its words, or both."""
     events: list[EventField] = []
     """What is read of an event besides its item."""
     event_prompt: str = "event"

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from llmrec.arrays import Int64s
-from llmrec.config import HistoryConfig
+from llmrec.config import BoundaryStates, HistoryConfig
 from llmrec.errors import RecipeError
 from llmrec.llm.ragged import RaggedTokens, ranges
 
@@ -160,7 +160,10 @@ class HybridEncoding(TextEncoding):
 
 
 class LocalTextEncoding(HistoryEncoding):
-    """Lines that the lower blocks read one by one: of each its last ``n_states`` states stand in the history."""
+    """Lines that the lower blocks read one by one: of each its boundary ``states`` stand in the history.
+
+    These are the state of the line's last token, the mean over its words, or both, the mean before the last.
+    """
 
     name = "text"
     meaning = (
@@ -171,8 +174,8 @@ class LocalTextEncoding(HistoryEncoding):
     embeds_fields = True  # in the line they would make one of each event, not of each item
     ends_in_vector = False  # True: the line's last state is that of the item's vector instead of its newline's
 
-    def __init__(self, n_states: int) -> None:
-        self.n_states = n_states
+    def __init__(self, states: BoundaryStates) -> None:
+        self.states, self.n_states = states, 2 if states == "both" else 1
 
     def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
         """See ``HistoryEncoding.costs``."""

@@ -254,7 +254,7 @@ class TestLLMLocalBlocks(TinyLLM):
     encoding = "hybrid"
     changes = (
         "history.local_blocks=1",
-        "history.boundary_states=2",
+        "history.boundary_states=both",
         "history.item_prompt=title",
         "head.item_prompt=item",
         "train.epochs=3",

@@ -27,7 +27,7 @@ SoftTokens = Callable[[torch.Tensor], torch.Tensor]
 class LocalLines(nn.Module):
     """Reads lines by an LLM's lower blocks: a newline, and then the item's text as it stands in a history.
 
-    The states of the last positions of each line go up, and all of the prefix, which is read as a line is. What
+    The boundary states of each line go up, and all states of the prefix, which is read as a line is. What
     was read without a gradient stays until the weights change, ``forget``; where nothing below is trained, always.
     ``budget``: the most tokens that are read at once.
     """
@@ -38,7 +38,8 @@ class LocalLines(nn.Module):
         super().__init__()
         self.divided, self.budget = divided, budget
         self.prefix, self.item_tokens = serializer.prefix, serializer.item_tokens
-        self.n_states, self.ends_in_vector = encoding.n_states, encoding.ends_in_vector
+        self.states, self.n_states = encoding.states, encoding.n_states
+        self.ends_in_vector = encoding.ends_in_vector
         self._cache: LineCache | None = None
 
     @property
@@ -111,7 +112,7 @@ class LocalLines(nn.Module):
         return states
 
     def _read_lines(self, codes: torch.Tensor, run: RunBlocks, vectors: torch.Tensor | None) -> torch.Tensor:
-        """Return the last states of items' lines, [n, n_states, hidden]; ``vectors`` [n, hidden] end them."""
+        """Return the boundary states of items' lines, [n, n_states, hidden]; ``vectors`` [n, hidden] end them."""
         of_codes = codes.cpu().numpy()
         lengths = self.item_tokens.lengths[of_codes]
         states, order = [], []
@@ -124,15 +125,24 @@ class LocalLines(nn.Module):
                 is_last = torch.arange(embedded.shape[1], device=last.device) == last[:, None]
                 ended_by = functional.embedding(rows, vectors).to(embedded.dtype)
                 embedded = torch.where(is_last[..., None], ended_by[:, None], embedded)
-            read = run(self.divided.lower, embedded)
-            columns = last[:, None] - torch.arange(self.n_states - 1, -1, -1, device=last.device)
-            states.append(read[torch.arange(len(rows), device=last.device)[:, None], columns])
+            states.append(self._boundary(run(self.divided.lower, embedded), last))
             order.append(rows)
         if not states:
             empty: torch.Tensor = self.divided.embed(codes.new_zeros((0, self.n_states)))
             return empty
         # Each row once: the gradient of this index has one term.
         return torch.cat(states)[torch.argsort(torch.cat(order))]
+
+    def _boundary(self, states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        """Take what goes up, [n, n_states, hidden], of lines [n, length, hidden] that end at ``last`` [n]."""
+        of_last = states[torch.arange(len(last), device=last.device), last]
+        if self.states == "last":
+            return of_last[:, None]
+        positions = torch.arange(states.shape[1], device=last.device)
+        is_word = ((positions > 0) & (positions < last[:, None]))[..., None]
+        sums, n_words = (states * is_word).sum(1), is_word.sum(1)
+        mean = torch.where(n_words > 0, sums / n_words.clamp(min=1), of_last)  # a line may have no words
+        return mean[:, None] if self.states == "mean" else torch.stack([mean, of_last], dim=1)
 
 
 class LineCache:

@@ -28,11 +28,16 @@ def check_llm_recipe(recipe: Recipe) -> None:
 def _check_local_blocks(recipe: Recipe) -> None:
     history, layers = recipe.history, recipe.backbone.layers
     if not history.local_blocks:
-        if history.boundary_states > 1:
+        if history.boundary_states != "last":
             raise RecipeError(
                 f"history.boundary_states={history.boundary_states} needs history.local_blocks above 0"
             )
         return
+    if history.encoding == "hybrid" and history.boundary_states == "mean":
+        raise RecipeError(
+            "history.boundary_states=mean is over the words, which leaves out the vector that ends a hybrid line; "
+            "choose last or both, or history.encoding=text"
+        )
     if recipe.train.title_loss:
         raise RecipeError(
             f"history.local_blocks={history.local_blocks}: a title's words see no other title, so none can be "

@@ -74,7 +74,7 @@ def test_odd_lines_are_read_by_local_blocks(
     prompt = tmp_path / "genres.yaml"
     fields = {"name": "genres", "description": "d", "language": "en", "variables": ["item"]}
     prompt.write_text(yaml.safe_dump({**fields, "user": '{{ item.get("genres", "") }}'}), encoding="utf-8")
-    local = "history.local_blocks=1", "history.boundary_states=2", f"history.item_prompt={prompt}"
+    local = "history.local_blocks=1", "history.boundary_states=both", f"history.item_prompt={prompt}"
     model = LLMRecommender(tiny_recipe(encoding, *local, "train.epochs=1")).fit(toy(genres=genres))
     lengths = model.encoder.serializer.item_tokens.lengths
     assert lengths[0] == (length or lengths[1])

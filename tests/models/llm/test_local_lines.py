@@ -21,7 +21,7 @@ from llmrec.training.batching import Batch
 
 MakeRecipe = Callable[..., Recipe]
 ODD = ["history.item_prompt=title", "head.item_prompt=item"]
-FORMS = [("text", 1), ("text", 2), ("hybrid", 1), ("hybrid", 2)]
+FORMS = [("text", "last"), ("text", "mean"), ("text", "both"), ("hybrid", "both")]
 
 
 def fitted(tiny_recipe: MakeRecipe, split: Split, encoding: str, *changes: str) -> LLMRecommender:
@@ -31,8 +31,8 @@ def fitted(tiny_recipe: MakeRecipe, split: Split, encoding: str, *changes: str) 
 
 @pytest.fixture(scope="module", params=FORMS, ids=str)
 def model(request: pytest.FixtureRequest, tiny_recipe: MakeRecipe, toy_split: Split) -> LLMRecommender:
-    encoding, n_states = request.param
-    return fitted(tiny_recipe, toy_split, encoding, f"history.boundary_states={n_states}", *ODD)
+    encoding, boundary = request.param
+    return fitted(tiny_recipe, toy_split, encoding, f"history.boundary_states={boundary}", *ODD)
 
 
 def masked_pass(network: Any, serializer: Any, codes: list[int], vectors: torch.Tensor) -> torch.Tensor:
@@ -61,9 +61,12 @@ def masked_pass(network: Any, serializer: Any, codes: list[int], vectors: torch.
         return states
 
     states = run(blocks.layers[:1], states[None], positions, sees)[0]
-    n_states = serializer.encoding.n_states
-    up = [torch.arange(len(lines[0])), *(torch.arange(end - n_states + 1, end + 1) for end in ends[1:])]
-    read = states[torch.cat(up)]
+    up = [states[: len(lines[0])]]
+    for start, end in zip(ends[:-1] + 2, ends[1:], strict=True):  # after the newline that each line begins with
+        of = {"last": [states[end]], "mean": [states[start:end].mean(0)]}
+        of["both"] = of["mean"] + of["last"]
+        up.append(torch.stack(of[serializer.encoding.states]))
+    read = torch.cat(up)
     order = torch.arange(len(read))
     last: torch.Tensor = blocks.norm(run(blocks.layers[1:], read[None], order, order[:, None] >= order))
     return last[0]
@@ -139,7 +142,8 @@ def test_what_a_report_shows_is_the_words(model: LLMRecommender) -> None:
     assert "Film 03" in example["text"]
     assert example["text"].count("[Film") == (2 if model.recipe.history.encoding == "hybrid" else 0)
     assert "Drama" not in example["text"]
-    assert example["tokens"] == len(model.encoder.serializer.prefix) + 2 * model.recipe.history.boundary_states
+    n_states = 2 if model.recipe.history.boundary_states == "both" else 1
+    assert example["tokens"] == len(model.encoder.serializer.prefix) + 2 * n_states
 
 
 @pytest.mark.parametrize("targets", ["all-linear", "frozen"])
@@ -167,7 +171,12 @@ def test_what_is_not_trained_is_read_once_for_all_of_the_training(
         ("text", ["history.local_blocks=-1"], "history.local_blocks: .* greater than or equal to 0"),
         ("text", ["history.local_blocks=2", "backbone.layers=2"], "at least one block must read .* at most 1"),
         ("text", ["history.local_blocks=1", "train.title_loss=0.1"], "none can be generated"),
-        ("text", ["history.boundary_states=2"], "needs history.local_blocks above 0"),
+        (
+            "hybrid",
+            ["history.local_blocks=1", "history.boundary_states=mean"],
+            "leaves out the vector .* last or both",
+        ),
+        ("text", ["history.boundary_states=both"], "needs history.local_blocks above 0"),
     ],
 )
 def test_recipes_that_make_no_sense_are_refused(

@@ -1,0 +1,209 @@
+"""Histories as titles, as vectors and as both, at the same minutes; and what the language model's knowledge adds.
+
+python eval/experiments/text_histories.py [--data DIR] [--users SHARE] [--forms FORM ...] [--minutes 10 30 60]
+[--seeds N] [--controls CONTROL ...] [--cold] [--base BASE]. Every form has the same blocks, window, adapter and
+rates; its epochs are those that fit the minutes, by a dry run, so that its learning rate ends where its time does.
+Each is judged on histories in order and shuffled, with --cold on a tenth of the items kept out of training, too.
+Controls: `random-weights` (the base's blocks drawn anew), `random-words` (titles of drawn words) and
+`shuffled-titles` (items have each other's texts). Runs lie in runs/text_histories/, where an interrupted one is
+continued and a finished one is not trained again. Writes text_histories-DATA.json after every run.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from eval.common import arguments, open_data, write_result
+from eval.experiments.accuracy import shuffled
+from llmrec import Dataset, Recipe, Split, fit
+from llmrec.data import Catalog, Fold
+from llmrec.evaluation import bootstrap
+from llmrec.llm.bases import find_base
+from llmrec.metrics import per_user
+from llmrec.models import Recommender
+from llmrec.models.dry_run import dry_run
+
+RUNS = Path("runs/text_histories")
+# Lines of titles; the texts that item vectors encode are the same for all forms.
+LEAN = ("history.item_prompt=title", "head.item_prompt=item")
+FORMS = {
+    "soft": ("history.encoding=soft", "head.item_prompt=item"),
+    "text": ("history.encoding=text", *LEAN),
+    "text-local": ("history.encoding=text", "history.local_blocks=2", *LEAN),
+    "text-local-mean": ("history.encoding=text", "history.local_blocks=2", "history.boundary_states=mean", *LEAN),
+    "hybrid": ("history.encoding=hybrid", *LEAN),
+    "hybrid-local": ("history.encoding=hybrid", "history.local_blocks=2", *LEAN),
+    "hybrid-local-both": (
+        "history.encoding=hybrid",
+        "history.local_blocks=2",
+        "history.boundary_states=both",
+        *LEAN,
+    ),
+}
+CONTROLS = ("random-weights", "random-words", "shuffled-titles")
+SHARED = (
+    "backbone.layers=4",
+    "backbone.dtype=float32",
+    "history.max_items=50",
+    "history.max_tokens=1024",
+    "head.dropout=0.2",
+    "train.batch_tokens=2400",
+    "train.title_loss=0",
+    "train.patience=100",
+    "train.valid_users=300",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: a form, its minutes and seed, the control it is under, and whether cold items are wanted."""
+
+    form: str
+    minutes: float
+    seed: int
+    control: str | None = None
+    cold: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder of its run."""
+        parts = [
+            self.form,
+            f"{self.minutes:g}min",
+            f"seed{self.seed}",
+            self.control,
+            "cold" if self.cold else None,
+        ]
+        return "-".join(part for part in parts if part)
+
+
+def trials(args: Namespace) -> Iterator[Trial]:
+    """List what is trained, shortest first; controls at one seed and the fewest minutes."""
+    for minutes in sorted(args.minutes):
+        for seed in range(args.seeds):
+            yield from (Trial(form, minutes, seed) for form in args.forms)
+        yield from (Trial(form, minutes, 0, cold=True) for form in args.forms if args.cold)
+    shortest = min(args.minutes)
+    yield from (Trial(form, shortest, 0, control) for control in args.controls for form in args.forms)
+
+
+def controlled(data: Dataset, control: str | None) -> Dataset:
+    """Change the texts of a catalog as a control says: what is in no text cannot be read from it."""
+    table, draw = data.catalog.table, np.random.default_rng(0)
+    texts = [name for name in table.columns if name != "item_id"]
+    if control == "shuffled-titles":
+        order = draw.permutation(table.height)
+        table = table.with_columns(*(table[name].gather(order) for name in texts))
+    elif control == "random-words":
+        titles = [title.split() for title in table["title"].to_list()]
+        words = np.array(sorted({word for title in titles for word in title}))
+        drawn = [" ".join(draw.choice(words, max(len(title), 1))) for title in titles]
+        table = table.select("item_id").with_columns(title=pl.Series(drawn))
+    else:
+        return data
+    return replace(data, catalog=Catalog(table), name=f"{data.name}-{control}")
+
+
+def random_base(base: str, layers: int, folder: Path) -> Path:
+    """Write a base of the same architecture and tokenizer with weights drawn anew, cut to ``layers`` blocks."""
+    if not (folder / "config.json").is_file():
+        location = find_base(base).location
+        config = AutoConfig.from_pretrained(location)
+        config.num_hidden_layers = min(layers, config.num_hidden_layers)
+        if getattr(config, "layer_types", None):
+            config.layer_types = config.layer_types[: config.num_hidden_layers]
+        torch.manual_seed(0)
+        shutil.rmtree(folder, ignore_errors=True)
+        AutoTokenizer.from_pretrained(location).save_pretrained(folder)
+        AutoModelForCausalLM.from_config(config).float().save_pretrained(folder)
+    return folder
+
+
+def recipe_of(trial: Trial, base: str, changes: list[str]) -> Recipe:
+    """Return a trial's recipe but for its epochs."""
+    shared = [f"backbone.base={base}", f"name={trial.name}", f"seed={trial.seed}", *SHARED]
+    return Recipe.load("smollm2-135m-soft", set=[*shared, *FORMS[trial.form], *changes])
+
+
+def timed_recipe(recipe: Recipe, split: Split, minutes: float) -> Recipe:
+    """Set as many epochs as fit the minutes by a dry run; at least one, which is cut."""
+    epochs = max(math.floor(60 * minutes / dry_run(recipe, split).epoch_seconds), 1)
+    return recipe.with_values({"train.epochs": epochs, "train.max_minutes": minutes})
+
+
+def run_trial(trial: Trial, data: Dataset, folder: Path, base: str, changes: list[str]) -> dict[str, Any]:
+    """Train a trial, or load its run, and judge it."""
+    data = controlled(data, trial.control)
+    split = Split.cold_items(data) if trial.cold else Split.leave_last_out(data)
+    written = folder / f"{trial.name}.yaml"
+    if not written.is_file():  # a run is continued by the epochs that were measured when it began
+        folder.mkdir(parents=True, exist_ok=True)
+        text = timed_recipe(recipe_of(trial, base, changes), split, trial.minutes).to_yaml()
+        written.write_text(text, encoding="utf-8")
+    model = fit(Recipe.load(written), data, split, folder / trial.name, resume=True)
+    return {"form": trial.form, "minutes": trial.minutes, "seed": trial.seed, **judged(model, split)}
+
+
+def judged(model: Recommender, split: Split) -> dict[str, Any]:
+    """Return a model's accuracy in order and shuffled, and what its training took."""
+    test, cost, log = split.test, model.metadata["cost"], model.train_log
+    ndcg, recall = accuracy(model, test)
+    events = split.train.events.height * len(log)
+    return {
+        "ndcg@10": bootstrap(ndcg).model_dump(),
+        "recall@10": float(recall.mean()),
+        "shuffled_ndcg@10": float(accuracy(model, replace(test, histories=shuffled(test.histories, 0)))[0].mean()),
+        "valid_ndcg@10": max((row["valid_ndcg@10"] for row in log if "valid_ndcg@10" in row), default=None),
+        "epochs": len(log),
+        "tokens_per_second": cost["tokens_per_second"],
+        "events_per_second": events / sum(row["seconds"] for row in log),
+        "train_seconds": cost["train_seconds"],
+        "peak_memory_gib": cost["peak_memory_gib"],
+    }
+
+
+def accuracy(model: Recommender, fold: Fold) -> tuple[Any, Any]:
+    """Return NDCG@10 and Recall@10 of each user."""
+    users = list(fold.histories.user_ids)
+    table = per_user(model.recommend(fold.histories, 10), fold.answers, users=users, k=10)
+    return table["ndcg@10"].to_numpy(), table["recall@10"].to_numpy()
+
+
+def main() -> None:
+    """Train and judge each trial; write after each."""
+    parser = arguments(__doc__, data=True)
+    parser.add_argument("--users", type=float, default=1.0, help="a share of them")
+    parser.add_argument("--forms", nargs="+", choices=list(FORMS), default=list(FORMS))
+    parser.add_argument("--minutes", nargs="+", type=float, default=[10.0, 30.0, 60.0])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--controls", nargs="*", choices=CONTROLS, default=[])
+    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--base", default="smollm2-135m")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of every recipe")
+    args = parser.parse_args()
+    data = open_data(args.data, users=args.users)
+    folder, sections = RUNS / data.name, dict[str, list[dict[str, Any]]]()
+    for trial in trials(args):
+        base = args.base
+        if trial.control == "random-weights":
+            base = str(random_base(base, 4, RUNS / "random-base"))
+        row = run_trial(trial, data, folder, base, args.set)
+        title = trial.control or ("cold items" if trial.cold else "the last event")
+        sections.setdefault(title, []).append(row)
+        print(title, row, flush=True)
+        write_result(args.out / f"text_histories-{data.name}.json", sections, settings={"base": args.base})
+
+
+if __name__ == "__main__":
+    main()
