@@ -152,10 +152,10 @@ def run_trial(trial: Trial, data: Dataset, folder: Path, base: str, changes: lis
         text = timed_recipe(recipe_of(trial, base, changes), split, trial.minutes).to_yaml()
         written.write_text(text, encoding="utf-8")
     model = fit(Recipe.load(written), data, split, folder / trial.name, resume=True)
-    return {"form": trial.form, "minutes": trial.minutes, "seed": trial.seed, **judged(model, split)}
+    return {"form": trial.form, "minutes": trial.minutes, "seed": trial.seed, **metrics_of(model, split)}
 
 
-def judged(model: Recommender, split: Split) -> dict[str, Any]:
+def metrics_of(model: Recommender, split: Split) -> dict[str, Any]:
     """Return a model's accuracy in order and shuffled, and what its training took."""
     test, cost, log = split.test, model.metadata["cost"], model.train_log
     ndcg, recall = accuracy(model, test)
