@@ -119,14 +119,14 @@ def random_base(base: str, layers: int, folder: Path) -> Path:
     """Write a base of the same architecture and tokenizer with weights drawn anew, cut to ``layers`` blocks."""
     if not (folder / "config.json").is_file():
         location = find_base(base).location
-        config = AutoConfig.from_pretrained(location)
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False)
         config.num_hidden_layers = min(layers, config.num_hidden_layers)
         if getattr(config, "layer_types", None):
             config.layer_types = config.layer_types[: config.num_hidden_layers]
         torch.manual_seed(0)
         shutil.rmtree(folder, ignore_errors=True)
-        AutoTokenizer.from_pretrained(location).save_pretrained(folder)
-        AutoModelForCausalLM.from_config(config).float().save_pretrained(folder)
+        AutoTokenizer.from_pretrained(location, trust_remote_code=False).save_pretrained(folder)
+        AutoModelForCausalLM.from_config(config, trust_remote_code=False).float().save_pretrained(folder)
     return folder
 
 
