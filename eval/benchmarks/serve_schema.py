@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.benchmarks.hostile_values import KEY
+from eval.benchmarks.serve_hostile import OPTIONS
 from eval.benchmarks.serve_load import server
 from eval.common import arguments, write_result
 
@@ -42,7 +43,7 @@ def measure(run: Path, command: str, *, examples: int, seconds: int, seed: int) 
         copied = shutil.copytree(run, Path(folder) / "run")
         config, report = Path(folder) / "schemathesis.toml", Path(folder) / "report.json"
         config.write_text(CONFIG, encoding="utf-8")
-        with server(copied, "--backend", "template", key=KEY) as (port, _, _):
+        with server(copied, *OPTIONS, key=KEY) as (port, _, _):
             words = [command, "--config-file", str(config), "run", f"http://127.0.0.1:{port}/openapi.json"]
             words += ["--header", f"Authorization: Bearer {KEY}", "--seed", str(seed), "--max-time", str(seconds)]
             words += ["--max-examples", str(examples), "--continue-on-failure", "--suppress-health-check", "all"]
