@@ -12,6 +12,7 @@ _MOST_WORDS, _MOST_LETTERS, _MOST_READ = 9, 48, 2000
 _LONGER_WORDS = 12
 # A name is not cut before so many letters, and fewer capitals are an abbreviation.
 _SHORTEST, _TELLING = 6, 16
+_ALL_CAPITALS = 0.85
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 _ARTICLE_LAST = re.compile(
     r"^(?P<rest>.+), (?P<article>The|A|An|Il|Lo|La|Le|Les|L'|El|Los|Las|Der|Die|Das|Un|Una|Une)$"
@@ -114,12 +115,13 @@ def _first_words(name: str) -> str:
 def _softened(title: str) -> str:
     """Write a title all in capitals with capitals at the beginnings of words only; others stay as they are."""
     words = _WORD.findall(title)
-    if sum(map(len, words)) < _SHORTEST or title != title.upper() or title == title.lower():
+    letters = "".join(words)
+    if len(letters) < _SHORTEST or sum(map(str.isupper, letters)) < _ALL_CAPITALS * len(letters):
         return title
-    return _WORD.sub(lambda word: _soft(word.group(), first=word.start() == 0), title)
+    return _WORD.sub(lambda word: _soft(word.group(), alone=f" {word.group()} " in title), title)
 
 
-def _soft(word: str, *, first: bool) -> str:
+def _soft(word: str, *, alone: bool) -> str:
     if word in _LETTERS_STAY or (len(word) <= 4 and not _VOWEL.search(word)):
         return word
-    return word.lower() if word.lower() in _SMALL and not first else word.capitalize()
+    return word.lower() if word.lower() in _SMALL and alone else word.capitalize()

@@ -26,7 +26,7 @@ LEAST_TIMES = 1.5
 LEAST_FALL, LEAST_RANKS = 1.5, 2
 _STREAK = 5
 _LEAST_POPULAR = 0.25
-_LEAST_SHARED, _LEAST_WORD_BITS = 2, 4.0
+_LEAST_SHARED, _LEAST_WORD_BITS, _OF_ONE_WORD, _MOST_WORDS = 2, 4.0, 2.5, 6
 # Words that a title holds whatever it is about.
 _EMPTY_WORDS = """
 a an and at by de for from ii iii in is it la le my new no of on or part set the to vol with you your
@@ -136,9 +136,11 @@ def _common_words(words: list[str], others: list[str], shares: Shares) -> str:
     runs = {
         tuple(lower[start:stop]): " ".join(words[start:stop])
         for start in range(len(lower))
-        for stop in range(start + 1, min(start + 4, len(lower)) + 1)
+        for stop in range(start + 1, min(start + _MOST_WORDS, len(lower)) + 1)
     }
-    theirs = {tuple(others[a:b]) for a in range(len(others)) for b in range(a + 1, min(a + 4, len(others)) + 1)}
+    theirs = {
+        tuple(others[a:b]) for a in range(len(others)) for b in range(a + 1, min(a + _MOST_WORDS, len(others)) + 1)
+    }
     best, most = "", 0.0
     for run, written in runs.items():
         full = [word for word in run if word not in _EMPTY and len(word) > 2 and not word.isdigit()]
@@ -148,7 +150,10 @@ def _common_words(words: list[str], others: list[str], shares: Shares) -> str:
             continue
         count = shares.n_titles_with(" ".join(run))
         bits = shares.bits(count) if count >= _LEAST_SHARED else 0.0
-        if bits >= _LEAST_WORD_BITS + (len(run) == 1) and (bits, len(run)) > (most, len(best.split())):
+        if bits >= _LEAST_WORD_BITS + _OF_ONE_WORD * (len(run) == 1) and (bits, len(run)) > (
+            most,
+            len(best.split()),
+        ):
             best, most = written, bits
     return best
 
