@@ -43,6 +43,7 @@ REJECTED = [
     ('We suggest "Return of the Jedi II" because you chose "Star Wars".', "which is not in the evidence"),
     ('We suggest "Return of the Jedi" by Lucas as you chose "Star Wars".', "it says 'Lucas'"),
     ('We suggest "Return of the Jedi" from 1985 as you chose "Star Wars".', "it gives the number 1985"),
+    ('We suggest "Return of the Jedi" from 1.2.3 as you chose "Star Wars".', "it gives the number 1.2.3"),
     ('We suggest "Return of the Jedi", a gripping one, as you chose "Star Wars".', "it says 'gripping'"),
     ('We suggest "Return of the Jedi" and The One as you chose "Star Wars".', "it names 'The'"),
     ("We suggest this item because you chose another one.", "it names neither"),

@@ -44,8 +44,15 @@ def strange_numbers(part: str, marks: Marks, evidence: Evidence) -> Iterator[str
     nodes = (marks.nodes[mark] for mark in PRIVATE.findall(part))
     known = set(_numbers(evidence))
     for number in (node.number for node in nodes if node.number):
-        if not number.endswith("s") and float(number.replace(",", "") or 0) not in known:
+        if not number.endswith("s") and _plain(number) not in known:
             yield f"it gives the number {number}, which is not in the evidence"
+
+
+def _plain(number: str) -> float | None:
+    """Return a number as written; None for what is none, "1.2.3"."""
+    with suppress(ValueError):
+        return float(number.replace(",", ""))
+    return None
 
 
 def _numbers(evidence: Evidence) -> Iterator[float]:
