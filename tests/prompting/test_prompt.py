@@ -112,7 +112,8 @@ def test_readme_lists_every_prompt() -> None:
         ({"title": "Ring", "year": 1954}, "Ring (1954)"),
         ({"title": "Ring (1954)", "year": "1954"}, "Ring (1954)"),
         ({"title": "Ring", "genres": ["Fantasy", "War"]}, "Ring | Fantasy, War"),
-        ({"title": "Ring", "genres": "Fantasy", "brand": "Acme"}, "Ring | Fantasy"),
+        ({"title": "Ring", "genres": "Fantasy", "brand": "Acme"}, "Ring | Acme | Fantasy"),
+        ({"title": "Acme Ring", "brand": "Acme"}, "Acme Ring"),
     ],
 )
 def test_item_copes_with_absent_columns(item: dict[str, object], line: str) -> None:
