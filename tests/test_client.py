@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -92,6 +95,58 @@ def test_what_else_is_asked_is_the_model_s(gru: tuple[Client, Recommender]) -> N
     assert client.run()["items"] == 12
 
 
+def test_similar_items_under_a_filter_ranks_and_what_is_known(gru: tuple[Client, Recommender]) -> None:
+    client, model = gru
+    wanted = Filter("year >= 1995", at_most={"year": 1})
+    alike = model.similar_items(["3", "5"], 4, filter=wanted)
+    assert_frame_equal(client.similar_items(["3", "5"], 4, filter=wanted), alike, abs_tol=1e-5)
+    history = Histories.of({"ann": ["3", "4"]})
+    recs, fewer = model.recommend(history, 12), model.recommend(Histories.of({"ann": ["4"]}), 12)
+    ranks = client.ranks(history, ["5", "3"], without=["3"])
+    assert ranks.columns == ["user_id", "item_id", "without", "rank"]
+    rank = recs.filter(pl.col("item_id") == "5")["rank"].item()
+    above = fewer.filter(pl.col("item_id") != "3")["item_id"].to_list().index("5") + 1
+    assert ranks.rows() == [
+        ("ann", "5", None, rank),
+        ("ann", "5", "3", above),
+        ("ann", "3", None, None),
+        ("ann", "3", "3", None),
+    ]
+    users = client.users("1", 3)
+    assert users["user_id"].to_list() == [user for user in model.histories.user_ids if user.startswith("1")][:3]
+    (known,) = model.histories.of_user(users["user_id"][0])
+    assert client.user(users["user_id"][0])["item_id"].to_list() == known
+    assert client.lookup(["3", "zz"]).select("item_id", "year").rows() == [("3", 1993)]
+    assert [facet["column"] for facet in client.facets()] == ["year"]
+    with pytest.raises(DataError, match="among the 30 users"):
+        client.user("nobody")
+
+
+def test_choices_that_were_none_are_sent_as_such(gru: tuple[Client, Recommender]) -> None:
+    events = pl.DataFrame({"item_id": ["3", "4"], "positive_target": [True, False], "rating": [5.0, 1.0]})
+    client, model = gru
+    one = Histories(("ann",), events, np.array([0, 2]))
+    assert_frame_equal(client.recommend(one, 3), model.recommend(one, 3), abs_tol=1e-4)
+
+
+def test_titles_with_any_line_break_are_read() -> None:
+    sentence = {"item_id": "4", "sentence": "A\u2028B\x85C", "faults": []}
+    text = f"event: reason\ndata: {json.dumps(sentence, ensure_ascii=False)}\n\nevent: done\ndata: {{}}\n\n"
+    table = answering(httpx2.Response(200, text=text)).explain(
+        {"user_id": ["u"], "item_id": ["4"]}, Histories.of({"u": ["3"]})
+    )
+    assert table["sentence"].to_list() == ["A\u2028B\x85C"]
+
+
+def test_what_is_no_json_is_said() -> None:
+    with pytest.raises(DataError, match="no JSON; is it a service of llmrec"):
+        answering(httpx2.Response(200, text="<html>")).run()
+    with pytest.raises(DataError, match="/items/1: what is sent is no JSON"):
+        answering().put_items(pl.DataFrame({"item_id": ["1"], "since": [date(2020, 1, 1)]}))
+    with pytest.raises(DataError, match="/events: what is sent is no JSON"):
+        answering().add_events("u", [{"item_id": "1", "price": float("nan")}])
+
+
 def test_events_are_taken_once(gru: tuple[Client, Recommender]) -> None:
     client, model = gru
     assert client.add_events("dora", ["3", {"item_id": "4", "event_id": "e-1"}]) == 2
@@ -143,7 +198,7 @@ def test_what_is_refused_is_the_service_s_line(
 
 def test_a_busy_service_is_asked_again() -> None:
     busy = httpx2.Response(429, headers={"Retry-After": "0"}, json={"error": {"message": "full", "code": "busy"}})
-    done = httpx2.Response(200, json={"items": []})
+    done = httpx2.Response(200, json={"items": []}, headers={"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"})
     assert answering(busy, busy, done).items().is_empty()
     with pytest.raises(EnvironmentFault, match="http://localhost: full"):
         answering(

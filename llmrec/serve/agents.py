@@ -18,6 +18,7 @@ from llmrec.printable import printable
 from llmrec.reasons import Narrator, explain
 from llmrec.retrieval import Filter
 from llmrec.runtime import versions
+from llmrec.serve.conditions import check_condition
 from llmrec.serve.titles import TitleSearch
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ ItemIds = Annotated[
 ]
 KnownUser = Annotated[str | None, Field(description="Instead of a history: a user whom the model knows.")]
 ColumnCondition = Annotated[
-    str | None, Field(description='A condition on catalog columns, such as "year >= 1990 and genres = Drama".')
+    str | None, Field(description="A condition on catalog columns, such as: year >= 1990 and genres = 'Drama'")
 ]
 ListLength = Annotated[int, Field(ge=1, le=MOST_K)]
 
@@ -68,11 +69,10 @@ def agent_server(model: Recommender, *, narrator: Narrator | None = None) -> MCP
     def recommend(
         history: ItemIds = None, user_id: KnownUser = None, k: ListLength = 10, where: ColumnCondition = None
     ) -> list[dict[str, Any]]:
-        wanted = None if where is None else Filter(where)
-        return named(model.recommend(_history(model, history, user_id), k, filter=wanted), ITEM)
+        return named(model.recommend(_history(model, history, user_id), k, filter=_filter(where)), ITEM)
 
-    def similar(item_id: str, k: ListLength = 10) -> list[dict[str, Any]]:
-        return named(model.similar_items([item_id], k), "similar_id")
+    def similar(item_id: str, k: ListLength = 10, where: ColumnCondition = None) -> list[dict[str, Any]]:
+        return named(model.similar_items([item_id], k, filter=_filter(where)), "similar_id")
 
     def explain_item(item_id: str, history: ItemIds = None, user_id: KnownUser = None) -> dict[str, Any]:
         histories = _history(model, history, user_id)
@@ -89,6 +89,11 @@ def agent_server(model: Recommender, *, narrator: Narrator | None = None) -> MCP
     add(explain_item, "Why an item fits a person: a reason, and the earlier choices that it rests on.")
     add(search_items, "Items whose titles hold the words of a query, or whose id it is.")
     return server
+
+
+def _filter(where: str | None) -> Filter | None:
+    """Return the filter of a condition, which a text that an agent has read may have put in its mouth."""
+    return None if where is None else Filter(check_condition(where))
 
 
 def _history(model: Recommender, history: list[str] | None, user_id: str | None) -> Histories:

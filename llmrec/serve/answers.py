@@ -15,18 +15,29 @@ class Named(BaseModel):
 
 
 class CitedItem(Named):
-    """An item of the history, and how far the recommended item's score falls without it."""
+    """An item of the history, how far the recommended item's score falls without it, and how that is called.
+
+    ``rank_without``: where the recommended item would stand then, by no filter; 0 where that is not known.
+    """
 
     contribution: float
+    weight: str
+    rank_without: int
 
 
 class Reason(BaseModel):
-    """Why an item: a sentence, who worded it, what it rests on, what the audit objected to."""
+    """Why an item: a sentence, who worded it, what it rests on, what the audit objected to, what it tells.
+
+    ``rank``: where the item stands, by no filter.
+    """
 
     sentence: str
     backend: str
     evidence: list[CitedItem]
     faults: list[str] = []
+    facts: list[dict[str, Any]] = []
+    theme: str = ""
+    rank: int = 0
 
 
 class Ranked(Named):
@@ -178,7 +189,10 @@ class UserEvent(Named):
 
 
 class UserAnswer(BaseModel):
-    """What is known of a user: how many events, and the newest of them, oldest first."""
+    """What is known of a user: how many events, and the newest of them, oldest first.
+
+    Of those that were sent the newest 1,000 count, and not those of items that the catalog lacks.
+    """
 
     user_id: str
     n_events: int
@@ -196,6 +210,7 @@ class RunAnswer(BaseModel):
     columns: dict[str, str]
     tasks: list[str]
     similar: bool
+    diversity: bool
     exclude_seen: bool
     reasons: Literal["llm", "template"]
 

@@ -142,7 +142,7 @@ def _add_catalog(app: FastAPI, service: Service) -> None:
         """Users that the run knows whose ids begin so."""
         return json_of({"users": await service.users(query, limit)})
 
-    @app.get("/users/{user_id:path}", response_model=UserAnswer, responses=failures(404))
+    @app.get("/users/{user_id:id}", response_model=UserAnswer, responses=failures(404))
     async def user(user_id: PathId) -> Response:
         """What is known of a user, with the events that were sent."""
         return json_of(await service.user(user_id))

@@ -10,6 +10,7 @@ import polars as pl
 from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.serve.conditions import check_condition
+from llmrec.serve.queries import LONGEST_CONDITION
 
 MOST_FACETS, MOST_VALUES, LONGEST_VALUE = 8, 60, 60
 LONGEST_ON_AVERAGE = 200  # characters: longer ones are descriptions
@@ -41,8 +42,8 @@ def _facet(column: pl.Series) -> dict[str, Any] | None:
         return _choices(column.name, values.cast(pl.String), None, quote="")
     if not isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum):
         return None
-    values = values.cast(pl.String).str.strip_chars()
-    values = values.filter(values != "")
+    values = values.cast(pl.String)
+    values = values.filter(values.str.strip_chars() != "")
     if int(values.str.len_chars().sum()) > LONGEST_ON_AVERAGE * len(values):
         return None
     if len(values) and (values.str.contains(r"^\d{4}$")).all():  # years, which compare as text as numbers do
@@ -77,13 +78,14 @@ def _choices(column: str, values: pl.Series, separator: str | None, quote: str) 
         condition = f"{name} = {text}"
         if separator is not None:
             condition = _among(name, value, separator, distinct)
-        choices.append({"value": value, "count": count, "condition": check_condition(condition)})
+        if len(condition) <= LONGEST_CONDITION:
+            choices.append({"value": value, "count": count, "condition": check_condition(condition)})
     return {"column": column, "kind": "category", "values": choices} if len(choices) > 1 else None
 
 
 def _among(name: str, value: str, separator: str, distinct: list[str]) -> str:
     """Return the condition that a value is one of those that a text lists."""
-    text, mark = value.replace("'", "''"), separator.strip()
+    text, mark = value.replace("'", "''"), separator.rstrip()  # the last one may end with it
     if not any(value in other for other in distinct if other != value):
         return f"{name} like '%{text}%'"
     start, end = f"{text}{mark}%", f"%{separator}{text}"

@@ -118,6 +118,7 @@ class SimilarQuery(_Body):
 
     item_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RULES)]
     k: Annotated[int, Field(ge=1, le=MOST_K)] = 10
+    filter: FilterQuery | None = None
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"item_ids": ["50"], "k": 3}]})
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from llmrec.reasons.explanations import cited_rows
 from llmrec.reasons.pipeline import reason_requests, worded
 from llmrec.reasons.request import ReasonForm
 from llmrec.serve.batcher import Batcher
+from llmrec.serve.failures import BusyError
 from llmrec.serve.histories import QueriedHistory, joined
 from llmrec.serve.lists import filter_of
 from llmrec.serve.queries import RanksQuery
@@ -28,6 +29,9 @@ from llmrec.serve.ranks import ranks_without
 
 # So many histories are scored at a time for a reason: a list that waits meanwhile does not wait longer.
 SCORED_AT_ONCE = 16
+TRIES = 3  # while items change
+
+T = TypeVar("T")
 
 NarratorName = Literal["auto", "llm", "template"]
 
@@ -67,14 +71,16 @@ class Reasoner:
         return not isinstance(self._narrator, TemplateNarrator)
 
     def ranks(self, history: QueriedHistory, query: RanksQuery) -> list[dict[str, Any]]:
-        """Return ranks of items, whole and without items of the history. Raises DataError."""
-        return ranks_without(
-            self._model,
-            history.events,
-            list(dict.fromkeys(query.item_ids)),
-            list(dict.fromkeys(query.without)),
-            exclude_seen=query.exclude_seen,
-            rules=None if query.filter is None else filter_of(query.filter, self._model.catalog),
+        """Return ranks of items, whole and without items of the history. Raises DataError and BusyError."""
+        return self._steady(
+            lambda: ranks_without(
+                self._model,
+                history.events,
+                list(dict.fromkeys(query.item_ids)),
+                list(dict.fromkeys(query.without)),
+                exclude_seen=query.exclude_seen,
+                rules=None if query.filter is None else filter_of(query.filter, self._model.catalog),
+            )
         )
 
     def requests(
@@ -87,12 +93,28 @@ class Reasoner:
         tone: str = "plain",
         instead: str | None = None,
     ) -> list[NarrationRequest]:
-        """Gather the evidence for items. Raises DataError."""
+        """Gather the evidence for items. Raises DataError and BusyError."""
         items = pl.Series(ITEM, list(item_ids), dtype=pl.String)
         recs = pl.DataFrame([pl.repeat("0", len(item_ids), dtype=pl.String, eager=True).alias(USER), items])
-        return reason_requests(
-            self._model, recs, joined([history]), language=language, form=form, tone=tone, instead=instead
+        return self._steady(
+            lambda: reason_requests(
+                self._model, recs, joined([history]), language=language, form=form, tone=tone, instead=instead
+            )
         )
+
+    def _steady(self, function: Callable[[], T]) -> T:
+        """Compute again where items changed meanwhile: scores of two catalogs cannot be compared."""
+        for _ in range(TRIES):
+            catalog = self._model.catalog
+            try:
+                result = function()
+            except Exception:
+                if self._model.catalog is catalog:
+                    raise
+            else:
+                if self._model.catalog is catalog:
+                    return result
+        raise BusyError("items change faster than they are scored; try again in a second")
 
     def plain(self, requests: Sequence[NarrationRequest]) -> list[dict[str, Any]]:
         """Word reasons by the template."""

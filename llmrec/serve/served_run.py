@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from llmrec.serve.events import EventStore
 from llmrec.serve.facets import facets_of
 from llmrec.serve.failures import UnknownItemError
 from llmrec.serve.histories import QueriedHistory, UserHistories, joined
-from llmrec.serve.lists import ListRows, lists_of, rows_by_user
+from llmrec.serve.lists import ListRows, filter_of, lists_of, rows_by_user
 from llmrec.serve.metrics import ServiceMetrics
 from llmrec.serve.queries import MOST_EVENTS, HistoryQuery, PredictQuery, RecommendQuery, SimilarQuery
 from llmrec.serve.reasons import NarratorName, Reasoner
@@ -66,11 +67,12 @@ class ServedRun:
         self.users = UserHistories(self.model, store)
         self._titles = TitleSearch(self.model.catalog)
         self._facets: tuple[Catalog | None, list[dict[str, Any]]] = None, []
+        self._reading = threading.Lock()  # of titles and facets, which are read once for a catalog
         self.reasoner = Reasoner(self.model, batcher, backend)
         self.vectors: UserVectors | None = None
         if isinstance(self.model, LLMRecommender) and self.model.recipe.responses.rank_by == "relevance":
             self.vectors = UserVectors(self.model, cache_bytes, metrics)
-        self._similar = self.model.item_vectors() is not None
+        self._similar, self._diverse = _knows_similar(self.model), self.model.item_vectors() is not None
         known = self.model.histories
         self.model.recommend(known[:WARMING] if len(known) else Histories.of([[]]), 1)
 
@@ -102,7 +104,8 @@ class ServedRun:
     def similar(self, query: SimilarQuery) -> dict[str, Any]:
         """Return the items most like each given one. Raises DataError."""
         items = list(dict.fromkeys(query.item_ids))
-        table = self.model.similar_items(items, query.k)
+        wanted = None if query.filter is None else filter_of(query.filter, self.model.catalog)
+        table = self.model.similar_items(items, query.k, filter=wanted)
         lists = rows_by_user(table.rename({ITEM: USER, "similar_id": ITEM}), self.model.catalog)
         return {"similar": {item: lists.get(item, []) for item in items}, "run": self.identity}
 
@@ -124,9 +127,11 @@ class ServedRun:
     def search(self, query: str, most: int) -> pl.DataFrame:
         """Return ``item_id, title`` of items whose titles hold the words of a query; on any thread."""
         catalog = self.model.catalog
-        if self._titles.catalog is not catalog:
-            self._titles = TitleSearch(catalog)
-        return self._titles.search(query, most)
+        with self._reading:
+            if self._titles.catalog is not catalog:
+                self._titles = TitleSearch(catalog)
+            titles = self._titles
+        return titles.search(query, most)
 
     def lookup(self, item_ids: Sequence[str]) -> dict[str, Any]:
         """Return what the catalog says of items; on any thread."""
@@ -140,12 +145,11 @@ class ServedRun:
 
     def facets(self) -> list[dict[str, Any]]:
         """Return what filters can choose by, computed once for a catalog; on any thread."""
-        catalog, facets = self._facets
-        if catalog is not self.model.catalog:
-            catalog = self.model.catalog
-            facets = facets_of(catalog)
-            self._facets = catalog, facets
-        return facets
+        catalog = self.model.catalog
+        with self._reading:
+            if self._facets[0] is not catalog:
+                self._facets = catalog, facets_of(catalog)
+            return self._facets[1]
 
     def user(self, user_id: str) -> dict[str, Any]:
         """Return what is known of a user. Raises UnknownUserError."""
@@ -201,6 +205,7 @@ class ServedRun:
             "columns": {name: str(kind) for name, kind in model.catalog.table.schema.items()},
             "tasks": list(model.recipe.tasks) if isinstance(model, RespondingRecommender) else [],
             "similar": self._similar,
+            "diversity": self._diverse,
             "exclude_seen": model.exclude_seen,
             "reasons": "llm" if self.reasoner.narrates else "template",
         }
@@ -208,3 +213,12 @@ class ServedRun:
     def _forget_vectors(self) -> None:
         if self.vectors is not None:
             self.vectors.clear()
+
+
+def _knows_similar(model: Recommender) -> bool:
+    """Whether a model says what items are like, by vectors or by weights of items."""
+    try:
+        model.similar_items(model.catalog.ids[:1], 1)
+    except DataError:
+        return False
+    return True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from llmrec import artifact
 from llmrec.errors import LlmrecError
 from llmrec.serve.batcher import Batcher
 from llmrec.serve.events import EventStore, NewData
-from llmrec.serve.failures import DeadlineError, ReloadError, UnknownUserError, message_of
+from llmrec.serve.failures import BusyError, DeadlineError, ReloadError, UnknownUserError, message_of
 from llmrec.serve.histories import unknown_items
 from llmrec.serve.metrics import ServiceMetrics
 from llmrec.serve.queries import (
@@ -35,6 +35,7 @@ Fields = dict[str, Any]
 
 # An LLM may take so many times as long for reasons as anything else may take.
 EXPLAIN_DEADLINES = 12
+READERS = 4  # threads that look up what needs no model
 
 
 class Service:
@@ -58,6 +59,8 @@ class Service:
             opened.callback(self._batcher.close)
             self._streams = ReasonStreams(most=settings.explaining, deadline=EXPLAIN_DEADLINES * settings.deadline)
             opened.callback(self._streams.close)
+            self._readers, self._n_reading = ThreadPoolExecutor(READERS, "llmrec-read"), 0
+            opened.callback(self._readers.shutdown, wait=False, cancel_futures=True)
             self.run = self._loaded()
             self._opened = opened.pop_all()
         self._changes, self._reloading = asyncio.Lock(), False
@@ -120,20 +123,20 @@ class Service:
 
     async def items(self, query: str, most: int) -> Fields:
         """Answer with items whose titles hold the words of a query."""
-        table = await asyncio.to_thread(self.run.search, query, most)
+        table = await self._read(lambda: self.run.search(query, most))
         return {"items": table.to_dicts()}
 
     async def facets(self) -> list[Fields]:
         """Answer with what filters can choose by."""
-        return await asyncio.to_thread(self.run.facets)
+        return await self._read(lambda: self.run.facets())
 
     async def lookup(self, item_ids: list[str]) -> Fields:
         """Answer with what the catalog says of items."""
-        return await asyncio.to_thread(self.run.lookup, item_ids)
+        return await self._read(lambda: self.run.lookup(item_ids))
 
     async def users(self, start: str, most: int) -> list[Fields]:
         """Answer with users that the run knows whose ids begin so."""
-        return await asyncio.to_thread(self.run.users.known, start, most)
+        return await self._read(lambda: self.run.users.known(start, most))
 
     async def user(self, user_id: str) -> Fields:
         """Answer with what is known of a user. Raises UnknownUserError."""
@@ -209,6 +212,16 @@ class Service:
     def _cache(self) -> tuple[int, int]:
         vectors = self.run.vectors
         return (0, 0) if vectors is None else (vectors.nbytes, vectors.n_sessions)
+
+    async def _read(self, function: Callable[[], T]) -> T:
+        """Look something up beside the model's thread. Raises BusyError where too many are at it."""
+        if self._n_reading >= self.settings.queue:
+            raise BusyError(f"{self.settings.queue} requests are waiting already; try again in a second")
+        self._n_reading += 1
+        try:
+            return await self._result(self._readers.submit(function))
+        finally:
+            self._n_reading -= 1
 
     async def _result(self, future: Future[T]) -> T:
         """Wait for an answer; what is not begun at the deadline is not done."""

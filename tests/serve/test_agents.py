@@ -63,6 +63,9 @@ def test_answers_are_the_model_s(call: Callable[..., Any], model: llmrec.models.
     )["item_id"].to_list()
     alike = call("similar", item_id="3", k=2)
     assert [row["item_id"] for row in alike] == model.similar_items(["3"], 2)["similar_id"].to_list()
+    alike = call("similar", item_id="3", k=2, where="year >= 1995")
+    wanted = model.similar_items(["3"], 2, filter=llmrec.Filter("year >= 1995"))
+    assert [row["item_id"] for row in alike] == wanted["similar_id"].to_list()
     reason = call("explain", item_id="5", history=["3", "4"])
     assert model.catalog.titles[5] in reason["reason"]
     assert {row["item_id"] for row in reason["because_of"]} <= {"3", "4"}
@@ -76,6 +79,8 @@ def test_answers_are_the_model_s(call: Callable[..., Any], model: llmrec.models.
         ("recommend", {"history": ["nope"]}, "item 'nope' is not in the catalog"),
         ("recommend", {"user_id": "nobody"}, "nobody"),
         ("recommend", {"history": ["3"], "where": "colour = red"}, "colour"),
+        ("recommend", {"history": ["3"], "where": "repeat('a', 99) = title"}, "calls no functions (repeat)"),
+        ("similar", {"item_id": "3", "where": "year in (select 1)"}, "holds no queries (select)"),
         ("recommend", {"history": ["3"], "k": 10**9}, "less than or equal to 100"),
         ("similar", {"item_id": "nope"}, "item 'nope'"),
         ("explain", {"item_id": "nope", "history": ["3"]}, "nope"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from pydantic import BaseModel
-from support.serving import NEEDS, Served
+from support.serving import NEEDS, Served, served
 
 import llmrec
 from llmrec import Filter, Histories
@@ -103,6 +104,18 @@ def test_reasons_are_streamed(gru: Served) -> None:
     assert "cannot be compared with itself" in refused
 
 
+def test_similar_items_under_a_filter_and_by_weights_of_items(gru: Served, runs: Path, tmp_path: Path) -> None:
+    wanted = Filter("year >= 1995", deny=["9"])
+    rows = gru.post("/similar", item_ids=["3"], k=3, filter={"where": ["year >= 1995"], "deny": ["9"]})["similar"]
+    table = gru.service.run.model.similar_items(["3"], 3, filter=wanted)
+    assert_same(rows["3"], table.rename({"item_id": "of", "similar_id": "item_id"}))
+    assert "leaves none" in gru.refused("/similar", 422, item_ids=["3"], filter={"where": ["year > 3000"]})
+    with served(runs / "markov", tmp_path / "e") as one:
+        run = one.client.get("/run").json()
+        assert (run["similar"], run["diversity"]) == (True, False)
+        assert one.post("/similar", item_ids=["3"])["similar"]["3"]
+
+
 def test_similar_items_and_the_search(gru: Served) -> None:
     model = gru.service.run.model
     similar = gru.post("/similar", item_ids=["3", 7], k=3)["similar"]
@@ -119,6 +132,7 @@ def test_what_a_run_cannot_do_is_said(gru: Served) -> None:
     assert "a gru model predicts no responses" in gru.refused("/predict", 422, history=["3"], item_ids=["4"])
     run = gru.client.get("/run").json()
     assert (run["kind"], run["items"], run["tasks"], run["similar"]) == ("gru", 12, [], True)
+    assert run["diversity"] is True
     assert run["columns"]["year"].startswith("UInt")
     assert run["run"] == gru.post("/recommend", history=["3"])["run"]
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from support.serving import NEEDS, Served
+from support.serving import NEEDS, Served, served
 
 pytest.importorskip("fastapi", reason=NEEDS)
 
 from llmrec.data import Catalog
 from llmrec.serve.conditions import check_condition
 from llmrec.serve.facets import facets_of
+from llmrec.serve.queries import RecommendQuery
 
 FILTER = {"where": ["year >= 1993"], "deny": ["9"]}
 
@@ -94,6 +97,44 @@ def test_events_that_were_sent_are_among_them(gru: Served) -> None:
     assert gru.post("/recommend", user_id="new/one")["items"]
 
 
+def test_a_user_of_any_id_is_known(gru: Served) -> None:
+    gru.post("/events", user_id="two\nlines", events=[{"item_id": "5"}])
+    assert gru.client.get("/users/two%0Alines").json()["user_id"] == "two\nlines"
+
+
+@pytest.mark.parametrize("ask", ["/ranks", "/explain"])
+def test_items_that_come_while_they_are_scored(
+    ask: str, llm_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(llm_run, tmp_path / "run")
+    with served(run, tmp_path / "e") as one:
+        model, came = one.service.run.model, list[Any]()
+        score = type(model).score
+
+        def scored(self: Any, histories: Any) -> Any:
+            scores = score(self, histories)
+            if not came:
+                came.append(one.service.run.put_item("new", {"title": "A Quiet Zeppelin", "year": 2026}))
+            return scores
+
+        monkeypatch.setattr(type(model), "score", scored)
+        history = [str(n) for n in range(12)] * 2
+        query: dict[str, Any] = {"history": history, "item_ids": ["5"]}
+        if ask == "/ranks":
+            query |= {"without": history[:12], "exclude_seen": False}
+        monkeypatch.setattr("llmrec.serve.reasons.SCORED_AT_ONCE", 4)
+        monkeypatch.setattr("llmrec.serve.ranks.AT_ONCE", 4)
+        response = one.client.post(ask, json=query)
+        assert came and response.status_code == 200, response.text
+
+
+def test_looking_up_is_bounded(gru: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gru.service, "_n_reading", gru.service.settings.queue)
+    for path in ("/items", "/facets", "/users"):
+        assert gru.client.get(path).status_code == 429
+    assert "already" in gru.refused("/lookup", 429, item_ids=["3"])
+
+
 def test_what_the_catalog_says_of_items(gru: Served) -> None:
     answer = gru.post("/lookup", item_ids=["3", "zz", "1", "3"])
     assert [item["item_id"] for item in answer["items"]] == ["3", "1"]
@@ -131,6 +172,31 @@ def test_facets_of_lists_in_text_choose_whole_values_only() -> None:
     year = by_column["year"]
     assert met(one, year["at_least"].replace("{}", "1990")) == ["0", "1", "3"]
     assert (year["low"], year["high"]) == (1977, 1991)
+
+
+def test_facets_between_any_separators_choose_whole_values() -> None:
+    for separator in (" | ", "|", ", ", ",", "; ", ";"):
+        texts = ("War, Drama", "Post-War", "War", "Post-War, War", "Drama, Post-War")
+        one = catalog(genres=[text.replace(", ", separator) for text in texts])
+        values = {value["value"]: value for value in facets_of(one)[0]["values"]}
+        for name, ids in {"War": ["0", "2", "3"], "Post-War": ["1", "3", "4"], "Drama": ["0", "4"]}.items():
+            assert values[name]["count"] == len(ids)
+            assert met(one, values[name]["condition"]) == ids, separator
+
+
+def test_facets_count_what_their_conditions_choose_with_blanks_around_values() -> None:
+    one = catalog(kind=["War ", "War", "War", " x", " x", "War ", "  "])
+    values = facets_of(one)[0]["values"]
+    assert [value["count"] for value in values] == [len(met(one, value["condition"])) for value in values]
+
+
+def test_facets_have_no_condition_that_is_longer_than_a_query_may_say() -> None:
+    long, column = "'" * 55, "c" * 60
+    one = catalog(**{column: [f"{long} | x{long}", f"{long} | x{long}", "a | b", "a | b"]})
+    values = facets_of(one)[0]["values"]
+    assert {value["value"] for value in values} >= {"a", "b"}
+    for value in values:
+        RecommendQuery.model_validate({"history": [], "filter": {"where": [value["condition"]]}})
 
 
 def test_facets_of_hostile_columns() -> None:

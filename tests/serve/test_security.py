@@ -12,7 +12,8 @@ from support.serving import NEEDS, Served, served
 pytest.importorskip("fastapi", reason=NEEDS)
 
 from llmrec.errors import DataError
-from llmrec.serve.security import HEADERS, Guard, check_key
+from llmrec.serve.page_files import page_files
+from llmrec.serve.security import HEADERS, OPEN_PATHS, Guard, check_key
 
 KEY = "0123456789abcdef"
 
@@ -41,6 +42,17 @@ def test_a_missing_or_wrong_key(locked: Served, header: str | None) -> None:
         assert response.status_code == 401
         assert response.json()["error"]["code"] == "unauthorized"
         assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_every_address_but_the_open_ones_needs_the_key(locked: Served) -> None:
+    assert OPEN_PATHS - set(page_files()) == {"/health", "/ready"}
+    headers = {"Authorization": f"Bearer {KEY}"}
+    paths = locked.client.get("/openapi.json", headers=headers).json()["paths"]
+    needing = [(method, path) for path, one in paths.items() for method in one if path not in OPEN_PATHS]
+    assert {("get", "/users"), ("get", "/facets"), ("post", "/ranks"), ("post", "/lookup")} <= set(needing)
+    for method, path in needing:
+        assert locked.client.request(method.upper(), path).status_code == 401
+        assert locked.client.request(method.upper(), path, headers=headers).status_code != 401
 
 
 def test_the_right_key_and_what_needs_none(locked: Served) -> None:

@@ -34,7 +34,7 @@ const listQuery = () => {
   const query = { ...historyQuery(), k: state.k };
   const filter = filterQuery(controls.facets);
   if (filter) query.filter = filter;
-  if (state.diversity && run.similar) query.diversity = state.diversity;
+  if (state.diversity && run.diversity) query.diversity = state.diversity;
   return query;
 };
 

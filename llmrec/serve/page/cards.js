@@ -114,7 +114,8 @@ export class Card {
       const chip = (item) =>
         make("button", { type: "button", class: "quiet", "aria-label": say("addLabel", { title: titleOf(item) }), on: { click: () => this.acts.add(item, this) } }, icon("plus"), make("span", {}, titleOf(item)));
       const chips = make("div", { class: "chips" }, ...items.map(chip));
-      this.more.replaceChildren(make("p", { class: "note" }, say("similarTo", { title: this.title })), chips);
+      const heading = items.length ? say("similarTo", { title: this.title }) : say("noSimilar");
+      this.more.replaceChildren(make("p", { class: "note" }, heading), chips);
     } catch (error) {
       this.more.replaceChildren();
       this.more.hidden = true;

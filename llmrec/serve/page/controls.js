@@ -33,7 +33,7 @@ export class Controls {
       changed();
     });
     const parts = [length];
-    if (run.similar) parts.push(this.slider());
+    if (run.diversity) parts.push(this.slider());
     if (run.reasons === "llm") {
       const options = ["llm", "template"].map((one) => [one, say(`wording_${one}`)]);
       parts.push(this.select("wording", say("wording"), options, state.wording, (value) => {

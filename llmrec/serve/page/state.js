@@ -64,6 +64,9 @@ export function historyQuery() {
   return plain ? { history: events.map((event) => event.item_id) } : { events };
 }
 
+// A typed number as a condition takes it: ".5" is 0.5 there.
+const plain = (typed) => String(Number(typed));
+
 // The filter as the API takes it; undefined where it says nothing.
 export function filterQuery(facets) {
   const { values, ranges, hidden, allow, cap } = state.filter;
@@ -72,8 +75,8 @@ export function filterQuery(facets) {
     const chosen = facet.values.filter((one) => values[facet.column]?.includes(one.value));
     if (chosen.length) where.push(chosen.map((one) => one.condition).join(" or "));
     const { low, high } = ranges[facet.column] ?? {};
-    if (facet.kind === "number" && low) where.push(facet.at_least.replace("{}", low));
-    if (facet.kind === "number" && high) where.push(facet.at_most.replace("{}", high));
+    if (facet.kind === "number" && low) where.push(facet.at_least.replace("{}", plain(low)));
+    if (facet.kind === "number" && high) where.push(facet.at_most.replace("{}", plain(high)));
   }
   const filter = {};
   const ids = allow.split(/[\s,;]+/).filter(Boolean);

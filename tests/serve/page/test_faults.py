@@ -68,8 +68,8 @@ def test_a_service_that_ended_is_said(browser: Browser, runs: Path, tmp_path: Pa
     with listening(runs / "markov", tmp_path / "e.sqlite") as one:
         browser.open(one.url)
         add(browser, "3")
-        # A log without titles: items are shown by their ids. This model has no vectors: nothing is similar.
+        # A log without titles: items are shown by their ids. This model has weights of items, but no vectors.
         assert all(title.isdecimal() for title in titles(browser))
-        assert not browser.all("[data-act=similar]") and not browser.all("#control-diversity")
+        assert browser.all("[data-act=similar]") and not browser.all("#control-diversity")
     browser.one("#control-k option[value='5']").click()
     assert browser.one("#state .fault p").text == "The service does not answer. Is it running?"
