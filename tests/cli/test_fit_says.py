@@ -106,9 +106,7 @@ def test_what_is_read_of_an_item() -> None:
     assert item_lines(Recipe.load("gru"), catalog) == []
     (lines,) = item_lines(Recipe.load("smollm2-135m-soft"), catalog)
     assert (lines.read, lines.unread) == (("title", "brand"), ("price", "description", "stock"))
-    assert str(lines).endswith(
-        "not read: price, description, stock (history.item_prompt=item says what is)"
-    )
+    assert str(lines).endswith("not read: price, description, stock (history.item_prompt=item says what is)")
     (lines,) = item_lines(Recipe.load("text-graph", set=["text.prompt=product"]), catalog)
     assert (lines.read, lines.unread) == (("title", "brand", "price", "description"), ("stock",))
     assert lines.example.startswith(f"{catalog.titles[0]} | Acme | 9.5 | Long. Long.")
