@@ -86,7 +86,9 @@ def answered_body(rng: random.Random, target: Target) -> tuple[str, dict[str, An
     event = {"item_id": items[0], "rating": 3.5, "event_id": "e"}
     bodies: list[tuple[str, dict[str, Any]]] = [
         ("/recommend", {**history, "k": 3, "diversity": 0.2, "filter": {"deny": [items[0]]}, "explain": True}),
-        ("/similar", {"item_ids": [items[0]], "k": 2}),
+        ("/similar", {"item_ids": [items[0]], "k": 2, "filter": {"deny": [items[1]]}}),
+        ("/ranks", {**history, "item_ids": [items[0]], "without": history["history"], "exclude_seen": False}),
+        ("/lookup", {"item_ids": items[:2]}),
         ("/explain", {**history, "item_ids": [items[-1]], "tone": "plain"}),
         ("/predict", {**history, "item_ids": [items[0]]}),
         ("/events", {"user_id": "bad", "events": [event]}),
@@ -173,7 +175,7 @@ def _paths_as_ids(rng: random.Random, target: Target) -> HostileRequest:
         statuses = frozenset({200}) if len(path) <= 512 else REFUSED
         body = {"history": [target.items[0], path], "k": 4}
         return post("paths_as_ids", "/recommend", body, statuses=statuses, right=named)
-    method, folder = rng.choice([("DELETE", "items"), ("DELETE", "users"), ("PUT", "items")])
+    method, folder = rng.choice([("DELETE", "items"), ("DELETE", "users"), ("GET", "users"), ("PUT", "items")])
     content = json.dumps({"columns": {"title": "A Path"}}).encode() if method == "PUT" else b""
     address = f"/{folder}/{quote(path, safe=rng.choice(['', '/']))}"
     return HostileRequest("paths_as_ids", method, address, content, (JSON,) if content else (), statuses=EITHER)
@@ -265,7 +267,7 @@ def _searches(rng: random.Random, target: Target) -> HostileRequest:
     )
     limit = rng.choice(["1", "100", "101", "-1", "1e9", "NaN", "9" * 5000, ""])
     more = rng.choice(["", "&query=a", "&query=%ff", "&x[]=1", "&" * 500])
-    address = f"/items?query={quote(text[:2000], safe='')}&limit={limit}{more}"
+    address = f"/{rng.choice(['items', 'users'])}?query={quote(text[:2000], safe='')}&limit={limit}{more}"
     return HostileRequest("searches", "GET", address, headers=(), statuses=EITHER)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field
 
 from llmrec.data import Histories
-from llmrec.data.columns import ITEM, RANK, SCORE, USER
+from llmrec.data.columns import ITEM, RANK, SCORE, TITLE, USER
 from llmrec.errors import DataError, LlmrecError
 from llmrec.models.base import Recommender
 from llmrec.printable import printable
@@ -61,10 +61,8 @@ def agent_server(model: Recommender, *, narrator: Narrator | None = None) -> MCP
         server.add_tool(_in_turn(function, lock), description=description, annotations=read_only)
 
     def named(table: pl.DataFrame, column: str) -> list[dict[str, Any]]:
-        names = [printable(catalog.titles[catalog.code(item)], longest=200) for item in table[column]]
-        return (
-            table.select(pl.col(column).alias(ITEM), RANK, SCORE).with_columns(title=pl.Series(names)).to_dicts()
-        )
+        names = pl.Series([catalog.titles[catalog.code(item)] for item in table[column]], dtype=pl.String)
+        return _shown(table.select(pl.col(column).alias(ITEM), RANK, SCORE).with_columns(names.alias(TITLE)))
 
     def recommend(
         history: ItemIds = None, user_id: KnownUser = None, k: ListLength = 10, where: ColumnCondition = None
@@ -78,10 +76,10 @@ def agent_server(model: Recommender, *, narrator: Narrator | None = None) -> MCP
         histories = _history(model, history, user_id)
         recs = pl.DataFrame({USER: list(histories.user_ids), ITEM: [item_id]})
         (row,) = explain(model, recs, histories, narrator=narrator).table.to_dicts()
-        return {"reason": row["sentence"], "because_of": row["evidence"]}
+        return {"reason": row["sentence"], "because_of": _shown(pl.DataFrame(row["evidence"]))}
 
     def search_items(query: str, limit: ListLength = 10) -> list[dict[str, Any]]:
-        return titles.search(query[:200], limit).to_dicts()
+        return _shown(titles.search(query[:200], limit))
 
     explain_item.__name__ = "explain"
     add(recommend, f"What a person would choose next, best first. Columns for conditions: {columns}.")
@@ -89,6 +87,11 @@ def agent_server(model: Recommender, *, narrator: Narrator | None = None) -> MCP
     add(explain_item, "Why an item fits a person: a reason, and the earlier choices that it rests on.")
     add(search_items, "Items whose titles hold the words of a query, or whose id it is.")
     return server
+
+
+def _shown(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return rows whose titles are short, on one line, and without control characters."""
+    return [{**row, TITLE: printable(row[TITLE] or "", longest=200)} for row in table.to_dicts()]
 
 
 def _filter(where: str | None) -> Filter | None:

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import llmrec
-from llmrec import Histories
+from llmrec import Histories, Recipe
+from llmrec.data import Dataset
+from llmrec.models import from_recipe
+from llmrec.printable import printable
 from llmrec.reasons import TemplateNarrator
 
 mcp = pytest.importorskip("mcp", reason="the extra is not installed: pip install 'llmrec[mcp]'")
@@ -70,6 +74,29 @@ def test_answers_are_the_model_s(call: Callable[..., Any], model: llmrec.models.
     assert model.catalog.titles[5] in reason["reason"]
     assert {row["item_id"] for row in reason["because_of"]} <= {"3", "4"}
     assert "Harbor" in call("search_items", query="harbor")[0]["title"]
+
+
+def test_titles_are_short_lines_in_every_answer(films: Dataset) -> None:
+    from llmrec.serve.agents import agent_server
+
+    items = films.catalog.table.with_columns(title=pl.lit("\x1b[2J\u202eRed\n") + pl.col("item_id") + "x" * 300)
+    data = Dataset.from_tables(films.events, items=items, name="films")
+    model = from_recipe(Recipe(model="item-knn")).fit(data)
+    tool = agent_server(model, narrator=TemplateNarrator())
+
+    async def rows() -> list[Any]:
+        async with mcp.Client(tool) as client:
+            lists = [
+                await client.call_tool("recommend", {"history": ["3"]}),
+                await client.call_tool("similar", {"item_id": "3"}),
+                await client.call_tool("search_items", {"query": ""}),
+            ]
+            reason = await client.call_tool("explain", {"item_id": "5", "history": ["3", "4"]})
+        return [*(one.structured_content["result"] for one in lists), reason.structured_content["because_of"]]
+
+    for answer in asyncio.run(rows()):
+        assert answer
+        assert all(row["title"] == printable(row["title"]) and len(row["title"]) <= 200 for row in answer)
 
 
 @pytest.mark.parametrize(

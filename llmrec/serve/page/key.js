@@ -2,6 +2,7 @@
 
 import { key, setKey } from "./api.js";
 import { byId } from "./dom.js";
+import { forget } from "./state.js";
 import { showLine } from "./states.js";
 import { say } from "./words.js";
 
@@ -41,5 +42,6 @@ byId("key").addEventListener("close", () => {
 
 byId("forget-key").addEventListener("click", () => {
   setKey("");
-  then();
+  forget();
+  location.reload(); // what was shown is shown no more
 });

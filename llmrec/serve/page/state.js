@@ -20,6 +20,15 @@ export function changed() {
   for (const listener of listeners) listener();
 }
 
+// Of what was chosen nothing stays in the tab.
+export function forget() {
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // Nothing was written.
+  }
+}
+
 function restored() {
   try {
     return { ...fresh(), ...JSON.parse(sessionStorage.getItem(KEY) ?? "{}") };

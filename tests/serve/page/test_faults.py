@@ -32,7 +32,9 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(browser: Browser, runs: Path, tm
         browser.driver.refresh()
         browser.wait(lambda: settled(browser))
         browser.click("#forget-key")
-        assert browser.one("dialog h2")
+        browser.wait(lambda: browser.all("dialog[open]"))
+        assert not browser.all(".card, .event")
+        assert "Film 03" not in browser.script("return document.body.innerText + JSON.stringify(sessionStorage)")
 
 
 def test_what_goes_wrong_is_one_line_with_a_way_out(
