@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -35,6 +37,29 @@ def test_a_split_is_fitted_on_its_training_part(markov: Recommender) -> None:
         DataError, match=r"fit takes a Dataset or a Split, not a DataFrame; write Dataset.from_tables"
     ):
         MarkovRecommender().fit(TOY.events)  # type: ignore[arg-type]
+
+
+def test_a_recipe_is_fitted_by_its_name(tmp_path: Path) -> None:
+    model = llmrec.fit("markov", TOY, SPLIT, tmp_path / "run", progress=False)
+    assert model.recipe.name == Recipe.load("markov").name
+    for words, message in [
+        ((7, TOY, SPLIT), "recipe is a Recipe, not a int"),
+        (("markov", TOY.events, SPLIT), "data is a Dataset, not a DataFrame"),
+        (("markov", TOY, TOY), "split is a Split, not a Dataset"),
+        (("markov", toy_films(n_items=13, n_users=30), SPLIT), "the split is of 'toy-films', not of these events"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            llmrec.fit(*words, tmp_path / "other", progress=False)  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()
+
+
+def test_parts_of_the_package_are_reached_from_it() -> None:
+    """Also those that nothing has imported yet."""
+    words = "import llmrec.data as d; print(d.splits.Split is d.Split, d.toy.toy_films is d.toy_films)"
+    printed = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout
+    assert printed == "True True\n"
+    with pytest.raises(AttributeError, match="no attribute 'Dataste'; did you mean Dataset"):
+        llmrec.data.Dataste  # noqa: B018
 
 
 def test_one_model_is_evaluated(markov: Recommender) -> None:

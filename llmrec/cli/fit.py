@@ -106,16 +106,17 @@ def fit(
     if out is None and not only_dry_run:
         raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
     _check_continue(continue_from, out if check else None, split, only_dry_run=only_dry_run)
+    if start_from is not None and only_dry_run:
+        raise DataError("--dry-run is of a training from scratch: leave out --from")
+    loaded = _loaded(recipe, set)
 
     import llmrec
     from llmrec.models.dry_run import dry_run
     from llmrec.models.runs import is_begun
 
-    if start_from is not None and only_dry_run:
-        raise DataError("--dry-run is of a training from scratch: leave out --from")
     if check and out is not None and not resume and is_begun(_anew(out)):
         raise DataError(f"--check fits into {_anew(out)}, which is there; remove it, or pass --resume")
-    chosen = _recipe(recipe, set, epochs, split)
+    chosen = _checked(loaded, epochs, split)
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
     if only_dry_run or out is None:
@@ -131,14 +132,19 @@ def fit(
         _compare(model, continue_from, held, anew=anew, base=base, as_json=as_json)
 
 
-def _recipe(name: str, changes: list[str] | None, epochs: str | None, split: str) -> Recipe:
-    """Load a recipe. Raises RecipeError before the data is read."""
+def _loaded(name: str, changes: list[str] | None) -> Recipe:
+    """Load a recipe. Raises RecipeError before anything heavy is loaded."""
     from llmrec.config import Recipe
+
+    return Recipe.load(name, set=changes)
+
+
+def _checked(chosen: Recipe, epochs: str | None, split: str) -> Recipe:
+    """Return a recipe with its epochs. Raises RecipeError before the data is read."""
     from llmrec.llm.bases import require_base
     from llmrec.models.no_validation import require_epochs, with_epochs
     from llmrec.models.registry import complete_recipe
 
-    chosen = Recipe.load(name, set=changes)
     complete_recipe(chosen)
     if chosen.model == "llm":
         require_base(chosen.backbone.base)

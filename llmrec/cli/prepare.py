@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -155,7 +156,7 @@ def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
 
 def _numbers(given: Sequence[str]) -> dict[str, int]:
     pairs = _pairs("--strength", given)
-    try:
-        return {behavior: int(strength) for behavior, strength in pairs.items()}
-    except ValueError as error:
-        raise DataError(f"--strength: {error}; write for example --strength like=2") from error
+    for behavior, strength in pairs.items():
+        if not re.fullmatch(r"[-+]?\d{1,9}", strength):
+            raise DataError(f"--strength {behavior}={strength}: that is no whole number; write for example like=2")
+    return {behavior: int(strength) for behavior, strength in pairs.items()}

@@ -79,7 +79,7 @@ def recommend(
     if explain:
         wording = {"language": language, "form": form, "tone": tone}
         table = _with_reasons(table, model, histories, narrator=narrator, **wording)
-    _show(table, n_users=len(histories), as_json=as_json)
+    _show(table, several=len(histories) > 1 or users is not None, as_json=as_json)
 
 
 def similar(
@@ -168,13 +168,13 @@ def _note_few(recs: pl.DataFrame, k: int, n_users: int) -> None:
         say(f"fewer than {k} items are left to recommend to {n_short:,} of {n_users:,} users", error=True)
 
 
-def _show(table: pl.DataFrame, *, n_users: int, as_json: bool) -> None:
+def _show(table: pl.DataFrame, *, several: bool, as_json: bool) -> None:
     """Print lists; reasons stand below, where they have the whole width."""
-    table = table if n_users > 1 else table.drop("user_id")
+    table = table if several else table.drop("user_id")
     reasons = [] if as_json or "reason" not in table.columns else table.to_dicts()
     show(table.drop("reason", "backend") if reasons else table, as_json=as_json)
     for row in reasons:
-        whose = f"{row['user_id']} " if n_users > 1 else ""
+        whose = f"{row['user_id']} " if several else ""
         say("", f"{whose}{row['rank']}. {printable(row['title'], longest=LONGEST_TITLE)}: {row['reason']}")
 
 

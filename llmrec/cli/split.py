@@ -11,7 +11,8 @@ import typer
 
 from llmrec.cli.arguments import PreparedData, declare_options, given_options
 from llmrec.cli.output import Json, show
-from llmrec.data.splits.named import NAMED_SPLITS, SplitOption
+from llmrec.data.splits.named import NAMED_SPLITS, NONE, SplitOption
+from llmrec.errors import DataError
 
 HELD_OUT = ", ".join(f"{name} ({strategy.held_out})" for name, strategy in NAMED_SPLITS.items())
 
@@ -29,6 +30,10 @@ def split(
     **options: Any,
 ) -> None:
     """Split prepared data into train, validation and test; show the counts and the hash that results name."""
+    if strategy == NONE:
+        raise DataError(
+            "the split none holds nothing out, so there is nothing to cut: llmrec fit --split none takes it"
+        )
     from llmrec.data import Dataset, Split
 
     splits = Split.all_by_name(strategy, Dataset.load(folder), **given_options(options))

@@ -109,7 +109,7 @@ class Recipe(Section):
             raise RecipeError(f"{path} is not YAML: {error}") from error
         if not isinstance(values, dict):
             raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
-        recipe = cls.of(_override(values, [] if isinstance(set, Mapping) else _listed(set)), source=str(path))
+        recipe = cls.of(_override(values, [] if isinstance(set, Mapping) else _listed(set)), source=str(name))
         return recipe.with_values(set) if isinstance(set, Mapping) else recipe
 
     def __repr__(self) -> str:

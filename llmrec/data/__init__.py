@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import importlib.util
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -49,10 +51,14 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'llmrec.data' has no attribute '{name}'")
-    module, _, attribute = _HOMES[name].partition(":")
-    return attrgetter(attribute)(importlib.import_module(f"llmrec.data.{module}"))
+    if name in _HOMES:
+        module, _, attribute = _HOMES[name].partition(":")
+        return attrgetter(attribute)(importlib.import_module(f"llmrec.data.{module}"))
+    if not name.startswith("_") and importlib.util.find_spec(f"llmrec.data.{name}") is not None:
+        return importlib.import_module(f"llmrec.data.{name}")  # llmrec.data.splits, say
+    alike = difflib.get_close_matches(name, __all__, n=1)
+    meant = f"; did you mean {alike[0]}?" if alike else ""
+    raise AttributeError(f"module 'llmrec.data' has no attribute '{name}'{meant}")
 
 
 def __dir__() -> list[str]:

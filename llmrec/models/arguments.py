@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Split
 from llmrec.data.columns import ITEM
 from llmrec.data.histories import offsets_of
@@ -66,6 +68,26 @@ def training_part(data: Dataset | Split, valid: Fold | None) -> tuple[Dataset, F
         f"fit takes a Dataset or a Split, not a {type(data).__name__}; write Dataset.from_tables(events, "
         "items=items)"
     )
+
+
+def fit_arguments(recipe: Recipe | str | Path, data: Dataset, split: Split) -> Recipe:
+    """Return the recipe, also by its name or file; ``data`` is what the split was cut from, or its training part.
+
+    Raises DataError for other things, and for a split of other data.
+    """
+    if isinstance(recipe, str | Path):
+        recipe = Recipe.load(recipe)
+    for label, value, kind in (("recipe", recipe, Recipe), ("data", data, Dataset), ("split", split, Split)):
+        if not isinstance(value, kind):
+            raise DataError(
+                f"{label} is a {kind.__name__}, not a {type(value).__name__}; write "
+                "llmrec.fit(recipe, data, split, out)"
+            )
+    if data is not split.data and data.fingerprint not in (split.data.fingerprint, split.train.fingerprint):
+        raise DataError(
+            f"the split is of '{split.data.name}', not of these events of '{data.name}'; pass split.data"
+        )
+    return recipe
 
 
 def note_unknown_items(histories: Histories, catalog: Catalog) -> None:

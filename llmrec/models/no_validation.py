@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from llmrec.config import Recipe
 from llmrec.data import Split
@@ -47,16 +48,33 @@ def require_epochs(recipe: Recipe, split: str) -> None:
 def with_epochs(recipe: Recipe, epochs: str) -> Recipe:
     """Return a recipe that trains so many epochs: a number, or a run whose best epoch says it.
 
-    Raises DataError for neither, ArtifactError for a run that was not validated.
+    Raises DataError for neither, RecipeError for a model that is not trained in epochs, ArtifactError for a run
+    that was not validated.
     """
+    if not complete_recipe(recipe).train.model_fields_set:
+        raise RecipeError(f"{recipe.name} is not trained in epochs, and reads no train.epochs: leave out --epochs")
     if epochs.isdecimal() and int(epochs) > 0:
         return recipe.with_values({"train.epochs": int(epochs)})
     run = Path(epochs)
     if not run.is_dir():
         raise DataError(f"--epochs {epochs}: that is neither a number of epochs nor a run")
-    log_rows = [row for row in read_log(run) if "valid_ndcg@10" in row]
-    if not log_rows:
+    best = _best_row(run)
+    if best is None:
         raise ArtifactError(f"--epochs {epochs}: that run was not validated; name another, or a number of epochs")
-    best = max(log_rows, key=lambda row: row["valid_ndcg@10"] + row.get("valid_responses", 0.0))
     log.info("%s: as many epochs as were best in %s: %d", recipe.name, run, best["epoch"])
     return recipe.with_values({"train.epochs": best["epoch"]})
+
+
+def _best_row(run: Path) -> dict[str, Any] | None:
+    """Return the row of a run's log whose weights it has; None where nothing was validated."""
+    rows = [row for row in read_log(run) if "valid_ndcg@10" in row]
+    if not rows:
+        return None
+    from llmrec.training.checkpoints import NEXT_ITEM, best_row
+
+    metric: tuple[str, ...] = NEXT_ITEM
+    if "valid_responses" in rows[-1]:
+        from llmrec.models.responses.recommender import EARLY_STOPPING_METRICS
+
+        metric = EARLY_STOPPING_METRICS[Recipe.load(run / "recipe.yaml").responses.early_stopping_metric]
+    return best_row(rows, metric)

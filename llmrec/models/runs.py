@@ -16,6 +16,7 @@ from llmrec.data.catalog_changes import CatalogChange
 from llmrec.data.splits.leaks import guard
 from llmrec.data.splits.named import NONE
 from llmrec.errors import ArtifactError, DataError, InputError
+from llmrec.models.arguments import fit_arguments
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation
 from llmrec.models.no_validation import complete_for
@@ -39,7 +40,7 @@ OTHERS = {
 
 
 def fit_run(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     data: Dataset,
     split: Split,
     out: str | Path,
@@ -51,7 +52,7 @@ def fit_run(
     continue_from: str | Path | None = None,
     start_from: str | Path | None = None,
 ) -> Recommender:
-    """Train a recipe on a split and write the run directory ``out``. Returns the fitted model.
+    """Train a recipe, or that of a name, on a split and write the run directory ``out``. Returns the fitted model.
 
     The run keeps the split, so that ``run_split`` can cut the same data again. The leak guards run first;
     ``allow_leaks`` names errors to let pass, which the manifest records. Checkpoints live in the sibling
@@ -69,7 +70,7 @@ def fit_run(
     >>> fit_run(Recipe(model="markov"), toy_films(), Split.leave_last_out(toy_films()), "run", progress=False).kind
     'markov'
     """
-    folder, recipe = named(Path(out)), with_absolute_paths(recipe)
+    folder, recipe = named(Path(out)), with_absolute_paths(fit_arguments(recipe, data, split))
     complete = complete_for(recipe, split)
     origin = _origin(complete, continue_from, start_from, base=base)
     mark = {"recipe": complete.to_yaml(), "split": split.hash} | _fingerprints(origin)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import yaml
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # Of files that are read as text: recipes, prompts, manifests, logs.
 MOST_BYTES = 64 * 2**20
@@ -73,6 +75,7 @@ def read_table(path: Path) -> pl.DataFrame:
 
     By pyarrow: a damaged file makes polars print a stack trace, or end the process.
     """
+    import polars as pl
     from pyarrow import ArrowException, parquet
 
     size = path.stat().st_size

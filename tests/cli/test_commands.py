@@ -64,6 +64,8 @@ LIGHT = [
     "predict RUN --item 3",
     "batch recommend RUN --out DIR --diversity 2",
     "fit gru --data DIR",
+    "fit gru --data DIR --out RUN --set train.epoch=1",
+    "fit grru --data DIR --out RUN",
     "recomend RUN",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from llmrec.data import Dataset, toy_films
 from llmrec.data.splits.parts import TRAIN
 from llmrec.errors import RecipeError, TrainingError
 from llmrec.models.item_lines import item_lines
+from llmrec.models.no_validation import with_epochs
 from llmrec.models.runs import fit_run
 from llmrec.training import encoding_bar
 from llmrec.training.encoding_bar import EncodingBar, encoding_shown
@@ -68,12 +70,26 @@ def test_all_events_are_trained_on_as_long_as_was_best(
     assert "nothing is held out to judge it by" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("metric", "best"), [("next_item", 1), ("responses", 2), ("both", 3)])
+def test_the_epochs_are_those_whose_weights_a_run_has(metric: str, best: int, tmp_path: Path) -> None:
+    rows = [
+        {"epoch": 1, "step": 1, "valid_ndcg@10": 0.5, "valid_responses": 0.0},
+        {"epoch": 2, "step": 2, "valid_ndcg@10": 0.1, "valid_responses": 0.3},
+        {"epoch": 3, "step": 3, "valid_ndcg@10": 0.4, "valid_responses": 0.2},
+    ]
+    (tmp_path / "train_log.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    recipe = Recipe.load("gru-events", set={"responses.early_stopping_metric": metric})
+    (tmp_path / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    assert with_epochs(recipe, str(tmp_path)).train.epochs == best
+
+
 REFUSED = {
     "that is neither a number of epochs nor a run": ["gru", "--epochs", "many"],
     "that run was not validated": ["gru", "--epochs", "data"],
     "holds none out: leave out one": ["gru", "--split", "none", "--continue", "run", "--check"],
     "auto weighs its members on validation answers": ["auto", "--split", "none"],
-    "reads no": ["markov", "--epochs", "3"],
+    "markov is not trained in epochs": ["markov", "--epochs", "3"],
+    "rules is not trained in epochs": ["rules", "--epochs", "gru"],
 }
 
 

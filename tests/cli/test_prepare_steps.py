@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from llmrec.cli.app import run
 from llmrec.data import Dataset, Histories
 
 LOG = """user_id,item_id,timestamp,rating
@@ -58,3 +61,13 @@ def test_blanks_around_ids_mean_nothing(tmp_path: Path) -> None:
     assert data.catalog.codes([" a", "b\n", "c"]).tolist() == [0, 1, -1]
     assert data.histories.of_user(" u1 ").items(0) == ["a", "b"]
     assert Histories.of({"x ": ["a "]}).user_ids == ("x",)
+
+
+def test_a_strength_that_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.csv").write_text(LOG, encoding="utf-8")
+    words = ["data", "prepare", str(tmp_path / "log.csv"), "--out", str(tmp_path / "out"), "--strength", "like=x"]
+    assert run(words) == 2
+    assert capsys.readouterr().err == (
+        "error: --strength like=x: that is no whole number; write for example like=2\n"
+    )
+    assert not (tmp_path / "out").exists()

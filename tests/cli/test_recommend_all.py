@@ -72,6 +72,9 @@ def test_users_of_a_file(films: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert [row["user_id"] for row in rows] == ["4", "4", "2", "2"]
     again = json.loads(call(capsys, "recommend", films, "--user", "4", "--user", "2", "-k", "2", "--json"))
     assert again == rows
+    (tmp_path / "one.txt").write_text("4\n", encoding="utf-8")
+    rows = json.loads(call(capsys, "recommend", films, "--users", tmp_path / "one.txt", "--json"))
+    assert {row["user_id"] for row in rows} == {"4"}  # of a file of one user as of a file of two
 
 
 def test_nothing_by_half_stands_in_the_file(

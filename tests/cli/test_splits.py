@@ -63,6 +63,15 @@ def test_other_splits_than_the_run_s_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_held_out_is_nothing_to_cut(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data", "split", str(folder / "data"), "--split", "none", "--out", str(tmp_path / "cut")]
+    assert run(words) == 2
+    assert "the split none holds nothing out" in capsys.readouterr().err
+    assert not (tmp_path / "cut").exists()
+
+
 def test_the_split_may_be_given_again(folder: Path, tmp_path: Path) -> None:
     assert evaluate(folder, tmp_path / "a", "saved", "--split", str(folder / "cut")) == 0
     assert evaluate(folder, tmp_path / "b", "cold", "--split", "cold-items") == 0

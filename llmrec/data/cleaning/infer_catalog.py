@@ -37,7 +37,9 @@ def infer_catalog(events: EventTable) -> tuple[EventTable, Table]:
     moved = [column for column in _DESCRIBE if column in frame.columns and column != title]
     items = frame.select(pl.col(ITEM).unique().sort())
     if title is None:
-        log.warning("%s: no item table, so an item's title is its id; pass items= for real text", events.label)
+        log.warning(
+            "%s: no item table, so an item's title is its id; give --items (items=) for real text", events.label
+        )
         items = items.with_columns(events.items.gather(items[ITEM]).alias(TITLE))
     else:
         log.info("%s: the catalog is taken from its column %s", events.label, title)

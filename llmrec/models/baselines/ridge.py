@@ -10,6 +10,7 @@ from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.errors import TrainingError
 
 log = logging.getLogger(__name__)
+WORTH_SAYING_GIB = 0.1
 
 
 def regressed_items(events: Int32s, most: int, *, kind: str) -> Int64s:
@@ -28,7 +29,7 @@ def regressed_items(events: Int32s, most: int, *, kind: str) -> Int64s:
             *(needs, f"{len(with_events) - len(codes):,}", f"{len(with_events):,}", most),
         )
     else:
-        log.info("%s", needs)
+        log.log(logging.INFO if gib >= WORTH_SAYING_GIB else logging.DEBUG, "%s", needs)
     return codes
 
 

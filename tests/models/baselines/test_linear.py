@@ -106,7 +106,10 @@ def test_the_memory_is_named_before_anything_is_computed(
             return getattr(np, name)
 
     monkeypatch.setattr("llmrec.models.baselines.ridge.np", ShortOfMemory())
-    with caplog.at_level(logging.INFO), pytest.raises(TrainingError, match=r"lower linear\.max_items"):
+    with (
+        caplog.at_level(logging.DEBUG, logger="llmrec"),
+        pytest.raises(TrainingError, match=r"lower linear\.max_items"),
+    ):
         fitted(kind, dataset(LOG), **FIELDS)
 
 

@@ -1,0 +1,161 @@
+"""What a person types in the first hour, from beginning to end: scripts in ``commands``, each run in a shell.
+
+Logs are small; JOURNEY_PEOPLE=3000 makes them as large as a shop's. From pandas to a report it is
+``examples/log_to_report.ipynb``, away from the repository ``tests/test_wheel.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.pages import ROOT
+from support.tiny_base import build_tiny_base
+
+from llmrec.data import toy_films
+
+pytestmark = pytest.mark.slow  # every command is a process
+
+COMMANDS = Path(__file__).parent / "commands"
+PEOPLE = int(os.environ.get("JOURNEY_PEOPLE", "150"))
+# Writes down who wants to leave this machine, and lets nobody.
+NO_NETWORK = """
+import socket
+connect = socket.socket.connect
+def refused(*words, **options):
+    open({seen!r}, "a").write(f"{{words[:2]}}\\n")
+    raise OSError("there is no network")
+def local(self, address):
+    return connect(self, address) if self.family == socket.AF_UNIX else refused(address)
+socket.socket.connect = local
+socket.getaddrinfo = refused
+"""
+
+
+def write_log(folder: Path, people: int = PEOPLE) -> None:
+    """Write a raw log and its catalog as CSV files."""
+    toy = toy_films(n_items=30, n_users=people)
+    toy.events.sample(fraction=1, shuffle=True, seed=0).write_csv(folder / "events.csv")
+    toy.catalog.table.write_csv(folder / "items.csv")
+
+
+def travel(name: str, folder: Path, *, beside: Path | None = None, **environment: str) -> str:
+    """Run a journey's commands in a folder; packages lie ``beside`` llmrec. Returns what they printed."""
+    tools = folder.parent / f"{folder.name}-bin"
+    tools.mkdir()
+    for tool, words in {"llmrec": " -m llmrec", "python": ""}.items():
+        (tools / tool).write_text(f'#!/bin/sh\nexec "{sys.executable}"{words} "$@"\n', encoding="utf-8")
+        (tools / tool).chmod(0o755)
+    paths = [str(beside)] if beside else []
+    done = subprocess.run(
+        ["sh", "-eu", str(COMMANDS / f"{name}.sh")],
+        cwd=folder,
+        env=os.environ
+        | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join([*paths, str(ROOT)])}
+        | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+def test_every_journey_is_travelled() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    names = [script.stem for script in COMMANDS.glob("*.sh")]
+    assert len(names) > 2
+    assert [name for name in names if f'travel("{name}"' not in here] == []
+
+
+def test_from_a_raw_file_to_everybody_s_recommendations(tmp_path: Path) -> None:
+    write_log(tmp_path)
+    printed = travel("raw_file", tmp_path)
+    assert "next: llmrec recommend runs/rules --all --out runs/rules.parquet" in printed
+    assert (tmp_path / "report/report.html").is_file()
+    recs = pl.read_parquet(tmp_path / "recs.parquet")
+    assert recs.columns == ["user_id", "rank", "item_id", "title", "score"]
+    lists = recs.group_by("user_id").agg("rank")["rank"].to_list()
+    assert len(lists) == PEOPLE
+    assert all(ranks == [1, 2, 3, 4, 5] for ranks in lists)
+    titles = pl.read_csv(tmp_path / "items.csv", infer_schema=False).rename({"title": "expected"})
+    assert recs.join(titles, on="item_id").filter(pl.col("title") == pl.col("expected")).height == recs.height
+    beside = {path.name for path in tmp_path.iterdir()}
+    assert beside == {"events.csv", "items.csv", "data", "runs", "report", "recs.parquet"}
+
+
+PREPARE = """
+from my_package import reader
+
+import llmrec
+from llmrec.data import register_reader
+
+register_reader(".triples", reader.read_triples)
+llmrec.Dataset.from_files("log.triples", time_format="seconds").save("data")
+"""
+JUDGE = """
+from my_package import metric
+
+import llmrec
+from llmrec.evaluation import EvaluationProtocol, register_metric
+
+register_metric("top_three", metric.top_three)
+protocol = EvaluationProtocol.load("leave-last-out").model_copy(update={"metrics": ("ndcg", "top_three")})
+split = llmrec.Split.leave_last_out(llmrec.Dataset.load("data"))
+llmrec.evaluate({"mine": llmrec.load("run")}, split, protocol=protocol).save("report")
+"""
+
+
+def test_a_recommender_a_metric_and_a_format_of_another_package(tmp_path: Path) -> None:
+    """They are those of examples/extend, moved to a package that is installed by its metadata."""
+    site, folder = tmp_path / "site", tmp_path / "folder"
+    shutil.copytree(ROOT / "examples/extend", site / "my_package")
+    info = site / "my_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n", encoding="utf-8")
+    point = "[llmrec.recommenders]\nnext-item = my_package.recommender:NextItem\n"
+    (info / "entry_points.txt").write_text(point, encoding="utf-8")
+    folder.mkdir()
+    events = toy_films(n_items=12, n_users=30).events.with_columns(pl.col("user_id").replace({"1": "ann"}))
+    rows = [f"{user}>{item}@{time}" for user, item, time in events.iter_rows()]
+    (folder / "log.triples").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "next-item.yaml").write_text("name: mine\nmodel: next-item\n", encoding="utf-8")
+    (folder / "prepare.py").write_text(PREPARE, encoding="utf-8")
+    (folder / "judge.py").write_text(JUDGE, encoding="utf-8")
+    assert "run: next-item trained on" in travel("own_package", folder, beside=site)
+    last = events.filter(user_id="ann")["item_id"][-1]
+    (first, *_) = json.loads((folder / "recs.json").read_text(encoding="utf-8"))
+    assert first["item_id"] == str((int(last) + 1) % 12)
+    (result,) = json.loads((folder / "report/report.json").read_text(encoding="utf-8"))["results"]
+    assert result["metrics"]["top_three@10"]["mean"] == 1.0
+
+
+def test_nothing_is_fetched_where_there_is_no_network(tmp_path: Path) -> None:
+    site, folder, seen = tmp_path / "site", tmp_path / "folder", tmp_path / "seen.txt"
+    site.mkdir()
+    folder.mkdir()
+    (site / "sitecustomize.py").write_text(NO_NETWORK.format(seen=str(seen)), encoding="utf-8")
+    write_log(folder, min(PEOPLE, 40))
+    build_tiny_base(folder / "base")
+    travel("offline", folder, beside=site, LLMREC_CACHE=str(tmp_path / "cache"))
+    paths = {"PYTHONPATH": str(site)}
+    assert not seen.exists(), seen.read_text(encoding="utf-8")
+    rows = {
+        name: json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("items", "similar", "reasons")
+    }
+    assert rows["items"][0]["item_id"] == "3"
+    assert [row["rank"] for row in rows["similar"]] == [1, 2, 3]
+    assert all(row["reason"] for row in rows["reasons"])
+    control = "import socket; socket.create_connection(('192.0.2.1', 80))"
+    done = subprocess.run(
+        [sys.executable, "-c", control], env=os.environ | paths, capture_output=True, check=False
+    )
+    assert done.returncode != 0
+    assert "192.0.2.1" in seen.read_text(encoding="utf-8")
