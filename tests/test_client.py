@@ -91,6 +91,10 @@ def test_what_else_is_asked_is_the_model_s(gru: tuple[Client, Recommender]) -> N
     assert reasons["sentence"].to_list() == wanted["sentence"].to_list()
     assert reasons["item_id"].to_list() == recs["item_id"].to_list()
     assert client.explain(recs)["sentence"].to_list() == wanted["sentence"].to_list()
+    shared = set(reasons.columns) & set(wanted.table.columns)
+    assert shared == set(reasons.columns)
+    assert {name: reasons.schema[name] for name in shared} == {name: wanted.table.schema[name] for name in shared}
+    assert reasons["facts"].to_list() == wanted["facts"].to_list() and any(reasons["facts"].to_list())
     assert client.items("harbor")["title"].str.contains("Harbor").all()
     assert client.run()["items"] == 12
 
@@ -138,6 +142,32 @@ def test_titles_with_any_line_break_are_read() -> None:
     assert table["sentence"].to_list() == ["A\u2028B\x85C"]
 
 
+def test_histories_are_taken_in_every_form(gru: tuple[Client, Recommender]) -> None:
+    client, model = gru
+    table = pl.DataFrame({"user_id": ["ann", "ann"], "item_id": ["3", "4"], "timestamp": [1, 2]})
+    wanted = model.recommend([["3", "4"]], 2)["item_id"].to_list()
+    for one in ([["3", "4"]], {"ann": ["3", "4"]}, table):
+        assert client.recommend(one, 2)["item_id"].to_list() == wanted
+    assert client.recommend([], 2).is_empty()
+    assert client.explain(pl.DataFrame({"user_id": [7], "item_id": [3]}))["user_id"].to_list() == ["7"]
+    nothing = client.explain(pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String}))
+    assert nothing.schema == client.explain({"user_id": ["7"], "item_id": ["3"]}).schema
+
+
+def test_dots_are_ids_as_others(gru: tuple[Client, Recommender]) -> None:
+    client, _ = gru
+    for name in (".", "..", "a/../b", "%2e"):
+        client.add_events(name, ["3"])
+        assert client.user(name)["item_id"].to_list() == ["3"]
+
+
+def test_a_stream_that_ends_early_is_said() -> None:
+    with pytest.raises(EnvironmentFault, match="ended before the reason"):
+        answering(httpx2.Response(200, text="event: done\ndata: {}\n\n")).explain(
+            {"user_id": ["u"], "item_id": ["4"]}, Histories.of({"u": ["3"]})
+        )
+
+
 def test_what_is_no_json_is_said() -> None:
     with pytest.raises(DataError, match="no JSON; is it a service of llmrec"):
         answering(httpx2.Response(200, text="<html>")).run()
@@ -182,6 +212,8 @@ def test_items_change_and_go_and_people_are_forgotten(films: Dataset, tmp_path: 
         (lambda client: client.predict_response("3", ["4"]), "tasks"),
         (lambda client: client.recommend("3", filter=Filter("colour = red")), "colour"),
         (lambda client: client.recommend("3", filter=Filter(pl.col("year") > 1)), "conditions as text"),
+        (lambda client: client.recommend("3", filter="year > 1"), "a Filter is needed, not a str"),
+        (lambda client: client.explain({"item_id": ["4"]}), "recs: no column 'user_id'"),
         (
             lambda client: client.explain({"user_id": ["x"], "item_id": ["4"]}, Histories.of({"y": ["3"]})),
             "user 'x'",

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
 from llmrec.client.connection import Connection
-from llmrec.client.sent import filter_value, queries_of
-from llmrec.data import Histories
+from llmrec.client.sent import HistoriesOrUsers, address, filter_value, queries_of
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
-from llmrec.data.ids import id_of, ids_of, some_ids
+from llmrec.data.ids import id_column, id_of, ids_of, some_ids
 from llmrec.data.readers.frames import to_polars
-from llmrec.errors import DataError
+from llmrec.errors import DataError, EnvironmentFault
 from llmrec.retrieval.filters import Filter
 
 _LIST = {USER: pl.String, ITEM: pl.String, RANK: pl.Int32, SCORE: pl.Float32}
 _SIMILAR = {ITEM: pl.String, "similar_id": pl.String, RANK: pl.Int32, SCORE: pl.Float32}
 _RANKS = {USER: pl.String, ITEM: pl.String, "without": pl.String, RANK: pl.Int32}
+_TEXT, _NUMBER, _COUNT = pl.String(), pl.Float64(), pl.Int64()
+_TEXTS = pl.List(_TEXT)
+_CITED: dict[str, pl.DataType] = {ITEM: _TEXT, "title": _TEXT, "contribution": _NUMBER, "weight": _TEXT}
+_FACT: dict[str, pl.DataType] = {"kind": _TEXT, "item_ids": _TEXTS, "name": _TEXT, "values": _TEXTS}
+_REASONS: dict[str, pl.DataType] = {
+    **{USER: _TEXT, ITEM: _TEXT, "sentence": _TEXT, "backend": _TEXT},
+    "evidence": pl.List(pl.Struct({**_CITED, "rank_without": _COUNT})),
+    "faults": _TEXTS,
+    "facts": pl.List(pl.Struct({**_FACT, "count": _COUNT, "of": _COUNT, "times": _NUMBER, "bits": _NUMBER})),
+    **{"theme": _TEXT, RANK: pl.Int32()},
+}
 _USERS = {USER: pl.String, "events": pl.Int64}
 
 
@@ -36,7 +45,7 @@ class Client(Connection):
 
     def recommend(
         self,
-        histories: Histories | str | Sequence[str],
+        histories: HistoriesOrUsers,
         k: int = 10,
         *,
         exclude_seen: bool | None = None,
@@ -45,7 +54,8 @@ class Client(Connection):
     ) -> pl.DataFrame:
         """Rank items for each history, or for users whom the service knows, by id.
 
-        Returns ``user_id, item_id, rank, score``; arguments as of ``Ranker.recommend``.
+        Returns ``user_id, item_id, rank, score``; arguments as of ``Ranker.recommend``, but a list of texts names
+        users.
         """
         options = {"k": k, "exclude_seen": exclude_seen, "filter": filter_value(filter), "diversity": diversity}
         users, queries = queries_of(histories)
@@ -73,7 +83,7 @@ class Client(Connection):
     def explain(
         self,
         recs: object,
-        histories: Histories | str | Sequence[str] | None = None,
+        histories: HistoriesOrUsers | None = None,
         *,
         language: str = "en",
         form: str = "sentence",
@@ -86,6 +96,9 @@ class Client(Connection):
         ``recs``. A reason takes seconds where an LLM words it: raise ``timeout`` for many.
         """
         table = to_polars(recs, label="recs")
+        if missing := {USER, ITEM} - set(table.columns):
+            raise DataError(f"recs: no column '{min(missing)}'; pass what recommend returned")
+        table = table.select(id_column(table[name], name, label=f"recs: {name}") for name in (USER, ITEM))
         named = table[USER].unique(maintain_order=True).to_list() if histories is None else histories
         users, queries = queries_of(named)
         by_user = dict(zip(users, queries, strict=True))
@@ -96,13 +109,16 @@ class Client(Connection):
             if query is None:
                 raise DataError(f"recs: user '{row[USER]}' is not among the histories")
             events = self._events("/explain", item_ids=[row[ITEM]], **query, **options)
-            return {USER: row[USER], **next(value for name, value in events if name == "reason")}
+            words = next((value for name, value in events if name == "reason"), None)
+            if words is None:
+                raise EnvironmentFault(f"{self.url}: the answer ended before the reason; ask again")
+            return {USER: row[USER], **words}
 
-        return _table(self._each(reason, table.select(USER, ITEM).to_dicts()))
+        return pl.DataFrame(self._each(reason, table.to_dicts()), schema=_REASONS)
 
     def ranks(
         self,
-        histories: Histories | str | Sequence[str],
+        histories: HistoriesOrUsers,
         items: str | Sequence[str],
         *,
         without: Sequence[str] = (),
@@ -126,9 +142,7 @@ class Client(Connection):
         ]
         return pl.DataFrame(rows, schema=_RANKS, orient="row")
 
-    def predict_response(
-        self, histories: Histories | str | Sequence[str], items: str | Sequence[str]
-    ) -> pl.DataFrame:
+    def predict_response(self, histories: HistoriesOrUsers, items: str | Sequence[str]) -> pl.DataFrame:
         """Predict how each user responds to each item; see ``RespondingRecommender.predict_response``."""
         ids = some_ids(items, label="items")
         users, queries = queries_of(histories)
@@ -152,16 +166,16 @@ class Client(Connection):
         """
         for row in to_polars(items, label="items").to_dicts():
             item = id_of(row.pop(ITEM, None), label="items")
-            self._answered("PUT", f"/items/{quote(item, safe='')}", json={"columns": row})
+            self._answered("PUT", address("items", item), json={"columns": row})
 
     def remove_items(self, item_ids: Sequence[str | int]) -> None:
         """Recommend items no more; histories that hold them are read as before."""
         for item in ids_of(item_ids, label="item_ids"):
-            self._answered("DELETE", f"/items/{quote(item, safe='')}")
+            self._answered("DELETE", address("items", item))
 
     def forget_user(self, user_id: str | int) -> None:
         """Have the service forget a person: the events that were sent and what the run stores, not its weights."""
-        self._answered("DELETE", f"/users/{quote(id_of(user_id, label='user id'), safe='')}")
+        self._answered("DELETE", address("users", id_of(user_id, label="user id")))
 
     def items(self, query: str = "", limit: int = 20) -> pl.DataFrame:
         """Find items by words of their titles, or by id. Returns ``item_id, title``."""
@@ -184,8 +198,7 @@ class Client(Connection):
 
     def user(self, user_id: str | int) -> pl.DataFrame:
         """Return the newest events of a user, oldest first, those that were sent at the end."""
-        path = f"/users/{quote(id_of(user_id, label='user id'), safe='')}"
-        return _table(self._get(path)["events"])
+        return _table(self._get(address("users", id_of(user_id, label="user id")))["events"])
 
     def reload(self, new_data: str = "refuse") -> dict[str, Any]:
         """Have the service load its folder's run anew; ``new_data``: "replay" or "included", see ``/reload``."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
-from llmrec.data import Histories
+from llmrec.data import Dataset, Fold, Histories
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, POSITIVE, TIME
 from llmrec.data.ids import ids_of
 from llmrec.errors import DataError
@@ -15,10 +16,21 @@ from llmrec.retrieval.filters import Filter
 
 # What a service takes of an event besides the item.
 EVENT_FIELDS = (TIME, BEHAVIOR, *NUMBERS, POSITIVE)
+# Histories or what reads as such, see ``queries_of``, or ids of users whom the service knows.
+HistoriesOrUsers = Any
 
 
-def queries_of(histories: Histories | str | Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return user ids, and what is sent of each one's history: the id alone where the service knows it."""
+def queries_of(histories: HistoriesOrUsers) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return user ids, and what is sent of each one's history: the id alone where the service knows it.
+
+    ``histories``: also a Fold, a Dataset, a table, lists of item ids; else ids of users. Raises DataError.
+    """
+    if isinstance(histories, Fold | Dataset):
+        histories = histories.histories
+    elif hasattr(histories, "columns"):
+        histories = Histories.from_events(histories)
+    elif isinstance(histories, Mapping) or (histories and isinstance(histories, list) and _are_lists(histories)):
+        histories = Histories.of(histories)
     if not isinstance(histories, Histories):
         users = ids_of([histories] if isinstance(histories, str | int) else histories, label="user ids")
         return users, [{"user_id": user} for user in users]
@@ -30,10 +42,16 @@ def queries_of(histories: Histories | str | Sequence[str]) -> tuple[list[str], l
     return users, [{"events": [present(row) for row in rows[start:stop]]} for start, stop in bounds]
 
 
+def _are_lists(values: Sequence[object]) -> bool:
+    return all(isinstance(value, list | tuple) for value in values)
+
+
 def filter_value(wanted: Filter | None) -> dict[str, Any] | None:
     """Return a filter as it is sent. Raises DataError for conditions that are no text."""
     if wanted is None:
         return None
+    if not isinstance(wanted, Filter):
+        raise DataError(f"a Filter is needed, not a {type(wanted).__name__}; write llmrec.Filter('price < 50')")
     conditions = [wanted.where] if isinstance(wanted.where, str | pl.Expr) else list(wanted.where)
     for condition in conditions:
         if not isinstance(condition, str):
@@ -47,6 +65,11 @@ def filter_value(wanted: Filter | None) -> dict[str, Any] | None:
             "boosts": dict(wanted.boosts),
         }
     )
+
+
+def address(folder: str, name: str) -> str:
+    """Return where an item or a user of an id is; dots alone would name a folder."""
+    return f"/{folder}/{name.replace('.', '%2E') if name in {'.', '..'} else quote(name, safe='')}"
 
 
 def present(values: Mapping[str, Any]) -> dict[str, Any]:
