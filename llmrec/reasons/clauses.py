@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from llmrec.reasons.evidence import Evidence, Weight
 from llmrec.reasons.fact import Fact
 from llmrec.reasons.fact_checks import holds
-from llmrec.reasons.names import names_of
+from llmrec.reasons.names import is_service, names_of
 from llmrec.reasons.phrases import Phrases
+from llmrec.reasons.statements.checking import STRONG
 
 _OPENING_KINDS = frozenset(("rank", "together", "next", "sequel", "prequel"))
 # What a fact says of every cited item that has it, not of one.
@@ -41,10 +42,14 @@ class Clauses:
         """Return what the cited items weigh that can be named, strongest first, each name once.
 
         One of the recommended item's name is named only where nothing else can be: "you chose A, so we suggest A".
+        So is postage, a discount or a fee, unless nothing else has half of the strongest one's effect.
         """
         one, names = self.evidence, {self.names[self.evidence.item.item_id]}
         weights: dict[str, Weight] = {}
         others = [(n, item.item_id) for n, item in enumerate(one.cited) if item.item_id != one.item.item_id]
+        bought = [(n, item) for n, item in others if not is_service(one.cited[n].title)]
+        if any(one.cited[n].contribution >= STRONG * one.cited[0].contribution for n, _ in bought):
+            others = bought
         for n, item in others:
             weight = one.weight(n)
             if weight != "none" and self.names[item] not in names:

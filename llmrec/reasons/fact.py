@@ -55,5 +55,7 @@ class Fact:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is no more than one shared genre that tells less than 4 bits."""
-        return self.kind == "latest" or (self.kind == "same" and self.name == "genres" and self.bits < 4)
+        """Whether it is no more than a genre that tells less than 4 bits, or what half of the catalog shares."""
+        if self.kind != "same":
+            return self.kind == "latest"
+        return self.bits < 1 or (self.name == "genres" and self.bits < 4)

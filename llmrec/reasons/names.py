@@ -27,6 +27,20 @@ _SMALL = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TITLE_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _VOWEL = re.compile("[aeiouy]", re.I)
+# The last words of what stands in a bill beside what was bought.
+_SERVICES = frozenset(
+    (
+        *("carriage", "charges", "commission", "discount", "fee", "fees", "postage", "shipping", "surcharge"),
+        *("voucher", "邮费", "运费", "快递费", "包装费", "手续费", "服务费", "优惠券"),
+    )
+)
+_SERVICES_ALONE = frozenset(
+    (
+        *("adjustment", "charge", "delivery", "deposit", "discounts", "manual", "packaging", "refund"),
+        *("samples", "折扣", "押金"),
+    )
+)
+_MOST_OF_A_SERVICE = 3
 _LETTERS_STAY = frozenset(("LED", "USB", "UK", "USA", "UV", "EU", "DIY", "ID"))
 
 
@@ -81,6 +95,17 @@ def names_of(evidence: Evidence) -> dict[str, str]:
     }
 
 
+def is_service(title: str) -> bool:
+    """Whether a title is that of a fee, a discount or another line of a bill that nobody chose.
+
+    >>> is_service("DOTCOM POSTAGE"), is_service("Manual"), is_service("Repair Manual"), is_service("邮费")
+    (True, True, False, True)
+    """
+    words = [word.lower() for word in _TITLE_WORD.findall(title)]
+    known = _SERVICES | _SERVICES_ALONE if len(words) == 1 else _SERVICES
+    return 0 < len(words) <= _MOST_OF_A_SERVICE and words[-1] in known
+
+
 def title_words(title: str) -> list[str]:
     """Return the words and numbers of a title as written, without marks."""
     return _TITLE_WORD.findall(title)
@@ -118,10 +143,13 @@ def _softened(title: str) -> str:
     letters = "".join(words)
     if len(letters) < _SHORTEST or sum(map(str.isupper, letters)) < _ALL_CAPITALS * len(letters):
         return title
-    return _WORD.sub(lambda word: _soft(word.group(), alone=f" {word.group()} " in title), title)
+    return _WORD.sub(lambda word: _soft(word, title), title)
 
 
-def _soft(word: str, *, alone: bool) -> str:
+def _soft(match: re.Match[str], title: str) -> str:
+    word = match.group()
+    if title[: match.start()].endswith(("'", "’")) and title[: match.start() - 1][-1:].isdigit():
+        return word.lower()  # of "50'S"
     if word in _LETTERS_STAY or (len(word) <= 4 and not _VOWEL.search(word)):
         return word
-    return word.lower() if word.lower() in _SMALL and alone else word.capitalize()
+    return word.lower() if word.lower() in _SMALL and f" {word} " in title else word.capitalize()

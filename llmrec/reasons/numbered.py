@@ -12,6 +12,11 @@ _NUMBERED = re.compile(
     r"\s+(?P<number>\d{1,2}|[IVX]{1,4})(?=$|\s*[:(\[]|\s+[-–]\s)",
     re.IGNORECASE,
 )
+# What bears the number then is a size, an age or the machine that it is for, not the series.
+_NO_SERIES = re.compile(
+    r"\s[-–—|]\s|\s(?:for|fits)\s|\b(?:of|for|size|ages?|number|no|pack|set|item|model|film|book|product)\.?$",
+    re.I,
+)
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _BY_DIGITS = 20
@@ -21,7 +26,7 @@ def series_number(title: str) -> tuple[str, int]:
     """Return the series, in small letters, and the number in it; a title without a number is the first."""
     name = _BRACKETS.sub("", full_name(title))
     match = _NUMBERED.match(name)
-    if match is None:
+    if match is None or _NO_SERIES.search(match["base"]):
         return _bare(name), 1
     written = match["number"].upper()
     number = _ROMAN.get(written, 0) if not written.isdigit() else int(written)

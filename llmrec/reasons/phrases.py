@@ -15,12 +15,17 @@ from llmrec.reasons.fact import Fact
 from llmrec.resources.bounded import UnreadableError, read_yaml
 from llmrec.resources.shipped import folder
 
-# Of these columns a fact says "filed under"; any other is named.
 # Beyond this rank nobody reads on: the number itself says nothing.
 FAR, VERY_FAR = 100, 1000
 # "12 of 215 people" sounds like nothing, though it is fifty times as often as usual.
 _FEW = 0.15
+# Of these columns a fact says "filed under"; any other is named.
 _FILED_UNDER = frozenset(("genres", "category"))
+
+
+def is_far(fact: Fact) -> bool:
+    """Whether a fact is a rank beyond which nobody reads on."""
+    return fact.kind == "rank" and fact.of > FAR
 
 
 class Ending(BaseModel):
@@ -42,6 +47,9 @@ class Phrases(BaseModel):
     lists: tuple[str, str]
     end: str
     joints: tuple[str, ...]
+    explaining: tuple[str, ...]
+    once: tuple[str, ...]
+    hard: tuple[str, ...]
     pronoun: str
     soft_starts: tuple[str, ...]
     both: Mapping[int, str]
@@ -91,7 +99,7 @@ class Phrases(BaseModel):
     def key_of(self, fact: Fact) -> str:
         """Return under which name endings and themes of a fact stand."""
         column = self.column(fact.name)
-        if fact.kind == "rank" and fact.of > FAR:
+        if is_far(fact):
             return "rank_far"
         if fact.kind == "together" and fact.count < _FEW * fact.of:
             return "together_often"

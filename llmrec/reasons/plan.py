@@ -13,7 +13,7 @@ from llmrec.reasons.claims import read
 from llmrec.reasons.clauses import Clause, Clauses, capitalized
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.fact import Fact
-from llmrec.reasons.phrases import Phrases
+from llmrec.reasons.phrases import FAR, Phrases, is_far
 from llmrec.reasons.request import ReasonForm
 from llmrec.reasons.stated import joints_of
 
@@ -47,6 +47,11 @@ _COMFORTABLE, _PER_WORD = 20, 0.2
 # there is one with a fact, none too long if there is a shorter one.
 _NUMERIC = frozenset(("rank", "together", "next", "taste", "streak", "popular"))
 _TWO_NUMBERS, _LONG, _UNCLEAR, _NO_FACT, _TOO_LONG = 1.5, 2.5, 2.5, 100.0, 200.0
+_SAME_KIND, _COMMON = 5.0, 3.0
+# So often a list says that without a choice something would not be among the first hundred.
+_MOST_FAR = 2
+# What titles have in common explains what stands before it.
+_IN_COMMON = frozenset(("same", "mix", "era", "words", "link", "sequel", "prequel"))
 
 
 @dataclass(frozen=True)
@@ -154,9 +159,28 @@ class _Variety:
                 value = worth + sum(self._worth(one, clauses) * (1, 0.5)[k] for k, one in enumerate(some))
                 value -= _PER_WORD * max(0.0, length * MOST_WORDS - _COMFORTABLE)
                 value -= _TOO_LONG * (length > 1 and form == "sentence")
-                value -= _faults(clauses, opening, some) + (_LONG if len(some) > 1 and form == "sentence" else 0.0)
+                value -= self._faults(clauses, opening, some) + (
+                    _LONG if len(some) > 1 and form == "sentence" else 0.0
+                )
                 plan = ReasonPlan((opening, *some), text, _theme(clauses, opening, some))
                 yield value, plan, joints[0] if joints else ""
+
+    def _faults(self, clauses: Clauses, opening: Clause, endings: Sequence[Clause]) -> float:
+        """Return what a reason loses by numbers upon numbers, an "it" for another title, no fact at all."""
+        said = [one for one in (opening, *endings) if one.fact is not None and not one.fact.is_plain]
+        telling = [
+            one
+            for one in said
+            if one.fact and not (is_far(one.fact) and self.facts[signature(one.fact)] >= _MOST_FAR)
+        ]
+        loss = 0.0 if telling else _NO_FACT
+        loss += _SAME_KIND * sum(one.kind == opening.kind for one in endings)
+        loss += _TWO_NUMBERS * max(0, sum(one.kind in _NUMERIC for one in said) - 1)
+        item = clauses.names[clauses.evidence.item.item_id]
+        last = max([item, *(clauses.names[one] for one in opening.named)], key=opening.text.rfind)
+        return loss + (
+            _UNCLEAR if last != item and any(clauses.phrases.has_pronoun(one.text) for one in endings) else 0.0
+        )
 
     def best_endings(self, clauses: Clauses, opening: Clause) -> list[Clause]:
         """Return one ending for each of the facts most worth telling after an opening."""
@@ -180,8 +204,10 @@ class _Variety:
             worth += min(base + each * fact.bits, most) * _LESS.get(fact.name, 1.0)
             if fact.item_ids and next(iter(clauses.weights), None) not in fact.item_ids:
                 worth *= _OF_ANOTHER
-            # Of a count or a rank the number is new each time.
-            worth -= _AGAIN_FACT * self.facts[signature(fact)] * bool(fact.values)
+            # What half of the catalog has is nothing in common.
+            worth -= _COMMON * (fact.kind == "same" and fact.bits < 1)
+            # Of a count or a rank the number is new each time; "beyond the first hundred" is not.
+            worth -= _AGAIN_FACT * self.facts[signature(fact)] * bool(fact.values or is_far(fact))
         worth -= _AGAIN_KIND * self.kinds[clause.kind] + _AGAIN_FORM * self.forms[clause.form]
         return worth + _BY_CHANCE * _chance(clauses.evidence, clause.form)
 
@@ -192,13 +218,12 @@ class _Variety:
         known = joints_of(phrases, form)
         chosen: list[str] = []
         for ending in endings:
-            soft = ending.text.startswith(phrases.soft_starts) if phrases.soft_starts else False
-            # A list of joints is: colon, semicolon, "and", dash. After an "and" another reads badly.
-            bad = {
-                *((0, 3) if soft else ()),
-                *((2,) if known[-2:-1] and known[2:3] and known[2] in opening.text else ()),
-            }
-            fitting = [joint for n, joint in enumerate(known) if len(known) == 1 or n not in bad]
+            bad = {joint for joint in phrases.once if joint in opening.text or joint in ending.text}
+            if ending.text.startswith(phrases.soft_starts):
+                bad.update(phrases.hard)
+            if ending.kind not in _IN_COMMON:
+                bad.update(phrases.explaining)
+            fitting = [joint for joint in known if joint not in bad]
             fresh = [joint for joint in fitting if joint not in chosen] or fitting
             key = f"{opening.form}{ending.form}"
             scored = {joint: self.forms[joint] - _chance_of(f"{key}{joint}") for joint in fresh}
@@ -208,6 +233,8 @@ class _Variety:
 
 def signature(fact: Fact) -> tuple[object, ...]:
     """Return what makes two facts of a list the same to a reader."""
+    if is_far(fact):
+        return fact.kind, FAR
     return (fact.kind, fact.name, *fact.values) if fact.values else (fact.kind, fact.item_ids)
 
 
@@ -216,18 +243,6 @@ def _go_together(one: Clause, other: Clause) -> bool:
     if one.fact is None or other.fact is None or one.kind == other.kind:
         return False
     return not (set(one.fact.values) & set(other.fact.values))
-
-
-def _faults(clauses: Clauses, opening: Clause, endings: Sequence[Clause]) -> float:
-    """Return what a reason loses: numbers upon numbers, an "it" that may mean another title, no fact at all."""
-    telling = [one for one in (opening, *endings) if one.fact is not None and not one.fact.is_plain]
-    loss = 0.0 if telling else _NO_FACT
-    loss += _TWO_NUMBERS * max(0, sum(one.kind in _NUMERIC for one in telling) - 1)
-    item = clauses.names[clauses.evidence.item.item_id]
-    last = max([item, *(clauses.names[one] for one in opening.named)], key=opening.text.rfind)
-    return loss + (
-        _UNCLEAR if last != item and any(clauses.phrases.has_pronoun(one.text) for one in endings) else 0.0
-    )
 
 
 def written(

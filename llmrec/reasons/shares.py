@@ -16,6 +16,7 @@ from llmrec.data.columns import ITEM, TITLE
 from llmrec.reasons.evidence import Item
 from llmrec.reasons.facts import attributes, decade_of
 from llmrec.reasons.names import full_name, title_words
+from llmrec.reasons.numbered import series_number
 
 _KNOWN: WeakKeyDictionary[Catalog, Shares] = WeakKeyDictionary()
 
@@ -55,6 +56,10 @@ class Shares:
             self._phrases[words] = int(self._titles.str.contains(f" {words} ", literal=True).sum())
         return self._phrases[words]
 
+    def n_numbered(self, *titles: str) -> int:
+        """Count the numbers that the catalog's titles bear in the series of some titles, of the largest."""
+        return max(len(self._numbers.get(series_number(title)[0], ())) for title in titles)
+
     @property
     def has_attributes(self) -> bool:
         """Whether the catalog has more than titles, prices and numbers."""
@@ -65,6 +70,14 @@ class Shares:
         return pl.Series(
             [f" {' '.join(title_words(full_name(title or ''))).lower()} " for title in self.table[TITLE]]
         )
+
+    @cached_property
+    def _numbers(self) -> dict[str, set[int]]:
+        numbers: dict[str, set[int]] = {}
+        for title in self.table[TITLE]:
+            series, number = series_number(title or "")
+            numbers.setdefault(series, set()).add(number)
+        return numbers
 
     def _n_in_all(self, holders: Sequence[Int64s | None]) -> int:
         common: Int64s | None = None

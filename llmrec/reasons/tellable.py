@@ -18,6 +18,7 @@ from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import LEAST_PEOPLE, attributes, decade_of
 from llmrec.reasons.names import full_name, title_words
 from llmrec.reasons.numbered import follows
+from llmrec.reasons.phrases import FAR
 from llmrec.reasons.shares import Shares
 
 # From how many times the usual on a count is worth telling.
@@ -25,7 +26,11 @@ LEAST_TIMES = 1.5
 # A fall in rank is told where the item stands half as low again, and two lower, without the cited one.
 LEAST_FALL, LEAST_RANKS = 1.5, 2
 _STREAK = 5
+# More numbers than this are those of a list, not of a series.
+_MOST_NUMBERED = 12
 _LEAST_POPULAR = 0.25
+# Less than a fifth of a history is no taste.
+_LEAST_OF_HISTORY = 0.2
 _LEAST_SHARED, _LEAST_WORD_BITS, _OF_ONE_WORD, _MOST_WORDS = 2, 4.0, 2.5, 6
 # Words that a title holds whatever it is about.
 _EMPTY_WORDS = """
@@ -54,7 +59,7 @@ def add_tellable(evidence: Sequence[Evidence], model: Ranker, histories: Histori
             *_titles(one, shares),
             *_links(one, catalog),
             *_people(one, crowd, catalog),
-            *_ranks(one),
+            *_ranks(one, most=None if len(tastes[user].choices) > 1 else FAR),
             *tastes[user].facts(one, shares),
         )
         result.append(replace(one, facts=gathered))
@@ -117,9 +122,10 @@ def _titles(one: Evidence, shares: Shares) -> Iterator[Fact]:
     for other in one.cited:
         if other.item_id == one.item.item_id or other.title == one.item.title:
             continue
-        if follows(one.item.title, other.title):
+        series = shares.n_numbered(one.item.title, other.title)
+        if series <= _MOST_NUMBERED and follows(one.item.title, other.title):
             yield Fact("sequel", (other.item_id,), bits=shares.bits(1))
-        elif follows(other.title, one.item.title):
+        elif series <= _MOST_NUMBERED and follows(other.title, one.item.title):
             yield Fact("prequel", (other.item_id,), bits=shares.bits(1))
         phrase = _common_words(words, title_words(full_name(other.title)), shares)
         if phrase:
@@ -185,11 +191,14 @@ def _people(one: Evidence, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
         yield Fact("popular", count=chosen, of=crowd.n_people, bits=bits)
 
 
-def _ranks(one: Evidence) -> Iterator[Fact]:
+def _ranks(one: Evidence, *, most: int | None) -> Iterator[Fact]:
+    """Yield falls in rank, down to rank ``most``: without its only choice a history is empty, all then is far."""
     if one.rival is not None or not one.rank:
         return
     for other in one.cited:
         without = other.rank_without
+        if most is not None and without > most:
+            continue
         if without >= max(LEAST_FALL * one.rank, one.rank + LEAST_RANKS):
             yield Fact("rank", (other.item_id,), count=one.rank, of=without, bits=math.log2(without / one.rank))
 
@@ -223,7 +232,12 @@ class _Taste:
         for name, value in comparable(one.item):
             share = shares.count(name, [value]) / shares.n_items
             count, of = self.counts[name, value], len(self.choices)
-            if share and of >= 2 * _STREAK and count >= 3 and count >= LEAST_TIMES * share * of:
+            if (
+                share
+                and of >= 2 * _STREAK
+                and count >= 3
+                and count >= max(LEAST_TIMES * share, _LEAST_OF_HISTORY) * of
+            ):
                 times = count / of / share
                 yield Fact("taste", (), name, (value,), count, of, times, math.log2(times))
             recent = sum((name, value) in pairs for _, pairs in last)

@@ -24,6 +24,7 @@ HEADSET = "Turtle Beach - Ear Force {} Amplified Stereo Gaming Headset - PS4, PS
         ("SET OF 6 LED LIGHTS", "Set of 6 LED Lights"),
         ("POSTAGE", "Postage"),
         ("MASH", "MASH"),
+        ("PAPER CHAIN KIT 50'S CHRISTMAS", "Paper Chain Kit 50's Christmas"),
         ("Logitech G502 HERO Gaming Mouse, HERO 25K Sensor, 25,600 DPI, RGB", "Logitech G502 HERO Gaming Mouse"),
         (
             "AmazonBasics Heavy-Duty Vault Case for Nintendo 3DS XL with Straps",
@@ -65,6 +66,10 @@ def test_the_audit_knows_every_name() -> None:
         ("Malcolm X", "Malcolm", False),
         ("SET OF 3 CAKE TINS", "SET OF 2 CAKE TINS", False),
         ("Fantasia 2000", "Fantasia", False),
+        ("GRID - PlayStation 4", "GRID - PlayStation 3", False),
+        ("Case for iPhone 6 (black)", "Case for iPhone 5 (black)", False),
+        ("Card Age 6", "Card Age 5", False),
+        ("Film 03: Crimson Garden", "Film 02: Broken Orchard", False),
     ],
 )
 def test_what_follows_in_a_series(title: str, other: str, does: bool) -> None:

@@ -12,7 +12,7 @@ from llmrec.reasons.phrases import Phrases
 from llmrec.reasons.plan import MOST_WORDS, best_ending, plan_reasons
 from llmrec.reasons.stated import split_endings, stated
 
-AFTER = 'After "Fargo", have a look at "Film number 0"'
+AFTER = 'After "Fargo", you may like "Film number 0"'
 COENS = {"director": ["Coen"], "year": 1996, "genres": "Crime, Drama"}
 
 
@@ -75,7 +75,7 @@ def test_what_is_read_back_is_what_was_planned() -> None:
         ('60 of the 90 people who chose "Fargo", as you did, also chose "Film number 0".', True),
         ('61 of the 90 people who chose "Fargo", as you did, also chose "Film number 0".', False),
         (f'{AFTER}; it is filed under Crime, like 12 of your 30 choices.', True),
-        (f'{AFTER}; it is filed under Crime, like all your 30 choices.', False),
+        (f'{AFTER}; it is filed under Crime, like all of your 30 choices.', False),
         ('We suggest "Film number 0" because you chose "Fargo", and the two share Crime and Comedy.', False),
     ],
 )  # fmt: skip
@@ -93,6 +93,56 @@ def test_a_weight_word_follows_the_measured_fall() -> None:
     nothing = replace(one, cited=(one.cited[0], replace(one.cited[1], contribution=0.2)))
     assert nothing.weight(1) == "none"
     assert all(plan and "The Godfather" not in plan.text for plan in plan_reasons([nothing]))
+
+
+def with_facts(*facts: Fact, n: int = 0) -> Evidence:
+    """The same film with other facts, "Fargo" alone cited."""
+    one = evidence(n)
+    return replace(one, cited=one.cited[:1], facts=facts, together=())
+
+
+def texts_of(several: list[Evidence], language: Language = "en") -> list[str]:
+    plans = plan_reasons(several, language)
+    texts = [plan.text for plan in plans if plan is not None]
+    assert all(audit(text, one, language=language) == [] for text, one in zip(texts, several, strict=True))
+    return texts
+
+
+def test_beyond_the_first_thousand_is_said_twice_in_a_list_at_most() -> None:
+    far = [with_facts(Fact("rank", ("f",), count=2, of=5000, bits=11.3), n=n) for n in range(6)]
+    far = [replace(one, cited=(replace(one.cited[0], rank_without=5000),)) for one in far]
+    assert sum("thousand" in text for text in texts_of(far)) == 2
+
+
+def test_what_half_of_the_catalog_has_is_no_reason() -> None:
+    decade = Fact("same", ("f",), "decade", ("1990s",), bits=0.3)
+    assert decade.is_plain
+    assert all("1990s" not in text for text in texts_of([with_facts(decade, n=n) for n in range(4)]))
+
+
+@pytest.mark.parametrize(("language", "joint"), [("en", ": "), ("zh", "："), ("en", ", and ")])
+def test_a_colon_explains_and_one_and_is_enough(language: Language, joint: str) -> None:
+    taste = Fact("taste", (), "genres", ("Crime",), 12, 30, 2.5, 1.3)
+    together = Fact("together", ("f",), count=60, of=90, times=2.2, bits=1.1)
+    texts = texts_of([with_facts(*facts, n=n) for n in range(12) for facts in ((taste,), (together,))], language)
+    assert len(texts) == 24
+    assert all(text.count(joint) <= (joint == ", and ") for text in texts), texts
+
+
+@pytest.mark.parametrize("name", ["same", "mix", "era"])
+def test_it_stays_the_suggested_one_that_is_spoken_of(name: str) -> None:
+    for key, ending in Phrases.load("en").endings.items():
+        if key.split(".")[0] == name:
+            assert all(not one.startswith("{c}") and "in {c}, too" not in one for one in ending.named), key
+
+
+def test_postage_is_no_reason_where_something_bought_weighs_as_much() -> None:
+    def said(drop: float) -> str:
+        cited = (Cited("p", "DOTCOM POSTAGE", {}, 3.0, 9), Cited("f", "Lunch Bag", {}, drop, 7))
+        return texts_of([Evidence("u", Item("i", "Red Lunch Bag"), cited, rank=2)])[0]
+
+    assert "Postage" not in said(1.6)
+    assert "Postage" in said(1.0)
 
 
 def test_a_narrator_s_sentence_goes_on_with_a_fact_of_what_it_names() -> None:

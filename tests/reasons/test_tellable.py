@@ -139,3 +139,24 @@ def test_shares_are_read_once_for_a_catalog(catalog: Catalog) -> None:
     assert shares.count_of_both(("genres", "Drama"), ("decade", "1990s")) == 3
     assert shares.count("no such column", ["x"]) == 0
     assert shares.bits(0) == 0
+
+
+def test_many_numbers_are_a_list_and_no_series(model: Linear) -> None:
+    def titled(most: int) -> Catalog:
+        titles = [f"Night {n}" for n in range(1, most + 1)]
+        return Catalog(pl.DataFrame({"item_id": [str(n) for n in range(1, most + 1)], "title": titles}))
+
+    for most, n_sequels in ((5, 1), (13, 0)):
+        catalog = titled(most)
+        one = Evidence("u", Item.of(catalog, 1), (Cited("1", "Night 1", {}, 1.0),))
+        model.catalog, model.histories = catalog, Histories.of({"u": ["1"]})
+        (told,) = add_tellable([one], model, model.histories)
+        assert sum(fact.kind == "sequel" for fact in told.facts) == n_sequels
+
+
+def test_the_only_choice_has_no_far_rank(model: Linear) -> None:
+    cited = (Cited("a", "Amber Gate", {}, 1.0, 5000),)
+    one = Evidence("u", Item("f", "Final Waltz"), cited, rank=2)
+    for items, n_ranks in ((["a"], 0), (["a", "b"], 1)):
+        (told,) = add_tellable([one], model, Histories.of({"u": items}))
+        assert sum(fact.kind == "rank" for fact in told.facts) == n_ranks
