@@ -26,6 +26,8 @@ _OPEN_END = re.compile(r"[\s,;:&/+–—-]+$|\s(?:and|or|of|the|a|an|in|on|to|by
 _SMALL = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TITLE_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# At the end of a title all in capitals; "SMASH BROS." is an abbreviation.
+_FULL_STOP = re.compile(r"(?<=[a-z]{4})\.$")
 _VOWEL = re.compile("[aeiouy]", re.I)
 # The last words of what stands in a bill beside what was bought.
 _SERVICES = frozenset(
@@ -143,7 +145,7 @@ def _softened(title: str) -> str:
     letters = "".join(words)
     if len(letters) < _SHORTEST or sum(map(str.isupper, letters)) < _ALL_CAPITALS * len(letters):
         return title
-    return _WORD.sub(lambda word: _soft(word, title), title)
+    return _FULL_STOP.sub("", _WORD.sub(lambda word: _soft(word, title), title))
 
 
 def _soft(match: re.Match[str], title: str) -> str:

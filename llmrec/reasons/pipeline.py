@@ -19,6 +19,7 @@ from llmrec.models.arguments import note_unknown_items
 from llmrec.models.ranker import Ranker
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
+from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.explanations import TEMPLATE, Explanation, Explanations
 from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import add_facts
@@ -87,10 +88,29 @@ def reason_requests(
 ) -> list[NarrationRequest]:
     """Gather the evidence for each item of ``recs``, with how it is to be worded; see ``explain``."""
     check_wording(language, form)
+    evidence = gathered(model, recs, histories, form=form, instead=instead)
+    return planned_requests(evidence, language=language, form=form, tone=tone)
+
+
+def gathered(
+    model: Ranker,
+    recs: object,
+    histories: Histories,
+    *,
+    form: ReasonForm = "sentence",
+    instead: str | Sequence[str] | None = None,
+) -> list[Evidence]:
+    """Gather the evidence for each item of ``recs`` with its facts, whatever it is worded in; see ``explain``."""
     table = _checked(recs)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
-    evidence = add_tellable(evidence, model, histories)
+    return add_tellable(evidence, model, histories)
+
+
+def planned_requests(
+    evidence: Sequence[Evidence], *, language: Language = "en", form: ReasonForm = "sentence", tone: str = "plain"
+) -> list[NarrationRequest]:
+    """Say of each evidence how it is to be worded: those of one user as one list; see ``explain``."""
     requests = [NarrationRequest(one, language, form, one_line(tone) or "plain") for one in evidence]
     plans = plan_reasons(evidence, language, form)
     return [_planned(request, plan) for request, plan in zip(requests, plans, strict=True)]

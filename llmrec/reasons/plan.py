@@ -49,7 +49,7 @@ _NUMERIC = frozenset(("rank", "together", "next", "taste", "streak", "popular"))
 _TWO_NUMBERS, _LONG, _UNCLEAR, _NO_FACT, _TOO_LONG = 1.5, 2.5, 2.5, 100.0, 200.0
 _SAME_KIND, _COMMON = 5.0, 3.0
 # So often a list says that without a choice something would not be among the first hundred.
-_MOST_FAR = 2
+_MOST_FAR = 3
 # What titles have in common explains what stands before it.
 _IN_COMMON = frozenset(("same", "mix", "era", "words", "link", "sequel", "prequel"))
 

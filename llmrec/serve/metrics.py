@@ -30,6 +30,12 @@ class ServiceMetrics:
             ["source"],
             registry=registry,
         )
+        self.reasons = Counter(
+            "llmrec_reasons",
+            "Evidence of reasons, and words by an LLM, by where they came from: memory, model.",
+            ["what", "source"],
+            registry=registry,
+        )
         self.events = Counter("llmrec_events", "Events by what became of them.", ["outcome"], registry=registry)
         self.reloads = Counter("llmrec_reloads", "Runs loaded anew.", ["outcome"], registry=registry)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -17,15 +18,18 @@ from llmrec.models.base import Recommender
 from llmrec.models.composite import Composite
 from llmrec.prompting import Language
 from llmrec.reasons import Explanation, LocalNarrator, NarrationRequest, Narrator, TemplateNarrator
-from llmrec.reasons.explanations import cited_rows
-from llmrec.reasons.pipeline import reason_requests, worded
+from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.explanations import TEMPLATE, cited_rows
+from llmrec.reasons.pipeline import check_wording, gathered, planned_requests, worded
 from llmrec.reasons.request import ReasonForm
 from llmrec.serve.batcher import Batcher
 from llmrec.serve.failures import BusyError
 from llmrec.serve.histories import QueriedHistory, joined
 from llmrec.serve.lists import filter_of
+from llmrec.serve.metrics import ServiceMetrics
 from llmrec.serve.queries import RanksQuery
 from llmrec.serve.ranks import ranks_without
+from llmrec.serve.reason_cache import REASON_SHARE, ReasonCache, key_of
 
 # So many histories are scored at a time for a reason: a list that waits meanwhile does not wait longer.
 SCORED_AT_ONCE = 16
@@ -56,9 +60,23 @@ class SharedModel(Composite):
 
 
 class Reasoner:
-    """Gives reasons by one run. ``backend``: llm is the run's base LLM; auto and template ask no LLM."""
+    """Gives reasons by one run. ``backend``: llm is the run's base LLM; auto and template ask no LLM.
 
-    def __init__(self, model: Recommender, batcher: Batcher[Any, Any], backend: NarratorName) -> None:
+    Evidence is remembered by history and item, an LLM's words by all that they were written from, in a share of
+    ``cache_bytes``: the same list, or another with some of its items, is told again without the model.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        batcher: Batcher[Any, Any],
+        backend: NarratorName,
+        *,
+        cache_bytes: int,
+        metrics: ServiceMetrics,
+    ) -> None:
+        self._evidence: ReasonCache[Evidence] = ReasonCache("evidence", cache_bytes // REASON_SHARE, metrics)
+        self._words: ReasonCache[Explanation] = ReasonCache("words", cache_bytes // REASON_SHARE, metrics)
         self._model = SharedModel(model, batcher)
         self._narrator: Narrator = TemplateNarrator()
         if backend == "llm":
@@ -94,13 +112,31 @@ class Reasoner:
         instead: str | None = None,
     ) -> list[NarrationRequest]:
         """Gather the evidence for items. Raises DataError and BusyError."""
-        items = pl.Series(ITEM, list(item_ids), dtype=pl.String)
-        recs = pl.DataFrame([pl.repeat("0", len(item_ids), dtype=pl.String, eager=True).alias(USER), items])
-        return self._steady(
-            lambda: reason_requests(
-                self._model, recs, joined([history]), language=language, form=form, tone=tone, instead=instead
-            )
-        )
+        check_wording(language, form)
+        evidence = self._steady(lambda: self._evidence_of(history, item_ids, form, instead))
+        return planned_requests(evidence, language=language, form=form, tone=tone)
+
+    def forget(self) -> None:
+        """Forget all reasons: the catalog changed, or what is known of users. On any thread."""
+        self._evidence.clear()
+        self._words.clear()
+
+    def _evidence_of(
+        self, history: QueriedHistory, item_ids: Sequence[str], form: ReasonForm, instead: str | None
+    ) -> list[Evidence]:
+        generation, events = self._evidence.generation, key_of(history.events)
+        # A rival is told of in one sentence only: with one, the form is part of what is asked.
+        keys = {item: (events, item, instead, instead and form) for item in item_ids}
+        known = {item: one for item, key in keys.items() if (one := self._evidence.get(key)) is not None}
+        missing = [item for item in keys if item not in known]
+        if missing:
+            items = pl.Series(ITEM, missing, dtype=pl.String)
+            recs = pl.DataFrame([pl.repeat("0", len(missing), dtype=pl.String, eager=True).alias(USER), items])
+            new = gathered(self._model, recs, joined([history]), form=form, instead=instead)
+            for item, evidence in zip(missing, new, strict=True):
+                known[item] = evidence
+                self._evidence.put(keys[item], evidence, generation)
+        return [known[item] for item in item_ids]
 
     def _steady(self, function: Callable[[], T]) -> T:
         """Compute again where items changed meanwhile: scores of two catalogs cannot be compared."""
@@ -121,9 +157,17 @@ class Reasoner:
         return [_reason(one) for one in worded(requests, TemplateNarrator())]
 
     def worded(self, request: NarrationRequest) -> dict[str, Any]:
-        """Word a reason by the narrator, audited; one at a time."""
-        with self._narrating:
-            (explanation,) = worded([request], self._narrator, or_template=True)
+        """Word a reason by the narrator, audited; one at a time, and none a second time."""
+        if not self.narrates:
+            return self.plain([request])[0]
+        # The repr holds all that the words depend on.
+        key, generation = hashlib.blake2b(repr(request).encode()).digest(), self._words.generation
+        explanation = self._words.get(key)
+        if explanation is None:
+            with self._narrating:
+                (explanation,) = worded([request], self._narrator, or_template=True)
+            if explanation.backend != TEMPLATE or explanation.replaced:
+                self._words.put(key, explanation, generation)
         return _reason(explanation)
 
 

@@ -68,7 +68,7 @@ class ServedRun:
         self._titles = TitleSearch(self.model.catalog)
         self._facets: tuple[Catalog | None, list[dict[str, Any]]] = None, []
         self._reading = threading.Lock()  # of titles and facets, which are read once for a catalog
-        self.reasoner = Reasoner(self.model, batcher, backend)
+        self.reasoner = Reasoner(self.model, batcher, backend, cache_bytes=cache_bytes, metrics=metrics)
         self.vectors: UserVectors | None = None
         if isinstance(self.model, LLMRecommender) and self.model.recipe.responses.rank_by == "relevance":
             self.vectors = UserVectors(self.model, cache_bytes, metrics)
@@ -171,6 +171,7 @@ class ServedRun:
             self._forget_vectors()  # its text may be another one
         else:
             self.model.add_items(rows)
+        self.reasoner.forget()  # an item may be cited, and stands somewhere in every list
         return {"item_id": item_id, "created": not known, "run": self.identity}
 
     def delete_item(self, item_id: str) -> dict[str, Any]:
@@ -179,6 +180,7 @@ class ServedRun:
         if codes[0] < 0 or self.model.catalog.are_removed(codes)[0]:
             raise UnknownItemError(f"item '{item_id}' is not in the catalog of {len(self.model.catalog)} items")
         self.model.remove_items([item_id])
+        self.reasoner.forget()
         return {"item_id": item_id, "created": False, "run": self.identity}
 
     def forget(self, user_id: str) -> bool:
@@ -192,6 +194,7 @@ class ServedRun:
         """Read anew what is known of users, who may have been forgotten."""
         self.users = UserHistories(self.model, self._store)
         self._forget_vectors()
+        self.reasoner.forget()
 
     def description(self) -> dict[str, Any]:
         """Say what the run is and can do."""

@@ -24,6 +24,8 @@ HEADSET = "Turtle Beach - Ear Force {} Amplified Stereo Gaming Headset - PS4, PS
         ("SET OF 6 LED LIGHTS", "Set of 6 LED Lights"),
         ("POSTAGE", "Postage"),
         ("MASH", "MASH"),
+        ("LUNCH BAG  BLACK SKULL.", "Lunch Bag Black Skull"),
+        ("SUPER SMASH BROS.", "Super Smash Bros."),
         ("PAPER CHAIN KIT 50'S CHRISTMAS", "Paper Chain Kit 50's Christmas"),
         ("Logitech G502 HERO Gaming Mouse, HERO 25K Sensor, 25,600 DPI, RGB", "Logitech G502 HERO Gaming Mouse"),
         (
