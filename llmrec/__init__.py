@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -63,11 +64,11 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    if name == "models":
-        return importlib.import_module("llmrec.models")
     if name in _HOMES:
         module, attribute = _HOMES[name]
         return getattr(importlib.import_module(module), attribute)
+    if not name.startswith("_") and importlib.util.find_spec(f"llmrec.{name}") is not None:
+        return importlib.import_module(f"llmrec.{name}")  # llmrec.models, llmrec.data
     alike = difflib.get_close_matches(name, __all__, n=1)
     meant = f"; did you mean {alike[0]}?" if alike else ""
     raise AttributeError(f"module 'llmrec' has no attribute '{name}'{meant}")

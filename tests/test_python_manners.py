@@ -55,11 +55,20 @@ def test_a_recipe_is_fitted_by_its_name(tmp_path: Path) -> None:
 
 def test_parts_of_the_package_are_reached_from_it() -> None:
     """Also those that nothing has imported yet."""
-    words = "import llmrec.data as d; print(d.splits.Split is d.Split, d.toy.toy_films is d.toy_films)"
+    words = "import llmrec; d = llmrec.data; print(d.splits.Split is d.Split, d.toy.toy_films is d.toy_films)"
     printed = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout
     assert printed == "True True\n"
     with pytest.raises(AttributeError, match="no attribute 'Dataste'; did you mean Dataset"):
         llmrec.data.Dataste  # noqa: B018
+
+
+def test_histories_are_read_wherever_they_are_given(markov: Recommender) -> None:
+    als = from_recipe(Recipe(model="als")).fit(SPLIT)
+    histories = Histories.of([["3", "4"]])
+    np.testing.assert_array_equal(als.embed_users([["3", "4"]]), als.embed_users(histories))
+    np.testing.assert_array_equal(als.embed_users("3"), als.embed_users(als.histories.of_user("3")))
+    recs = markov.recommend([["3", "4"]], 1)
+    assert llmrec.explain(markov, recs, [["3", "4"]]).table.equals(llmrec.explain(markov, recs, histories).table)
 
 
 def test_one_model_is_evaluated(markov: Recommender) -> None:
@@ -69,6 +78,8 @@ def test_one_model_is_evaluated(markov: Recommender) -> None:
         llmrec.evaluate([markov], SPLIT)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"evaluate judges on a Split, not a Dataset; write Split.leave_last_out"):
         llmrec.evaluate(markov, TOY)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="the split none holds nothing out to judge by"):
+        llmrec.evaluate(markov, Split.none(TOY))
     shown = report._repr_html_()
     assert "markov scores 1.000 in NDCG@10" in shown
     assert "<th>ndcg@10</th>" in shown

@@ -13,6 +13,7 @@ import polars as pl
 from llmrec.data import Dataset, Fold, Histories, Split
 from llmrec.data.columns import USER
 from llmrec.data.splits.leaks import guard
+from llmrec.data.splits.named import NONE
 from llmrec.errors import DataError
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
 from llmrec.evaluation.compare import compare
@@ -98,6 +99,8 @@ def _by_name(models: object, split: object) -> Mapping[str, Ranker]:
         raise DataError(
             f"evaluate judges on a Split, not a {type(split).__name__}; write Split.leave_last_out(data)"
         )
+    if split.name == NONE:
+        raise DataError("the split none holds nothing out to judge by; write Split.leave_last_out(data)")
     if isinstance(models, Ranker):
         return {models.kind: models}
     if isinstance(models, Mapping) and all(isinstance(model, Ranker) for model in models.values()):

@@ -201,7 +201,7 @@ class Recommender(Changeable):
 
     def score(self, histories: HistoriesLike) -> Float32s:
         """See ``Ranker.score``; ``histories`` as for ``recommend``."""
-        sequences = self.sequences_of(read_as_histories(histories, lambda: self.histories))
+        sequences = self._sequences_like(histories)
         if not len(sequences):
             return np.zeros((0, len(self.catalog)), dtype=np.float32)
         return finite(np.ascontiguousarray(self._score(sequences), dtype=np.float32))
@@ -210,6 +210,9 @@ class Recommender(Changeable):
         """Return histories as the model reads them."""
         sequences = Sequences.encode(histories, self.catalog)
         return sequences if self.reads_negatives else sequences.positives()
+
+    def _sequences_like(self, histories: HistoriesLike) -> Sequences:
+        return self.sequences_of(read_as_histories(histories, lambda: self.histories))
 
     @property
     def seeded(self) -> Seeded:

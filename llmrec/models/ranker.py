@@ -189,8 +189,11 @@ class Ranker(ABC):
         """Return how like each item is to given ones, [n, n_items], -inf for not at all; None: not known."""
         return None
 
-    def embed_users(self, histories: Histories) -> Float32s | None:
-        """Return each history in the space of the item vectors, float32 [n, dim]; None where there is none."""
+    def embed_users(self, histories: HistoriesLike) -> Float32s | None:
+        """Return each history in the space of the item vectors, float32 [n, dim]; None where there is none.
+
+        ``histories``: as for ``recommend``.
+        """
         return None
 
     def prompt_example(self, histories: Histories) -> dict[str, Any] | None:

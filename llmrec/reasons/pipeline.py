@@ -15,7 +15,7 @@ from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.data.ids import id_column, id_of, ids_of
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError, ModelError, PromptError
-from llmrec.models.arguments import note_unknown_items
+from llmrec.models.arguments import HistoriesLike, note_unknown_items, read_as_histories
 from llmrec.models.ranker import Ranker
 from llmrec.prompting import Language, one_line
 from llmrec.reasons.audit import audit
@@ -42,7 +42,7 @@ _NARRATORS: WeakKeyDictionary[Ranker, LocalNarrator] = WeakKeyDictionary()
 def explain(
     model: Ranker,
     recs: object,
-    histories: Histories,
+    histories: HistoriesLike,
     *,
     narrator: Narrator | None = None,
     language: Language = "en",
@@ -58,13 +58,13 @@ def explain(
     ``form`` "paragraph" asks for up to three sentences. ``instead``, an item for all rows or one for each,
     asks why not that one: evidence is then what moves the lead over it. ``tone`` is a word or two for an LLM.
     What a narrator writes is audited; what fails is asked for once more with the faults named, then replaced
-    by the template's words. By default the model's own base LLM narrates (its adapter off), or the template
-    for a model without one, or, which is logged, with one that cannot chat. An item that no history item helped
+    by the template's words. ``narrator``: by default the template; ``base_narrator(model)`` is the model's base
+    LLM, its adapter off. ``histories``: as for ``recommend``. An item that no history item helped
     gets a template sentence that says so; one whose own earlier choice is among the evidence gets the template's,
     too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
 
-    >>> from llmrec.data import toy_films
+    >>> from llmrec.data import Histories, toy_films
     >>> from llmrec.models import MarkovRecommender
     >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
     >>> explain(model, model.recommend(histories, 1), histories)["sentence"][0]
@@ -79,7 +79,7 @@ def explain(
 def reason_requests(
     model: Ranker,
     recs: object,
-    histories: Histories,
+    histories: HistoriesLike,
     *,
     language: Language = "en",
     form: ReasonForm = "sentence",
@@ -102,6 +102,7 @@ def gathered(
 ) -> list[Evidence]:
     """Gather the evidence for each item of ``recs`` with its facts, whatever it is worded in; see ``explain``."""
     table = _checked(recs)
+    histories = read_as_histories(histories, lambda: model.histories)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
     return add_tellable(evidence, model, histories)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -145,8 +146,15 @@ EVERY_ITEM = ItemRules()
 
 def _met(condition: Condition, catalog: Catalog, label: str, purpose: str) -> Bools:
     require_condition(condition, label)
-    table = _with_words(condition, catalog.table, label)
-    met: Bools = rows_that_meet(condition, table, label=label, purpose=purpose, row="an item").to_numpy()
+    try:
+        table = _with_words(condition, catalog.table, label)
+        met: Bools = rows_that_meet(condition, table, label=label, purpose=purpose, row="an item").to_numpy()
+    except DataError as error:
+        named = re.findall(r"\w+", str(condition))
+        lists = [name for name in named if isinstance(catalog.table.schema.get(name), pl.List)]
+        if not lists:
+            raise
+        raise DataError(f"{error}; {lists[0]} holds lists: write array_contains({lists[0]}, 'value')") from error
     return met
 
 

@@ -64,6 +64,17 @@ def test_a_condition_on_the_catalog(model: Recommender, condition: str, left: li
     assert items(model, N, Filter(condition)) == [str(n) for n in left]
 
 
+def test_a_column_of_lists_is_asked_for_a_value() -> None:
+    table = ITEMS.with_columns(director=pl.concat_list(pl.lit("ann"), pl.col("item_id")))
+    catalog = Catalog(table)
+    rules = Filter("array_contains(director, '3')").resolve(catalog)
+    assert rules.allowed is not None
+    assert np.flatnonzero(rules.allowed).tolist() == [3]
+    for condition in ("director = ann", "director = 'ann'"):
+        with pytest.raises(DataError, match=r"director holds lists: write array_contains\(director, 'value'\)"):
+            Filter(condition).resolve(catalog)
+
+
 def test_several_conditions_and_lists_all_hold(model: Recommender) -> None:
     several = Filter(["in_stock", pl.col("price") > 10], allow=["3", "6", "10"], deny=["3"])
     assert items(model, 5, several) == ["6"]

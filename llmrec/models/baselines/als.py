@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from llmrec.arrays import Float32s, Float64s, Int32s
-from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.data import Dataset, Fold, Sequences
+from llmrec.models.arguments import HistoriesLike
 from llmrec.models.base import Recommender
 from llmrec.models.tensors import floats, read_tensors, write_tensors
 from llmrec.runtime import extra
@@ -87,9 +88,9 @@ class ALSRecommender(Recommender):
         """Return the item factors, float32 [n_items, factors]."""
         return self._items
 
-    def embed_users(self, histories: Histories) -> Float32s:
+    def embed_users(self, histories: HistoriesLike) -> Float32s:
         """Return each history's factors, float32 [n, factors]."""
-        return self._users(self.sequences_of(histories))
+        return self._users(self._sequences_like(histories))
 
     def _index_rows(self) -> tuple[Float32s, Float32s]:
         return self._items, 1e-6 * self._share

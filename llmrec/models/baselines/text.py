@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from llmrec.arrays import Float32s
-from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.catalog_changes import CatalogChange
 from llmrec.data.columns import ITEM
+from llmrec.models.arguments import HistoriesLike
 from llmrec.models.base import Recommender
 from llmrec.models.baselines.item_weights import recency_weights
 from llmrec.models.tensors import Tensors, floats, read_tensors, write_tensors
@@ -62,9 +63,9 @@ class TextRecommender(Recommender):
         """Return the texts' vectors, unit length, float32 [n_items, width]."""
         return self._encodings.texts
 
-    def embed_users(self, histories: Histories) -> Float32s:
+    def embed_users(self, histories: HistoriesLike) -> Float32s:
         """Return each history's mean vector, of unit length, float32 [n, width]."""
-        return self._users(self.sequences_of(histories))
+        return self._users(self._sequences_like(histories))
 
     def _index_rows(self) -> tuple[Float32s, Float32s]:
         return self._encodings.texts, 1e-6 * self._share

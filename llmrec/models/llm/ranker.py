@@ -9,6 +9,7 @@ from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import DataError
+from llmrec.models.arguments import HistoriesLike
 from llmrec.models.llm.item_changes import with_change
 from llmrec.models.llm.state import LLMState
 from llmrec.models.llm.unread import UnreadState
@@ -62,9 +63,9 @@ class LLMRanker(RespondingRecommender):
         _ = self.state
         return self
 
-    def embed_users(self, histories: Histories) -> Float32s:
+    def embed_users(self, histories: HistoriesLike) -> Float32s:
         """Return each history's user vector, unit length, float32 [n, dim]."""
-        return self.encoder.users(self.encoder.windows(self.sequences_of(histories)))
+        return self.encoder.users(self.encoder.windows(self._sequences_like(histories)))
 
     def item_vectors(self) -> Float32s:
         """Return each item's vector, unit length, float32 [n_items, dim], in the space of the users."""

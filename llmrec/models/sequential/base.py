@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from llmrec.arrays import Float32s
-from llmrec.data import Dataset, Fold, Histories, Sequences
+from llmrec.data import Dataset, Fold, Sequences
+from llmrec.models.arguments import HistoriesLike
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continues, take_over
 from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
@@ -147,9 +148,9 @@ class SequentialRecommender(Continues, Recommender):
         vectors: Float32s = self.network.table()[:-1].detach().cpu().numpy()
         return vectors
 
-    def embed_users(self, histories: Histories) -> Float32s:
+    def embed_users(self, histories: HistoriesLike) -> Float32s:
         """Return the state after each history, float32 [n, dim]; what repeats add to scores is not in it."""
-        return self._states(self.sequences_of(histories))
+        return self._states(self._sequences_like(histories))
 
     def _index_rows(self) -> tuple[Float32s, Float32s]:
         biases: Float32s = self.network.bias.detach().cpu().numpy()
