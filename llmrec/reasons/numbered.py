@@ -20,11 +20,13 @@ _NO_SERIES = re.compile(
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _BY_DIGITS = 20
+# A number that stands further on is none of a series; the pattern takes the square of what it reads.
+_MOST_READ = 150
 
 
 def series_number(title: str) -> tuple[str, int]:
     """Return the series, in small letters, and the number in it; a title without a number is the first."""
-    name = _BRACKETS.sub("", full_name(title))
+    name = _BRACKETS.sub("", full_name(title))[:_MOST_READ]
     match = _NUMBERED.match(name)
     if match is None or _NO_SERIES.search(match["base"]):
         return _bare(name), 1

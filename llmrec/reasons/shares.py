@@ -29,6 +29,7 @@ class Shares:
         self.table, self.n_items = catalog.table, len(catalog)
         self._columns: dict[str, dict[str, Int64s]] = {}
         self._phrases: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
 
     @classmethod
     def of(cls, catalog: Catalog) -> Shares:
@@ -56,9 +57,17 @@ class Shares:
             self._phrases[words] = int(self._titles.str.contains(f" {words} ", literal=True).sum())
         return self._phrases[words]
 
-    def n_numbered(self, *titles: str) -> int:
-        """Count the numbers that the catalog's titles bear in the series of some titles, of the largest."""
-        return max(len(self._numbers.get(series_number(title)[0], ())) for title in titles)
+    def n_numbered(self, title: str) -> int:
+        """Count the numbers that the catalog's titles bear in the series of a title."""
+        series, _ = series_number(title)
+        if series not in self._numbers:
+            # Only titles with its longest word are read: of a large catalog that takes long.
+            word = max(series.split(), key=len, default="")
+            titles = self.table[TITLE].drop_nulls()
+            titles = titles.filter(titles.str.to_lowercase().str.contains(word, literal=True))
+            numbers = {number for name, number in map(series_number, titles) if name == series}
+            self._numbers[series] = len(numbers)
+        return self._numbers[series]
 
     @property
     def has_attributes(self) -> bool:
@@ -70,14 +79,6 @@ class Shares:
         return pl.Series(
             [f" {' '.join(title_words(full_name(title or ''))).lower()} " for title in self.table[TITLE]]
         )
-
-    @cached_property
-    def _numbers(self) -> dict[str, set[int]]:
-        numbers: dict[str, set[int]] = {}
-        for title in self.table[TITLE]:
-            series, number = series_number(title or "")
-            numbers.setdefault(series, set()).add(number)
-        return numbers
 
     def _n_in_all(self, holders: Sequence[Int64s | None]) -> int:
         common: Int64s | None = None

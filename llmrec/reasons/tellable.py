@@ -27,7 +27,7 @@ LEAST_TIMES = 1.5
 LEAST_FALL, LEAST_RANKS = 1.5, 2
 _STREAK = 5
 # More numbers than this are those of a list, not of a series.
-_MOST_NUMBERED = 12
+_MOST_NUMBERED = 15
 _LEAST_POPULAR = 0.25
 # Less than a fifth of a history is no taste.
 _LEAST_OF_HISTORY = 0.2
@@ -122,15 +122,18 @@ def _titles(one: Evidence, shares: Shares) -> Iterator[Fact]:
     for other in one.cited:
         if other.item_id == one.item.item_id or other.title == one.item.title:
             continue
-        series = shares.n_numbered(one.item.title, other.title)
-        if series <= _MOST_NUMBERED and follows(one.item.title, other.title):
+        if _in_series(one.item.title, other.title, shares):
             yield Fact("sequel", (other.item_id,), bits=shares.bits(1))
-        elif series <= _MOST_NUMBERED and follows(other.title, one.item.title):
+        elif _in_series(other.title, one.item.title, shares):
             yield Fact("prequel", (other.item_id,), bits=shares.bits(1))
         phrase = _common_words(words, title_words(full_name(other.title)), shares)
         if phrase:
             bits = shares.bits(shares.n_titles_with(phrase.lower()))
             yield Fact("words", (other.item_id,), "title", (phrase,), bits=bits)
+
+
+def _in_series(title: str, other: str, shares: Shares) -> bool:
+    return follows(title, other) and shares.n_numbered(title) <= _MOST_NUMBERED
 
 
 def _common_words(words: list[str], others: list[str], shares: Shares) -> str:

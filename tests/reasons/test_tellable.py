@@ -146,7 +146,7 @@ def test_many_numbers_are_a_list_and_no_series(model: Linear) -> None:
         titles = [f"Night {n}" for n in range(1, most + 1)]
         return Catalog(pl.DataFrame({"item_id": [str(n) for n in range(1, most + 1)], "title": titles}))
 
-    for most, n_sequels in ((5, 1), (13, 0)):
+    for most, n_sequels in ((5, 1), (15, 1), (16, 0)):
         catalog = titled(most)
         one = Evidence("u", Item.of(catalog, 1), (Cited("1", "Night 1", {}, 1.0),))
         model.catalog, model.histories = catalog, Histories.of({"u": ["1"]})
