@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ class ReasonStreams:
 
     def __init__(self, *, most: int, deadline: float) -> None:
         self._most, self._deadline, self._n_running = most, deadline, 0
+        self._counting = threading.Lock()
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="llmrec-reasons")
 
     async def plain(
@@ -80,21 +82,34 @@ class ReasonStreams:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _result(self, function: Callable[[], T], seconds: float) -> T:
+        future = self._pool.submit(function)
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+                return await asyncio.wrap_future(future)
         except TimeoutError as error:
-            raise DeadlineError(f"there was no reason within {self._deadline:g} seconds; try again") from error
+            raise DeadlineError(f"there was no answer within {self._deadline:g} seconds; try again") from error
+        finally:
+            if not future.cancel() and not future.done():
+                self._count_until_done(future)
+
+    def _count_until_done(self, future: Future[T]) -> None:
+        """Count work that nobody waits for any more: its thread is free for others only when it is done."""
+        self._count(1)
+        future.add_done_callback(lambda _: self._count(-1))
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._n_running += more
 
     @contextmanager
     def _one_more(self) -> Iterator[None]:
         if self._n_running >= self._most:
             raise BusyError(f"{self._most} requests for reasons are worked on already; try again in a second")
-        self._n_running += 1
+        self._count(1)
         try:
             yield
         finally:
-            self._n_running -= 1
+            self._count(-1)
 
 
 def _sent(event: str, data: dict[str, Any]) -> bytes:

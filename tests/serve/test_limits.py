@@ -112,10 +112,31 @@ def test_a_client_that_goes_away_in_a_stream_leaves_room_for_others(gru: Served)
     asyncio.run(ask())
     assert sent[0]["status"] == 200
     assert b"event: done" not in b"".join(message.get("body", b"") for message in sent)
-    assert streams._n_running == 0
+    until = time.monotonic() + 60
+    while streams._n_running:  # a thread may still be at what nobody waits for
+        assert time.monotonic() < until
+        time.sleep(0.01)
     assert gru.client.post("/explain", json={"history": ["3"], "item_ids": ["5"]}).text.endswith(
         "event: done\ndata: {}\n\n"
     )
+
+
+def test_what_is_computed_after_its_deadline_is_still_counted(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, query = threading.Event(), {"history": ["3"], "item_ids": ["4"]}
+    with served(runs / "markov", tmp_path / "e", explaining=1) as one:
+        monkeypatch.setattr(one.service._streams, "_deadline", 0.1)
+        with monkeypatch.context() as patch:
+            patch.setattr("llmrec.serve.reasons.ranks_without", lambda *_, **__: go.wait(60))
+            assert "no answer within 0.1 seconds" in one.refused("/ranks", 504, **query)
+            one.refused("/ranks", 429, **query)
+            one.refused("/explain", 429, **query)
+            go.set()
+        until = time.monotonic() + 60
+        while one.client.post("/ranks", json=query).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
 
 def test_so_many_reasons_at_a_time_and_no_more(gru: Served) -> None:
