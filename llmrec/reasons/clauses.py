@@ -66,8 +66,10 @@ class Clauses:
         if self.evidence.chosen_earlier:
             yield from self._opening("again")
         latest = {item for fact in self.facts if fact.kind == "latest" for item in fact.item_ids}
+        falls = {item.item_id: item.contribution for item in self.evidence.cited}
         for n, (one, weight) in enumerate(self.weights.items()):
-            if weight == "little":
+            # What has less than half of the strongest one's effect is not the reason, whatever else is left out.
+            if weight == "little" or (n and falls[one] < STRONG * self.evidence.cited[0].contribution):
                 continue
             yield from self._opening("strong", (one,))
             if weight == "most":

@@ -67,6 +67,7 @@ def test_what_is_read_back_is_what_was_planned() -> None:
     [
         ('"Film number 0" is here above all because you chose "Fargo": both are by the director Coen.', True),
         ('"Film number 0" is here above all because you chose "The Godfather".', False),  # Fargo weighs most
+        ('After "The Godfather", you may like "Film number 0".', False),
         ('"Fargo" and also "The Godfather" speak for "Film number 0"; all three are filed under Crime.', True),
         ('"Fargo" and also "The Godfather" speak for "Film number 0"; all three are by the director Coen.', False),
         ('Without "Fargo" in your history, "Film number 0" would be number 40 on your list, not 2.', True),
