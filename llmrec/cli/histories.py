@@ -34,7 +34,7 @@ def histories_of(model: Recommender, user: str | None, history: str | None) -> H
     unknown = [item for item in ids if model.catalog.codes([item])[0] < 0]
     if ids and len(unknown) == len(ids):
         raise DataError(
-            f"none of these items is in the catalog: {', '.join(ids[:5])}; see items.parquet of the run"
+            f"none of these items is in the catalog: {', '.join(ids[:5])}; find ids by `llmrec items RUN WORDS`"
         )
     if unknown:
         say(f"not in the catalog, passed over: {', '.join(unknown)}", error=True)

@@ -61,6 +61,8 @@ def recommend(
             "say whose history: --user ID, --history ID,ID,..., --users FILE, or --all with --out FILE"
         )
     check_backend(backend, name)
+    if not explain:
+        _check_no_wording(backend=backend, language=language, form=form, tone=tone)
     if everybody and out is None:
         raise DataError("--all needs --out FILE: a .parquet, .csv or .jsonl file to write")
     if out is not None:
@@ -123,6 +125,14 @@ def _check_out(out: Path, history: str | None, option: str | None) -> None:
         raise DataError(f"--out {out}: name a file that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if out.exists():
         raise DataError(f"{out} is there; name another --out, or remove it")
+
+
+def _check_no_wording(**given: str) -> None:
+    """Raise DataError for an option that says how reasons are worded, where none are."""
+    defaults = {"backend": "auto", "language": "en", "form": "sentence", "tone": "plain"}
+    for name, value in given.items():
+        if value != defaults[name]:
+            raise DataError(f"--{name} is of reasons: add --explain, or leave it out")
 
 
 def _write(

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 import polars as pl
 
-from llmrec.data import Histories
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.data.ids import id_column, id_of, ids_of
 from llmrec.data.readers.frames import to_polars
@@ -95,7 +94,7 @@ def reason_requests(
 def gathered(
     model: Ranker,
     recs: object,
-    histories: Histories,
+    histories: HistoriesLike,
     *,
     form: ReasonForm = "sentence",
     instead: str | Sequence[str] | None = None,

@@ -112,6 +112,8 @@ REFUSED = {
     "items have no column prize": ["--all", "--filter", "prize < 5", "--out", "recs.csv"],
     "markov models have no item vectors": ["--all", "--diversity", "0.5", "--out", "recs.csv"],
     "users.txt cannot be read": ["--users", "users.txt"],
+    "--language is of reasons: add --explain": ["--user", "1", "--language", "zh"],
+    "--tone is of reasons: add --explain": ["--all", "--out", "recs.csv", "--tone", "warm"],
 }
 
 
