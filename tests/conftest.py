@@ -20,6 +20,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 pytest.register_assert_rewrite("llmrec.testing", "support.interruptions")
 
 
+# Of the contract's tests this one imports everything anew for each kind of model: by default for these only.
+IN_ANOTHER_PROCESS = "test_two_processes_load_the_same_scores"
+IN_ANOTHER_PROCESS_BY_DEFAULT = ("TestLinear", "TestGRU", "TestLLMSoft")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        kind = item.parent.name if item.parent is not None else ""
+        if item.name == IN_ANOTHER_PROCESS and kind not in IN_ANOTHER_PROCESS_BY_DEFAULT:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _float32_by_default() -> None:
     """Results of tests must not depend on whether this CPU multiplies bfloat16; tests of that switch it on."""

@@ -132,8 +132,9 @@ class Recommender(Changeable):
             "positive": data.positive.to_dict(),
             "exclude_seen": self.exclude_seen,
         }
-        most, name = self.recipe.train.max_minutes, self.recipe.name
-        with measured() as spent, encoding_shown(name, shown=progress, most_minutes=most):
+        bounded = not {"train", "train.max_minutes"}.isdisjoint(self.sections)
+        most = self.recipe.train.max_minutes if bounded else None
+        with measured() as spent, encoding_shown(self.recipe.name, shown=progress, most_minutes=most):
             self._fit(data, valid=valid, work_dir=None if work_dir is None else Path(work_dir), progress=progress)
         cost = self.metadata.get("cost", {})
         self.metadata["cost"] = {

@@ -23,6 +23,7 @@ EVERYTHING: dict[str, dict[str, Any]] = {
     "llm": {
         **_WITH_TASKS,
         "history.encoding": "text",
+        "history.local_blocks": 1,
         "history.events": ["behavior"],
         "head.item_encoder": "finetuned",
     },

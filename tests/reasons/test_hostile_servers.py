@@ -168,6 +168,7 @@ def test_an_interruption_stops_what_is_left() -> None:
         each(lambda n: 1 / n, [1, 0, 2], threads=2, stop=stopped.set)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 @pytest.mark.parametrize("name", ["hangs", "endless_continues"])
 def test_the_first_ctrl_c_ends_it(name: str, tmp_path: Path) -> None:

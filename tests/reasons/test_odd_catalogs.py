@@ -63,6 +63,7 @@ def test_prices_of_infinity(catalog: Catalog) -> None:
     assert audit('We suggest "Final Waltz" at inf because you chose "Amber Gate".', why.evidence[0])
 
 
+@pytest.mark.slow
 def test_titles_of_megabytes(catalog: Catalog) -> None:
     long = "\x1b[2J wide 电影 " * 600_000
     titles = [long, "Blue Kite", "Sting, The", "Dry River", "East Wind", long + "more"]

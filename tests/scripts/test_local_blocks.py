@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from eval.benchmarks.local_blocks import FORMS, WHOLE, Sizes, session_cost, trained
 from llmrec.data import toy_films
 
 
+@pytest.mark.slow
 def test_it_measures(tiny_base: Path) -> None:
     sizes, data = Sizes(str(tiny_base), 2, items=8, batch_tokens=400), toy_films(n_items=12, n_users=6)
     for form in (WHOLE, "text, 1 local block"):

@@ -33,6 +33,7 @@ def waits_for_a_deadline(number: int) -> bool:
     return request.pause > 0 and not request.whole
 
 
+@pytest.mark.slow
 def test_each_is_refused_or_answered_right(tmp_path: Path) -> None:
     numbers = [number for number in range(3 * len(KINDS)) if not waits_for_a_deadline(number)]
     outcomes = attacked({"model": "markov"}, tmp_path, numbers)

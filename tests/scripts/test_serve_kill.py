@@ -15,6 +15,7 @@ from llmrec import Recipe
 from llmrec.models import from_recipe
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_it_has_every_acknowledged_event_once(tmp_path: Path) -> None:
     from_recipe(Recipe(model="markov")).fit(films_with_years()).save(tmp_path / "run")
     first, last = serve_kill.measure(tmp_path / "run", events=150, kills=1, clients=4)

@@ -98,6 +98,7 @@ def test_baselines(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "| markov |" in shown(path)
 
 
+@pytest.mark.slow
 def test_ablation(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["rules", "--without", "linear", "markov,popularity", "--data", films, "--out", tmp_path]
     run("experiments/ablation", *words, monkeypatch=monkeypatch)
@@ -163,6 +164,7 @@ def test_peers(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert row["peak_memory_gib"] > 0
 
 
+@pytest.mark.slow
 def test_responses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng, n = np.random.default_rng(0), 1500
     columns: dict[str, Any] = {

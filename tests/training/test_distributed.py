@@ -125,6 +125,7 @@ def assert_alike(one: Recommender, other: Recommender, split: Split) -> None:
     assert (shared["len"] == 10).sum() >= 0.99 * len(histories)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gru", "sasrec", "bert4rec", "soft", "sampled", "timed", "resumed"])
 def test_two_processes_train_as_one_does(launched: Launched, split: Split, name: str) -> None:
     """Also where one of the two is left without a window, and where one process began and two went on."""
@@ -135,6 +136,7 @@ def test_two_processes_train_as_one_does(launched: Launched, split: Split, name:
     assert not (launched.runs / f"{name}.work").exists()
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_ends_the_other_and_one_process_goes_on(launched: Launched, split: Split) -> None:
     assert launched.codes == [1, 9], launched.errors
     assert "error: another process of this training ended" in launched.errors[0]

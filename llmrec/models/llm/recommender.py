@@ -30,7 +30,7 @@ from llmrec.models.llm.warm_start import vectors_for
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields
 from llmrec.models.responses.labels import batch_labels
-from llmrec.models.start import StartsFromRun
+from llmrec.models.start import StartsFromRun, check_follow
 from llmrec.training.batching import Batch
 from llmrec.training.plan import Plan, plan
 
@@ -126,6 +126,8 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
         from llmrec.llm.backbone import merge
         from llmrec.runtime import seed_everything
 
+        if self.start is None and self.continuation is None:
+            check_follow(self.recipe)
         self.recipe = self.with_absolute_paths(self.recipe)
         vectors = self._warm_vectors(data)
         seed_everything(self.recipe.seed)
@@ -146,7 +148,7 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
             tensors: dict[str, Any] = encoder.collate(sequences, batch)
             return tensors if targets is None else {**tensors, "labels": batch_labels(targets, sequences, batch)}
 
-        if self.start is not None and settings.follow_steps:
+        if settings.follow_steps and self.start is not None:
             cost = follow(self.start, self, sequences, batches, work_dir=work_dir, progress=progress)
             self.metadata["started"] = {"followed": cost}
         fit_network(

@@ -14,7 +14,7 @@ from llmrec import Recipe, Split, load
 from llmrec.cli.app import run
 from llmrec.data import toy_films
 from llmrec.errors import DataError, RecipeError
-from llmrec.models import LLMRecommender
+from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.runs import fit_run
 from llmrec.training import trainer
 
@@ -49,6 +49,7 @@ def test_it_begins_at_the_heads_of_the_run(
     assert "followed" not in model.metadata["started"]
 
 
+@pytest.mark.slow
 def test_it_follows_the_user_states_first(
     soft: Path, tiny_recipe: MakeRecipe, toy_split: Split, tmp_path: Path
 ) -> None:
@@ -115,6 +116,8 @@ def test_what_it_cannot_start_from_is_one_line(
         assert "\n" not in str(refused.value)
         assert not (tmp_path / "new").exists()
         assert not (tmp_path / "new.work").exists()
+    with pytest.raises(RecipeError, match="name it with --from RUN"):
+        from_recipe(text.with_values({"train.follow_steps": 3})).fit(toy_split.train)
 
 
 def test_the_command(
