@@ -31,16 +31,16 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
 def test_explain_in_every_form(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("explain", model, "--history", "1,2,3", "--item", "4")
     plain = printed(capsys, *asked).splitlines()[0]
-    assert plain.startswith('Next in the series after "Film 03: Crimson Garden", which you chose, is "Film 04')
+    assert plain.startswith('Take "Film 03: Crimson Garden" away, and "Film 04: Hidden Island" falls from number 1')
     assert "而不是" in printed(capsys, *asked, "--language", "zh", "--instead", "8")
     assert " rather than " in printed(capsys, *asked, "--instead", "8", "--backend", "template")
     paragraph = printed(capsys, *asked, "--form", "paragraph").splitlines()[0]
-    assert paragraph.startswith(plain.split(",")[0])
+    assert paragraph.startswith('Without "Film 03: Crimson Garden" in your history, "Film 04: Hidden Island"')
     assert paragraph.count(". ") >= 1, "several sentences"
     (row,) = json.loads(printed(capsys, *asked, "--json"))
     assert (row["backend"], row["first_try"], row["instead_id"]) == ("template", True, None)
     assert {"evidence", "pairs", "shared", "together"} <= row.keys()
-    assert row["facts"][0]["kind"] == "sequel"
+    assert row["facts"][0]["kind"] == "rank"
 
 
 def test_recommend_with_reasons(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_a_server_that_is_not_there_leads_to_the_template(model: Path, capsys: p
     words = ["explain", str(model), "--history", "1,2,3", "--item", "4", "--timeout", "1"]
     assert run([*words, "--backend", "http://127.0.0.1:9/v1", "--model", "small"]) == 0
     told = capsys.readouterr()
-    assert told.out.startswith("Next in the series after")
+    assert told.out.startswith('Take "Film 03: Crimson Garden" away')
     assert "was replaced: the backend gave no answer" in told.err
 
 
