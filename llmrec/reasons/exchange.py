@@ -169,11 +169,26 @@ class _PlainConnection(http.client.HTTPConnection):
 class _EncryptedConnection(http.client.HTTPSConnection):
     def __init__(self, *args: Any, connection: _Connection, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._connection = connection
+        self._connection, self._is_connected = connection, False
 
     def connect(self) -> None:
-        super().connect()
+        try:
+            super().connect()
+        except BaseException:
+            self._drop()
+            raise
+        self._is_connected = True
         self._connection.made(self.sock)
+
+    def close(self) -> None:
+        if not self._is_connected:
+            self._drop()
+        super().close()
+
+    def _drop(self) -> None:
+        """Close the socket whoever reads from it: Python 3.11.2 leaves half an answer of a proxy open."""
+        if self.sock is not None and (number := self.sock.detach()) >= 0:
+            socket.close(number)
 
 
 class _Plain(urllib.request.HTTPHandler):
