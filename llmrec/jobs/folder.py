@@ -50,9 +50,7 @@ class JobFolder:
             parts = divide()
             path.mkdir(parents=True, exist_ok=True)
             write_job(path, description, parts, complete=False)
-        for name in _remains(path):
-            if name != CHOSEN:
-                (path / name).unlink(missing_ok=True)
+        _remove_remains(path, but=CHOSEN)
         return cls(path, description, tuple(parts))
 
     def open_parts(self) -> list[UserPart]:
@@ -60,9 +58,9 @@ class JobFolder:
         return [part for part in self.parts if not part_file(self.path, part).is_file()]
 
     def complete(self) -> None:
-        """Note that every part is written, and remove what was needed only until then."""
+        """Note that every part is written, and remove what it needed until then or killed workers left."""
         write_job(self.path, self.description, list(self.parts), complete=True)
-        (self.path / CHOSEN).unlink(missing_ok=True)
+        _remove_remains(self.path)
 
 
 def part_file(folder: Path, part: UserPart) -> Path:
@@ -123,6 +121,12 @@ def _remains(folder: Path) -> list[str]:
         return []
     names = [path.name for path in folder.iterdir()]
     return [name for name in names if name.startswith(_TEMPORARY) or name == CHOSEN]
+
+
+def _remove_remains(folder: Path, *, but: str | None = None) -> None:
+    for name in _remains(folder):
+        if name != but:
+            (folder / name).unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
