@@ -1,9 +1,9 @@
 """Explain recommendations of a trained run and evaluate the reasons.
 
-python eval/experiments/reasons.py RUN [--recs 1000] [--each 2] [--base smollm2-135m] [--shown FILE]
+python eval/experiments/reasons.py RUN [--recs 1000] [--each 2] [--base smollm2-135m] [--name NAME] [--shown FILE]
 Users are drawn with a fixed seed; each gets a reason for the first EACH items. Fifty go to --shown.
 --base none: the reasons are planned and said by skeletons, without an LLM.
-Writes reasons.json.
+English statements are read once more, from the raw data. Writes NAME.json.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 import llmrec
 from eval.common import Row, arguments, write_result
 from llmrec.evaluation import Interval, deletion_test, judge_reasons
+from llmrec.evaluation.reasons.second_reading import second_readings
 from llmrec.reasons import Explanations, LocalNarrator, NarrationRequest, counts
 
 MEANINGS = {
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--recs", type=int, default=1000)
     parser.add_argument("--each", type=int, default=2)
     parser.add_argument("--base", default="smollm2-135m")
+    parser.add_argument("--name", default="reasons", help="of the result")
     parser.add_argument("--shown", type=Path, default=Path("reasons_shown.txt"))
     args = parser.parse_args()
     model, rng = llmrec.load(args.run), np.random.default_rng(0)
@@ -90,10 +93,17 @@ def main() -> None:
             {"measure": name, "value": value, "meaning": MEANINGS[name]} for name, value in values.items()
         ],
         "Who worded them": [{**counts(why), "passed_at_second_try": second_try}],
+        "Statements read again from catalog and histories, without the audit": (
+            second_readings(model, why, histories)
+            .group_by("kind")
+            .agg(pl.len().alias("statements"), pl.col("is_right").sum().alias("right"))
+            .sort("kind")
+            .to_dicts()
+        ),
         "What the audit found wrong": [{"fault": name, "times": n} for name, n in faults.most_common(12)],
     }
     write_result(
-        args.out / "reasons.json",
+        args.out / f"{args.name}.json",
         sections,
         settings={"run": args.run.name, "reasons": len(why), **speed},
         details={"deletion_cases": deletion_test(model, why, histories).height},

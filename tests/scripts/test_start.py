@@ -215,6 +215,8 @@ def test_reasons(trained: Path, tiny_base: Path, tmp_path: Path, monkeypatch: py
     )
     path = tmp_path / "reasons.json"
     sentences = {row["measure"]: row for row in read_result(path)["sections"][0]["rows"]}
+    readings = {row["kind"]: row for row in read_result(path)["sections"][2]["rows"]}
+    assert 0 < readings["name"]["statements"] == readings["name"]["right"]
     assert sentences["faithful"]["value"]["mean"] == 1.0
     assert len((tmp_path / "reasons_shown.txt").read_text(encoding="utf-8").splitlines()) == 6
     assert "every claim is in the evidence" in shown(path)
