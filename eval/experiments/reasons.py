@@ -104,7 +104,7 @@ def main() -> None:
     }
     write_result(
         args.out / f"{args.name}.json",
-        sections,
+        {title: rows for title, rows in sections.items() if rows},
         settings={"run": args.run.name, "reasons": len(why), **speed},
         details={"deletion_cases": deletion_test(model, why, histories).height},
     )
