@@ -11,7 +11,6 @@ OPTIONAL = {
     "bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'",
     "fastapi": "llmrec serve: pip install 'llmrec[serve]'",
     "implicit": "the model als: pip install 'llmrec[baselines]'",
-    "sentence_transformers": "the model text: pip install 'llmrec[baselines]'",
     "rouge_score": "ROUGE of reasons: pip install 'llmrec[text]'",
     "sacrebleu": "BLEU of reasons: pip install 'llmrec[text]'",
 }

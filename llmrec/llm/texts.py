@@ -17,7 +17,7 @@ from llmrec.llm.hub import hub_folder
 from llmrec.llm.serialize import tokenized_items
 from llmrec.resources.cache import sha256_of
 from llmrec.resources.wheels import source_of, unpack_wheel
-from llmrec.runtime import device_name, extra
+from llmrec.runtime import device_name
 from llmrec.training.encoding_bar import encoding_is_shown
 
 log = logging.getLogger(__name__)
@@ -32,20 +32,20 @@ def encode_texts(
 ) -> tuple[Float32s, dict[str, str]]:
     """Encode one text an item: float32 [n, width], and the encoder's name and identity.
 
-    Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
+    Raises ModelError for an encoder that cannot be loaded, EnvironmentFault where it cannot be fetched.
     """
     return _by_sentences(texts, encoder) if encoder_type == "sentence" else _by_llm(texts, encoder)
 
 
 def _by_sentences(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
+    from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as progress
 
-    library = extra("sentence_transformers", "baselines")
     progress.disable_progress_bar()
     name, location, identity = _sentence_encoder(encoder)
     log.info("text encoder %s: from %s", name, location)
     try:
-        model = library.SentenceTransformer(location, device=device_name(), trust_remote_code=False)
+        model = SentenceTransformer(location, device=device_name(), trust_remote_code=False)
     except Exception as error:  # whatever a stranger's files make of the loader
         lines = str(error).strip().splitlines()
         reason = lines[0][:200] if lines else type(error).__name__

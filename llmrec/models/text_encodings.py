@@ -66,7 +66,7 @@ def rows_replaced(array: Float32s, rows: Int64s, values: Float32s) -> Float32s:
 def encode_catalog(catalog: Catalog, settings: TextConfig) -> tuple[Float32s, dict[str, str]]:
     """Encode every item's text: float32 [n_items, width], and the encoder's name and identity.
 
-    Raises ModelError for an encoder that cannot be loaded, EnvironmentFault without sentence-transformers.
+    Raises ModelError for an encoder that cannot be loaded, EnvironmentFault where it cannot be fetched.
     """
     from llmrec.llm.texts import encode_texts
 

@@ -48,7 +48,7 @@ def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language 
 def similarity(texts: Sequence[str], references: Sequence[str]) -> Float64s:
     """Cosine of all-MiniLM-L6-v2 embeddings, float64 [n]; English only. The model is fetched once.
 
-    Raises EnvironmentFault without sentence-transformers.
+    Raises EnvironmentFault where it cannot be fetched.
     """
     _paired(texts, references)
     vectors, _ = encode_texts([*texts, *references], "minilm-l6", encoder_type="sentence")

@@ -33,7 +33,7 @@ class TextRecommender(Recommender):
     """Score an item by the cosine of its text's vector and the mean of the history's, newer events weighing more.
 
     Nothing is trained: texts are encoded once by ``text.encoder``, centred and scaled to unit length. An empty
-    history is answered by popularity. Needs ``pip install 'llmrec[baselines]'`` to fit with a sentence encoder.
+    history is answered by popularity.
     """
 
     kind = "text"

@@ -34,8 +34,7 @@ class TextGraphRecommender(ItemWeightsRecommender):
     item's edges. Each item keeps its ``counting.neighbors`` most similar; an event counts half as much as one
     ``counting.half_life`` events later. After TGH ("An Embarrassingly Simple Graph Heuristic", Han et al. 2026,
     arXiv 2605.07125), which scores so the first hop around the last item and fills the top ten with further hops.
-    Popularity answers an empty history. Texts are encoded by ``text.encoder``, which needs
-    ``pip install 'llmrec[baselines]'`` if it is a sentence encoder.
+    Popularity answers an empty history. Texts are encoded by ``text.encoder``.
     """
 
     kind = "text-graph"

@@ -25,7 +25,7 @@ def write_item_encoder(state: LLMState, model: PreTrainedModel, folder: Path) ->
     """Write the encoder into ``folder``; ``model`` is the LLM that encodes item texts. Returns an item's text.
 
     Raises ModelError where the written encoder gives other vectors than the run, as for a tokenizer that cannot be
-    told to end each text by a newline; EnvironmentFault without sentence-transformers.
+    told to end each text by a newline.
     """
     import torch
 

@@ -13,7 +13,6 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.errors import ModelError
 from llmrec.llm.backbone import transformer_blocks
-from llmrec.runtime import extra
 
 if TYPE_CHECKING:
     import torch
@@ -42,14 +41,16 @@ def save_sentence_transformer(
 ) -> Any:
     """Write blocks, ``pooling``, layers and a norm as a folder, and return what sentence-transformers loads of it.
 
-    ``prompt`` stands before every text. Raises EnvironmentFault without sentence-transformers.
+    ``prompt`` stands before every text.
     """
     import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules
 
-    library = extra("sentence_transformers", "baselines")
-    modules = extra("sentence_transformers.sentence_transformer.modules", "baselines")
     blocks: Any = transformer_blocks(model)
-    prompts = {} if prompt is None else {"prompts": {"text": prompt}, "default_prompt_name": "text"}
+    named: dict[str, Any] = {}
+    if prompt is not None:
+        named = {"prompts": {"text": prompt}, "default_prompt_name": "text"}
     with tempfile.TemporaryDirectory() as temporary:
         blocks.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
@@ -62,9 +63,9 @@ def save_sentence_transformer(
             dense.linear.weight.data, dense.linear.bias.data = layer.weight.float(), layer.bias.float()
             parts.append(dense)
         parts.append(modules.Normalize())
-        encoder = library.SentenceTransformer(modules=parts, trust_remote_code=False, **prompts)
+        encoder = SentenceTransformer(modules=parts, trust_remote_code=False, **named)
         encoder.save(str(folder), create_model_card=False)
-    return library.SentenceTransformer(str(folder), device="cpu", trust_remote_code=False)
+    return SentenceTransformer(str(folder), device="cpu", trust_remote_code=False)
 
 
 def tokenizer_with(

@@ -53,23 +53,24 @@ def fit_members(
 ) -> list[Recommender]:
     """Fit every member; one that the data cannot feed or whose extra is not installed is left out and said.
 
-    With ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated.
-    ``continuations``: the run that each goes on from. Raises DataError or MissingExtra where none is left.
+    Rules are fitted before networks, so that what cannot be fetched is known before hours of training. With
+    ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. ``continuations``:
+    the run that each goes on from. Raises DataError or MissingExtra where none is left.
     """
-    members = list[Recommender]()
+    models, fitted = [from_recipe(recipe) for recipe in recipes], dict[int, Recommender]()
     refusal: DataError | MissingExtra | None = None
-    for n, recipe in enumerate(recipes):
+    for n in sorted(range(len(models)), key=lambda n: models[n].scores_are_logits):
+        model = models[n]
         try:
-            model = from_recipe(recipe)
             if continuations and isinstance(model, Continues):
                 model.continuation = continuations[n]
-            members.append(_fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress))
+            fitted[n] = _fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress)
         except (DataError, MissingExtra) as error:
             refusal = error
-            log.warning("%s is left out of the stack: %s", recipe.name, error)
-    if not members and refusal is not None:
+            log.warning("%s is left out of the stack: %s", model.recipe.name, error)
+    if not fitted and refusal is not None:
         raise refusal
-    return members
+    return [fitted[n] for n in sorted(fitted)]
 
 
 def _fitted(

@@ -15,11 +15,10 @@ from support.golden_cases import shop_events
 from support.interruptions import Stop, stop_at
 
 from llmrec import Dataset, Recipe, Split, explain
-from llmrec.errors import ArtifactError, DataError, LlmrecError, RecipeError
-from llmrec.models import from_recipe, load
+from llmrec.errors import ArtifactError, DataError, LlmrecError, ModelError, RecipeError
+from llmrec.models import GRURecommender, MarkovRecommender, from_recipe, load
 from llmrec.models.runs import fit_run, is_resumable, load_run
 from llmrec.models.sequential import base as sequential
-from llmrec.models.stacking import members as stacking_members
 from llmrec.models.stacking.features import choices_of
 from llmrec.models.stacking.recommender import StackedRecommender
 
@@ -113,10 +112,19 @@ def test_a_member_that_the_data_cannot_feed_is_left_out(caplog: pytest.LogCaptur
 def test_a_member_whose_extra_is_missing_is_left_out(
     monkeypatch: pytest.MonkeyPatch, toy_split: Split, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    model = fitted(toy_split, "text", "popularity")
+    monkeypatch.setitem(sys.modules, "implicit", None)
+    monkeypatch.setitem(sys.modules, "implicit.als", None)
+    model = fitted(toy_split, "als", "popularity")
     assert [member.kind for member in model.members] == ["popularity"]
     assert "pip install 'llmrec[baselines]'" in caplog.text
+
+
+def test_what_cannot_be_fetched_is_known_before_a_network_is_trained(
+    monkeypatch: pytest.MonkeyPatch, toy_split: Split, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(GRURecommender, "_fit", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises(ModelError, match="no model folder"):
+        fitted(toy_split, "gru", f"text-graph text.encoder={tmp_path / 'none'}")
 
 
 @pytest.mark.parametrize(
@@ -140,11 +148,11 @@ def test_an_interrupted_fit_goes_on_with_the_next_member(
     recipe, out = stacked(QUICK_GRU, "item-knn", "markov"), tmp_path / "run"
     whole = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid)
     with monkeypatch.context() as patch:
-        stop_at(patch, stacking_members, "from_recipe", 3)
+        stop_at(patch, sequential, "fit_network", 1)  # networks are fitted after the rules
         with pytest.raises(Stop):
             fit_run(recipe, toy_split.train, toy_split, out, progress=False)
     assert is_resumable(out)
-    stop_at(monkeypatch, sequential, "fit_network", 1)  # the first member is not fitted again
+    monkeypatch.setattr(MarkovRecommender, "_fit", lambda *_, **__: pytest.fail("fitted again"))
     fit_run(recipe, toy_split.train, toy_split, out, resume=True, progress=False)
     histories = toy_split.test.histories
     np.testing.assert_array_equal(load_run(out).score(histories), whole.score(histories))
