@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 __all__ = [
+    "Calibration",
     "Client",
     "Dataset",
     "Filter",
@@ -33,6 +34,7 @@ __all__ = [
 
 # Each public name's module and its name there.
 _HOMES = {
+    "Calibration": ("llmrec.retrieval", "Calibration"),
     "Client": ("llmrec.client", "Client"),
     "Dataset": ("llmrec.data", "Dataset"),
     "Histories": ("llmrec.data", "Histories"),
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     from llmrec.models import load
     from llmrec.models.runs import fit_run as fit
     from llmrec.reasons import explain
-    from llmrec.retrieval import Filter, ItemIndex, UserIndex
+    from llmrec.retrieval import Calibration, Filter, ItemIndex, UserIndex
     from llmrec.runtime import provenance
 
 

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from support.serving import NEEDS, Served, films_with_years, served
 
 import llmrec
-from llmrec import Client, Filter, Histories, Recipe
+from llmrec import Calibration, Client, Filter, Histories, Recipe
 from llmrec.data import Dataset
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.models import Recommender, from_recipe
@@ -67,6 +67,7 @@ def answering(*answers: httpx2.Response | Exception) -> Client:
         {},
         {"k": 3, "exclude_seen": False},
         {"k": 3, "diversity": 0.5},
+        {"k": 3, "diversity": Calibration("year", 0.5), "exclude_seen": False},
         {"k": 2, "filter": Filter("year >= 1995", deny=["8"], at_most={"year": 1}, boosts={"year = 1996": 3.0})},
     ],
 )

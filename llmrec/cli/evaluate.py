@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmrec.cli.filter_options import diversity_of
 from llmrec.cli.output import Json, draw, say, show
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from llmrec.evaluation.report.report import Report
     from llmrec.evaluation.results import Card
     from llmrec.models import Ranker, Recommender
+    from llmrec.retrieval.calibration import Diversity
 
 SHOWN_HISTORY = 5  # of each person's newest events
 Bases = Annotated[
@@ -29,6 +31,14 @@ ProtocolName = Annotated[
 LeaksAllowed = Annotated[
     list[str] | None,
     typer.Option("--allow-leak", metavar="NAME", help="Judge although there is this leak; it is recorded."),
+]
+CalibrateBy = Annotated[
+    str | None,
+    typer.Option(
+        "--calibrate",
+        metavar="COLUMN",
+        help="Every --diversity is the weight of lists as mixed as the history, by this column such as genres.",
+    ),
 ]
 Diversities = Annotated[
     list[float] | None,
@@ -57,6 +67,7 @@ def evaluate(
     protocol: ProtocolName = None,
     allow_leak: LeaksAllowed = None,
     diversity: Diversities = None,
+    calibrate: CalibrateBy = None,
     people: People = 3,
     base: Bases = None,
     as_json: Json = False,
@@ -66,6 +77,10 @@ def evaluate(
     Where runs predict responses (tasks in their recipe), these are judged too, with the class prior and a Markov
     chain, in responses.html. Runs of different splits, or trained on other events than this split's, are refused.
     """
+    if calibrate is not None and not diversity:
+        diversity_of(None, calibrate)
+    wanted = {_called(one, calibrate): diversity_of(one, calibrate) or 0.0 for one in diversity or []}
+
     import llmrec
     from llmrec.evaluation.responses.runs import responses_of
     from llmrec.models.runs import has_base, load_run, run_split
@@ -75,7 +90,7 @@ def evaluate(
     held_out = run_split(models, llmrec.Dataset.load(data), given=split)
     named = dict(zip(_names(runs), models.values(), strict=True))
     report = llmrec.evaluate(
-        _with_diverse(named, diversity or []),
+        _with_diverse(named, wanted),
         held_out,
         protocol=protocol,
         progress=True,
@@ -123,14 +138,19 @@ def _shown(card: Card) -> Iterator[str]:
         yield f"  chosen next: {card.answer} ({rank})"
 
 
-def _with_diverse(models: Mapping[str, Recommender], diversities: Sequence[float]) -> dict[str, Ranker]:
+def _called(weight: float, column: str | None) -> str:
+    """Name a diversity as reports do."""
+    return f"diversity {weight:g}" if column is None else f"diversity {weight:g} by {column}"
+
+
+def _with_diverse(models: Mapping[str, Recommender], diversities: Mapping[str, Diversity]) -> dict[str, Ranker]:
     """Return models by name, each followed by itself with diverse lists."""
     from llmrec.models import Diversified
 
     every: dict[str, Ranker] = {}
     for name, model in models.items():
         every[name] = model
-        every |= {f"{name}, diversity {one:g}": Diversified(model, one) for one in diversities}
+        every |= {f"{name}, {called}": Diversified(model, one) for called, one in diversities.items()}
     return every
 
 

@@ -13,6 +13,7 @@ from llmrec.errors import DataError
 
 if TYPE_CHECKING:
     from llmrec.retrieval import Filter
+    from llmrec.retrieval.calibration import Diversity
 
 Where = Annotated[
     list[str] | None,
@@ -30,9 +31,17 @@ Boost = Annotated[
     list[str] | None,
     typer.Option("--boost", metavar="N where CONDITION", help='Add to scores: "0.7 where in_stock".'),
 ]
-Diversity = Annotated[
+DiversityWeight = Annotated[
     float | None,
     typer.Option("--diversity", help="Weight of unlikeness to the items above, from 0 to 1.", min=0, max=1),
+]
+Calibrate = Annotated[
+    str | None,
+    typer.Option(
+        "--calibrate",
+        metavar="COLUMN",
+        help="With --diversity: its weight is of a list as mixed as the history, by this column (genres).",
+    ),
 ]
 ExcludeSeen = Annotated[
     bool | None,
@@ -43,7 +52,12 @@ ExcludeSeen = Annotated[
 ]
 # By the names of filter_of's arguments, and those of Ranker.recommend besides.
 FILTERS: dict[str, Any] = {"where": Where, "allow": Allow, "deny": Deny, "at_most": AtMost, "boost": Boost}
-LISTS: dict[str, Any] = {"exclude_seen": ExcludeSeen, **FILTERS, "diversity": Diversity}
+LISTS: dict[str, Any] = {
+    "exclude_seen": ExcludeSeen,
+    **FILTERS,
+    "diversity": DiversityWeight,
+    "calibrate": Calibrate,
+}
 
 _AT_MOST = re.compile(r"\s*(\d{1,9})\s+per\s+(\S.*?)\s*")
 _BOOST = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s+where\s+(\S.*?)\s*")
@@ -51,9 +65,24 @@ _BOOST = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s+where\s+(\S.*?)\s*")
 
 def lists_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the options of ``LISTS`` say, as ``Ranker.recommend`` takes it. Raises DataError."""
-    others = {name: options[name] for name in ("exclude_seen", "diversity") if options.get(name) is not None}
+    diversity = diversity_of(options.get("diversity"), options.get("calibrate"))
+    others = {"exclude_seen": options.get("exclude_seen"), "diversity": diversity}
+    others = {name: value for name, value in others.items() if value is not None}
     chosen = filter_of(**{name: options.get(name) for name in FILTERS})
     return others if chosen is None else others | {"filter": chosen}
+
+
+def diversity_of(weight: float | None, column: str | None) -> Diversity | None:
+    """Return what ``--diversity`` and ``--calibrate`` say. Raises DataError for a column without a weight."""
+    if column is None:
+        return weight
+    if not weight:
+        raise DataError(
+            f"--calibrate {column} is the column of a mixed list: say how much with --diversity, such as 0.5"
+        )
+    from llmrec.retrieval import Calibration
+
+    return Calibration(column, weight)
 
 
 def filter_of(

@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 
 from llmrec.client.connection import Connection
-from llmrec.client.sent import HistoriesOrUsers, address, filter_value, queries_of
+from llmrec.client.sent import HistoriesOrUsers, address, diversity_value, filter_value, queries_of
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.data.ids import id_column, id_of, ids_of, some_ids
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError, EnvironmentFault
+from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import Filter
 
 _LIST = {USER: pl.String, ITEM: pl.String, RANK: pl.Int32, SCORE: pl.Float32}
@@ -50,14 +51,15 @@ class Client(Connection):
         *,
         exclude_seen: bool | None = None,
         filter: Filter | None = None,
-        diversity: float = 0.0,
+        diversity: Diversity = 0.0,
     ) -> pl.DataFrame:
         """Rank items for each history, or for users whom the service knows, by id.
 
         Returns ``user_id, item_id, rank, score``; arguments as of ``Ranker.recommend``, but a list of texts names
         users.
         """
-        options = {"k": k, "exclude_seen": exclude_seen, "filter": filter_value(filter), "diversity": diversity}
+        options = {"k": k, "exclude_seen": exclude_seen, "filter": filter_value(filter)}
+        options |= diversity_value(diversity)
         users, queries = queries_of(histories)
         answers = self._each(lambda query: self._post("/recommend", **query, **options), queries)
         rows = [

@@ -12,6 +12,7 @@ from llmrec.data import Dataset, Fold, Histories
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, POSITIVE, TIME
 from llmrec.data.ids import ids_of
 from llmrec.errors import DataError
+from llmrec.retrieval.calibration import Calibration, Diversity
 from llmrec.retrieval.filters import Filter
 
 # What a service takes of an event besides the item.
@@ -65,6 +66,13 @@ def filter_value(wanted: Filter | None) -> dict[str, Any] | None:
             "boosts": dict(wanted.boosts),
         }
     )
+
+
+def diversity_value(diversity: Diversity) -> dict[str, Any]:
+    """Return as it is sent how diverse lists shall be."""
+    if isinstance(diversity, Calibration):
+        return {"diversity": diversity.weight, "calibrate": diversity.column}
+    return {"diversity": diversity}
 
 
 def address(folder: str, name: str) -> str:

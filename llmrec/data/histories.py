@@ -162,6 +162,11 @@ def offsets_of(
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.asarray(lengths, dtype=np.int64))])
 
 
+def ranges(starts: Int64s, lengths: Int64s) -> Int64s:
+    """Return the numbers from ``starts[n]`` to below ``starts[n] + lengths[n]``, of all n one after the other."""
+    return np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
+
+
 def n_strictly_earlier(histories: Histories) -> Int64s:
     """Count the strictly earlier events of each event's user, int64 [n_events]; without times, all before it."""
     lengths = histories.lengths()

@@ -14,10 +14,9 @@ from llmrec.data import Catalog, Dataset, Histories, Sequences
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.evaluation.results import Beyond
 from llmrec.evaluation.significance import CELLS, Interval
+from llmrec.retrieval.calibration import SMOOTHING, item_values
 
 GENRES = ("genres", "genre", "categories", "category")
-# How much of the history's genres is mixed into the list's, so that a missing genre costs no infinity.
-SMOOTHING = 0.01
 
 
 def beyond_accuracy(
@@ -62,17 +61,11 @@ def genre_weights(catalog: Catalog) -> Float32s | None:
     column = next((name for name in GENRES if name in catalog.table.columns), None)
     if column is None:
         return None
-    cells = catalog.table[column]
-    if not isinstance(cells.dtype, pl.List):
-        cells = cells.cast(pl.String).str.replace_all(r"[|;]", ",").str.split(",")
-    names = pl.DataFrame({"code": np.arange(len(catalog)), "genre": cells}).explode("genre")
-    names = names.with_columns(pl.col("genre").cast(pl.String).str.strip_chars())
-    names = names.filter(pl.col("genre").str.len_chars() > 0).unique(maintain_order=True)
-    if names.is_empty():
+    items, values = item_values(catalog.table[column])
+    if not len(items):
         return None
-    column_of = names["genre"].rank("dense").to_numpy().astype(np.int64) - 1
-    weights = np.zeros((len(catalog), int(column_of.max()) + 1), dtype=np.float32)
-    weights[names["code"].to_numpy(), column_of] = 1
+    weights = np.zeros((len(catalog), int(values.max()) + 1), dtype=np.float32)
+    weights[items, values] = 1
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
     return weights
 

@@ -24,7 +24,8 @@ from llmrec.models.registry import class_of
 from llmrec.models.run_files import BasePaths, paths_of, read_items
 from llmrec.resources.cache import named, sha256_of
 from llmrec.resources.locks import exclusive
-from llmrec.retrieval import Filter
+from llmrec.retrieval import Calibration, Filter
+from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.run_items import journal_of
 
 Engine = Literal["local", "ray"]
@@ -48,7 +49,7 @@ def batch(
     k: int = 10,
     exclude_seen: bool | None = None,
     filter: Filter | None = None,
-    diversity: float | None = None,
+    diversity: Diversity | None = None,
     users: str | Path | Iterable[object] | None = None,
     data: str | Path | None = None,
     engine: Engine = "local",
@@ -121,7 +122,8 @@ def _checked_run(run: Path, spec: JobSpec) -> str:
     known = class_of(artifact.read(run, verify=False).kind)
     if spec.kind == "embed" and known is not None and known.embed_users is Ranker.embed_users:
         raise no_user_vectors(known.kind)
-    if spec.lists.diversity and known is not None and known.item_vectors is Ranker.item_vectors:
+    unlike = spec.lists.diversity and not isinstance(spec.lists.diversity, Calibration)
+    if unlike and known is not None and known.item_vectors is Ranker.item_vectors:
         raise no_item_vectors(known.kind)
     spec.lists.check(run)
     digest, n_changes = sha256_of(run / artifact.MANIFEST), journal_of(run).last()

@@ -15,7 +15,8 @@ from llmrec.jobs.user_parts import hash_of
 from llmrec.models.request import check_diversity, require_filter
 from llmrec.models.run_changes import changed_catalog
 from llmrec.models.run_files import read_items
-from llmrec.retrieval import Filter
+from llmrec.retrieval import Calibration, Filter
+from llmrec.retrieval.calibration import Diversity
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class ListOptions:
 
     exclude_seen: bool | None = None
     filter: Filter | None = None
-    diversity: float | None = None
+    diversity: Diversity | None = None
 
     def __post_init__(self) -> None:
         """Raise DataError for other values."""
@@ -39,16 +40,19 @@ class ListOptions:
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def check(self, run: Path) -> None:
-        """Raise DataError for a filter that does not fit the items of a run, before anything is written."""
-        if self.filter is not None:
+        """Raise DataError for rules that do not fit the items of a run, before anything is written."""
+        rules = [one for one in (self.filter, self.diversity) if isinstance(one, Filter | Calibration)]
+        if rules:
             catalog = read_items(run)
             change = changed_catalog(catalog, run)
-            self.filter.resolve(catalog if change is None else change.catalog)
+            for one in rules:
+                one.resolve(catalog if change is None else change.catalog)
 
     def description(self) -> dict[str, Any]:
         """Return what makes two jobs' lists differ, as JSON holds it."""
         rules = None if self.filter is None else _described(self.filter)
-        return {"exclude_seen": self.exclude_seen, "filter": rules, "diversity": self.diversity or None}
+        diversity = vars(self.diversity) if isinstance(self.diversity, Calibration) else self.diversity or None
+        return {"exclude_seen": self.exclude_seen, "filter": rules, "diversity": diversity}
 
 
 NO_OPTIONS = ListOptions()

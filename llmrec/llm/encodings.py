@@ -11,8 +11,9 @@ import numpy as np
 
 from llmrec.arrays import Int64s
 from llmrec.config import BoundaryStates, HistoryConfig
+from llmrec.data.histories import ranges
 from llmrec.errors import RecipeError
-from llmrec.llm.ragged import RaggedTokens, ranges
+from llmrec.llm.ragged import RaggedTokens
 
 
 @dataclass(frozen=True, eq=False)

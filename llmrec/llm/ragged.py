@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from llmrec.arrays import Int64s
-from llmrec.data.histories import offsets_of
+from llmrec.data.histories import offsets_of, ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +51,3 @@ class RaggedTokens:
         """Append the rows of ``more``."""
         offsets = np.concatenate([self.offsets, self.offsets[-1] + more.offsets[1:]])
         return RaggedTokens(np.concatenate([self.tokens, more.tokens]), offsets)
-
-
-def ranges(starts: Int64s, lengths: Int64s) -> Int64s:
-    """Return the numbers from ``starts[n]`` to below ``starts[n] + lengths[n]``, of all n one after the other."""
-    return np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())

@@ -16,6 +16,7 @@ from llmrec.data.ids import id_of
 from llmrec.errors import DataError
 from llmrec.models.ranker import STEADY, Ranker
 
+WEIGHTS_STAY = "may still hold what they learned of these people; fit again on data without them to remove it"
 # One change at a time, of whatever model, and none while one is written; who recommends does not wait for it.
 CHANGING = threading.RLock()
 
@@ -160,6 +161,6 @@ class Changeable(Ranker):
 
 
 def one_more_forgotten(metadata: dict[str, Any], n: int = 1) -> dict[str, Any]:
-    """Return what a manifest says of forgotten people: how many, and when the last one was; not who."""
+    """Return what a manifest says of forgotten people: how many, when the last one was, what stays; not who."""
     earlier = metadata.get("forgotten", {}).get("users", 0)
-    return {"users": earlier + n, "last": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {"users": earlier + n, "last": datetime.now(UTC).isoformat(timespec="seconds"), "weights": WEIGHTS_STAY}

@@ -137,6 +137,33 @@ class Continuation:
                 *(data.name, changed, self.run),
             )
 
+    def stay_removed(self, data: Dataset) -> list[str]:
+        """Return the items of ``data`` that were removed from the run and have no new events; it is logged.
+
+        A log holds the old events of a removed item: that it is there does not say that it is back.
+        """
+        catalog = self.model.catalog
+        if catalog.removed is None:
+            return []
+        removed = catalog.table.filter(catalog.removed)[ITEM]
+        removed = removed.filter(pl.Series(data.catalog.codes(removed) >= 0))
+        before, now = (_n_events_of(removed, events) for events in (self.model.histories.events, data.events))
+        back = removed.filter(now > before).to_list()
+        if back:
+            log.warning(
+                "%s: %d removed items of %s have new events and are back, e.g. '%s'; to remove them again: llmrec "
+                "catalog remove RUN FILE",
+                *(data.name, len(back), self.run, back[0]),
+            )
+        stay = removed.filter(now <= before).to_list()
+        if stay:
+            log.warning(
+                "%s: %d removed items of %s stay removed, e.g. '%s'; to take them back: llmrec catalog add RUN "
+                "FILE",
+                *(data.name, len(stay), self.run, stay[0]),
+            )
+        return stay
+
     def rows(self, catalog: Catalog) -> tuple[Int64s, Int64s]:
         """Return the rows of a new catalog that the run's catalog has, too, and their rows there."""
         there = self.catalog.codes(catalog.ids).astype(np.int64)
@@ -225,6 +252,12 @@ def _n_learned(run: Path, histories: Histories) -> dict[str, int]:
         trained = offsets_of(parts == TRAIN)
         lengths = np.diff(trained[histories.offsets])
     return dict(zip(histories.user_ids, lengths.tolist(), strict=True))
+
+
+def _n_events_of(items: pl.Series, events: pl.DataFrame) -> pl.Series:
+    """Count the events of each of some items."""
+    counts = events.select(pl.col(ITEM).cast(pl.String)).group_by(ITEM).len()
+    return items.to_frame().join(counts, on=ITEM, how="left", maintain_order="left")["len"].fill_null(0)
 
 
 def _codes_of(before: Histories, now: Histories) -> tuple[Int64s, Int64s]:

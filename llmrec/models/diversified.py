@@ -12,18 +12,19 @@ from llmrec.errors import DataError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import Composite
 from llmrec.models.request import check_diversity
+from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import Filter
 
 
 class Diversified(Composite):
     """Recommends as ``model`` does with ``recommend(..., diversity=diversity)``, by default in every list.
 
-    Raises DataError for a diversity that is not above 0 and at most 1.
+    ``diversity``: above 0 to 1, or a Calibration. Raises DataError for anything else.
     """
 
     kind = "diversified"
 
-    def __init__(self, model: Recommender | Composite, diversity: float = 0.3) -> None:
+    def __init__(self, model: Recommender | Composite, diversity: Diversity = 0.3) -> None:
         super().__init__(model)
         self.diversity = check_diversity(diversity)
         if not self.diversity:
@@ -41,7 +42,7 @@ class Diversified(Composite):
         exclude_seen: bool | None = None,
         candidates: Mapping[str, Sequence[str]] | None = None,
         filter: Filter | None = None,
-        diversity: float = 0.0,
+        diversity: Diversity = 0.0,
     ) -> pl.DataFrame:
         """See ``Ranker.recommend``; a ``diversity`` above 0 holds instead of its own."""
         return self.models[0].recommend(

@@ -16,7 +16,9 @@ from llmrec.errors import DataError
 from llmrec.models.arguments import HistoriesLike, candidates_of, note_unknown_items, read_as_histories
 from llmrec.models.ranking import cosines, most_similar, rank_candidates, similar_table, table_of, top_k
 from llmrec.models.request import Request, check_diversity, require_filter
+from llmrec.models.rerank import Calibrated, Objective, Unlikeness
 from llmrec.resources.shared_lock import SharedLock
+from llmrec.retrieval.calibration import Calibration, Diversity
 from llmrec.retrieval.filters import EVERY_ITEM, NO_FILTER, Filter, ItemRules
 
 # Scores of this many histories are held at once, so that memory stays flat whatever the number of users.
@@ -114,17 +116,18 @@ class Ranker(ABC):
         exclude_seen: bool | None = None,
         candidates: Mapping[str, Sequence[str]] | None = None,
         filter: Filter | None = None,
-        diversity: float = 0.0,
+        diversity: Diversity = 0.0,
     ) -> pl.DataFrame:
         """Rank items for each history. Returns ``user_id, item_id, rank, score``, ranks from 1 without gaps.
 
         ``histories``: also lists of item ids, ``[["50", "181"]]`` or by user; a Fold; a table; a user's id.
         Items of the history are left out with ``exclude_seen``, by default as the training data suggests.
         ``candidates`` limits the items per user, ``filter`` those of all (see ``Filter``). ``diversity``, 0 to 1,
-        is the weight of unlikeness to the items already in the list, by maximal marginal relevance. Ties are
-        broken by a fixed pseudo-random item order. A user may get fewer than ``k`` items when fewer are left.
-        Items that the catalog lacks are counted and logged. Raises DataError for k < 1, for a filter that leaves
-        nothing, and for diversity by a model without item vectors.
+        is the weight of unlikeness to the items already in the list, by maximal marginal relevance; with a
+        ``Calibration`` the list is as mixed as the history, by a column. Ties are broken by a fixed pseudo-random
+        item order. A user may get fewer than ``k`` items when fewer are left. Items that the catalog lacks are
+        counted and logged. Raises DataError for k < 1, for a filter that leaves nothing, for unlikeness by a model
+        without item vectors, and for calibration by no column.
         """
         k, catalog = whole_number(k, label="k"), self.catalog
         request = self.request(k, filter, diversity)
@@ -148,15 +151,12 @@ class Ranker(ABC):
         """Read now what is read when it is first needed, such as a base model, and return self."""
         return self
 
-    def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
+    def request(self, k: int, wanted: Filter | None, diversity: Diversity) -> Request:
         """Return what is asked of every list. Raises DataError as ``recommend`` does."""
         catalog, rules = self.catalog, EVERY_ITEM
         if wanted is not None or catalog.removed is not None:
             rules = require_filter(NO_FILTER if wanted is None else wanted).resolve(catalog)
-        vectors = self.item_vectors() if check_diversity(diversity) else None
-        if diversity and vectors is None:
-            raise no_item_vectors(self.kind)
-        return Request(k, rules, vectors, diversity)
+        return Request(k, rules, self._objective(check_diversity(diversity), catalog))
 
     def similar_items(
         self, item_ids: str | int | Sequence[str | int], k: int = 10, *, filter: Filter | None = None
@@ -199,6 +199,14 @@ class Ranker(ABC):
     def prompt_example(self, histories: Histories) -> dict[str, Any] | None:
         """Show how the first of ``histories`` is written for an LLM; None for a model that reads no text."""
         return None
+
+    def _objective(self, diversity: Diversity, catalog: Catalog) -> Objective | None:
+        if isinstance(diversity, Calibration):
+            return Calibrated(diversity.resolve(catalog), diversity.weight)
+        vectors = self.item_vectors() if diversity else None
+        if diversity and vectors is None:
+            raise no_item_vectors(self.kind)
+        return None if vectors is None else Unlikeness(vectors, diversity)
 
     def _nearest(self, codes: Int64s, k: int, vectors: Float32s) -> tuple[Int64s, Float32s]:
         """Find the k other items of highest cosine: codes and scores [n, k]."""
@@ -254,7 +262,10 @@ class Ranker(ABC):
             allowed = [request.rules.among(codes[row]) for row in rows]
             return self._ranked_among(part, allowed, k, exclude_seen=exclude_seen, rules=request.rules)
 
-        return table_of(users, catalog, *request.lists(ranked, len(users), len(catalog)))
+        def past() -> Sequences:
+            return Sequences.encode(histories, catalog).positives()
+
+        return table_of(users, catalog, *request.lists(ranked, len(users), len(catalog), past))
 
 
 def no_user_vectors(kind: str) -> DataError:
@@ -264,4 +275,7 @@ def no_user_vectors(kind: str) -> DataError:
 
 def no_item_vectors(kind: str) -> DataError:
     """Return what is said of a model that has no vectors of items, by which lists are made diverse."""
-    return DataError(f"{kind} models have no item vectors to say what is alike; leave out diversity")
+    return DataError(
+        f"{kind} models have no item vectors to say what is alike; leave out diversity, or make lists as mixed as "
+        "the history by a column: Calibration('genres', 0.5), --calibrate genres"
+    )

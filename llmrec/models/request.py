@@ -1,4 +1,4 @@
-"""What is asked of every recommended list: its length, the rules for items, how unlike they must be."""
+"""What is asked of every recommended list: its length, the rules for items, how diverse it must be."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
-from llmrec.data import Catalog
+from llmrec.data import Catalog, Sequences
 from llmrec.errors import DataError
 from llmrec.models.ranking import top_k
-from llmrec.models.rerank import taken
+from llmrec.models.rerank import Objective, taken
+from llmrec.retrieval.calibration import Calibration, Diversity
 from llmrec.retrieval.filters import Filter, ItemRules
 
 # So many ranked items are looked at for a list of k, of a catalog with more: all where these do not fill it.
@@ -19,27 +20,29 @@ DEPTH, DEPTH_PER_ITEM = 1000, 20
 
 # Ranks k items for rows of the histories: codes and scores [n, k].
 Ranking = Callable[[Int64s, int], tuple[Int64s, Float32s]]
+# The positive targets of each history, which only some lists are compared with.
+Past = Callable[[], Sequences]
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Lists of ``k`` items under ``rules``; with ``vectors`` [n_items, dim] as unlike as ``diversity`` says."""
+    """Lists of ``k`` items under ``rules``, by relevance and, where there is one, by an ``objective``."""
 
     k: int
     rules: ItemRules
-    vectors: Float32s | None = None
-    diversity: float = 0.0
+    objective: Objective | None = None
 
-    def lists(self, ranked: Ranking, n: int, n_items: int) -> tuple[Int64s, Float32s]:
+    def lists(self, ranked: Ranking, n: int, n_items: int, past: Past | None = None) -> tuple[Int64s, Float32s]:
         """Return n lists, codes and scores [n, k], -inf where nothing is left."""
         rows = np.arange(n)
-        if not self.rules.caps and not self.diversity:
+        if not self.rules.caps and self.objective is None:
             return ranked(rows, self.k)
         depth = min(max(DEPTH_PER_ITEM * self.k, DEPTH), n_items)
-        codes, scores = self._taken(*ranked(rows, depth))
+        histories = self._histories(past, n)
+        codes, scores = self._taken(*ranked(rows, depth), histories)
         short = np.flatnonzero(np.isneginf(scores).any(axis=1))
         if depth < n_items and len(short):
-            codes[short], scores[short] = self._taken(*ranked(short, n_items))
+            codes[short], scores[short] = self._taken(*ranked(short, n_items), [histories[row] for row in short])
         return codes, scores
 
     def likest(self, likeness: Float32s, codes: Int64s, catalog: Catalog) -> tuple[Int64s, Float32s]:
@@ -52,12 +55,21 @@ class Request:
 
         return self.lists(ranked, len(codes), len(catalog))
 
-    def _taken(self, codes: Int64s, scores: Float32s) -> tuple[Int64s, Float32s]:
-        return taken(codes, scores, self.k, caps=self.rules.caps, vectors=self.vectors, diversity=self.diversity)
+    def _histories(self, past: Past | None, n: int) -> list[Int64s]:
+        """Return the items of n histories, none of any where nothing is compared with them."""
+        if past is None or self.objective is None:
+            return [np.empty(0, dtype=np.int64)] * n
+        sequences = past()
+        return [sequences[row].astype(np.int64) for row in range(n)]
+
+    def _taken(self, codes: Int64s, scores: Float32s, histories: list[Int64s]) -> tuple[Int64s, Float32s]:
+        return taken(codes, scores, self.k, caps=self.rules.caps, objective=self.objective, histories=histories)
 
 
-def check_diversity(diversity: float) -> float:
-    """Return it. Raises DataError for other numbers than 0 to 1."""
+def check_diversity(diversity: Diversity) -> Diversity:
+    """Return it. Raises DataError for other numbers than 0 to 1, and what is no Calibration."""
+    if isinstance(diversity, Calibration):
+        return diversity
     if isinstance(diversity, bool) or not isinstance(diversity, int | float) or not 0 <= diversity <= 1:
         raise DataError(f"diversity lies between 0 (the most relevant) and 1 (the least alike), got {diversity!r}")
     return float(diversity)

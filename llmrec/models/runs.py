@@ -127,6 +127,9 @@ def _record(
     model.histories = data.histories
     model.metadata["split"] = {"name": split.name, "hash": split.hash}
     model.metadata["leaks"] = leaks
+    removed = origin.stay_removed(data) if isinstance(origin, Continuation) else []
+    if removed:
+        model.remove_items(removed)
     if origin is not None:
         name = origin.recorded_as
         model.metadata[name] = origin.recorded() | model.metadata.get(name, {})

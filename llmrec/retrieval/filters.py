@@ -86,7 +86,7 @@ class Filter:
     def _caps(self, catalog: Catalog) -> Iterator[Cap]:
         for column, most in self.at_most.items():
             most = whole_number(most, label=f"at most of one {column}")
-            table = _with_names([column], catalog.table)
+            table = with_names([column], catalog.table)
             if column not in table.columns:
                 raise DataError(
                     f"at most {most} per {column}: items have no column {column}; they have "
@@ -167,7 +167,7 @@ def _with_words(condition: Condition, table: pl.DataFrame, label: str) -> pl.Dat
         expression = pl.sql_expr(condition) if isinstance(condition, str) else condition
     except pl.exceptions.PolarsError:
         return table  # said by whoever uses it
-    table = _with_names(expression.meta.root_names(), table)
+    table = with_names(expression.meta.root_names(), table)
     words = {word for word in _compared_words(expression, table) if word not in table.columns}
     for name in expression.meta.root_names():
         if name not in words and name not in table.columns:
@@ -178,7 +178,7 @@ def _with_words(condition: Condition, table: pl.DataFrame, label: str) -> pl.Dat
     return table.with_columns(pl.lit(word).alias(word) for word in sorted(words))
 
 
-def _with_names(names: Sequence[str], table: pl.DataFrame) -> pl.DataFrame:
+def with_names(names: Sequence[str], table: pl.DataFrame) -> pl.DataFrame:
     """Add columns by the names that they had before reading gave them ours: category beside genres."""
     for name in names:
         ours = next((one for one in ITEM_NAMES if find_column(one, ITEM_NAMES[one], [name])), None)

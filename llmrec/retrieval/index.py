@@ -15,6 +15,7 @@ from llmrec.arrays import Arrays, Bools, Float32s, Int64s
 from llmrec.data.ids import id_column, whole_number
 from llmrec.errors import DataError
 from llmrec.retrieval.building import index_rows
+from llmrec.retrieval.gpu import has_gpu
 from llmrec.retrieval.growth import GrowingRows
 from llmrec.retrieval.index_files import (
     IndexFacts,
@@ -80,7 +81,7 @@ class VectorIndex:
         rows = rows_with_bias(vectors, bias, cls.noun)
         names = unique_ids(ids, cls.noun, n=len(rows))
         bytes_per_item = whole_number(bytes_per_item, label="bytes_per_item")
-        chosen = choose(kind, *rows.shape, bytes_per_item=bytes_per_item)
+        chosen = choose(kind, *rows.shape, bytes_per_item=bytes_per_item, gpu=has_gpu())
         facts = IndexFacts(
             kind=chosen.kind,
             n=len(rows),

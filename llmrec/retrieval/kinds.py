@@ -12,6 +12,8 @@ IndexKind = Literal["flat", "hnsw", "ivf-pq"]
 KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 # Up to so many vectors an exact search answers in milliseconds.
 FLAT_UP_TO = 100_000
+# Up to so many bytes of vectors, which any GPU holds, it compares all faster than a processor walks a graph.
+GPU_BYTES = 6 * 2**30
 # A graph may take this share of the free memory.
 SHARE = 0.5
 # Links of each vector in the graph, twice as many on its lowest layer: of 16 and 32, these reach more recall.
@@ -43,10 +45,12 @@ def n_lists(n: int) -> int:
     return max(min(int(2 * n**0.5), n // 39), 1)
 
 
-def choose(kind: str, n: int, width: int, *, bytes_per_item: int, free: int | None = None) -> Choice:
+def choose(
+    kind: str, n: int, width: int, *, bytes_per_item: int, free: int | None = None, gpu: bool = False
+) -> Choice:
     """Return the kind of index for n rows: the given one, or for ``auto`` by their number and ``free`` memory.
 
-    Raises DataError for a kind that is none.
+    ``gpu``: whether a GPU can search them. Raises DataError for a kind that is none.
     """
     for known in KINDS:
         if kind == known:
@@ -55,6 +59,8 @@ def choose(kind: str, n: int, width: int, *, bytes_per_item: int, free: int | No
         raise DataError(f"there is no index of kind {kind!r}; there are auto, {', '.join(KINDS)}")
     if n <= FLAT_UP_TO:
         return Choice("flat", f"exact search is fast up to {FLAT_UP_TO:,} vectors")
+    if gpu and 4 * n * width <= GPU_BYTES:
+        return Choice("flat", "a GPU compares all vectors")
     free = psutil.virtual_memory().available if free is None else free
     needs = memory_bytes("hnsw", n, width, bytes_per_item=bytes_per_item)
     sizes = f"a graph takes {needs / 2**30:.2f} GiB of {free / 2**30:.2f} GiB of free memory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from llmrec.arrays import Float32s, Int64s
 from llmrec.errors import ArtifactError, DataError
 from llmrec.retrieval.exact import exact_search, rescored
 from llmrec.retrieval.flat import INDEX, flat_rows
+from llmrec.retrieval.gpu import GpuSearch
 from llmrec.retrieval.kinds import LINKS, IndexKind, n_lists
 from llmrec.retrieval.searcher import FEW_DENIED, RowMask, Searcher, read_faiss, untyped_faiss
 
@@ -58,8 +60,16 @@ class FlatSearcher(Searcher):
         faiss.write_index(index, str(folder / INDEX))
 
     def nearest(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
-        """Return the best rows."""
+        """Return the best rows, by a GPU where there is one and it can."""
+        results = None if self._gpu is None else self._gpu.nearest(queries, k, allowed)
+        if results is not None:
+            return results
         return exact_search(self.rows, queries, k, allowed=None if allowed is None else allowed.mask)
+
+    @cached_property
+    def _gpu(self) -> GpuSearch | None:
+        """The rows in a GPU's memory, copied there by the first search."""
+        return GpuSearch.of_rows(self.rows)
 
     @property
     def most_added(self) -> int:
@@ -200,9 +210,18 @@ class CodeSearcher(Searcher):
         n_lists_seen = int(self.effort / share**0.5)
         selector = None if allowed is None else allowed.selector
         parameters = untyped_faiss().SearchParametersIVF(nprobe=n_lists_seen, sel=selector)
-        n_candidates = min(CANDIDATES * k, len(self.rows))
-        _, codes = self.faiss_index.search(_widened(queries, self.faiss_index.d), n_candidates, params=parameters)
+        n_candidates, widened = min(CANDIDATES * k, len(self.rows)), _widened(queries, self.faiss_index.d)
+        if self._gpu is not None and allowed is None:
+            results = self._gpu.nearest(widened, n_candidates, None)
+            if results is not None:
+                return rescored(self.rows, queries, results[0], k)
+        _, codes = self.faiss_index.search(widened, n_candidates, params=parameters)
         return rescored(self.rows, queries, codes, k)
+
+    @cached_property
+    def _gpu(self) -> GpuSearch | None:
+        """The codes in a GPU's memory, copied there by the first search."""
+        return GpuSearch.of_codes(self.faiss_index, self.effort)
 
     @property
     def most_added(self) -> int:

@@ -200,7 +200,10 @@ class UserAnswer(BaseModel):
 
 
 class RunAnswer(BaseModel):
-    """The run that is served: what it can do, and which columns of items filters may name."""
+    """The run that is served: what it can do, and which columns of items filters may name.
+
+    ``item_tasks``: those of ``tasks`` that say something of an item, not of the user whatever the item.
+    """
 
     run: str
     name: str
@@ -209,6 +212,7 @@ class RunAnswer(BaseModel):
     users: int
     columns: dict[str, str]
     tasks: list[str]
+    item_tasks: list[str]
     similar: bool
     diversity: bool
     exclude_seen: bool

@@ -13,7 +13,8 @@ from llmrec.models import LLMRecommender
 from llmrec.models.base import Recommender
 from llmrec.models.llm.embedded import EmbeddedHistories
 from llmrec.models.ranker import Ranker
-from llmrec.retrieval import Filter
+from llmrec.retrieval import Calibration, Filter
+from llmrec.retrieval.calibration import Diversity
 from llmrec.serve.histories import QueriedHistory, joined
 from llmrec.serve.precomputed import PrecomputedScores
 from llmrec.serve.queries import FilterQuery, RecommendQuery
@@ -77,11 +78,17 @@ def _by_rules(ranker: Ranker, history: Histories, query: RecommendQuery) -> List
             query.k,
             exclude_seen=query.exclude_seen,
             filter=None if query.filter is None else filter_of(query.filter, ranker.catalog),
-            diversity=float(query.diversity),
+            diversity=diversity_of(query),
         )
     except Exception as error:  # it is this query's alone
         return error
     return rows_by_user(table, ranker.catalog).get(history.user_ids[0], [])
+
+
+def diversity_of(query: RecommendQuery) -> Diversity:
+    """Return a query's diversity."""
+    weight = float(query.diversity)
+    return weight if query.calibrate is None else Calibration(query.calibrate, weight)
 
 
 def filter_of(query: FilterQuery, catalog: Catalog) -> Filter:

@@ -13,6 +13,7 @@ from llmrec.models.base import Recommender
 from llmrec.models.composite import Composite
 from llmrec.models.request import Request
 from llmrec.retrieval import Filter
+from llmrec.retrieval.calibration import Diversity
 
 
 class PrecomputedScores(Composite):
@@ -28,6 +29,6 @@ class PrecomputedScores(Composite):
         """Return the scores of histories by their users' ids."""
         return np.stack([self._rows[user] for user in histories.user_ids])
 
-    def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
+    def request(self, k: int, wanted: Filter | None, diversity: Diversity) -> Request:
         """Return what is asked of every list. Raises DataError as the model does."""
         return self.models[0].request(k, wanted, diversity)

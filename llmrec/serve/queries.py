@@ -99,6 +99,10 @@ class RecommendQuery(HistoryQuery):
     k: Annotated[int, Field(ge=1, le=MOST_K)] = 10
     filter: FilterQuery | None = None
     diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    calibrate: Text | None = Field(
+        None,
+        description="A column such as genres: diversity is then the weight of a list as mixed as the history.",
+    )
     exclude_seen: bool | None = Field(None, description="By default as the training data suggests.")
     explain: bool = Field(False, description="Add a reason, in the template's words; /explain has an LLM word it.")
     language: Literal["en", "zh"] = "en"
@@ -108,9 +112,16 @@ class RecommendQuery(HistoryQuery):
             "examples": [
                 {"history": ["50", "181"], "k": 3},
                 {"user_id": "17", "filter": {"where": ["year >= 1990"]}, "diversity": 0.3, "explain": True},
+                {"user_id": "17", "diversity": 0.5, "calibrate": "genres"},
             ]
         }
     )
+
+    @model_validator(mode="after")
+    def _weighted(self) -> Self:
+        if self.calibrate is not None and not self.diversity:
+            raise PydanticCustomError("calibrate", "say how much a list is calibrated: diversity, such as 0.5")
+        return self
 
 
 class SimilarQuery(_Body):

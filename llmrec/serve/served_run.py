@@ -13,6 +13,7 @@ import polars as pl
 from llmrec.artifact import MANIFEST
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.responses.task import task_named
 from llmrec.errors import DataError
 from llmrec.models import LLMRecommender
 from llmrec.models.base import Recommender
@@ -199,6 +200,7 @@ class ServedRun:
     def description(self) -> dict[str, Any]:
         """Say what the run is and can do."""
         model = self.model
+        tasks = list(model.recipe.tasks) if isinstance(model, RespondingRecommender) else []
         return {
             "run": self.identity,
             "name": model.recipe.name,
@@ -206,7 +208,8 @@ class ServedRun:
             "items": len(model.catalog),
             "users": len(self.users),
             "columns": {name: str(kind) for name, kind in model.catalog.table.schema.items()},
-            "tasks": list(model.recipe.tasks) if isinstance(model, RespondingRecommender) else [],
+            "tasks": tasks,
+            "item_tasks": [name for name in tasks if task_named(name).given_item],
             "similar": self._similar,
             "diversity": self._diverse,
             "exclude_seen": model.exclude_seen,

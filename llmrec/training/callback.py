@@ -17,7 +17,7 @@ from llmrec.training.advice import diverged
 from llmrec.training.checkpoints import append_row, best_file, save_trainable, seal
 from llmrec.training.distributed import flags_of_first, follow_first, is_first, on_first
 from llmrec.training.job import TrainingJob
-from llmrec.training.schedule import is_done, is_open_ended, patience_is_over, validation_is_due
+from llmrec.training.schedule import is_done, is_open_ended, most_steps, patience_is_over, validation_is_due
 
 SAVE_EVERY_SECONDS = 60.0
 
@@ -83,8 +83,12 @@ class EpochCallback(TrainerCallback, ExportableState):
             raise TrainingError(diverged(f"the weights are no numbers after step {step}", self.job.work_dir))
 
     def over(self) -> bool:
-        """Whether the log says to stop: no better validation for long enough, or out of time."""
-        return self._patience_over() or self._late()
+        """Whether the log says to stop: no better validation for long enough, out of steps, or out of time."""
+        return self._patience_over() or self._out_of_steps() or self._late()
+
+    def _out_of_steps(self) -> bool:
+        most = most_steps(self.settings, self.job.plan, self.job.earlier_steps)
+        return most is not None and bool(self.job.log) and self.job.log[-1]["step"] >= most
 
     def _late(self) -> bool:
         spent = self.seconds + sum(entry["seconds"] for entry in self.job.log)

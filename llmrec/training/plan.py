@@ -16,11 +16,14 @@ from llmrec.training.batching import Batch, pack
 class Plan:
     """All batches in order, by their number from 0. The same ``cut`` gives the same batches: resuming is exact.
 
-    ``cut`` returns the batches of an epoch, at least one.
+    ``cut`` returns the batches of an epoch, at least one. ``relative_epoch``: how large one is, compared with an
+    epoch of the training that this one goes on from.
     """
 
-    def __init__(self, epochs: int, cut: Callable[[int], list[Batch]]) -> None:
-        self.epochs, self._cut = epochs, cut
+    def __init__(
+        self, epochs: int, cut: Callable[[int], list[Batch]], *, relative_epoch: float | None = None
+    ) -> None:
+        self.epochs, self._cut, self.relative_epoch = epochs, cut, relative_epoch
         self._starts = [0]  # the number of each epoch's first batch, as far as they have been cut
         self._present: tuple[int, list[Batch]] | None = None
 
@@ -85,6 +88,12 @@ class Learned:
     n_events: Int64s
     replay: float
 
+    def relative_epoch(self, lengths: Int64s) -> float:
+        """Return how many targets an epoch has for each that the earlier one had, for histories of ``lengths``."""
+        n_targets, n_old = (int(np.maximum(n - 1, 0).sum()) for n in (lengths, np.minimum(self.n_events, lengths)))
+        n_new = n_targets - n_old
+        return min((1 + self.replay) * n_new, n_targets) / max(n_old, 1)
+
     def chosen(self, windows: Int64s, draw: np.random.Generator) -> Int64s:
         """Return those of windows (user, start, stop) that have a new target, and some drawn from the others.
 
@@ -135,7 +144,8 @@ def plan(
         sizes = overhead + total[base + windows[:, 2] + ahead] - total[base + windows[:, 1]]
         return [Batch(epoch, windows[rows], sizes[rows]) for rows in pack(sizes, batch_tokens, draw)]
 
-    return Plan(epochs, cut)
+    relative = None if learned is None else learned.relative_epoch(sequences.lengths())
+    return Plan(epochs, cut, relative_epoch=relative)
 
 
 def _windows(

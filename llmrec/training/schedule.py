@@ -51,6 +51,17 @@ def validation_is_due(settings: TrainConfig, log: list[dict[str, Any]], step: in
     return not is_open_ended(settings) or step - (log[-1]["step"] if log else 0) >= STEPS_BETWEEN
 
 
+def most_steps(settings: TrainConfig, plan: Plan, earlier_steps: int) -> int | None:
+    """Return after how many steps an open-ended training that goes on from another is over; None for any other.
+
+    After as many epochs as took the weights where they are: then each new target was trained on as often as each
+    old one was. And where there are few new ones, after the part of the earlier steps that patience waits for.
+    """
+    if not is_open_ended(settings) or not earlier_steps or plan.relative_epoch is None:
+        return None
+    return math.ceil(earlier_steps * max(plan.relative_epoch, LONGER_AGAIN))
+
+
 def patience_is_over(
     settings: TrainConfig, log: list[dict[str, Any]], best: dict[str, Any], *, earlier_steps: int = 0
 ) -> bool:

@@ -21,6 +21,7 @@ from llmrec.models.fit_network import training_sequences
 from llmrec.models.runs import fit_run
 from llmrec.models.sequential.event_rnn import GRUEventRecommender
 from llmrec.training.plan import Learned, plan
+from llmrec.training.schedule import STEPS_BETWEEN
 from llmrec.training.weight_average import WeightAverage
 
 N_OLD = 12  # films of the old log
@@ -202,12 +203,17 @@ def test_an_average_of_weights_goes_on_from_the_run_s(
     best = max(before.train_log, key=lambda row: row["valid_ndcg@10"])["step"]
     steps: list[int] = []
     monkeypatch.setattr(WeightAverage, "update", lambda _, step: steps.append(step))
-    short = recipe.with_values({"train.epochs": 1})
-    continued = _fit(short, new, tmp_path / "new", continue_from=tmp_path / "old")
+    longer = recipe.with_values({"train.epochs": 5000, "train.patience": 1000})
+    continued = _fit(longer, new, tmp_path / "new", continue_from=tmp_path / "old")
     assert steps[0] == best + 1
+    lengths = Split.leave_last_out(new).train.histories.lengths()
+    n_old = sum(max(n - 1, 0) for n in Continuation.of(tmp_path / "old").n_learned.values())
+    n_all = int((lengths - 1).sum())
+    most = best * min(5 * (n_all - n_old), n_all) / n_old  # as many epochs as before, and then the next validation
+    assert 0 <= continued.train_log[-1]["step"] - most < STEPS_BETWEEN + 3
     assert continued.metadata["continued"]["steps"] == best
     again = Continuation.of(tmp_path / "new")
-    assert again.steps == best + continued.train_log[-1]["step"]
+    assert again.steps == best + max(continued.train_log, key=lambda row: row["valid_ndcg@10"])["step"]
 
 
 def test_what_counts_is_fitted_anew(grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:

@@ -44,9 +44,9 @@ def test_a_diversity_that_says_nothing_is_refused(model: Recommender, diversity:
 def test_evaluate_says_what_it_costs(model: Recommender, toy_split: Split, tmp_path: Path) -> None:
     toy_split.data.save(tmp_path / "data")
     model.save(tmp_path / "run", split=toy_split)
-    words = ["evaluate", tmp_path / "run", "--data", tmp_path / "data", "--out", tmp_path / "report"]
+    words = ["evaluate", tmp_path / "run", "--people", 0, "--data", tmp_path / "data", "--out", tmp_path / "out"]
     assert run([*map(str, words), "--diversity", "0.7"]) == 0
-    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert [row["model"] for row in report["results"]] == ["run", "run, diversity 0.7"]
     ndcg = [row["metrics"]["ndcg@10"]["mean"] for row in report["results"]]
     assert ndcg[0] != ndcg[1]

@@ -14,7 +14,7 @@ from llmrec.data import Catalog, Dataset, Histories
 from llmrec.errors import DataError
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.request import Request
-from llmrec.models.rerank import taken
+from llmrec.models.rerank import Unlikeness, taken
 from llmrec.retrieval.filters import Cap, ItemRules
 
 N = 12
@@ -175,7 +175,7 @@ def test_a_diverse_list_trades_relevance_for_unlikeness() -> None:
     codes, scores = np.array([[0, 1, 2, 3, 4]]), np.array([[5.0, 4.9, 4.8, 4.0, 1.0]], dtype=np.float32)
 
     def chosen(diversity: float, rules: ItemRules = ItemRules()) -> list[int]:  # noqa: B008
-        request = Request(3, rules, vectors, diversity)
+        request = Request(3, rules, Unlikeness(vectors, diversity))
         best, values = request.lists(lambda rows, k: (codes[rows, :k], scores[rows, :k]), 1, 5)
         left = np.isfinite(values[0])
         np.testing.assert_array_equal(values[0, left], scores[0, best[0, left]])
@@ -191,7 +191,9 @@ def test_items_left_out_disturb_no_diverse_list() -> None:
     vectors, scores = np.eye(4, dtype=np.float32), np.array([[3.0, 2.0, 1.0, -np.inf]], dtype=np.float32)
     for diversity in (0.5, 1.0):
         with np.errstate(all="raise"):
-            best, values = taken(np.arange(4)[None], scores, 4, vectors=vectors, diversity=diversity)
+            nobody = [np.empty(0, dtype=np.int64)]
+            unlike = Unlikeness(vectors, diversity)
+            best, values = taken(np.arange(4)[None], scores, 4, objective=unlike, histories=nobody)
         assert best[0, :3].tolist() == [0, 1, 2]
         assert np.isneginf(values[0, 3])
 

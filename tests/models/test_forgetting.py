@@ -203,7 +203,8 @@ def test_the_manifest_says_how_many_and_when_not_who(runs: Path) -> None:
     forget_users(runs / "als", others)
     manifest = json.loads((runs / "als" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["forgotten"]["users"] == 3
-    assert set(manifest["forgotten"]) == {"users", "last"}
+    assert set(manifest["forgotten"]) == {"users", "last", "weights"}
+    assert "may still hold what they learned" in manifest["forgotten"]["weights"]
 
 
 def test_everybody_can_be_forgotten(toy_split: Split, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from support.serving import NEEDS, Served, served
 
 import llmrec
-from llmrec import Filter, Histories
+from llmrec import Calibration, Filter, Histories
 
 pytest.importorskip("fastapi", reason=NEEDS)
 
@@ -37,11 +37,14 @@ QUERIES: list[dict[str, Any]] = [
     },
     {"history": ["2"], "diversity": 0.5, "k": 5},
     {"history": ["2"], "filter": {"at_most": {"year": 1}}, "k": 2},
+    {"history": ["2", "4"], "diversity": 0.9, "calibrate": "year", "exclude_seen": False, "k": 5},
 ]
 
 
 def expected(model: llmrec.models.Recommender, query: dict[str, Any]) -> pl.DataFrame:
     options: dict[str, Any] = {name: query[name] for name in ("exclude_seen", "diversity") if name in query}
+    if "calibrate" in query:
+        options["diversity"] = Calibration(query["calibrate"], query["diversity"])
     if "filter" in query:
         options["filter"] = Filter(**query["filter"])
     return model.recommend(Histories.of([query["history"]]), query.get("k", 10), **options)

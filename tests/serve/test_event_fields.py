@@ -33,7 +33,7 @@ def events_gru(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     )
     recipe = {
         "model": "gru-events",
-        "tasks": ["behavior", "rating"],
+        "tasks": ["behavior", "rating", "gap"],
         "history": {"events": ["behavior", "rating", "gap"]},
         "sequence": {"dim": 16},
         "train": {"epochs": 1, "batch_tokens": 400},
@@ -66,7 +66,8 @@ def test_predictions_are_the_model_s(events_gru: Served) -> None:
     assert [row["item_id"] for row in answer["predictions"]] == ["3", "7"]
     for row, other in zip(answer["predictions"], expected.to_dicts(), strict=True):
         assert row == pytest.approx(other)
-    assert events_gru.client.get("/run").json()["tasks"] == ["behavior", "rating"]
+    said = events_gru.client.get("/run").json()
+    assert (said["tasks"], said["item_tasks"]) == (["behavior", "rating", "gap"], ["behavior", "rating"])
 
 
 def test_a_known_user_goes_on_with_what_was_sent(events_gru: Served) -> None:

@@ -30,6 +30,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "k NaN": ("/recommend", '{"history": [], "k": NaN}'),
     "diversity NaN": ("/recommend", '{"history": [], "diversity": NaN}'),
     "diversity infinite": ("/recommend", '{"history": [], "diversity": Infinity}'),
+    "calibrated by nothing": ("/recommend", '{"history": [], "calibrate": "year"}'),
+    "calibrated by no column": ("/recommend", '{"history": ["3"], "diversity": 1, "calibrate": "../year"}'),
     "an id that is none": ("/recommend", '{"history": [null, 1.5, {}, []]}'),
     "a long id": ("/recommend", json.dumps({"history": ["a" * 1000]})),
     "too many ids": ("/recommend", json.dumps({"history": ["3"] * 2001})),

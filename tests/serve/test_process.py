@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import signal
@@ -137,6 +138,10 @@ def test_what_cannot_be_served_is_one_line(
     shutil.copytree(runs / "markov", damaged)
     (damaged / "items.parquet").write_bytes(b"no table")
     assert "is damaged" in refused(str(damaged), "--port", "0")
+    manifest = damaged / "manifest.json"
+    values = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(values | {"format": 999}), encoding="utf-8")
+    assert "was written in format 999: install" in refused(str(damaged), "--port", "0")
     events = tmp_path / "other.sqlite"
     store = EventStore(events, data="of another run")
     store.add("ann", [{"item_id": "3"}]).result()

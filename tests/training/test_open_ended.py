@@ -13,8 +13,8 @@ from llmrec import Recipe, Split
 from llmrec.config import TrainConfig
 from llmrec.models import from_recipe
 from llmrec.training.batching import Batch
-from llmrec.training.plan import Plan
-from llmrec.training.schedule import LONGER, STEPS_BETWEEN, patience_is_over, validation_is_due
+from llmrec.training.plan import Learned, Plan
+from llmrec.training.schedule import LONGER, STEPS_BETWEEN, most_steps, patience_is_over, validation_is_due
 from llmrec.training.weight_average import WeightAverage
 
 OPEN = TrainConfig(schedule="open_ended", patience=2)
@@ -57,6 +57,26 @@ def test_a_training_that_goes_on_has_a_part_of_the_earlier_one_s_patience() -> N
     assert patience_is_over(OPEN, log, best)
     assert not patience_is_over(OPEN, log, best, earlier_steps=1000)
     assert patience_is_over(OPEN, [*log, {"step": 300}], best, earlier_steps=1000)
+
+
+def test_a_training_that_goes_on_has_as_many_epochs_as_the_earlier_one() -> None:
+    """A tenth of the targets is new, and four old ones stand beside each: five ninths of the steps."""
+    learned = Learned(np.array([91, 1, 0]), 4.0)
+    relative = learned.relative_epoch(np.array([101, 1, 0]))
+    assert relative == pytest.approx(50 / 90)
+
+    def most(plan: Plan, settings: TrainConfig = OPEN, steps: int = 900) -> int | None:
+        return most_steps(settings, plan, steps)
+
+    def cut(_: int) -> list[Batch]:
+        return []
+
+    assert most(Plan(9, cut, relative_epoch=relative)) == 500
+    assert most(Plan(9, cut, relative_epoch=0.01)) == 180
+    assert Learned(np.array([11]), 4.0).relative_epoch(np.array([101])) == 10.0  # all of it: 100 targets
+    assert most(Plan(9, cut)) is None
+    assert most(Plan(9, cut, relative_epoch=relative), steps=0) is None
+    assert most(Plan(9, cut, relative_epoch=relative), TrainConfig()) is None
 
 
 def test_validations_are_apart() -> None:

@@ -13,6 +13,7 @@ from llmrec.models.composite import Composite
 from llmrec.models.llm.ranker import LLMRanker
 from llmrec.models.ranking import finite
 from llmrec.models.request import Request
+from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import EVERY_ITEM, Filter, ItemRules
 
 
@@ -37,7 +38,7 @@ class EmbeddedHistories(Composite):
         """Return the vectors, float32 [n, dim]."""
         return self._users(histories)
 
-    def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
+    def request(self, k: int, wanted: Filter | None, diversity: Diversity) -> Request:
         """Return what is asked of every list. Raises DataError as the model does."""
         return self._model.request(k, wanted, diversity)
 

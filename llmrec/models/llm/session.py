@@ -18,6 +18,7 @@ from llmrec.models.ranker import STEADY
 from llmrec.models.ranking import table_of
 from llmrec.models.request import Request
 from llmrec.prompting.budget import newest_that_fit
+from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import Filter
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class SessionModel(Protocol):
     def exclude_seen(self) -> bool:
         """Whether items of the history are recommended again."""
 
-    def request(self, k: int, wanted: Filter | None, diversity: float) -> Request:
+    def request(self, k: int, wanted: Filter | None, diversity: Diversity) -> Request:
         """What is asked of a list."""
 
 
@@ -109,7 +110,7 @@ class UserSession:
             self._drop()
         self._read_window()
 
-    def recommend(self, k: int = 10, *, filter: Filter | None = None, diversity: float = 0.0) -> pl.DataFrame:
+    def recommend(self, k: int = 10, *, filter: Filter | None = None, diversity: Diversity = 0.0) -> pl.DataFrame:
         """Rank what comes next. Returns ``item_id, rank, score``.
 
         ``filter``, ``diversity`` and what is refused: see ``Ranker.recommend``.
@@ -125,7 +126,7 @@ class UserSession:
             user = self._user[None]
             return state.best(user, history, k, window=window, exclude_seen=exclude_seen, rules=rules)
 
-        best, values = request.lists(ranked, 1, len(state.catalog))
+        best, values = request.lists(ranked, 1, len(state.catalog), lambda: history)
         return table_of([""], state.catalog, best, values).drop(USER)
 
     def _follow_model(self) -> None:

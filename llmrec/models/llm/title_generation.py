@@ -17,10 +17,10 @@ import numpy as np
 
 from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.data import Sequences
+from llmrec.data.histories import ranges
 from llmrec.errors import ModelError
 from llmrec.llm.decode import Decoder, DecodingState, check_head
 from llmrec.llm.encodings import title_encodings
-from llmrec.llm.ragged import ranges
 from llmrec.models.llm.history_encoder import HistoryEncoder
 from llmrec.models.llm.trie import ROOT, TitleTrie
 from llmrec.training.batching import by_length, padded

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from llmrec.arrays import Bools, Int64s
-from llmrec.llm.ragged import RaggedTokens, ranges
+from llmrec.data.histories import ranges
+from llmrec.llm.ragged import RaggedTokens
 
 ROOT = 0
 

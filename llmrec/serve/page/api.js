@@ -49,6 +49,23 @@ async function ask(path, { body, signal } = {}) {
   return answer;
 }
 
+const TRIES = 3; // of a busy service
+
+export const pause = (error) => new Promise((done) => setTimeout(done, 1000 * Math.max(1, error.wait)));
+
+// Asks again while the service is busy. Returns nothing where it stays so, or nobody waits any more.
+export async function patiently(asked, signal, tries = 0) {
+  try {
+    return await asked();
+  } catch (error) {
+    if (error.name === "AbortError" || signal.aborted) return undefined;
+    if (error.status !== 429) throw error;
+    if (tries >= TRIES) return undefined;
+    await pause(error);
+    return signal.aborted ? undefined : patiently(asked, signal, tries + 1);
+  }
+}
+
 async function failureOf(answer) {
   let message = "";
   try {
@@ -70,6 +87,7 @@ export const user = (id) => json(`users/${encodeURIComponent(id)}`);
 export const recommend = (body, signal) => json("recommend", { body, signal });
 export const similar = async (id, k) => (await json("similar", { body: { item_ids: [id], k } })).similar[id];
 export const ranks = async (body, signal) => (await json("ranks", { body, signal })).ranks;
+export const predict = async (body, signal) => (await json("predict", { body, signal })).predictions;
 
 const known = new Map();
 

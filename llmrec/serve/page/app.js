@@ -7,6 +7,7 @@ import { announce, byId, icon, toast } from "./dom.js";
 import { History } from "./history.js";
 import { focusOn, titleOf } from "./items.js";
 import { askForKey, watchKey } from "./key.js";
+import { Predictions, clear as clearPredictions } from "./predictions.js";
 import { Reasons } from "./reasons.js";
 import { changed, filterQuery, freshFilter, historyQuery, holds, onChange, state } from "./state.js";
 import { clearState, showBusy, showEmpty, showFault, showWaiting, textOf } from "./states.js";
@@ -20,6 +21,7 @@ let run = null;
 let history = null;
 let controls = null;
 let reasons = null;
+let predictions = null;
 let before = null; // the ranks of the last list, by item
 let starters = null;
 let asking = new AbortController();
@@ -31,10 +33,9 @@ function fail(error) {
 }
 
 const listQuery = () => {
-  const query = { ...historyQuery(), k: state.k };
+  const query = { ...historyQuery(), k: state.k, ...controls.variety() };
   const filter = filterQuery(controls.facets);
   if (filter) query.filter = filter;
-  if (state.diversity && run.diversity) query.diversity = state.diversity;
   return query;
 };
 
@@ -81,6 +82,7 @@ function clearFacts() {
   byId("left").textContent = "";
   byId("legend").hidden = true;
   byId("writing").hidden = true;
+  clearPredictions();
 }
 
 function failed(error, tries, signal) {
@@ -113,6 +115,7 @@ function show(answer, query, signal) {
   if (had) refocus(cards, had);
   describe(cards, signal);
   reasons.forList(cards, query, signal);
+  predictions.forList(cards, query, signal);
 }
 
 function summarize(answer) {
@@ -202,6 +205,7 @@ async function start() {
     controls = new Controls({ run, facets });
     history ??= new History({ run, fail });
     history.run = run;
+    predictions = new Predictions({ run, fail });
     reasons = new Reasons({ run, fail, weigh: (shares) => history.weigh(shares) });
     translate();
     refresh();

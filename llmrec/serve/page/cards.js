@@ -15,6 +15,7 @@ export class Card {
     this.title = titleOf(item);
     this.about = make("p", { class: "about" });
     this.sentence = make("p", { class: "sentence" });
+    this.predicted = make("ul", { class: "predicted", hidden: true });
     this.evidence = make("ul", { class: "evidence" });
     this.more = make("div", { class: "alike", id: `alike-${item.rank}`, hidden: true });
     const score = make("span", { class: "score" }, make("span", { class: "score-name" }, say("score")), number(item.score, 2));
@@ -24,7 +25,7 @@ export class Card {
       "li",
       { class: "card", "data-item": item.item_id, "aria-labelledby": name.id },
       make("span", { class: "rank", "aria-hidden": "true" }, number(item.rank)),
-      make("div", { class: "card-body" }, head, this.about, this.sentence, this.evidence, this.buttons(canFindSimilar), this.more),
+      make("div", { class: "card-body" }, head, this.about, this.predicted, this.sentence, this.evidence, this.buttons(canFindSimilar), this.more),
     );
   }
 
@@ -42,6 +43,13 @@ export class Card {
 
   describe(columns) {
     this.about.textContent = aboutOf(columns);
+  }
+
+  // What the person would do with it, by a run with tasks: list items.
+  predict(parts) {
+    this.predicted.hidden = !parts.length;
+    this.predicted.setAttribute("aria-label", say("predicted", { title: this.title }));
+    this.predicted.replaceChildren(...parts);
   }
 
   // Before there is a reason: that it is being looked for, a button to ask for it, or why there is none.

@@ -13,6 +13,8 @@ const PAUSE = 250; // milliseconds after a change by slider or typing
 export class Controls {
   constructor({ run, facets }) {
     Object.assign(this, { run, facets, open: false, wide: new Set() });
+    const mixed = facets.filter((facet) => facet.kind === "category").map((facet) => facet.column);
+    this.varieties = run.diversity ? ["", ...mixed] : mixed; // "": unlike the items above
   }
 
   // A column's name in the language of the page, if it is a common one.
@@ -33,7 +35,7 @@ export class Controls {
       changed();
     });
     const parts = [length];
-    if (run.diversity) parts.push(this.slider());
+    if (this.varieties.length) parts.push(this.slider());
     if (run.reasons === "llm") {
       const options = ["llm", "template"].map((one) => [one, say(`wording_${one}`)]);
       parts.push(this.select("wording", say("wording"), options, state.wording, (value) => {
@@ -76,10 +78,23 @@ export class Controls {
     return make("span", { class: "control" }, make("label", { for: `control-${name}` }, label), field);
   }
 
+  // What variety the list is asked for, as the API takes it.
+  variety() {
+    if (!state.diversity || !this.varieties.length) return {};
+    const column = this.varieties.includes(state.calibrate) ? state.calibrate : this.varieties[0];
+    return column ? { diversity: state.diversity, calibrate: column } : { diversity: state.diversity };
+  }
+
   slider() {
     const shown = make("output", { for: "control-diversity" });
+    const kinds = this.varieties.map((column) => [column, column ? say("mixed", { column: this.name(column) }) : say("unlike")]);
+    const kind = this.select("calibrate", say("varietyBy"), kinds, this.variety().calibrate ?? state.calibrate, (value) => {
+      state.calibrate = value;
+      changed();
+    });
     const show = () => {
       shown.textContent = state.diversity ? number(state.diversity, 1) : say("off");
+      kind.hidden = !state.diversity || kinds.length < 2;
     };
     const slide = (event) => {
       state.diversity = Number(event.target.value);
@@ -96,7 +111,8 @@ export class Controls {
       on: { input: slide },
     });
     show();
-    return make("span", { class: "control" }, make("label", { for: "control-diversity" }, say("diversity")), field, shown);
+    const label = make("label", { for: "control-diversity" }, say("diversity"));
+    return make("span", { class: "pair" }, make("span", { class: "control" }, label, field, shown), kind);
   }
 
   // The count on the button, without making what is used now anew.

@@ -11,8 +11,6 @@ const AT_ONCE = 10; // items of one request
 const MOST_WITHOUT = 50;
 const TRIES = 3; // of a busy service
 
-const pause = (error) => new Promise((done) => setTimeout(done, 1000 * Math.max(1, error.wait)));
-
 // Evidence says ranks of the list that no filter shortens.
 function ranksOf({ rank, evidence }) {
   const known = evidence.filter((cited) => cited.rank_without > 0);
@@ -37,7 +35,7 @@ export class Reasons {
   async ask(cards, query, signal, tries = 0) {
     const byItem = new Map(cards.map((card) => [card.id, card]));
     for (const card of cards) if (!card.reason) card.waiting();
-    const { k, filter, diversity, ...whose } = query;
+    const { k, filter, diversity, calibrate, ...whose } = query;
     const body = { ...whose, item_ids: [...byItem.keys()], language: language() };
     const came = [];
     const heard = (event, data) => this.heard(event, data, { byItem, came, cards, query, signal });
@@ -49,7 +47,7 @@ export class Reasons {
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
       if (error.status === 429 && tries < TRIES) {
-        await pause(error);
+        await api.pause(error);
         if (!signal.aborted) await this.ask(cards, query, signal, tries + 1);
         return;
       }
@@ -99,20 +97,16 @@ export class Reasons {
     this.weigh(new Map([...sums].map(([id, sum]) => [id, sum / total])));
   }
 
-  async rank(came, cards, query, signal, tries = 0) {
+  async rank(came, cards, query, signal) {
     const without = [...new Set(came.flatMap((data) => data.evidence.map((cited) => cited.item_id)))].slice(0, MOST_WITHOUT);
     if (!without.length) return;
-    const { k, diversity, ...rest } = query;
+    const { k, diversity, calibrate, ...rest } = query;
     try {
-      const ranks = await api.ranks({ ...rest, item_ids: cards.map((card) => card.id), without }, signal);
+      const body = { ...rest, item_ids: cards.map((card) => card.id), without };
+      const ranks = (await api.patiently(() => api.ranks(body, signal), signal)) ?? [];
       for (const one of ranks) cards.find((card) => card.id === one.item_id)?.standing(one);
     } catch (error) {
-      if (error.name === "AbortError" || signal.aborted) return;
-      if (error.status !== 429) this.fail(error);
-      else if (tries < TRIES) {
-        await pause(error);
-        if (!signal.aborted) await this.rank(came, cards, query, signal, tries + 1);
-      }
+      this.fail(error);
     }
   }
 }

@@ -3,7 +3,7 @@
 const KEY = "llmrec-state";
 const FIELDS = ["timestamp", "behavior", "rating", "price", "quantity", "positive"];
 
-const fresh = () => ({ history: [], user: null, k: 10, diversity: 0, wording: "llm", filter: freshFilter() });
+const fresh = () => ({ history: [], user: null, k: 10, diversity: 0, calibrate: "", wording: "llm", filter: freshFilter() });
 export const freshFilter = () => ({ values: {}, ranges: {}, hidden: [], allow: "", cap: { column: "", n: 1 } });
 
 export const state = restored();

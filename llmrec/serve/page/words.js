@@ -28,6 +28,19 @@ export const has = (key) => key in (table[current] ?? {});
 export const number = (value, digits = 0) =>
   new Intl.NumberFormat(current, { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
 
+// Near 0 and 1 with a digit more: 99.8% is not certain.
+export const percent = (value) =>
+  new Intl.NumberFormat(current, { style: "percent", maximumFractionDigits: value > 0.01 && value < 0.99 ? 0 : 1 }).format(value);
+
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
+// "3 days": seconds in the largest unit of which there is one.
+export function duration(seconds) {
+  const [unit, size] = UNITS.find(([, one]) => seconds >= one) ?? UNITS.at(-1);
+  const options = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 };
+  return new Intl.NumberFormat(current, options).format(Math.max(1, seconds / size));
+}
+
 export const listed = (parts) => new Intl.ListFormat(current, { type: "conjunction" }).format(parts);
 
 export function otherLanguage() {

@@ -62,6 +62,9 @@ def test_filters_variety_length_similar_and_hiding(browser: Browser, page: Liste
     browser.wait(lambda: settled(browser) and len(titles(browser)) == 5)
     browser.one("#control-diversity").send_keys(Keys.END)
     browser.wait(lambda: browser.all(".moved, .new") and settled(browser))
+    unlike = titles(browser)
+    browser.click("#control-calibrate option[value='genres']")
+    browser.wait(lambda: titles(browser) != unlike and settled(browser))
     hidden = titles(browser)[0]
     browser.click(".card:first-child [data-act=similar]")
     browser.wait(lambda: len(browser.all(".alike .chips button")) == 6)
