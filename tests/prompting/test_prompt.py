@@ -114,6 +114,11 @@ def test_readme_lists_every_prompt() -> None:
         ({"title": "Ring", "genres": ["Fantasy", "War"]}, "Ring | Fantasy, War"),
         ({"title": "Ring", "genres": "Fantasy", "brand": "Acme"}, "Ring | Acme | Fantasy"),
         ({"title": "Acme Ring", "brand": "Acme"}, "Acme Ring"),
+        ({"title": "Dune", "authors": ["Herbert"], "publisher": "Ace", "category": "SF"}, "Dune | Herbert | SF"),
+        (
+            {"title": "B00X", "category_code": "electronics.phone", "manufacturer": 7},
+            "B00X | 7 | electronics.phone",
+        ),
     ],
 )
 def test_item_copes_with_absent_columns(item: dict[str, object], line: str) -> None:

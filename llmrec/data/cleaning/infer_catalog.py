@@ -13,7 +13,8 @@ from llmrec.data.readers.column_names import ITEMS, find_column
 log = logging.getLogger(__name__)
 
 # Columns that describe an item, not an event, in any log.
-_DESCRIBE = ("genres", "category", "categories", "brand", "author", "year", "item_summary")
+_KINDS = ("genres", "category", "categories", "category_name", "category_code")
+_DESCRIBE = (*_KINDS, "brand", "artist", "author", "year", "item_summary")
 # A log's "name" may be its user's, so only these are titles.
 _TITLES = tuple(name for name in ITEMS[TITLE] if name != "name")
 # Their cells are an item's text, whatever they are written with: a film may be called 1984.
