@@ -78,7 +78,7 @@ def diversity_of(weight: float | None, column: str | None) -> Diversity | None:
         return weight
     if not weight:
         raise DataError(
-            f"--calibrate {column} is the column of a mixed list: say how much with --diversity, such as 0.5"
+            f"--calibrate {column} is the column of a mixed list: say how much with --diversity, such as 0.3"
         )
     from llmrec.retrieval import Calibration
 

@@ -277,5 +277,5 @@ def no_item_vectors(kind: str) -> DataError:
     """Return what is said of a model that has no vectors of items, by which lists are made diverse."""
     return DataError(
         f"{kind} models have no item vectors to say what is alike; leave out diversity, or make lists as mixed as "
-        "the history by a column: Calibration('genres', 0.5), --calibrate genres"
+        "the history by a column: Calibration('genres', 0.3), --calibrate genres"
     )

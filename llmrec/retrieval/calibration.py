@@ -18,12 +18,12 @@ from llmrec.retrieval.filters import with_names
 
 # How much of the history's shares is mixed into the list's, so that a missing value costs no infinity.
 SMOOTHING = 0.01
-_EXAMPLE = "llmrec.Calibration('genres', 0.5)"
+_EXAMPLE = "llmrec.Calibration('genres', 0.3)"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a list follows a history in a catalog column: ``recommend(..., diversity=Calibration("genres", 0.5))``.
+    """How a list follows a history in a catalog column: ``recommend(..., diversity=Calibration("genres", 0.3))``.
 
     The next item of a list maximizes ``(1 - weight) * relevance - weight * divergence``: its score, scaled to 0..1
     within the best items, and the Kullback-Leibler divergence, in nats, of the list with it from the history
@@ -42,7 +42,7 @@ class Calibration:
     """
 
     column: str
-    weight: float = 0.5
+    weight: float = 0.3
 
     def __post_init__(self) -> None:
         if not isinstance(self.column, str):

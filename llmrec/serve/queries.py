@@ -112,7 +112,7 @@ class RecommendQuery(HistoryQuery):
             "examples": [
                 {"history": ["50", "181"], "k": 3},
                 {"user_id": "17", "filter": {"where": ["year >= 1990"]}, "diversity": 0.3, "explain": True},
-                {"user_id": "17", "diversity": 0.5, "calibrate": "genres"},
+                {"user_id": "17", "diversity": 0.3, "calibrate": "genres"},
             ]
         }
     )
@@ -120,7 +120,7 @@ class RecommendQuery(HistoryQuery):
     @model_validator(mode="after")
     def _weighted(self) -> Self:
         if self.calibrate is not None and not self.diversity:
-            raise PydanticCustomError("calibrate", "say how much a list is calibrated: diversity, such as 0.5")
+            raise PydanticCustomError("calibrate", "say how much a list is calibrated: diversity, such as 0.3")
         return self
 
 

@@ -120,9 +120,9 @@ def test_a_lazy_plan_is_the_whole_one() -> None:
 def test_a_resumed_one_ends_the_same(
     toy_split: Split, gru_with: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = gru_with(schedule="open_ended", epochs=200, patience=2, learning_rate=1e-2)
+    recipe = gru_with(schedule="open_ended", epochs=90, patience=2, learning_rate=1e-2)
     whole = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid)
-    shorter = recipe.with_values({"train.epochs": 150})
+    shorter = recipe.with_values({"train.epochs": 60})
     from_recipe(shorter).fit(toy_split.train, valid=toy_split.valid, work_dir=tmp_path)
     resumed = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid, work_dir=tmp_path)
     assert resumed.train_log[-1]["step"] == whole.train_log[-1]["step"]
