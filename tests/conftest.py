@@ -23,12 +23,23 @@ pytest.register_assert_rewrite("llmrec.testing", "support.interruptions")
 # Of the contract's tests this one imports everything anew for each kind of model: by default for these only.
 IN_ANOTHER_PROCESS = "test_two_processes_load_the_same_scores"
 IN_ANOTHER_PROCESS_BY_DEFAULT = ("TestLinear", "TestGRU", "TestLLMSoft")
+# These fit again: by default not for networks that differ from another one in their cell, blocks or input alone.
+FIT_AGAIN = (
+    "test_a_second_fit_forgets_the_first",
+    "test_fit_changes_none_of_its_inputs",
+    "test_the_same_seed_gives_the_same_scores",
+)
+LIKE_ANOTHER = (
+    *("TestLSTM", "TestLSTMEvents", "TestLSTMText", "TestGRUTextEvents", "TestESASRec", "TestBERT4Rec"),
+    *("TestLLMHybrid", "TestLLMText", "TestGenerativeRanking"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         kind = item.parent.name if item.parent is not None else ""
-        if item.name == IN_ANOTHER_PROCESS and kind not in IN_ANOTHER_PROCESS_BY_DEFAULT:
+        anew = item.name == IN_ANOTHER_PROCESS and kind not in IN_ANOTHER_PROCESS_BY_DEFAULT
+        if anew or (item.name in FIT_AGAIN and kind in LIKE_ANOTHER):
             item.add_marker(pytest.mark.slow)
 
 

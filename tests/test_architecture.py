@@ -24,8 +24,7 @@ from support.syntax import (
     words,
 )
 
-PACKAGE = trees("llmrec")
-EVERYTHING = PACKAGE | trees("eval") | trees("tests")
+EVERYTHING = ("llmrec", "eval", "tests")
 
 # Words that say less than the field's own term: found -> scores, rows; place -> position, rank, path; truth ->
 # targets; told -> labels, message; kept -> filtered, mask. In prose they keep their plain English sense.
@@ -45,8 +44,8 @@ def names_by_module(files: dict[Path, ast.Module]) -> dict[str, ast.Module]:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    packages = {module_name(file) for file in PACKAGE if file.name == "__init__.py"}
-    graph = import_graph(names_by_module(PACKAGE), packages)
+    packages = {module_name(file) for file in trees("llmrec") if file.name == "__init__.py"}
+    graph = import_graph(names_by_module(trees("llmrec")), packages)
     assert len(graph) > 100
     assert sum(map(len, graph.values())) > 500
     assert circles(graph) == []
@@ -72,20 +71,20 @@ def test_what_a_package_uses_itself_counts() -> None:
 
 def test_baselines_and_networks_over_ids_know_no_language_model() -> None:
     packages = ("llmrec.models.baselines", "llmrec.models.sequential")
-    modules = {name: tree for name, tree in names_by_module(PACKAGE).items() if name.startswith(packages)}
+    modules = {name: tree for name, tree in names_by_module(trees("llmrec")).items() if name.startswith(packages)}
     assert len(modules) > 10
     sources = {(name, source) for name, tree in modules.items() for source, _ in imported(tree)}
     assert not [pair for pair in sources if pair[1].startswith(("llmrec.llm", "llmrec.models.llm"))]
 
 
 def test_files_stay_short() -> None:
-    lengths = {file.as_posix(): lines_of(file) for file in EVERYTHING}
+    lengths = {file.as_posix(): lines_of(file) for file in trees(*EVERYTHING)}
     assert {file for file, lines in lengths.items() if lines > 300} == set()
-    assert median(lines_of(file) for file in PACKAGE) <= 110
+    assert median(lines_of(file) for file in trees("llmrec")) <= 110
 
 
 def test_functions_stay_short_and_flat() -> None:
-    every = [(file, function) for file, tree in EVERYTHING.items() for function in functions(tree)]
+    every = [(file, function) for file, tree in trees(*EVERYTHING).items() for function in functions(tree)]
     assert len(every) > 1000
     long = {f"{file.as_posix()}:{function.name}" for file, function in every if length(function) > 50}
     assert long == set()
@@ -125,7 +124,7 @@ def test_length_and_depth_are_measured() -> None:
 
 
 def test_identifiers_are_the_field_s_words() -> None:
-    files = PACKAGE | trees("eval")
+    files = trees("llmrec", "eval")
     named = {file.as_posix(): identifiers(tree) | {file.stem} for file, tree in files.items()}
     assert sum(map(len, named.values())) > 3000
     dialect = {file: {name for name in names if words(name) & DIALECT} for file, names in named.items()}
@@ -166,7 +165,7 @@ def test_what_others_named_is_no_identifier_of_ours() -> None:
 
 
 def test_a_name_means_one_type() -> None:
-    counts = Counter(name for tree in PACKAGE.values() for name in types_named(tree))
+    counts = Counter(name for tree in trees("llmrec").values() for name in types_named(tree))
     assert len(counts) > 200
     assert {name for name, n in counts.items() if n > 1} == set()
 
@@ -175,7 +174,7 @@ def test_array_types_have_one_home() -> None:
     """Whoever needs another type of array names it in ``llmrec/arrays.py``."""
     uses = {
         file.as_posix()
-        for file, tree in PACKAGE.items()
+        for file, tree in trees("llmrec").items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node).endswith("NDArray")
     }
@@ -196,7 +195,7 @@ def runs_no_code(call: ast.Call) -> bool:
 
 
 def test_every_loader_says_that_no_code_is_run() -> None:
-    loading = [(file, call) for file, tree in (PACKAGE | trees("eval")).items() for call in calls(tree, LOADERS)]
+    loading = [(file, call) for file, tree in trees("llmrec", "eval").items() for call in calls(tree, LOADERS)]
     assert len(loading) >= 8
     assert not [f"{file}:{call.lineno}" for file, call in loading if not runs_no_code(call)]
 
@@ -214,4 +213,4 @@ def test_a_loader_that_may_run_code_is_seen() -> None:
 
 
 def test_every_module_says_what_it_does() -> None:
-    assert not [file for file, tree in PACKAGE.items() if not ast.get_docstring(tree)]
+    assert not [file for file, tree in trees("llmrec").items() if not ast.get_docstring(tree)]

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from support.properties import searched
 
 from llmrec.cli.app import run
 from llmrec.data import Dataset
@@ -71,10 +72,20 @@ def left(data: Dataset, table: str, n_rows: int) -> int:
     return n_rows
 
 
+@searched(15)
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=15, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
-@given(rows=ROWS, items=st.none() | ROWS, options=OPTIONS)
-def test_rows_are_events_or_removed(
+def test_rows_are_events_or_removed(form: str, examples: int) -> None:
+    phases, slow = [Phase.generate], [HealthCheck.too_slow]
+
+    @settings(max_examples=examples, deadline=None, phases=phases, suppress_health_check=slow)
+    @given(rows=ROWS, items=st.none() | ROWS, options=OPTIONS)
+    def check(rows: list[dict[str, str]], items: list[dict[str, str]] | None, options: set[str]) -> None:
+        check_rows(form, rows, items, options)
+
+    check()
+
+
+def check_rows(
     form: str, rows: list[dict[str, str]], items: list[dict[str, str]] | None, options: set[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -56,9 +56,12 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "olmo2": GATED,
 }
 INDIVISIBLE = {"gpt2", "opt", "bloom"}
+# By default one of each kind: sliding windows, heads of their own size, learned, relative and no positions.
+BY_DEFAULT = ("llama", "mistral", "gemma3_text", "phi3", "gpt2", "opt", "bloom")
+ALL = [pytest.param(one, marks=() if one in BY_DEFAULT else pytest.mark.slow) for one in FAMILIES]
 
 
-@pytest.fixture(scope="module", params=list(FAMILIES))
+@pytest.fixture(scope="module", params=ALL)
 def base(request: pytest.FixtureRequest, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base model of the family with the tiny tokenizer, as it would lie in a folder."""
     from transformers import AutoConfig, AutoModelForCausalLM

@@ -68,6 +68,8 @@ class HostileServer:
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
+        with contextlib.suppress(OSError):  # it need not wait for somebody to come
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         self._thread.join()
         self._listening.close()
 
@@ -75,6 +77,9 @@ class HostileServer:
         while not self.over.is_set():
             with contextlib.suppress(TimeoutError):
                 connection, _ = self._listening.accept()
+                if self.over.is_set():
+                    connection.close()
+                    return
                 threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:

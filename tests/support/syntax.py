@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -12,8 +13,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 
 
-def trees(folder: str) -> dict[Path, ast.Module]:
-    """Parse every Python file below a folder of the repository, by its path from the root."""
+def trees(*folders: str) -> dict[Path, ast.Module]:
+    """Parse every Python file below folders of the repository, by its path from the root; each once."""
+    return {file: tree for folder in folders for file, tree in _trees(folder).items()}
+
+
+@cache
+def _trees(folder: str) -> dict[Path, ast.Module]:
     files = sorted((ROOT / folder).rglob("*.py"))
     return {file.relative_to(ROOT): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 

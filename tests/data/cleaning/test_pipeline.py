@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.properties import searched
 
 from llmrec.data.cleaning import pipeline
 from llmrec.data.cleaning.pipeline import Cleaned
@@ -199,11 +200,11 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def check_cleaned(check: Callable[[Rows, Cleaned], None]) -> None:
+def check_cleaned(check: Callable[[Rows, Cleaned], None], examples: int) -> None:
     """Check what comes of generated logs; at least a quarter of them must get through."""
     counts = Counter[str]()
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=examples)
     @given(ROWS)
     def check_one(rows: Rows) -> None:
         try:
@@ -216,10 +217,11 @@ def check_cleaned(check: Callable[[Rows, Cleaned], None]) -> None:
         check(rows, cleaned)
 
     check_one()
-    assert counts["cleaned"] >= 15, counts
+    assert counts["cleaned"] >= examples // 4, counts
 
 
-def test_cleaning_twice_changes_nothing_more() -> None:
+@searched(60)
+def test_cleaning_twice_changes_nothing_more(examples: int) -> None:
     def check(_: Rows, once: Cleaned) -> None:
         twice = clean(once.events, once.items)
         assert twice.events.equals(once.events)
@@ -227,10 +229,11 @@ def test_cleaning_twice_changes_nothing_more() -> None:
         assert twice.order_only == once.order_only
         assert not removed(twice)
 
-    check_cleaned(check)
+    check_cleaned(check, examples)
 
 
-def test_rows_in_are_rows_left_and_rows_removed() -> None:
+@searched(60)
+def test_rows_in_are_rows_left_and_rows_removed(examples: int) -> None:
     def check(rows: Rows, cleaned: Cleaned) -> None:
         for table, start, end in (
             ("events", len(rows), cleaned.events.height),
@@ -243,7 +246,7 @@ def test_rows_in_are_rows_left_and_rows_removed() -> None:
             assert left == end
         assert cleaned.events["item_id"].is_in(cleaned.items["item_id"].implode()).all()
 
-    check_cleaned(check)
+    check_cleaned(check, examples)
 
 
 @settings(deadline=None, max_examples=60)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from support.properties import searched
 
 from llmrec.data import Dataset, Split
 from llmrec.data.splits.parts import CONTEXT_ONLY, TEST, TRAIN, VALID
@@ -68,10 +69,21 @@ def test_sent_back_between_the_answers_is_read_but_not_trained_on() -> None:
     assert [split.parts.tolist().count(part) for part in (TRAIN, VALID, TEST, CONTEXT_ONLY)] == [3, 4, 3, 0]
 
 
+LOGS = st.lists(st.text("abcdefABC ", min_size=1, max_size=14), min_size=3, max_size=12)
+
+
+@searched(40)
 @pytest.mark.parametrize("name", ["leave-last-out", "global-time", "user-disjoint", "cold-items", "per-session"])
-@settings(max_examples=40, deadline=None)
-@given(users=st.lists(st.text("abcdefABC ", min_size=1, max_size=14), min_size=3, max_size=12))
-def test_every_answer_is_a_positive_target_and_nothing_later_is_trained_on(name: str, users: list[str]) -> None:
+def test_every_answer_is_a_positive_target_and_nothing_later_is_trained_on(name: str, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(users=LOGS)
+    def check(users: list[str]) -> None:
+        check_answers(name, users)
+
+    check()
+
+
+def check_answers(name: str, users: list[str]) -> None:
     try:
         data = shop({f"u{n}": letters for n, letters in enumerate(users)})
         split = Split.by_name(name, data)

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.properties import searched
 
 from llmrec.data import Dataset, Split
 from llmrec.data.splits.leaks import check
@@ -45,11 +46,12 @@ def ids(split: Split, events: pl.DataFrame, part: int) -> set[int]:
     return set(events.filter(split.parts == part)["number"].to_list())
 
 
+@searched(30)
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(name: str) -> None:
+def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(name: str, examples: int) -> None:
     counts = Counter[str]()
 
-    @settings(deadline=None, max_examples=25)
+    @settings(deadline=None, max_examples=examples)
     @given(LOGS)
     def check_splits(rows: list[tuple[str, str, int]]) -> None:
         data = numbered(rows)
@@ -65,7 +67,7 @@ def test_nothing_held_out_is_trained_on_and_every_event_has_one_part(name: str) 
             check_parts(split)
 
     check_splits()
-    assert counts["split"] >= 5, counts
+    assert counts["split"] >= examples // 5, counts
 
 
 def check_parts(split: Split) -> None:

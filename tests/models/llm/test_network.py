@@ -33,9 +33,11 @@ def adapter_of(model: LLMRecommender) -> Any:
             lambda model: model.encoder.network.item_encoder.every == 4,
         ),
         (("train.pack=true",), lambda model: model.encoder.network.pack),
-        (("lora.rslora=true",), lambda model: adapter_of(model).use_rslora),
-        (("lora.dora=true",), lambda model: adapter_of(model).use_dora),
-        (("head.dropout=0.1",), lambda model: model.encoder.network.dropout.p == 0.1),
+        pytest.param(("lora.rslora=true",), lambda model: adapter_of(model).use_rslora, marks=pytest.mark.slow),
+        pytest.param(("lora.dora=true",), lambda model: adapter_of(model).use_dora, marks=pytest.mark.slow),
+        pytest.param(
+            ("head.dropout=0.1",), lambda model: model.encoder.network.dropout.p == 0.1, marks=pytest.mark.slow
+        ),
         (("backbone.dtype=bfloat16",), lambda model: model.encoder.network.bf16),
         pytest.param(
             ("backbone.quantize=4bit",),
