@@ -52,7 +52,7 @@ class RecipeError(InputError):
 
 
 class RegistryError(InputError):
-    """A recommender of another package that cannot be used: not importable, not one, or its kind is taken."""
+    """What another package registers and cannot be used: not importable, something else, or its name is taken."""
 
 
 class PromptError(InputError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -12,8 +13,13 @@ import polars as pl
 from llmrec.arrays import Bools, Float64s, Int64s
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.data.ids import id_column, whole_number
-from llmrec.errors import DataError
+from llmrec.errors import DataError, InputError
+from llmrec.plugins import function_of, names_of
 
+log = logging.getLogger(__name__)
+
+# The entry points of this group are read when something is judged, never at import.
+GROUP = "llmrec.metrics"
 # At most so many cells of hits are held at once, so that memory stays flat whatever the number of users.
 CELLS = 4_000_000
 
@@ -24,6 +30,10 @@ class Hits:
 
     ``at`` [n_users, k]: whether the item at rank 1, 2, ... is an answer; False where a list is shorter.
     ``n_answers`` [n_users]: how many answers there are, in the list or not; at least 1.
+
+    >>> hits = Hits(np.array([[False, True]]), np.array([1]))
+    >>> recall(hits), mrr(hits)
+    (array([1.]), array([0.5]))
     """
 
     at: Bools
@@ -96,7 +106,9 @@ def register_metric(name: str, metric: Metric) -> None:
     """Add a metric: from then on protocols may name it, and tables and reports show it as ``name@k``.
 
     ``metric`` takes ``Hits`` and returns float64 [n_users], higher is better; its docstring explains it to the
-    readers of a report. Raises DataError for a name that is no word or that another function has.
+    readers of a report. An installed package does the same for every process, the command line too, by an entry
+    point of the group ``llmrec.metrics``, named as the metric. Raises DataError for a name that is no word or that
+    another function has.
 
     >>> def first_hit(hits: Hits) -> Float64s:
     ...     "Whether the first item is a right answer."
@@ -110,6 +122,20 @@ def register_metric(name: str, metric: Metric) -> None:
     if known is not None and _origin(known) != _origin(metric):
         raise DataError(f"metric '{name}' is {_origin(known)} already; choose another name for {_origin(metric)}")
     _METRICS[name] = metric
+
+
+def register_package_metrics(wanted: Collection[str] = ()) -> None:
+    """Add the metrics that installed packages register by entry points.
+
+    One that cannot be used is logged and left out. Raises RegistryError or DataError where it is ``wanted``.
+    """
+    for name in names_of(GROUP):
+        try:
+            register_metric(name, function_of(GROUP, name, f"metric '{name}'"))
+        except InputError as error:
+            if name in wanted:
+                raise
+            log.warning("%s", error)
 
 
 def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str], k: int = 10) -> pl.DataFrame:

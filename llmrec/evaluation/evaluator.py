@@ -26,7 +26,7 @@ from llmrec.evaluation.results import Cost, EvaluationContext, PromptExample, Re
 from llmrec.evaluation.seeds import compare_seeds, group_seeds
 from llmrec.evaluation.significance import bootstrap
 from llmrec.evaluation.slices import QuerySlice, slice_metric, slice_queries
-from llmrec.metrics import METRICS
+from llmrec.metrics import METRICS, register_package_metrics
 from llmrec.models.ranker import Ranker
 from llmrec.runtime import machine, versions
 
@@ -114,6 +114,7 @@ def _check(
 ) -> None:
     if not models:
         raise DataError("no models to evaluate; pass at least one, e.g. {'popularity': model}")
+    register_package_metrics(rules.metrics)
     for metric in rules.metrics:
         if metric not in METRICS:
             raise DataError(

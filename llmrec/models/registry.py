@@ -6,8 +6,6 @@ import importlib
 import inspect
 import re
 from functools import partial
-from importlib import metadata
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from llmrec.errors import ArtifactError, RecipeError, RegistryError
 from llmrec.models.base import Recommender
 from llmrec.models.run_changes import RunChanges
 from llmrec.models.run_files import BasePaths
+from llmrec.plugins import imported, names_of, paths_of, require_one
 
 # The entry points of this group are read when a kind is looked up, never at import.
 GROUP = "llmrec.recommenders"
@@ -68,7 +67,7 @@ def register(kind: str, class_path: str) -> None:
 
 def kinds() -> tuple[str, ...]:
     """Return every kind that can be fitted and loaded, the shipped ones first."""
-    return tuple(dict.fromkeys((*SHIPPED, *_registered, *sorted(metadata.entry_points(group=GROUP).names))))
+    return tuple(dict.fromkeys((*SHIPPED, *_registered, *names_of(GROUP))))
 
 
 def class_of(kind: str) -> type[Recommender] | None:
@@ -80,13 +79,7 @@ def class_of(kind: str) -> type[Recommender] | None:
     paths = _paths(kind)
     if not paths:
         return None
-    (source, path), *others = paths.items()
-    for other, another in others:
-        if another != path:
-            raise RegistryError(
-                f"two packages register the kind '{kind}': {source} ({path}) and {other} ({another}); uninstall "
-                "one of them, or give its recommender another kind"
-            )
+    source, path = require_one(f"kind '{kind}'", paths)
     module, _, name = path.partition(":")
     if kind in SHIPPED:
         shipped: type[Recommender] = getattr(importlib.import_module(module), name)
@@ -169,8 +162,7 @@ def _paths(kind: str) -> dict[str, str]:
     """Return the class path of a kind by who registers it."""
     shipped = {"llmrec": SHIPPED[kind]} if kind in SHIPPED else {}
     registered = {"llmrec.models.register": _registered[kind]} if kind in _registered else {}
-    points = metadata.entry_points(group=GROUP, name=kind)
-    return shipped | registered | {point.dist.name if point.dist else "?": point.value for point in points}
+    return shipped | registered | paths_of(GROUP, kind)
 
 
 def _check_path(kind: str, path: str) -> None:
@@ -181,15 +173,7 @@ def _check_path(kind: str, path: str) -> None:
 def _checked(kind: str, source: str, path: str) -> type[Recommender]:
     """Import another package's recommender, and see that it is one."""
     _check_path(kind, path)
-    module, _, name = path.partition(":")
-    try:
-        value = attrgetter(name)(importlib.import_module(module))
-    except Exception as error:  # anything may happen while the code of others is imported
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise RegistryError(
-            f"the recommender '{kind}' of {source} cannot be imported from {path} ({reason}); install what it "
-            "needs, or remove what registers it"
-        ) from error
+    value = imported(f"recommender '{kind}'", source, path)
     if not (isinstance(value, type) and issubclass(value, Recommender)):
         raise RegistryError(f"{path}, registered by {source} as '{kind}', is no llmrec.models.Recommender")
     if inspect.isabstract(value):

@@ -91,25 +91,13 @@ def test_from_a_raw_file_to_everybody_s_recommendations(tmp_path: Path) -> None:
     assert beside == {"events.csv", "items.csv", "data", "runs", "report", "recs.parquet"}
 
 
-PREPARE = """
-from my_package import reader
-
-import llmrec
-from llmrec.data import register_reader
-
-register_reader(".triples", reader.read_triples)
-llmrec.Dataset.from_files("log.triples", time_format="seconds").save("data")
-"""
-JUDGE = """
-from my_package import metric
-
-import llmrec
-from llmrec.evaluation import EvaluationProtocol, register_metric
-
-register_metric("top_three", metric.top_three)
-protocol = EvaluationProtocol.load("leave-last-out").model_copy(update={"metrics": ("ndcg", "top_three")})
-split = llmrec.Split.leave_last_out(llmrec.Dataset.load("data"))
-llmrec.evaluate({"mine": llmrec.load("run")}, split, protocol=protocol).save("report")
+# As the metadata of an installed package has it.
+ENTRY_POINTS = """[llmrec.recommenders]
+next-item = my_package.recommender:NextItem
+[llmrec.metrics]
+top_three = my_package.metric:top_three
+[llmrec.readers]
+triples = my_package.reader:read_triples
 """
 
 
@@ -120,15 +108,12 @@ def test_a_recommender_a_metric_and_a_format_of_another_package(tmp_path: Path) 
     info = site / "my_package-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my_package\nVersion: 1.0\n", encoding="utf-8")
-    point = "[llmrec.recommenders]\nnext-item = my_package.recommender:NextItem\n"
-    (info / "entry_points.txt").write_text(point, encoding="utf-8")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
     folder.mkdir()
     events = toy_films(n_items=12, n_users=30).events.with_columns(pl.col("user_id").replace({"1": "ann"}))
     rows = [f"{user}>{item}@{time}" for user, item, time in events.iter_rows()]
     (folder / "log.triples").write_text("\n".join(rows), encoding="utf-8")
     (folder / "next-item.yaml").write_text("name: mine\nmodel: next-item\n", encoding="utf-8")
-    (folder / "prepare.py").write_text(PREPARE, encoding="utf-8")
-    (folder / "judge.py").write_text(JUDGE, encoding="utf-8")
     assert "run: next-item trained on" in travel("own_package", folder, beside=site)
     last = events.filter(user_id="ann")["item_id"][-1]
     (first, *_) = json.loads((folder / "recs.json").read_text(encoding="utf-8"))

@@ -31,11 +31,14 @@ from llmrec.data.readers.movielens import has_double_colons, read_dat, read_u_da
 from llmrec.data.readers.numerals import check_decimal, plain_numbers
 from llmrec.data.readers.options import FileOptions
 from llmrec.errors import DataError, EnvironmentFault
+from llmrec.plugins import function_of, names_of
 
 # A format is a function from a path to a table of raw columns.
 Reader = Callable[[Path], pl.DataFrame]
 TableType = TypeVar("TableType", bound=Table)
 
+# The entry points of this group are read where no reader here has the ending, never at import.
+GROUP = "llmrec.readers"
 _PACKED = (".gz", ".zst", ".bz2")
 REPEATS_HEADER = "row repeats the header"
 
@@ -43,8 +46,9 @@ REPEATS_HEADER = "row repeats the header"
 def register_reader(ending: str, reader: Reader) -> None:
     """Read files whose names end so (``.xlsx``, say) by a function from a path to a table of raw columns.
 
-    Column names, ids, times and all cleaning are as for every other format. Raises DataError for something else
-    than an ending, and for one that another reader has.
+    Column names, ids, times and all cleaning are as for every other format. An installed package does the same for
+    every process, the command line too, by an entry point of the group ``llmrec.readers``, named as the ending
+    without its dot. Raises DataError for something else than an ending, and for one that another reader has.
 
     >>> register_reader(".upper", lambda path: pl.read_csv(path, infer_schema=False).rename(str.lower))
     """
@@ -67,7 +71,8 @@ def find_files(path: Path) -> LogFiles:
     named = {_words(file) for file in path.glob("*.parquet")} & {"items", "events", "interactions"}
     if not named and any(path.rglob("*.parquet")):
         return LogFiles((path,), None)
-    return files_of_folder(path, endings=tuple(name for name in _READERS if name.startswith(".")))
+    endings = [name for name in _READERS if name.startswith(".")]
+    return files_of_folder(path, endings=(*endings, *(f".{name.lower()}" for name in names_of(GROUP))))
 
 
 def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> RawLog:
@@ -167,9 +172,11 @@ def read_raw(
         raise DataError(f"{path} does not exist; check the path")
     endings = [ending.lower() for ending in path.suffixes if ending.lower() not in _PACKED]
     ending = "folder" if path.is_dir() else (endings or [""])[-1]
-    reader = _NAMES.get(path.name.lower().removesuffix(".gz")) or _READERS.get(ending)
+    reader = _NAMES.get(path.name.lower().removesuffix(".gz")) or _READERS.get(ending) or _of_package(ending)
     if reader is None:
-        known = ", ".join(name for name in _READERS if name != "folder")
+        known = ", ".join(
+            [*(name for name in _READERS if name != "folder"), *(f".{one}" for one in names_of(GROUP))]
+        )
         raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
     header = options.get("header", ())
     if reader is read_dat and (header or not has_double_colons(path)):
@@ -190,6 +197,13 @@ def read_raw(
     if table.is_empty():
         raise DataError(f"{path} has a header but no rows; export it again with its data")
     return table
+
+
+def _of_package(ending: str) -> Reader | None:
+    """Return the reader that an installed package registers for an ending. Raises RegistryError."""
+    name = ending.removeprefix(".")
+    reader: Reader | None = function_of(GROUP, name, f"reader of .{name} files") if name else None
+    return reader
 
 
 def _text_format(options: FileOptions) -> TextFormat:
