@@ -63,6 +63,13 @@ def peak_memory_gib() -> float:
     return peak / (1024**3 if sys.platform == "darwin" else 1024**2)
 
 
+def free_bytes() -> int:
+    """Return how much memory is free on the device that trains."""
+    import torch
+
+    return torch.cuda.mem_get_info()[0] if device_name() == "cuda" else psutil.virtual_memory().available
+
+
 @dataclass
 class Spent:
     """What a block of code took; filled in when it ends."""

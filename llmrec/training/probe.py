@@ -14,7 +14,8 @@ import psutil
 import torch
 
 from llmrec.config import TrainConfig
-from llmrec.runtime import device_name, measured
+from llmrec.runtime import device_name, free_bytes, measured
+from llmrec.training.activations import moved, noted_activations
 from llmrec.training.batching import Batch
 from llmrec.training.catalog_softmax import AT_ONCE, LEAST
 from llmrec.training.checkpoints import NamedTensors
@@ -84,7 +85,7 @@ def probe(
     """
     if device_name() == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    began, free, there = time.monotonic(), _free_bytes(), _used_bytes()
+    began, free, there = time.monotonic(), free_bytes(), _used_bytes()
     batches = sorted(job.plan.epoch(0), key=_padded_items)
     sample = _sizes(batches, math.ceil(TIMED_BATCHES / settings.accumulation) * settings.accumulation)
     with measured(every=0.02) as spent:
@@ -153,18 +154,8 @@ def _timed(
 def activation_bytes(network: torch.nn.Module, tensors: NamedTensors) -> int:
     """Return how many bytes a forward pass of a batch holds for the gradient, besides the weights."""
     network.train()
-    seen = {value.untyped_storage().data_ptr() for value in (*network.parameters(), *network.buffers())}
-    sizes = list[int]()
-
-    def note(value: torch.Tensor) -> torch.Tensor:
-        storage = value.untyped_storage()
-        if storage.data_ptr() not in seen:
-            seen.add(storage.data_ptr())
-            sizes.append(storage.nbytes())
-        return value
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda value: value):
-        network(**_moved(tensors))
+    with noted_activations(network) as sizes:
+        network(**moved(tensors, device_name()))
     return sum(sizes)
 
 
@@ -181,13 +172,6 @@ class _Clock(Progress):
 
     def epoch(self, row: dict[str, Any]) -> None:
         """The probe is done."""
-
-
-def _moved(tensors: Any) -> Any:
-    """Return a batch, which may hold batches of labels, on the device that trains."""
-    if isinstance(tensors, dict):
-        return {name: _moved(value) for name, value in tensors.items()}
-    return tensors.to(device_name()) if isinstance(tensors, torch.Tensor) else tensors
 
 
 def _padded_items(batch: Batch) -> int:
@@ -214,10 +198,6 @@ def _logit_bytes(network: torch.nn.Module, tensors: NamedTensors) -> int:
 
 def _bytes_of(tensors: Iterable[torch.Tensor]) -> int:
     return sum(value.numel() * value.element_size() for value in tensors)
-
-
-def _free_bytes() -> int:
-    return torch.cuda.mem_get_info()[0] if device_name() == "cuda" else psutil.virtual_memory().available
 
 
 def _used_bytes() -> int:

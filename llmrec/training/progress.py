@@ -46,7 +46,7 @@ class Progress:
         self.total, self.first, self.began = total, done, time.monotonic()
         self.said = self.began
         if done:
-            self._say(f"{self.title}: continuing from step {done}{f' of {total}' if total else ''}")
+            self.say(f"{self.title}: continuing from step {done}{f' of {total}' if total else ''}")
         if self.shown and self.console.is_terminal:
             numbers = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} tokens/s  left")
             name = TextColumn("{task.description}", markup=False)
@@ -70,7 +70,7 @@ class Progress:
                 minutes = (now - self.began) / max(step - self.first, 1) * (self.total - step) / 60
                 of_all, left = f"/{self.total}", f"  {minutes:.1f} min left"
             speed = f"{tokens_per_second:,.0f} tokens/s"
-            self._say(f"{self.title}: step {step}{of_all}  loss {loss:.3f}  {speed}{left}")
+            self.say(f"{self.title}: step {step}{of_all}  loss {loss:.3f}  {speed}{left}")
 
     def _warn_of_hours(self, step: int) -> None:
         """Say once, from the steps of the first seconds, that training takes hours or more memory than is free."""
@@ -82,13 +82,13 @@ class Progress:
             minutes = spent / max(step - self.first, 1) * (self.total - step) / 60
             minutes = min(minutes, self.most_minutes or minutes)
             if minutes > LONG_MINUTES:
-                self._say(
+                self.say(
                     f"{self.title}: about {minutes / 60:.1f} hours to go; train.max_minutes bounds that, Ctrl-C "
                     "stops, --resume goes on, and llmrec fit ... --dry-run says what a recipe takes"
                 )
         memory = psutil.virtual_memory()
         if memory.available < LEAST_FREE * memory.total:
-            self._say(
+            self.say(
                 f"{self.title}: only {memory.available / 2**30:.1f} GiB of memory are free; where they run out, "
                 "halve train.batch_tokens and double train.accumulation"
             )
@@ -98,7 +98,7 @@ class Progress:
         names = {"valid_ndcg@10": "NDCG@10", "valid_responses": "responses"}
         metrics = [f"{name} {row[column]:.4f}" for column, name in names.items() if column in row]
         validated = f"  valid {', '.join(metrics)}" if metrics else ""
-        self._say(f"{self.title}: epoch {row['epoch']}  loss {row['loss']:.3f}{validated}")
+        self.say(f"{self.title}: epoch {row['epoch']}  loss {row['loss']:.3f}{validated}")
 
     def stop(self) -> None:
         """End the bar."""
@@ -106,7 +106,8 @@ class Progress:
             self.bar.stop()
             self.bar = None
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line above the bar, or log it where nothing is shown."""
         if self.shown:
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         else:

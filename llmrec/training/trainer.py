@@ -26,6 +26,7 @@ from llmrec.training.checkpoints import (
     save_tensors,
     save_trainable,
 )
+from llmrec.training.forecast import announce
 from llmrec.training.job import TrainingJob
 from llmrec.training.schedule import AVERAGE_SHARE, is_open_ended, n_batches, n_steps, trainer_arguments
 from llmrec.training.shares import is_spare, share_of, without_targets
@@ -137,6 +138,7 @@ def train(
     try:
         if not callback.over():  # else it was stopped early, and killed before its run was written
             with disk_advice(job.work_dir), memory_advice(settings):
+                announce(network, job, settings, is_new=checkpoint is None)
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         job.progress.stop()

@@ -1,0 +1,93 @@
+"""What a training takes is said before its first step, and changes nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from llmrec import Recipe, Split
+from llmrec.config import TrainConfig
+from llmrec.models import from_recipe
+from llmrec.models.base import Recommender
+from llmrec.training import forecast
+from llmrec.training.forecast import Forecast, worded
+
+MakeRecipe = Callable[..., Recipe]
+GIB = 2**30
+
+
+def fitted(recipe: Recipe, split: Split, *, progress: bool) -> Recommender:
+    return from_recipe(recipe).fit(split.train, valid=split.valid, progress=progress)
+
+
+def test_it_is_said_first_and_training_is_as_without(
+    gru_with: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = gru_with(epochs=2)
+    plain = fitted(recipe, toy_split, progress=True)
+    assert "training takes" not in capsys.readouterr().err, "toy films are trained on in seconds"
+    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
+    model = fitted(recipe, toy_split, progress=True)
+    first, second = capsys.readouterr().err.splitlines()[:2]
+    assert first.startswith("quick: training takes about 0 s for 2 epochs, without validation, and 0.0 GiB")
+    assert second.startswith("quick: epoch 1")
+    np.testing.assert_array_equal(model.score(toy_split.test.histories), plain.score(toy_split.test.histories))
+    fitted(recipe, toy_split, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_buffers_that_passes_change_are_put_back(
+    tiny_recipe: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = ("head.item_encoder=finetuned", "head.refresh_every=2", "head.item_dropout=0.3", "train.epochs=1")
+    recipe = tiny_recipe("soft", *changes, "train.batch_tokens=200")
+    plain = fitted(recipe, toy_split, progress=True)
+    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
+    model = fitted(recipe, toy_split, progress=True)
+    assert [row["loss"] for row in model.train_log] == [row["loss"] for row in plain.train_log]
+
+
+def test_time_and_memory_are_those_of_the_training(
+    gru_with: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time only loosely: what else the machine does decides how long a step takes."""
+    seen: list[Forecast] = []
+    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
+
+    def noted(one: Forecast, settings: TrainConfig) -> list[str]:
+        seen.append(one)
+        return []
+
+    monkeypatch.setattr(forecast, "worded", noted)
+    for tokens in (60, 600):
+        model = fitted(gru_with(epochs=3, batch_tokens=tokens), toy_split, progress=True)
+        took = min(row["seconds"] for row in model.train_log)
+        assert took / 6 < seen[-1].epoch_seconds < 6 * took
+    n_bytes = 4 * sum(value.numel() for value in model.network.parameters())  # type: ignore[attr-defined]
+    assert 3 * n_bytes < seen[0].needed < seen[1].needed
+
+
+SAID = {
+    "training takes about 30 s for 3 epochs": Forecast(10.0, 0, GIB),
+    "training takes about 25 min for 3 epochs, without validation, and 2.0 GiB": Forecast(500.0, 2 * GIB, 3 * GIB),
+    "hours for 3 epochs": Forecast(3600.0, GIB, 3 * GIB),
+    "train.max_minutes bounds that, Ctrl-C stops, --resume goes on": Forecast(3600.0, GIB, 3 * GIB),
+    "only 1.0 GiB of memory are free: halve train.batch_tokens": Forecast(10.0, 2 * GIB, GIB),
+}
+
+
+@pytest.mark.parametrize("line", SAID)
+def test_hours_and_memory_are_said_with_the_way_out(line: str) -> None:
+    lines = list(worded(SAID[line], TrainConfig(epochs=3)))
+    assert any(line in one for one in lines)
+    assert len(lines) == 1 + (SAID[line].epoch_seconds > 3000) + (SAID[line].needed > SAID[line].free)
+
+
+def test_minutes_that_do_not_last_for_an_epoch() -> None:
+    one, short = Forecast(1800.0, 0, GIB), TrainConfig(epochs=20, max_minutes=5)
+    message = "train.max_minutes=5 ends it within the first epoch, which takes about 30 min"
+    assert list(worded(one, short))[1:] == [message]
+    assert len(list(worded(one, TrainConfig(epochs=20, max_minutes=45)))) == 1
+    assert "until nothing improves" in next(worded(one, TrainConfig(epochs=20, schedule="open_ended")))
