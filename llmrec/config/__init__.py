@@ -1,22 +1,24 @@
 """Recipes and their sections: every choice that makes a model, in one checked value."""
 
+from llmrec.config.baseline_sections import (
+    ALSConfig,
+    CountingConfig,
+    LinearConfig,
+    SequenceConfig,
+    StackConfig,
+    TextConfig,
+)
 from llmrec.config.fields import RecipeField, fields_of
 from llmrec.config.recipe import Option, Recipe, names, purpose_of
 from llmrec.config.sections import (
     AdapterConfig,
-    ALSConfig,
     BackboneConfig,
     BoundaryStates,
-    CountingConfig,
     EventField,
     HeadConfig,
     HistoryConfig,
-    LinearConfig,
     ResponsesConfig,
     Section,
-    SequenceConfig,
-    StackConfig,
-    TextConfig,
     TrainConfig,
 )
 

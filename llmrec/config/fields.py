@@ -11,7 +11,12 @@ from llmrec.config.sections import Section
 
 
 class RecipeField(NamedTuple):
-    """A field by its path ("train.epochs"), its value in a recipe, the default, and what it means."""
+    """A field by its path ("train.epochs"), its value in a recipe, the default, and what it means.
+
+    >>> from llmrec.config import Recipe
+    >>> next(one.path for one in fields_of(Recipe.load("gru")) if one.value != one.default)
+    'name'
+    """
 
     path: str
     value: Any

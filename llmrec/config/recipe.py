@@ -12,20 +12,22 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, PlainValidator, ValidationError
 
-from llmrec.config.fields import close_to
-from llmrec.config.sections import (
-    AdapterConfig,
+from llmrec.config.baseline_sections import (
     ALSConfig,
-    BackboneConfig,
     CountingConfig,
-    HeadConfig,
-    HistoryConfig,
     LinearConfig,
-    ResponsesConfig,
-    Section,
     SequenceConfig,
     StackConfig,
     TextConfig,
+)
+from llmrec.config.fields import close_to
+from llmrec.config.sections import (
+    AdapterConfig,
+    BackboneConfig,
+    HeadConfig,
+    HistoryConfig,
+    ResponsesConfig,
+    Section,
     TrainConfig,
 )
 from llmrec.errors import RecipeError
@@ -225,11 +227,11 @@ def _find(name: str | Path) -> Path:
 
 def _override(values: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
     """Merge ``key.sub=value`` assignments, values read as YAML."""
+    if not assignments:  # a stranger's recipe.yaml: nothing in it is resolved
+        return {str(key): value for key, value in values.items()}
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    if not assignments:  # a stranger's recipe.yaml: nothing in it is resolved
-        return {str(key): value for key, value in values.items()}
     for assignment in assignments:
         if "=" not in assignment:
             raise RecipeError(f"--set {assignment}: write it as field=value, e.g. train.epochs=3")

@@ -1,4 +1,4 @@
-"""The sections of a recipe: fields, their ranges and their defaults."""
+"""The sections of a recipe that every kind of model may have, and those of an LLM: fields, ranges, defaults."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class Section(BaseModel):
 
     Only fields that are set are dumped, so that a recipe does not name sections which its model does not read. The
     text below a field is what ``llmrec recipes NAME`` says of it.
+
+    >>> BackboneConfig(layers=2).model_dump()
+    {'layers': 2}
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -29,7 +32,11 @@ class Section(BaseModel):
 
 
 class BackboneConfig(Section):
-    """Which causal LLM, and how much of it."""
+    """Which causal LLM, and how much of it.
+
+    >>> BackboneConfig(layers=2).base
+    'smollm2-135m'
+    """
 
     base: str = "smollm2-135m"
     """The LLM: a known name, a local path or a hub id."""
@@ -44,7 +51,11 @@ class BackboneConfig(Section):
 
 
 class AdapterConfig(Section):
-    """The LoRA adapter (Hu et al. 2021)."""
+    """The LoRA adapter (Hu et al. 2021).
+
+    >>> AdapterConfig(r=8).alpha
+    32
+    """
 
     r: Positive = 16
     """Rank."""
@@ -63,7 +74,11 @@ class AdapterConfig(Section):
 
 
 class HistoryConfig(Section):
-    """How a history is written for the LLM."""
+    """How a history is written for the LLM.
+
+    >>> HistoryConfig(encoding="soft").max_items
+    50
+    """
 
     encoding: str = "text"
     """text, soft (one vector an item) or hybrid (both)."""
@@ -91,7 +106,11 @@ class HistoryConfig(Section):
 
 
 class HeadConfig(Section):
-    """The scorer ``s(u, i) = tau * cos(W u, v_i) + b_i``."""
+    """The scorer ``s(u, i) = tau * cos(W u, v_i) + b_i``.
+
+    >>> HeadConfig(dim=64).id_residual
+    True
+    """
 
     dim: Positive = 256
     """Width of user and item vectors."""
@@ -118,7 +137,11 @@ class HeadConfig(Section):
 
 
 class ResponsesConfig(Section):
-    """How responses are predicted: what an event has besides its item. The recipe's ``tasks`` name them."""
+    """How responses are predicted: what an event has besides its item. The recipe's ``tasks`` name them.
+
+    >>> ResponsesConfig(weight=1.0).rank_by
+    'relevance'
+    """
 
     weight: Annotated[float, Field(ge=0)] = 0.3
     """Of their loss, a mean over tasks, beside the next item's."""
@@ -141,88 +164,12 @@ class ResponsesConfig(Section):
     """What recommendations are ranked by."""
 
 
-class SequenceConfig(Section):
-    """The network of the baselines."""
-
-    dim: Positive = 128
-    """Width."""
-    layers: Positive = 1
-    """Depth."""
-    heads: Positive = 2
-    """Attention heads."""
-    dropout: Share = 0.2
-    """Of embeddings and layers."""
-    max_items: Positive = 200
-    """The newest so many events are read."""
-    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """bert4rec: how many events are masked in training."""
-
-
-class CountingConfig(Section):
-    """The models that count."""
-
-    order: Annotated[int, Field(ge=1, le=3)] = 1
-    """The longest context, in items."""
-    recent_share: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """The newest part of the events that counts."""
-    neighbors: Positive = 200
-    """How many similar items each item keeps."""
-    shrink: Annotated[float, Field(ge=0)] = 10.0
-    """Added to the cosine's norm: what is seen rarely counts less."""
-    half_life: Annotated[float, Field(gt=0)] = 10.0
-    """After so many newer events an event counts half."""
-    edge_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of an item's largest edge, beside a cosine of at most 1."""
-
-
-class LinearConfig(Section):
-    """Regressions between items in closed form."""
-
-    regularization: Annotated[float, Field(gt=0)] = 100.0
-    """Ridge penalty."""
-    max_items: Positive = 20_000
-    """The most frequent items that are regressed: memory grows with their square, 20,000 take 3 GiB."""
-
-
-class ALSConfig(Section):
-    """Matrix factorization by ``implicit``."""
-
-    factors: Positive = 64
-    """Width."""
-    regularization: Annotated[float, Field(ge=0)] = 0.05
-    """Ridge penalty."""
-    alpha: Annotated[float, Field(ge=1)] = 10.0
-    """How much more an event counts than none."""
-    iterations: Positive = 15
-    """Rounds of alternating least squares."""
-
-
-class TextConfig(Section):
-    """Item texts as vectors, for models that read texts and train no LLM."""
-
-    encoder: str = "minilm-l6"
-    """What encodes them: minilm-l6, smollm2-135m, a folder or a hub id."""
-    encoder_type: Literal["sentence", "causal"] = "sentence"
-    """A sentence-transformers model, or an LLM whose last states are averaged."""
-    prompt: str = "item"
-    """The prompt that writes an item."""
-    language: Literal["en", "zh"] = "en"
-    """Of the prompt."""
-
-
-class StackConfig(Section):
-    """A stacked model."""
-
-    members: list[str] = []
-    """Recipes of its members, each with changes after its name, as in "item-knn seed=1"."""
-    sizes: Literal["by_log", "as_written"] = "by_log"
-    """by_log: windows, widths and batches of networks follow the log; a change after a member's name holds."""
-    valid_users: Positive = 3000
-    """Weights are fitted on a fixed random sample of at most so many users."""
-
-
 class TrainConfig(Section):
-    """Optimization."""
+    """Optimization.
+
+    >>> TrainConfig(epochs=3).patience
+    3
+    """
 
     epochs: Positive = 10
     """How often the data is passed; with schedule open_ended only a bound."""

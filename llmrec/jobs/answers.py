@@ -36,6 +36,9 @@ class Wording:
 
     ``narrator`` makes who words them, once the model is loaded; None: the choice of ``explain``. The engine ray
     sends it to its workers, so it must be picklable. ``name`` and ``model`` are what ``job.json`` calls it.
+
+    >>> Wording(form="paragraph").language
+    'en'
     """
 
     name: str = "auto"

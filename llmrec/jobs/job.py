@@ -33,7 +33,11 @@ Engine = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A complete batch job: its folder, all its users and parts, and how many parts this call wrote."""
+    """A complete batch job: its folder, all its users and parts, and how many parts this call wrote.
+
+    >>> BatchResult(Path("answers"), n_users=60, n_parts=1, written=0).n_users
+    60
+    """
 
     folder: Path
     n_users: int

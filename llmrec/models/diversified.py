@@ -20,6 +20,12 @@ class Diversified(Composite):
     """Recommends as ``model`` does with ``recommend(..., diversity=diversity)``, by default in every list.
 
     ``diversity``: above 0 to 1, or a Calibration. Raises DataError for anything else.
+
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import ALSRecommender
+    >>> diverse = Diversified(ALSRecommender().fit(toy_films()), 0.5)
+    >>> diverse.recommend([["3", "4"]], 2)["rank"].to_list()
+    [1, 2]
     """
 
     kind = "diversified"

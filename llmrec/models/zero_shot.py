@@ -28,6 +28,9 @@ class PromptRanking(Composite):
     come after them, by popularity. They are shown in a fixed pseudo-random order, which says nothing. Up to
     ``max_items`` of the newest items are shown, fewer where the model's context is short. Raises DataError
     for more candidates than letters.
+
+    >>> PromptRanking(mode="title", candidates=10)
+    PromptRanking(not fitted)
     """
 
     kind = "prompt"

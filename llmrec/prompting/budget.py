@@ -14,6 +14,9 @@ def newest_that_fit(lengths: Sequence[int] | Integers, budget: int) -> int:
     """Count the newest items that fit. ``lengths`` are tokens per item, oldest first.
 
     Raises PromptError if there are items and not even the newest fits.
+
+    >>> newest_that_fit([5, 4, 3], 8)
+    2
     """
     flat = np.asarray(lengths, dtype=np.int64)
     return int(newest_that_fit_each(flat, np.array([0, len(flat)], dtype=np.int64), budget)[0])
@@ -24,6 +27,9 @@ def newest_that_fit_each(lengths: Integers, offsets: Int64s, budget: int) -> Int
 
     ``lengths`` are tokens per item of all histories one after the other, those of history n at
     ``offsets[n]:offsets[n + 1]``, oldest first. Raises PromptError as ``newest_that_fit`` does.
+
+    >>> newest_that_fit_each(np.array([5, 4, 3]), np.array([0, 1, 3]), 6)
+    array([1, 1])
     """
     total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
     starts, ends = offsets[:-1], offsets[1:]

@@ -41,12 +41,19 @@ def one_line(text: str) -> str:
     """Turn runs of white space and control characters into single spaces; drop direction marks.
 
     Half characters (lone surrogates), which no file can hold, become U+FFFD.
+
+    >>> one_line(" Alien   (1979) ")
+    'Alien (1979)'
     """
     return SURROGATE.sub("\ufffd", " ".join(CONTROL.sub(" ", DIRECTION.sub("", text)).split()))
 
 
 def plain_row(row: Mapping[str, object]) -> dict[str, object]:
-    """Return a catalog row with each text on one line, without its empty values."""
+    """Return a catalog row with each text on one line, without its empty values.
+
+    >>> plain_row({"title": "Alien ", "year": 1979, "brand": ""})
+    {'title': 'Alien', 'year': 1979}
+    """
     plain = {name: _plain(value) for name, value in row.items()}
     return {name: value for name, value in plain.items() if value not in (None, "", [])}
 

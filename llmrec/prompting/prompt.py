@@ -136,7 +136,11 @@ class Prompt(BaseModel):
 
 
 def names(language: Language = "en") -> list[str]:
-    """Return the names of the shipped prompts of a language."""
+    """Return the names of the shipped prompts of a language.
+
+    >>> "history" in names("zh")
+    True
+    """
     ending = _ending(language)
     files = (path.name for path in folder("prompts").glob("*.yaml"))
     stems = [file.removesuffix(ending) for file in files if file.endswith(ending)]

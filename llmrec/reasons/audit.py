@@ -35,6 +35,13 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
     is any name, number, quoted text or word that is neither in them nor in the evidence, and anything but one
     sentence (or, as a "paragraph", up to three). Where chosen items are given as the reason, one of at least half
     of the strongest one's effect is named. Against a rival, "rather than" and its title must stand there once.
+
+    >>> from llmrec.reasons import Cited, Item
+    >>> one = Evidence("ann", Item("7", "Alien"), (Cited("3", "Blade Runner", contribution=0.7),))
+    >>> audit('We suggest "Alien" because you chose "Blade Runner".', one)
+    []
+    >>> audit('We suggest the award-winning "Alien" because you chose "Blade Runner".', one)
+    ["it says 'award-winning', which is not in the evidence"]
     """
     if len(text) > MOST_CHARACTERS:
         return [f"it has {len(text):,} characters, not up to {MOST_CHARACTERS:,}"]

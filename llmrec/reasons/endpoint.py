@@ -48,6 +48,9 @@ class EndpointNarrator:
     ``api_key``, a password or a query in the address are sent to the server and shown nowhere; where there is
     one, nor is what the server says of an error: it may repeat them. Redirects are not followed.
     Raises ModelError for an address that is not http or https, a key that cannot be sent, or a bad number.
+
+    >>> EndpointNarrator("http://localhost:8000/v1", "qwen3-8b", timeout=10).backend
+    'endpoint'
     """
 
     backend = "endpoint"

@@ -29,7 +29,11 @@ _LONGEST_VALUE = 2000
 
 @dataclass(frozen=True)
 class Item:
-    """A catalog item as evidence shows it. ``metadata``: its other columns, without those that say nothing."""
+    """A catalog item as evidence shows it. ``metadata``: its other columns, without those that say nothing.
+
+    >>> Item("7", "Alien", {"genres": "Horror|Sci-Fi", "year": 1979}).genres
+    ('Horror', 'Sci-Fi')
+    """
 
     item_id: str
     title: str
@@ -68,6 +72,9 @@ class Cited(Item):
     """A history item and its ``contribution``: how far the recommended item's score falls without it.
 
     ``rank_without``: where the recommended item would stand then, among all that can be recommended; 0: unknown.
+
+    >>> Cited("3", "Blade Runner", contribution=0.7).contribution
+    0.7
     """
 
     contribution: float = 0.0
@@ -79,6 +86,9 @@ class Pair:
     """Two cited items. ``interaction``: the fall without both, less the falls without each of them.
 
     Below zero, either could stand in for the other; above, they count for more together.
+
+    >>> Pair(("3", "4"), -0.2).interaction
+    -0.2
     """
 
     item_ids: tuple[str, str]
@@ -87,7 +97,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Shared:
-    """An attribute that the recommended item has in common with the cited items ``item_ids``."""
+    """An attribute that the recommended item has in common with the cited items ``item_ids``.
+
+    >>> Shared("genres", "Sci-Fi", ("3",)).value
+    'Sci-Fi'
+    """
 
     name: str
     value: str
@@ -96,7 +110,11 @@ class Shared:
 
 @dataclass(frozen=True)
 class Together:
-    """Of ``chose`` people who chose the cited item, ``both`` also chose the recommended one."""
+    """Of ``chose`` people who chose the cited item, ``both`` also chose the recommended one.
+
+    >>> Together("3", both=6, chose=9).both
+    6
+    """
 
     item_id: str
     both: int
@@ -109,6 +127,10 @@ class Evidence:
 
     With a ``rival`` contributions are to the recommended item's lead over it, not to its score. ``rank``: where
     the item stands among all that can be recommended, 0: unknown. ``facts``: what a reason may claim besides.
+
+    >>> one = Evidence("ann", Item("7", "Alien"), (Cited("3", "Blade Runner", contribution=0.7),))
+    >>> one.weight(0)
+    'most'
     """
 
     user_id: str

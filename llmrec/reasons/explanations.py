@@ -63,6 +63,12 @@ class Explanation:
 
     ``faults``: what the audit objected to in the sentences that were not shown. ``facts``: what the sentence tells
     beside what was chosen, as data; ``theme``: a heading that it could stand under.
+
+    >>> from llmrec.reasons import Cited, Item
+    >>> one = Evidence("ann", Item("7", "Alien"), (Cited("3", "Blade Runner", contribution=0.7),))
+    >>> why = Explanation(one, 1, 'We suggest "Alien" because you chose "Blade Runner".', "template")
+    >>> why.first_try, why.replaced
+    (True, False)
     """
 
     evidence: Evidence
@@ -89,6 +95,14 @@ class Explanations:
     """What ``explain`` returns, in the order of the recommendations. ``["sentence"]`` is a column of the table.
 
     ``language`` and ``form`` are those that were asked for: the audit reads each sentence by them.
+
+    >>> from llmrec import Histories, explain
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> why = explain(model, model.recommend(histories, 2), histories)
+    >>> len(why), why["backend"].to_list()
+    (2, ['template', 'template'])
     """
 
     explanations: tuple[Explanation, ...]
@@ -136,6 +150,13 @@ def counts(explanations: Explanations) -> dict[str, int]:
 
     ``written_by_llm`` passed the audit (at the first or second try), ``replaced_by_template`` did not,
     ``written_by_template`` never went to an LLM.
+
+    >>> from llmrec import Histories, explain
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> counts(explain(model, model.recommend(histories, 2), histories))
+    {'written_by_llm': 0, 'replaced_by_template': 0, 'written_by_template': 2}
     """
     template = [one for one in explanations if one.backend == TEMPLATE]
     replaced = sum(one.replaced for one in template)

@@ -42,6 +42,9 @@ class Fact:
     | taste | ``count`` of ``of`` choices of the history have the value, ``times`` the catalog's share | |
     | streak | ``count`` of the last ``of`` choices have the value | |
     | popular | ``count`` of ``of`` people chose it | |
+
+    >>> Fact("same", ("3",), "genres", ("Sci-Fi",), bits=2.5).is_plain
+    True
     """
 
     kind: FactKind

@@ -28,6 +28,15 @@ def add_facts(evidence: list[Evidence], model: Ranker) -> list[Evidence]:
 
     Attributes are the catalog's columns of text or lists, the year, and the price by thirds of the catalog.
     People are those of ``model.histories``.
+
+    >>> from llmrec import Histories
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> from llmrec.reasons import occlusion
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> (one,) = add_facts(occlusion(model, histories, model.recommend(histories, 1)), model)
+    >>> [fact.kind for fact in one.facts][:1]
+    []
     """
     bands = _price_bands(model.catalog)
     items = {other.item_id for one in evidence for other in (one.item, *one.cited)}

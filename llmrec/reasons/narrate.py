@@ -11,7 +11,11 @@ from llmrec.reasons.request import NarrationRequest
 
 
 class Narrator(Protocol):
-    """Anything that words evidence. ``backend`` says in the table who wrote a sentence."""
+    """Anything that words evidence. ``backend`` says in the table who wrote a sentence.
+
+    >>> TemplateNarrator().backend
+    'template'
+    """
 
     @property
     def backend(self) -> str:
@@ -22,7 +26,13 @@ class Narrator(Protocol):
 
 
 class TemplateNarrator:
-    """Words evidence without any LLM; every sentence passes the audit."""
+    """Words evidence without any LLM; every sentence passes the audit.
+
+    >>> from llmrec.reasons import Cited, Evidence, Item
+    >>> one = Evidence("ann", Item("7", "Alien"), (Cited("3", "Blade Runner", contribution=0.7),))
+    >>> TemplateNarrator().narrate([NarrationRequest(one)])
+    ['Because you chose "Blade Runner", which weighs most here, we suggest "Alien".']
+    """
 
     backend = TEMPLATE
 
@@ -39,6 +49,9 @@ class LocalNarrator:
     but titles of the evidence. Evidence without a cited item gives it nothing to tell: ``explain`` hands it none.
     A small model copies titles reliably and numbers not: its sentence goes on with the fact most worth telling of
     the items that it named, in the words of the skeletons.
+
+    >>> LocalNarrator("smollm2-135m").backend
+    'llm'
     """
 
     backend = "llm"

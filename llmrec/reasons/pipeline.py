@@ -255,7 +255,13 @@ def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: Reas
 
 
 def base_narrator(model: Ranker) -> LocalNarrator | None:
-    """Return the narrator of a model's base LLM, its adapter off, loaded at its first use; None without one."""
+    """Return the narrator of a model's base LLM, its adapter off, loaded at its first use; None without one.
+
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> base_narrator(MarkovRecommender().fit(toy_films())) is None
+    True
+    """
     base = model.narration_base
     if base is None:
         return None

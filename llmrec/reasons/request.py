@@ -24,6 +24,11 @@ class NarrationRequest:
     """What a narrator gets. ``said`` and ``faults``: its first try and what the audit objected to, else empty.
 
     ``planned``: the reason as skeletons say it, with the ``facts`` that it tells and a ``theme``; see ``plan``.
+
+    >>> from llmrec.reasons import Cited, Item
+    >>> one = Evidence("ann", Item("7", "Alien"), (Cited("3", "Blade Runner", contribution=0.7),))
+    >>> NarrationRequest(one).plain()
+    'Because you chose "Blade Runner", which weighs most here, we suggest "Alien".'
     """
 
     evidence: Evidence

@@ -36,7 +36,11 @@ WRITTEN = "explanation"
 
 
 class StyleWriter:
-    """Writes explanations from profiles: by a base LLM as it is, or with a style that ``fit_style`` learned."""
+    """Writes explanations from profiles: by a base LLM as it is, or with a style that ``fit_style`` learned.
+
+    >>> StyleWriter("smollm2-135m").prompt.name
+    'explain-profile'
+    """
 
     def __init__(
         self,
@@ -79,6 +83,14 @@ def fit_style(
     Only the tokens of the explanation are learned. A triple longer than ``history.max_tokens`` is left out
     and counted in the manifest. Raises DataError for missing columns or no triple that fits, and InputError in one
     of several processes.
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.errors import InputError
+    >>> try:
+    ...     fit_style({"title": ["Alien"]}, Recipe.load("quickstart"), "run")
+    ... except InputError as error:
+    ...     print(error)
+    llm reads no field history.encoding; of history it reads max_tokens: leave it out
     """
     from llmrec.llm.backbone import add_adapter, load_backbone
     from llmrec.runtime import device_name, measured, seed_everything

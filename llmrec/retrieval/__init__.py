@@ -2,6 +2,7 @@
 
 from llmrec.retrieval.calibration import Calibration
 from llmrec.retrieval.filters import Filter
-from llmrec.retrieval.index import ItemIndex, Neighbors, UserIndex, VectorIndex
+from llmrec.retrieval.index import ItemIndex, UserIndex, VectorIndex
+from llmrec.retrieval.neighbors import Neighbors
 
 __all__ = ["Calibration", "Filter", "ItemIndex", "Neighbors", "UserIndex", "VectorIndex"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Set
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from llmrec.arrays import Arrays, Bools, Float32s, Int64s
+from llmrec.arrays import Bools, Float32s
 from llmrec.data.ids import id_column, whole_number
 from llmrec.errors import DataError
 from llmrec.retrieval.building import index_rows
@@ -28,20 +28,13 @@ from llmrec.retrieval.index_files import (
 from llmrec.retrieval.index_folder import IndexFolder
 from llmrec.retrieval.inputs import rows_of_queries, rows_with_bias, unique_ids
 from llmrec.retrieval.kinds import choose
+from llmrec.retrieval.neighbors import Neighbors
 from llmrec.retrieval.row_changes import Action, RowChange
 from llmrec.retrieval.run_items import removed_items
 from llmrec.retrieval.searcher import Searcher
 from llmrec.retrieval.snapshot import Built, Snapshot
 
 log = logging.getLogger(__name__)
-
-
-class Neighbors(NamedTuple):
-    """The k best of each query, best first: ids, codes and scores, each [n, k]."""
-
-    ids: Arrays
-    codes: Int64s
-    scores: Float32s
 
 
 class VectorIndex:
@@ -51,6 +44,12 @@ class VectorIndex:
     ``remove`` change it while other threads search: a search sees a change whole or not at all, and every one that
     was made before it began. Codes number what is there now, in the order of ``ids``: added and updated ones come
     last, and who stands after a removed one moves up. Where others change it between two calls, use a ``copy()``.
+
+    >>> from llmrec import ItemIndex
+    >>> index = ItemIndex.build(np.eye(2), ["a", "b"])
+    >>> index.add(np.ones((1, 2)), ["c"])
+    >>> index.ids
+    ['a', 'b', 'c']
     """
 
     noun: ClassVar[Noun]

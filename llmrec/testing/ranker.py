@@ -22,6 +22,14 @@ class RankerContract(ABC):
     ``has_item_vectors = False`` for one without. Both are tested, too. ``scores_compare_candidates``: an item's
     score depends on which others are candidates. ``tolerance`` is what a score may differ by
     when a history is scored alone instead of in a batch.
+
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import Fusion, MarkovRecommender, PopularityRecommender
+    >>> class TestMix(RankerContract):
+    ...     sequential = has_item_vectors = False
+    ...     def build(self):
+    ...         return Fusion(*(kind().fit(toy_films()) for kind in (MarkovRecommender, PopularityRecommender)))
+    >>> TestMix().test_no_histories_no_rows()
     """
 
     sequential: ClassVar[bool] = True

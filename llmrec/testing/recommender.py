@@ -26,6 +26,13 @@ class RecommenderContract(RankerContract):
 
     The suite fits one model for all tests and a few to compare. ``takes_new_items`` is for a model that has a
     score for items which it was not trained on, ``texts_change = False`` for one in which no title can be another.
+
+    >>> from llmrec.models import MarkovRecommender
+    >>> class TestMarkov(RecommenderContract):
+    ...     has_item_vectors = False
+    ...     def make(self):
+    ...         return MarkovRecommender()
+    >>> TestMarkov().test_an_unfitted_model_is_refused()
     """
 
     takes_new_items: ClassVar[bool] = False

@@ -19,7 +19,11 @@ K = 10
 
 @cache
 def toy_split() -> Split:
-    """Return what models are fitted and tested on: 20 films, 60 users."""
+    """Return what models are fitted and tested on: 20 films, 60 users.
+
+    >>> toy_split().train
+    Dataset(toy-films: 360 events, 60 users, 20 items)
+    """
     return Split.leave_last_out(toy_films())
 
 
@@ -37,7 +41,12 @@ def of_all_lengths() -> Histories:
 
 
 def ndcg(ranker: Ranker, fold: Fold) -> float:
-    """Mean NDCG@10 of the recommendations for a fold."""
+    """Mean NDCG@10 of the recommendations for a fold.
+
+    >>> from llmrec.models import MarkovRecommender
+    >>> ndcg(MarkovRecommender().fit(toy_split().train), toy_split().test) > 0.9
+    True
+    """
     users = list(fold.histories.user_ids)
     table = metrics.per_user(ranker.recommend(fold.histories, K), fold.answers, users=users, k=K)
     return float(np.mean(table[f"ndcg@{K}"].to_numpy()))

@@ -1,4 +1,4 @@
-"""The examples in docstrings are true, and every name of ``llmrec`` has one."""
+"""The examples in docstrings are true, and every public class and function has one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import inspect
 import runpy
 
 import pytest
-from support.pages import ROOT
+from support.pages import PACKAGES, ROOT
 
 EXAMPLE = ">>> "
 FILES = sorted(path for path in (ROOT / "llmrec").rglob("*.py") if EXAMPLE in path.read_text(encoding="utf-8"))
@@ -23,7 +23,7 @@ def test_examples_are_true(name: str) -> None:
     assert failed == 0
 
 
-@pytest.mark.parametrize("package", ["llmrec"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_name_has_an_example(package: str) -> None:
     module = importlib.import_module(package)
     objects = {name: getattr(module, name) for name in module.__all__}

@@ -11,15 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.pages import ROOT
+from support.pages import PACKAGES, ROOT
 
 from llmrec.models.registry import SHIPPED
-
-PACKAGES = (
-    "llmrec",
-    *(f"llmrec.{name}" for name in ("data", "data.splits", "data.responses", "models", "evaluation", "reasons")),
-    *(f"llmrec.{name}" for name in ("retrieval", "jobs", "config", "prompting", "testing")),
-)
 
 
 def documented() -> set[int]:

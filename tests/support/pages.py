@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# Whose ``__all__`` is public.
+PACKAGES = (
+    "llmrec",
+    *(f"llmrec.{name}" for name in ("data", "data.splits", "data.responses", "models", "evaluation", "reasons")),
+    *(f"llmrec.{name}" for name in ("retrieval", "jobs", "config", "prompting", "testing")),
+)
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _GENERATED = re.compile(r"<!-- [\w ./-]+: written by [^>]*-->.*?<!-- end -->", re.DOTALL)

@@ -42,6 +42,12 @@ class CountFeatures:
     themselves. ``means`` [1 + columns]: of all training events, towards which those of items are shrunk. ``edges``
     [size, BINS + 1]: of each feature's bins, see ``edges_of``. ``fold_totals`` [FOLDS, n_items, ...]: the totals
     of each fold's users, None in a loaded run.
+
+    >>> from llmrec.data import Dataset
+    >>> rows = {"user_id": ["ann"] * 2, "item_id": ["a", "b"], "timestamp": [60, 120], "rating": [5.0, 3.0]}
+    >>> data = Dataset.from_tables(rows, time_format="seconds")
+    >>> CountFeatures.fit(data, TaskSet.fit(data, ["rating"])).names
+    ('rating', 'gap')
     """
 
     names: tuple[str, ...]

@@ -27,6 +27,9 @@ class FieldBins(BaseModel):
     """The bins of one field: ``words``, or numbers between ``bounds`` with the median of each bin in ``values``.
 
     Bin n + 1 is ``words[n]``, or the numbers from ``bounds[n - 1]`` to below ``bounds[n]``.
+
+    >>> FieldBins(name="behavior", words=("buy", "view")).codes(pl.Series(["view", "buy", "sell"]))
+    array([2, 1, 0], dtype=int16)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +61,12 @@ class FieldBins(BaseModel):
 
 
 class EventBins(BaseModel):
-    """The bins of the fields that a model reads, fitted to its training events."""
+    """The bins of the fields that a model reads, fitted to its training events.
+
+    >>> from llmrec.data import toy_films
+    >>> EventBins.fit(toy_films().histories, ["gap"]).sizes
+    (10,)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -19,6 +19,13 @@ class ResponseQueries:
 
     ``targets``: ``user_id`` (the name of a history), ``owner`` (the user), ``item_id``, and a column for each
     task, NaN where its target is unknown.
+
+    >>> from llmrec.data import Dataset
+    >>> rows = {"user_id": ["ann"] * 2, "item_id": ["a", "b"], "timestamp": [60, 120], "rating": [5.0, 3.0]}
+    >>> data = Dataset.from_tables(rows, time_format="seconds")
+    >>> queries = ResponseQueries.of(data.histories, np.array([False, True]), TaskSet.fit(data, ["rating"]))
+    >>> queries.targets["rating"].to_list(), list(queries.histories)
+    ([3.0], [['a']])
     """
 
     histories: Histories

@@ -26,6 +26,9 @@ class TaskSpec(BaseModel):
     ``levels``: names of the classes, or of the steps of an ordinal scale; ``values`` [n_levels]: their numbers,
     where they have any; ``prior`` [n_levels]: how often each occurs. Of numbers: ``mean``, ``scale`` (the standard
     deviation), ``low`` and ``high``.
+
+    >>> TaskSpec(name="purchase", kind="classes", levels=("no", "yes"), prior=(0.9, 0.1)).levels
+    ('no', 'yes')
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +64,10 @@ class EventLog:
 
     ``n_visible`` [n_events]: how many of the user's events are strictly earlier; ``positive``: the behaviors that
     count as a purchase.
+
+    >>> histories = Histories.of({"ann": ["a", "b"]})
+    >>> EventLog(histories, np.array([0, 1]), ()).first_rows()
+    array([0, 0])
     """
 
     histories: Histories
@@ -89,16 +96,17 @@ class Task(ABC):
 
     A subclass has ``name``, ``meaning`` (a sentence for reports), ``columns`` (of the events, without which there
     are no targets) and ``read``. Once it is registered, recipes can name it, and it is trained, predicted and
-    evaluated::
+    evaluated.
 
-        @register_task
-        class DwellTask(NumberTask):
-            name = "dwell"
-            meaning = "How many seconds the item was looked at."
-            columns = ("seconds",)
-
-            def read(self, log, spec):
-                return log.numbers("seconds")
+    >>> @register_task
+    ... class DwellTask(NumberTask):
+    ...     name = "dwell"
+    ...     meaning = "How many seconds the item was looked at."
+    ...     columns = ("seconds",)
+    ...     def read(self, log, spec):
+    ...         return log.numbers("seconds")
+    >>> task_named("dwell").meaning
+    'How many seconds the item was looked at.'
     """
 
     name: ClassVar[str]
@@ -146,7 +154,17 @@ class Task(ABC):
 
 
 class ClassTask(Task):
-    """A task whose targets are one of several classes."""
+    """A task whose targets are one of several classes.
+
+    >>> class DeviceTask(ClassTask):
+    ...     name, meaning, columns = "device", "What it was seen on.", ("device",)
+    ...     def levels(self, behaviors):
+    ...         return "phone", "computer"
+    ...     def read(self, log, spec):
+    ...         return np.array([spec.levels.index(one) for one in log.histories.events["device"]], dtype=float)
+    >>> DeviceTask().levels(())
+    ('phone', 'computer')
+    """
 
     @abstractmethod
     def levels(self, behaviors: tuple[str, ...]) -> tuple[str, ...]:
@@ -169,7 +187,15 @@ class ClassTask(Task):
 
 
 class NumberTask(Task):
-    """A task whose targets are numbers."""
+    """A task whose targets are numbers.
+
+    >>> class StarsTask(NumberTask):
+    ...     name, meaning, columns = "stars", "How many stars it got.", ("stars",)
+    ...     def read(self, log, spec):
+    ...         return log.numbers("stars")
+    >>> StarsTask().given_item
+    True
+    """
 
     def spec(self, behaviors: tuple[str, ...], settings: ResponsesConfig) -> TaskSpec:
         """See ``Task.spec``."""
@@ -186,7 +212,16 @@ TaskClass = TypeVar("TaskClass", bound=type[Task])
 
 
 def register_task(task: TaskClass) -> TaskClass:
-    """Let recipes name a task. Raises DataError where another class has its name already."""
+    """Let recipes name a task. Raises DataError where another class has its name already.
+
+    >>> @register_task
+    ... class StarsTask(NumberTask):
+    ...     name, meaning, columns = "stars", "How many stars it got.", ("stars",)
+    ...     def read(self, log, spec):
+    ...         return log.numbers("stars")
+    >>> TASKS["stars"].meaning
+    'How many stars it got.'
+    """
     other = type(TASKS.get(task.name, task()))
     if (other.__module__, other.__qualname__) != (task.__module__, task.__qualname__):
         raise DataError(f"the task '{task.name}' is {other.__module__}.{other.__qualname__} already; rename one")

@@ -21,7 +21,14 @@ from llmrec.errors import DataError
 
 
 class TaskSet(BaseModel):
-    """What a model predicts of events. ``weights``: how much an event counts in training, by its behavior."""
+    """What a model predicts of events. ``weights``: how much an event counts in training, by its behavior.
+
+    >>> from llmrec.data import Dataset
+    >>> rows = {"user_id": ["ann"] * 2, "item_id": ["a", "b"], "timestamp": [60, 120], "rating": [5.0, 3.0]}
+    >>> tasks = TaskSet.fit(Dataset.from_tables(rows, time_format="seconds"), ["rating"])
+    >>> tasks.specs[0].low, tasks.specs[0].high
+    (3.0, 5.0)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,6 +103,12 @@ class Targets:
 
     ``values`` [n] by task: the index of a class or a number, NaN where unknown. ``weights``: how much the event
     counts. ``features`` [n, n_features]: its count features, where the heads read them.
+
+    >>> from llmrec.data import Dataset
+    >>> rows = {"user_id": ["ann"] * 2, "item_id": ["a", "b"], "timestamp": [60, 120], "rating": [5.0, 3.0]}
+    >>> data = Dataset.from_tables(rows, time_format="seconds")
+    >>> TaskSet.fit(data, ["rating"]).targets(data.histories).values["rating"]
+    array([5., 3.])
     """
 
     n_visible: Int64s

@@ -24,7 +24,11 @@ GAP_NAMES = ("2 minutes", "1 hour", "6 hours", "1 day", "3 days", "1 week", "30 
 
 @register_task
 class BehaviorTask(ClassTask):
-    """The behavior of an event, given its item."""
+    """The behavior of an event, given its item.
+
+    >>> BehaviorTask().levels(("buy", "view"))
+    ('buy', 'view')
+    """
 
     name = "behavior"
     meaning = "What kind of event it was, given its item."
@@ -44,7 +48,11 @@ class BehaviorTask(ClassTask):
 
 @register_task
 class ActionTask(BehaviorTask):
-    """The behavior of the next event, its item unknown."""
+    """The behavior of the next event, its item unknown.
+
+    >>> ActionTask.given_item
+    False
+    """
 
     name = "action"
     meaning = "What kind of event came next, its item unknown."
@@ -53,7 +61,11 @@ class ActionTask(BehaviorTask):
 
 @register_task
 class PurchaseTask(ClassTask):
-    """Whether an event is a purchase, given its item; the table has the probability that it is."""
+    """Whether an event is a purchase, given its item; the table has the probability that it is.
+
+    >>> PurchaseTask().levels(())
+    ('no', 'yes')
+    """
 
     name = "purchase"
     meaning = "Whether it was a purchase, given its item."
@@ -82,7 +94,11 @@ class PurchaseTask(ClassTask):
 
 @register_task
 class RatingTask(NumberTask):
-    """The rating of an item: a number, or with ``responses.rating=ordinal`` a step of an ordinal scale."""
+    """The rating of an item: a number, or with ``responses.rating=ordinal`` a step of an ordinal scale.
+
+    >>> RatingTask.columns
+    ('rating',)
+    """
 
     name = "rating"
     meaning = "How the item was rated."
@@ -112,7 +128,11 @@ class RatingTask(NumberTask):
 
 @register_task
 class GapTask(ClassTask):
-    """The time since the last strictly earlier event, in bins; the table has the expected seconds, too."""
+    """The time since the last strictly earlier event, in bins; the table has the expected seconds, too.
+
+    >>> GapTask().levels(())[:2]
+    ('under 2 minutes', 'under 1 hour')
+    """
 
     name = "gap"
     meaning = "How long it took until the next event."
@@ -138,7 +158,11 @@ class GapTask(ClassTask):
 
 @register_task
 class ValueTask(NumberTask):
-    """Log of 1 + what is spent in a basket with a purchase; the table has the sum itself."""
+    """Log of 1 + what is spent in a basket with a purchase; the table has the sum itself.
+
+    >>> ValueTask.columns
+    ('price', 'quantity', 'timestamp')
+    """
 
     name = "value"
     meaning = "How much was spent in the next basket with a purchase: log of 1 + the sum."

@@ -18,8 +18,9 @@ import polars as pl
 
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
+from llmrec.data.splits.fold import Fold
 from llmrec.data.splits.named import NAMED_SPLITS, strategy_of
-from llmrec.data.splits.split import Fold, Split
+from llmrec.data.splits.split import Split
 from llmrec.data.splits.tie_order import tie_order
 from llmrec.errors import DataError, LeakError
 

@@ -36,6 +36,9 @@ class SplitStrategy:
     ``held_out`` says what is test and what is validation by default. ``disjoint``: the column whose values in test
     are never trained on. ``time_order``: no training event is later than the answers of its user (``per_user``),
     or of all users (``global``).
+
+    >>> NAMED_SPLITS["user-disjoint"].disjoint
+    'user_id'
     """
 
     name: str
@@ -81,6 +84,12 @@ def split_strategy(
 
     From then on ``Split.by_name``, ``--split``, protocols and leak guards know it. Raises DataError for a name
     that another function has.
+
+    >>> @split_strategy("odd-users", held_out="every second user", disjoint="user_id")
+    ... def odd_users(data):
+    ...     return np.where(data.events["user_id"].cast(pl.Int64) % 2 == 1, TEST, TRAIN).astype(np.int8)
+    >>> strategy_of("odd-users")
+    'odd-users'
     """
 
     def register(assign: AssignFunction) -> AssignFunction:
@@ -94,7 +103,11 @@ def split_strategy(
 
 
 def strategy_of(split: str) -> str:
-    """Return the name of a split's strategy: ``rolling-1-of-3`` is ``rolling``."""
+    """Return the name of a split's strategy: ``rolling-1-of-3`` is ``rolling``.
+
+    >>> strategy_of("rolling-1-of-3")
+    'rolling'
+    """
     name, _, _ = window_of(split) or (split, 0, 0)
     return name
 

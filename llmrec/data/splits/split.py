@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Bools, Int8s, Int64s
+from llmrec.arrays import Bools, Int8s
 from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, offsets_of
 from llmrec.data.notebook import ShownAsTable
+from llmrec.data.splits.fold import Fold
 from llmrec.data.splits.named import NAMED_SPLITS, NONE, SplitStrategy, names_of_splits, window_of
 from llmrec.data.splits.negative_answers import AnswersIfAll, answers_if_all
 from llmrec.data.splits.parts import (
@@ -34,43 +35,6 @@ from llmrec.resources.cache import appearing
 
 FORMAT = 1
 PARTS, SPLIT_FILE = "parts.parquet", "split.json"
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """Queries and answers: the histories a model is given, and what really came next.
-
-    ``answers`` has the columns ``user_id, item_id``; a user may have several, or none. ``events``, where the fold
-    was cut out of a log, are the fold's events from the first answer of each user on, with all their fields: the
-    answers, and between or after them what is no positive target.
-    """
-
-    histories: Histories
-    answers: pl.DataFrame
-    events: pl.DataFrame | None = None
-
-    def take(self, positions: Int64s) -> Fold:
-        """Return the fold of the users at ``positions`` alone."""
-        histories = self.histories.take(positions)
-        mask = pl.col(USER).is_in(list(histories.user_ids))
-        return Fold(
-            histories, self.answers.filter(mask), None if self.events is None else self.events.filter(mask)
-        )
-
-    def followed(self) -> tuple[Histories, Bools]:
-        """Append the fold's events to the histories. Returns these, and which of their events are of the fold.
-
-        Raises DataError for a fold without events.
-        """
-        if self.events is None:
-            raise DataError("this fold has only the items of its answers, not their events")
-        known = self.histories
-        owners = pl.Series(USER, known.user_ids, dtype=pl.String).gather(
-            np.repeat(np.arange(len(known)), known.lengths())
-        )
-        parts = [known.events.with_columns(owners, answer=False), self.events.with_columns(answer=True)]
-        both = Histories.from_events(pl.concat(parts, how="diagonal"), users=known.user_ids)
-        return Histories(both.user_ids, both.events.drop("answer"), both.offsets), both.events["answer"].to_numpy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,14 @@ def judge_reasons(
     ``self_bleu``, ``tells_more``, ``fact_bits``, ``n_words`` (see ``variety``),
     ``feature_coverage``, ``feature_diversity`` and, in English, ``reading_ease``; means over rows with 95 %
     bootstrap intervals. Raises DataError where there is no explanation.
+
+    >>> from llmrec import Histories, explain
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> why = explain(model, model.recommend(histories, 2), histories)
+    >>> judge_reasons(model, why, histories)["faithful"].mean
+    1.0
     """
     if not len(explanations):
         raise DataError("there are no reasons to judge: explain at least one recommendation")
@@ -76,7 +84,16 @@ def judge_reasons(
 
 
 def faithfulness(explanations: Explanations) -> Float64s:
-    """Return 1 for each reason whose every claim is in its evidence, else 0: float64 [n]."""
+    """Return 1 for each reason whose every claim is in its evidence, else 0: float64 [n].
+
+    >>> from llmrec import Histories, explain
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> why = explain(model, model.recommend(histories, 2), histories)
+    >>> faithfulness(why)
+    array([1., 1.])
+    """
     language, form = explanations.language, explanations.form
     faults = [audit(one.sentence, one.evidence, language=language, form=form) for one in explanations]
     return np.array([not one for one in faults], dtype=np.float64)
@@ -98,6 +115,14 @@ def deletion_test(
     score falls further without the named items than without the others, ``deletion_gap``, by how much
     further on average; and ``sufficiency_better``, ``sufficiency_gap``: the same for the score with nothing
     but the named items left (comprehensiveness and sufficiency of DeYoung et al. 2020, against chance).
+
+    >>> from llmrec import Histories, explain
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender
+    >>> model, histories = MarkovRecommender().fit(toy_films()), Histories.of({"ann": ["1", "2"]})
+    >>> why = explain(model, model.recommend(histories, 2), histories)
+    >>> deletion_test(model, why, histories)["named"].to_list()
+    [1]
     """
     rng = np.random.default_rng(seed)
     history_of = {user: n for n, user in enumerate(histories.user_ids)}

@@ -41,6 +41,15 @@ def response_queries(
     """Make queries of a fold's events, each with all strictly earlier events of its user, of whatever part.
 
     Of more than ``most`` events a random sample of them; a history holds at most the ``window`` newest events.
+
+    >>> import polars as pl
+    >>> from llmrec import Dataset, Split
+    >>> rows = [(f"u{n % 20}", f"i{n % 7}", 86400 * n, n % 5 + 1) for n in range(200)]
+    >>> events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "rating"], orient="row")
+    >>> split = Split.global_time(Dataset.from_tables(events, time_format="seconds", positive="all"))
+    >>> tasks = TaskSet.fit(split.train, ["rating"])
+    >>> response_queries(split, tasks).targets.height
+    20
     """
     chosen = split.parts == (TEST if fold == "test" else VALID)
     return ResponseQueries.of(split.data.histories, chosen, tasks, most=most, window=window, seed=seed)
@@ -60,6 +69,17 @@ def judge_responses(
 
     ``about`` and ``split`` name the data and the split in the report. Intervals are by bootstrap over users.
     Raises DataError where no model predicts any of the tasks.
+
+    >>> import polars as pl
+    >>> from llmrec import Dataset, Split
+    >>> rows = [(f"u{n % 20}", f"i{n % 7}", 86400 * n, n % 5 + 1) for n in range(200)]
+    >>> events = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp", "rating"], orient="row")
+    >>> split = Split.global_time(Dataset.from_tables(events, time_format="seconds", positive="all"))
+    >>> tasks = TaskSet.fit(split.train, ["rating"])
+    >>> from llmrec.models.responses.baselines import PriorResponses
+    >>> models = {"prior": PriorResponses().fit(split.train, tasks)}
+    >>> judge_responses(models, response_queries(split, tasks), tasks, samples=9).tasks
+    ['rating']
     """
     wanted = queries.targets.unique([USER, ITEM], maintain_order=True)
     pairs: dict[str, list[str]] = dict(wanted.group_by(USER, maintain_order=True).agg(ITEM).iter_rows())

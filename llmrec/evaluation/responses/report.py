@@ -18,7 +18,12 @@ JSON, HTML = "responses.json", "responses.html"
 
 
 class ResponseReport(BaseModel):
-    """Results by model and task. Frozen."""
+    """Results by model and task. Frozen.
+
+    >>> about = {"data": "shop", "split": "global-time", "events": 0, "users": 0}
+    >>> ResponseReport(**about, results=(), versions={}, machine={}).tasks
+    []
+    """
 
     # An AUC of a task with a single class is NaN, which JSON has no number for: written as null, read as NaN.
     model_config = ConfigDict(frozen=True, extra="forbid")

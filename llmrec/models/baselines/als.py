@@ -22,6 +22,10 @@ class ALSRecommender(Recommender):
 
     A history is folded in by solving for its user vector with the item factors fixed, so that people who were
     not there in training are served too. Order is ignored. Needs ``pip install 'llmrec[baselines]'`` to fit.
+
+    >>> from llmrec.data import toy_films
+    >>> ALSRecommender().fit(toy_films()).item_vectors().shape
+    (20, 64)
     """
 
     kind = "als"

@@ -34,6 +34,10 @@ class TextRecommender(Recommender):
 
     Nothing is trained: texts are encoded once by ``text.encoder``, centred and scaled to unit length. An empty
     history is answered by popularity.
+
+    >>> from llmrec import Recipe
+    >>> TextRecommender(Recipe.of({"model": "text", "text": {"prompt": "product"}}))
+    TextRecommender(not fitted)
     """
 
     kind = "text"

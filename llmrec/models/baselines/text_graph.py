@@ -35,6 +35,10 @@ class TextGraphRecommender(ItemWeightsRecommender):
     ``counting.half_life`` events later. After TGH ("An Embarrassingly Simple Graph Heuristic", Han et al. 2026,
     arXiv 2605.07125), which scores so the first hop around the last item and fills the top ten with further hops.
     Popularity answers an empty history. Texts are encoded by ``text.encoder``.
+
+    >>> from llmrec import Recipe
+    >>> TextGraphRecommender(Recipe.of({"model": "text-graph", "counting": {"edge_weight": 5.0}}))
+    TextGraphRecommender(not fitted)
     """
 
     kind = "text-graph"

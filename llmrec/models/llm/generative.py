@@ -26,6 +26,12 @@ class GenerativeRanking(Composite):
     least as many as asked for. None scores every title, which costs about the whole catalog's tokens for each
     history: for small catalogs. ``score`` always does. Of ``history.max_tokens`` the longest title's tokens
     are left for the title. Raises ModelError for a model that was not trained to write titles.
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.models import LLMRecommender
+    >>> recipe = Recipe.load("smollm2-135m-lora", set={"train.title_loss": 0.1})
+    >>> GenerativeRanking(LLMRecommender(recipe)).is_fitted
+    False
     """
 
     kind = "generative"

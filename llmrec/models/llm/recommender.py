@@ -47,6 +47,10 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
     ``s(u, i) = tau * cos(W u, v_i) + b_i``, trained by exact softmax over the catalog at every item boundary;
     ``v_i`` joins the LLM's own encoding of the item's text and a learned residual. ``warm_start`` is the fitted
     model of the run that ``head.warm_start`` names; ``from_recipe`` loads it.
+
+    >>> from llmrec import Recipe
+    >>> LLMRecommender(Recipe.load("quickstart", set={"train.epochs": 1}))
+    LLMRecommender(not fitted)
     """
 
     kind = "llm"

@@ -19,7 +19,7 @@ from llmrec.data.responses.queries import ResponseQueries
 from llmrec.data.responses.task import task_named
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError, RecipeError
-from llmrec.models.arguments import note_unknown_items
+from llmrec.models.arguments import HistoriesLike, note_unknown_items, read_as_histories
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import Validation, sample_of
 from llmrec.models.responses.fields import EventFields
@@ -87,20 +87,21 @@ class RespondingRecommender(Recommender):
         """Return item vectors before normalization, float32 [n_items, dim]."""
 
     def predict_response(
-        self, histories: Histories, items: Sequence[str] | Mapping[str, Sequence[str]]
+        self, histories: HistoriesLike, items: Sequence[str] | Mapping[str, Sequence[str]]
     ) -> pl.DataFrame:
         """Predict how each user responds to items: to all of a list, or by user id to a list for each user.
 
-        Returns ``user_id, item_id`` and for each task of the recipe: ``behavior_NAME`` and ``action_NAME``
-        (probability that the next event is of this behavior, its item known or not), ``purchase`` (probability),
-        ``rating`` (expected; ``rating_STEP`` probabilities if ordinal), ``gap`` (expected seconds until the next
-        event; ``gap_BIN`` probabilities), ``value`` (expected sum spent in the next basket). Raises DataError for
-        an unknown item or a model without tasks.
+        ``histories``: as for ``recommend``. Returns ``user_id, item_id`` and for each task of the recipe:
+        ``behavior_NAME`` and ``action_NAME`` (probability that the next event is of this behavior, its item known
+        or not), ``purchase`` (probability), ``rating`` (expected; ``rating_STEP`` probabilities if ordinal),
+        ``gap`` (expected seconds until the next event; ``gap_BIN`` probabilities), ``value`` (expected sum spent
+        in the next basket). Raises DataError for an unknown item or a model without tasks.
         """
         if not self._heads():
             raise DataError(
                 f"{self.recipe.name} was trained without tasks; set tasks in the recipe and train again"
             )
+        histories = read_as_histories(histories, lambda: self.histories)
         note_unknown_items(histories, self.catalog)
         pairs = pairs_of(histories, items)
         codes = np.array([self.catalog.code(item) for item in pairs[ITEM]], dtype=np.int64)

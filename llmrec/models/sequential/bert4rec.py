@@ -29,6 +29,12 @@ class BERT4RecRecommender(SequentialRecommender):
 
     ``sequence.mask_share`` of the positions are masked, drawn anew in every epoch. It needs more epochs than
     causal models, as each pass has few targets (Petrov & Macdonald 2022).
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.data import toy_films
+    >>> recipe = Recipe.load("bert4rec", set={"train.epochs": 1, "sequence.dim": 16})
+    >>> BERT4RecRecommender(recipe).fit(toy_films())
+    BERT4RecRecommender(fitted on toy-films, 20 items)
     """
 
     kind = "bert4rec"

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 
 class ESASRecRecommender(SASRecRecommender):
-    """Causal self-attention in LiGR blocks (eSASRec, Tikhonovich et al. 2025), with exact cross-entropy."""
+    """Causal self-attention in LiGR blocks (eSASRec, Tikhonovich et al. 2025), with exact cross-entropy.
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.data import toy_films
+    >>> recipe = Recipe.load("esasrec", set={"train.epochs": 1, "sequence.dim": 16})
+    >>> ESASRecRecommender(recipe).fit(toy_films())
+    ESASRecRecommender(fitted on toy-films, 20 items)
+    """
 
     kind = "esasrec"
 

@@ -148,21 +148,42 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
 
 
 class GRUEventRecommender(EventRecurrentRecommender):
-    """GRU over events by item id."""
+    """GRU over events by item id.
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.data import toy_films
+    >>> recipe = Recipe.of({"model": "gru-events", "tasks": ["gap"], "train": {"epochs": 1}})
+    >>> model = GRUEventRecommender(recipe).fit(toy_films())
+    >>> model.predict_response([["3", "4"]], ["5"]).columns[:3]
+    ['user_id', 'item_id', 'gap']
+    """
 
     kind = "gru-events"
     cell = "gru"
 
 
 class LSTMEventRecommender(EventRecurrentRecommender):
-    """LSTM over events by item id."""
+    """LSTM over events by item id.
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.data import toy_films
+    >>> recipe = Recipe.of({"model": "lstm-events", "tasks": ["gap"], "train": {"epochs": 1}})
+    >>> model = LSTMEventRecommender(recipe).fit(toy_films())
+    >>> model.predict_response([["3", "4"]], ["5"]).columns[:3]
+    ['user_id', 'item_id', 'gap']
+    """
 
     kind = "lstm-events"
     cell = "lstm"
 
 
 class GRUTextEventRecommender(OverTextsRecommender, EventRecurrentRecommender):
-    """GRU over events by item text, encoded by MiniLM or the recipe's ``text.encoder``."""
+    """GRU over events by item text, encoded by MiniLM or the recipe's ``text.encoder``.
+
+    >>> from llmrec import Recipe
+    >>> GRUTextEventRecommender(Recipe.of({"model": "gru-text-events", "text": {"prompt": "title"}}))
+    GRUTextEventRecommender(not fitted)
+    """
 
     kind = "gru-text-events"
     sections = (*EventRecurrentRecommender.sections, "text")

@@ -25,14 +25,28 @@ class RecurrentRecommender(SequentialRecommender):
 
 
 class GRURecommender(RecurrentRecommender):
-    """GRU over item ids (GRU4Rec, Hidasi et al. 2016), exact cross-entropy at every position."""
+    """GRU over item ids (GRU4Rec, Hidasi et al. 2016), exact cross-entropy at every position.
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.data import toy_films
+    >>> recipe = Recipe.load("gru", set={"train.epochs": 1, "sequence.dim": 16})
+    >>> GRURecommender(recipe).fit(toy_films())
+    GRURecommender(fitted on toy-films, 20 items)
+    """
 
     kind = "gru"
     cell = "gru"
 
 
 class LSTMRecommender(RecurrentRecommender):
-    """LSTM over item ids, exact cross-entropy at every position."""
+    """LSTM over item ids, exact cross-entropy at every position.
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.data import toy_films
+    >>> recipe = Recipe.load("lstm", set={"train.epochs": 1, "sequence.dim": 16})
+    >>> LSTMRecommender(recipe).fit(toy_films())
+    LSTMRecommender(fitted on toy-films, 20 items)
+    """
 
     kind = "lstm"
     cell = "lstm"

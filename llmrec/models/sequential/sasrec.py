@@ -26,6 +26,12 @@ class SASRecRecommender(SequentialRecommender):
     """Causal self-attention over item ids (SASRec, Kang & McAuley 2018), with exact cross-entropy.
 
     The loss decides: with sampled negatives the same network ranks far worse (Klenitskiy & Vasilev 2023).
+
+    >>> from llmrec import Recipe
+    >>> from llmrec.data import toy_films
+    >>> recipe = Recipe.load("sasrec", set={"train.epochs": 1, "sequence.dim": 16})
+    >>> SASRecRecommender(recipe).fit(toy_films())
+    SASRecRecommender(fitted on toy-films, 20 items)
     """
 
     kind = "sasrec"

@@ -34,14 +34,24 @@ class TextSequentialRecommender(OverTextsRecommender):
 
 
 class GRUTextRecommender(TextSequentialRecommender):
-    """GRU over item texts."""
+    """GRU over item texts.
+
+    >>> from llmrec import Recipe
+    >>> GRUTextRecommender(Recipe.of({"model": "gru-text", "text": {"prompt": "title"}}))
+    GRUTextRecommender(not fitted)
+    """
 
     kind = "gru-text"
     cell = "gru"
 
 
 class LSTMTextRecommender(TextSequentialRecommender):
-    """LSTM over item texts."""
+    """LSTM over item texts.
+
+    >>> from llmrec import Recipe
+    >>> LSTMTextRecommender(Recipe.of({"model": "lstm-text", "text": {"prompt": "title"}}))
+    LSTMTextRecommender(not fitted)
+    """
 
     kind = "lstm-text"
     cell = "lstm"

@@ -55,6 +55,15 @@ class StackedRecommender(Continues, Recommender):
     much it knows of the history's items. The weights maximize the likelihood of the validation answers, which no
     member was trained on, so that a rule which memorized the training data gains nothing by it (stacking, Wolpert
     1992; conditional logit, McFadden 1974). Without a validation fold the networks weigh alike, the rules nothing.
+
+    >>> from llmrec import Split
+    >>> from llmrec.data import toy_films
+    >>> from llmrec.models import MarkovRecommender, PopularityRecommender
+    >>> split = Split.leave_last_out(toy_films())
+    >>> members = [MarkovRecommender().fit(split.train), PopularityRecommender().fit(split.train)]
+    >>> model = StackedRecommender.of(members, split)
+    >>> model.recommend([["3", "4"]], 1)["item_id"].to_list()
+    ['5']
     """
 
     kind = "stacked"
