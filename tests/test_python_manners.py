@@ -130,6 +130,8 @@ def test_values_are_shown_in_a_notebook() -> None:
 def test_wrong_names_are_told_the_right_ones() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'GRURecomender'; did you mean GRURecommender\?"):
         llmrec.models.GRURecomender  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'Markov'; did you mean MarkovRecommender\?"):
+        llmrec.models.Markov  # noqa: B018
     with pytest.raises(AttributeError, match=r"no attribute 'evalute'; did you mean evaluate\?"):
         llmrec.evalute  # noqa: B018
     assert {"GRURecommender", "LLMRecommender", "load"} <= set(dir(llmrec.models))

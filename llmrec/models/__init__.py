@@ -84,7 +84,7 @@ def __getattr__(name: str) -> object:
         module, _, class_name = path.partition(":")
         if name == class_name:
             return getattr(importlib.import_module(module), name)
-    alike = difflib.get_close_matches(name, __all__, n=1)
+    alike = difflib.get_close_matches(name, __all__, n=1) or [one for one in __all__ if one.startswith(name)]
     meant = f"; did you mean {alike[0]}?" if alike else ""
     raise AttributeError(f"module 'llmrec.models' has no attribute '{name}'{meant}")
 

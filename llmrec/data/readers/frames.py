@@ -40,7 +40,13 @@ def _converted(table: object) -> object:
         return _from_datasets(table)
     if isinstance(table, Mapping):
         return pl.DataFrame(dict(table))
-    return pl.DataFrame(table)  # type: ignore[arg-type]
+    return pl.DataFrame(_with_index(table))  # type: ignore[arg-type]
+
+
+def _with_index(table: Any) -> Any:
+    """Return a pandas frame with an index that has a name as columns: one that groups or joins left there."""
+    index = getattr(table, "index", None)
+    return table.reset_index() if any(name is not None for name in getattr(index, "names", ())) else table
 
 
 def _from_datasets(table: Any) -> pl.DataFrame:

@@ -196,7 +196,9 @@ def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFra
         if listed and column.name in lists and text.str.contains(r"^\[\s*\{").any():
             columns.append(column)
         elif text.len() and text.str.contains(_OBJECTS).all() and not _is_time_of_event(column.name, lists):
-            log.warning("%s: column '%s' is left out: it holds objects, not text", name, column.name)
+            fields = ", ".join(dict.fromkeys(re.findall(r'"(\w+)" *:', text[0])))
+            shown = f" ({fields}); write what is needed of them as columns" if fields else ", not text"
+            log.warning("%s: column '%s' is left out: it holds objects%s", name, column.name, shown)
         elif listed:
             decoded = _decoded(column, name)
             columns.append(decoded if lists or decoded is None else _joined(decoded))

@@ -32,3 +32,13 @@ def test_hugging_face_data_sets_stream_and_keep_their_selection(tmp_path: Path) 
     whole.save_to_disk(str(tmp_path / "saved"))
     pl.DataFrame(ITEMS).write_csv(tmp_path / "items.csv")
     assert Dataset.from_files(tmp_path / "saved", items=tmp_path / "items.csv").fingerprint == EXPECTED
+
+
+def test_an_index_of_pandas_that_has_a_name_is_a_column() -> None:
+    frame = pl.DataFrame(EVENTS).to_pandas()
+    for index in ("user_id", ["user_id", "timestamp"]):
+        assert Dataset.from_pandas(frame.set_index(index), items=ITEMS).fingerprint == EXPECTED
+    assert "index" not in Dataset.from_pandas(frame).events.columns
+    twice = frame.set_index("user_id", drop=False)
+    with pytest.raises(DataError, match="cannot insert user_id, already exists"):
+        Dataset.from_pandas(twice)

@@ -170,6 +170,16 @@ def test_values_that_mongodb_wraps(tmp_path: Path) -> None:
     assert Dataset.from_files(path.rename(tmp_path / "log.json")).events["timestamp"].to_list() == [1616000000]
 
 
+def test_objects_that_are_left_out_are_said_with_their_fields(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"user":{"id":"a","country":"DE"},"item_id":2,"time":1616000000}\n')
+    with pytest.raises(DataError, match="no column 'user_id'"):
+        Dataset.from_files(path)
+    assert "'user' is left out: it holds objects (id, country); write what is needed" in caplog.text
+
+
 def test_times_that_are_objects_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"user_id":1,"item_id":2,"time":{"seconds":1616000000}}\n')
