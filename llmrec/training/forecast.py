@@ -23,6 +23,8 @@ from llmrec.training.schedule import is_open_ended
 LEAST_OPERATIONS = 2e12
 # Passes are made over more and more windows of a batch, until one takes so long.
 ENOUGH_SECONDS, TIMES_MORE = 0.25, 4
+# Of a training that ends where nothing improves ``train.epochs`` is a bound; most are over after so many.
+LIKELY_EPOCHS = 30
 # AdamW and the norm of the gradients, for each trained number; both were measured on a CPU.
 STEP_SECONDS = {"cpu": 5e-9}
 
@@ -50,7 +52,7 @@ def is_light(network: torch.nn.Module, job: TrainingJob, settings: TrainConfig) 
     """Whether a training is one of seconds, by its numbers of weights, positions and epochs."""
     n_weights = sum(value.numel() for value in network.parameters())
     positions = sum(map(_positions, job.plan.epoch(0)))
-    return 6 * n_weights * positions * settings.epochs < LEAST_OPERATIONS
+    return 6 * n_weights * positions * _epochs(settings) < LEAST_OPERATIONS
 
 
 def forecast(network: torch.nn.Module, job: TrainingJob, settings: TrainConfig) -> Forecast:
@@ -85,11 +87,13 @@ def forecast(network: torch.nn.Module, job: TrainingJob, settings: TrainConfig) 
 
 def worded(one: Forecast, settings: TrainConfig) -> Iterator[str]:
     """Say a forecast in a line, and a line more for each thing to think about before it is spent."""
-    minutes = settings.epochs * one.epoch_seconds / 60
-    until = "until nothing improves" if is_open_ended(settings) else f"for {settings.epochs} epochs"
-    memory = f"{one.needed / 2**30:.1f} GiB of memory"
-    yield f"training takes about {_time(minutes)} {until}, without validation, and {memory}"
-    most = settings.max_minutes
+    minutes, most = _epochs(settings) * one.epoch_seconds / 60, settings.max_minutes
+    besides = f"without validation, and {_size(one.needed)} of memory"
+    if is_open_ended(settings):
+        epoch = f"an epoch of training takes about {_time(one.epoch_seconds / 60)}, {besides}"
+        yield f"{epoch}; it ends where nothing improves, after {settings.epochs} epochs at the latest"
+    else:
+        yield f"training takes about {_time(minutes)} for {settings.epochs} epochs, {besides}"
     if most is not None and most < one.epoch_seconds / 60:
         yield (
             f"train.max_minutes={most:g} ends it within the first epoch, which takes about "
@@ -97,14 +101,23 @@ def worded(one: Forecast, settings: TrainConfig) -> Iterator[str]:
         )
     elif minutes > LONG_MINUTES and (most is None or most > LONG_MINUTES):
         yield (
-            "train.max_minutes bounds that, Ctrl-C stops, --resume goes on; fewer epochs, history.max_items or "
-            "backbone.layers take less"
+            f"{_time(minutes)} or so: train.max_minutes bounds that, Ctrl-C stops, --resume goes on; "
+            "fewer epochs, history.max_items or backbone.layers take less"
         )
     if one.needed > one.free:
         yield (
-            f"only {one.free / 2**30:.1f} GiB of memory are free: halve train.batch_tokens and double "
+            f"only {_size(one.free)} of memory are free: halve train.batch_tokens and double "
             "train.accumulation, or train an LLM with backbone.gradient_checkpointing=true"
         )
+
+
+def _epochs(settings: TrainConfig) -> int:
+    """Return how many epochs are likely."""
+    return min(settings.epochs, LIKELY_EPOCHS) if is_open_ended(settings) else settings.epochs
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:,.0f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:.1f} GiB"
 
 
 def _time(minutes: float) -> str:

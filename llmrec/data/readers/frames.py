@@ -40,7 +40,7 @@ def _converted(table: object) -> object:
         return _from_datasets(table)
     if isinstance(table, Mapping):
         return pl.DataFrame(dict(table))
-    return pl.DataFrame(_with_index(table))  # type: ignore[arg-type]
+    return pl.DataFrame(_with_index(table))
 
 
 def _with_index(table: Any) -> Any:
