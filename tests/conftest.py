@@ -54,7 +54,9 @@ def _float32_by_default() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _imports_outside_collection() -> None:
     """Leave what is imported out of garbage collection: accelerate collects after every training, 0.3 s each."""
-    import peft  # noqa: F401
+    from llmrec.llm.peft_import import import_peft
+
+    import_peft(quantized=False)
     from transformers import Trainer  # noqa: F401
 
     gc.collect()

@@ -1,13 +1,17 @@
 """Explain recommendations of a trained run and evaluate the reasons.
 
 python eval/experiments/reasons.py RUN [--recs 1000] [--each 2] [--base smollm2-135m] [--name NAME] [--shown FILE]
+    [--data DATA] [--relations FILE]
 Users are drawn with a fixed seed; each gets a reason for the first EACH items. Fifty go to --shown.
 --base none: the reasons are planned and said by skeletons, without an LLM.
+--data: the prepared log of the run, for its times and prices, which a run need not hold.
+--relations: triples beside the catalog that the run was not made with; see film_relations.py.
 English statements are read once more, from the raw data. Writes NAME.json.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -17,9 +21,12 @@ import numpy as np
 import polars as pl
 
 import llmrec
-from eval.common import Row, arguments, write_result
+from eval.common import Row, arguments, open_data, write_result
+from llmrec.data import Histories
+from llmrec.data.readers.relations import with_relations
 from llmrec.evaluation import Interval, deletion_test, judge_reasons
 from llmrec.evaluation.reasons.second_reading import second_readings
+from llmrec.models import Recommender
 from llmrec.reasons import Explanations, LocalNarrator, NarrationRequest, counts
 
 MEANINGS = {
@@ -56,6 +63,27 @@ class Timed(LocalNarrator):
         return written
 
 
+def parsed() -> argparse.Namespace:
+    """Read the command line."""
+    parser = arguments(__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--recs", type=int, default=1000)
+    parser.add_argument("--each", type=int, default=2)
+    parser.add_argument("--base", default="smollm2-135m")
+    parser.add_argument("--name", default="reasons", help="of the result")
+    parser.add_argument("--shown", type=Path, default=Path("reasons_shown.txt"))
+    parser.add_argument("--data", help="a built-in name or a folder")
+    parser.add_argument("--relations", type=Path)
+    return parser.parse_args()
+
+
+def with_all_columns(model: Recommender, data: str) -> Histories:
+    """Return the known histories with what the log says of each event."""
+    events = open_data(data).events
+    users = pl.Series(model.histories.user_ids, dtype=pl.String).implode()
+    return Histories.from_events(events.filter(pl.col("user_id").is_in(users)), users=model.histories.user_ids)
+
+
 def written_out(why: Explanations) -> str:
     """Fifty random sentences, one a line."""
     rows = why.table.sample(min(50, len(why)), seed=0).iter_rows(named=True)
@@ -65,15 +93,12 @@ def written_out(why: Explanations) -> str:
 
 def main() -> None:
     """Recommend, explain, evaluate, write."""
-    parser = arguments(__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--recs", type=int, default=1000)
-    parser.add_argument("--each", type=int, default=2)
-    parser.add_argument("--base", default="smollm2-135m")
-    parser.add_argument("--name", default="reasons", help="of the result")
-    parser.add_argument("--shown", type=Path, default=Path("reasons_shown.txt"))
-    args = parser.parse_args()
+    args = parsed()
     model, rng = llmrec.load(args.run), np.random.default_rng(0)
+    if args.data is not None:
+        model.histories = with_all_columns(model, args.data)
+    if args.relations is not None:
+        model.catalog = with_relations(model.catalog, args.relations)
     n = min(len(model.histories), -(-args.recs // args.each))
     histories = model.histories.take(np.sort(rng.choice(len(model.histories), n, replace=False)))
     recs = model.recommend(histories, args.each).head(args.recs)

@@ -81,7 +81,7 @@ def recommend(
     if explain:
         wording = {"language": language, "form": form, "tone": tone}
         table = _with_reasons(table, model, histories, narrator=narrator, **wording)
-    _show(table, several=len(histories) > 1 or users is not None, as_json=as_json)
+    _show(table, several=len(histories) > 1 or users is not None, as_json=as_json, language=language)
 
 
 def similar(
@@ -163,11 +163,12 @@ def _several(model: Recommender, users: list[str] | Path | None) -> Histories:
 
 
 def _with_reasons(table: pl.DataFrame, model: Recommender, histories: Histories, **wording: Any) -> pl.DataFrame:
-    """Add a reason to each item, and who worded it."""
+    """Add a reason to each item, who worded it, and the heading that it stands under."""
     from llmrec.reasons import explain
 
     explanations = explain(model, table.drop("title"), histories, **wording)
-    return table.with_columns(explanations["sentence"].alias("reason"), explanations["backend"])
+    columns = (explanations["sentence"].alias("reason"), explanations["backend"], explanations["theme"])
+    return table.with_columns(*columns)
 
 
 def _note_few(recs: pl.DataFrame, k: int, n_users: int) -> None:
@@ -178,14 +179,24 @@ def _note_few(recs: pl.DataFrame, k: int, n_users: int) -> None:
         say(f"fewer than {k} items are left to recommend to {n_short:,} of {n_users:,} users", error=True)
 
 
-def _show(table: pl.DataFrame, *, several: bool, as_json: bool) -> None:
-    """Print lists; reasons stand below, where they have the whole width."""
-    table = table if several else table.drop("user_id")
-    reasons = [] if as_json or "reason" not in table.columns else table.to_dicts()
-    show(table.drop("reason", "backend") if reasons else table, as_json=as_json)
-    for row in reasons:
-        whose = f"{row['user_id']} " if several else ""
-        say("", f"{whose}{row['rank']}. {printable(row['title'], longest=LONGEST_TITLE)}: {row['reason']}")
+def _show(table: pl.DataFrame, *, several: bool, as_json: bool, language: Any = "en") -> None:
+    """Print lists; reasons stand below, where they have the whole width, under headings that several share."""
+    has_reasons = not as_json and "reason" in table.columns
+    shown = table if several else table.drop("user_id")
+    show(shown.drop("reason", "backend", "theme") if has_reasons else shown, as_json=as_json)
+    if not has_reasons:
+        return
+    from llmrec.reasons.themes import headed
+
+    for (user,), rows in table.group_by("user_id", maintain_order=True):
+        whose = f"{user} " if several else ""
+        listed = rows.to_dicts()
+        for heading, positions in headed(rows["theme"].to_list(), language):
+            if heading:
+                say("", f"{whose}{printable(heading, longest=LONGEST_TITLE)}")
+            for row in (listed[n] for n in positions):
+                title = printable(row["title"], longest=LONGEST_TITLE)
+                say("", f"{whose}{row['rank']}. {title}: {row['reason']}")
 
 
 def _titled(catalog: Catalog, table: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from llmrec.config import AdapterConfig
 from llmrec.errors import ArtifactError, ModelError
 from llmrec.llm.backbone import add_adapter
+from llmrec.llm.peft_import import import_peft, is_quantized
 from llmrec.resources.bounded import UnreadableError, read_json
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def load_adapter(model: PreTrainedModel, saved: SavedAdapter) -> PeftModel:
     would take from the file which modules are adapted, by regular expressions, and leave out what is missing.
     """
     import torch
+
+    import_peft(quantized=is_quantized(model))
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
     settings, path = saved.settings, saved.folder / WEIGHTS

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.errors import ModelError
 from llmrec.llm.bases import Base
+from llmrec.llm.peft_import import import_peft, is_quantized
 from llmrec.llm.weights import load_causal_lm
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def language_logits(model: PreTrainedModel | PeftModel, states: torch.Tensor) ->
 
 def add_adapter(model: PreTrainedModel, settings: AdapterConfig) -> PeftModel:
     """Wrap the model in a fresh LoRA adapter. Raises ModelError for targets the model does not have."""
+    import_peft(quantized=is_quantized(model))
     from peft import LoraConfig, TaskType, get_peft_model
     from transformers.pytorch_utils import Conv1D
 
@@ -165,12 +167,8 @@ def merge(model: PeftModel) -> None:
 
     Quantized weights are left as they are: rounding them again would change the model.
     """
-    if not _quantized(model):
+    if not is_quantized(model.get_base_model()):
         cast("LoraModel", model.base_model).merge_adapter()
-
-
-def _quantized(model: PeftModel) -> bool:
-    return getattr(model.get_base_model(), "quantization_method", None) is not None
 
 
 def _lora_layers(model: PeftModel) -> list[Any]:
@@ -204,7 +202,7 @@ def merged(model: PeftModel) -> Iterator[None]:
 
     The original weights are put back as they were, bit for bit: subtracting the adapter again would not.
     """
-    if _quantized(model):
+    if is_quantized(model.get_base_model()):
         yield
         return
     layers = _lora_layers(model)

@@ -11,11 +11,16 @@ from llmrec.reasons.fact_checks import holds
 from llmrec.reasons.names import is_service, names_of
 from llmrec.reasons.phrases import Phrases
 from llmrec.reasons.statements.checking import STRONG
+from llmrec.reasons.title_runs import spaced
 
-_OPENING_KINDS = frozenset(("rank", "together", "next", "sequel", "prequel"))
+_OPENING_KINDS = frozenset(
+    ("rank", "rank_two", "only", "together", "either", "next", "sequel", "prequel"),
+)
 # What a fact says of every cited item that has it, not of one.
-_OF_MANY = frozenset(("same", "mix", "era"))
-_OF_NONE = frozenset(("taste", "streak", "popular"))
+_OF_MANY = frozenset(("same", "kin", "mix", "era"))
+_OF_NONE = frozenset(("taste", "streak", "lately", "popular", "price", "rhythm"))
+# What a fact says of several cited items together; its openings have room for two names.
+_OF_SEVERAL = frozenset(("rank_two", "only", "either"))
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,14 @@ class Clauses:
                 elif weight == "most" and weighs == "little":
                     yield from self._opening("two_little", (one, other))
         for fact in self.facts:
-            if fact.kind in _OPENING_KINDS and fact.item_ids[0] in self.weights:
+            can_open = fact.kind in _OPENING_KINDS and len(fact.item_ids) <= len("ab")
+            if can_open and all(item in self.weights for item in fact.item_ids):
                 yield from self._opening(fact.kind, fact.item_ids, fact)
 
     def endings(self, named: Sequence[str]) -> Iterator[Clause]:
         """Yield every ending after an opening that names the cited items ``named``."""
         for fact in self.facts:
-            key = self.phrases.key_of(fact)
+            key = self._key_of(fact)
             if key not in self.phrases.endings:
                 continue
             ending = self.phrases.endings[key]
@@ -96,9 +102,16 @@ class Clauses:
                 yield from self._ending(fact, f"{key}.plain", ending.plain, ())
             elif named and self._is_of(fact, named):
                 yield from self._ending(fact, f"{key}.plain", ending.plain, (), n_items=len(named) + 1)
-            for item in fact.item_ids:
+            for item in () if fact.kind in _OF_SEVERAL else fact.item_ids:
                 if item in self.weights and item not in named:
                     yield from self._ending(fact, f"{key}.named", ending.named, (item,))
+
+    def _key_of(self, fact: Fact) -> str:
+        """Return which endings a fact has: others for words of a title that its name here leaves out."""
+        names = (self.names[item].lower() for item in (self.evidence.item.item_id, *fact.item_ids))
+        if fact.kind == "words" and not all(spaced(fact.values[0]) in spaced(name) for name in names):
+            return "words_in_full"
+        return self.phrases.key_of(fact)
 
     def _is_of(self, fact: Fact, named: Sequence[str]) -> bool:
         if fact.kind in _OF_MANY:
@@ -109,6 +122,8 @@ class Clauses:
         letters = dict(zip("ab", (self.names[item] for item in named), strict=False))
         values = self.phrases.values_of(fact, 2) if fact else {}
         form = self.phrases.key_of(fact) if fact else kind
+        if form not in self.phrases.openings:
+            return
         yield from self._filled(
             self.phrases.openings[form], kind, form, {**values, **letters, "item": self._item}, named, fact
         )

@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import polars as pl
 
-from llmrec.arrays import Int64s
+from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Catalog, Histories, Sequences
+from llmrec.data.cleaning.positives import positives_of
+from llmrec.data.columns import ITEM
+from llmrec.reasons.event_days import days_of
 
+PRICE = "price"
 _KNOWN: WeakKeyDictionary[Histories, Crowd] = WeakKeyDictionary()
 
 
@@ -20,6 +25,8 @@ class Crowd:
         sequences = Sequences.encode(histories, catalog).positives()
         self.codes, self.people, self.n_people = sequences.codes, sequences.users(), len(sequences)
         self.n_items = len(catalog)
+        self.prices = _prices(histories, catalog)
+        self.days = _days(histories, catalog)
         # What each event was followed by, -1 after a person's last.
         self.following = np.full(len(self.codes), -1, dtype=np.int64)
         same = self.people[1:] == self.people[:-1]
@@ -62,6 +69,23 @@ class Crowd:
         expected = len(chose) * len(others)
         return both, len(others), both * self.n_people / expected if expected else 0.0
 
+    def either(self, code: int, others: Iterable[int]) -> tuple[int, int, float]:
+        """Count as ``together`` does, of who chose at least one of several other items."""
+        chose, theirs = self.who(code), np.unique(np.concatenate([self.who(other) for other in others]))
+        both = len(np.intersect1d(chose, theirs, assume_unique=True))
+        expected = len(chose) * len(theirs)
+        return both, len(theirs), both * self.n_people / expected if expected else 0.0
+
+    def share_with(self, code: int, n_days: int) -> float:
+        """Return which share of who chose an item did so on so many days; 0 where no days are known."""
+        if self.days is None:
+            return 0.0
+        self.find([code])
+        events = self._events[code]
+        pairs = np.unique(np.stack([self.people[events], self.days[events]], axis=1), axis=0)
+        _, counts = np.unique(pairs[:, 0], return_counts=True)
+        return float(np.mean(counts >= n_days)) if len(counts) else 0.0
+
     def next_after(self, code: int, other: int) -> tuple[int, float]:
         """Count who chose an item directly after another, and how many times as often as after any item."""
         self.find([code, other])
@@ -73,3 +97,30 @@ class Crowd:
         expected = len(after) * n_next
         times = len(hits) * self.n_followed / expected if expected else 0.0
         return len(np.unique(self.people[hits])), times
+
+
+def _prices(histories: Histories, catalog: Catalog) -> Float64s | None:
+    """Return each item's price in the catalog, or the median that was paid; float64 [n_items], NaN: unknown."""
+    listed = catalog.table.get_column(PRICE, default=None)
+    if listed is not None and listed.dtype.is_numeric():
+        prices: Float64s = listed.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return prices
+    paid = histories.events.get_column(PRICE, default=None)
+    if paid is None or not paid.dtype.is_numeric():
+        return None
+    events = histories.events.select(ITEM, pl.col(PRICE).cast(pl.Float64)).filter(positives_of(histories.events))
+    medians = events.filter(pl.col(PRICE).is_finite() & (pl.col(PRICE) > 0)).group_by(ITEM).agg(pl.median(PRICE))
+    codes = catalog.codes(medians[ITEM])
+    prices = np.full(len(catalog), np.nan)
+    prices[codes[codes >= 0]] = medians[PRICE].to_numpy()[codes >= 0]
+    return prices
+
+
+def _days(histories: Histories, catalog: Catalog) -> Int64s | None:
+    """Return the day of each positive event of a known item, int64 [n]; None where the log has no times."""
+    days = days_of(histories.events)
+    if days is None:
+        return None
+    known = (catalog.codes(histories.events[ITEM]) >= 0) & positives_of(histories.events).to_numpy()
+    whole: Int64s = np.floor(days[known]).astype(np.int64)
+    return whole

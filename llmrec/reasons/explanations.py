@@ -35,7 +35,7 @@ _SCHEMA: dict[str, pl.DataType] = {
     "backend": _TEXT,
     "first_try": pl.Boolean(),
     "faults": pl.List(_TEXT),
-    "pairs": pl.List(pl.Struct({"item_ids": pl.List(_TEXT), "interaction": _NUMBER})),
+    "pairs": pl.List(pl.Struct({"item_ids": pl.List(_TEXT), "interaction": _NUMBER, "rank_without": _COUNT})),
     "shared": pl.List(pl.Struct({"name": _TEXT, "value": _TEXT, "item_ids": pl.List(_TEXT)})),
     "together": pl.List(pl.Struct({"item_id": _TEXT, "both": _COUNT, "chose": _COUNT})),
     "instead_id": _TEXT,

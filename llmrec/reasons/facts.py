@@ -70,6 +70,12 @@ def attributes(item: Item, bands: Mapping[str, str] | None = None) -> Iterator[t
         yield "price band", bands[item.item_id]
 
 
+def comparable(item: Item) -> list[tuple[str, str]]:
+    """Return ``(column, value)`` for what can be compared between items, the decade included."""
+    decade = decade_of(item)
+    return [*attributes(item), *([("decade", decade)] if decade else [])]
+
+
 def decade_of(item: Item) -> str:
     """Return the decade of an item's year, or of one in brackets at the end of its title: "1970s", or nothing."""
     year = re.fullmatch(r"((?:1[89]|20)\d)\d(?:\.0)?", item.year) or _YEAR_IN_TITLE.search(item.title)

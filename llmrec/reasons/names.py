@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from llmrec.prompting import one_line
 from llmrec.reasons.evidence import Evidence
@@ -14,6 +15,8 @@ _LONGER_WORDS = 12
 _SHORTEST, _TELLING = 6, 16
 _ALL_CAPITALS = 0.85
 _BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
+# In front of the name: "[2015 New Version] ...".
+_TAG = re.compile(r"^(?:\[[^\[\]]*\]|【[^【】]*】)\s*")
 _ARTICLE_LAST = re.compile(
     r"^(?P<rest>.+), (?P<article>The|A|An|Il|Lo|La|Le|Les|L'|El|Los|Las|Der|Die|Das|Un|Una|Une)$"
 )
@@ -49,6 +52,7 @@ _LETTERS_STAY = frozenset(("LED", "USB", "UK", "USA", "UV", "EU", "DIY", "ID"))
 def short_name(title: str) -> str:
     """Return what people say for a title: at most nine words; "Godfather, The (1972)" is The Godfather."""
     name = full_name(title)
+    name = _TAG.sub("", name) or name
     while (bare := _BRACKETS.sub("", name)) != name and len(bare) > 1:
         name = bare
     name = _with_article(name)
@@ -106,6 +110,12 @@ def is_service(title: str) -> bool:
     words = [word.lower() for word in _TITLE_WORD.findall(title)]
     known = _SERVICES | _SERVICES_ALONE if len(words) == 1 else _SERVICES
     return 0 < len(words) <= _MOST_OF_A_SERVICE and words[-1] in known
+
+
+def are_choices(titles: Sequence[str]) -> list[bool]:
+    """Return which titles of a history are of choices, not of postage and fees; all, where nothing else is."""
+    bought = [not is_service(title) for title in titles]
+    return bought if any(bought) else [True] * len(bought)
 
 
 def title_words(title: str) -> list[str]:

@@ -12,11 +12,12 @@ import polars as pl
 from llmrec.arrays import Bools, Float32s, Float64s, Int32s, Int64s
 from llmrec.data import Catalog, Histories
 from llmrec.data.cleaning.positives import positives_of
-from llmrec.data.columns import ITEM, USER
+from llmrec.data.columns import ITEM, TITLE, USER
 from llmrec.data.histories import offsets_of
 from llmrec.errors import DataError
 from llmrec.models.ranker import CHUNK, Ranker
 from llmrec.reasons.evidence import Cited, Evidence, Item, Pair
+from llmrec.reasons.names import are_choices
 
 # A history with items left out: its index and their ids.
 Occluded = tuple[int, tuple[str, ...]]
@@ -41,7 +42,7 @@ def occlusion(
     A history item's contribution is the score of the recommended item minus its score when the history
     lacks that item (at every occurrence); only the newest ``most`` items are tried and at most ``top`` with
     a positive contribution cited, largest first, with the interaction of each two of them; never one that was
-    sent back or disliked the last time: nobody is told to have chosen it. ``instead`` names
+    sent back or disliked the last time, nor postage: nobody is told to have chosen it. ``instead`` names
     a rival for each row: then contributions are to the lead over it. Histories are scored in large batches,
     over all users. What the data say besides is added by ``add_facts``.
     Raises DataError for a user without a history here or an item that is not in the catalog.
@@ -58,7 +59,8 @@ def occlusion(
     codes = [catalog.code(item) for item in recs[ITEM].to_list()]
     rivals = [None if instead is None else catalog.code(instead[n]) for n in range(recs.height)]
     targets: list[Target] = list(zip(codes, rivals, strict=True))
-    tried = {row: _newest_known(_chosen(histories, row), catalog, most) for row in dict.fromkeys(rows)}
+    chosen = {row: _chosen(histories, row, catalog) for row in dict.fromkeys(rows)}
+    tried = {row: items[:most] for row, items in chosen.items()}
     occluded: list[list[Occluded]] = [[(row, ()), *((row, (item,)) for item in tried[row])] for row in rows]
     singles = _target_scores(model, histories, occluded, targets)
     cited = [_cite(catalog, tried[row], one, top) for row, one in zip(rows, singles, strict=True)]
@@ -72,6 +74,8 @@ def occlusion(
             pairs[n],
             rival=None if rival is None else Item.of(catalog, rival),
             rank=int(singles[n].ranks[0]),
+            n_choices=len(chosen[rows[n]]) if len(chosen[rows[n]]) <= most else 0,
+            n_helping=int((falls(singles[n].scores) > 0).sum()),
         )
         for n, (user, (code, rival)) in enumerate(zip(recs[USER].to_list(), targets, strict=True))
     ]
@@ -108,18 +112,18 @@ def _history_rows(histories: Histories, recs: pl.DataFrame) -> list[int]:
     return [known[user] for user in recs[USER].to_list()]
 
 
-def _chosen(histories: Histories, row: int) -> list[str]:
-    """Return the items of a history but those whose newest event is no positive target."""
+def _chosen(histories: Histories, row: int, catalog: Catalog) -> list[str]:
+    """Return distinct catalog items of a history, newest first, without those sent back or disliked the last time.
+
+    Postage, fees and discounts are lines of a bill, not choices, unless there is nothing else.
+    """
     events = histories.events[int(histories.offsets[row]) : int(histories.offsets[row + 1])]
     newest = dict(zip(events[ITEM].to_list(), positives_of(events).to_list(), strict=True))
-    return [item for item in events[ITEM].to_list() if newest[item]]
-
-
-def _newest_known(items: list[str], catalog: Catalog, most: int) -> list[str]:
-    """Return distinct catalog items of one history, newest first, at most ``most``."""
-    distinct = list(dict.fromkeys(reversed(items)))
-    known = catalog.codes(distinct) >= 0
-    return [item for item, keep in zip(distinct, known, strict=True) if keep][:most]
+    distinct = [item for item in dict.fromkeys(reversed(events[ITEM].to_list())) if newest[item]]
+    codes = catalog.codes(distinct)
+    known = [item for item, code in zip(distinct, codes, strict=True) if code >= 0]
+    titles = catalog.table[TITLE].gather(codes[codes >= 0]).fill_null("").to_list()
+    return [item for item, is_one in zip(known, are_choices(titles), strict=True) if is_one]
 
 
 class _Scored(NamedTuple):
@@ -212,11 +216,12 @@ def _pairs(
     ]
     results = _target_scores(model, histories, occluded, targets)
     return [
-        tuple(_interactions(pairs, falls(np.concatenate([[full], one.scores]))))
+        tuple(_interactions(pairs, falls(np.concatenate([[full], one.scores])), one.ranks))
         for pairs, full, one in zip(twos, whole, results, strict=True)
     ]
 
 
-def _interactions(twos: list[tuple[Cited, Cited]], fall: Float64s) -> Iterator[Pair]:
-    for (one, other), both in zip(twos, fall, strict=True):
-        yield Pair((one.item_id, other.item_id), float(both) - one.contribution - other.contribution)
+def _interactions(twos: list[tuple[Cited, Cited]], fall: Float64s, ranks: Int64s) -> Iterator[Pair]:
+    for (one, other), both, rank in zip(twos, fall, ranks, strict=True):
+        interaction = float(both) - one.contribution - other.contribution
+        yield Pair((one.item_id, other.item_id), interaction, int(rank))

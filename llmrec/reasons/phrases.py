@@ -17,7 +17,7 @@ from llmrec.resources.shipped import folder
 
 # Beyond this rank nobody reads on: the number itself says nothing.
 FAR, VERY_FAR = 100, 1000
-# "12 of 215 people" sounds like nothing, though it is fifty times as often as usual.
+# "12 of 215 people" sounds like nothing, though it is fifty times as often as usual; "6 of the 6" like a mistake.
 _FEW = 0.15
 # Of these columns a fact says "filed under"; any other is named.
 _FILED_UNDER = frozenset(("genres", "category"))
@@ -25,7 +25,7 @@ _FILED_UNDER = frozenset(("genres", "category"))
 
 def is_far(fact: Fact) -> bool:
     """Whether a fact is a rank beyond which nobody reads on."""
-    return fact.kind == "rank" and fact.of > FAR
+    return fact.kind in ("rank", "rank_two") and fact.of > FAR
 
 
 class Ending(BaseModel):
@@ -100,12 +100,16 @@ class Phrases(BaseModel):
         """Return under which name endings and themes of a fact stand."""
         column = self.column(fact.name)
         if is_far(fact):
-            return "rank_far"
-        if fact.kind == "together" and fact.count < _FEW * fact.of:
-            return "together_often"
-        if fact.kind == "same":
-            return f"same.{column}" if f"same.{column}" in self.endings else "same"
-        if fact.kind not in ("taste", "streak") or column in _FILED_UNDER:
+            return f"{fact.kind}_far"
+        if fact.kind in ("together", "either") and not _FEW * fact.of <= fact.count < fact.of:
+            return f"{fact.kind}_often"
+        if fact.kind == "only":
+            return f"{fact.name or 'only'}{'_two' if fact.count > 1 else ''}"
+        if fact.kind == "price":
+            return "price" if fact.values[1] != fact.values[2] else "price_alike"
+        if fact.kind in ("same", "kin"):
+            return f"{fact.kind}.{column}" if f"{fact.kind}.{column}" in self.endings else fact.kind
+        if fact.kind not in ("taste", "streak", "lately") or column in _FILED_UNDER:
             return fact.kind
         key = f"{fact.kind}.{column}"
         return key if key in self.endings else f"{fact.kind}.other"
@@ -128,6 +132,7 @@ class Phrases(BaseModel):
             "name": fact.name.replace("_", " "),
             "value": values[0],
             "value2": values[-1],
+            "low": values[min(1, len(values) - 1)],
             "values": self.listed(values),
             "count": f"{fact.count:,}",
             "of": f"{fact.of:,}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from llmrec.prompting import Language
@@ -13,53 +13,43 @@ from llmrec.reasons.claims import read
 from llmrec.reasons.clauses import Clause, Clauses, capitalized
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.fact import Fact
-from llmrec.reasons.phrases import FAR, Phrases, is_far
+from llmrec.reasons.phrases import Phrases, is_far
 from llmrec.reasons.request import ReasonForm
 from llmrec.reasons.stated import joints_of
+from llmrec.reasons.themes import possible_themes, settled
+from llmrec.reasons.worth import says_the_same, signature, worth_of
 
 MOST_WORDS, MOST_LETTERS = 35, 90
-# What a kind of fact is worth beside its bits: (base, of each bit, at most).
-_WORTH: dict[str, tuple[float, float, float]] = {
-    "same": (0.5, 1.0, 10.0),
-    "mix": (0.0, 1.0, 8.0),
-    "era": (0.0, 0.9, 8.0),
-    "words": (0.5, 0.8, 9.0),
-    "sequel": (12.0, 0.0, 12.0),
-    "prequel": (11.0, 0.0, 11.0),
-    "link": (10.0, 0.0, 10.0),
-    "together": (2.2, 1.2, 7.0),
-    "next": (0.8, 0.8, 5.5),
-    "rank": (2.2, 0.8, 6.5),
-    "taste": (1.0, 1.2, 6.0),
-    "streak": (2.0, 0.9, 6.0),
-    "popular": (0.3, 0.0, 0.3),
-    "latest": (1.0, 0.0, 1.0),
-}
-# A year is less of a reason than its bits say, and so is what is said of another item than the strongest.
-_LESS = {"year": 0.6, "decade": 0.6, "price band": 0.4}
+# What is said of another item than the strongest is less of a reason.
 _OF_ANOTHER = 0.6
 _AGAIN_FACT, _AGAIN_KIND, _AGAIN_FORM = 5.0, 1.2, 3.0
-_OPENINGS_TRIED, _ENDINGS_TRIED = 7, 5
+_OPENINGS_TRIED, _SHORTEST_TRIED, _ENDINGS_TRIED = 7, 3, 5
 _OPENING_WORTH = {"most": 1.0, "latest": 0.8, "two": 0.7, "two_little": 0.7}
 _BY_CHANCE = 2.0
 _COMFORTABLE, _PER_WORD = 20, 0.2
 # Two numbers, a third clause, a pronoun after another title make a reason worse; none without a fact is told if
 # there is one with a fact, none too long if there is a shorter one.
-_NUMERIC = frozenset(("rank", "together", "next", "taste", "streak", "popular"))
+_NUMERIC = frozenset(
+    ("rank", "rank_two", "together", "either", "next", "taste", "streak", "lately", "popular", "price", "rhythm")
+)
 _TWO_NUMBERS, _LONG, _UNCLEAR, _NO_FACT, _TOO_LONG = 1.5, 2.5, 2.5, 100.0, 200.0
-_SAME_KIND, _COMMON = 5.0, 3.0
+_SAME_KIND = 5.0
 # So often a list says that without a choice something would not be among the first hundred.
 _MOST_FAR = 3
 # What titles have in common explains what stands before it.
-_IN_COMMON = frozenset(("same", "mix", "era", "words", "link", "sequel", "prequel"))
+_IN_COMMON = frozenset(("same", "kin", "mix", "era", "words", "link", "sequel", "prequel"))
 
 
 @dataclass(frozen=True)
 class ReasonPlan:
-    """What a reason says: its clauses, opening first, in words. ``theme`` is what it could be listed under."""
+    """What a reason says: its clauses, opening first, in words.
+
+    ``themes``: headings that it could stand under, ``theme``: the one that fits its list.
+    """
 
     clauses: tuple[Clause, ...]
     text: str
+    themes: tuple[str, ...] = ()
     theme: str = ""
 
     @property
@@ -83,7 +73,15 @@ def plan_reasons(
     """
     phrases = Phrases.load(language)
     lists: dict[str, _Variety] = {}
-    return [lists.setdefault(one.user_id, _Variety()).plan(one, phrases, form) for one in evidence]
+    plans = [lists.setdefault(one.user_id, _Variety()).plan(one, phrases, form) for one in evidence]
+    of_user: dict[str, list[tuple[int, ReasonPlan]]] = {}
+    for n, (one, plan) in enumerate(zip(evidence, plans, strict=True)):
+        if plan is not None:
+            of_user.setdefault(one.user_id, []).append((n, plan))
+    for rows in of_user.values():
+        for (n, plan), theme in zip(rows, settled([plan.themes for _, plan in rows]), strict=True):
+            plans[n] = replace(plan, theme=theme)
+    return plans
 
 
 def best_ending(text: str, one: Evidence, language: Language = "en") -> str | None:
@@ -148,9 +146,10 @@ class _Variety:
         scored = sorted(
             ((self._worth(one, clauses, opens=True), one) for one in openings), key=lambda pair: -pair[0]
         )
+        # Of long names the best openings leave no room; the others stand alone, where all else would be too long.
+        shortest = sorted(openings, key=lambda one: length_of(one.text, phrases))[:_SHORTEST_TRIED]
         for n, (worth, opening) in enumerate(scored):
-            # The others stand alone, for where all else would be too long.
-            endings = self.best_endings(clauses, opening) if n < _OPENINGS_TRIED else []
+            endings = self.best_endings(clauses, opening) if n < _OPENINGS_TRIED or opening in shortest else []
             pairs = [(*some,) for some in product(endings, endings) if _go_together(*some)]
             for some in [(), *((one,) for one in endings), *pairs]:
                 joints = self.joints(phrases, form, opening, some)
@@ -162,7 +161,7 @@ class _Variety:
                 value -= self._faults(clauses, opening, some) + (
                     _LONG if len(some) > 1 and form == "sentence" else 0.0
                 )
-                plan = ReasonPlan((opening, *some), text, _theme(clauses, opening, some))
+                plan = ReasonPlan((opening, *some), text, possible_themes(clauses, opening, some))
                 yield value, plan, joints[0] if joints else ""
 
     def _faults(self, clauses: Clauses, opening: Clause, endings: Sequence[Clause]) -> float:
@@ -174,7 +173,7 @@ class _Variety:
             if one.fact and not (is_far(one.fact) and self.facts[signature(one.fact)] >= _MOST_FAR)
         ]
         loss = 0.0 if telling else _NO_FACT
-        loss += _SAME_KIND * sum(one.kind == opening.kind for one in endings)
+        loss += _SAME_KIND * sum(_family(one) == _family(opening) for one in endings)
         loss += _TWO_NUMBERS * max(0, sum(one.kind in _NUMERIC for one in said) - 1)
         item = clauses.names[clauses.evidence.item.item_id]
         last = max([item, *(clauses.names[one] for one in opening.named)], key=opening.text.rfind)
@@ -200,14 +199,10 @@ class _Variety:
         worth = _OPENING_WORTH.get(clause.kind, 0.0) if opens else 0.0
         fact = clause.fact
         if fact is not None:
-            base, each, most = _WORTH[fact.kind]
-            worth += min(base + each * fact.bits, most) * _LESS.get(fact.name, 1.0)
+            worth += worth_of(fact)
             if fact.item_ids and next(iter(clauses.weights), None) not in fact.item_ids:
                 worth *= _OF_ANOTHER
-            # What half of the catalog has is nothing in common.
-            worth -= _COMMON * (fact.kind == "same" and fact.bits < 1)
-            # Of a count or a rank the number is new each time; "beyond the first hundred" is not.
-            worth -= _AGAIN_FACT * self.facts[signature(fact)] * bool(fact.values or is_far(fact))
+            worth -= _AGAIN_FACT * self.facts[signature(fact)] * says_the_same(fact)
         worth -= _AGAIN_KIND * self.kinds[clause.kind] + _AGAIN_FORM * self.forms[clause.form]
         return worth + _BY_CHANCE * _chance(clauses.evidence, clause.form)
 
@@ -231,16 +226,14 @@ class _Variety:
         return tuple(chosen)
 
 
-def signature(fact: Fact) -> tuple[object, ...]:
-    """Return what makes two facts of a list the same to a reader."""
-    if is_far(fact):
-        return fact.kind, FAR
-    return (fact.kind, fact.name, *fact.values) if fact.values else (fact.kind, fact.item_ids)
+def _family(clause: Clause) -> str:
+    """Return the kind of a clause; ranks without one item and without two are of one."""
+    return "rank" if clause.kind == "rank_two" else clause.kind
 
 
 def _go_together(one: Clause, other: Clause) -> bool:
     """Whether two endings say different things: other kinds, and no attribute twice."""
-    if one.fact is None or other.fact is None or one.kind == other.kind:
+    if one.fact is None or other.fact is None or _family(one) == _family(other):
         return False
     return not (set(one.fact.values) & set(other.fact.values))
 
@@ -253,18 +246,6 @@ def written(
     for joint, ending in zip(joints, endings, strict=True):
         text += joint + (ending.text if form == "sentence" else capitalized(ending.text))
     return text + phrases.end
-
-
-def _theme(clauses: Clauses, opening: Clause, endings: Sequence[Clause]) -> str:
-    """Return a heading that the reason could stand under: its rarest attribute, or the choice that weighs most."""
-    phrases, facts = clauses.phrases, [one.fact for one in endings if one.fact is not None]
-    telling = [fact for fact in facts if phrases.key_of(fact) in phrases.themes and fact.bits >= 4]
-    if telling:
-        fact = max(telling, key=lambda fact: fact.bits)
-        return phrases.themes[phrases.key_of(fact)].format_map(phrases.values_of(fact, 2))
-    if opening.named:
-        return phrases.themes["choice"].format(a=clauses.names[opening.named[0]])
-    return phrases.themes["general"]
 
 
 def _chance(evidence: Evidence, form: str) -> float:

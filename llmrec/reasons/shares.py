@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from weakref import WeakKeyDictionary
@@ -15,9 +16,14 @@ from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.reasons.evidence import Item
 from llmrec.reasons.facts import attributes, decade_of
-from llmrec.reasons.names import full_name, title_words
 from llmrec.reasons.numbered import series_number
+from llmrec.reasons.title_runs import spaced
 
+# An id of a knowledge graph: no space, at least five signs, a digit, at most three letters in front.
+_CODE = re.compile(r"(?=\S{5,}$)(?=\S*\d)(?:/?[A-Za-z]{1,3}[./:_-]?)?/?[0-9a-z_]*\d[0-9a-z_]*")
+_MOSTLY = 0.95
+# What is made of digits and says something all the same.
+_NAMED = frozenset(("genres", "year", "decade"))
 _KNOWN: WeakKeyDictionary[Catalog, Shares] = WeakKeyDictionary()
 
 
@@ -30,6 +36,7 @@ class Shares:
         self._columns: dict[str, dict[str, Int64s]] = {}
         self._phrases: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
+        self._named: dict[str, bool] = {}
 
     @classmethod
     def of(cls, catalog: Catalog) -> Shares:
@@ -37,6 +44,14 @@ class Shares:
         if catalog not in _KNOWN:
             _KNOWN[catalog] = cls(catalog)
         return _KNOWN[catalog]
+
+    def is_named(self, name: str) -> bool:
+        """Whether a column's values are what people say, not ids of a graph: "m.0bln8", "Q25191", "nm0000233"."""
+        if name not in self._named:
+            values = self._holders(name)
+            codes = sum(_CODE.fullmatch(value) is not None for value in values)
+            self._named[name] = name in _NAMED or codes < _MOSTLY * len(values) or not values
+        return self._named[name]
 
     def count(self, name: str, values: Sequence[str]) -> int:
         """Count the items that have all the values in a column; "decade" and "genres" are columns, too."""
@@ -76,9 +91,7 @@ class Shares:
 
     @cached_property
     def _titles(self) -> pl.Series:
-        return pl.Series(
-            [f" {' '.join(title_words(full_name(title or ''))).lower()} " for title in self.table[TITLE]]
-        )
+        return pl.Series([spaced(title or "") for title in self.table[TITLE]])
 
     def _n_in_all(self, holders: Sequence[Int64s | None]) -> int:
         common: Int64s | None = None

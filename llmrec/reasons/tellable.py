@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from llmrec.data import Catalog, Histories
-from llmrec.data.cleaning.positives import positives_of
-from llmrec.data.columns import ITEM
 from llmrec.models.ranker import Ranker
 from llmrec.reasons.crowd import Crowd
-from llmrec.reasons.evidence import Evidence, Item
+from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.fact import Fact
-from llmrec.reasons.facts import LEAST_PEOPLE, attributes, decade_of
-from llmrec.reasons.names import full_name, title_words
+from llmrec.reasons.facts import LEAST_PEOPLE, attributes, comparable
+from llmrec.reasons.habits import chosen_again, of_history, typical_price
+from llmrec.reasons.links import PREQUEL, SEQUEL, links
 from llmrec.reasons.numbered import follows
 from llmrec.reasons.phrases import FAR
 from llmrec.reasons.shares import Shares
+from llmrec.reasons.taste import LEAST_TIMES, Taste
+from llmrec.reasons.title_runs import runs_of, spaced
 
-# From how many times the usual on a count is worth telling.
-LEAST_TIMES = 1.5
 # A fall in rank is told where the item stands half as low again, and two lower, without the cited one.
 LEAST_FALL, LEAST_RANKS = 1.5, 2
-_STREAK = 5
 # More numbers than this are those of a list, not of a series.
 _MOST_NUMBERED = 15
 _LEAST_POPULAR = 0.25
-# Less than a fifth of a history is no taste.
-_LEAST_OF_HISTORY = 0.2
-_LEAST_SHARED, _LEAST_WORD_BITS, _OF_ONE_WORD, _MOST_WORDS = 2, 4.0, 2.5, 6
-# Words that a title holds whatever it is about.
-_EMPTY_WORDS = """
-a an and at by de for from ii iii in is it la le my new no of on or part set the to vol with you your
-"""
-_EMPTY = frozenset(_EMPTY_WORDS.split())
+_LEAST_SHARED, _LEAST_WORD_BITS, _OF_ONE_WORD = 2, 4.0, 2.5
+_LEAST_CHOICES = 3
 
 
 def add_tellable(evidence: Sequence[Evidence], model: Ranker, histories: Histories) -> list[Evidence]:
-    """Return the evidence with its ``facts``: attributes in common, people, ranks, the history's share of them.
+    """Return the evidence with its ``facts``: attributes in common, people, ranks, habits of the history.
 
     ``histories``: those that the evidence is of. People are those of ``model.histories``.
     """
@@ -48,28 +39,27 @@ def add_tellable(evidence: Sequence[Evidence], model: Ranker, histories: Histori
     crowd, shares = Crowd.of(model.histories, catalog), Shares.of(catalog)
     crowd.find(catalog.code(item.item_id) for one in evidence for item in (one.item, *one.cited))
     histories_of = {user: n for n, user in enumerate(histories.user_ids)}
-    tastes: dict[str, _Taste] = {}
+    tastes: dict[str, Taste] = {}
     result = []
     for one in evidence:
         user = one.user_id
         if user not in tastes:
-            tastes[user] = _Taste.of(histories, histories_of[user], catalog)
+            tastes[user] = Taste.of(histories, histories_of[user], catalog)
+        taste, code = tastes[user], catalog.code(one.item.item_id)
+        chosen = [catalog.code(choice.item_id) for choice in taste.choices]
         gathered = (
             *_attributes(one, shares),
             *_titles(one, shares),
-            *_links(one, catalog),
+            *links(one, catalog),
             *_people(one, crowd, catalog),
-            *_ranks(one, most=None if len(tastes[user].choices) > 1 else FAR),
-            *tastes[user].facts(one, shares),
+            *_ranks(one, most=None if len(chosen) > 1 else FAR),
+            *_only(one),
+            *taste.facts(one, shares),
+            *typical_price(code, chosen, crowd),
+            *chosen_again(one, code, of_history(histories, histories_of[user]), crowd),
         )
         result.append(replace(one, facts=gathered))
     return result
-
-
-def comparable(item: Item) -> list[tuple[str, str]]:
-    """Return ``(column, value)`` for what can be compared between items, the decade included."""
-    decade = decade_of(item)
-    return [*attributes(item), *([("decade", decade)] if decade else [])]
 
 
 def _attributes(one: Evidence, shares: Shares) -> Iterator[Fact]:
@@ -77,8 +67,8 @@ def _attributes(one: Evidence, shares: Shares) -> Iterator[Fact]:
     for (name, value), ids in having.items():
         count = shares.count(name, [value])
         if count >= _LEAST_SHARED:
-            yield Fact("same", ids, name, (value,), bits=shares.bits(count))
-    for name in dict.fromkeys(name for name, _ in having):
+            yield Fact("same" if shares.is_named(name) else "kin", ids, name, (value,), bits=shares.bits(count))
+    for name in filter(shares.is_named, dict.fromkeys(name for name, _ in having)):
         values = [value for column, value in having if column == name]
         yield from _mixes(name, values, having, shares)
     decades = [value for name, value in having if name == "decade"]
@@ -118,15 +108,15 @@ def _in_both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
 
 
 def _titles(one: Evidence, shares: Shares) -> Iterator[Fact]:
-    words = title_words(full_name(one.item.title))
+    runs = runs_of(one.item.title, single=not shares.has_attributes)
     for other in one.cited:
         if other.item_id == one.item.item_id or other.title == one.item.title:
             continue
-        if _in_series(one.item.title, other.title, shares):
+        if (SEQUEL, one.item.title) in attributes(other) or _in_series(one.item.title, other.title, shares):
             yield Fact("sequel", (other.item_id,), bits=shares.bits(1))
-        elif _in_series(other.title, one.item.title, shares):
+        elif (PREQUEL, one.item.title) in attributes(other) or _in_series(other.title, one.item.title, shares):
             yield Fact("prequel", (other.item_id,), bits=shares.bits(1))
-        phrase = _common_words(words, title_words(full_name(other.title)), shares)
+        phrase = _common_words(runs, spaced(other.title), shares)
         if phrase:
             bits = shares.bits(shares.n_titles_with(phrase.lower()))
             yield Fact("words", (other.item_id,), "title", (phrase,), bits=bits)
@@ -136,45 +126,20 @@ def _in_series(title: str, other: str, shares: Shares) -> bool:
     return follows(title, other) and shares.n_numbered(title) <= _MOST_NUMBERED
 
 
-def _common_words(words: list[str], others: list[str], shares: Shares) -> str:
-    """Return the run of words that tells most of those two titles have in common, or nothing.
-
-    One word alone is told only where the catalog has nothing but titles: films named for a man are not alike.
-    """
-    lower, others = [word.lower() for word in words], [word.lower() for word in others]
-    runs = {
-        tuple(lower[start:stop]): " ".join(words[start:stop])
-        for start in range(len(lower))
-        for stop in range(start + 1, min(start + _MOST_WORDS, len(lower)) + 1)
-    }
-    theirs = {
-        tuple(others[a:b]) for a in range(len(others)) for b in range(a + 1, min(a + _MOST_WORDS, len(others)) + 1)
-    }
-    best, most = "", 0.0
+def _common_words(runs: dict[tuple[str, ...], str], other: str, shares: Shares) -> str:
+    """Return the run of words that tells most of those that another title has, too, or nothing."""
+    best, most = "", (-math.inf, 0)
     for run, written in runs.items():
-        full = [word for word in run if word not in _EMPTY and len(word) > 2 and not word.isdigit()]
-        if run not in theirs or not full or run[0] in _EMPTY or run[-1] in _EMPTY:
+        phrase = " ".join(run)
+        if f" {phrase} " not in other:
             continue
-        if (len(full) < 2 and shares.has_attributes) or (len(run) == 1 and len(run[0]) < 4):
-            continue
-        count = shares.n_titles_with(" ".join(run))
+        count = shares.n_titles_with(phrase)
         bits = shares.bits(count) if count >= _LEAST_SHARED else 0.0
-        if bits >= _LEAST_WORD_BITS + _OF_ONE_WORD * (len(run) == 1) and (bits, len(run)) > (
-            most,
-            len(best.split()),
-        ):
-            best, most = written, bits
+        # A word alone tells less than its bits say.
+        worth = bits - _OF_ONE_WORD * (len(run) == 1)
+        if worth >= _LEAST_WORD_BITS and (worth, len(run)) > most:
+            best, most = written, (worth, len(run))
     return best
-
-
-def _links(one: Evidence, catalog: Catalog) -> Iterator[Fact]:
-    """Read triples between two items: their tail is a title, in a column named as the relation."""
-    bits = math.log2(max(2, len(catalog)))
-    for other in one.cited:
-        for head, tail in ((one.item, other), (other, one.item)):
-            names = [name for name, value in attributes(head) if value == tail.title != head.title]
-            if names and catalog.titles.count(tail.title) == 1:
-                yield Fact("link", (other.item_id,), names[0], (head.title, tail.title), bits=bits)
 
 
 def _people(one: Evidence, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
@@ -188,62 +153,48 @@ def _people(one: Evidence, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
         after, times = crowd.next_after(code, catalog.code(other.item_id))
         if after >= LEAST_PEOPLE and times >= LEAST_TIMES:
             yield Fact("next", (other.item_id,), count=after, times=times, bits=math.log2(times))
+    yield from _either(one, code, crowd, catalog)
     chosen = len(crowd.who(code))
     if chosen >= LEAST_PEOPLE and (not one.cited or chosen >= _LEAST_POPULAR * crowd.n_people):
         bits = math.log2(crowd.n_people / chosen)
         yield Fact("popular", count=chosen, of=crowd.n_people, bits=bits)
 
 
+def _either(one: Evidence, code: int, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
+    """Yield people of several choices, where of each alone there are too few to be spoken of."""
+    others = [other.item_id for other in one.cited if other.item_id != one.item.item_id]
+    codes = {item: catalog.code(item) for item in others}
+    for some in combinations(others, 2):
+        alone = max(crowd.together(code, codes[item])[0] for item in some)
+        both, chose, times = crowd.either(code, [codes[item] for item in some])
+        if alone < LEAST_PEOPLE <= both and times >= LEAST_TIMES:
+            yield Fact("either", some, count=both, of=chose, times=times, bits=math.log2(times))
+
+
 def _ranks(one: Evidence, *, most: int | None) -> Iterator[Fact]:
     """Yield falls in rank, down to rank ``most``: without its only choice a history is empty, all then is far."""
     if one.rival is not None or not one.rank:
         return
+    least = max(LEAST_FALL * one.rank, one.rank + LEAST_RANKS)
     for other in one.cited:
         without = other.rank_without
-        if most is not None and without > most:
-            continue
-        if without >= max(LEAST_FALL * one.rank, one.rank + LEAST_RANKS):
+        if least <= without and (most is None or without <= most):
             yield Fact("rank", (other.item_id,), count=one.rank, of=without, bits=math.log2(without / one.rank))
+    alone = {other.item_id: other.rank_without for other in one.cited}
+    for pair in one.pairs:
+        without = pair.rank_without
+        # Told where neither of the two alone explains as much.
+        if without >= max(least, LEAST_FALL * max(alone[item] for item in pair.item_ids)):
+            yield Fact("rank_two", pair.item_ids, count=one.rank, of=without, bits=math.log2(without / one.rank))
 
 
-@dataclass(frozen=True)
-class _Taste:
-    """A history as what its choices have: distinct items, newest first."""
-
-    choices: tuple[tuple[str, frozenset[tuple[str, str]]], ...]
-    counts: Counter[tuple[str, str]]
-
-    @classmethod
-    def of(cls, histories: Histories, row: int, catalog: Catalog) -> _Taste:
-        start, stop = int(histories.offsets[row]), int(histories.offsets[row + 1])
-        events = histories.events[start:stop]
-        items = events[ITEM].filter(positives_of(events)).to_list()
-        distinct = list(dict.fromkeys(reversed(items)))
-        codes = catalog.codes(distinct)
-        known = [(item, int(code)) for item, code in zip(distinct, codes, strict=True) if code >= 0]
-        choices = tuple((item, frozenset(comparable(Item.of(catalog, code)))) for item, code in known)
-        return cls(choices, Counter(pair for _, pairs in choices for pair in pairs))
-
-    def facts(self, one: Evidence, shares: Shares) -> Iterator[Fact]:
-        """Yield the newest choice, and the item's attributes that the history has more than the catalog."""
-        if not self.choices:
-            return
-        newest = self.choices[0][0]
-        if any(other.item_id == newest for other in one.cited) and newest != one.item.item_id:
-            yield Fact("latest", (newest,))
-        last = self.choices[:_STREAK]
-        for name, value in comparable(one.item):
-            share = shares.count(name, [value]) / shares.n_items
-            count, of = self.counts[name, value], len(self.choices)
-            if (
-                share
-                and of >= 2 * _STREAK
-                and count >= 3
-                and count >= max(LEAST_TIMES * share, _LEAST_OF_HISTORY) * of
-            ):
-                times = count / of / share
-                yield Fact("taste", (), name, (value,), count, of, times, math.log2(times))
-            recent = sum((name, value) in pairs for _, pairs in last)
-            if share and len(last) == _STREAK and recent >= 3 and recent >= 2 * share * _STREAK:
-                times = recent / _STREAK / share
-                yield Fact("streak", (), name, (value,), recent, _STREAK, times, math.log2(times))
+def _only(one: Evidence) -> Iterator[Fact]:
+    """Yield that nothing else among at least three choices speaks for an item, or hardly anything does."""
+    if one.rival is not None or one.n_choices < _LEAST_CHOICES or one.chosen_earlier:
+        return
+    for n in (1, 2):
+        ids = tuple(other.item_id for other in one.cited[:n])
+        hardly = len(one.cited) > n and one.weight(n) == "none" != one.weight(n - 1)
+        if len(ids) == n < one.n_choices - 1 and (one.n_helping == n or hardly):
+            name = "hardly" if one.n_helping > n else ""
+            yield Fact("only", ids, name, count=n, of=one.n_choices, bits=math.log2(one.n_choices / n))

@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 import llmrec
 from llmrec import Filter, Recipe
 from llmrec.cli.app import run
+from llmrec.cli.recommend import _show
 from llmrec.data import Dataset, Histories, toy_films
 from llmrec.errors import ArtifactError, DataError
 from llmrec.jobs import recommend_into
@@ -136,6 +137,15 @@ def test_reasons_stand_below_the_list(films: Path, capsys: pytest.CaptureFixture
     assert '"Film 02' in lines[4]
     several = call(capsys, "recommend", films, "--user", "1", "--user", "2", "-k", "1", "--explain").splitlines()
     assert [line[:4] for line in several[-3::2]] == ["1 1.", "2 1."]
+
+
+def test_reasons_of_one_theme_stand_under_it(capsys: pytest.CaptureFixture[str]) -> None:
+    themes = ["From A", "From B", "From A"]
+    columns = {"user_id": ["u"] * 3, "rank": [1, 2, 3], "title": ["x", "y", "z"], "reason": ["r."] * 3}
+    table = pl.DataFrame(columns | {"backend": ["template"] * 3, "theme": themes})
+    _show(table, several=False, as_json=False)
+    lines = [line for line in capsys.readouterr().out.splitlines()[4:] if line]
+    assert lines == ["From A", "1. x: r.", "3. z: r.", "Also for you", "2. y: r."]
 
 
 def test_batch_takes_the_filter_too(films: Path, tmp_path: Path) -> None:

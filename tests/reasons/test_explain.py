@@ -52,13 +52,14 @@ def test_template_without_a_language_model(model: Linear) -> None:
         "pairs", "shared", "together", "instead_id", "facts", "theme",
     ]  # fmt: skip
     assert reasons["first_try"].to_list() == [True] * 3
-    assert reasons["pairs"].to_list()[0] == [{"item_ids": ["a", "b"], "interaction": 0.0}]
+    assert reasons["pairs"].to_list()[0] == [{"item_ids": ["a", "b"], "interaction": 0.0, "rank_without": 4}]
     assert reasons["shared"].to_list()[0] == [{"name": "genres", "value": "Drama", "item_ids": ["a", "b"]}]
     assert reasons["sentence"].to_list() == [
-        'We suggest "Final Waltz" above all because of "Amber Gate": both are filed under Drama and date from the '
-        "1990s.",
-        'Without "Dry River" in your history, "East Wind" would be number 3 on your list, not 1.',
-        '"Final Waltz" is a general suggestion, as no single item in your history raised its score.',
+        'You chose "Amber Gate" and "Blue Kite", so we suggest "Final Waltz" – together they lift it from 4 to 1 '
+        "on your list.",
+        'After "Dry River", you may like "East Wind", and without that choice it would be number 3 on your list, '
+        "not 1.",
+        '"Final Waltz" is a general suggestion, as no single choice of yours raised its score.',
     ]
     assert reasons["rank"].to_list() == [3, 1, 1]
     assert reasons["evidence"].to_list() == [

@@ -10,7 +10,7 @@ import pytest
 from support.linear import Linear
 
 from llmrec.arrays import Float32s
-from llmrec.data import Histories, Sequences
+from llmrec.data import Catalog, Histories, Sequences
 from llmrec.errors import DataError
 from llmrec.reasons import Item, occlusion
 
@@ -130,3 +130,13 @@ def test_what_was_sent_back_is_no_reason(model: Linear) -> None:
     events = pl.DataFrame({"item_id": items, "positive_target": positive})
     result = occlusion(model, Histories(("u",), events, np.array([0, 5])), recs(("u", "f")))
     assert {one.item_id for one in result[0].cited} == {"a", "b"}, "c was sent back in the end, b was bought again"
+
+
+def test_postage_is_no_choice(catalog: Catalog) -> None:
+    titles = ["POSTAGE", "Blue Kite", "Sting, The", "Dry River", "East Wind", "Final Waltz"]
+    model = Linear(Catalog(catalog.table.with_columns(title=pl.Series(titles))))
+    found = occlusion(model, Histories.of({"u": ["a", "b", "c"]}), recs(("u", "f")))[0]
+    assert [one.item_id for one in found.cited] == ["b", "c"]
+    assert (found.n_choices, found.n_helping) == (2, 2)
+    alone = occlusion(model, Histories.of({"u": ["a"]}), recs(("u", "f")))[0]
+    assert [one.item_id for one in alone.cited] == ["a"], "there is nothing else"

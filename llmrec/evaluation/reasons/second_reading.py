@@ -15,7 +15,7 @@ from llmrec.models.ranker import Ranker
 from llmrec.reasons import Explanations
 
 _QUOTED = re.compile(r'"([^"]+)"')
-_PEOPLE = re.compile(r'\b(\d+) of (?:the )?(\d+) people who chose "([^"]+)"')
+_PEOPLE = re.compile(r'\b(\d+) of (?:the )?(\d+) people who chose "([^"]+)"(?: or "([^"]+)")?')
 _SHARED = re.compile(r"\b(?:both|share|same|too|all three)\b")
 _LONGEST_VALUE = 60
 
@@ -43,8 +43,9 @@ def read_again(sentence: str, item: str, history: Sequence[str], model: Ranker) 
         for name in _QUOTED.findall(sentence)
     }
     result = [SecondReading("name", name, bool(some)) for name, some in who.items()]
-    for both, chose, name in _PEOPLE.findall(sentence):
-        counts = {_count(model.histories, one, item) for one in who[name]}
+    for both, chose, name, other in _PEOPLE.findall(sentence):
+        others = who[other] if other else [""]
+        counts = {_count(model.histories, {one, second}, item) for one in who[name] for second in others}
         result.append(SecondReading("people", name, (int(both), int(chose)) in counts))
     rest = _QUOTED.sub(" ", sentence)
     values = {one: set(_values(row)) for one, row in rows.items()}
@@ -70,7 +71,8 @@ def second_readings(model: Ranker, explanations: Explanations, histories: Histor
 
 
 def _plain(title: str) -> str:
-    """Write a title as one compares it: small letters and digits, the article of "Sting, The" in front."""
+    """Write a title as one compares it: small letters and digits, article in front, without a tag "[New]"."""
+    title = re.sub(r"^\[[^\[\]]*\]", "", title)
     turned = re.sub(r"^(.+?), (The|A|An|Il|La|Le|Les|El|Los|Der|Die|Das|Un|Une)\b", r"\2 \1", title)
     return " ".join(re.findall(r"\w+", turned.lower()))
 
@@ -83,12 +85,12 @@ def _values(row: dict[str, object]) -> Iterator[str]:
         yield from (text for part in parts if 1 < len(text := str(part).strip()) <= _LONGEST_VALUE)
 
 
-def _count(histories: Histories, chosen: str, item: str) -> tuple[int, int]:
-    """Count the histories with both items, and those with the chosen one."""
+def _count(histories: Histories, chosen: set[str], item: str) -> tuple[int, int]:
+    """Count the histories with one of the chosen items and the other, and those with one of the chosen."""
     both = chose = 0
     for n in range(len(histories)):
         events = histories.events[int(histories.offsets[n]) : int(histories.offsets[n + 1])]
         items = set(events[ITEM].filter(positives_of(events)).to_list())
-        chose += chosen in items
-        both += {chosen, item} <= items
+        chose += bool(chosen & items)
+        both += bool(chosen & items) and item in items
     return both, chose

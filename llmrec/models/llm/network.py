@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import PeftModel
 from torch import nn
 from torch.nn import functional
 
@@ -24,6 +23,9 @@ from llmrec.training.field_embeddings import FieldEmbeddings
 from llmrec.training.losses import Predictions, log_expected, negative_weights, predictions_of
 from llmrec.training.repeat_bias import RepeatBias
 from llmrec.training.response_heads import Labels, ResponseHeads, TargetStates
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
 @dataclass(frozen=True)
@@ -256,11 +258,7 @@ class NextItemNetwork(nn.Module):
             return sample, self.item_encoder.encode(sample, self._encode_tokens)
 
     def _predicting_users(
-        self,
-        hidden: torch.Tensor,
-        states: torch.Tensor,
-        predictions: Predictions,
-        inputs: torch.Tensor | None,
+        self, hidden: torch.Tensor, states: torch.Tensor, predictions: Predictions, inputs: torch.Tensor | None
     ) -> tuple[torch.Tensor, Added | None]:
         """Return the unit user vector of every prediction [n, dim], and what repeats add to its scores."""
         contexts = self.dropout(hidden[predictions.rows, states[predictions.rows, predictions.context_positions]])

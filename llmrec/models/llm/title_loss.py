@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from peft import PeftModel
 from torch.nn import functional
 
 from llmrec.llm.backbone import language_logits
 from llmrec.training.chunked import sum_in_parts
 from llmrec.training.distributed import batch_count
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 # A vocabulary of 50,000 in float32: the logits of this many title tokens take 400 MB, and only once.
 TITLES_AT_ONCE = 2048

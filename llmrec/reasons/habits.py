@@ -1,0 +1,64 @@
+"""What a person usually pays, and how often they choose an item again, where the log has prices and times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from llmrec.data import Histories
+from llmrec.data.cleaning.positives import positives_of
+from llmrec.data.columns import ITEM
+from llmrec.reasons.crowd import Crowd
+from llmrec.reasons.event_days import days_of
+from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.fact import Fact
+
+_LEAST_PRICED, _LEAST_AGAIN, _LEAST_GAP = 5, 3, 2
+
+
+def typical_price(code: int, chosen: list[int], crowd: Crowd) -> Iterator[Fact]:
+    """Yield that an item costs what at least half of the ``chosen`` items do: their middle prices."""
+    prices = crowd.prices
+    if prices is None or not np.isfinite(prices[code]):
+        return
+    theirs = prices[[other for other in chosen if other != code]]
+    theirs = theirs[np.isfinite(theirs)]
+    if len(theirs) < _LEAST_PRICED:
+        return
+    low, high = np.quantile(theirs, [0.25, 0.75], method="nearest")
+    if not low <= prices[code] <= high:
+        return
+    known = prices[np.isfinite(prices)]
+    share = float(np.mean((known >= low) & (known <= high)))
+    values = tuple(written_price(float(value)) for value in (prices[code], low, high))
+    count = int(np.sum((theirs >= low) & (theirs <= high)))
+    yield Fact("price", (), "price", values, count, len(theirs), bits=-math.log2(share))
+
+
+def chosen_again(one: Evidence, code: int, events: pl.DataFrame, crowd: Crowd) -> Iterator[Fact]:
+    """Yield how often a person chose the recommended item, and in which rhythm, counted by days."""
+    theirs = events.filter((pl.col(ITEM) == one.item.item_id) & positives_of(events))
+    days = days_of(theirs)
+    if days is None:
+        return
+    distinct = np.unique(np.floor(days))
+    if len(distinct) < _LEAST_AGAIN:
+        return
+    gap = round(float(np.median(np.diff(distinct))))
+    share = crowd.share_with(code, len(distinct))
+    if gap < _LEAST_GAP:
+        return
+    yield Fact("rhythm", (), count=len(distinct), of=gap, bits=-math.log2(share) if share else 0.0)
+
+
+def written_price(price: float) -> str:
+    """Write a price without its currency, which nobody knows: 2.1 is "2.10"."""
+    return f"{price:,.2f}"
+
+
+def of_history(histories: Histories, row: int) -> pl.DataFrame:
+    """Return the events of one history."""
+    return histories.events[int(histories.offsets[row]) : int(histories.offsets[row + 1])]

@@ -1,0 +1,120 @@
+"""What a history says of a person: usual prices, rhythm of choosing again, words of titles, the last month."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pytest
+from support.linear import Linear
+
+from llmrec.data import Catalog, Histories
+from llmrec.reasons import Cited, Evidence, Fact, Item, audit
+from llmrec.reasons.fact_checks import holds
+from llmrec.reasons.plan import plan_reasons
+from llmrec.reasons.tellable import add_tellable
+
+DAY = 86_400
+START = 1_290_000_000
+
+
+def shop(**columns: Sequence[object]) -> Catalog:
+    """Forty items; every tenth one is a lunch bag."""
+    titles = [f"{'Lunch Bag' if n % 10 == 0 else 'Thing'} no{chr(97 + n % 26)} {n} - Kitchen" for n in range(40)]
+    return Catalog(pl.DataFrame({"item_id": [str(n) for n in range(40)], "title": titles, **columns}))
+
+
+def told(catalog: Catalog, events: pl.DataFrame, item: str, cited: str) -> tuple[Evidence, dict[str, Fact]]:
+    """Gather the facts of one history; the last of each kind."""
+    model, histories = Linear(catalog), Histories.from_events(events)
+    model.histories = histories
+    one = Evidence(
+        "u", Item.of(catalog, int(item)), (Cited(cited, catalog.titles[int(cited)], {}, 1.0, 9),), rank=2
+    )
+    (one,) = add_tellable([one], model, histories)
+    assert all(holds(fact, one) for fact in one.facts)
+    (plan,) = plan_reasons([one])
+    assert plan is not None
+    assert audit(plan.text, one) == []
+    return one, {fact.kind: fact for fact in one.facts}
+
+
+def log(items: list[int], **columns: Sequence[object]) -> pl.DataFrame:
+    return pl.DataFrame({"user_id": ["u"] * len(items), "item_id": [str(n) for n in items], **columns})
+
+
+def test_the_usual_price_is_that_of_half_of_the_choices() -> None:
+    catalog = shop(price=[float(n) for n in range(40)])
+    _, facts = told(catalog, log([10, 11, 12, 13, 30]), "12", "10")
+    assert "price" not in facts, "four other prices are no habit"
+    _, facts = told(catalog, log([10, 11, 12, 13, 30]), "14", "10")
+    assert "price" not in facts, "14.00 is more than most"
+    _, facts = told(catalog, log([10, 11, 14, 15, 30]), "12", "10")
+    assert facts["price"].values == ("12.00", "11.00", "15.00")
+    assert (facts["price"].count, facts["price"].of) == (3, 5)
+    assert facts["price"].bits == pytest.approx(math.log2(40 / 5))
+
+
+def test_prices_of_the_log_are_medians_of_what_was_paid() -> None:
+    paid = [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 3.0]
+    _, facts = told(shop(), log([1, 2, 3, 5, 6, 7, 7, 7], price=paid), "9", "1")
+    assert "price" not in facts, "nobody bought it: no price is known"
+    _, facts = told(shop(), log([1, 2, 3, 5, 6, 9], price=paid[:6]), "9", "1")
+    assert facts["price"].values == ("2.00", "2.00", "2.00")
+    assert facts["price"].bits == 0, "everything costs that"
+
+
+def test_the_rhythm_of_choosing_again_is_counted_by_days() -> None:
+    days = [0, 0, 30, 58, 90, 91]
+    times = [START + day * DAY + n for n, day in enumerate(days)]
+    _, facts = told(shop(), log([1, 1, 1, 1, 1, 2], timestamp=times), "1", "2")
+    assert (facts["rhythm"].count, facts["rhythm"].of) == (4, 30)
+    _, facts = told(shop(), log([1, 1, 1, 1, 1, 2], timestamp=list(range(6))), "1", "2")
+    assert "rhythm" not in facts, "an order is no time"
+
+
+def test_words_that_many_choices_have_in_their_names() -> None:
+    _, facts = told(shop(), log([0, 10, 20, 1, 2, 3, 5]), "30", "1")
+    taste = facts["taste"]
+    assert (taste.name, taste.values, taste.count, taste.of) == ("title", ("Lunch Bag",), 3, 7)
+    assert taste.times == pytest.approx(3 / 7 / (4 / 40))
+    _, facts = told(shop(), log([0, 10, 1, 2, 3, 5]), "30", "1")
+    assert "taste" not in facts, "two of six are no taste, and all are kitchen things"
+
+
+def test_the_last_month_of_a_long_history() -> None:
+    brands = ["Acme" if n % 10 == 0 else "Other" for n in range(40)]
+    days = [0, 1, 2, 80, 81, 82, 83, 84, 85]
+    events = log([1, 2, 3, 0, 10, 20, 4, 5, 6], timestamp=[START + day * DAY for day in days])
+    _, facts = told(shop(brand=brands), events, "30", "0")
+    assert (facts["lately"].values, facts["lately"].count, facts["lately"].of) == (("Acme",), 3, 6)
+    short = events.tail(6)
+    _, facts = told(shop(brand=brands), short, "30", "0")
+    assert "lately" not in facts, "the month is all there is"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "holds_true"),
+    [("price", "12.00", True), ("price", "9.00", False), ("lately", "Acme", True), ("lately", "Other", False)],
+)
+def test_habits_are_checked_against_the_item(name: str, value: str, holds_true: bool) -> None:
+    one = Evidence("u", Item("i", "Thing", {"brand": "Acme", "price": 12.0}))
+    fact = (
+        Fact("price", (), "price", (value, "10.00", "15.00"), 3, 5)
+        if name == "price"
+        else Fact("lately", (), "brand", (value,), 3, 6)
+    )
+    assert holds(fact, one) is holds_true
+
+
+def test_days_are_read_from_dates_too() -> None:
+    from llmrec.reasons.event_days import days_of
+
+    dates = pl.Series("timestamp", ["2024-01-01", "2024-01-31"]).str.to_date()
+    days = days_of(pl.DataFrame({"timestamp": dates}))
+    assert days is not None
+    assert np.diff(days).tolist() == [30]
+    assert days_of(pl.DataFrame({"timestamp": dates.cast(pl.Datetime("ms"))})) is not None
+    assert days_of(pl.DataFrame({"timestamp": ["today"]})) is None
