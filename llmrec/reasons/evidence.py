@@ -85,15 +85,11 @@ class Cited(Item):
 class Pair:
     """Two cited items. ``interaction``: the fall without both, less the falls without each of them.
 
-<<<<<<< HEAD
-    Below zero, either could stand in for the other; above, they count for more together.
+    Below zero, either could stand in for the other; above, they count for more together. ``rank_without``: where
+    the recommended item would stand without both; 0: unknown.
 
     >>> Pair(("3", "4"), -0.2).interaction
     -0.2
-=======
-    Below zero, either could stand in for the other; above, they count for more together. ``rank_without``: where
-    the recommended item would stand without both; 0: unknown.
->>>>>>> 8729ef6 (Reasons where one choice alone says little: two choices left out, the only ones that count, people of either, words of names, prices and rhythm; themes are shown; graph ids are not said)
     """
 
     item_ids: tuple[str, str]
@@ -132,17 +128,13 @@ class Evidence:
     """Why one item was recommended to one user. ``cited`` is empty where no history item helped.
 
     With a ``rival`` contributions are to the recommended item's lead over it, not to its score. ``rank``: where
-<<<<<<< HEAD
-    the item stands among all that can be recommended, 0: unknown. ``facts``: what a reason may claim besides.
+    the item stands among all that can be recommended, 0: unknown. ``n_choices``: how many distinct choices
+    there are, each left out once (0: unknown, or not all were), ``n_helping``: without how many the score falls.
+    ``facts``: what a reason may claim besides.
 
     >>> one = Evidence("ann", Item("7", "Alien"), (Cited("3", "Blade Runner", contribution=0.7),))
     >>> one.weight(0)
     'most'
-=======
-    the item stands among all that can be recommended, 0: unknown. ``n_choices``: how many distinct choices
-    there are, each left out once (0: unknown, or not all were), ``n_helping``: without how many the score falls.
-    ``facts``: what a reason may claim besides.
->>>>>>> 8729ef6 (Reasons where one choice alone says little: two choices left out, the only ones that count, people of either, words of names, prices and rhythm; themes are shown; graph ids are not said)
     """
 
     user_id: str

@@ -54,14 +54,11 @@ class Fact:
     | streak | ``count`` of the last ``of`` choices have the value | |
     | lately | ``count`` of the ``of`` choices in the last 30 days of the history have the value | |
     | popular | ``count`` of ``of`` people chose it | |
-<<<<<<< HEAD
+    | price | ``values``: it costs the first; half of ``of`` choices cost from the second to the third | |
+    | rhythm | the person chose it on ``count`` days, ``of`` days lie between two of them (median) | |
 
     >>> Fact("same", ("3",), "genres", ("Sci-Fi",), bits=2.5).is_plain
     True
-=======
-    | price | ``values``: it costs the first; half of ``of`` choices cost from the second to the third | |
-    | rhythm | the person chose it on ``count`` days, ``of`` days lie between two of them (median) | |
->>>>>>> 8729ef6 (Reasons where one choice alone says little: two choices left out, the only ones that count, people of either, words of names, prices and rhythm; themes are shown; graph ids are not said)
     """
 
     kind: FactKind
