@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 
 from llmrec.resources.cache import cache_dir
@@ -24,6 +24,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = "needs Chromium and its driver: apt-get install chromium chromium-driver"
 AXE = "axe-core@4.14.1"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
+VANISHED = "does not belong to the document"  # as chromedriver says of some elements that are gone
 SECONDS = 20.0  # that anything on the page may take
 
 
@@ -121,8 +122,9 @@ class Browser:
             time.sleep(0.03)
             try:
                 value = condition()
-            except StaleElementReferenceException:
-                continue
+            except WebDriverException as error:
+                if not isinstance(error, StaleElementReferenceException) and VANISHED not in str(error):
+                    raise
         return value
 
     def press(self, *keys: str) -> None:
