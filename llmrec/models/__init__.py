@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llmrec.models.baselines.text_graph import TextGraphRecommender
     from llmrec.models.diversified import Diversified
     from llmrec.models.fusion import Fusion
+    from llmrec.models.hub import from_pretrained, push_to_hub
     from llmrec.models.llm.generative import GenerativeRanking
     from llmrec.models.llm.recommender import LLMRecommender
     from llmrec.models.sequential.bert4rec import BERT4RecRecommender
@@ -65,8 +66,10 @@ __all__ = [
     "StackedRecommender",
     "TextGraphRecommender",
     "TextRecommender",
+    "from_pretrained",
     "from_recipe",
     "load",
+    "push_to_hub",
     "register",
 ]
 
@@ -77,12 +80,13 @@ _RANKERS = (
     "llmrec.models.llm.generative:GenerativeRanking",
     "llmrec.models.zero_shot:PromptRanking",
 )
+_OF_HUBS = ("llmrec.models.hub:from_pretrained", "llmrec.models.hub:push_to_hub")
 
 
 def __getattr__(name: str) -> object:
-    for path in (*SHIPPED.values(), *_RANKERS):
-        module, _, class_name = path.partition(":")
-        if name == class_name:
+    for path in (*SHIPPED.values(), *_RANKERS, *_OF_HUBS):
+        module, _, attribute = path.partition(":")
+        if name == attribute:
             return getattr(importlib.import_module(module), name)
     alike = difflib.get_close_matches(name, __all__, n=1) or [one for one in __all__ if one.startswith(name)]
     meant = f"; did you mean {alike[0]}?" if alike else ""

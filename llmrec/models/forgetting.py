@@ -67,7 +67,7 @@ def forget_users(run: str | Path, user_ids: Sequence[str | int]) -> Forgotten:
         n, events = known.filter(known.is_in(users)).n_unique(), int(known.is_in(users).sum())
         if n:
             with appearing(folder, replace=True) as new:
-                _write_without(folder, new, users, n)
+                write_without(folder, new, users, n)
     return Forgotten(len(users), events, n_vectors, remains)
 
 
@@ -91,14 +91,14 @@ def _require_known(
         )
 
 
-def _write_without(source: Path, target: Path, users: list[str], n: int) -> None:
-    """Write a run, and the runs of its members, without some people; whatever does not hold them is linked."""
+def write_without(source: Path, target: Path, users: list[str], n: int) -> None:
+    """Write a run, and the runs of its members, without ``n`` people; whatever does not hold them is linked."""
     manifest: dict[str, Any] = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
     changed = [HISTORIES, MANIFEST]
     for member in sorted(path.parent for path in source.glob(f"*/*/{MANIFEST}")):
         inside = member.relative_to(source)
         (target / inside).mkdir(parents=True)
-        _write_without(member, target / inside, users, n)
+        write_without(member, target / inside, users, n)
         changed += [path.relative_to(target).as_posix() for path in (target / inside).rglob("*")]
     events = read_events(source)
     stay = ~events[USER].is_in(users)

@@ -146,7 +146,7 @@ def kill_at(step: int, patch: pytest.MonkeyPatch) -> None:
 
         return call
 
-    names = [(shutil, "rmtree"), (Path, "rename"), (Journal, "_write"), (forgetting, "_write_without")]
+    names = [(shutil, "rmtree"), (Path, "rename"), (Journal, "_write"), (forgetting, "write_without")]
     for module, name in names:
         patch.setattr(module, name, dying(getattr(module, name)))
 
