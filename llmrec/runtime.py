@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import psutil
 
-from llmrec.errors import MissingExtra
+from llmrec.errors import MissingExtra, RecipeError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 
@@ -38,14 +38,21 @@ def resolve_dtype(dtype: Dtype) -> Literal["float32", "bfloat16"]:
     """Turn ``auto`` into the faster safe choice for this device.
 
     bfloat16 needs hardware for it: on a CPU without AMX or AVX512-BF16 it is emulated and was measured
-    at less than half the speed of float32.
+    at less than half the speed of float32. Raises RecipeError for bfloat16 on a card without it.
     """
-    if dtype != "auto":
+    if dtype == "float32":
         return dtype
     import torch
 
     if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bfloat16"
+        if dtype == "bfloat16":
+            name = torch.cuda.get_device_name()
+            raise RecipeError(f"backbone.dtype=bfloat16: {name} has no bfloat16; set backbone.dtype=float32")
+        return "float32"
+    if dtype == "bfloat16":
+        return dtype
     fast = bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
     return "bfloat16" if fast else "float32"
 

@@ -1,8 +1,9 @@
 """Train recipes in one process and in several: are losses and recommendations the same, and how fast is it?
 
-python eval/benchmarks/processes.py [gru sasrec ...] [--processes 2] [--set RECIPE:FIELD=VALUE]. Without dropout,
-whose draws differ, both are one training. Each is started anew, as `finetune/accelerate/ddp.yaml` has it: on GPUs
-where there are some, else on CPUs, of which every process takes OMP_NUM_THREADS. Writes processes.json.
+python eval/benchmarks/processes.py [gru sasrec ...] [--processes 2] [--set RECIPE:FIELD=VALUE] [--config fsdp].
+Without dropout, whose draws differ, both are one training. Each is started anew, as a configuration in
+`finetune/accelerate/` has it: on GPUs where there are some, else on CPUs, of which every process takes
+OMP_NUM_THREADS. Writes processes.json.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from llmrec.models import Recommender
 NO_DROPOUT = {"sequence.dropout": 0, "head.dropout": 0, "head.item_dropout": 0, "lora.dropout": 0}
 
 
-def command(recipe: str, data: str, out: Path, *, processes: int, changes: Sequence[str]) -> list[str]:
-    """Return the command line that trains a recipe in so many processes."""
-    launch = ["-m", "accelerate.commands.launch", "--config_file", str(ROOT / "finetune/accelerate/ddp.yaml")]
+def command(
+    recipe: str, data: str, out: Path, *, processes: int, changes: Sequence[str], config: str = "ddp"
+) -> list[str]:
+    """Return the command line that trains a recipe in so many processes, launched by a shipped configuration."""
+    file = ROOT / "finetune/accelerate" / f"{config}.yaml"
+    launch = ["-m", "accelerate.commands.launch", "--config_file", str(file)]
     # Port 0: a free one, whatever else is launched on this machine.
     start = [] if processes == 1 else [*launch, "--num_processes", str(processes), "--main_process_port", "0"]
     sets = [word for change in changes for word in ("--set", change)]
@@ -45,12 +49,15 @@ def same_tens(one: Recommender, other: Recommender) -> float:
     return sum(items[0][user] == items[1][user] for user in items[0]) / len(items[0])
 
 
-def row(recipe: str, data: str, folder: Path, *, processes: int, changes: Sequence[str]) -> dict[str, Any]:
+def row(
+    recipe: str, data: str, folder: Path, *, processes: int, changes: Sequence[str], config: str = "ddp"
+) -> dict[str, Any]:
     """Train in one process and in several, and compare."""
     changes, models = without_dropout(recipe, changes), []
     for size in (1, processes):
         out = folder / f"{Path(recipe).stem}-{size}"
-        done = run_measured(command(recipe, data, out, processes=size, changes=changes), cwd=ROOT)
+        words = command(recipe, data, out, processes=size, changes=changes, config=config)
+        done = run_measured(words, cwd=ROOT)
         if done.failure:
             raise SystemExit(done.failure)
         models.append(llmrec.load(out))
@@ -73,6 +80,7 @@ def main() -> None:
     parser = arguments(__doc__, data=True)
     parser.add_argument("recipes", nargs="*", default=["gru", "sasrec"], help="gru and sasrec")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--config", choices=["ddp", "fsdp"], default="ddp", help="of finetune/accelerate (ddp)")
     parser.add_argument("--set", action="append", default=[], metavar="RECIPE:FIELD=VALUE")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -80,9 +88,11 @@ def main() -> None:
         for recipe in args.recipes:
             folder = Path(temporary)
             changes = [change.removeprefix(f"{recipe}:") for change in args.set if change.startswith(f"{recipe}:")]
-            rows.append(row(recipe, args.data, folder, processes=args.processes, changes=changes))
+            how = {"processes": args.processes, "config": args.config}
+            rows.append(row(recipe, args.data, folder, changes=changes, **how))
             print(json.dumps(rows[-1]), flush=True)
     settings = {"data": Path(args.data).name, "split": "leave-last-out", "changes": " ".join(args.set)}
+    settings |= {} if args.config == "ddp" else {"config": args.config}
     write_result(args.out / "processes.json", {"One training in several processes": rows}, settings=settings)
 
 

@@ -205,6 +205,8 @@ class TrainConfig(Section):
     """Sampled softmax with so many negatives; null: exact up to 50,000 items."""
     pack: bool = False
     """Lay the histories of a batch end to end instead of padding them."""
+    shard_items: bool | None = None
+    """Each of several processes holds a share of the items' vectors and logits; null: from 100,000 items on."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """Validate and stop after this long."""
     follow_steps: Annotated[int, Field(ge=0)] = 0

@@ -14,6 +14,7 @@ from llmrec.errors import ModelError
 from llmrec.llm.bases import Base
 from llmrec.llm.peft_import import import_peft, is_quantized
 from llmrec.llm.weights import load_causal_lm
+from llmrec.training.fsdp import are_divided
 
 if TYPE_CHECKING:
     import torch
@@ -167,8 +168,13 @@ def merge(model: PeftModel) -> None:
 
     Quantized weights are left as they are: rounding them again would change the model.
     """
-    if not is_quantized(model.get_base_model()):
+    if not _is_unmergeable(model):
         cast("LoraModel", model.base_model).merge_adapter()
+
+
+def _is_unmergeable(model: PeftModel) -> bool:
+    """Whether weights are quantized, or divided over processes."""
+    return is_quantized(model.get_base_model()) or are_divided(transformer_blocks(model))
 
 
 def _lora_layers(model: PeftModel) -> list[Any]:
@@ -202,7 +208,7 @@ def merged(model: PeftModel) -> Iterator[None]:
 
     The original weights are put back as they were, bit for bit: subtracting the adapter again would not.
     """
-    if is_quantized(model.get_base_model()):
+    if _is_unmergeable(model):
         yield
         return
     layers = _lora_layers(model)

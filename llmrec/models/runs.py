@@ -29,7 +29,7 @@ from llmrec.resources.bounded import UnreadableError, read_json
 from llmrec.resources.cache import named
 from llmrec.resources.locks import exclusive
 from llmrec.retrieval.run_items import require_no_changes
-from llmrec.training import distributed
+from llmrec.training import distributed, fsdp
 
 log = logging.getLogger(__name__)
 OTHERS = {
@@ -77,7 +77,7 @@ def fit_run(
     if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
         distributed.require_one(f"model={recipe.model}")
     with distributed.lost_process(), ExitStack() as locked:
-        distributed.start(n_histories=len(split.train.histories))
+        fsdp.start(complete, n_histories=len(split.train.histories))
         distributed.on_first(lambda: locked.enter_context(exclusive(folder)))
         leaks = distributed.on_first(lambda: _checked(folder, mark, split, resume=resume, allow_leaks=allow_leaks))
         if leaks is None:

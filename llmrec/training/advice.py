@@ -12,6 +12,7 @@ from llmrec.config import TrainConfig
 from llmrec.errors import EnvironmentFault, LlmrecError, TrainingError
 from llmrec.resources.cache import no_space
 from llmrec.training.checkpoints import last_checkpoint
+from llmrec.training.distributed import size
 
 
 @contextmanager
@@ -25,9 +26,13 @@ def memory_advice(settings: TrainConfig) -> Iterator[None]:
         short = "not enough memory" in text or "can't allocate memory" in text
         if not (short or isinstance(error, (torch.OutOfMemoryError, MemoryError))):
             raise
+        shards = (
+            ", or divide the items by train.shard_items=true" if size() > 1 and not settings.shard_items else ""
+        )
         raise TrainingError(
             f"out of memory with train.batch_tokens={settings.batch_tokens}: halve it and double "
-            "train.accumulation, or train an LLM with backbone.gradient_checkpointing=true"
+            f"train.accumulation, or train an LLM with backbone.gradient_checkpointing=true{shards}; with any of "
+            "these start anew, --resume goes on with the same recipe only"
         ) from error
 
 

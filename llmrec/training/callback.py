@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState, TrainerControl, TrainerState
 
@@ -16,6 +15,7 @@ from llmrec.errors import TrainingError
 from llmrec.training.advice import diverged
 from llmrec.training.checkpoints import append_row, best_file, save_trainable, seal
 from llmrec.training.distributed import flags_of_first, follow_first, is_first, on_first
+from llmrec.training.division import Division
 from llmrec.training.job import TrainingJob
 from llmrec.training.schedule import is_done, is_open_ended, most_steps, patience_is_over, validation_is_due
 
@@ -25,8 +25,8 @@ SAVE_EVERY_SECONDS = 60.0
 class EpochCallback(TrainerCallback, ExportableState):
     """At the end of each epoch validates, logs, saves, and stops training that no longer improves."""
 
-    def __init__(self, job: TrainingJob, settings: TrainConfig, network: torch.nn.Module) -> None:
-        self.job, self.settings, self.network = job, settings, network
+    def __init__(self, job: TrainingJob, settings: TrainConfig, division: Division) -> None:
+        self.job, self.settings, self.division, self.network = job, settings, division, division.network
         self.losses: list[float] = []
         self.saved = time.monotonic()
         self.tokens, self.seconds, self.began = 0, 0.0, time.monotonic()
@@ -79,7 +79,7 @@ class EpochCallback(TrainerCallback, ExportableState):
 
     def _check_weights(self, step: int) -> None:
         """Raise TrainingError before NaN or infinite weights reach a checkpoint."""
-        if not all(bool(torch.isfinite(v).all()) for v in self.network.parameters() if v.requires_grad):
+        if not self.division.is_finite():
             raise TrainingError(diverged(f"the weights are no numbers after step {step}", self.job.work_dir))
 
     def over(self) -> bool:
@@ -95,18 +95,18 @@ class EpochCallback(TrainerCallback, ExportableState):
         return self.settings.max_minutes is not None and spent / 60 >= self.settings.max_minutes
 
     def _end_epoch(self, epoch: int, state: TrainerState, control: TrainerControl) -> None:
-        row = on_first(lambda: self._row(epoch, state.global_step))
+        row = self._row(epoch, state.global_step)
         self.losses, self.tokens, self.seconds = [], 0, 0.0
         follow_first(self.network)
         self.job.log.append(row)
         if is_first():
             append_row(self.job.work_dir / "train_log.jsonl", row)
-            self._keep_best(row)
+        self._keep_best(row)
         self.job.progress.epoch(row)
         control.should_training_stop = control.should_training_stop or self.over()
 
     def _row(self, epoch: int, step: int) -> dict[str, Any]:
-        """Return the log's row of an epoch, validated."""
+        """Return the log's row of an epoch, validated; the first process's."""
         row: dict[str, Any] = {
             "step": step,
             "epoch": epoch + 1,
@@ -116,10 +116,12 @@ class EpochCallback(TrainerCallback, ExportableState):
         }
         if self.job.validate is not None:
             self.network.eval()
-            with self._averaged():
-                row |= {column: round(value, 6) for column, value in self.job.validate().items()}
+            with self._averaged(), self.division.undivided_items():
+                # Blocks that are divided compute where all processes do, on the same users.
+                columns = self.job.validate() if self.division.blocks else on_first(self.job.validate)
+            row |= {column: round(value, 6) for column, value in columns.items()}
             self.network.train()
-        return row
+        return on_first(lambda: row)
 
     def _keep_best(self, row: dict[str, Any]) -> None:
         if row is self.job.best():

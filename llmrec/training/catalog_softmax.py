@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from llmrec.training.distributed import batch_count, batch_sum
+from llmrec.training.distributed import batch_count, batch_sum, size
+from llmrec.training.divided_softmax import DividedSoftmax
 
 # Logits at once: what a CPU core's cache holds, and what a GPU is busy with.
 AT_ONCE = {"cpu": 2**19, "cuda": 2**26}
@@ -26,6 +27,7 @@ def catalog_loss(
     *,
     weights: torch.Tensor | None = None,
     added: Added | None = None,
+    share: slice | None = None,
 ) -> torch.Tensor:
     """Mean cross-entropy of the true next item among all items, as ``catalog_cross_entropy`` has it.
 
@@ -33,26 +35,36 @@ def catalog_loss(
     plus what is ``added``. ``targets`` [n] are codes; with ``weights`` [n] the weighted mean. Each part's gradient
     is computed with its loss, while its logits are in the cache (as in Cut Cross-Entropy, Wijmans et al. 2025):
     faster than all at once, in a fraction of the memory.
+
+    ``share``: of several processes that have divided the items, the codes of this one, of which ``table`` has the
+    vectors. Every one must come here, also with no target.
     """
     if weights is None:
         n = batch_count(len(targets))
         shares = torch.full_like(targets, 1 / max(n, 1), dtype=torch.float32)
     else:
         shares = weights.float() / batch_sum(weights.sum()).clamp(min=1e-6)
+    codes, values = added if added is not None else (None, None)
+    values = None if values is None else values.float()
+    loss: torch.Tensor
+    if share is not None:
+        of_share = states.float(), table.float(), bias[share].float()
+        rows = positions_at_once(states.device.type, -(-len(bias) // size()))
+        loss = DividedSoftmax.apply(  # type: ignore[no-untyped-call]
+            *of_share, targets, shares, codes, values, share.start, rows, torch.is_grad_enabled()
+        )
+        return loss
     if not len(targets):  # a batch whose windows all begin amid a basket: a mean over nothing would be NaN
         return states.sum()
-    codes, values = added if added is not None else (None, None)
-    loss: torch.Tensor = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
-        states.float(),
-        table.float(),
-        bias.float(),
-        targets,
-        shares,
-        codes,
-        None if values is None else values.float(),
-        torch.is_grad_enabled(),
+    loss = _ChunkedSoftmax.apply(  # type: ignore[no-untyped-call]
+        states.float(), table.float(), bias.float(), targets, shares, codes, values, torch.is_grad_enabled()
     )
     return loss
+
+
+def positions_at_once(device: str, n_items: int) -> int:
+    """Return of how many positions the logits over so many items are held together."""
+    return max(AT_ONCE.get(device, AT_ONCE["cuda"]) // n_items, LEAST)
 
 
 class _ChunkedSoftmax(torch.autograd.Function):
@@ -75,7 +87,7 @@ class _ChunkedSoftmax(torch.autograd.Function):
             of_states, of_table, of_bias = (torch.zeros_like(one) for one in (states, table, bias))
             of_values = None if values is None else torch.zeros_like(values)
             ctx.save_for_backward(of_states, of_table, of_bias, of_values)
-        rows = max(AT_ONCE.get(states.device.type, AT_ONCE["cuda"]) // len(table), LEAST)
+        rows = positions_at_once(states.device.type, len(table))
         with torch.autocast(states.device.type, enabled=False):
             for start in range(0, len(targets), rows):
                 part = slice(start, start + rows)

@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from llmrec.errors import TrainingError
 from llmrec.resources.cache import sha256_of
+from llmrec.training.distributed import is_first
+from llmrec.training.sharding import divided_like, whole
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +35,20 @@ def changing(network: torch.nn.Module | None) -> NamedTensors:
 
 
 def trainable_state(network: torch.nn.Module | None) -> NamedTensors:
-    """Return what training changes, on the CPU, by name."""
-    return {name: value.detach().cpu().contiguous() for name, value in changing(network).items()}
+    """Return what training changes, on the CPU, by name; every process must call it."""
+    return gathered_state(changing(network))
+
+
+def gathered_state(state: NamedTensors) -> NamedTensors:
+    """Return tensors whole and on the CPU; every process must call it."""
+    return {name: whole(value).cpu().contiguous() for name, value in state.items()}
 
 
 def save_trainable(network: torch.nn.Module | None, path: Path) -> None:
-    """Write what training changes, whole or not at all."""
-    save_tensors(trainable_state(network), path)
+    """Write what training changes, whole or not at all. Every process must call it, the first writes."""
+    state = trainable_state(network)
+    if is_first():
+        save_tensors(state, path)
 
 
 def save_tensors(state: NamedTensors, path: Path) -> None:
@@ -64,7 +73,7 @@ def load_trainable(network: torch.nn.Module | None, state: NamedTensors) -> None
         raise TrainingError("the checkpoint is of another network; remove the work directory and train again")
     with torch.no_grad():
         for name, value in present.items():
-            value.copy_(state[name])
+            value.copy_(divided_like(value, state[name]))
 
 
 def seal(checkpoint: Path) -> None:

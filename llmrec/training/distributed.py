@@ -26,7 +26,6 @@ RandomStates = dict[str, "torch.Tensor"]
 TIMEOUT = timedelta(hours=6)
 # What a launcher says beside WORLD_SIZE; without it the processes would wait for each other in vain.
 LAUNCHER = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-UNSUPPORTED = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DeepSpeed"}
 
 # In a step: the random states that are equal on all ranks. Empty outside, and in one process.
 _shared: list[RandomStates] = []
@@ -63,12 +62,11 @@ def start(*, n_histories: int) -> None:
     """
     if size() == 1:
         return
-    for variable, name in UNSUPPORTED.items():
-        if os.environ.get(variable, "false").lower() == "true":
-            raise InputError(
-                f"{name} is not supported: every process holds the whole model; launch with "
-                "--config_file finetune/accelerate/ddp.yaml"
-            )
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true":
+        raise InputError(
+            "DeepSpeed is not supported: launch with --config_file finetune/accelerate/fsdp.yaml, which divides "
+            "an LLM's blocks, or finetune/accelerate/ddp.yaml"
+        )
     if missing := [name for name in LAUNCHER if name not in os.environ]:
         raise InputError(
             f"WORLD_SIZE is {size()}, but {', '.join(missing)} of a launcher are not set: launch with accelerate "

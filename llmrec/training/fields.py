@@ -13,6 +13,7 @@ TRAINER_FIELDS = (
     "train.accumulation",
     "train.max_grad_norm",
     "train.max_minutes",
+    "train.shard_items",
 )
 # What a recommender's training reads besides: validation, the contexts of targets, the precision of matrices.
 RECOMMENDER_FIELDS = (

@@ -17,7 +17,7 @@ from llmrec.config import TrainConfig
 from llmrec.runtime import device_name, free_bytes, measured
 from llmrec.training.activations import moved, noted_activations
 from llmrec.training.batching import Batch
-from llmrec.training.catalog_softmax import AT_ONCE, LEAST
+from llmrec.training.catalog_softmax import positions_at_once
 from llmrec.training.checkpoints import NamedTensors
 from llmrec.training.job import TrainingJob
 from llmrec.training.plan import Plan
@@ -192,7 +192,7 @@ def _logit_bytes(network: torch.nn.Module, tensors: NamedTensors) -> int:
     bias, targets = getattr(network, "bias", None), tensors.get("targets")
     if not isinstance(bias, torch.Tensor) or targets is None or hasattr(network, "log_q"):
         return 0
-    rows = max(AT_ONCE.get(bias.device.type, AT_ONCE["cuda"]) // len(bias), LEAST)
+    rows = positions_at_once(bias.device.type, len(bias))
     return 4 * len(bias) * min(rows, int((targets >= 0).sum()))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from transformers import Trainer, TrainingArguments
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from llmrec.config import TrainConfig
 from llmrec.errors import TrainingError
@@ -26,6 +28,7 @@ from llmrec.training.checkpoints import (
     save_tensors,
     save_trainable,
 )
+from llmrec.training.division import Division, Groups
 from llmrec.training.forecast import announce
 from llmrec.training.job import TrainingJob
 from llmrec.training.schedule import AVERAGE_SHARE, is_open_ended, n_batches, n_steps, trainer_arguments
@@ -53,9 +56,11 @@ class _Batches(torch.utils.data.Dataset[NamedTensors]):
 class _JobTrainer(Trainer):
     """Trainer that saves only trained weights, keeps the plan's order and stops on a NaN loss."""
 
-    def __init__(self, *, groups: list[dict[str, Any]], average: WeightAverage | None, **options: Any) -> None:
+    def __init__(self, division: Division, groups: Groups, **options: Any) -> None:
         super().__init__(**options)
-        self.groups, self.average = groups, average
+        self.division, self.groups = division, groups
+        division.apply(groups)
+        self.average: WeightAverage | None = None
         self.batch_in_step = 0
         self.batch_loss, self.batch_tokens = 0.0, 0
 
@@ -64,8 +69,15 @@ class _JobTrainer(Trainer):
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(self.groups, betas=(0.9, 0.98), foreach=True)
+            together = not self.division.is_divided  # divided and whole ones cannot be updated so
+            self.optimizer = torch.optim.AdamW(self.groups, betas=(0.9, 0.98), foreach=together)
         return self.optimizer
+
+    def training_step(self, *given: Any, **named: Any) -> torch.Tensor:
+        loss: torch.Tensor = super().training_step(*given, **named)
+        if self.accelerator.sync_gradients:
+            self.division.join_gradients()
+        return loss
 
     def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> torch.Tensor:
         with distributed.global_batch(self.args.seed, self.state.global_step, self.batch_in_step):
@@ -87,14 +99,35 @@ class _JobTrainer(Trainer):
         if checkpoint is not None:
             distributed.set_random_states(read_trainable(Path(checkpoint) / RANDOM_STATES))
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        self._save(output_dir)  # on every process: what is divided is gathered
+
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        if not distributed.is_first():
-            return
         folder = Path(output_dir or str(self.args.output_dir))
-        folder.mkdir(parents=True, exist_ok=True)
+        if distributed.is_first():
+            folder.mkdir(parents=True, exist_ok=True)
         save_trainable(self.model, folder / WEIGHTS)
         if self.average is not None:
             self.average.save(folder)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.division.is_divided:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        state = self.division.optimizer_state(self.optimizer)
+        if distributed.is_first():
+            torch.save(state, Path(output_dir) / OPTIMIZER_NAME)
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or not self.division.is_divided:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        read = partial(torch.load, map_location="cpu", weights_only=True)
+        self.division.load_optimizer_state(self.optimizer, read(Path(checkpoint) / OPTIMIZER_NAME))
+        self.lr_scheduler.load_state_dict(read(Path(checkpoint) / SCHEDULER_NAME))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         load_trainable(self.model, read_trainable(Path(resume_from_checkpoint) / WEIGHTS))
@@ -107,7 +140,7 @@ def train(
     job: TrainingJob,
     *,
     settings: TrainConfig,
-    groups: list[dict[str, Any]],
+    groups: Groups,
     seed: int,
     bf16: bool = False,
 ) -> dict[str, Any]:
@@ -118,19 +151,20 @@ def train(
     or exhausted memory, naming the recipe field to change, and EnvironmentFault on a full disk.
     """
     steps = n_steps(settings, job.plan)
-    job.average = WeightAverage(network, AVERAGE_SHARE) if is_open_ended(settings) else None
     checkpoint, job.log[:] = distributed.on_first(lambda: resumed(job.work_dir))
     earlier = sum(row["seconds"] for row in job.log)
-    callback = EpochCallback(job, settings, network)
+    division = Division.of(network, shard_items=settings.shard_items)
+    callback = EpochCallback(job, settings, division)
     trainer = _JobTrainer(
-        groups=groups,
-        average=job.average,
+        division,
+        groups,
         model=network,
         train_dataset=_Batches(job, n_batches(settings, job.plan)),
         args=_arguments(job, settings, steps, seed=seed, bf16=bf16),
         data_collator=lambda one: one[0],
         callbacks=[callback],
     )
+    trainer.average = job.average = WeightAverage(network, AVERAGE_SHARE) if is_open_ended(settings) else None
     _watch_batches(trainer, callback)
     for name in ("PrinterCallback", "ProgressCallback"):
         _drop_callback(trainer, name)
@@ -142,12 +176,15 @@ def train(
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         job.progress.stop()
+    distributed.wait()  # until the first has written them
     load_trainable(network, read_trainable(best_file(job.work_dir, job.best())))
+    division.unite_items()
     distributed.wait()  # until all have read it, nobody removes it
     network.eval()
     seconds = sum(row["seconds"] for row in job.log)
     tokens = sum(row["tokens"] for row in job.log)
-    return {"earlier_seconds": earlier, "tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+    speed = {"tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
+    return {"earlier_seconds": earlier, **speed, **division.recorded()}
 
 
 def _arguments(job: TrainingJob, settings: TrainConfig, steps: int, *, seed: int, bf16: bool) -> TrainingArguments:

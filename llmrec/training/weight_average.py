@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
-from llmrec.training.checkpoints import NamedTensors, changing, read_trainable, save_tensors
+from llmrec.training.checkpoints import NamedTensors, changing, gathered_state, read_trainable, save_tensors
+from llmrec.training.distributed import is_first
+from llmrec.training.sharding import divided_like
 
 AVERAGE = "average.safetensors"
 
@@ -45,12 +47,15 @@ class WeightAverage:
             self._put(trained)
 
     def save(self, folder: Path) -> None:
-        """Write it beside a checkpoint's weights."""
-        save_tensors(self.values, folder / AVERAGE)
+        """Write it beside a checkpoint's weights. Every process must call it, the first writes."""
+        state = gathered_state(self.values)
+        if is_first():
+            save_tensors(state, folder / AVERAGE)
 
     def load(self, folder: Path) -> None:
         """Read what ``save`` wrote. Raises TrainingError for a damaged file."""
-        self.values = read_trainable(folder / AVERAGE)
+        state, present = read_trainable(folder / AVERAGE), changing(self.network)
+        self.values = {name: divided_like(present[name], value) for name, value in state.items()}
 
     def _put(self, values: NamedTensors) -> None:
         with torch.no_grad():

@@ -18,7 +18,7 @@ from llmrec.llm.encodings import ENCODINGS, HistoryEncoding, encoding_named, reg
 from llmrec.llm.serialize import EMPTY, Serializer
 from llmrec.llm.weights import load_tokenizer
 from llmrec.models import LLMRecommender
-from llmrec.models.llm.network import Losses
+from llmrec.models.llm.item_loss import Losses
 from llmrec.training.batching import Batch
 
 # Films come again, within the window of five and after they have left it.

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from support.interruptions import Stop, stop_at
+from support.launching import ROOT, Launched, assert_alike, environment, fit_in_two, free_port, start, whole
 
 import llmrec
 import llmrec.models.sequential.base
 from llmrec import Recipe, Split
 from llmrec.data import toy_films
-from llmrec.errors import DataError, InputError
-from llmrec.models import Recommender
-from llmrec.training import callback
+from llmrec.errors import DataError, InputError, RecipeError
+from llmrec.models.registry import complete_recipe
+from llmrec.training import callback, fsdp
 from llmrec.training.batching import IGNORE, Batch
 from llmrec.training.distributed import LAUNCHER
 from llmrec.training.shares import is_spare, share_of, without_targets
 
-ROOT = Path(__file__).resolve().parents[2]
+FSDP = {"ACCELERATE_USE_FSDP": "true"}
 LLM = ("train.epochs=2", "train.batch_tokens=400", "head.dropout=0", "lora.dropout=0")
 
 
@@ -36,43 +33,12 @@ def split() -> Split:
     return Split.leave_last_out(toy_films(n_items=24, n_users=30))
 
 
-class Launched(NamedTuple):
-    """What two processes were given to fit, and how they ended."""
-
-    recipes: dict[str, Recipe]
-    runs: Path
-    codes: list[int]
-    errors: list[str]
-
-
-def environment(rank: int, size: int, port: int = 29500) -> dict[str, str]:
-    """Return what a launcher sets for a process."""
-    numbers = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
-    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
-    return {name: str(value) for name, value in {**numbers, **address}.items()}
-
-
-def start(script: Path, *words: object, **variables: str) -> subprocess.Popen[str]:
-    """Start a script with the package of this checkout."""
-    command = [sys.executable, str(script), *map(str, words)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def launched(
     tmp_path_factory: pytest.TempPathFactory, split: Split, tiny_recipe: Callable[..., Recipe]
 ) -> Launched:
     """Two processes fit these one after the other; in the last one the second process dies. One start for all."""
     folder = tmp_path_factory.mktemp("launched")
-    split.data.save(folder / "data")
     sequence = {"dim": 24, "dropout": 0.0, "max_items": 10}
     train = {"epochs": 4, "learning_rate": 2e-2, "batch_tokens": 60, "patience": 100}
     gru = {"name": "gru", "model": "gru", "seed": 1, "sequence": sequence, "train": train}
@@ -89,40 +55,12 @@ def launched(
         "resumed": Recipe.of(gru),
         "dying": Recipe.of(gru),
     }
-    jobs = list[dict[str, object]]()
-    more: dict[str, dict[str, object]] = {"resumed": {"resume": True}, "dying": {"dies_at": 10}}
-    for name, recipe in recipes.items():
-        (folder / f"{name}.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
-        files = {"recipe": str(folder / f"{name}.yaml"), "out": str(folder / name)}
-        jobs.append({**files, **more.get(name, {})})
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(callback, "SAVE_EVERY_SECONDS", 0.0)
         stop_at(patched, llmrec.models.sequential.base, "inputs_and_targets", 9)
         with pytest.raises(Stop):
             llmrec.fit(recipes["resumed"], split.data, split, folder / "resumed", progress=False)
-    (folder / "jobs.json").write_text(json.dumps({"data": str(folder / "data"), "jobs": jobs}), encoding="utf-8")
-    port, script = free_port(), ROOT / "tests/support/fit_jobs.py"
-    both = [start(script, folder / "jobs.json", **environment(rank, 2, port)) for rank in range(2)]
-    errors = [process.communicate(timeout=300)[1] for process in both]
-    return Launched(recipes, folder, [process.returncode for process in both], errors)
-
-
-def whole(launched: Launched, name: str, split: Split) -> Recommender:
-    """Fit in this process what was fitted in two."""
-    return llmrec.models.from_recipe(launched.recipes[name]).fit(split.train, valid=split.valid)
-
-
-def assert_alike(one: Recommender, other: Recommender, split: Split) -> None:
-    """Assert the same losses, validations and top ten."""
-    columns = ("step", "epoch", "tokens", "loss", "valid_ndcg@10")
-    assert len(one.train_log) == len(other.train_log) > 0
-    for column in columns:
-        first, second = ([row[column] for row in model.train_log] for model in (one, other))
-        np.testing.assert_allclose(first, second, atol=1e-3, err_msg=column)
-    histories = split.test.histories
-    tens = [model.recommend(histories, 10).sort("user_id", "item_id") for model in (one, other)]
-    shared = tens[0].join(tens[1], on=["user_id", "item_id"]).group_by("user_id").len()
-    assert (shared["len"] == 10).sum() >= 0.99 * len(histories)
+    return fit_in_two(folder, split, recipes, {"resumed": {"resume": True}, "dying": {"dies_at": 10}})
 
 
 @pytest.mark.slow
@@ -174,7 +112,17 @@ def test_nothing_is_learned_from_a_spare_share() -> None:
     [
         ("gru", 31, {}, DataError, "31 processes for 30 histories.*--num_processes 30"),
         ("popularity", 2, {}, InputError, "model=popularity cannot be trained by 2 processes.*--num_processes 1"),
-        ("gru", 2, {"ACCELERATE_USE_FSDP": "true"}, InputError, "FSDP is not supported.*ddp.yaml"),
+        ("gru", 2, {"ACCELERATE_USE_DEEPSPEED": "true"}, InputError, "DeepSpeed is not supported.*fsdp.yaml"),
+        ("gru", 2, FSDP, InputError, "model=gru has no blocks of an LLM for FSDP to divide.*ddp.yaml"),
+        ("llm", 2, {**FSDP, "FSDP_VERSION": "1"}, InputError, "FSDP version 1 is not supported.*fsdp_version: 2"),
+        (
+            "llm backbone.quantize=4bit",
+            2,
+            FSDP,
+            RecipeError,
+            "set backbone.quantize=none, or .*ddp.yaml",
+        ),
+        ("llm history.local_blocks=1", 2, FSDP, RecipeError, "set history.local_blocks=0, or launch"),
     ],
 )
 def test_what_processes_cannot_do_is_refused(
@@ -190,8 +138,18 @@ def test_what_processes_cannot_do_is_refused(
     for name, value in {**environment(0, size), **variables}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(error, match=words):
-        llmrec.fit(Recipe(model=kind), split.data, split, tmp_path / "run")
+        model, *changes = kind.split()
+        recipe = Recipe(model=model).with_values(dict(change.split("=") for change in changes))
+        llmrec.fit(recipe, split.data, split, tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+def test_fsdp_does_not_follow_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**environment(0, 2), **FSDP}.items():
+        monkeypatch.setenv(name, value)
+    recipe = complete_recipe(Recipe(model="llm").with_values({"train.follow_steps": 9}))
+    with pytest.raises(RecipeError, match=r"set train\.follow_steps=0, or launch with .*ddp\.yaml"):
+        fsdp.start(recipe, n_histories=30)
 
 
 def test_a_world_without_a_launcher_is_refused(
@@ -205,6 +163,20 @@ def test_a_world_without_a_launcher_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("rank", "says"), [(0, 1), (1, 0)])
+def test_only_the_first_process_says_what_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rank: int, says: int
+) -> None:
+    for name, value in environment(rank, 2).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["train.py", "gru", str(tmp_path / "nothing"), str(tmp_path / "run")])
+    script = runpy.run_path(str(ROOT / "finetune/train.py"))
+    script["main"].__globals__["_silence"] = lambda: None
+    assert script["main"]() == 2
+    assert capsys.readouterr().err.count("error: ") == says
+
+
+@pytest.mark.slow
 def test_bad_input_is_said_once(tmp_path: Path) -> None:
     words = ("gru", tmp_path / "nothing", tmp_path / "run")
     script, port = ROOT / "finetune/train.py", free_port()

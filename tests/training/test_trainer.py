@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,10 @@ from transformers import TrainingArguments
 
 from llmrec import Recipe, Split
 from llmrec.config import TrainConfig
-from llmrec.errors import TrainingError
+from llmrec.errors import RecipeError, TrainingError
 from llmrec.models import from_recipe
 from llmrec.models.fit_network import ndcg_on
+from llmrec.runtime import resolve_dtype
 from llmrec.training import trainer
 from llmrec.training.checkpoints import best_row
 from llmrec.training.job import TrainingJob
@@ -72,18 +74,33 @@ def test_the_optimizer_s_time_counts(
     assert model.train_log[0]["seconds"] >= 0.5
 
 
-@pytest.mark.parametrize("kind", ["allocator", "python"])
+@pytest.mark.parametrize("kind", ["allocator", "python", "card"])
 def test_too_little_memory_names_the_fields_to_change(
     toy_split: Split, gru_with: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    def starved(*_: object, **__: object) -> torch.Tensor:
+    plain = trainer._JobTrainer.compute_loss
+
+    def starved(self: trainer._JobTrainer, *given: Any, **named: Any) -> torch.Tensor:
+        if self.state.global_step < 3:  # in the middle
+            return plain(self, *given, **named)
         if kind == "python":
             raise MemoryError
+        if kind == "card":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return torch.empty(10**15)  # more than any machine has: the allocator's message
 
     monkeypatch.setattr(trainer._JobTrainer, "compute_loss", starved)
     with pytest.raises(TrainingError, match=r"train\.batch_tokens=77: .*accumulation, .*gradient_checkpointing"):
         from_recipe(gru_with(batch_tokens=77)).fit(toy_split.train)
+
+
+def test_a_card_without_bfloat16_names_the_field_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
+    with pytest.raises(RecipeError, match=r"backbone\.dtype=bfloat16: Tesla T4 has no bfloat16; set .*=float32"):
+        resolve_dtype("bfloat16")
+    assert resolve_dtype("auto") == "float32"
 
 
 def test_several_gpus_do_not_change_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

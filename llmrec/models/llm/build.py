@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.models.llm.item_encoder import ItemEncoder
-    from llmrec.models.llm.network import Losses, NextItemNetwork
+    from llmrec.models.llm.item_loss import Losses
+    from llmrec.models.llm.network import NextItemNetwork
 
 
 def build_encoder(
@@ -109,7 +110,7 @@ def expected_head(
 def _losses(recipe: Recipe, counts: Float32s) -> Losses:
     import torch
 
-    from llmrec.models.llm.network import Losses
+    from llmrec.models.llm.item_loss import Losses
     from llmrec.training.losses import negatives_of
 
     settings = recipe.train

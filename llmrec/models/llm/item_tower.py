@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from llmrec.config import HeadConfig
+from llmrec.training.item_shards import embedding, share_of
 
 
 class ItemTower(nn.Module):
@@ -32,12 +33,16 @@ class ItemTower(nn.Module):
             nn.init.normal_(self.ids.weight, std=head.dim**-0.5)
 
     def forward(
-        self, codes: torch.Tensor | None = None, finetuned: tuple[torch.Tensor, torch.Tensor] | None = None
+        self,
+        codes: torch.Tensor | slice | None = None,
+        finetuned: tuple[torch.Tensor, torch.Tensor] | None = None,
+        mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return item vectors before normalization: [n_items, dim], or [n, dim] of ``codes``.
 
-        ``finetuned``: rows of what is returned [m], and the text encodings [m, width] to use there instead of
-        ``texts``: the gradient flows through them.
+        A slice means those that this process holds of divided items. ``finetuned``: rows of what is returned [m],
+        and the text encodings [m, width] to use there instead of ``texts``: the gradient flows through them.
+        ``mask`` [n_items, 1]: which items have their residual in this step, by default drawn here.
         """
         rows = slice(None) if codes is None else codes
         texts = self.texts[rows]
@@ -46,12 +51,18 @@ class ItemTower(nn.Module):
         vectors: torch.Tensor = self.text(texts)
         if self.ids is None:
             return vectors
-        ids = self.ids.weight if codes is None else self.ids(codes)
+        ids = self.ids.weight
+        if codes is not None:
+            ids = embedding(codes, ids) if isinstance(codes, torch.Tensor) else share_of(ids)
         residual = self.gate * ids * self.known[rows, None]
-        if self.training and self.dropout:
-            mask = torch.rand(len(residual), 1, device=residual.device) >= self.dropout
-            residual = residual * mask
-        return vectors + residual
+        mask = self.draw_mask(len(residual)) if mask is None else mask[rows]
+        return vectors + (residual if mask is None else residual * mask)
+
+    def draw_mask(self, n: int) -> torch.Tensor | None:
+        """Draw which of n items have their residual in a step: bool [n, 1]; None where all have it."""
+        if not (self.training and self.dropout):
+            return None
+        return torch.rand(n, 1, device=self.gate.device) >= self.dropout
 
     def initialize_ids(self, vectors: torch.Tensor) -> None:
         """Start the id residuals at another model's item vectors, [n_items, dim]."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,7 @@ from torch.nn import functional
 from llmrec.config import HeadConfig, TrainConfig
 from llmrec.llm.backbone import token_size, transformer_blocks
 from llmrec.models.llm.item_encoder import ItemEncoder
-from llmrec.models.llm.item_loss import BatchItems, sampled_item_loss
+from llmrec.models.llm.item_loss import NEXT_ITEM_ONLY, BatchItems, Losses, divided_items, sampled_item_loss
 from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.local_lines import LocalLines
 from llmrec.models.llm.packing import packed, unpacked
@@ -28,21 +27,12 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-@dataclass(frozen=True)
-class Losses:
-    """The weights of the three losses, and how many negatives are sampled (None: exact softmax)."""
-
-    item: float = 1.0
-    title: float = 0.0
-    response: float = 0.0
-    negatives: int | None = None
-
-
 class NextItemNetwork(nn.Module):
     """Scores ``s(u, i) = tau * cos(W u, v_i) + b_i`` with ``u`` the LLM's hidden state after an item."""
 
     log_q: torch.Tensor
     negative_weights: torch.Tensor
+    share: slice | None = None  # of several processes that have divided the items, the codes of this one
 
     def __init__(
         self,
@@ -51,7 +41,7 @@ class NextItemNetwork(nn.Module):
         counts: torch.Tensor,
         head: HeadConfig,
         *,
-        losses: Losses = Losses(),
+        losses: Losses = NEXT_ITEM_ONLY,
         item_encoder: ItemEncoder | None = None,
         pack: bool = False,
     ) -> None:
@@ -102,6 +92,11 @@ class NextItemNetwork(nn.Module):
             self.item_encoder.refresh(self.items, self._encode_tokens)
         if self.local is not None:
             self.local.forget()
+
+    @property
+    def item_tables(self) -> tuple[str, ...]:
+        """The parameters with a row for each item, which several processes may divide."""
+        return () if self.items.ids is None else ("items.ids.weight",)
 
     @property
     def blocks(self) -> nn.Module:
@@ -240,14 +235,15 @@ class NextItemNetwork(nn.Module):
     ) -> BatchItems:
         """Compute the vectors of the items that take part: of all, or with sampling of those of this batch."""
         used = torch.cat([placeholders[placeholders >= 0], targets])
-        finetuned = self.item_encoder is not None and self.training
-        sample, texts = self._finetuned_texts(used) if finetuned else (used[:0], None)
-        if negatives is None:
-            with shared_draws():  # an item's residual is dropped for the whole batch
-                return BatchItems(self.items(None, None if texts is None else (sample, texts)), None)
-        codes = torch.unique(torch.cat([used, negatives, sample]))
-        rows = torch.searchsorted(codes, sample)
-        return BatchItems(self.items(codes, None if texts is None else (rows, texts)), codes)
+        finetuned = self._finetuned_texts(used) if self.item_encoder is not None and self.training else None
+        if negatives is not None:
+            codes = torch.unique(torch.cat([used, negatives, *(finetuned or ())[:1]]))
+            rows = None if finetuned is None else (torch.searchsorted(codes, finetuned[0]), finetuned[1])
+            return BatchItems(self.items(codes, rows), codes)
+        if self.share is not None:
+            return divided_items(self.items, self.share, used, finetuned)
+        with shared_draws():  # an item's residual is dropped for the whole batch
+            return BatchItems(self.items(None, finetuned), None)
 
     def _finetuned_texts(self, used: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode the texts of some of the item codes ``used`` with gradient: their codes, and their encodings."""
@@ -280,11 +276,13 @@ class NextItemNetwork(nn.Module):
         repeats: Added | None,
     ) -> torch.Tensor:
         """Cross-entropy of target items under unit user vectors, exact or sampled, weighted by prediction."""
-        vectors, scale = functional.normalize(items.vectors, dim=-1), self.log_temperature.exp()
+        scored = items.vectors if items.share is None else items.share
+        vectors, scale = functional.normalize(scored, dim=-1), self.log_temperature.exp()
         if negatives is None:
             # An item without an event cannot be right here, and as a mere negative it would only be pushed away.
             bias = self.bias.masked_fill(~self.items.known, -torch.inf)
-            return catalog_loss(scale * users, vectors, bias, targets, weights=weights, added=repeats)
+            of_items = vectors, bias, targets
+            return catalog_loss(scale * users, *of_items, weights=weights, added=repeats, share=self.share)
         return sampled_item_loss(
             users,
             targets,

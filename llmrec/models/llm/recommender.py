@@ -27,11 +27,13 @@ from llmrec.models.llm.started import follow, take_head
 from llmrec.models.llm.state import LLMState
 from llmrec.models.llm.unread import UnreadState
 from llmrec.models.llm.warm_start import vectors_for
+from llmrec.models.llm.whole import whole_state
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields
 from llmrec.models.responses.labels import batch_labels
 from llmrec.models.start import StartsFromRun, check_follow
 from llmrec.training.batching import Batch
+from llmrec.training.fsdp import divides_blocks
 from llmrec.training.plan import Plan, plan
 
 if TYPE_CHECKING:
@@ -167,8 +169,10 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
             validation_context=self._as_finished,
             responses=self._validation(valid),
         )
+        if divides_blocks():
+            self._hold(whole_state(self.recipe, self.state))
         # For good: the adapter's own weights stay, to be saved.
-        merge(encoder.network.eval().model)
+        merge(self.encoder.network.eval().model)
         self._hold(self.state.refreshed())
 
     def _plan(self, data: Dataset, sequences: Sequences) -> Plan:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from llmrec.training import item_shards
 from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.losses import Predictions, predictions_of
 from llmrec.training.repeat_bias import RepeatBias
@@ -18,8 +19,12 @@ from llmrec.training.repeat_bias import RepeatBias
 class SequenceNetwork(nn.Module, ABC):
     """Item embedding, a sequence model, and scores by the same embedding.
 
-    Code ``n_items`` is the start of every sequence: an empty history has a state too.
+    Code ``n_items`` is the start of every sequence: an empty history has a state too. ``item_tables``: parameters
+    with a row for each item, which several processes may divide; ``share``: then the codes of this one.
     """
+
+    item_tables: tuple[str, ...] = ("items.weight",)
+    share: slice | None = None
 
     def __init__(self, n_items: int, *, dim: int, dropout: float) -> None:
         super().__init__()
@@ -50,11 +55,17 @@ class SequenceNetwork(nn.Module, ABC):
 
     def embed(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the vectors of codes: [..., dim]."""
-        return functional.embedding(codes, self.table())
+        return item_shards.embedding(codes, self.table())
 
     def table(self) -> torch.Tensor:
         """Return every item's vector and, last, that of code ``n_items``: [n_items + 1, dim]."""
         return self.items.weight
+
+    def catalog(self) -> torch.Tensor:
+        """Return every item's vector [n_items, dim]; of several processes that have divided them, this one's."""
+        if self.share is None:
+            return self.table()[:-1]
+        return item_shards.share_of(self.table())[: self.share.stop - self.share.start]
 
     def scores(self, states: torch.Tensor) -> torch.Tensor:
         """Score every item: [..., n_items]."""
@@ -85,7 +96,8 @@ class SequenceNetwork(nn.Module, ABC):
         if self.repeat_bias is not None:
             added = self.repeat_bias(read, inputs, predictions.rows, predictions.n_visible)
         targets = targets[predictions.rows, predictions.positions]
-        return catalog_loss(read, self.table()[:-1], self.bias, targets, weights=weights, added=added)
+        of_items = self.catalog(), self.bias
+        return catalog_loss(read, *of_items, targets, weights=weights, added=added, share=self.share)
 
     def forward(
         self,
@@ -120,6 +132,7 @@ class TextRecurrentNetwork(RecurrentNetwork):
     So an item never trained on is scored by its text; only its bias is unknown. ``texts`` [n_items, width].
     """
 
+    item_tables = ()
     texts: torch.Tensor
 
     def __init__(
@@ -134,6 +147,20 @@ class TextRecurrentNetwork(RecurrentNetwork):
     def table(self) -> torch.Tensor:
         """Project the texts."""
         return torch.cat([self.project(self.texts), self.items.weight])
+
+    def embed(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the vectors of codes: [..., dim]; where items are divided, no others are projected."""
+        if self.share is None:
+            return super().embed(codes)
+        read, inverse = torch.unique(codes, return_inverse=True)
+        projected = self.project(self.texts[read.clamp(max=len(self.texts) - 1)])
+        vectors = torch.where((read < len(self.texts))[:, None], projected, self.items.weight)
+        return functional.embedding(inverse, vectors)
+
+    def catalog(self) -> torch.Tensor:
+        """Project the texts of all items, or of this process's share."""
+        projected: torch.Tensor = self.project(self.texts[self.share or slice(None)])
+        return projected
 
     def with_texts(self, texts: torch.Tensor) -> Self:
         """Return the network with other texts [n_items, width]; it shares all weights with this one."""
@@ -197,7 +224,8 @@ class MaskedNetwork(AttentionNetwork):
     ) -> torch.Tensor:
         """Return the loss over the masked positions: those with a target, [n, length] as the inputs."""
         masked = targets >= 0
-        return catalog_loss(self.attend(inputs)[masked], self.table()[:-1], self.bias, targets[masked])
+        read, of_items = self.attend(inputs)[masked], (self.catalog(), self.bias)
+        return catalog_loss(read, *of_items, targets[masked], share=self.share)
 
 
 def _blocks(dim: int, layers: int, heads: int, dropout: float) -> nn.TransformerEncoder:

@@ -17,7 +17,7 @@ from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
 from llmrec.models.base import Recommender
 from llmrec.models.fit_network import ndcg_on
-from llmrec.models.llm.network import Losses
+from llmrec.models.llm.item_loss import Losses
 from llmrec.models.ranking import table_of
 from llmrec.models.tensors import read_tensors, write_tensors
 from llmrec.resources.cache import sha256_of

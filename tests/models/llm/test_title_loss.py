@@ -11,7 +11,7 @@ import torch
 from llmrec import Histories, Recipe, Split
 from llmrec.data import Sequences
 from llmrec.models import LLMRecommender
-from llmrec.models.llm.network import Losses
+from llmrec.models.llm.item_loss import Losses
 from llmrec.models.llm.title_loss import title_loss
 from llmrec.training.batching import Batch
 
