@@ -34,6 +34,7 @@ HEAVY = (
     "accelerate",
     "pandas",
     "sklearn",
+    "omegaconf",
 )
 ROOT = Path(llmrec.__file__).parent
 
