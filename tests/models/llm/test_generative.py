@@ -27,7 +27,7 @@ class TestGenerativeRanking(RankerContract):
 
     def build(self) -> Ranker:
         model = LLMRecommender(self.make_recipe("text", *CHANGES))
-        return GenerativeRanking(model, beams=20).fit(toy_split().train)
+        return GenerativeRanking(model, beams=10).fit(toy_split().train)
 
 
 @pytest.mark.parametrize("beams", [20, None])
