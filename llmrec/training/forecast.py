@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from time import perf_counter
 from typing import NamedTuple
 
 import torch
@@ -129,13 +129,13 @@ def _time(minutes: float) -> str:
 def _pass(network: torch.nn.Module, job: TrainingJob, batch: Batch) -> tuple[float, int]:
     """Pass over a batch, there and back. Returns its seconds, and the bytes that were held between."""
     tensors = moved(job.collate(batch), device_name())
-    began = time.perf_counter()
+    began = perf_counter()
     with noted_activations(network) as sizes:
         loss = network(**tensors)
     if loss.requires_grad:  # not where no event of the windows is a target
         loss.backward()
     loss.item()  # a GPU is done, too
-    seconds = time.perf_counter() - began
+    seconds = perf_counter() - began
     network.zero_grad(set_to_none=True)
     return seconds, sum(sizes)
 
