@@ -169,6 +169,17 @@ def test_a_stream_that_ends_early_is_said() -> None:
         )
 
 
+def test_a_list_that_is_not_worded_in_time_is_asked_for_again() -> None:
+    one, other = (f'event: reason\ndata: {{"item_id": "{n}", "sentence": "{n}"}}\n\n' for n in (4, 5))
+    late = 'event: error\ndata: {"error": {"message": "no answer in time"}}\n\n'
+    recs, histories = {"user_id": ["u", "u"], "item_id": ["4", "5"]}, Histories.of({"u": ["3"]})
+    texts = [one + late, one + other + "event: done\ndata: {}\n\n", late]
+    client = answering(*(httpx2.Response(200, text=text) for text in texts))
+    assert client.explain(recs, histories)["sentence"].to_list() == ["4", "5"]
+    with pytest.raises(EnvironmentFault, match="no answer in time"):
+        client.explain(recs, histories)
+
+
 def test_what_is_no_json_is_said() -> None:
     with pytest.raises(DataError, match="no JSON; is it a service of llmrec"):
         answering(httpx2.Response(200, text="<html>")).run()

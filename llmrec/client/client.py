@@ -16,6 +16,8 @@ from llmrec.errors import DataError, EnvironmentFault
 from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import Filter
 
+# A service gives reasons for so many items of one list at a time.
+EXPLAINED_AT_ONCE = 10
 _LIST = {USER: pl.String, ITEM: pl.String, RANK: pl.Int32, SCORE: pl.Float32}
 _SIMILAR = {ITEM: pl.String, "similar_id": pl.String, RANK: pl.Int32, SCORE: pl.Float32}
 _RANKS = {USER: pl.String, ITEM: pl.String, "without": pl.String, RANK: pl.Int32}
@@ -95,7 +97,8 @@ class Client(Connection):
         """Give a reason for each row of ``recs`` (``user_id, item_id``), by default of users known there.
 
         Returns ``user_id, item_id, sentence, backend, evidence, faults, facts, theme, rank`` in the order of
-        ``recs``. A reason takes seconds where an LLM words it: raise ``timeout`` for many.
+        ``recs``; a user's rows are lists of ten, whose reasons vary. A reason takes seconds where an LLM words it:
+        raise ``timeout`` for many.
         """
         table = to_polars(recs, label="recs")
         if missing := {USER, ITEM} - set(table.columns):
@@ -106,17 +109,38 @@ class Client(Connection):
         by_user = dict(zip(users, queries, strict=True))
         options = {"language": language, "form": form, "tone": tone, "instead": instead}
 
-        def reason(row: Mapping[str, Any]) -> dict[str, Any]:
-            query = by_user.get(row[USER])
-            if query is None:
-                raise DataError(f"recs: user '{row[USER]}' is not among the histories")
-            events = self._events("/explain", item_ids=[row[ITEM]], **query, **options)
-            words = next((value for name, value in events if name == "reason"), None)
-            if words is None:
-                raise EnvironmentFault(f"{self.url}: the answer ended before the reason; ask again")
-            return {USER: row[USER], **words}
+        rows: dict[str, list[int]] = {}
+        for n, user in enumerate(table[USER]):
+            if user not in by_user:
+                raise DataError(f"recs: user '{user}' is not among the histories")
+            rows.setdefault(user, []).append(n)
+        starts = [(user, start) for user, of in rows.items() for start in range(0, len(of), EXPLAINED_AT_ONCE)]
+        parts = [(user, rows[user][start : start + EXPLAINED_AT_ONCE]) for user, start in starts]
 
-        return pl.DataFrame(self._each(reason, table.to_dicts()), schema=_REASONS)
+        def reasons(asked: tuple[str, list[int]]) -> list[tuple[int, dict[str, Any]]]:
+            user, part = asked
+            body = {"item_ids": table[ITEM].gather(part).to_list(), **by_user[user], **options}
+            words = self._reasons(body)
+            return [(n, {USER: user, **one}) for n, one in zip(part, words, strict=True)]
+
+        worded = dict(one for part in self._each(reasons, parts) for one in part)
+        return pl.DataFrame([worded[n] for n in range(table.height)], schema=_REASONS)
+
+    def _reasons(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return a reason for each item of a list, asked again while more are worded in time: they are cached."""
+        n_before = 0
+        while True:
+            words: list[dict[str, Any]] = []
+            try:
+                words.extend(value for name, value in self._events("/explain", **body) if name == "reason")
+            except EnvironmentFault:
+                if len(words) <= n_before:
+                    raise
+                n_before = len(words)
+                continue
+            if len(words) < len(body["item_ids"]):
+                raise EnvironmentFault(f"{self.url}: the answer ended before the reason; ask again")
+            return words
 
     def ranks(
         self,

@@ -30,6 +30,8 @@ def push_to_hub(
     otherwise: without them whoever loads it gives histories. ``token``: by default the one of ``hf auth login``.
     Raises ArtifactError for no whole run and one whose items were changed since, DataError for a name that is no
     repository's, EnvironmentFault where the hub refuses it or is out of reach.
+
+    >>> push_to_hub("runs/auto", "owner/films", private=False)  # doctest: +SKIP
     """
     folder = Path(run)
     require_finished(folder)
@@ -53,6 +55,8 @@ def from_pretrained(
 
     ``revision``: a commit, tag or branch, by default the newest. ``base``: see ``load``. No code of the repository
     is run. Raises ArtifactError for no run of that name, and as ``load`` does.
+
+    >>> from_pretrained("owner/films").recommend([["50", "181"]], k=5)  # doctest: +SKIP
     """
     if Path(name).exists() or not is_hub_id(str(name)):
         return load(name, base=base)

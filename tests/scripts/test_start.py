@@ -25,6 +25,7 @@ SCRIPTS = sorted(
     for path in (EVAL / folder).glob("*.py")
     if "def main(" in path.read_text(encoding="utf-8")
 )
+WITHOUT_RESULT = ("experiments/blind_pairs", "experiments/film_relations")  # they write a form, and relations
 PEERS = sorted(path for path in (EVAL / "peers").glob("*.py") if path.name != "launch.py")
 
 
@@ -66,7 +67,7 @@ def test_every_script_starts(
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert f"python eval/{script}.py" in text
-    assert "--out" in text
+    assert "--out" in text or script in WITHOUT_RESULT
 
 
 @pytest.mark.parametrize("path", PEERS, ids=lambda path: path.stem)
