@@ -117,8 +117,8 @@ class Client(Connection):
         starts = [(user, start) for user, of in rows.items() for start in range(0, len(of), EXPLAINED_AT_ONCE)]
         parts = [(user, rows[user][start : start + EXPLAINED_AT_ONCE]) for user, start in starts]
 
-        def reasons(asked: tuple[str, list[int]]) -> list[tuple[int, dict[str, Any]]]:
-            user, part = asked
+        def reasons(rows_of: tuple[str, list[int]]) -> list[tuple[int, dict[str, Any]]]:
+            user, part = rows_of
             body = {"item_ids": table[ITEM].gather(part).to_list(), **by_user[user], **options}
             words = self._reasons(body)
             return [(n, {USER: user, **one}) for n, one in zip(part, words, strict=True)]
