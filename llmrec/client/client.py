@@ -94,7 +94,7 @@ class Client(Connection):
         tone: str = "plain",
         instead: str | None = None,
     ) -> pl.DataFrame:
-        """Give a reason for each row of ``recs`` (``user_id, item_id``), by default of users known there.
+        """Give a reason for each row of ``recs`` (``user_id, item_id, rank``), by default of users known there.
 
         Returns ``user_id, item_id, sentence, backend, evidence, faults, facts, theme, rank`` in the order of
         ``recs``; a user's rows are lists of ten, whose reasons vary. A reason takes seconds where an LLM words it:
@@ -103,7 +103,8 @@ class Client(Connection):
         table = to_polars(recs, label="recs")
         if missing := {USER, ITEM} - set(table.columns):
             raise DataError(f"recs: no column '{min(missing)}'; pass what recommend returned")
-        table = table.select(id_column(table[name], name, label=f"recs: {name}") for name in (USER, ITEM))
+        ids = [id_column(table[name], name, label=f"recs: {name}") for name in (USER, ITEM)]
+        table = table.select(*ids, *(name for name in table.columns if name == RANK))
         named = table[USER].unique(maintain_order=True).to_list() if histories is None else histories
         users, queries = queries_of(named)
         by_user = dict(zip(users, queries, strict=True))
@@ -120,6 +121,8 @@ class Client(Connection):
         def reasons(rows_of: tuple[str, list[int]]) -> list[tuple[int, dict[str, Any]]]:
             user, part = rows_of
             body = {"item_ids": table[ITEM].gather(part).to_list(), **by_user[user], **options}
+            if RANK in table.columns:
+                body["ranks"] = table[RANK].gather(part).to_list()
             words = self._reasons(body)
             return [(n, {USER: user, **one}) for n, one in zip(part, words, strict=True)]
 

@@ -100,13 +100,16 @@ class Crowd:
 
 
 def _prices(histories: Histories, catalog: Catalog) -> Float64s | None:
-    """Return each item's price in the catalog, or the median that was paid; float64 [n_items], NaN: unknown."""
+    """Return each item's price in the catalog, or the median that was paid; float64 [n_items], NaN: unknown.
+
+    None where there are no prices, or in several currencies: they cannot be compared.
+    """
     listed = catalog.table.get_column(PRICE, default=None)
     if listed is not None and listed.dtype.is_numeric():
         prices: Float64s = listed.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return prices
+        return None if _has_currencies(catalog.table) else np.where(prices >= 0, prices, np.nan)
     paid = histories.events.get_column(PRICE, default=None)
-    if paid is None or not paid.dtype.is_numeric():
+    if paid is None or not paid.dtype.is_numeric() or _has_currencies(histories.events):
         return None
     events = histories.events.select(ITEM, pl.col(PRICE).cast(pl.Float64)).filter(positives_of(histories.events))
     medians = events.filter(pl.col(PRICE).is_finite() & (pl.col(PRICE) > 0)).group_by(ITEM).agg(pl.median(PRICE))
@@ -114,6 +117,11 @@ def _prices(histories: Histories, catalog: Catalog) -> Float64s | None:
     prices = np.full(len(catalog), np.nan)
     prices[codes[codes >= 0]] = medians[PRICE].to_numpy()[codes >= 0]
     return prices
+
+
+def _has_currencies(table: pl.DataFrame) -> bool:
+    names = [name for name in table.columns if name.lower() in ("currency", "currency_code")]
+    return any(table[name].drop_nulls().n_unique() > 1 for name in names)
 
 
 def _days(histories: Histories, catalog: Catalog) -> Int64s | None:

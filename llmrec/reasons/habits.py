@@ -20,21 +20,25 @@ _LEAST_PRICED, _LEAST_AGAIN, _LEAST_GAP = 5, 3, 2
 
 
 def typical_price(code: int, chosen: list[int], crowd: Crowd) -> Iterator[Fact]:
-    """Yield that an item costs what at least half of the ``chosen`` items do: their middle prices."""
+    """Yield that an item costs what at least half of the ``chosen`` items do: their middle prices.
+
+    That something costs nothing is not told: a price of 0 is often one that nobody entered.
+    """
     prices = crowd.prices
-    if prices is None or not np.isfinite(prices[code]):
+    if prices is None or not np.isfinite(prices[code]) or not prices[code]:
         return
-    theirs = prices[[other for other in chosen if other != code]]
-    theirs = theirs[np.isfinite(theirs)]
+    others = prices[[other for other in chosen if other != code]]
+    theirs = others[np.isfinite(others)]
     if len(theirs) < _LEAST_PRICED:
         return
     low, high = np.quantile(theirs, [0.25, 0.75], method="nearest")
-    if not low <= prices[code] <= high:
+    count = int(np.sum((theirs >= low) & (theirs <= high)))
+    # Choices without a price are choices, too; of an odd number half is half but one.
+    if not low <= prices[code] <= high or 2 * count < len(others) - 1:
         return
     known = prices[np.isfinite(prices)]
     share = float(np.mean((known >= low) & (known <= high)))
     values = tuple(written_price(float(value)) for value in (prices[code], low, high))
-    count = int(np.sum((theirs >= low) & (theirs <= high)))
     yield Fact("price", (), "price", values, count, len(theirs), bits=-math.log2(share))
 
 

@@ -22,6 +22,7 @@ from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.explanations import TEMPLATE, Explanation, Explanations
 from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import add_facts
+from llmrec.reasons.listed import as_listed
 from llmrec.reasons.narrate import LocalNarrator, Narrator, TemplateNarrator
 from llmrec.reasons.occlusion import occlusion
 from llmrec.reasons.plan import ReasonPlan, plan_reasons
@@ -71,6 +72,8 @@ def explain(
     """
     table = _checked(recs)
     requests = reason_requests(model, table, histories, language=language, form=form, tone=tone, instead=instead)
+    if RANK not in table.columns:
+        table = table.with_columns(pl.int_range(1, pl.len() + 1).over(USER).alias(RANK))
     reasons = worded(requests, narrator or TemplateNarrator(), ranks=table[RANK].to_list())
     return Explanations(tuple(reasons), language, form)
 
@@ -99,12 +102,16 @@ def gathered(
     form: ReasonForm = "sentence",
     instead: str | Sequence[str] | None = None,
 ) -> list[Evidence]:
-    """Gather the evidence for each item of ``recs`` with its facts, whatever it is worded in; see ``explain``."""
+    """Gather the evidence for each item of ``recs`` with its facts, whatever it is worded in; see ``explain``.
+
+    Where ``recs`` has ranks that are not the model's ranking, nothing is told of ranks.
+    """
     table = _checked(recs)
     histories = read_as_histories(histories, lambda: model.histories)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
-    return add_tellable(evidence, model, histories)
+    evidence = add_tellable(evidence, model, histories)
+    return as_listed(evidence, table[RANK].to_list()) if RANK in table.columns else evidence
 
 
 def planned_requests(
@@ -231,10 +238,9 @@ def _checked(recs: object) -> pl.DataFrame:
     for column in (USER, ITEM):
         if column not in table.columns:
             raise DataError(f"recs: no column '{column}'; pass what model.recommend returned")
-    if RANK not in table.columns:
-        table = table.with_columns(pl.int_range(1, pl.len() + 1).over(USER).alias(RANK))
     ids = (id_column(table[name], name, label=f"recs: {name}") for name in (USER, ITEM))
-    return table.select(*ids, pl.col(RANK).cast(pl.Int32))
+    ranks = [pl.col(RANK).cast(pl.Int32)] if RANK in table.columns else []
+    return table.select(*ids, *ranks)
 
 
 def _rivals(instead: str | Sequence[str] | None, table: pl.DataFrame, form: ReasonForm) -> list[str] | None:

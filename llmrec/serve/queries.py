@@ -138,12 +138,21 @@ class ExplainQuery(HistoryQuery):
     """Items to give reasons for."""
 
     item_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_EXPLAINED)]
+    ranks: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=MOST_EXPLAINED)] | None = Field(
+        None, description="Where they stand in a list; if not where no filter puts them, no rank is told."
+    )
     instead: Id | None = Field(None, description="Say why not this item.")
     language: Literal["en", "zh"] = "en"
     form: Literal["sentence", "paragraph"] = "sentence"
     tone: Annotated[str, Field(min_length=1, max_length=40)] = "plain"
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"history": ["50", "181"], "item_ids": ["172"]}]})
+
+    @model_validator(mode="after")
+    def _one_rank_each(self) -> Self:
+        if self.ranks is not None and len(self.ranks) != len(self.item_ids):
+            raise PydanticCustomError("ranks", "give one of ranks for each of item_ids, or none")
+        return self
 
 
 class RanksQuery(HistoryQuery):

@@ -20,6 +20,7 @@ from llmrec.prompting import Language
 from llmrec.reasons import Explanation, LocalNarrator, NarrationRequest, Narrator, TemplateNarrator
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.explanations import TEMPLATE, cited_rows
+from llmrec.reasons.listed import as_listed
 from llmrec.reasons.pipeline import check_wording, gathered, planned_requests, worded
 from llmrec.reasons.request import ReasonForm
 from llmrec.serve.batcher import Batcher
@@ -110,10 +111,13 @@ class Reasoner:
         form: ReasonForm = "sentence",
         tone: str = "plain",
         instead: str | None = None,
+        ranks: Sequence[int] | None = None,
     ) -> list[NarrationRequest]:
-        """Gather the evidence for items. Raises DataError and BusyError."""
+        """Gather the evidence for items, whose list has these ``ranks``. Raises DataError and BusyError."""
         check_wording(language, form)
         evidence = self._steady(lambda: self._evidence_of(history, item_ids, form, instead))
+        if ranks is not None:
+            evidence = as_listed(evidence, ranks)
         return planned_requests(evidence, language=language, form=form, tone=tone)
 
     def forget(self) -> None:

@@ -78,8 +78,7 @@ class Service:
         answer = await self._result(self._batcher.ask(query))
         rows = answer.rows
         if query.explain and rows:
-            items = [row["item_id"] for row in rows]
-            reasons = await self._streams.plain(answer.run.reasoner, answer.history, items, query.language)
+            reasons = await self._streams.plain(answer.run.reasoner, answer.history, rows, query.language)
             rows = [{**row, "reason": reason} for row, reason in zip(rows, reasons, strict=True)]
         return {"items": rows, "unknown_items": answer.history.unknown, "run": answer.run.identity}
 

@@ -34,10 +34,13 @@ class ReasonStreams:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="llmrec-reasons")
 
     async def plain(
-        self, reasoner: Reasoner, history: QueriedHistory, item_ids: list[str], language: Language
+        self, reasoner: Reasoner, history: QueriedHistory, rows: list[dict[str, Any]], language: Language
     ) -> list[dict[str, Any]]:
-        """Return a reason in the template's words for each item. Raises BusyError and DeadlineError."""
-        return await self.result(lambda: reasoner.plain(reasoner.requests(history, item_ids, language=language)))
+        """Return a reason in the template's words for each row of a list. Raises BusyError and DeadlineError."""
+        items, ranks = [row["item_id"] for row in rows], [row["rank"] for row in rows]
+        return await self.result(
+            lambda: reasoner.plain(reasoner.requests(history, items, language=language, ranks=ranks))
+        )
 
     async def result(self, function: Callable[[], T]) -> T:
         """Return what a function does with a model's scores. Raises BusyError and DeadlineError."""
@@ -61,6 +64,7 @@ class ReasonStreams:
                     form=query.form,
                     tone=query.tone,
                     instead=query.instead,
+                    ranks=query.ranks,
                 ),
                 self._deadline,
             )

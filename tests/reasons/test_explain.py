@@ -28,7 +28,7 @@ from llmrec.reasons import (
 from llmrec.reasons.wording import spoken
 
 HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"], "w": []})
-RECS = pl.DataFrame({"user_id": ["u", "v", "w"], "item_id": ["f", "e", "f"], "rank": [3, 1, 1]})
+RECS = pl.DataFrame({"user_id": ["u", "v", "w"], "item_id": ["f", "e", "f"], "rank": [1, 1, 1]})
 
 
 class Scripted:
@@ -61,7 +61,7 @@ def test_template_without_a_language_model(model: Linear) -> None:
         "not 1.",
         '"Final Waltz" is a general suggestion, as no single choice of yours raised its score.',
     ]
-    assert reasons["rank"].to_list() == [3, 1, 1]
+    assert reasons["rank"].to_list() == [1, 1, 1]
     assert reasons["evidence"].to_list() == [
         [
             {"item_id": "a", "title": "Amber Gate", "contribution": 4.0, "weight": "most", "rank_without": 1},
@@ -178,6 +178,19 @@ def test_any_frame_is_accepted_and_rank_may_be_absent(model: Linear) -> None:
     assert len(empty) == 0
     assert empty.table.schema == expected.table.schema
     assert counts(empty) == {"written_by_llm": 0, "replaced_by_template": 0, "written_by_template": 0}
+
+
+def test_ranks_are_not_told_in_a_list_that_a_filter_made(model: Linear) -> None:
+    model.exclude_seen = False
+    history = {"u": ["d", "d", "b"]}
+    whole = llmrec.explain(model, model.recommend(history, 6), history)
+    assert any("list" in sentence for sentence in whole["sentence"])
+    filtered = model.recommend(history, 6, filter=llmrec.Filter("item_id IN ('a', 'e', 'f')"))
+    reasons = llmrec.explain(model, filtered, history)
+    assert not any("list" in sentence for sentence in reasons["sentence"])
+    assert not any(fact.kind.startswith("rank") for one in reasons.evidence for fact in one.facts)
+    unranked = llmrec.explain(model, filtered.drop("rank"), history)
+    assert any(fact.kind.startswith("rank") for one in unranked.evidence for fact in one.facts)
 
 
 def test_what_recommend_returns_can_be_explained(model: Linear) -> None:

@@ -57,6 +57,19 @@ def test_the_usual_price_is_that_of_half_of_the_choices() -> None:
     assert facts["price"].bits == pytest.approx(math.log2(40 / 5))
 
 
+def test_half_of_the_choices_are_of_all_choices_in_one_currency() -> None:
+    few = [float(n) if n < 20 else None for n in range(40)]
+    history = log([10, 11, 14, 15, 16, *range(21, 27)])
+    _, facts = told(shop(price=few), history, "12", "10")
+    assert "price" not in facts, "of eleven choices three cost 11 to 15"
+    for price in (-1.0, 0.0):
+        assert "price" not in told(shop(price=[price] * 40), history, "12", "10")[1], "nothing costs so much"
+    prices = [float(n) for n in range(40)]
+    for currency, is_told in (("EUR", True), ("JPY", False)):
+        catalog = shop(price=prices, currency=["EUR"] * 39 + [currency])
+        assert ("price" in told(catalog, log([10, 11, 14, 15, 30]), "12", "10")[1]) == is_told
+
+
 def test_prices_of_the_log_are_medians_of_what_was_paid() -> None:
     paid = [2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 3.0]
     _, facts = told(shop(), log([1, 2, 3, 5, 6, 7, 7, 7], price=paid), "9", "1")

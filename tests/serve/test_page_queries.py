@@ -63,6 +63,18 @@ def test_evidence_says_the_same_ranks(gru: Served) -> None:
     assert cited > 5
 
 
+def test_reasons_of_a_filtered_list_tell_no_ranks(gru: Served) -> None:
+    history = ["3", "4", "5"]
+    facts: dict[str, set[str]] = {}
+    for name, query in {"whole": {}, "filtered": {"filter": {"where": ["year >= 1993"], "deny": ["9"]}}}.items():
+        rows = gru.post("/recommend", history=history, explain=True, k=12, **query)["items"]
+        facts[name] = {fact["kind"] for row in rows for fact in row["reason"]["facts"]}
+    assert "rank" in facts["whole"]
+    assert not {"rank", "rank_two"} & facts["filtered"]
+    message = gru.refused("/explain", 422, history=history, item_ids=["7", "8"], ranks=[1])
+    assert "one of ranks for each of item_ids" in message
+
+
 def test_ranks_that_cannot_be_said(gru: Served) -> None:
     answer = gru.post("/ranks", history=["3", "zz"], item_ids=["4"], without=["3"])
     assert answer["unknown_items"] == ["zz"]

@@ -36,7 +36,7 @@ export class Reasons {
     const byItem = new Map(cards.map((card) => [card.id, card]));
     for (const card of cards) if (!card.reason) card.waiting();
     const { k, filter, diversity, calibrate, ...whose } = query;
-    const body = { ...whose, item_ids: [...byItem.keys()], language: language() };
+    const body = { ...whose, item_ids: [...byItem.keys()], ranks: cards.map((card) => card.item.rank), language: language() };
     const came = [];
     const heard = (event, data) => this.heard(event, data, { byItem, came, cards, query, signal });
     try {
