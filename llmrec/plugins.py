@@ -38,10 +38,10 @@ def require_one(what: str, paths: dict[str, str]) -> tuple[str, str]:
 
 def imported(what: str, source: str, path: str) -> Any:
     """Import what a package registers. Raises RegistryError, whatever goes wrong there."""
-    module, _, name = path.partition(":")
+    module, _, name = path.partition("[")[0].strip().partition(":")  # extras may follow, as in "shelf:read [fast]"
     try:
         return attrgetter(name)(importlib.import_module(module))
-    except Exception as error:  # anything may happen while the code of others is imported
+    except (Exception, SystemExit) as error:  # anything may happen while the code of others is imported
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RegistryError(
             f"the {what} of {source} cannot be imported from {path} ({reason}); install what it needs, or remove "

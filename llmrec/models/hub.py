@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from llmrec import artifact
+from llmrec.artifact import MANIFEST
 from llmrec.data.columns import USER
 from llmrec.errors import ArtifactError, DataError, EnvironmentFault
 from llmrec.llm.hub import is_hub_id
@@ -19,6 +21,7 @@ from llmrec.resources.cache import appearing, cache_dir
 from llmrec.retrieval.run_items import changes_of
 
 OF_THE_HUB = ".gitattributes"  # which a hub adds to a repository
+CARD = "README.md"
 
 
 def push_to_hub(
@@ -29,7 +32,8 @@ def push_to_hub(
     Its README.md is the model card. The events of the people that the run knows stay here, unless ``users`` says
     otherwise: without them whoever loads it gives histories. ``token``: by default the one of ``hf auth login``.
     Raises ArtifactError for no whole run and one whose items were changed since, DataError for a name that is no
-    repository's, EnvironmentFault where the hub refuses it or is out of reach.
+    repository's, for a repository of other files and, with ``users`` and ``private``, for one that is public
+    already, EnvironmentFault where the hub refuses it or is out of reach.
 
     >>> push_to_hub("runs/auto", "owner/films", private=False)  # doctest: +SKIP
     """
@@ -45,7 +49,7 @@ def push_to_hub(
         raise DataError(f"'{repo_id}' is no name of a hub's repository: give OWNER/NAME")
     with tempfile.TemporaryDirectory() as temporary:
         shared = folder if users else _without_people(folder, Path(temporary) / "run")
-        return _upload(shared, repo_id, private=private, token=token)
+        return _upload(shared, repo_id, private=private, users=users, token=token)
 
 
 def from_pretrained(
@@ -71,18 +75,33 @@ def _without_people(run: Path, copy: Path) -> Path:
     return copy
 
 
-def _upload(folder: Path, repo_id: str, *, private: bool, token: str | None) -> str:
+def _upload(folder: Path, repo_id: str, *, private: bool, users: bool, token: str | None) -> str:
     from huggingface_hub import HfApi
 
     hub = HfApi(token=token)
     try:
         address = hub.create_repo(repo_id, private=private, exist_ok=True)
+        _check_repository(hub.repo_info(repo_id), repo_id, private=private, users=users)
         hub.upload_folder(
             repo_id=repo_id, folder_path=folder, commit_message="A run of llmrec", delete_patterns="*"
         )
+    except DataError:
+        raise
     except Exception as error:  # of the hub's client, of its transport
         raise EnvironmentFault(f"{repo_id} was not pushed: {_reason(error)}") from error
     return str(address)
+
+
+def _check_repository(there: Any, repo_id: str, *, private: bool, users: bool) -> None:
+    """Raise DataError for a repository that was there before: of other files, or public where people go along."""
+    if users and private and not there.private:
+        raise DataError(
+            f"{repo_id} is public already, and users=True sends people's events: give another name, or "
+            "private=False"
+        )
+    files = {one.rfilename for one in there.siblings or ()} - {OF_THE_HUB}
+    if files and MANIFEST not in files and files != {CARD}:
+        raise DataError(f"{repo_id} holds other files, which a run would replace: give another name")
 
 
 def _fetched(name: str, revision: str | None, token: str | None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -30,8 +31,14 @@ class FolderHub:
         assert exist_ok
         if repo_id == "nobody/refused":
             raise OSError("401: log in\nmore of it")
-        self.private[repo_id] = private
+        self.private.setdefault(repo_id, private)
         return f"https://hub.test/{repo_id}"
+
+    def repo_info(self, repo_id: str) -> Any:
+        files = [path.name for path in (self.root / "blobs" / repo_id).glob("*")]
+        return SimpleNamespace(
+            private=self.private[repo_id], siblings=[SimpleNamespace(rfilename=name) for name in files]
+        )
 
     def upload_folder(self, *, repo_id: str, folder_path: Path, **_: object) -> None:
         shutil.copytree(folder_path, self.root / "blobs" / repo_id)
@@ -63,10 +70,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderHub:
     return made
 
 
-@pytest.fixture
-def run(toy_split: Split, tmp_path: Path) -> Path:
-    llmrec.fit(Recipe(model="markov"), toy_split.data, toy_split, tmp_path / "run", progress=False)
-    return tmp_path / "run"
+@pytest.fixture(scope="module")
+def run(toy_split: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hub") / "run"
+    llmrec.fit(Recipe(model="markov"), toy_split.data, toy_split, folder, progress=False)
+    return folder
 
 
 def test_a_run_comes_back_without_its_people(run: Path, hub: FolderHub) -> None:
@@ -99,10 +107,27 @@ def test_what_cannot_be_pushed_or_fetched(run: Path, hub: FolderHub, tmp_path: P
         push_to_hub(tmp_path / "nothing", "ann/films")
     with pytest.raises(ArtifactError, match=r"no run bob/films here, and no hub in reach has one .404: no such"):
         from_pretrained("bob/films")
-    change_items(run, "remove", pl.DataFrame({"item_id": ["3"]}))
+    changed = shutil.copytree(run, tmp_path / "run")
+    change_items(changed, "remove", pl.DataFrame({"item_id": ["3"]}))
     with pytest.raises(ArtifactError, match=r"run\.changes holds changes of items .* save it as another one"):
-        push_to_hub(run, "ann/films")
+        push_to_hub(changed, "ann/films")
     assert not hub.root.exists()
+
+
+def test_a_repository_that_was_there_before(run: Path, hub: FolderHub) -> None:
+    hub.private |= {"ann/open": False, "ann/bert": True}
+    with pytest.raises(DataError, match="ann/open is public already, and users=True sends people's events"):
+        push_to_hub(run, "ann/open", users=True)
+    assert not hub.root.exists()
+    push_to_hub(run, "ann/open")
+    other = hub.root / "blobs/ann/bert/pytorch_model.bin"
+    other.parent.mkdir()
+    other.write_bytes(b"of another model")
+    with pytest.raises(
+        DataError, match="ann/bert holds other files, which a run would replace: give another name"
+    ):
+        push_to_hub(run, "ann/bert")
+    assert [path.name for path in other.parent.iterdir()] == [other.name]
 
 
 def test_a_tampered_repository_is_refused(run: Path, hub: FolderHub) -> None:
