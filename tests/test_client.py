@@ -17,6 +17,7 @@ from support.serving import NEEDS, Served, films_with_years, served
 
 import llmrec
 from llmrec import Calibration, Client, Filter, Histories, Recipe
+from llmrec.client.client import EXPLAINED_AT_ONCE
 from llmrec.data import Dataset
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.models import Recommender, from_recipe
@@ -173,6 +174,9 @@ def test_a_list_that_is_not_worded_in_time_is_asked_for_again() -> None:
     one, other = (f'event: reason\ndata: {{"item_id": "{n}", "sentence": "{n}"}}\n\n' for n in (4, 5))
     late = 'event: error\ndata: {"error": {"message": "no answer in time"}}\n\n'
     recs, histories = {"user_id": ["u", "u"], "item_id": ["4", "5"]}, Histories.of({"u": ["3"]})
+    from llmrec.serve.queries import MOST_EXPLAINED
+
+    assert EXPLAINED_AT_ONCE <= MOST_EXPLAINED  # of one request
     texts = [one + late, one + other + "event: done\ndata: {}\n\n", late]
     client = answering(*(httpx2.Response(200, text=text) for text in texts))
     assert client.explain(recs, histories)["sentence"].to_list() == ["4", "5"]

@@ -14,7 +14,7 @@ from llmrec.data import Dataset, Fold
 from llmrec.errors import ArtifactError, DataError, MissingExtra, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation, Continues
-from llmrec.models.registry import complete_recipe, from_recipe, load
+from llmrec.models.registry import class_of, complete_recipe, from_recipe, load
 from llmrec.models.run_files import BasePaths
 from llmrec.models.stacking.sizes import Sizes
 
@@ -57,20 +57,25 @@ def fit_members(
     ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. ``continuations``:
     the run that each goes on from. Raises DataError or MissingExtra where none is left.
     """
-    models, fitted = [from_recipe(recipe) for recipe in recipes], dict[int, Recommender]()
+    fitted: dict[int, Recommender] = {}
     refusal: DataError | MissingExtra | None = None
-    for n in sorted(range(len(models)), key=lambda n: models[n].scores_are_logits):
-        model = models[n]
+    for n, recipe in sorted(enumerate(recipes), key=lambda numbered: _is_network(numbered[1])):
         try:
+            model = from_recipe(recipe)
             if continuations and isinstance(model, Continues):
                 model.continuation = continuations[n]
             fitted[n] = _fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress)
         except (DataError, MissingExtra) as error:
             refusal = error
-            log.warning("%s is left out of the stack: %s", model.recipe.name, error)
+            log.warning("%s is left out of the stack: %s", recipe.name, error)
     if not fitted and refusal is not None:
         raise refusal
     return [fitted[n] for n in sorted(fitted)]
+
+
+def _is_network(recipe: Recipe) -> bool:
+    kind = class_of(recipe.model)
+    return kind is not None and kind.scores_are_logits
 
 
 def _fitted(

@@ -15,8 +15,8 @@ from support.golden_cases import shop_events
 from support.interruptions import Stop, stop_at
 
 from llmrec import Dataset, Recipe, Split, explain
-from llmrec.errors import ArtifactError, DataError, LlmrecError, ModelError, RecipeError
-from llmrec.models import GRURecommender, MarkovRecommender, from_recipe, load
+from llmrec.errors import ArtifactError, DataError, LlmrecError, MissingExtra, ModelError, RecipeError
+from llmrec.models import ALSRecommender, GRURecommender, MarkovRecommender, from_recipe, load
 from llmrec.models.runs import fit_run, is_resumable, load_run
 from llmrec.models.sequential import base as sequential
 from llmrec.models.stacking.features import choices_of
@@ -117,6 +117,16 @@ def test_a_member_whose_extra_is_missing_is_left_out(
     model = fitted(toy_split, "als", "popularity")
     assert [member.kind for member in model.members] == ["popularity"]
     assert "pip install 'llmrec[baselines]'" in caplog.text
+
+
+def test_a_member_that_cannot_be_made_for_want_of_an_extra_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, toy_split: Split
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise MissingExtra("implicit is not installed")
+
+    monkeypatch.setattr(ALSRecommender, "from_recipe", refused)
+    assert [member.kind for member in fitted(toy_split, "als", "popularity").members] == ["popularity"]
 
 
 def test_what_cannot_be_fetched_is_known_before_a_network_is_trained(
