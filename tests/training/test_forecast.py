@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +73,23 @@ def test_time_and_memory_are_those_of_the_training(
         assert took / 60 < 3 * seen[-1].epoch_seconds < 3 * took
     n_bytes = 4 * sum(value.numel() for value in model.network.parameters())  # type: ignore[attr-defined]
     assert 3 * n_bytes < seen[0].needed < seen[1].needed
+
+
+def test_other_work_for_an_instant_is_not_taken_for_the_training(
+    gru_with: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, calls = forecast._pass, [0]
+
+    def interrupted(*args: Any) -> tuple[float, int]:
+        seconds, held = plain(*args)
+        calls[0] += 1
+        return seconds + (60.0 * (calls[0] % 2 == 0) if calls[0] > 1 else 0.0), held
+
+    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
+    monkeypatch.setattr(forecast, "REPEAT_SECONDS", 100.0)
+    monkeypatch.setattr(forecast, "_pass", interrupted)
+    fitted(gru_with(epochs=2), toy_split, progress=True)
+    assert "quick: training takes about 0 s" in capsys.readouterr().err
 
 
 SAID = {
