@@ -1,11 +1,11 @@
 """Histories as titles, as vectors and as both, at the same minutes; and what the language model's knowledge adds.
 
 python eval/experiments/text_histories.py [--data DIR] [--users SHARE] [--forms FORM ...] [--minutes 10 30 60]
-[--seeds N] [--controls CONTROL ...] [--cold] [--base BASE]. Every form has the same blocks, window, adapter and
-rates; its epochs are those that fit the minutes, by a dry run, so that its learning rate ends where its time does.
-Each is judged on histories in order and shuffled, with --cold on a tenth of the items kept out of training, too.
-Controls: `random-weights` (the base's blocks drawn anew), `random-words` (titles of drawn words) and
-`shuffled-titles` (items have each other's texts). Runs lie in runs/text_histories/, where an interrupted one is
+[--seeds N] [--controls CONTROL ...] [--controlled FORM ...] [--cold] [--base BASE]. Every form has the same blocks,
+window, adapter and rates; its epochs are those that fit the minutes, by a dry run, so that its learning rate ends
+where its time does. Each is judged on histories in order and shuffled, with --cold on a tenth of the items kept out
+of training, too. Controls: `random-weights` (the base's blocks drawn anew), `random-words` (titles of drawn words)
+and `shuffled-titles` (items have each other's texts), for as many epochs as their form has. Runs lie in runs/text_histories/, where an interrupted one is
 continued and a finished one is not trained again. Writes text_histories-DATA.json after every run.
 """
 
@@ -42,6 +42,14 @@ FORMS = {
     "text": ("history.encoding=text", *LEAN),
     "text-local": ("history.encoding=text", "history.local_blocks=2", *LEAN),
     "text-local-mean": ("history.encoding=text", "history.local_blocks=2", "history.boundary_states=mean", *LEAN),
+    # No block that reads lines is trained: each item's line is read once for the whole training.
+    "text-frozen": (
+        "history.encoding=text",
+        "history.local_blocks=2",
+        "history.boundary_states=mean",
+        "lora.last_layers=2",
+        *LEAN,
+    ),
     "hybrid": ("history.encoding=hybrid", *LEAN),
     "hybrid-local": ("history.encoding=hybrid", "history.local_blocks=2", *LEAN),
     "hybrid-local-both": (
@@ -95,7 +103,7 @@ def trials(args: Namespace) -> Iterator[Trial]:
             yield from (Trial(form, minutes, seed) for form in args.forms)
         yield from (Trial(form, minutes, 0, cold=True) for form in args.forms if args.cold)
     shortest = min(args.minutes)
-    yield from (Trial(form, shortest, 0, control) for control in args.controls for form in args.forms)
+    yield from (Trial(form, shortest, 0, control) for control in args.controls for form in args.controlled or args.forms)
 
 
 def controlled(data: Dataset, control: str | None) -> Dataset:
@@ -136,10 +144,13 @@ def recipe_of(trial: Trial, base: str, changes: list[str]) -> Recipe:
     return Recipe.load("smollm2-135m-soft", set=[*shared, *FORMS[trial.form], *changes])
 
 
-def timed_recipe(recipe: Recipe, split: Split, minutes: float) -> Recipe:
-    """Set as many epochs as fit the minutes by a dry run; at least one, which is cut."""
-    epochs = max(math.floor(60 * minutes / dry_run(recipe, split).epoch_seconds), 1)
-    return recipe.with_values({"train.epochs": epochs, "train.max_minutes": minutes})
+def timed_recipe(recipe: Recipe, split: Split, trial: Trial, folder: Path) -> Recipe:
+    """Set as many epochs as fit the minutes by a dry run, at least one, which is cut; a control has its form's."""
+    if trial.control:
+        plain = Recipe.load(folder / f"{replace(trial, control=None).name}.yaml")
+        return recipe.with_values({"train.epochs": plain.train.epochs})
+    epochs = max(math.floor(60 * trial.minutes / dry_run(recipe, split).epoch_seconds), 1)
+    return recipe.with_values({"train.epochs": epochs, "train.max_minutes": trial.minutes})
 
 
 def run_trial(trial: Trial, data: Dataset, folder: Path, base: str, changes: list[str]) -> dict[str, Any]:
@@ -149,7 +160,7 @@ def run_trial(trial: Trial, data: Dataset, folder: Path, base: str, changes: lis
     written = folder / f"{trial.name}.yaml"
     if not written.is_file():  # a run is continued by the epochs that were measured when it began
         folder.mkdir(parents=True, exist_ok=True)
-        text = timed_recipe(recipe_of(trial, base, changes), split, trial.minutes).to_yaml()
+        text = timed_recipe(recipe_of(trial, base, changes), split, trial, folder).to_yaml()
         written.write_text(text, encoding="utf-8")
     model = fit(Recipe.load(written), data, split, folder / trial.name, resume=True)
     return {"form": trial.form, "minutes": trial.minutes, "seed": trial.seed, **metrics_of(model, split)}
@@ -188,6 +199,7 @@ def main() -> None:
     parser.add_argument("--minutes", nargs="+", type=float, default=[10.0, 30.0, 60.0])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--controls", nargs="*", choices=CONTROLS, default=[])
+    parser.add_argument("--controlled", nargs="+", choices=list(FORMS), help="forms with controls (default: all)")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of every recipe")

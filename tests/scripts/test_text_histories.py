@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from eval.experiments import text_histories
-from eval.experiments.text_histories import CONTROLS, FORMS, Trial, controlled, random_base, run_trial, trials
+from eval.experiments.text_histories import (
+    CONTROLS,
+    FORMS,
+    Trial,
+    controlled,
+    random_base,
+    run_trial,
+    timed_recipe,
+    trials,
+)
+from llmrec import Recipe, Split
 from llmrec.data import Dataset, toy_films
 from llmrec.llm.weights import load_causal_lm
 
@@ -28,10 +38,22 @@ def films() -> Dataset:
 
 
 def test_every_trial_has_a_run_of_its_own() -> None:
-    args = Namespace(minutes=[30.0, 10.0], seeds=2, forms=list(FORMS), cold=True, controls=list(CONTROLS))
+    args = Namespace(minutes=[30.0, 10.0], seeds=2, forms=list(FORMS), cold=True, controls=list(CONTROLS), controlled=None)
     planned = list(trials(args))
     assert len({trial.name for trial in planned}) == len(planned) == len(FORMS) * (2 * 2 + 2 + len(CONTROLS))
     assert planned[0] == Trial("soft", 10.0, 0)
+    args.controlled = ["text"]
+    assert [trial.form for trial in trials(args) if trial.control] == ["text"] * len(CONTROLS)
+
+
+def test_a_control_trains_as_many_epochs_as_its_form(films: Dataset, tmp_path: Path) -> None:
+    recipe = Recipe.load("smollm2-135m-soft", set=["train.epochs=7", "train.max_minutes=10"])
+    (tmp_path / "soft-10min-seed0.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    fresh = Recipe.load("smollm2-135m-soft", set=["train.epochs=3"])
+    trial = Trial("soft", 10.0, 0, "random-weights")
+    timed = timed_recipe(fresh, Split.leave_last_out(films), trial, tmp_path)
+    assert timed.train.epochs == 7
+    assert timed.train.max_minutes is None
 
 
 def test_controls_change_the_texts_and_nothing_else(films: Dataset) -> None:
