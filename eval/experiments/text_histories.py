@@ -1,12 +1,13 @@
 """Histories as titles, as vectors and as both, at the same minutes; and what the language model's knowledge adds.
 
 python eval/experiments/text_histories.py [--data DIR] [--users SHARE] [--forms FORM ...] [--minutes 10 30 60]
-[--seeds N] [--controls CONTROL ...] [--controlled FORM ...] [--cold] [--base BASE]. Every form has the same blocks,
-window, adapter and rates; its epochs are those that fit the minutes, by a dry run, so that its learning rate ends
-where its time does. Each is judged on histories in order and shuffled, with --cold on a tenth of the items kept out
-of training, too. Controls: `random-weights` (the base's blocks drawn anew), `random-words` (titles of drawn words)
-and `shuffled-titles` (items have each other's texts), for as many epochs as their form has. Runs lie in runs/text_histories/, where an interrupted one is
-continued and a finished one is not trained again. Writes text_histories-DATA.json after every run.
+[--seeds N] [--controls CONTROL ...] [--controlled FORM ...] [--cold] [--base BASE]. Every form has the same
+blocks, window, adapter and rates; its epochs are those that fit the minutes, by a dry run, so that its learning
+rate ends where its time does. Each is judged on histories in order and shuffled, with --cold on a tenth of the
+items kept out of training, too. Controls, which train as many epochs as their form: `random-weights` (the
+base's blocks drawn anew), `random-words` (titles of drawn words) and `shuffled-titles` (items have each other's
+texts). Runs lie in runs/text_histories/, where an interrupted one is continued and a finished one is not
+trained again. Writes text_histories-DATA.json after every run.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ FORMS = {
         *LEAN,
     ),
     "hybrid": ("history.encoding=hybrid", *LEAN),
+    "newest-8": ("history.encoding=hybrid", "history.text_items=8", *LEAN),
+    "newest-3": ("history.encoding=hybrid", "history.text_items=3", *LEAN),
     "hybrid-local": ("history.encoding=hybrid", "history.local_blocks=2", *LEAN),
     "hybrid-local-both": (
         "history.encoding=hybrid",
@@ -103,7 +106,9 @@ def trials(args: Namespace) -> Iterator[Trial]:
             yield from (Trial(form, minutes, seed) for form in args.forms)
         yield from (Trial(form, minutes, 0, cold=True) for form in args.forms if args.cold)
     shortest = min(args.minutes)
-    yield from (Trial(form, shortest, 0, control) for control in args.controls for form in args.controlled or args.forms)
+    yield from (
+        Trial(form, shortest, 0, control) for control in args.controls for form in args.controlled or args.forms
+    )
 
 
 def controlled(data: Dataset, control: str | None) -> Dataset:

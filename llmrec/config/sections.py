@@ -90,6 +90,8 @@ class HistoryConfig(Section):
     """The prompt around a history, by name, see prompts/."""
     item_prompt: str = "item"
     """The prompt of an item's line in a history; title writes less than item."""
+    text_items: Positive | None = None
+    """With hybrid: only so many of the newest items are written in words, all are vectors; null: every item."""
     local_blocks: Annotated[int, Field(ge=0)] = 0
     """In the first so many blocks an item's line reads itself alone, once for all histories that hold it; blocks
     above read one state of each line. 0: every block reads the whole text."""

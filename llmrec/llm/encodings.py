@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from llmrec.arrays import Int64s
+from llmrec.arrays import Bools, Int64s
 from llmrec.config import BoundaryStates, HistoryConfig
 from llmrec.data.histories import ranges
 from llmrec.errors import RecipeError
@@ -32,6 +32,18 @@ class EventSpans:
     catalog: RaggedTokens  # every item's text
     combinations: RaggedTokens  # every combination of event fields, by the event's code
 
+    def where(self, chosen: Bools) -> EventSpans:
+        """Return those events that ``chosen`` [n_events] has."""
+        rows, starts, ends = self.rows[chosen], self.starts[chosen], self.ends[chosen]
+        return replace(
+            self,
+            rows=rows,
+            starts=starts,
+            ends=ends,
+            items=self.items[chosen],
+            event_codes=self.event_codes[chosen],
+        )
+
     @cached_property
     def item_tokens(self) -> RaggedTokens:
         """The text of each event's item."""
@@ -51,15 +63,16 @@ class EventSpans:
 class HistoryEncoding(ABC):
     """How the events of a history are written as tokens and item vectors.
 
-    What is written of an event may depend on earlier events of its row, never on later ones: every position is
-    trained in one pass. A subclass has ``name``, ``meaning`` (a sentence for reports), ``writes_titles``,
-    ``costs`` and ``write``; add ``@register_encoding``.
+    What is written of an event may depend on earlier events of its row, and on how many follow, never on which:
+    every position is trained in one pass. A subclass has ``name``, ``meaning`` (a sentence for reports),
+    ``writes_titles``, ``costs`` and ``write``; add ``@register_encoding``.
     """
 
     name: ClassVar[str]
     meaning: ClassVar[str]
     writes_titles: ClassVar[bool]  # False: no title can be learned or generated
     embeds_fields: ClassVar[bool] = False  # event fields are added to the item's vector instead of written
+    n_newest: int = 0  # so many events at a window's end take more positions than their costs, see newest_costs
 
     @abstractmethod
     def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
@@ -68,6 +81,10 @@ class HistoryEncoding(ABC):
         ``item_lengths`` and ``field_lengths``, of one shape, count the tokens of their items' texts and of their
         other fields.
         """
+
+    def newest_costs(self, item_lengths: Int64s) -> Int64s:
+        """Return how many positions more than their costs the ``n_newest`` newest events of a window take."""
+        return np.zeros_like(item_lengths)
 
     def sizes(self, inputs: Int64s, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
         """Return how many positions events take in rows of item codes [n, items], -1 at padding: their costs."""
@@ -160,6 +177,39 @@ class HybridEncoding(TextEncoding):
         placeholders[spans.rows, spans.ends] = spans.items
 
 
+class NewestTextEncoding(HybridEncoding):
+    """The vectors of all events; before those of the ``n_newest`` newest of a window, their items' texts."""
+
+    meaning = (
+        "Every item is handed over as one learned vector; the newest ones are also written out in words, before "
+        "their vectors."
+    )
+    writes_titles = False  # a title would follow vectors, not titles
+    embeds_fields = True
+
+    def __init__(self, n_newest: int) -> None:
+        self.n_newest = n_newest
+
+    def costs(self, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
+        """See ``HistoryEncoding.costs``."""
+        return np.ones_like(item_lengths)
+
+    def newest_costs(self, item_lengths: Int64s) -> Int64s:
+        """See ``HistoryEncoding.newest_costs``."""
+        return np.asarray(item_lengths - 1, dtype=np.int64)
+
+    def sizes(self, inputs: Int64s, item_lengths: Int64s, field_lengths: Int64s) -> Int64s:
+        """See ``HistoryEncoding.sizes``."""
+        n_later = (inputs >= 0).sum(axis=1)[:, None] - 1 - np.arange(inputs.shape[1])
+        return np.where(n_later < self.n_newest, item_lengths, 1)
+
+    def write(self, spans: EventSpans, tokens: Int64s, placeholders: Int64s) -> None:
+        """See ``HistoryEncoding.write``."""
+        worded = spans.where(spans.ends > spans.starts)
+        worded.write(worded.item_tokens, worded.starts, tokens)
+        placeholders[spans.rows, spans.ends] = spans.items
+
+
 class LocalTextEncoding(HistoryEncoding):
     """Lines that the lower blocks read one by one: of each its boundary ``states`` stand in the history.
 
@@ -205,6 +255,8 @@ BY_LINE = {"text": LocalTextEncoding, "hybrid": LocalHybridEncoding}  # whose li
 def encoding_of(history: HistoryConfig) -> HistoryEncoding:
     """Return the encoding that a recipe says. Raises RecipeError for none of that name, or none by line."""
     encoding = encoding_named(history.encoding)
+    if history.text_items is not None:
+        return _newest_text(history)
     if not history.local_blocks:
         return encoding
     if encoding.name not in BY_LINE:
@@ -213,3 +265,19 @@ def encoding_of(history: HistoryConfig) -> HistoryEncoding:
             f"blocks could read one by one; choose {' or '.join(BY_LINE)}, or set history.local_blocks=0"
         )
     return BY_LINE[encoding.name](history.boundary_states)
+
+
+def _newest_text(history: HistoryConfig) -> NewestTextEncoding:
+    """Return the encoding of histories whose newest items alone are written in words. Raises RecipeError."""
+    assert history.text_items is not None
+    if history.encoding != HybridEncoding.name:
+        raise RecipeError(
+            f"history.text_items={history.text_items}: in the encoding '{history.encoding}' all items are alike; "
+            "set history.encoding=hybrid, or history.text_items=null"
+        )
+    if history.local_blocks:
+        raise RecipeError(
+            f"history.text_items={history.text_items} and history.local_blocks={history.local_blocks} do not go "
+            "together; set history.text_items=null or history.local_blocks=0"
+        )
+    return NewestTextEncoding(history.text_items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from llmrec.data import Sequences
 from llmrec.errors import ModelError
 from llmrec.llm.encodings import EventSpans, HistoryEncoding
 from llmrec.llm.ragged import RaggedTokens
+from llmrec.prompting.budget import NewestCosts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -128,6 +130,17 @@ class Serializer:
         lengths = self.item_tokens.lengths
         longest = 0 if self.events is None else int(self.events.tokens.lengths.max())
         return int(self.encoding.costs(lengths, np.full_like(lengths, longest)).max(initial=0))
+
+    @cached_property
+    def overhead(self) -> int:
+        """Positions that a window takes at most besides its events: the prefix, and what the newest add."""
+        costs = self.encoding.newest_costs(self.item_tokens.lengths)
+        return len(self.prefix) + NewestCosts(self.encoding.n_newest, costs).most
+
+    def newest_costs(self, sequences: Sequences) -> NewestCosts:
+        """Return what events take besides where they are the newest of a window."""
+        lengths = self.item_tokens.lengths[sequences.codes]
+        return NewestCosts(self.encoding.n_newest, self.encoding.newest_costs(lengths))
 
     def sizes(self, sequences: Sequences) -> Int64s:
         """Number of positions that every event takes at most, int64 [n_codes]."""

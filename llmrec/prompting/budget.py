@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,3 +44,25 @@ def newest_that_fit_each(lengths: Integers, offsets: Int64s, budget: int) -> Int
             "raise history.max_tokens or shorten the item prompt"
         )
     return counts.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class NewestCosts:
+    """What the ``n`` newest events of a window take besides what they take anywhere: ``costs`` [n_events] tokens.
+
+    >>> NewestCosts(2, np.array([5, 4, 3, 2])).of(np.array([0, 2]), np.array([3, 3]))
+    array([7, 3])
+    """
+
+    n: int
+    costs: Int64s
+
+    @property
+    def most(self) -> int:
+        """What they take in a window at most."""
+        return self.n * int(self.costs.max(initial=0))
+
+    def of(self, starts: Int64s, stops: Int64s) -> Int64s:
+        """Return what they take in windows of the events ``starts`` to ``stops`` - 1: int64 [n_windows]."""
+        total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(self.costs, dtype=np.int64)])
+        return np.asarray(total[stops] - total[np.maximum(starts, stops - self.n)], dtype=np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 
 from llmrec.arrays import Int64s
 from llmrec.data import Sequences
+from llmrec.prompting.budget import NewestCosts
 from llmrec.training.batching import Batch, pack
 
 
@@ -119,6 +120,7 @@ def plan(
     max_tokens: int,
     batch_tokens: int,
     overhead: int = 1,
+    newest: NewestCosts | None = None,
     ahead: bool = False,
     learned: Learned | None = None,
     seed: int = 0,
@@ -126,22 +128,24 @@ def plan(
     """Plan all batches of all epochs. The same arguments give the same plan: resuming is exact.
 
     ``costs`` [n_codes] is the number of positions each event takes (1 each by default); ``overhead`` what
-    every window takes besides. A window holds at most ``max_items`` events and ``max_tokens`` positions, a
-    batch at most ``batch_tokens`` positions with its padding (but at least one window). Each epoch starts
-    its windows at other events; within an epoch every event is a target exactly once. With ``ahead`` a window
-    also has room for the target after its last event. ``learned``: only what is new to a model, and some of the
-    rest, drawn anew for each epoch.
+    every window takes besides, ``newest`` what its newest events do. A window holds at most ``max_items`` events
+    and ``max_tokens`` positions, a batch at most ``batch_tokens`` positions with its padding (but at least one
+    window). Each epoch starts its windows at other events; within an epoch every event is a target exactly once.
+    With ``ahead`` a window also has room for the target after its last event. ``learned``: only what is new to a
+    model, and some of the rest, drawn anew for each epoch.
     """
     event_costs = np.ones(len(sequences.codes), dtype=np.int64) if costs is None else costs.astype(np.int64)
     total = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(event_costs)])
     spare = int(event_costs.max(initial=0)) if ahead else 0
+    newest = newest or NewestCosts(0, event_costs)
+    room = max_tokens - overhead - spare - newest.most
 
     def cut(epoch: int) -> list[Batch]:
         draw = np.random.default_rng((seed, epoch))
-        windows = np.array(list(_windows(sequences, total, max_items, max_tokens - overhead - spare, draw)))
+        windows = np.array(list(_windows(sequences, total, max_items, room, draw)))
         windows = windows if learned is None else learned.chosen(windows, draw)
-        base = sequences.offsets[windows[:, 0]]
-        sizes = overhead + total[base + windows[:, 2] + ahead] - total[base + windows[:, 1]]
+        starts, stops = (sequences.offsets[windows[:, 0]] + windows[:, n] for n in (1, 2))
+        sizes = overhead + total[stops + ahead] - total[starts] + newest.of(starts, stops)
         return [Batch(epoch, windows[rows], sizes[rows]) for rows in pack(sizes, batch_tokens, draw)]
 
     relative = None if learned is None else learned.relative_epoch(sequences.lengths())

@@ -38,7 +38,9 @@ def films() -> Dataset:
 
 
 def test_every_trial_has_a_run_of_its_own() -> None:
-    args = Namespace(minutes=[30.0, 10.0], seeds=2, forms=list(FORMS), cold=True, controls=list(CONTROLS), controlled=None)
+    args = Namespace(
+        minutes=[30.0, 10.0], seeds=2, forms=list(FORMS), cold=True, controls=list(CONTROLS), controlled=None
+    )
     planned = list(trials(args))
     assert len({trial.name for trial in planned}) == len(planned) == len(FORMS) * (2 * 2 + 2 + len(CONTROLS))
     assert planned[0] == Trial("soft", 10.0, 0)

@@ -63,22 +63,29 @@ class HistoryEncoder:
 
         Before any training, and not when the first history that does not fit is met.
         """
-        prefix, longest = len(self.serializer.prefix), self.serializer.longest()
-        if prefix + longest > self.max_tokens:
+        overhead, longest = self.serializer.overhead, self.serializer.longest()
+        n_newest = self.serializer.encoding.n_newest
+        before = (
+            f"the words before a history and of its {n_newest} newest items"
+            if n_newest
+            else "the words before a history"
+        )
+        if overhead + longest > self.max_tokens:
             raise PromptError(
-                f"the words before a history take {prefix} tokens and the longest item {longest}, but only "
+                f"{before} take up to {overhead} tokens and the longest item {longest}, but only "
                 f"{self.max_tokens} may be read (history.max_tokens, or the base model's context); shorten the "
-                "prompts or raise history.max_tokens"
+                f"prompts{', lower history.text_items' if n_newest else ''} or raise history.max_tokens"
             )
 
     def windows(self, sequences: Sequences) -> Windows:
         """Cut histories to what fits: whole items, the newest."""
         recent = sequences.last(self.max_items)
-        prefix, sizes = len(self.serializer.prefix), self.serializer.sizes(recent)
-        lengths = newest_that_fit_each(sizes, recent.offsets, self.max_tokens - prefix)
+        sizes, newest = self.serializer.sizes(recent), self.serializer.newest_costs(recent)
+        lengths = newest_that_fit_each(sizes, recent.offsets, self.max_tokens - self.serializer.overhead)
         totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
         ends = recent.offsets[1:]
-        return Windows(recent.newest(lengths), prefix + totals[ends] - totals[ends - lengths])
+        n_positions = len(self.serializer.prefix) + totals[ends] - totals[ends - lengths]
+        return Windows(recent.newest(lengths), n_positions + newest.of(ends - lengths, ends))
 
     def users(self, windows: Windows) -> Float32s:
         """Return each history's user vector ``W u``, unit length, float32 [n, dim]."""

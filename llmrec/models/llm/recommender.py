@@ -186,6 +186,7 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
             max_tokens=encoder.max_tokens,
             batch_tokens=settings.batch_tokens,
             overhead=len(encoder.serializer.prefix),
+            newest=encoder.serializer.newest_costs(sequences),
             ahead=settings.title_loss > 0,
             learned=self._learned(data, self.catalog, replay=settings.replay),
             seed=self.recipe.seed,

@@ -95,10 +95,12 @@ class UserSession:
         ``timestamp`` for the pause before it.
         """
         self._take([event])
-        if self._fits():
-            self._feed(cached=True)
-        else:
+        fits = self._fits()
+        if not fits:
             self._drop()
+        if fits and not self._encoder.serializer.encoding.n_newest:
+            self._feed(cached=True)
+        else:  # what was read before is gone, or is written otherwise now that something follows
             self._read_window()
 
     def extend(self, events: Sequence[Event]) -> None:
@@ -168,13 +170,13 @@ class UserSession:
 
     def _fits(self) -> bool:
         sizes = self._sizes[self._first :]
-        room = self._encoder.max_tokens - len(self._encoder.serializer.prefix)
+        room = self._encoder.max_tokens - self._encoder.serializer.overhead
         return len(sizes) <= self._encoder.max_items and sum(sizes) <= room
 
     def _drop(self) -> None:
         """Move the window's start to the newest items that fit what is left after forgetting."""
         share = 1 - self._forget
-        room = int((self._encoder.max_tokens - len(self._encoder.serializer.prefix)) * share)
+        room = int((self._encoder.max_tokens - self._encoder.serializer.overhead) * share)
         n_newest = newest_that_fit(self._sizes[-max(int(self._encoder.max_items * share), 1) :], room)
         self._first = len(self._codes) - n_newest
 

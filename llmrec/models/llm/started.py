@@ -127,7 +127,7 @@ class _Leader:
         windows = np.concatenate([batch.windows for batch in batches])
         base = self.sequences.offsets[windows[:, 0]]
         longest = int((total[base + windows[:, 2]] - total[base + windows[:, 1]]).max(initial=0))
-        if longest + len(encoder.serializer.prefix) > encoder.max_tokens:
+        if longest + encoder.serializer.overhead > encoder.max_tokens:
             raise RecipeError(
                 f"train.follow_steps: windows of history.max_items events take up to {longest:,} positions in "
                 f"{self.run}, which reads {encoder.max_tokens:,}; lower history.max_items, or set "
