@@ -23,7 +23,7 @@ _ENDS = re.compile(r"[.!?。！？]+")
 # A short paragraph: more is no longer read.
 MOST_SENTENCES, MOST_CHARACTERS = 3, 2000
 # What says that a chosen item is the reason: then one that weighs much must be named.
-_CAUSES = frozenset({"chosen", "named"})
+_CAUSES = frozenset({"chosen", "chosen_last", "named"})
 
 
 def audit(text: str, evidence: Evidence, *, language: Language = "en", form: ReasonForm = "sentence") -> list[str]:

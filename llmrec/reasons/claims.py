@@ -12,12 +12,17 @@ from llmrec.reasons.names import name_forms
 from llmrec.reasons.shortened import is_name_of
 from llmrec.reasons.statements.grammar import Grammar, grammar_of
 from llmrec.reasons.statements.nodes import Marks, Node
+from llmrec.reasons.statements.values import value_forms
 from llmrec.reasons.wording import QUOTES, spoken
 
 _HAN = re.compile("[\u4e00-\u9fff]")
 _QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|《([^》]+)》|「([^」]+)」')
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*s?(?![A-Za-z\d])")
+_ORDINAL = re.compile(r"(?<![\w.,])(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
+_OTHER_QUOTES = (("“", "”"), ("「", "」"))
 _LONGEST_FACT = 60
+# From here on characters stand for words of the grammar while values are read: private-use ones, no marks.
+_HIDDEN = 0xF0000
 # A longer value is no fact, however much white space is in it.
 _MOST_READ = 2000
 
@@ -57,7 +62,8 @@ def read(sentence: str, evidence: Evidence, language: Language) -> Reading:
     titled = items if evidence.rival is None else (*items, evidence.rival)
     marks = Marks(len(evidence.cited), None if evidence.rival is None else len(items))
     text = _read_titles(sentence, titled, grammar, marks)
-    text = _read_values(text, items, evidence, grammar, marks)
+    text = _read_values(text, items, grammar, marks)
+    text = _ORDINAL.sub(lambda number: f"{marks.of('number', Node(number=number[1]))} th", text)
     text = _NUMBER.sub(lambda number: marks.of("number", Node(number=number.group())), text)
     return Reading(text, titled, marks)
 
@@ -87,10 +93,10 @@ def _read_titles(sentence: str, items: tuple[Item, ...], grammar: Grammar, marks
     forms = sorted((one for one in indices if len(one) <= len(sentence)), key=lambda one: (-len(one), one))
     named = {form: marks.of_title(frozenset(indices[form])) for form in forms}
     for form, mark in named.items():
-        for opening, closing in QUOTES.values():
+        for opening, closing in (*QUOTES.values(), *_OTHER_QUOTES):
             sentence = sentence.replace(f"{opening}{form}{closing}", mark)
         # A comma or a full stop may stand inside the closing quote.
-        sentence = re.sub(rf'"{re.escape(form)}([.,])"', rf"{mark}\1", sentence)
+        sentence = re.sub(rf'["“]{re.escape(form)}([.,])["”]', rf"{mark}\1", sentence)
     sentence = _QUOTED.sub(lambda quoted: _shortened(quoted, items, marks), sentence)
     for form, mark in named.items():
         if form.lower() not in grammar.words and len(form) > 1:
@@ -127,17 +133,28 @@ def _shortened(quoted: re.Match[str], items: tuple[Item, ...], marks: Marks) -> 
     return marks.of_title(frozenset(named)) + stop if len(titles) == 1 and not others else quoted.group()
 
 
-def _read_values(text: str, items: tuple[Item, ...], evidence: Evidence, grammar: Grammar, marks: Marks) -> str:
-    """Put a mark where a metadata value of the evidence stands, the longest first."""
+def _read_values(text: str, items: tuple[Item, ...], grammar: Grammar, marks: Marks) -> str:
+    """Put a mark where a metadata value of the evidence stands, in any of its forms, the longest first."""
     holders: dict[str, dict[str, set[int]]] = {}
+    values: dict[str, str] = {}
     for index, item in enumerate(items):
         for name, value in _metadata_values(item):
-            holders.setdefault(value.lower(), {}).setdefault(name, set()).add(index)
+            for form in value_forms(name, value.lower(), grammar):
+                holders.setdefault(form, {}).setdefault(name, set()).add(index)
+                values.setdefault(form, value.lower())
     lower = text.lower()
-    mentioned = {value for value in holders if value in lower and not _NUMBER.fullmatch(value)}
-    for value in sorted(mentioned - grammar.words, key=lambda value: (-len(value), value)):
-        node = Node(values=(value,), holders=({name: frozenset(some) for name, some in holders[value].items()},))
-        text = replace_word(text, value, marks.of("value", node), ignore_case=True)
+    mentioned = {form for form in holders if form in lower and not _NUMBER.fullmatch(form)}
+    for form in sorted(mentioned - grammar.words, key=lambda form: (-len(form), form)):
+        having = {name: frozenset(some) for name, some in holders[form].items()}
+        mark = marks.of("value", Node(values=(values[form],), holders=(having,)))
+        # "History" is no genre in "your history": Chinese has no word borders.
+        longer = [word for word in grammar.words if form in word] if _HAN.search(form) else []
+        hidden = {word: chr(_HIDDEN + n) for n, word in enumerate(sorted(longer, key=len, reverse=True))}
+        for word, other in hidden.items():
+            text = text.replace(word, other)
+        text = replace_word(text, form, mark, ignore_case=True)
+        for word, other in hidden.items():
+            text = text.replace(other, word)
     return text
 
 

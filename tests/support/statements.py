@@ -17,7 +17,7 @@ from llmrec.reasons.facts import attributes
 from llmrec.reasons.request import ReasonForm
 
 FOLDER = Path(__file__).parents[1] / "reasons" / "statements"
-_MORE = FOLDER / "development.yaml"
+_MORE = tuple(FOLDER / name for name in ("development.yaml", "development_freer.yaml"))
 _NO_METADATA = {"id", "title", "weight", "without_rank"}
 
 
@@ -49,12 +49,17 @@ def statements(*, held_out: bool) -> list[Statement]:
 def development_only() -> list[Statement]:
     """Read the sentences that were written while the audit was."""
     cases = {case["item"]["id"]: case for case in _measuring()}
-    more = _cases(_MORE)
+    more = [case for path in _MORE for case in _cases(path)]
     return list(_every([{**cases[case["of"]], "true": {}, "false": {}, **case} for case in more]))
 
 
+def second_set() -> list[Statement]:
+    """Read the sentences that were written after the audit and labelled before it was changed once more."""
+    return list(_every([case for path in sorted((FOLDER / "second").glob("*.yaml")) for case in _cases(path)]))
+
+
 def _measuring() -> list[dict[str, Any]]:
-    return [case for path in sorted(FOLDER.glob("*.yaml")) if path != _MORE for case in _cases(path)]
+    return [case for path in sorted(FOLDER.glob("*.yaml")) if path not in _MORE for case in _cases(path)]
 
 
 def _cases(path: Path) -> list[dict[str, Any]]:

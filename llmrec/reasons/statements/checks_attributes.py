@@ -1,4 +1,4 @@
-"""Checks of what titles are said to have or to have in common: values, years, prices, sequels."""
+"""Checks of what titles are said to have or to have in common: values, makers, sequels; see checks_numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from llmrec.reasons.evidence import Item
 from llmrec.reasons.facts import attributes
 from llmrec.reasons.statements.checking import SUGGESTED, Arguments, Context, check
+from llmrec.reasons.statements.checks_numbers import is_number
 from llmrec.reasons.statements.nodes import Node, Title
 
 
@@ -69,7 +70,7 @@ def _same(arguments: Arguments, context: Context) -> Iterator[str]:
     shared = set.intersection(*pairs)
     if not shared or len(titles) < 2:
         yield f"it says that a {'genre' if 'genres' in columns else columns[0]} is shared, and none is"
-    elif "number" in arguments and not any(_is_number(value, arguments["number"].number) for _, value in shared):
+    elif "number" in arguments and not any(is_number(value, arguments["number"].number) for _, value in shared):
         yield f"it says that {arguments['number'].number} is shared, which is not"
 
 
@@ -77,50 +78,6 @@ def _pairs(item: Item, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield from (pair for pair in attributes(item) if pair[0] in columns)
     if "price" in columns and "price" in item.metadata:
         yield "price", str(item.metadata["price"])
-
-
-@check("year")
-def _year(arguments: Arguments, context: Context) -> Iterator[str]:
-    yield from _numbers(arguments, context, "year")
-
-
-@check("price")
-def _price(arguments: Arguments, context: Context) -> Iterator[str]:
-    yield from _numbers(arguments, context, "price")
-
-
-def _numbers(arguments: Arguments, context: Context, column: str) -> Iterator[str]:
-    number = arguments["number"].number
-    for item in (context.items[n] for title in arguments["title"].titles for n in sorted(title)):
-        if not _is_number(str(item.metadata.get(column, "")), number):
-            yield f"it says {number!r} of {item.title!r}, which lacks it"
-
-
-def _is_number(text: str, number: str) -> bool:
-    """Whether a text is a number, or a year of a decade: "278.0" is 278, 1979 is of the 1970s."""
-    try:
-        if number.endswith("s"):
-            return float(text) // 10 == float(number[:-1]) // 10
-        return float(text) == float(number.replace(",", ""))
-    except ValueError:
-        return False
-
-
-@check("newer")
-def _newer(arguments: Arguments, context: Context) -> Iterator[str]:
-    yield from _ordered(arguments["title"], arguments["other"], context)
-
-
-@check("older")
-def _older(arguments: Arguments, context: Context) -> Iterator[str]:
-    yield from _ordered(arguments["other"], arguments["title"], context)
-
-
-def _ordered(newer: Node, older: Node, context: Context) -> Iterator[str]:
-    years = [[context.items[n].year for title in node.titles for n in title] for node in (older, newer)]
-    known = all(year.isdigit() for several in years for year in several)
-    if not known or max(map(int, years[0])) >= min(map(int, years[1])):
-        yield "it says that an item is newer than another, which is not"
 
 
 @check("sequel")

@@ -1,4 +1,4 @@
-"""Checks of numbers: titles, people, ranks."""
+"""Checks of numbers: titles and ranks; of people in checks_people."""
 
 from __future__ import annotations
 
@@ -26,25 +26,11 @@ def _counted(arguments: Arguments, context: Context) -> Iterator[str]:
         yield f"it counts {arguments['number'].number} items where it names {n}"
 
 
-@check("people")
-def _people(arguments: Arguments, context: Context) -> Iterator[str]:
-    titles, item = arguments["title"].titles, arguments["item"].titles
-    chose, both = (arguments[name].number.replace(",", "") for name in ("chose", "both"))
-    cited = {context.items[n].item_id for title in titles for n in title if n}
-    known = {(fact.item_id, str(fact.chose), str(fact.both)) for fact in context.evidence.together}
-    right = len(titles) == 1 and item == (SUGGESTED,) and context.is_cited(titles[0])
-    if not right or not any((one, chose, both) in known for one in cited):
-        yield "it gives a count of people that is not in the evidence"
-
-
-@check("half")
-def _half(arguments: Arguments, context: Context) -> Iterator[str]:
-    titles, chose = arguments["title"].titles, arguments["chose"].number.replace(",", "")
-    cited = {context.items[n].item_id for title in titles for n in title if n}
-    right = len(titles) == 1 and arguments["item"].titles == (SUGGESTED,) and context.is_cited(titles[0])
-    known = [one for one in context.evidence.together if one.item_id in cited and str(one.chose) == chose]
-    if not right or not any(2 * one.both > one.chose for one in known):
-        yield "it says that more than half chose both, which is not in the evidence"
+@check("nth")
+def _nth(arguments: Arguments, context: Context) -> Iterator[str]:
+    n = len({*context.named, *arguments["title"].titles})
+    if arguments["number"].number != str(n):
+        yield f"it speaks of number {arguments['number'].number} of {n} items"
 
 
 @check("rank")
@@ -63,3 +49,14 @@ def _rank_without(arguments: Arguments, context: Context) -> Iterator[str]:
         yield "it gives a rank without an item that is not in the evidence"
     if "now" in arguments:
         yield from _rank(arguments, context)
+
+
+@check("lower")
+def _lower(arguments: Arguments, context: Context) -> Iterator[str]:
+    """So many ranks lower without an item."""
+    titles, cited = arguments["title"].titles, context.evidence.cited
+    ranks = {cited[n - 1].rank_without for title in titles for n in title if 0 < n <= len(cited)}
+    right = len(titles) == 1 and arguments["item"].titles == (SUGGESTED,) and len(ranks) == 1 and 0 not in ranks
+    falls = {str(rank - context.evidence.rank) for rank in ranks}
+    if not right or not context.evidence.rank or falls != {arguments["number"].number.replace(",", "")}:
+        yield "it gives a fall in rank that is not in the evidence"

@@ -1,16 +1,12 @@
-"""Checks of roles and weights: what was chosen, what is suggested, and which choice counts how much."""
+"""Checks of roles: what was chosen, what is suggested and what rather than; weights are in checks_weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmrec.reasons.statements.checking import STRONG, Arguments, Context, check
+from llmrec.reasons.statements.checking import SUGGESTED, Arguments, Context, check
+from llmrec.reasons.statements.nodes import Node
 from llmrec.reasons.wording import spoken
-
-# Shares of the strongest one's effect: what weighs equally has at least the one, what weighs a little has less
-# than the other.
-_EQUAL = 2 / 3
-_LITTLE = 1 / 3
 
 
 @check("chosen")
@@ -19,11 +15,24 @@ def _chosen(arguments: Arguments, context: Context) -> Iterator[str]:
         yield "it says that the suggested item was chosen before"
 
 
+@check("chosen_last")
+def _chosen_last(arguments: Arguments, context: Context) -> Iterator[str]:
+    """What is said of "A and B, which you chose": of B at least, and of A if that is not what is suggested."""
+    titles = arguments["title"].titles
+    others = [title for title in titles[:-1] if title != SUGGESTED]
+    yield from _chosen({"title": Node(titles=(*others, *titles[-1:]))}, context)
+
+
 @check("suggested")
 def _suggested(arguments: Arguments, context: Context) -> Iterator[str]:
     titles = arguments["item" if "item" in arguments else "title"].titles
     if len(titles) != 1 or 0 not in titles[0]:
         yield "it says that a chosen item is suggested"
+
+
+@check("suggested_other")
+def _suggested_other(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield from _suggested({"title": arguments["other"]}, context)
 
 
 @check("repeated")
@@ -52,32 +61,12 @@ def _named(arguments: Arguments, context: Context) -> Iterator[str]:
         yield "it gives a reason that names no chosen item"
 
 
-@check("most")
-def _most(arguments: Arguments, context: Context) -> Iterator[str]:
-    """What weighs most: nothing else weighs more, and each has a strong share of the strongest one's effect."""
-    titles = arguments["title"].titles
-    named = {index for title in titles for index in title}
-    rest = [frozenset({index}) for index in range(1, len(context.evidence.cited) + 1) if index not in named]
-    if min(context.shares(titles), default=0.0) < max(STRONG, *context.shares(rest), 0.0):
-        yield "it says that an item weighs most, which does not"
+@check("history")
+def _history(arguments: Arguments, context: Context) -> Iterator[str]:
+    """That the history is the reason is said with a reason that names what in it is."""
+    yield from _named(arguments, context)
 
 
-@check("little")
-def _little(arguments: Arguments, context: Context) -> Iterator[str]:
-    titles = arguments["less" if "less" in arguments else "title"].titles
-    if max(context.shares(titles), default=1.0) >= _LITTLE:
-        yield "it says that an item weighs a little, which weighs much"
-
-
-@check("less")
-def _less(arguments: Arguments, context: Context) -> Iterator[str]:
-    more, less = (context.shares(arguments[name].titles) for name in ("title", "less"))
-    if not all(map(context.is_cited, arguments["less"].titles)) or min(more, default=0) <= max(less, default=1):
-        yield "it says that an item weighs less than another, which does not"
-
-
-@check("equal")
-def _equal(arguments: Arguments, context: Context) -> Iterator[str]:
-    shares = context.shares(arguments["title"].titles)
-    if len(shares) < 2 or min(shares) < _EQUAL * max(shares):
-        yield "it says that items weigh the same, which do not"
+@check("one")
+def _one(arguments: Arguments, context: Context) -> Iterator[str]:
+    yield f"it says that {context.said(arguments['title'].titles[0])} is one, and not one of what"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,20 +17,22 @@ from llmrec.prompting import Language
 # Private-use characters stand for what was read, one range for each sort: no text has them.
 _SORTS = (
     *("item", "cited", "again", "rival", "mixed", "single", "several", "value", "number", "column"),
-    *("modifier", "predicate", "premise", "suggestion", "statement", "reason", "part"),
+    *("modifier", "predicate", "premise", "suggestion", "statement", "reason", "part", "rank", "fraction"),
 )
 RANGES = {sort: (0xE100 + n * 0x100, 0xE100 + (n + 1) * 0x100) for n, sort in enumerate(_SORTS)}
 # What an argument of a phrase may hold.
 _HELD_BY = {
     "title": ("item", "cited", "again", "mixed", "single", "several"),
     "rival": ("rival", "item", "cited", "again"),
+    "position": ("rank", "number"),
     "description": ("modifier", "predicate", "value"),
     **{sort: (sort,) for sort in _SORTS if sort not in ("item", "cited", "again", "mixed", "rival")},
 }
 _TOKEN = re.compile(
-    r"\{(?P<argument>[a-z]+)(?::(?P<name>[a-z]+))?\}|<(?P<macro>[a-z_]+)>|(?P<mark>[\[\]()|*])|(?P<word>[^\s\[\]()|*{}<>]+)"
+    r"\{(?P<argument>[a-z]+)(?::(?P<name>[a-z]+))?\}|(?P<mark>[\[\]()|*])|(?P<word>[^\s\[\]()|*{}<>]+)"
 )
 
+_MACRO = re.compile(r"<([a-z_]+)>")
 _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 
@@ -44,6 +47,25 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What items of a catalog with some of ``columns``, and none of ``without``, are called, and what is done with
+    them: each phrase with the one that the grammar has for it, "watched" for "chose".
+    """
+
+    columns: frozenset[str]
+    without: frozenset[str]
+    items: tuple[str, ...]
+    says: Mapping[str, str]
+
+    @property
+    def words(self) -> Iterator[str]:
+        """The words of its phrases."""
+        yield from self.items
+        for phrase in self.says:
+            yield from phrase.split()
+
+
+@dataclass(frozen=True)
 class Grammar:
     """One language's phrases, in the order in which they are tried, and its words."""
 
@@ -51,8 +73,10 @@ class Grammar:
     phases: tuple[tuple[Rule, ...], ...]
     words: frozenset[str]
     columns: Mapping[str, tuple[str, ...]]
-    nouns: Mapping[str, tuple[str, ...]]
+    kinds: tuple[Kind, ...]
+    values: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, str]
+    ordinals: Mapping[str, str]
     spelled: Mapping[str, str]
     replaced: Mapping[str, str]
     makers: frozenset[str]
@@ -74,18 +98,20 @@ def grammar_of(language: Language) -> Grammar:
     compiler = _Compiler(" " if language == "en" else "", table["words"], table["lists"])
     groups = [table["names"], table["names"] + table["clauses"], table["sentences"]]
     phases = tuple(tuple(compiler.rules(several)) for several in groups)
-    words = compiler.seen | {
-        word for name in ("columns", "nouns") for several in table[name].values() for word in several
-    }
+    kinds = tuple(_kind(row) for row in table["kinds"])
+    words = {word for several in table["columns"].values() for word in several}
+    words |= {word for phrase in table["replaced"] for word in phrase.split()}
+    words |= compiler.seen | set(table["numbers"]) | set(table["spelled"])
+    words |= {form for ordinal in table["ordinals"] for form in (ordinal, f"{ordinal}s")}
     return Grammar(
         language,
         phases,
-        frozenset(
-            words | set(table["numbers"]) | {word for phrase in table["replaced"] for word in phrase.split()}
-        ),
+        frozenset(words | {word for kind in kinds for word in kind.words}),
         {name: tuple(several) for name, several in table["columns"].items()},
-        {name: tuple(several) for name, several in table["nouns"].items()},
+        kinds,
+        {value: tuple(several) for several in table["values"] for value in several},
         {word: str(number) for word, number in table["numbers"].items()},
+        {word: str(number) for word, number in table["ordinals"].items()},
         table["spelled"],
         table["replaced"],
         frozenset(table["makers"]),
@@ -94,6 +120,16 @@ def grammar_of(language: Language) -> Grammar:
         table["shortest"],
         table["longest"],
     )
+
+
+def _kind(row: Mapping[str, Any]) -> Kind:
+    says = {phrase: said for said, several in row["says"].items() for phrase in several}
+    return Kind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says)
+
+
+def argument_of(group: str) -> str:
+    """Return the argument that a group of a pattern fills."""
+    return group.partition("_")[0]
 
 
 class _Compiler:
@@ -106,21 +142,33 @@ class _Compiler:
         for group in groups:
             # A phrase begins where a word does.
             start = "(?<![^ ])" if self.gap else ""
-            before = f"(?={self.pattern(group['before'])})" if "before" in group else ""
+            before = f"(?={self.pattern(group['before'], named=False)})" if "before" in group else ""
             if group["make"] == "list":
                 yield Rule("list", (group["claim"],), self.listed(group["claim"]), "")
             for phrase in group.get("say", ()):
                 pattern = re.compile(f"{start}{self.pattern(phrase)}{before}")
-                yield Rule(group["make"], tuple(group["claim"].split()), pattern, _longest_word(phrase))
+                yield Rule(group["make"], tuple(group["claim"].split()), pattern, _longest_word(self.spelled_out(phrase)))
 
-    def pattern(self, phrase: str) -> str:
-        return "".join(self._part(token) for token in _TOKEN.finditer(phrase))
+    def spelled_out(self, phrase: str) -> str:
+        """Write a phrase with its macros replaced by what they stand for."""
+        while names := set(_MACRO.findall(phrase)):
+            for name in names:
+                phrase = phrase.replace(f"<{name}>", self.macros[name])
+        return phrase
 
-    def _part(self, token: re.Match[str]) -> str:
+    def pattern(self, phrase: str, *, named: bool = True) -> str:
+        """Compile a phrase. Of alternatives with the same argument each has a group: title, title_2, ...; see
+        ``argument_of``."""
+        phrase = self.spelled_out(phrase)
+        used: Counter[str] = Counter()
+        return "".join(self._part(token, used, named) for token in _TOKEN.finditer(phrase))
+
+    def _part(self, token: re.Match[str], used: Counter[str], named: bool) -> str:
         if token["argument"]:
-            return f"(?P<{token['name'] or token['argument']}>{_class(token['argument'])}){self.gap}"
-        if token["macro"]:
-            return self.pattern(self.macros[token["macro"]])
+            name = token["name"] or token["argument"]
+            used[name] += 1
+            group = f"?P<{name if used[name] == 1 else f'{name}_{used[name]}'}>" if named else "?:"
+            return f"({group}{_class(token['argument'])}){self.gap}"
         if token["mark"]:
             return {"[": "(?:", "]": ")?", "(": "(?:", ")": ")", "|": "|", "*": "*"}[token["mark"]]
         self.seen.update(_LETTERS.findall(token["word"]))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from llmrec.reasons.evidence import Item
-from llmrec.reasons.statements.grammar import RANGES, Grammar, Rule
+from llmrec.reasons.statements.grammar import RANGES, Grammar, Rule, argument_of
 from llmrec.reasons.statements.nodes import PRIVATE, Claim, Marks, Node, Title
 
 _WORD = re.compile("[\ue000-\uf8ff]|'s\\b|[a-z]+(?:['-][a-z]+)*|\\S")
 _ENGLISH_WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
+_COUNTED_IN_CHINESE = re.compile("(?<![第另同统唯一二三四五六七八九十])[一两二三四五六七八九十](?=[年部本件款人张])|(?<=第)[一二三四五六七八九十](?=[位名])")
 _MOST_PASSES = 12
+# What a phrase does besides claiming: see ``_say`` and ``_described``.
+_NO_CLAIM = frozenset(("plain", "too", "like", "one", "twofold"))
+# "Four out of five people", not "of 93": those are counts.
+_LARGEST_PART = 12
 _PART = RANGES["part"]
 
 
@@ -21,23 +26,41 @@ class Parser:
 
     def __init__(self, grammar: Grammar, marks: Marks, items: Iterable[Item]) -> None:
         self._grammar, self._marks = grammar, marks
-        self._columns = _column_words(grammar, items)
+        names = {name for item in items for name in item.metadata}
+        kinds = [one for one in grammar.kinds if names & one.columns and not names & one.without]
+        self._columns = _column_words(grammar, names)
+        self._items = {word: "items" if word.endswith("s") else "item" for one in kinds for word in one.items}
+        # Longer phrases first: "listened to", "purchase history".
+        replaced = [*grammar.replaced.items(), *(pair for one in kinds for pair in one.says.items())]
+        self._replaced = sorted(replaced, key=lambda pair: -len(pair[0]))
         self._claims: list[Claim] = []
         self._lists: list[tuple[Title, ...]] = []
+        # What titles are said to be, and those that are said to be one of these.
+        self._said: list[Claim] = []
+        self._ones: list[Node] = []
         self._earlier: list[tuple[Title, ...]] = []
         self._earlier_marks: list[str] = []
         self._column_marks: dict[tuple[str, ...], str] = {}
 
     def claims(self, sentence: str) -> tuple[list[Claim], str]:
         """Return what a marked sentence says, and what is left of it that says nothing: empty if all was read."""
-        self._claims, self._lists = [], []
+        self._claims, self._lists, self._ones, self._said = [], [], [], []
         text = self._normal(sentence)
         explicit = text
         for rules in self._grammar.phases:
             text = self._reduced(rules, text)
         self._earlier_marks += PRIVATE.findall(explicit)
         self._earlier += [*self._mentions(explicit), *self._lists]
-        return self._claims, _left(text)
+        return [*self._claims, *self._of_ones()], _left(text)
+
+    def _of_ones(self) -> Iterator[Claim]:
+        """Yield what "one" and "another one" say: all that the sentence says of other titles."""
+        for title in self._ones:
+            others = [one for one in self._said if one.arguments["title"].titles != title.titles]
+            if not others:
+                yield Claim("one", {"title": title})
+            for claim in others:
+                yield replace(claim, arguments={**claim.arguments, "title": title})
 
     def _reduced(self, rules: Iterable[Rule], text: str) -> str:
         """Apply phrases, in their order, until nothing changes."""
@@ -56,25 +79,32 @@ class Parser:
         words = [part for word in words for part in self._grammar.spelled.get(word, word).split()]
         if self._grammar.gap:
             text = f" {' '.join(words)} "
-            for phrase, other in self._grammar.replaced.items():
+            for phrase, other in self._replaced:
                 text = text.replace(f" {phrase} ", f" {other} ")
             return "".join(f"{self._word(word)} " for word in text.split())
         text = "".join(words)
-        for word, spelled in self._grammar.spelled.items():
+        for word, spelled in (*self._grammar.spelled.items(), *self._replaced):
             text = text.replace(word, spelled)
+        text = _COUNTED_IN_CHINESE.sub(self._counted, text)
         for word in sorted(self._columns, key=len, reverse=True):
             text = text.replace(word, self._column(word))
         return text
 
+    def _counted(self, match: re.Match[str]) -> str:
+        number = self._grammar.numbers.get(match.group(), "")
+        return self._marks.of("number", Node(number=number)) if number else match.group()
+
     def _word(self, word: str) -> str:
         if word in self._grammar.numbers:
             return self._marks.of("number", Node(number=self._grammar.numbers[word]))
-        return self._column(word) if word in self._columns else word
+        if word in self._grammar.ordinals:
+            return f"{self._marks.of('number', Node(number=self._grammar.ordinals[word]))} th"
+        if word[:-1] in self._grammar.ordinals:
+            return f"{self._marks.of('number', Node(number=self._grammar.ordinals[word[:-1]]))} ths"
+        return self._column(word) if word in self._columns else self._items.get(word, word)
 
     def _column(self, word: str) -> str:
         names = self._columns[word]
-        if names in ((">item",), (">items",)):
-            return names[0][1:]
         if names not in self._column_marks:
             self._column_marks[names] = self._marks.of("column", Node(columns=names))
         return self._column_marks[names]
@@ -94,7 +124,7 @@ class Parser:
 
     def _made(self, rule: Rule, match: re.Match[str], text: str) -> str | None:
         """Return the mark of what a match is; None where it is not what it looks like."""
-        marks = {name: mark for name, mark in match.groupdict().items() if mark}
+        marks = {argument_of(group): mark for group, mark in match.groupdict().items() if mark}
         arguments = {name: self._marks.nodes[mark] for name, mark in marks.items()}
         if rule.make == "list":
             return self._listed(rule.claims[0], match.group())
@@ -102,6 +132,13 @@ class Parser:
             return self._pronoun(rule.claims[0], text[: match.start()], arguments)
         if rule.make == "person":
             return self._person(rule.claims[0], text[: match.start()])
+        if rule.make == "adjacent":
+            return self._listed("value", match.group())
+        if rule.make in ("rank", "fraction"):
+            number = _number(rule, arguments)
+            return self._marks.of(rule.make, Node(number=number)) if number else None
+        if rule.claims == ("twofold",) and len(arguments["description"].values) != len("ab"):
+            return None
         if rule.make in ("modifier", "predicate"):
             return self._marks.of(rule.make, Node(claims=_described(rule.claims, arguments)))
         if rule.claims == ("two",) and len(_titles(arguments["title"])) < 2:
@@ -122,19 +159,26 @@ class Parser:
     def _say(self, kinds: Sequence[str], arguments: dict[str, Node]) -> None:
         """Note a claim; with a description of a title, what that says of it, too."""
         rest = {name: node for name, node in arguments.items() if not name.startswith("description")}
+        alike = "too" in kinds
         if "description" in arguments:
             said = _said(arguments["description"])
             several = [arguments["title"], *([arguments["other"]] if "like" in kinds else [])]
-            self._claims += [
-                replace(one, arguments={"title": of, **one.arguments}) for of in several for one in said
+            self._said += [
+                Claim(one.kind, {"title": of, **one.arguments}, one.alike or alike)
+                for of in several
+                for one in said
             ]
-        alike = "too" in kinds
-        self._claims += [Claim(kind, rest, alike) for kind in kinds if kind not in ("plain", "like", "too")]
+            self._claims += self._said[-len(several) * len(said) :] if said else []
+        if "one" in kinds:
+            self._ones.append(arguments["title"])
+        self._claims += [Claim(kind, rest, alike) for kind in kinds if kind not in _NO_CLAIM]
 
-    def _listed(self, sort: str, text: str) -> str:
+    def _listed(self, sort: str, text: str) -> str | None:
         nodes = [self._marks.nodes[mark] for mark in PRIVATE.findall(text)]
         if sort == "value":
             values = tuple(value for node in nodes for value in node.values)
+            if len(set(values)) < len(values):
+                return None
             return self._marks.of(
                 "value", Node(values=values, holders=tuple(h for node in nodes for h in node.holders))
             )
@@ -153,7 +197,9 @@ class Parser:
         if sort in ("both", "counted"):
             n = "2" if sort == "both" else arguments["number"].number
             lists = [several for several in lists if str(len(several)) == n]
-        options = single if sort in ("single", "choice", "topic") else lists
+            if not lists and str(len(single)) == n:
+                lists = [tuple(title for one in single for title in one)]
+        options = single if sort in ("single", "choice", "topic", "its") else lists
         if sort == "topic":
             options = [one for one in options if 0 in one[0]]
         if sort == "choice":
@@ -161,9 +207,10 @@ class Parser:
         # The one named last is the nearest.
         order = [title for several in named for title in several]
         options.sort(key=lambda one: len(order) - order[::-1].index(one[0]))
-        return self._marks.of(
-            "single" if sort in ("single", "choice") else "several", Node(antecedents=tuple(options))
+        mark = self._marks.of(
+            "single" if sort in ("single", "choice", "its") else "several", Node(antecedents=tuple(options))
         )
+        return mark + self._grammar.owner if sort == "its" else mark
 
     def _person(self, sort: str, left: str) -> str | None:
         """Return the mark of the person named last: he, she, his or her."""
@@ -179,9 +226,28 @@ class Parser:
         return [node.titles for node in nodes if node.titles]
 
 
+def _number(rule: Rule, arguments: Mapping[str, Node]) -> str:
+    """Return the number of a rank or a fraction: as the phrase has it, or made of its numbers, "4/5".
+
+    It is empty where it is none: a number with a mark of decimals, a part of more than twelve.
+    """
+    numbers = [node.number.replace(",", "") for node in arguments.values()]
+    if rule.claims not in (("plain",), ("quarters",), ("percent",)):
+        return rule.claims[0]
+    if not all(map(str.isdigit, numbers)):
+        return ""
+    if rule.make == "rank":
+        return numbers[0]
+    if rule.claims != ("plain",):
+        return f"{numbers[0]}/{4 if rule.claims == ('quarters',) else 100}"
+    part, of = ("1", *numbers) if len(numbers) == 1 else numbers
+    return f"{part}/{of}" if 0 < int(of) <= _LARGEST_PART else ""
+
+
 def _described(kinds: Sequence[str], arguments: dict[str, Node]) -> tuple[Claim, ...]:
     """Return what a description says; one that is made of others says what they say."""
     said = tuple(claim for name in arguments if name.startswith("description") for claim in _said(arguments[name]))
+    rest = {name: node for name, node in arguments.items() if not name.startswith("description")}
     if "too" in kinds:
         return tuple(replace(claim, alike=True) for claim in said)
     if "like" in kinds:
@@ -189,8 +255,7 @@ def _described(kinds: Sequence[str], arguments: dict[str, Node]) -> tuple[Claim,
             *said,
             *(replace(claim, arguments={**claim.arguments, "title": arguments["other"]}) for claim in said),
         )
-    rest = {name: node for name, node in arguments.items() if not name.startswith("description")}
-    return (*said, *(Claim(kind, rest) for kind in kinds if kind != "plain"))
+    return (*said, *(Claim(kind, rest) for kind in kinds if kind not in _NO_CLAIM))
 
 
 def _said(node: Node) -> tuple[Claim, ...]:
@@ -204,9 +269,8 @@ def _titles(node: Node) -> tuple[Title, ...]:
     return node.titles or (node.antecedents[-1] if node.antecedents else ())
 
 
-def _column_words(grammar: Grammar, items: Iterable[Item]) -> dict[str, tuple[str, ...]]:
-    """Return which columns a word speaks of; ">item" for what an item of such a catalog is called."""
-    names = {name for item in items for name in item.metadata}
+def _column_words(grammar: Grammar, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return which columns a word speaks of."""
     words: dict[str, set[str]] = {}
     for column, several in grammar.columns.items():
         for word in several:
@@ -215,11 +279,7 @@ def _column_words(grammar: Grammar, items: Iterable[Item]) -> dict[str, tuple[st
         word = name.lower().replace("_", " ")
         if word not in grammar.words and _ENGLISH_WORD.fullmatch(word):
             words.setdefault(word, set()).add(name)
-    result = {word: tuple(sorted(columns)) for word, columns in words.items()}
-    for column, several in grammar.nouns.items():
-        if column in names:
-            result |= {word: (">items" if word.endswith("s") else ">item",) for word in several}
-    return result
+    return {word: tuple(sorted(columns)) for word, columns in words.items()}
 
 
 def _left(text: str) -> str:
