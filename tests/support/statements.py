@@ -53,9 +53,9 @@ def development_only() -> list[Statement]:
     return list(_every([{**cases[case["of"]], "true": {}, "false": {}, **case} for case in more]))
 
 
-def second_set() -> list[Statement]:
-    """Read the sentences that were written after the audit and labelled before it was changed once more."""
-    return list(_every([case for path in sorted((FOLDER / "second").glob("*.yaml")) for case in _cases(path)]))
+def later_set(name: str) -> list[Statement]:
+    """Read a set that was written later: "second" or "third", each before the audit was changed once more."""
+    return list(_every([case for path in sorted((FOLDER / name).glob("*.yaml")) for case in _cases(path)]))
 
 
 def _measuring() -> list[dict[str, Any]]:

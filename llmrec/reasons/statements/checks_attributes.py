@@ -74,6 +74,22 @@ def _same(arguments: Arguments, context: Context) -> Iterator[str]:
         yield f"it says that {arguments['number'].number} is shared, which is not"
 
 
+@check("same_both")
+def _same_both(arguments: Arguments, context: Context) -> Iterator[str]:
+    for name in ("column", "second"):
+        yield from _same({**arguments, "column": arguments[name]}, context)
+
+
+@check("same_decade")
+def _same_decade(arguments: Arguments, context: Context) -> Iterator[str]:
+    titles = _titles(arguments)
+    if len(titles) < 2:
+        titles += (*context.named, SUGGESTED)
+    decades = {context.items[n].year[:-1] for title in titles for n in title}
+    if len(decades) != 1 or "" in decades or len(set(titles)) < 2:
+        yield "it says that titles are of the same decade, which are not"
+
+
 def _pairs(item: Item, columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield from (pair for pair in attributes(item) if pair[0] in columns)
     if "price" in columns and "price" in item.metadata:
