@@ -125,7 +125,7 @@ NEAR = Evidence(
     [
         ('We suggest "Alien (1979)" from 1995 because you chose "Heat".', "'1995' of 'Alien (1979)'"),
         ('We suggest "Alien (1979)" because you chose "Heat" from 1979.', "'1979' of 'Heat'"),
-        ('We suggest "Alien (1979)" because you want nothing like "Heat".', "it says 'nothing'"),
+        ('We suggest "Alien (1979)" because you want nothing like "Heat".', UNREAD),
         ('You chose no "Heat" so we suggest "Alien (1979)".', UNREAD),
         ('"Heat" has a Horror genre so try "Alien (1979)".', UNREAD),
         ('You chose "Heat" and "Tremors" in Horror so try "Alien (1979)".', "'horror' of 'Heat'"),
@@ -133,7 +133,7 @@ NEAR = Evidence(
         ('You chose the Horror "Heat" so try "Alien (1979)".', "'horror' of 'Heat'"),
         ('"Alien (1979)" is the most single choice you chose.', UNREAD),
         ('"Alien (1979)" is the choice you chose.', UNREAD),
-        ('Of these items you never chose "Heat" so try "Alien (1979)".', "it says 'never'"),
+        ('Of these items you never chose "Heat" so try "Alien (1979)".', UNREAD),
         ('We suggest only "Alien (1979)" as you chose "Heat".', UNREAD),
         ('We suggest "Alien (1979)" because you least chose "Heat".', "it says 'least'"),
     ],

@@ -65,7 +65,8 @@ def _cheaper(arguments: Arguments, context: Context) -> Iterator[str]:
 def _same_price(arguments: Arguments, context: Context) -> Iterator[str]:
     nodes = [arguments[name] for name in ("title", "other") if name in arguments]
     amounts = [_amounts("price", node, context) for node in nodes]
-    if not all(amounts) or sum(map(len, amounts)) < len("ab") or len({one for some in amounts for one in some}) > 1:
+    prices = [price for some in amounts for price in some]
+    if not all(amounts) or len(prices) < len("ab") or len(set(prices)) > 1:
         yield "it says that titles cost the same, which do not"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from llmrec.reasons.statements.checking import STRONG, Arguments, Context, check
 
-# Shares of the strongest one's effect: what weighs equally has at least the one, what weighs a little has less than
-# the second, what hardly weighs less than the third.
+# Shares of the strongest one's effect: what weighs equally has at least the one, what weighs a little has less
+# than the second, what hardly weighs less than the third.
 _EQUAL = 2 / 3
 _LITTLE = 1 / 3
 _HARDLY = 1 / 5

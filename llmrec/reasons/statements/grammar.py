@@ -47,7 +47,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Kind:
+class CatalogKind:
     """What items of a catalog with some of ``columns``, and none of ``without``, are called, and what is done with
     them: each phrase with the one that the grammar has for it, "watched" for "chose".
     """
@@ -73,7 +73,7 @@ class Grammar:
     phases: tuple[tuple[Rule, ...], ...]
     words: frozenset[str]
     columns: Mapping[str, tuple[str, ...]]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[CatalogKind, ...]
     values: Mapping[str, tuple[str, ...]]
     numbers: Mapping[str, str]
     ordinals: Mapping[str, str]
@@ -122,9 +122,9 @@ def grammar_of(language: Language) -> Grammar:
     )
 
 
-def _kind(row: Mapping[str, Any]) -> Kind:
+def _kind(row: Mapping[str, Any]) -> CatalogKind:
     says = {phrase: said for said, several in row["says"].items() for phrase in several}
-    return Kind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says)
+    return CatalogKind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says)
 
 
 def argument_of(group: str) -> str:
@@ -143,11 +143,15 @@ class _Compiler:
             # A phrase begins where a word does.
             start = "(?<![^ ])" if self.gap else ""
             before = f"(?={self.pattern(group['before'], named=False)})" if "before" in group else ""
+            if "unless" in group:
+                before += f"(?!{self.pattern(group['unless'], named=False)})"
             if group["make"] == "list":
                 yield Rule("list", (group["claim"],), self.listed(group["claim"]), "")
             for phrase in group.get("say", ()):
                 pattern = re.compile(f"{start}{self.pattern(phrase)}{before}")
-                yield Rule(group["make"], tuple(group["claim"].split()), pattern, _longest_word(self.spelled_out(phrase)))
+                yield Rule(
+                    group["make"], tuple(group["claim"].split()), pattern, _longest_word(self.spelled_out(phrase))
+                )
 
     def spelled_out(self, phrase: str) -> str:
         """Write a phrase with its macros replaced by what they stand for."""

@@ -12,7 +12,11 @@ from llmrec.reasons.statements.nodes import PRIVATE, Claim, Marks, Node, Title
 
 _WORD = re.compile("[\ue000-\uf8ff]|'s\\b|[a-z]+(?:['-][a-z]+)*|\\S")
 _ENGLISH_WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
-_COUNTED_IN_CHINESE = re.compile("(?<![第另同统唯一二三四五六七八九十])[一两二三四五六七八九十](?=[年部本件款人张])|(?<=第)[一二三四五六七八九十](?=[位名])")
+# A digit in a count ("两年") or a rank ("第二位"); "另一部" and "同一" count nothing.
+_COUNTED_IN_CHINESE = re.compile(
+    "(?<![第另同统唯一二三四五六七八九十])[一两二三四五六七八九十](?=[年部本件款人张])"
+    "|(?<=第)[一二三四五六七八九十](?=[位名，。；])"
+)
 _MOST_PASSES = 12
 # What a phrase does besides claiming: see ``_say`` and ``_described``.
 _NO_CLAIM = frozenset(("plain", "too", "like", "one", "twofold"))
@@ -44,19 +48,20 @@ class Parser:
 
     def claims(self, sentence: str) -> tuple[list[Claim], str]:
         """Return what a marked sentence says, and what is left of it that says nothing: empty if all was read."""
-        self._claims, self._lists, self._ones, self._said = [], [], [], []
+        before, self._claims, self._lists, self._ones, self._said = self._said, [], [], [], []
         text = self._normal(sentence)
         explicit = text
         for rules in self._grammar.phases:
             text = self._reduced(rules, text)
         self._earlier_marks += PRIVATE.findall(explicit)
         self._earlier += [*self._mentions(explicit), *self._lists]
-        return [*self._claims, *self._of_ones()], _left(text)
+        return [*self._claims, *self._of_ones(before)], _left(text)
 
-    def _of_ones(self) -> Iterator[Claim]:
-        """Yield what "one" and "another one" say: all that the sentence says of other titles."""
+    def _of_ones(self, before: Sequence[Claim]) -> Iterator[Claim]:
+        """Yield what "one" and "so is" say: all that the sentence, or else the one before it, says of others."""
         for title in self._ones:
-            others = [one for one in self._said if one.arguments["title"].titles != title.titles]
+            there = [one for one in self._said if one.arguments["title"].titles != title.titles]
+            others = there or before
             if not others:
                 yield Claim("one", {"title": title})
             for claim in others:
