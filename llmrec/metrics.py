@@ -14,7 +14,7 @@ from llmrec.arrays import Bools, Float64s, Int64s
 from llmrec.data.columns import ITEM, RANK, USER
 from llmrec.data.ids import id_column, whole_number
 from llmrec.errors import DataError, InputError
-from llmrec.plugins import function_of, names_of
+from llmrec.plugins import function_of, names_of, paths_of
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,8 @@ def _sums(values: Float64s) -> Float64s:
     return totals
 
 
+# What the metrics of packages are tried on: long lists, as a metric may look at any rank.
+_EXAMPLE = Hits(np.eye(2, 100, dtype=np.bool_), np.array([1, 2]))
 _METRICS: dict[str, Metric] = {
     "ndcg": ndcg,
     "recall": recall,
@@ -127,15 +129,29 @@ def register_metric(name: str, metric: Metric) -> None:
 def register_package_metrics(wanted: Collection[str] = ()) -> None:
     """Add the metrics that installed packages register by entry points.
 
-    One that cannot be used is logged and left out. Raises RegistryError or DataError where it is ``wanted``.
+    One that cannot be used, or fails on a small example, is logged and left out. Raises RegistryError or DataError
+    where it is ``wanted``.
     """
     for name in names_of(GROUP):
         try:
-            register_metric(name, function_of(GROUP, name, f"metric '{name}'"))
+            _register_of_package(name)
         except InputError as error:
             if name in wanted:
                 raise
             log.warning("%s", error)
+
+
+def _register_of_package(name: str) -> None:
+    metric = function_of(GROUP, name, f"metric '{name}'")
+    if METRICS.get(name) is metric:
+        return
+    if not name.isidentifier():
+        raise DataError(
+            f"{_named(name)}: a name is one word of letters, digits and _, such as hit_rate; that of its entry "
+            "point is another"
+        )
+    _values(name, metric, _EXAMPLE)
+    register_metric(name, metric)
 
 
 def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str], k: int = 10) -> pl.DataFrame:
@@ -176,17 +192,30 @@ def _hits(rows: Int64s, ranks: Int64s, n_answers: Int64s, k: int) -> Iterator[Hi
 
 
 def _evaluated(hits: Hits) -> dict[str, Float64s]:
-    return {name: _finite(name, metric(hits), len(hits.at)) for name, metric in METRICS.items()}
+    return {name: _values(name, metric, hits) for name, metric in METRICS.items()}
 
 
-def _finite(name: str, values: Float64s, n_users: int) -> Float64s:
-    values = np.asarray(values, dtype=np.float64)
-    if values.shape != (n_users,) or not np.isfinite(values).all():
+def _values(name: str, metric: Metric, hits: Hits) -> Float64s:
+    """Compute a metric. Raises DataError where it fails or returns something else than a number for each user."""
+    try:
+        values = np.asarray(metric(hits), dtype=np.float64)
+    except (Exception, SystemExit) as error:  # anything may happen in the code of others
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(
-            f"metric '{name}' returned an array of shape {values.shape} for {n_users} users; "
+            f"{_named(name)} failed ({reason}); correct {_origin(metric)}, or uninstall what registers it"
+        ) from error
+    if values.shape != (len(hits.at),) or not np.isfinite(values).all():
+        raise DataError(
+            f"{_named(name)} returned an array of shape {values.shape} for {len(hits.at)} users; "
             "it must return one finite number for each"
         )
     return values
+
+
+def _named(name: str) -> str:
+    """Name a metric, and the package that registers it, if one does."""
+    sources = " and ".join(paths_of(GROUP, name))
+    return f"metric '{name}' of {sources}" if sources else f"metric '{name}'"
 
 
 def _origin(metric: Metric) -> str:

@@ -30,6 +30,15 @@ def __getattr__(name):
 def first_hit(hits):
     return hits.at[:, 0].astype(np.float64)
 
+def raises(hits):
+    raise ValueError("of no use")
+
+def quits(hits):
+    raise SystemExit(0)
+
+def shapeless(hits):
+    return 0.5
+
 def read_triples(path):
     cells = [line.split(">") for line in path.read_text(encoding="utf-8").splitlines()]
     return pl.DataFrame(cells, schema=["customer", "sku", "ts"], orient="row")
@@ -74,6 +83,10 @@ BROKEN = {
     "first_hit = shelf:QUITS": "metric 'first_hit' of shelf cannot be imported from shelf:QUITS (SystemExit: 0)",
     "first_hit = shelf:no_such": "metric 'first_hit' of shelf cannot be imported from shelf:no_such",
     "first_hit = shelf:NOTHING": "shelf:NOTHING, registered by shelf as metric 'first_hit', is no function",
+    "first_hit = shelf:raises": "metric 'first_hit' of shelf failed (ValueError: of no use); correct shelf.raises",
+    "first_hit = shelf:quits": "metric 'first_hit' of shelf failed (SystemExit: 0)",
+    "first_hit = shelf:shapeless": "metric 'first_hit' of shelf returned an array of shape () for 2 users",
+    "hit-rate = shelf:first_hit": "metric 'hit-rate' of shelf: a name is one word of letters, digits and _",
     "ndcg = shelf:first_hit": "metric 'ndcg' is llmrec.metrics.ndcg already; choose another name for shelf",
 }
 

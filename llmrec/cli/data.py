@@ -68,14 +68,18 @@ def describe(
     as_json: Json = False,
 ) -> None:
     """Counts, history lengths, popularity, times, behaviors, text and warnings; drawn with --out."""
+    import polars as pl
+
     from llmrec.data import Catalog, Dataset
     from llmrec.data.describe import describe as described
     from llmrec.data.describe_page import draw
     from llmrec.prompting import Prompt, item_texts
 
     data = Dataset.load(folder)
-    show(described(data), as_json=as_json)
+    prompt = Prompt.load("item")
+    (line,) = item_texts(Catalog(data.catalog.table.head(1)), prompt)
+    of_items = pl.DataFrame({"what": ["what a model of texts reads of an item"], "value": [line.strip()]})
+    show(described(data).vstack(of_items), as_json=as_json)
     if out is not None:
-        prompt = Prompt.load("item")
         for path in draw(data, out, item_lines=lambda rows: item_texts(Catalog(rows), prompt)):
             say(path, error=as_json)

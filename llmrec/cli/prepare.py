@@ -60,6 +60,7 @@ _CLEANING = {
         str | None, _refused('How times are written: "%d/%m/%Y %H:%M", or seconds, days, excel, order.')
     ],
     "order_by_rows": Annotated[bool, _refused("Take the order of the rows, whatever columns hold times.")],
+    "order_at_random": Annotated[bool, _refused("Take a random order: of a log without times, sorted otherwise.")],
     "drop_further_item_rows": Annotated[bool, _refused("Keep the first of an item's rows that differ.")],
     "keep_unseen_items": Annotated[bool, _option("Keep items that no event names.")],
     "keep_missing_words": Annotated[bool, _option("Keep events whose user or item is NA, null, None, nan.")],

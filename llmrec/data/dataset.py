@@ -25,7 +25,7 @@ from llmrec.data.notebook import ShownAsTable
 from llmrec.data.prepared import FORMAT, read_prepared, write_prepared
 from llmrec.data.readers import read
 from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
-from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.frames import to_polars, with_dotted_fields
 from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
 from llmrec.data.readers.relations import with_relations
@@ -283,10 +283,12 @@ class Dataset(ShownAsTable):
         explode: str = "",
     ) -> Dataset:
         """Name the columns and clean. ``read_log`` returns the raw log, held nowhere here: see ``clean``."""
+        items = items and items.with_frame(with_dotted_fields(items.frame))
         tables = {} if items is None else {items.label: items.frame.columns}
 
         def read_events() -> RawLog:
-            raw = replace(read_log(), label=label)
+            raw = read_log()
+            raw = replace(raw, label=label, frame=with_dotted_fields(raw.frame))
             check_columns(columns, {label: raw.frame.columns} | tables)
             raw = explode_items(raw, columns=columns, explode=explode)
             return raw.with_frame(name_events(raw.frame, label=label, columns=columns))

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.arrays import Float64s, Int64s
+from llmrec.data.cleaning.item_texts import are_words
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.splits.leaks import check
@@ -96,9 +97,10 @@ def _behaviors(data: Dataset) -> dict[str, str]:
 
 
 def _with_text(data: Dataset) -> float:
-    """Return the share of items whose title says more than their id."""
+    """Return the share of items whose title says more than their id, or whose ids are names."""
     table = data.catalog.table
-    return int((table[TITLE] != table[ITEM]).sum()) / max(table.height, 1)
+    ids = table.filter(pl.col(TITLE) == pl.col(ITEM))[ITEM]
+    return 1 - (0 if are_words(ids) else ids.len()) / max(table.height, 1)
 
 
 def _range(lengths: Int64s) -> str:

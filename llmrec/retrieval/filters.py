@@ -16,8 +16,8 @@ from llmrec.arrays import Bools, Float32s, Int32s, Int64s
 from llmrec.data import Catalog
 from llmrec.data.cleaning.conditions import Condition, require_condition, rows_that_meet
 from llmrec.data.ids import id_column, ids_of, whole_number
-from llmrec.data.readers.column_names import ITEMS as ITEM_NAMES
-from llmrec.data.readers.column_names import find_column
+from llmrec.data.readers.known_names import ITEMS as ITEM_NAMES
+from llmrec.data.readers.known_names import find_column
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)

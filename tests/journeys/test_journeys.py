@@ -1,7 +1,7 @@
 """What a person types in the first hour, from beginning to end: scripts in ``commands``, each run in a shell.
 
-Logs are small; JOURNEY_PEOPLE=3000 makes them as large as a shop's. From pandas to a report it is
-``examples/log_to_report.ipynb``, away from the repository ``tests/test_wheel.py``.
+Logs are small; JOURNEY_PEOPLE=3000 makes them as large as a shop's. Away from the repository it is
+``tests/test_wheel.py``.
 """
 
 from __future__ import annotations
@@ -89,6 +89,36 @@ def test_from_a_raw_file_to_everybody_s_recommendations(tmp_path: Path) -> None:
     assert recs.join(titles, on="item_id").filter(pl.col("title") == pl.col("expected")).height == recs.height
     beside = {path.name for path in tmp_path.iterdir()}
     assert beside == {"events.csv", "items.csv", "data", "runs", "report", "recs.parquet"}
+
+
+# The first cell of the notebook makes its tables; a person reads theirs.
+OWN_TABLES = """
+import llmrec
+import pandas as pd
+
+events, items = pd.read_csv("events.csv"), pd.read_csv("items.csv")
+"""
+
+
+def with_value_shown(cell: str) -> str:
+    """Return a cell's code with its last expression printed, as a notebook shows it."""
+    *lines, last = cell.splitlines()
+    return "\n".join([*lines, last if last.startswith(" ") else f"print({last})"])
+
+
+def test_from_pandas_to_a_report_in_eight_cells(tmp_path: Path) -> None:
+    write_log(tmp_path)
+    notebook = json.loads((ROOT / "examples/log_to_report.ipynb").read_text(encoding="utf-8"))
+    first, *cells = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert len(cells) < 8
+    assert "toy_films" in first
+    (tmp_path / "cells.py").write_text("\n".join([OWN_TABLES, *map(with_value_shown, cells)]), encoding="utf-8")
+    printed = travel("pandas", tmp_path)
+    assert f"shop: {PEOPLE * 8:,} events, {PEOPLE:,} users" in printed
+    (rules,) = [line for line in printed.splitlines() if " rules " in line]
+    (popularity,) = [line for line in printed.splitlines() if " popularity " in line]
+    assert float(rules.split()[2]) > float(popularity.split()[2])
+    assert (tmp_path / "runs/notebook/report/report.html").is_file()
 
 
 # As the metadata of an installed package has it.

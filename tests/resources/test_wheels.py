@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -43,6 +44,19 @@ def test_a_wheel_is_fetched_once(pip: list[list[str]], tmp_path: Path) -> None:
     assert unpack_wheel("toy") == folder
     assert len(pip) == 1
     assert {"download", "--no-deps", "toy==1.0"} <= set(pip[0])
+
+
+def test_the_cache_may_lie_on_another_disk(
+    pip: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one disk")
+    with tempfile.TemporaryDirectory(dir=memory) as other:
+        monkeypatch.setenv("LLMREC_CACHE", other)
+        folder = unpack_wheel("toy")
+        assert folder.is_relative_to(other)
+        assert (folder / "deep/two.txt").read_text(encoding="utf-8") == "2"
 
 
 def test_another_build_is_refused(pip: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:

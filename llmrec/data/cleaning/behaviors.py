@@ -52,15 +52,26 @@ _DISLIKES = (
     ),
 )
 
+# As web analytics and players name them.
+_VIEWS = (
+    *("viewitem", "selectitem", "viewed", "clicked", "productviewed", "productclicked", "play", "played"),
+    *("watch", "watched", "listen", "listened", "stream", "streamed", "read"),
+)
+_LIKES = ("liked", "addtowishlist", "addtofavorites", "addtofavourites", "favorited", "saved", "bookmarked")
+_CARTS = ("addedtocart", "cartadd", "productadded", "begincheckout", "checkoutstarted")
+_PURCHASES = ("purchased", "ordered", "ordercompleted", "transactioncompleted", "sold")
+
 # How strongly each behavior speaks for an item. Case, spaces, "-" and "_" do not matter.
 STRENGTHS: Mapping[str, int] = {
     **dict.fromkeys((*_RETURNS, *_REMOVALS, *_DISLIKES), NEGATIVE),
-    **dict.fromkeys(("view", "pv", "click", "detail", "pageview", "impression", "play", "visit", "open"), VIEW),
+    **dict.fromkeys((*_VIEWS, "view", "pv", "click", "detail", "pageview", "impression", "visit", "open"), VIEW),
     **dict.fromkeys(
-        ("fav", "favorite", "favourite", "like", "wish", "wishlist", "collect", "bookmark", "save"), LIKE
+        (*_LIKES, "fav", "favorite", "favourite", "like", "wish", "wishlist", "collect", "bookmark", "save"), LIKE
     ),
-    **dict.fromkeys(("cart", "addtocart", "basket", "addtobasket", "tocart"), CART),
-    **dict.fromkeys(("purchase", "buy", "transaction", "order", "sale", "bought", "checkout", "paid"), PURCHASE),
+    **dict.fromkeys((*_CARTS, "cart", "addtocart", "basket", "addtobasket", "tocart"), CART),
+    **dict.fromkeys(
+        (*_PURCHASES, "purchase", "buy", "transaction", "order", "sale", "bought", "checkout", "paid"), PURCHASE
+    ),
 }
 _PUNCTUATION = r"[\s_-]"
 # One of these among the words of a name (item_returned, paymentFailed) says the same as alone.

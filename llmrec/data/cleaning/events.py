@@ -9,13 +9,15 @@ import numpy as np
 import polars as pl
 
 from llmrec.data.cleaning.column_types import settle_types, types_of
-from llmrec.data.cleaning.log_times import log_times
+from llmrec.data.cleaning.log_times import RECOGNISED, TimeOptions, log_times
 from llmrec.data.cleaning.number_times import written
+from llmrec.data.cleaning.sorted_rows import STEP, sorted_rows
 from llmrec.data.cleaning.table import EventTable, RawLog
 from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, TIME, USER
 from llmrec.data.id_codes import encode_ids, time_order
 from llmrec.data.readers.frames import flat
+from llmrec.data.readers.known_names import plain_name
 from llmrec.errors import DataError
 
 _ROW = "\x1frow"  # no column of a log has this name
@@ -27,8 +29,7 @@ def code_events(
     *,
     drop_bad_times: bool = False,
     text: Collection[str] = (),
-    time_format: str | None = None,
-    order_by_rows: bool = False,
+    time_options: TimeOptions = RECOGNISED,
     blank_bad_numbers: bool = False,
 ) -> EventTable:
     """Read ids, times and numbers, drop rows that lack an id or a time, sort, drop exact duplicates.
@@ -36,8 +37,8 @@ def code_events(
     ``read`` returns the raw log with our column names. It is called here so that nobody else holds the log: its
     text takes most of the memory and is let go as soon as it is coded. Rows come out sorted by user, then time,
     ties in the log's order; without times the order of the rows is the order of events. Columns named in ``text``
-    stay text; those of the others whose cells are all numbers, or true and false, become such columns. For
-    ``time_format`` and ``order_by_rows`` see ``log_times``, for ``blank_bad_numbers`` see ``require_numbers``.
+    stay text, in whatever case; those of the others whose cells are all numbers, or true and false, become such
+    columns. For ``blank_bad_numbers`` see ``require_numbers``.
     """
     loaded = read()
     raw, steps = flat(loaded.frame, label=label, ids=(USER, ITEM)), loaded.steps
@@ -45,11 +46,10 @@ def code_events(
         raise DataError(f"{label}: column '{TIME}' holds {loaded.frame[TIME].dtype}, no times; write them as text")
     del loaded
     users, items = (encode_ids(raw.drop_in_place(column), label=label) for column in (USER, ITEM))
-    times, used = log_times(
-        raw, users.codes, items.codes, label=label, time_format=time_format, order_by_rows=order_by_rows
-    )
+    times, used = log_times(raw, users.codes, items.codes, label=label, options=time_options)
     plain = [raw[name] for name in raw.columns if name not in used]
-    others, blanked = settle_types(plain, label=label, text=text, blank_bad_numbers=blank_bad_numbers)
+    untyped = _in_any_case(raw.columns, text)
+    others, blanked = settle_types(plain, label=label, text=untyped, blank_bad_numbers=blank_bad_numbers)
     frame = pl.DataFrame([users.codes, items.codes, unix_seconds(times.micros).alias(TIME), *others])
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
     if not drop_bad_times:
@@ -57,7 +57,7 @@ def code_events(
     events = EventTable(frame, label, steps, users=users.names, items=items.names, order_only=times.order_only)
     notes = {ids.codes.name: ids.note for ids in (users, items)}
     notes |= {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
-    events = _recorded(events, notes, blanked)
+    events = _recorded(events, notes, blanked | {STEP: sorted_rows(frame, items.names) if times.by_rows else ""})
     micros = times.micros
     del raw, plain, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
     events = events.filter(present, "missing user or item id")
@@ -73,10 +73,15 @@ def code_events(
     return events.filter(~_repeated(events.frame), "exact duplicate")
 
 
-def _recorded(events: EventTable, notes: dict[str, str], blanked: dict[str, str]) -> EventTable:
-    for name, note in (notes | blanked).items():
+def _in_any_case(columns: Collection[str], names: Collection[str]) -> list[str]:
+    plain = {plain_name(name) for name in names}
+    return [name for name in columns if plain_name(name) in plain]
+
+
+def _recorded(events: EventTable, notes: dict[str, str], warnings: dict[str, str]) -> EventTable:
+    for name, note in (notes | warnings).items():
         if note:
-            level = logging.WARNING if name in blanked else logging.INFO
+            level = logging.WARNING if name in warnings else logging.INFO
             events = events.record(name, note=note, level=level)
     return events
 

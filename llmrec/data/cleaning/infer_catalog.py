@@ -3,62 +3,102 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import polars as pl
 
+from llmrec.data.cleaning.item_texts import LEAST_AGREEMENT, agreement, are_words, describe_items
 from llmrec.data.cleaning.table import EventTable, Table
-from llmrec.data.columns import ITEM, TITLE
-from llmrec.data.readers.column_names import ITEMS, find_column
+from llmrec.data.columns import BEHAVIOR, ITEM, SESSION, TIME, TITLE, USER
+from llmrec.data.readers.known_names import ITEMS, find_column, plain_name
 
 log = logging.getLogger(__name__)
 
 # Columns that describe an item, not an event, in any log.
 _KINDS = ("genres", "category", "categories", "category_name", "category_code")
 _DESCRIBE = (*_KINDS, "brand", "artist", "author", "year", "item_summary")
-# A log's "name" may be its user's, so only these are titles.
-_TITLES = tuple(name for name in ITEMS[TITLE] if name != "name")
+# These may be the user's name or an artist's, so only what the events of an item have in common makes them titles.
+_UNCLEAR = ("name", "nom", "nombre", "artist_name")
+_TITLES = tuple(name for name in ITEMS[TITLE] if name not in _UNCLEAR)
+_NAMES = re.compile(r"(name|title|titel|titre|título|titulo|nombre|nom|名称|标题)$", re.I)
 # Their cells are an item's text, whatever they are written with: a film may be called 1984.
 ITEM_COLUMNS = (*_DESCRIBE, *_TITLES)
-# An item's rows must agree this often: in some logs the column of that name is the review's title.
-LEAST_AGREEMENT = 0.9
+# The catalog's names for columns of a log, by their plain names.
+_PLAIN = {plain_name(name): name for name in _DESCRIBE}
+_OURS = {
+    **{plain_name(alias): "category" for alias in ITEMS["genres"]},
+    **{plain_name(alias): ours for ours in ("brand", "artist", "author") for alias in ITEMS[ours]},
+    **_PLAIN,
+}
+_OF_EVENTS = {USER, ITEM, TIME, BEHAVIOR, SESSION, "source"}
 
 
 def infer_catalog(events: EventTable) -> tuple[EventTable, Table]:
     """Return the events without the columns that describe items, and the catalog made of these.
 
+    These are the columns called so, and those of text that the events of an item share more than chance explains.
     Each item gets its most frequent values. Where no column is a title, the title is the id, which is logged.
     """
     frame = events.frame
+    described = describe_items(frame, [name for name in frame.columns if name not in _OF_EVENTS])
+    title = _title(events, described)
+    called = {_PLAIN.get(plain_name(name)): name for name in reversed(frame.columns)}
+    names = [called[name] for name in _DESCRIBE if name in called]
+    moved = {
+        name: _OURS.get(plain_name(name.rpartition(".")[2])) for name in [*names, *described] if name != title
+    }
+    items = frame.select(pl.col(ITEM).unique().sort())
+    if title is None:
+        items = items.with_columns(events.items.gather(items[ITEM]).alias(TITLE))
+        _say_titles(events.label, items[TITLE])
+    else:
+        log.info("%s: the catalog is taken from its column %s", events.label, title)
+    for column in ([] if title is None else [title]) + list(moved):
+        items = items.join(_most_frequent(frame, column), on=ITEM, how="left", maintain_order="left")
+    if moved:
+        log.info("%s: these columns describe items: %s", events.label, ", ".join(moved))
+    items = items.with_columns(events.items.gather(items[ITEM]).alias(ITEM)).rename(_renamed(moved))
+    if title is not None:
+        items = items.rename({title: TITLE}).with_columns(pl.col(TITLE).cast(pl.String))
+    return events.with_frame(frame.drop([*moved, *([title] if title is not None else [])])), Table(
+        items, events.label
+    )
+
+
+def _title(events: EventTable, described: list[str]) -> str | None:
+    """Return the column of titles: one called so, else one of names that tells most items from each other."""
+    frame = events.frame
     title = find_column(TITLE, _TITLES, frame.columns)
-    if title is not None and not _agree(frame, title):
+    if title is not None and agreement(frame, title) >= LEAST_AGREEMENT:
+        return title
+    if title is not None:
         log.warning(
             "%s: '%s' differs between events of one item, so it is not taken for its title", events.label, title
         )
-        title = None
-    moved = [column for column in _DESCRIBE if column in frame.columns and column != title]
-    items = frame.select(pl.col(ITEM).unique().sort())
-    if title is None:
-        log.warning(
-            "%s: no item table, so an item's title is its id; give --items (items=) for real text", events.label
-        )
-        items = items.with_columns(events.items.gather(items[ITEM]).alias(TITLE))
-    else:
-        log.info("%s: the catalog is taken from its column %s", events.label, title)
-        moved = [title, *moved]
-    for column in moved:
-        items = items.join(_most_frequent(frame, column), on=ITEM, how="left", maintain_order="left")
-    items = items.with_columns(events.items.gather(items[ITEM]).alias(ITEM))
-    if title is not None:
-        items = items.rename({title: TITLE}).with_columns(pl.col(TITLE).cast(pl.String))
-    return events.with_frame(frame.drop(moved)), Table(items, events.label)
+    names = {name: frame[name].n_unique() for name in described if _NAMES.search(name) and name != title}
+    best = max(names, key=names.__getitem__, default=None)
+    return best if best is not None and names[best] * 2 >= frame[ITEM].n_unique() else None
 
 
-def _agree(events: pl.DataFrame, column: str) -> bool:
-    """Whether the events of one item mostly have the same text there."""
-    text = events.select(ITEM, pl.col(column).cast(pl.String)).drop_nulls()
-    counts = text.group_by(ITEM, column).len()
-    modes = counts.group_by(ITEM).agg(mode=pl.col("len").max(), all=pl.col("len").sum()).filter(pl.col("all") > 1)
-    return int(modes["mode"].sum()) >= LEAST_AGREEMENT * int(modes["all"].sum())
+def _say_titles(label: str, titles: pl.Series) -> None:
+    """Say that ids are the titles, and where they are no words, how to name others."""
+    if are_words(titles):
+        log.info("%s: the ids are titles, such as %r", label, titles[0])
+        return
+    log.warning(
+        "%s: no item table, so an item's title is its id; give --items (items=) for real text, or name the column "
+        "that holds it with --column title=NAME",
+        label,
+    )
+
+
+def _renamed(moved: dict[str, str | None]) -> dict[str, str]:
+    """Return the catalog's names of columns, each once and none that another column has."""
+    names: dict[str, str] = {}
+    for name, ours in moved.items():
+        if ours is not None and ours not in moved and ours not in names.values():
+            names[name] = ours
+    return names
 
 
 def _most_frequent(events: pl.DataFrame, column: str) -> pl.DataFrame:

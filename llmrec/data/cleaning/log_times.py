@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -40,23 +41,44 @@ _FIRST_YEAR = 788_918_400  # 1995
 _YEAR_1000 = -30_610_224_000
 
 
+@dataclass(frozen=True)
+class TimeOptions:
+    """What is said of a log's times instead of recognising them.
+
+    ``time_format``: a strptime format, or one of seconds, milliseconds, microseconds, nanoseconds, days (since
+    1970), excel, order. ``by_rows``: the order of the rows; ``at_random``: none of the log, the same each time.
+    """
+
+    time_format: str | None = None
+    by_rows: bool = False
+    at_random: bool = False
+
+
+RECOGNISED = TimeOptions()
+
+
 def log_times(
     raw: pl.DataFrame,
     users: pl.Series,
     items: pl.Series,
     *,
     label: str,
-    time_format: str | None = None,
-    order_by_rows: bool = False,
+    options: TimeOptions = RECOGNISED,
 ) -> tuple[Times, list[str]]:
     """Read the times of raw events, and return the columns that they were read from.
 
-    ``time_format``: a strptime format, or one of seconds, milliseconds, microseconds, nanoseconds, days (since
-    1970), excel, order. Without a column of times, or of year, month and day, the rows' order is taken; where a
-    column of another name holds times or another order, only with ``order_by_rows``: else DataError names it.
-    ``users``, ``items``: those of each row.
+    Without a column of times, or of year, month and day, the rows' order is taken; where a column of another name
+    holds times or another order, only with ``options.by_rows``: else DataError names it. ``users``, ``items``: of
+    each row.
     """
-    if order_by_rows:
+    time_format = options.time_format
+    if options.at_random and (options.by_rows or time_format is not None):
+        raise DataError("--order-at-random takes no order of the log: leave out --order-by-rows and --time-format")
+    if options.at_random:
+        note = "a random order, as --order-at-random says"
+        ranks = np.random.default_rng(0).permutation(raw.height).astype(np.int64) * MICROS
+        return Times(pl.Series(TIME, ranks), note, order_only=True), [TIME] if TIME in raw.columns else []
+    if options.by_rows:
         note = "the order of the rows, as --order-by-rows says"
         return _rows_in_order(raw, note), [TIME] if TIME in raw.columns else []
     parts = {} if TIME in raw.columns else date_columns(raw)
@@ -66,7 +88,7 @@ def log_times(
     if TIME not in raw.columns:
         _refuse_unnamed(raw, users, items, time_format=time_format, label=label)
         log.info("%s: no timestamps; the order of its rows is taken as the order of events", label)
-        return _rows_in_order(raw, "the order of the rows: the log has no times"), []
+        return replace(_rows_in_order(raw, "the order of the rows: the log has no times"), by_rows=True), []
     column, used = _whole_time(raw, label=label)
     times = read_times(column, label=label, time_format=time_format)
     return _joined_note(times, used), used

@@ -40,12 +40,14 @@ FORMATS = "--time-format seconds (milliseconds, days, excel, order, or its digit
 class Times:
     """Times as ``micros``, Int64 microseconds, null where one cannot be read.
 
-    ``note`` says what they were read as. With ``order_only`` they are an order, and equal ones of a user a basket.
+    ``note`` says what they were read as. With ``order_only`` they are an order, and equal ones of a user a basket;
+    with ``by_rows`` that of the log's rows, which nobody named.
     """
 
     micros: pl.Series
     note: str = ""
     order_only: bool = False
+    by_rows: bool = False
 
 
 def number_times(column: pl.Series, *, label: str) -> Times:

@@ -23,10 +23,12 @@ from llmrec.data.cleaning.items import (
     require_known_items,
     require_text,
 )
+from llmrec.data.cleaning.log_times import TimeOptions
 from llmrec.data.cleaning.missing_words import drop_missing_words, warn_of_outsized
 from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.positives import DEFAULT, PositiveTargets, settle_positives
 from llmrec.data.cleaning.table import EventTable, RawLog, Step, Table
+from llmrec.data.cleaning.written_lists import read_written_lists
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.id_codes import EncodedIds, encode_used
 from llmrec.errors import DataError
@@ -40,7 +42,8 @@ class CleaningOptions(TypedDict, total=False):
     ``drop_unknown_items``: events whose item is not in the catalog; refused otherwise, as are the next two.
     ``drop_items_without_text``; ``drop_bad_times``: events whose time is missing or cannot be read.
     ``blank_bad_numbers``: prices, ratings, quantities that are no numbers are blank, also where needed.
-    ``time_format``: how times are written, and ``order_by_rows``: that none are; see ``log_times.log_times``.
+    ``time_format``: how times are written, ``order_by_rows``: that none are, ``order_at_random``: that rows are in
+    no order either; see ``log_times.log_times``.
     ``drop_further_item_rows``: all but the first of the rows of one item that differ; refused otherwise.
     ``keep_unseen_items``: items that no event names.
     ``keep_missing_words``: events whose user or item is a word for nothing (NA, null, nan); dropped otherwise.
@@ -59,6 +62,7 @@ class CleaningOptions(TypedDict, total=False):
     blank_bad_numbers: bool
     time_format: str | None
     order_by_rows: bool
+    order_at_random: bool
     drop_further_item_rows: bool
     keep_unseen_items: bool
     keep_missing_words: bool
@@ -80,6 +84,7 @@ OFF: CleaningOptions = {
     "blank_bad_numbers": False,
     "time_format": None,
     "order_by_rows": False,
+    "order_at_random": False,
     "drop_further_item_rows": False,
     "keep_unseen_items": False,
     "keep_missing_words": False,
@@ -145,15 +150,14 @@ def clean(
         label,
         drop_bad_times=chosen["drop_bad_times"],
         text=described,
-        time_format=chosen["time_format"],
-        order_by_rows=chosen["order_by_rows"],
+        time_options=TimeOptions(chosen["time_format"], chosen["order_by_rows"], chosen["order_at_random"]),
         blank_bad_numbers=chosen["blank_bad_numbers"],
     )
     if not chosen["keep_missing_words"]:
         events = drop_missing_words(events)
     n_events = events.frame.height
     events, items = _with_catalog(events, items, chosen)
-    items = decode_entities(items)
+    items = decode_entities(read_written_lists(items))
     items = require_text(items, drop_items_without_text=chosen["drop_items_without_text"])
     events = events.filter(in_catalog(events, items), "item without text")
     _warn_of_impossible(events, filters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from llmrec.errors import DataError
 DEFAULT, ALL = "default", "all"
 # Of five stars, one or less says that somebody would rather not have chosen the item.
 FIVE_STARS, ONE_STAR = 5.0, 1.0
+# The least that speaks for an item on another scale, as a part of its highest rating, in an example.
+_UPPER_PART = 0.7
 _RATING = re.compile(r"(rating|score|stars|vote)s?$", re.IGNORECASE)
 
 
@@ -185,7 +188,11 @@ def _low_ratings(events: pl.DataFrame) -> tuple[list[tuple[str, pl.Expr]], str]:
         return conditions, ""
     several = lowest < highest and not (lowest == 0 and highest == 1)
     unknown = f"ratings up to {highest:g} are no five stars: each above 0 is a positive target"
-    return conditions, f'{unknown}, say which are with --positive "rating >= {highest:g}"' if several else ""
+    upper = math.ceil(_UPPER_PART * highest) if highest > 1 else highest
+    return (
+        conditions,
+        f'{unknown}, say which are, for example with --positive "rating >= {upper:g}"' if several else "",
+    )
 
 
 def _unnamed_ratings(events: pl.DataFrame) -> str:

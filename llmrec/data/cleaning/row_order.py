@@ -18,6 +18,11 @@ _COUNTS = re.compile(
 )
 
 
+# Days, weeks and months that are numbered beyond those of a week, a month or a year.
+_PERIODS = re.compile(r"^(day|week|month)([\s_.-]?(number|num|nr|no|index|idx|id))?$", re.IGNORECASE)
+_CYCLES = {"day": 31, "week": 53, "month": 12}
+
+
 def date_columns(raw: pl.DataFrame) -> dict[str, str]:
     """Return the columns of year, month, day and clock by these names; none unless the first three are dates."""
     names = {name.strip().lower(): name for name in reversed(raw.columns)}
@@ -45,15 +50,19 @@ def joined_date(raw: pl.DataFrame, parts: Mapping[str, str]) -> pl.Series:
 
 
 def count_against_rows(raw: pl.DataFrame, users: pl.Series) -> str | None:
-    """Return a column that counts each user's events in another order than that of the rows, if there is one."""
+    """Return a column that counts each user's events, or days, in another order than the rows, if there is one."""
     for name in raw.columns:
-        numbers = _whole(raw[name]) if _COUNTS.search(name) else None
+        period = _PERIODS.match(name.strip())
+        numbers = _whole(raw[name]) if period or _COUNTS.search(name) else None
         if numbers is None or numbers.null_count():
             continue
         table = pl.DataFrame([users.alias("user"), numbers.alias("number")]).drop_nulls()
         step = table.select(step=pl.col("number").diff().over("user")).to_series().drop_nulls()
-        falls = bool((step < 0).any())
-        if falls and (bool((step <= 0).all()) or not table.is_duplicated().any()):
+        if period is not None:
+            counts = bool((numbers > _CYCLES[period[1].lower()]).any())
+        else:
+            counts = bool((step <= 0).all()) or not table.is_duplicated().any()
+        if counts and bool((step < 0).any()):
             return name
     return None
 

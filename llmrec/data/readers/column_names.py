@@ -4,79 +4,38 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import polars as pl
 
-from llmrec.data.columns import ITEM, TIME, TITLE, USER
+from llmrec.data.columns import ITEM, TITLE, USER
+from llmrec.data.readers.known_names import EVENTS, ITEMS, Aliases, find_column, likely_column
 from llmrec.data.readers.layout import looks_like_data, no_header
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
 
-Aliases = Mapping[str, Sequence[str]]
 # Our name to theirs, for columns that are given by name instead of recognised.
 Columns = Mapping[str, str]
 NONE: Columns = MappingProxyType({})
 
 # What pandas calls an index that it has written and read again.
+# So many columns whose names differ in their numbers alone are a matrix.
+_MANY = 10
+# A column of ids with this share of blanks in its first rows is another's.
+_BLANK, _FIRST_ROWS = 0.5, 10_000
 _INDEX = re.compile(r"(Unnamed: \d+|__index_level_\d+__)$")
-_ITEM_IDS = (
-    "item",
-    "item_ids",
-    "iid",
-    "movie_id",
-    "parent_asin",  # Amazon 2023: the id its metadata is keyed by, so it goes before asin
-    "asin",
-    "product_id",
-    "product",
-    "sku",
-    "stock_code",
-    "article_id",
-    "book_id",
-    "track_id",
-    "song_id",
-    "game_id",
-    "business_id",
-    "video_id",
-    "news_id",
-)
 
-# For each of our names, other names for it: earlier ones win. Case, "_", "-", "." and spaces do not matter.
-EVENTS: Aliases = {
-    USER: ("user", "uid", "customer_id", "customer", "reviewer_id", "visitor_id", "member_id"),
-    ITEM: _ITEM_IDS,
-    TIME: (
-        "time",
-        "ts",
-        "unix_review_time",
-        "unix_time",
-        "event_time",
-        "datetime",
-        "date_time",
-        "date",
-        "created_at",
-        "invoice_date",
-        "event_date",
-        "order_date",
-        "purchase_date",
-        "review_date",
-        "review_time",
-        "timestamps",
-    ),
-    "rating": ("ratings", "overall", "stars"),
-    "behavior": ("behaviour", "behavior_type", "event_type", "event", "action", "action_type"),
-    "price": ("unit_price",),
-    "quantity": ("qty",),
-    "session_id": ("session", "invoice_no", "invoice", "order_id"),
-}
-ITEMS: Aliases = {
-    ITEM: (*_ITEM_IDS, "id"),
-    TITLE: ("movie_title", "item_title", "product_title", "name", "item_name", "product_name", "description"),
-    "genres": ("genre", "class", "categories", "category"),
-    "year": ("release_year",),
-}
+
+class MissingColumn(DataError):
+    """A table without a column that it needs: ``column``, by our name."""
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 def name_events(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:
@@ -111,6 +70,9 @@ def event_columns(names: Sequence[str], wanted: Sequence[str], columns: Columns 
         ours: columns[ours] if columns.get(ours) in names else find_column(ours, EVENTS[ours], names)
         for ours in wanted
     }
+    for ours in (USER, ITEM):
+        if ours in named and named[ours] is None:
+            named[ours] = _by_its_field(ours, EVENTS[ours], names)
     return {ours: theirs for ours, theirs in named.items() if theirs is not None}
 
 
@@ -133,7 +95,14 @@ def _renamed(
     for ours in aliases:
         if ours in mapping.values():
             continue
-        theirs = find_column(ours, aliases[ours], [name for name in table.columns if name not in mapping])
+        others = [name for name in table.columns if name not in mapping]
+        theirs = (
+            _item_column(table, aliases[ITEM], others)
+            if ours == ITEM
+            else find_column(ours, aliases[ours], others)
+        )
+        if theirs is None and ours in required:
+            theirs = _by_its_field(ours, aliases[ours], others)
         if theirs is not None:
             mapping[theirs] = ours
     mapping = {theirs: ours for theirs, ours in mapping.items() if theirs != ours}
@@ -146,33 +115,57 @@ def _renamed(
     renamed = table.rename({ours: _free(f"{ours}_was", table.columns) for ours in covered} | mapping)
     for ours in required:
         if ours not in renamed.columns:
-            if looks_like_data(table.columns):
-                raise DataError(f"{label}: no column '{ours}'; {no_header(table.columns, option)}")
-            if ours in columns:
-                raise DataError(
-                    f"--column {ours}={columns[ours]}: {label} has no column '{columns[ours]}'; it has "
-                    f"{', '.join(table.columns)}"
-                )
-            divided = "" if len(table.columns) != 1 else "say what divides its cells with --delimiter space, or "
-            raise DataError(
-                f"{label}: no column '{ours}' among its columns {', '.join(table.columns) or '(none)'}; {divided}"
-                f"name the one that holds it with --column {ours}=NAME (columns={{...}}), or use a known name: "
-                f"{', '.join(aliases[ours][:5])}; where its first line is data already, name all with {option}"
-            )
+            raise MissingColumn(ours, _missing(ours, table.columns, aliases, label, option, columns))
     return renamed
+
+
+def _item_column(table: pl.DataFrame, aliases: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the first column with a known name of ids that is not blank, as the ``asin`` of books may be."""
+    known: list[str] = []
+    while (name := find_column(ITEM, aliases, [other for other in names if other not in known])) is not None:
+        cells = table[name].head(_FIRST_ROWS)
+        blank = cells.is_null() if cells.dtype.is_nested() else cells.cast(pl.String).fill_null("") == ""
+        if float(blank.mean() or 0) < _BLANK:  # type: ignore[arg-type]
+            return name
+        known.append(name)
+    return known[0] if known else None
+
+
+def _by_its_field(ours: str, aliases: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the one column whose last part is a known name, or the id of one: properties.product_id, item.id."""
+    parts = {name: name.rpartition(".") for name in names if "." in name}
+    known = [
+        name
+        for name, (whole, _, field) in parts.items()
+        if find_column(ours, aliases, [whole if field.lower() in ("id", "_id") else field])
+    ]
+    return known[0] if len(known) == 1 else None
+
+
+def _missing(ours: str, names: Sequence[str], aliases: Aliases, label: str, option: str, columns: Columns) -> str:
+    """Say that a table lacks a column that it needs, and how to name it."""
+    if looks_like_data(names):
+        return f"{label}: no column '{ours}'; {no_header(names, option)}"
+    if ours in columns:
+        return (
+            f"--column {ours}={columns[ours]}: {label} has no column '{columns[ours]}'; it has {', '.join(names)}"
+        )
+    numbered = Counter(re.sub(r"\d+", "1", name) for name in names)
+    if ours == ITEM and (most := max(numbered.values(), default=0)) >= _MANY:
+        return (
+            f"{label}: no column '{ours}', and {most} columns such as {names[-1]}: where each is an item, write a "
+            "row for each user and item (melt of pandas, unpivot of polars)"
+        )
+    divided = "" if len(names) != 1 else "say what divides its cells with --delimiter space, or "
+    others = [name for name in names if all(find_column(one, aliases[one], [name]) is None for one in aliases)]
+    likely = likely_column(ours, others)
+    which = f"if it is '{likely}', say --column {ours}={shlex.quote(likely)}; otherwise " if likely else ""
+    return (
+        f"{label}: no column '{ours}' among its columns {', '.join(names) or '(none)'}; {which}{divided}"
+        f"name the one that holds it with --column {ours}=NAME (columns={{...}}), or use a known name: "
+        f"{', '.join(aliases[ours][:5])}; where its first line is data already, name all with {option}"
+    )
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
     return name if name not in taken else _free(f"{name}_", taken)
-
-
-def find_column(ours: str, aliases: Sequence[str], columns: Sequence[str]) -> str | None:
-    """Return the column that is meant by ``ours``: the exact name, then its aliases in their order."""
-    if ours in columns:
-        return ours
-    known = {_plain(column): column for column in reversed(columns)}
-    return next((known[key] for key in map(_plain, (ours, *aliases)) if key in known), None)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_.-]", "", name).lower()

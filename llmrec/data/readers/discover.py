@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from llmrec.data.readers.by_columns import by_columns
+from llmrec.data.readers.headers import column_names_of
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
 
 _EVENTS = ("interactions", "events", "ratings", "reviews", "log", "inter", "u.data", "behaviors", "transactions")
 _ITEMS = ("items", "movies", "meta", "metadata", "catalog", "products", "item", "u.item")
+# So many parts of a table are enough to see that they have the same columns.
+_COMPARED = 20
 _SKIPPED = ("readme", "license", "_success")
 
 
@@ -26,11 +31,23 @@ class LogFiles:
     items: Path | None
 
 
+def is_one_table(folder: Path, *, endings: Sequence[str]) -> bool:
+    """Whether a folder of Parquet files is one table: no file says otherwise by its name, format or columns."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
+    parquet = [path for path in files if _ending(path) == ".parquet"]
+    if any(_ending(path) in endings and path not in parquet for path in files):
+        return False
+    if any(_named(path, ("items", "events", "interactions")) for path in parquet):
+        return False
+    columns = {tuple(sorted(column_names_of(path))) for path in parquet[:_COMPARED]}
+    return len(columns) < 2 and any(folder.rglob("*.parquet"))
+
+
 def files_of_folder(folder: Path, *, endings: tuple[str, ...]) -> LogFiles:
     """Tell the event log and the catalog by their names. ``endings``: those of the formats that can be read.
 
-    Where no name says which it is, every readable file is an event log. Raises DataError for a folder with
-    two candidates, or none.
+    Where no name says which it is, their columns do, and otherwise every readable file is an event log. Raises
+    DataError for a folder with two candidates, or none.
     """
     present = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
     readable = [path for path in present if _plain(path) in ("u.data", "u.item") or _ending(path) in endings]
@@ -42,14 +59,16 @@ def files_of_folder(folder: Path, *, endings: tuple[str, ...]) -> LogFiles:
                 f"{folder} holds {len(files)} {kind}, {files[0].name} and {files[1].name}; name one file"
             )
     others = [path for path in readable if path not in items]
-    chosen = tuple(events or others)
+    chosen = [*(events or others)]
+    if len(chosen) > 1 or (others and not items):
+        chosen, items = by_columns(folder, chosen, items, readable)
     if not chosen:
         raise DataError(
             f"{folder} is a folder without an event log (a .parquet, .csv or .jsonl file); name the file"
         )
     if items:
         log.info("%s: events from %s, items from %s", folder, ", ".join(p.name for p in chosen), items[0].name)
-    return LogFiles(chosen, items[0] if items else None)
+    return LogFiles(tuple(chosen), items[0] if items else None)
 
 
 def stacked(tables: dict[Path, pl.DataFrame]) -> pl.DataFrame:

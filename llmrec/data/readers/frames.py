@@ -8,11 +8,17 @@ from typing import Any
 
 import polars as pl
 
+from llmrec.data.columns import TIME
+from llmrec.data.readers.known_names import EVENTS, find_column
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
 
 _STREAMED_ROWS = 1 << 16
+# The field of an object that names it.
+NAME_FIELDS = ("name", "title", "label")
+# Objects of more different fields than this are no records: each would be a column.
+MOST_FIELDS = 32
 
 
 def to_polars(table: object, *, label: str) -> pl.DataFrame:
@@ -58,6 +64,22 @@ def _from_datasets(table: Any) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
 
 
+def with_dotted_fields(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with the fields of structs as columns such as ``user.id``, but of those named as times."""
+    columns: list[pl.Series] = []
+    for column in table.get_columns():
+        kind = column.dtype
+        timed = find_column(TIME, EVENTS[TIME], [column.name]) is not None
+        if not isinstance(kind, pl.Struct) or timed or not 0 < len(kind.fields) <= MOST_FIELDS:
+            columns.append(column)
+            continue
+        names = sorted(field.name for field in kind.fields)
+        fields = [column.struct.field(name).alias(f"{column.name}.{name}") for name in names]
+        columns += with_dotted_fields(pl.DataFrame(fields)).get_columns()
+    names = [column.name for column in columns]
+    return pl.DataFrame(columns) if len(set(names)) == len(names) else table
+
+
 def flat(table: pl.DataFrame, *, label: str, ids: Collection[str] = ()) -> pl.DataFrame:
     """Return ``table`` with plain columns only: text, numbers, booleans and times.
 
@@ -90,5 +112,8 @@ def _flat(column: pl.Series) -> pl.Series | None:
         return _flat(flat_lists(column))
     if isinstance(kind, pl.List) and not kind.inner.is_nested():
         return column.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
+        named = next((field for field in NAME_FIELDS if field in {one.name for one in kind.inner.fields}), None)
+        return None if named is None else _flat(column.list.eval(pl.element().struct.field(named)))
     plain = kind == pl.String or kind == pl.Boolean or kind.is_numeric() or kind.is_temporal()
     return column if plain else None

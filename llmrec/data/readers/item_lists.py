@@ -10,7 +10,8 @@ import polars as pl
 
 from llmrec.data.cleaning.table import RawLog
 from llmrec.data.columns import ITEM, TIME, USER
-from llmrec.data.readers.column_names import EVENTS, NONE, Columns, event_columns
+from llmrec.data.readers.column_names import NONE, Columns, event_columns
+from llmrec.data.readers.known_names import EVENTS
 from llmrec.data.readers.list_cells import list_cells, look_like_lists
 from llmrec.errors import DataError
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import polars as pl
 
 from llmrec.data.columns import TIME
-from llmrec.data.readers.column_names import EVENTS, find_column
 from llmrec.data.readers.frames import flat_lists
+from llmrec.data.readers.json_objects import dotted_columns
+from llmrec.data.readers.json_rows import SHOWN, parse_lines, refuse
+from llmrec.data.readers.known_names import EVENTS, find_column
+from llmrec.data.readers.named_lists import joined_lists
 from llmrec.data.readers.python_literals import as_json, is_python_literal
 from llmrec.data.readers.text_files import TextFile
 from llmrec.errors import DataError
@@ -21,18 +23,9 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 25
-# Names are collected from this many lines of each block, and from the others only where counting says that they
-# hold more: reading all of them twice would double the time.
-_SAMPLED_LINES = 5000
-# A name may be followed by blanks, which counting does not see.
-_SPACED = re.compile(rb'"[ \t\r]+:')
-_SHOWN = 60
+_SHOWN_FIELDS = 8
 # An object, a list of objects, or an empty list, which says nothing either.
 _OBJECTS = r"^\[?\{|^\[\]$"
-_WRAPPED = (
-    r'^\{\s*"\$(?:oid|date|uuid|numberLong|numberInt|numberDouble|numberDecimal)"\s*:\s*'
-    r'("[^"\\]*"|\d+|\{[^{}]*\})\s*\}$'
-)
 
 
 def read_json_lines(
@@ -42,13 +35,14 @@ def read_json_lines(
 
     Python dictionaries are read as the objects they write, one array of objects as its lines. Of the column names
     ``lists`` picks those that may hold lists of items: where there are some, all lists stay as lists of text, and
-    those picked that hold objects as the text of JSON. Other objects inside objects are left out, which is logged.
+    those picked that hold objects as the text of JSON. Fields of objects inside objects are columns such as
+    user.id; lists of objects without names, and objects of very many fields, are left out, which is logged.
     Raises DataError naming the line that is no object.
     """
     tables, lines = [], 0
     file = _lines_of_array(TextFile.of(path, encoding))
     for block in _objects(path, _blocks(file)):
-        table = _parse(path, block, lines + 1)
+        table = parse_lines(path, block, lines + 1)
         filled = sum(1 for line in block.split(b"\n") if line.strip())
         if table.height != filled:
             raise DataError(
@@ -59,7 +53,7 @@ def read_json_lines(
         tables.append(table)
     if not tables:
         raise DataError(f"{path} is empty; export it again with its data")
-    table = pl.concat(tables, how="diagonal")
+    table = dotted_columns(pl.concat(tables, how="diagonal"), path)
     return _plain(table, path.name, lists(table.columns))
 
 
@@ -68,7 +62,7 @@ def _lines_of_array(file: TextFile) -> TextFile:
     if not file.head().removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
         return file
     try:
-        values = json.loads(file.read(), parse_constant=_refuse)
+        values = json.loads(file.read(), parse_constant=refuse)
     except (ValueError, RecursionError):
         return file  # the line that is no object is named later
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
@@ -104,7 +98,7 @@ def _rewritten(path: Path, block: bytes, first_line: int) -> bytes:
         try:
             written.append(as_json(line) if line.strip() else line)
         except ValueError as error:
-            shown = line[:_SHOWN].decode(errors="replace")
+            shown = line[:SHOWN].decode(errors="replace")
             raise DataError(
                 f"{path.name}: line {number} is no Python dictionary as the first is ({error}): {shown!r}; "
                 "correct or remove it"
@@ -126,77 +120,21 @@ def _blocks(file: TextFile) -> Iterator[bytes]:
             yield rest + b"\n"
 
 
-def _parse(path: Path, block: bytes, first_line: int) -> pl.DataFrame:
-    names: dict[str, None] = {}
-    for number, line in enumerate(block.split(b"\n", _SAMPLED_LINES)[:_SAMPLED_LINES], start=first_line):
-        if line.strip():
-            names.update(dict.fromkeys(_object(path, line, number)))
-    if not names:
-        raise DataError(f"{path.name}: its first objects are empty; export it again with its data")
-    if _has_further_names(block, names):
-        names.update(dict.fromkeys(_all_names(path, block, first_line)))
-    try:
-        return pl.read_ndjson(block, schema=dict.fromkeys(names, pl.String()))
-    except pl.exceptions.PolarsError as error:
-        for number, line in enumerate(block.split(b"\n"), start=first_line):
-            if line.strip():
-                _object(path, line, number)
-        raise DataError(f"{path.name}: {str(error).splitlines()[0]}; write one plain object a line") from error
-
-
-def _has_further_names(block: bytes, names: Iterable[str]) -> bool:
-    """Whether there may be a name that is not among ``names``: each name in a block ends in a quote and a colon.
-
-    Never wrongly false; wrongly true where text or inner objects hold a quote and a colon.
-    """
-    known = sum(block.count(f'"{name}":'.encode()) for name in names)
-    blanks = b'" ' in block or b'"\t' in block or b'"\r' in block
-    return block.count(b'":') != known or (blanks and _SPACED.search(block) is not None)
-
-
-def _all_names(path: Path, block: bytes, first_line: int) -> list[str]:
-    """Return the names of all objects of a block."""
-    try:
-        return pl.scan_ndjson(io.BytesIO(block), infer_schema_length=None).collect_schema().names()
-    except pl.exceptions.PolarsError:  # values too different for one type, or a line that is no object
-        lines = enumerate(block.split(b"\n"), start=first_line)
-        return [name for number, line in lines if line.strip() for name in _object(path, line, number)]
-
-
-def _object(path: Path, line: bytes, number: int) -> dict[str, object]:
-    """Read one line. Raises DataError unless it is an object of standard JSON."""
-    try:
-        values = json.loads(line, parse_constant=_refuse)
-    except UnicodeDecodeError:
-        raise DataError(
-            f"{path.name}: line {number} is not UTF-8 text; name its encoding, for example --encoding cp1252 "
-            "(encoding=...)"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        shown = line[:_SHOWN].decode(errors="replace")
-        raise DataError(
-            f"{path.name}: line {number} is not JSON ({error}): {shown!r}; correct or remove it"
-        ) from None
-    if not isinstance(values, dict):
-        raise DataError(f"{path.name}: line {number} is not an object: {line[:_SHOWN].decode()!r}; write {{...}}")
-    return values
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is not standard JSON, write null")
-
-
 def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFrame:
     """Turn columns of JSON lists into text, where ``lists`` names none, and leave columns of JSON objects out."""
     columns: list[pl.Series | None] = []
-    for written in table.get_columns():
-        column = _unwrapped(written)
+    for column in table.get_columns():
         text = column.drop_nulls()
         listed = text.len() and text.str.starts_with("[").all()
         if listed and column.name in lists and text.str.contains(r"^\[\s*\{").any():
             columns.append(column)
         elif text.len() and text.str.contains(_OBJECTS).all() and not _is_time_of_event(column.name, lists):
-            fields = ", ".join(dict.fromkeys(re.findall(r'"(\w+)" *:', text[0])))
+            named = joined_lists(column)
+            if named is not None and text.str.contains("[{]").any():
+                columns.append(named)
+                continue
+            names = sorted(set(re.findall(r'"(\w[^"\\]*)" *:', text[0])))
+            fields = ", ".join(names[:_SHOWN_FIELDS]) + (", ..." if len(names) > _SHOWN_FIELDS else "")
             shown = f" ({fields}); write what is needed of them as columns" if fields else ", not text"
             log.warning("%s: column '%s' is left out: it holds objects%s", name, column.name, shown)
         elif listed:
@@ -210,16 +148,6 @@ def _plain(table: pl.DataFrame, name: str, lists: Collection[str]) -> pl.DataFra
 def _is_time_of_event(name: str, lists: Collection[str]) -> bool:
     """Whether a column has the name of the times of a log: these are refused later, and never left out."""
     return name in lists and find_column(TIME, EVENTS[TIME], [name]) is not None
-
-
-def _unwrapped(column: pl.Series) -> pl.Series:
-    """Return the values of objects as MongoDB exports them: {"$oid": "5f"}, {"$date": {"$numberLong": "16"}}."""
-    while (
-        column.drop_nulls().head(1).str.contains(_WRAPPED).any()
-        and column.drop_nulls().str.contains(_WRAPPED).all()
-    ):
-        column = column.str.extract(_WRAPPED, 1).str.strip_prefix('"').str.strip_suffix('"')
-    return column
 
 
 def _decoded(column: pl.Series, name: str) -> pl.Series | None:

@@ -18,9 +18,13 @@ _DELIMITERS = ",\t;|"
 NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
 # One byte that is in no text stands for a delimiter of several.
 STAND_IN = "\x1f"
-_NUMBER = re.compile(r"-?\d+([.]\d+)?")
+# No column is called so: numbers, dates, UUIDs and other long keys.
+_CELL = re.compile(
+    r"-?\d+([.]\d+)?|\d{4}-\d{2}-\d{2}([T ].*)?|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{24,}", re.I
+)
 _QUOTED = re.compile(r'"[^"]*"')
 _SAMPLED = 20
+_MOST_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -93,16 +97,18 @@ def cells_of(line: str, delimiter: str) -> list[str]:
 
 
 def looks_like_data(names: Iterable[str]) -> bool:
-    """Whether column names are rather cells of a first row: one is a number, a list or an address."""
-    return any(_NUMBER.fullmatch(name) or name.startswith(("[", "http://", "https://")) for name in names)
+    """Whether column names are rather cells of a first row: a number, a date, a key, a list or an address."""
+    return any(_CELL.fullmatch(name) or name.startswith(("[", "http://", "https://")) for name in names)
 
 
 def no_header(names: Iterable[str], option: str = "--header") -> str:
     """Return what is wrong with a first line that names no columns, and the option that names them."""
-    example = "user_id,item_id,rating,timestamp" if option == "--header" else "item_id,title,genres"
+    cells = list(names)
+    example = ",".join(["NAME"] * len(cells)) if len(cells) < _MOST_SHOWN else "NAME,NAME,..."
+    ours = "user_id, item_id and timestamp" if option == "--header" else "item_id and title"
     return (
-        f"its first line looks like data, not like names of columns: {', '.join(names)}; name them in their "
-        f"order, for example with {option} {example} ({option[2:].replace('-', '_')}=[...])"
+        f"its first line looks like data, not like names of columns: {', '.join(cells)}; name all {len(cells)} "
+        f"with {option} {example} ({option[2:].replace('-', '_')}=[...]): {ours} where they are, else anything"
     )
 
 
@@ -126,7 +132,7 @@ def _lines(file: TextFile) -> Iterable[_Line]:
             yield _Line(number, start, end, line.decode().rstrip("\r\n"))
         except UnicodeDecodeError:
             if end < len(head) or number == 1:
-                raise encoding_error(file.path, number) from None
+                raise encoding_error(file.path, number, line) from None
 
 
 def _delimiter(given: str, lines: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ def _stand_alone(text: pl.Series, mark: str) -> bool:
 def _parsed(cell: str, row: int, name: str, label: str) -> list[object]:
     if not re.fullmatch(BRACKETED, cell):
         return [cell]
-    values = _values(cell)
+    values = list_values(cell)
     if values and all(isinstance(value, list) and _plain(value) for value in values):
         return [_texts(value) for value in values if isinstance(value, list)]
     if values and all(isinstance(value, dict) for value in values):
@@ -97,7 +97,7 @@ def _texts(values: list[object]) -> list[object]:
     return [None if value is None else str(value) for value in values]
 
 
-def _values(cell: str) -> list[object] | None:
+def list_values(cell: str) -> list[object] | None:
     """Read a list of JSON, numpy, Python (tuples and sets, too) or Postgres; None for what is none."""
     try:
         values = json.loads(cell)

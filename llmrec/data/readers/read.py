@@ -12,21 +12,14 @@ import polars as pl
 
 from llmrec.data.cleaning.table import RawLog, Step, Table
 from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
-from llmrec.data.readers.column_names import (
-    EVENTS,
-    ITEMS,
-    NONE,
-    Columns,
-    event_columns,
-    find_column,
-    id_columns,
-    name_events,
-)
+from llmrec.data.readers.column_names import NONE, Columns, event_columns, id_columns, name_events
 from llmrec.data.readers.delimited import TextFormat, read_atomic, read_delimited
-from llmrec.data.readers.discover import LogFiles, files_of_folder, stacked
-from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.discover import LogFiles, files_of_folder, is_one_table, stacked
+from llmrec.data.readers.frames import to_polars, with_dotted_fields
 from llmrec.data.readers.item_lists import list_columns
+from llmrec.data.readers.joins import refuse_half_logs
 from llmrec.data.readers.json_lines import read_json_lines
+from llmrec.data.readers.known_names import EVENTS, ITEMS, find_column
 from llmrec.data.readers.movielens import has_double_colons, read_dat, read_u_data, read_u_item
 from llmrec.data.readers.numerals import check_decimal, plain_numbers
 from llmrec.data.readers.options import FileOptions
@@ -67,12 +60,11 @@ def find_files(path: Path) -> LogFiles:
     """Return the event log and the catalog at ``path``: a file, or a folder with both."""
     if not path.is_dir() or _is_saved_by_datasets(path):
         return LogFiles((path,), None)
-    # A folder of Parquet files is one table, unless its files are named for what they hold.
-    named = {_words(file) for file in path.glob("*.parquet")} & {"items", "events", "interactions"}
-    if not named and any(path.rglob("*.parquet")):
-        return LogFiles((path,), None)
     endings = [name for name in _READERS if name.startswith(".")]
-    return files_of_folder(path, endings=(*endings, *(f".{name.lower()}" for name in names_of(GROUP))))
+    endings += [f".{name.lower()}" for name in names_of(GROUP)]
+    if is_one_table(path, endings=endings):
+        return LogFiles((path,), None)
+    return files_of_folder(path, endings=tuple(endings))
 
 
 def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> RawLog:
@@ -88,8 +80,11 @@ def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[Fil
     if len(paths) == 1:
         lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
         raw = read_raw(paths[0], ids=partial(id_columns, columns=columns), lists=lists, **options)
+        if not options.get("explode"):
+            refuse_half_logs(paths, with_dotted_fields(raw).columns, columns)
         table = without_headers(RawLog(raw, paths[0].name))
         return table.with_frame(_with_numbers(table.frame, table.label, columns, options.get("decimal", "")))
+    refuse_half_logs(paths, (), columns)
     tables = {path: read_events(path, columns=columns, **options) for path in paths}
     steps = [step for table in tables.values() for step in table.steps]
     rows = stacked({path: table.frame for path, table in tables.items()})
@@ -149,10 +144,6 @@ def _ids_of_items(names: list[str]) -> list[str]:
 def stem(path: Path) -> str:
     """Return the file's name without its endings: ``events.csv.gz`` gives ``events``."""
     return path.name.split(".")[0] or path.name
-
-
-def _words(path: Path) -> str:
-    return stem(path).lower()
 
 
 def read_raw(

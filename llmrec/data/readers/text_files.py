@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Any bytes can be read by these, so that reading by one of them proves nothing.
+# Letters that stand together on average where all of a word are beyond ASCII.
+_OF_WORDS = 3
 _ONE_BYTE = ("cp125", "iso8859", "latin", "mac")
 
 
@@ -83,15 +86,29 @@ class TextFile:
         """Return the error that names the first line that is not UTF-8."""
         lines = self.read().split(b"\n")
         number = next((n for n, line in enumerate(lines, start=1) if not _is_utf8(line)), 1)
-        return encoding_error(self.path, number)
+        return encoding_error(self.path, number, lines[number - 1])
 
 
-def encoding_error(path: Path, line: int) -> DataError:
-    """Return the error for a line that is not UTF-8, with the options that read it."""
+def encoding_error(path: Path, line: int, content: bytes) -> DataError:
+    """Return the error for a line that is not UTF-8, with the encoding that it may have."""
+    likely = _likely_encoding(content)
     return DataError(
-        f"{path.name}: line {line} is not UTF-8 text; name its encoding, for example --encoding cp1252 "
-        "(encoding=...), or convert it: iconv -f LATIN1 -t UTF-8"
+        f"{path.name}: line {line} is not UTF-8 text; name its encoding, for example --encoding {likely} "
+        f"(encoding={likely!r}), or convert it: iconv -f {likely} -t UTF-8"
     )
+
+
+def _likely_encoding(content: bytes) -> str:
+    """Return an encoding by how bytes beyond ASCII stand together: accents, Cyrillic words, Chinese pairs."""
+    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", content)]
+    if runs and all(length % 2 == 0 for length in runs):
+        try:
+            content.decode("gb18030")
+        except UnicodeDecodeError:
+            pass
+        else:
+            return "gb18030"
+    return "cp1251" if runs and sum(runs) >= _OF_WORDS * len(runs) else "cp1252"
 
 
 def _is_utf8(content: bytes) -> bool:

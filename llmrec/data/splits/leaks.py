@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from llmrec.data.columns import ITEM, TIME, TITLE, USER
+from llmrec.data.cleaning.sorted_rows import STEP
+from llmrec.data.columns import BEHAVIOR, ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.splits.fold import Fold
 from llmrec.data.splits.named import NAMED_SPLITS, strategy_of
@@ -125,8 +126,23 @@ def repeated_last_item(split: Split) -> Finding | None:
         "repeated-last-item",
         share,
         bound=1.0 if normal else REPEATED,
-        message=f"{share:.1%} of answers repeat the last item of the history; drop repeats with --drop-repeats",
+        message=f"{share:.1%} of answers repeat the last item of the history; {_without_repeats(split)}",
     )
+
+
+def _without_repeats(split: Split) -> str:
+    """Say how repeats are dropped: where most are another behavior, such as play after purchase, by that one."""
+    last, alike = _last_events(split.test), "drop repeats with --drop-repeats"
+    if BEHAVIOR not in last.columns:
+        return alike
+    first = split.test_answers.unique(USER, keep="first", maintain_order=True).select(
+        USER, answer=ITEM, then=BEHAVIOR
+    )
+    again = last.join(first, on=USER).filter(pl.col(ITEM) == pl.col("answer"))
+    others = again.filter(pl.col(BEHAVIOR) != pl.col("then"))[BEHAVIOR].value_counts(sort=True)
+    if others["count"].sum() * 2 <= again.height:
+        return alike
+    return f"most as another behavior; where one is enough, --drop-where \"behavior = '{others[BEHAVIOR][0]}'\""
 
 
 def duplicate_titles(split: Split) -> Finding | None:
@@ -172,6 +188,12 @@ def _shared_order(train: Dataset) -> str:
         f", which users share ({order.share:.0%} of tied steps go the way most go between their two items, by "
         f"chance {order.by_chance:.0%}): a model learns the order of the rows, not of choices"
     )
+
+
+def sorted_rows(split: Split) -> Finding | None:
+    """A log without times whose rows are sorted by something else: what comes next there came next for nobody."""
+    said = next((step.note for step in split.train.steps if step.name == STEP), "")
+    return _finding("sorted-rows", float(bool(said)), bound=1.0, message=said)
 
 
 def answers_in_train(split: Split) -> Finding | None:
@@ -251,6 +273,7 @@ GUARDS: Mapping[str, Callable[[Split], Finding | None]] = {
     "repeated-last-item": repeated_last_item,
     "duplicate-titles": duplicate_titles,
     "tied-timestamps": tied_timestamps,
+    "sorted-rows": sorted_rows,
     "test-in-train": answers_in_train,
     "future-in-train": future_in_train,
 }

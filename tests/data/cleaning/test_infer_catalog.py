@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from llmrec.data import Dataset
+from llmrec.data.describe import describe
 from llmrec.errors import DataError
 
 EVENTS = {"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "timestamp": [10, 20, 30]}
@@ -37,3 +38,61 @@ def test_titles_that_differ_between_events_are_no_titles(caplog: pytest.LogCaptu
     assert data.catalog.titles == ["a"]
     assert data.events["title"].to_list() == ["Wow", "Meh", "Good"]
     assert "differs between events of one item" in caplog.text
+
+
+def shop(columns: dict[str, str], n_users: int = 30) -> pl.DataFrame:
+    """A log in one file: of item 3 each column says ``NAME 3``."""
+    rows = [
+        {"Customer ID": user, "SKU": f"s-{item}", "Time": 1_600_000_000 + 99 * n}
+        | {name: f"{value} {item}" for name, value in columns.items()}
+        for user in range(n_users)
+        for n, item in enumerate(range(user % 5, user % 5 + 4))
+    ]
+    return pl.DataFrame(rows)
+
+
+def test_names_of_columns_in_any_case_are_read() -> None:
+    log = shop({"Product Name": "Lamp", "Category": "Home", "Brand": "Acme"}, 2).with_columns(
+        Segment=pl.lit("web")
+    )
+    data = Dataset.from_tables(log)
+    assert data.catalog.table.columns == ["item_id", "title", "category", "brand"]
+    assert data.events.columns == ["user_id", "item_id", "timestamp", "Segment"]
+
+
+def test_text_that_an_item_s_events_share_describes_it(caplog: pytest.LogCaptureFixture) -> None:
+    columns = {"Product Name": "Lamp", "Sub-Category": "Kind", "item.category": "Home"}
+    log = shop(columns).with_columns(
+        City=pl.format("city {}", pl.col("Customer ID") % 3), Channel=pl.lit("web"), Note=pl.lit(None, pl.String)
+    )
+    with caplog.at_level(logging.INFO):
+        data = Dataset.from_tables(log)
+    assert data.catalog.table.row(0) == ("s-0", "Lamp 0", "Kind 0", "Home 0")
+    assert data.catalog.table.columns == ["item_id", "title", "Sub-Category", "category"]
+    assert data.events.columns == ["user_id", "item_id", "timestamp", "City", "Channel", "Note"]
+    assert "these columns describe items: Sub-Category, item.category" in caplog.text
+
+
+def test_a_few_events_may_agree_by_chance() -> None:
+    data = Dataset.from_tables(shop({"Product Name": "Lamp", "Shelf": "Kind"}, 4))
+    assert "Shelf" in data.events.columns
+
+
+def test_names_that_tell_items_from_each_other_are_titles() -> None:
+    log = shop({"artist-name": "Band", "track-name": "Song"}).rename({"SKU": "track-id"})
+    artist = pl.col("artist-name").str.replace("[0-3]", "A").str.replace("[4-7]", "B")
+    log = log.with_columns(artist, user_name=pl.format("U {}", "Customer ID"))
+    data = Dataset.from_tables(log)
+    assert data.catalog.titles[:2] == ["Song 0", "Song 1"]
+    assert data.catalog.table["artist"].to_list() == ["Band A"] * 4 + ["Band B"] * 4
+    assert "user_name" in data.events.columns
+
+
+def test_ids_that_are_names_are_titles(caplog: pytest.LogCaptureFixture) -> None:
+    games = {"user_id": ["u", "u", "v"], "item_id": ["Half-Life 2", "Portal", "The Elder Scrolls V"]}
+    with caplog.at_level(logging.INFO):
+        data = Dataset.from_tables(games)
+        assert "the ids are titles, such as 'Half-Life 2'" in caplog.text
+        Dataset.from_tables(games | {"item_id": ["B00A", "B00B", "B00C"]})
+    assert "name the column that holds it with --column title=NAME" in caplog.text
+    assert "most items have no text" not in str(describe(data)["value"].to_list())

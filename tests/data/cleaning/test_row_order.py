@@ -41,7 +41,13 @@ def test_year_month_and_day_of_their_own_are_a_time(kind: type) -> None:
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("seq", [3, 2, 1]), ("order_number", ["2", "2", "1"]), ("position", [2, 3, 1]), ("Step Index", [9, 4, 0])],
+    [
+        ("seq", [3, 2, 1]),
+        ("order_number", ["2", "2", "1"]),
+        ("position", [2, 3, 1]),
+        ("Step Index", [9, 4, 0]),
+        ("DAY", [300, 300, 4]),
+    ],
 )
 def test_rows_are_no_order_where_a_count_says_otherwise(name: str, values: list[object]) -> None:
     table = log([1, 2, 3]).drop("timestamp").with_columns(pl.Series(name, values))
@@ -55,7 +61,13 @@ def test_rows_are_no_order_where_a_count_says_otherwise(name: str, values: list[
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("seq", [1, 2, 9]), ("position", [2, 1, 2]), ("border", [3, 2, 1]), ("step", ["b", "a", ""])],
+    [
+        ("seq", [1, 2, 9]),
+        ("position", [2, 1, 2]),
+        ("border", [3, 2, 1]),
+        ("step", ["b", "a", ""]),
+        ("day", [9, 4, 1]),
+    ],
 )
 def test_other_numbers_are_no_order(name: str, values: list[object]) -> None:
     table = log([1, 2, 3]).drop("timestamp").with_columns(pl.Series(name, values))

@@ -76,3 +76,49 @@ def test_the_index_of_a_data_frame_is_no_column(name: str) -> None:
     assert data.events.height == 1
     kept = Dataset.from_tables(rows, columns={"row": name})
     assert kept.events.height == 2
+
+
+def test_a_likely_column_is_suggested() -> None:
+    games = {"player": ["u"], "game_title": ["Portal"], "value": [1.0]}
+    with pytest.raises(
+        DataError, match=r"no column 'user_id' .*; if it is 'player', say --column user_id=player; "
+    ):
+        Dataset.from_tables(games)
+    with pytest.raises(DataError, match=r"no column 'item_id' .*; if it is 'game_title', say --column item_id="):
+        Dataset.from_tables(games, columns={"user_id": "player"})
+    with pytest.raises(
+        DataError, match=r"no column 'user_id' .*; if it is 'Shop user', say --column user_id='Shop"
+    ):
+        Dataset.from_tables({"item": ["a"], "Shop user": [1]})
+
+
+@pytest.mark.parametrize("first", ["user_000001\t2009-05-04T23:08:57Z\tart\ttitle", f"{'0f' * 20}\tb\tc\td"])
+def test_a_first_line_of_dates_or_keys_is_data(tmp_path: Path, first: str) -> None:
+    (tmp_path / "log.tsv").write_text(f"{first}\n{first}\n")
+    with pytest.raises(DataError, match="its first line looks like data, not like names of columns"):
+        Dataset.from_files(tmp_path / "log.tsv")
+
+
+def test_a_catalog_s_columns_have_the_names_that_prompts_read() -> None:
+    books = {"ISBN": ["a", "b"], "Book-Title": ["A", "B"], "Book-Author": ["X", "Y"], "Publisher": ["P", "Q"]}
+    data = Dataset.from_tables({"User-ID": ["u", "u"], "ISBN": ["a", "b"], "Book-Rating": [5, 0]}, items=books)
+    assert data.catalog.table.columns == ["item_id", "title", "author", "publisher"]
+    assert data.positive.n_negatives == 1
+
+
+def test_a_field_of_an_object_is_known_by_its_last_part() -> None:
+    log = {"properties.product_id": ["a", "b"], "userId": ["u", "u"], "referrer.url": ["x", "x"]}
+    assert Dataset.from_tables(log).events["item_id"].to_list() == ["a", "b"]
+    with pytest.raises(DataError, match="no column 'item_id' among"):  # which of them?
+        Dataset.from_tables(log | {"referrer.product_id": ["c", "c"]})
+
+
+def test_a_matrix_is_no_log() -> None:
+    with pytest.raises(DataError, match=r"20 columns such as joke19: where each is an item, write a row for each"):
+        Dataset.from_tables({"user": [1, 2], **{f"joke{n}": [n, None] for n in range(20)}})
+
+
+def test_a_time_goes_before_a_day() -> None:
+    log = {"user_id": ["u", "u"], "item_id": ["a", "b"], "event_date": ["2024-01-01"] * 2}
+    data = Dataset.from_tables(log | {"event_timestamp": [1_700_000_060, 1_700_000_000]})
+    assert data.events["item_id"].to_list() == ["b", "a"]

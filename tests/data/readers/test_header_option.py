@@ -38,7 +38,8 @@ def test_on_the_command_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [TAOBAO, AMAZON, "1,1,5,100\n1,2,4,101\n"])
 def test_without_names_the_message_names_the_option(tmp_path: Path, text: str) -> None:
     with pytest.raises(
-        DataError, match=r"UserBehavior.csv: .*first line looks like data.* --header user_id,item_id"
+        DataError,
+        match=r"UserBehavior.csv: .*first line looks like data.*; name all \d with --header NAME,NAME,NAME",
     ):
         Dataset.from_files(written(tmp_path, text))
 
@@ -74,7 +75,7 @@ def test_a_catalog_without_a_header(tmp_path: Path, capsys: pytest.CaptureFixtur
         message = capsys.readouterr().err
         assert "items.csv" in message
         assert "first line looks like data" in message
-        assert "--items-header item_id,title" in message
+        assert "--items-header NAME,NAME" in message
     header = ["--items-header", "item_id,title,a,b"]
     assert run(["data", "prepare", str(log), "--items", str(items), *header, "--out", str(out)]) == 0
     assert Dataset.load(out).catalog.table["title"].to_list() == ["Lamp", "Rug"]

@@ -140,10 +140,9 @@ def test_objects_in_a_list_are_items_with_their_fields(tmp_path: Path) -> None:
         assert data.catalog.table["title"].to_list() == ["Cup", "Mug"]
 
 
-@pytest.mark.parametrize("values", [[b"x", b"y"], [{"id": 1}, {"id": 2}]])
-def test_ids_that_are_no_text_are_refused(tmp_path: Path, values: list[object]) -> None:
-    pl.DataFrame({"user_id": ["a", "b"], "item_id": values}).write_parquet(tmp_path / "log.parquet")
-    with pytest.raises(DataError, match=r"log.parquet: column 'item_id' holds (bytes|objects), such as"):
+def test_ids_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    pl.DataFrame({"user_id": ["a", "b"], "item_id": [b"x", b"y"]}).write_parquet(tmp_path / "log.parquet")
+    with pytest.raises(DataError, match=r"log.parquet: column 'item_id' holds bytes, such as"):
         Dataset.from_files(tmp_path / "log.parquet")
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from llmrec.data import Dataset
-from llmrec.data.readers import json_lines
+from llmrec.data.readers import json_rows
 from llmrec.data.readers.json_lines import read_json_lines
 from llmrec.errors import DataError
 
@@ -45,9 +45,9 @@ def test_json_values_of_every_kind(tmp_path: Path) -> None:
     ]
     table = read_json_lines(lines(tmp_path / "x.jsonl", rows))
     assert table.to_dicts() == [
-        {"a": "1", "tags": "x, y", "b": None, "mixed": None},
-        {"a": "é", "tags": "", "b": "true", "mixed": "[1]"},
-        {"a": None, "tags": None, "b": None, "mixed": "text"},
+        {"a": "1", "tags": "x, y", "more.k": "1", "b": None, "mixed": None},
+        {"a": "é", "tags": "", "more.k": None, "b": "true", "mixed": "[1]"},
+        {"a": None, "tags": None, "more.k": None, "b": None, "mixed": "text"},
     ]
 
 
@@ -101,7 +101,7 @@ LATE = {
 
 @pytest.mark.parametrize("name", LATE)
 def test_a_late_name_is_not_lost(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_lines, "_SAMPLED_LINES", 5)
+    monkeypatch.setattr(json_rows, "_SAMPLED_LINES", 5)
     path = tmp_path / "log.jsonl"
     path.write_text(FIRST * 20 + LATE[name] + FIRST, encoding="utf-8")
     table = read_json_lines(path)
@@ -110,8 +110,8 @@ def test_a_late_name_is_not_lost(name: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_nothing_more_is_read_where_counting_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_lines, "_SAMPLED_LINES", 5)
-    monkeypatch.delattr(json_lines, "_all_names")
+    monkeypatch.setattr(json_rows, "_SAMPLED_LINES", 5)
+    monkeypatch.delattr(json_rows, "_all_names")
     path = tmp_path / "log.jsonl"
     path.write_text(FIRST * 20, encoding="utf-8")
     assert read_json_lines(path).height == 20
@@ -174,10 +174,9 @@ def test_objects_that_are_left_out_are_said_with_their_fields(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "log.jsonl"
-    path.write_text('{"user":{"id":"a","country":"DE"},"item_id":2,"time":1616000000}\n')
-    with pytest.raises(DataError, match="no column 'user_id'"):
-        Dataset.from_files(path)
-    assert "'user' is left out: it holds objects (id, country); write what is needed" in caplog.text
+    path.write_text('{"user":1,"item":2,"time":1616000000,"tags":[{"kind":"a","weight":1}]}\n')
+    assert Dataset.from_files(path).events.columns == ["user_id", "item_id", "timestamp"]
+    assert "'tags' is left out: it holds objects (kind, weight); write what is needed" in caplog.text
 
 
 def test_times_that_are_objects_are_refused(tmp_path: Path) -> None:

@@ -106,3 +106,15 @@ def test_a_pointer_of_git_lfs_is_no_log(tmp_path: Path) -> None:
     path = written(tmp_path / "log.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n")
     with pytest.raises(DataError, match="is a Git LFS pointer, not the file itself; fetch it with: git lfs pull"):
         read_raw(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "suggested"),
+    [("茶杯,家居", "gbk", "gb18030"), ("чашка,дом", "cp1251", "cp1251"), ("Théière,Möbel", "latin-1", "cp1252")],
+)
+def test_an_encoding_is_suggested_that_can_be(tmp_path: Path, text: str, encoding: str, suggested: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(f"user_id,item_id,kind\nu,{text}\n".encode(encoding))
+    with pytest.raises(DataError, match=f"line 2 is not UTF-8 text; .* --encoding {suggested}"):
+        Dataset.from_files(path)
+    assert Dataset.from_files(path, encoding=suggested).events["item_id"].to_list() == [text.split(",")[0]]

@@ -58,6 +58,12 @@ def test_the_last_item_repeated() -> None:
     same = habit.with_events(habit.events.with_columns(pl.col("item_id").first().over("user_id")))
     findings = {finding.name: finding for finding in check(Split.leave_last_out(same))}
     assert findings["repeated-last-item"].severity == "warning"  # a log where it is normal is a shop's
+    assert findings["repeated-last-item"].message.endswith("drop repeats with --drop-repeats")
+    played = Dataset.from_tables(
+        pl.concat([events.with_columns(behavior=pl.lit("buy")), last.with_columns(behavior=pl.lit("play"))])
+    )
+    findings = {finding.name: finding for finding in check(Split.leave_last_out(played))}
+    assert findings["repeated-last-item"].message.endswith("--drop-where \"behavior = 'buy'\"")
 
 
 def test_items_of_one_title() -> None:

@@ -1,0 +1,45 @@
+"""The names of a file's columns, without reading the file: to tell what it holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from llmrec.data.readers.frames import with_dotted_fields
+from llmrec.data.readers.layout import layout_of
+from llmrec.data.readers.text_files import TextFile
+from llmrec.errors import DataError
+
+_DELIMITED, _PARQUET = (".csv", ".tsv", ".txt", ".dat"), (".parquet", ".pq")
+_LINES = (".jsonl", ".ndjson", ".json")
+_PACKED = (".gz", ".zst", ".bz2")
+
+
+def column_names_of(path: Path) -> list[str]:
+    """Return the names of a table's columns; none of a file that is something else or cannot be read."""
+    endings = [ending.lower() for ending in path.suffixes if ending.lower() not in _PACKED]
+    ending = (endings or [""])[-1]
+    try:
+        if not path.is_file():
+            return []
+        if ending in _PARQUET:
+            return with_dotted_fields(pl.read_parquet(path, n_rows=0)).columns
+        if ending in _LINES:
+            return _names_of_line(TextFile(path).head())
+        return layout_of(TextFile(path)).names if ending in _DELIMITED else []
+    except (DataError, OSError, ValueError, RecursionError, pl.exceptions.PolarsError):
+        return []
+
+
+def _names_of_line(head: bytes) -> list[str]:
+    """Return the names of the first object, those of objects within it as ``user.id``."""
+    line = head.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
+    values = json.loads(line)
+    if not isinstance(values, dict):
+        return []
+    names = []
+    for name, value in values.items():
+        names += [f"{name}.{field}" for field in value] if isinstance(value, dict) else [name]
+    return names

@@ -1,0 +1,45 @@
+"""Folders whose file names do not say which is the log and which the catalog: their columns do."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from llmrec.data import Dataset
+
+EVENTS = pl.DataFrame(
+    {"userID": ["u", "u", "v"], "artistID": [1, 2, 1], "date": ["2024-01-01"] * 3, "asin": [None] * 3}
+)
+ARTISTS = pl.DataFrame({"id": [1, 2], "name": ["Duran", "Blur"]})
+
+
+def test_the_catalog_is_the_file_with_titles_for_the_log_s_ids(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    EVENTS.write_csv(tmp_path / "user_artists.dat", separator="\t")
+    ARTISTS.write_csv(tmp_path / "artists.dat", separator="\t")
+    pl.DataFrame({"id": [1, 2], "name": ["Ann", "Bob"]}).write_csv(tmp_path / "customers.csv")
+    with caplog.at_level(logging.INFO):
+        assert Dataset.from_files(tmp_path).catalog.titles == ["Duran", "Blur"]
+    assert "events from user_artists.dat, items from artists.dat" in caplog.text
+    assert "not read: customers.csv" in caplog.text
+
+
+def test_other_tables_are_no_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    EVENTS.write_csv(tmp_path / "ratings.csv")
+    ARTISTS.rename({"id": "artistID"}).write_parquet(tmp_path / "people.parquet")
+    (tmp_path / "notes.jsonl").write_text('{"artistID": 1, "name": {"first": "x"}}\n', encoding="utf-8")
+    assert Dataset.from_files(tmp_path).catalog.titles == ["Duran", "Blur"]
+    ARTISTS.rename({"id": "artistID"}).write_csv(tmp_path / "more.csv")
+    assert Dataset.from_files(tmp_path).catalog.titles == ["1", "2"]
+    assert "more.csv, people.parquet may each be the catalog; name one with --items" in caplog.text
+
+
+def test_ids_that_are_blank_are_no_ids(tmp_path: Path) -> None:
+    books = pl.DataFrame({"asin": ["", "B1"], "book_id": ["1", "2"], "title": ["A", "B"]})
+    log = {"user_id": ["u", "u"], "asin": [None, None], "book_id": ["1", "2"], "timestamp": [1, 2]}
+    data = Dataset.from_tables(log, items=books, time_format="order")
+    assert data.catalog.table.select("item_id", "title").rows() == [("1", "A"), ("2", "B")]
