@@ -11,6 +11,7 @@ from support.linear import Linear
 
 import llmrec
 from llmrec.data import Catalog, Histories
+from llmrec.prompting import Language
 from llmrec.reasons import Cited, Evidence, Item, NarrationRequest, add_facts, audit
 
 RECS, HISTORIES = pl.DataFrame({"user_id": ["u"], "item_id": ["f"]}), Histories.of({"u": ["a", "b"]})
@@ -98,3 +99,13 @@ def test_a_long_answer_is_not_read() -> None:
 def test_what_no_terminal_should_see_is_no_plain_text(text: str) -> None:
     good = 'We suggest "Final Waltz" because you chose "Amber Gate".'
     assert audit(good.replace("because", text + "because"), evidence()) == ["it is not one line of plain text"]
+
+
+@pytest.mark.parametrize(("language", "genre"), [("en", "剧情"), ("zh", "Drama")])
+def test_facts_in_another_language_than_the_reason(language: Language, genre: str, catalog: Catalog) -> None:
+    titles = ["活着", "黄土地", "她说「活着」", "East", "West", "霸王别姬"] if language == "en" else list("ABCDEF")
+    table = catalog.table.with_columns(title=pl.Series(titles), genres=pl.lit(genre))
+    why = llmrec.explain(Linear(Catalog(table)), RECS, HISTORIES, language=language)
+    assert titles[5] in why["sentence"][0]
+    assert titles[0] in why["sentence"][0]
+    assert audit(why["sentence"][0], why.evidence[0], language=language) == []
