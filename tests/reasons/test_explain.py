@@ -156,15 +156,7 @@ def test_tone_is_handed_to_the_llm(model: Linear) -> None:
     assert "tone" not in NarrationRequest(narrator.asked[0][0].evidence).messages()[0]["content"]
 
 
-NONSENSE = [
-    *("", "...", "I am a language model.", '"Zorblat"', "😀" * 40, "\n\n"),
-    'Because you chose "Amber Gate", we',  # half a sentence
-    'We suggest "Final Waltz" because you chose "Amber',
-    "因为您选择过《Amber Gate》，我们推荐《Final Waltz》。",  # in another language than was asked for
-]
-
-
-@pytest.mark.parametrize("nonsense", NONSENSE)
+@pytest.mark.parametrize("nonsense", ["", "...", "I am a language model.", '"Zorblat"', "😀" * 40, "\n\n"])
 def test_nonsense_never_reaches_a_reader(model: Linear, nonsense: str) -> None:
     reasons = llmrec.explain(model, RECS, HISTORIES, narrator=Scripted(nonsense, nonsense))
     assert reasons["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()

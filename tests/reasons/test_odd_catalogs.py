@@ -109,3 +109,29 @@ def test_facts_in_another_language_than_the_reason(language: Language, genre: st
     assert titles[5] in why["sentence"][0]
     assert titles[0] in why["sentence"][0]
     assert audit(why["sentence"][0], why.evidence[0], language=language) == []
+
+
+class Writes:
+    """A narrator that always writes the same."""
+
+    backend = "llm"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        return [self.text] * len(requests)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Because you chose "Amber Gate", we',
+        'We suggest "Final Waltz" because you chose "Amber',
+        "因为您选择过《Amber Gate》，我们推荐《Final Waltz》。",
+    ],
+)
+def test_half_a_sentence_and_one_in_another_language_are_not_shown(text: str, model: Linear) -> None:
+    why = llmrec.explain(model, RECS, HISTORIES, narrator=Writes(text))
+    assert why["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()
+    assert (why["backend"][0], why["first_try"][0]) == ("template", False)
