@@ -87,6 +87,11 @@ def _explained(file: TextFile, error: Exception, *, skipped: int) -> DataError:
     if ragged is not None:
         row, expected, actual, cells = ragged.groups()
         shown = cells if len(cells) <= _SHOWN else f"{cells[:_SHOWN]}…"
+        if expected == "1":
+            return DataError(
+                f"{file.path.name}: its first line has one cell, data row {int(row) - skipped} has {actual}: "
+                f"'{shown}'; remove what stands above the names of the columns"
+            )
         return DataError(
             f"{file.path.name}: data row {int(row) - skipped} has {actual} cells, the header has {expected}: "
             f"'{shown}'; correct it, or quote cells that hold the delimiter"

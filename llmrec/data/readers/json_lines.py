@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -58,17 +59,42 @@ def read_json_lines(
 
 
 def _lines_of_array(file: TextFile) -> TextFile:
-    """Return a file that is one array of objects with an object a line, another as it is."""
-    if not file.head().removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+    """Return a file that is one array of objects, or one object with such an array, with an object a line."""
+    head = file.head().removeprefix(b"\xef\xbb\xbf").lstrip()
+    first, more, _ = head.partition(b"\n")
+    if not (head.startswith(b"[") or (more and head.startswith(b"{") and _is_cut(first))):
         return file
     try:
         values = json.loads(file.read(), parse_constant=refuse)
     except (ValueError, RecursionError):
         return file  # the line that is no object is named later
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+    records = _records(values, file.path.name)
+    if records is None:
         return file
-    log.info("%s: is one array of %d objects", file.path.name, len(values))
-    return file.with_content("".join(json.dumps(value) + "\n" for value in values).encode())
+    log.info("%s: is one array of %d objects", file.path.name, len(records))
+    return file.with_content("".join(json.dumps(value) + "\n" for value in records).encode())
+
+
+def _records(values: list[Any] | dict[str, Any], name: str) -> list[Any] | None:
+    """Return the objects of an array, or of the only one that an object holds; None where there is none."""
+    if isinstance(values, list):
+        return values if all(isinstance(value, dict) for value in values) else None
+    arrays = {field: value for field, value in values.items() if isinstance(value, list) and _records(value, name)}
+    if len(arrays) != 1:
+        return None
+    (field, records), *_ = arrays.items()
+    others = ", ".join(other for other in values if other != field)
+    log.info("%s: the objects of '%s' are read%s", name, field, f", not {others}" if others else "")
+    return [*records]
+
+
+def _is_cut(line: bytes) -> bool:
+    """Whether a first line is the beginning of an object that goes on."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return not is_python_literal(line)
+    return False
 
 
 def _objects(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:

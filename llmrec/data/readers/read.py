@@ -33,6 +33,15 @@ TableType = TypeVar("TableType", bound=Table)
 # The entry points of this group are read where no reader here has the ending, never at import.
 GROUP = "llmrec.readers"
 _PACKED = (".gz", ".zst", ".bz2")
+_SHEET = "sheets are not read: save this one as CSV, or pass pandas.read_excel(...) to Dataset.from_pandas"
+_ARCHIVE = "archives are not read: unpack it and name the folder"
+_PICKLE = "a pickle can run code when it is read: write the table as Parquet"
+# What a file that is not read can become, by its ending.
+_NOT_READ = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), _ARCHIVE),
+    **dict.fromkeys((".pkl", ".pickle"), _PICKLE),
+}
 REPEATS_HEADER = "row repeats the header"
 
 
@@ -168,7 +177,8 @@ def read_raw(
         known = ", ".join(
             [*(name for name in _READERS if name != "folder"), *(f".{one}" for one in names_of(GROUP))]
         )
-        raise DataError(f"{path}: cannot tell the format from its name; known endings: {known} (also with .gz)")
+        remedy = _NOT_READ.get(ending, "cannot tell the format from its name")
+        raise DataError(f"{path}: {remedy}; known endings: {known} (also with .gz)")
     header = options.get("header", ())
     if reader is read_dat and (header or not has_double_colons(path)):
         reader = read_delimited

@@ -74,3 +74,15 @@ def test_an_id_that_is_an_object_with_an_id_is_that(tmp_path: Path) -> None:
     assert Dataset.from_tables(table).events["item_id"].to_list() == ["1", "2"]
     with pytest.raises(DataError, match=r"no column 'item_id' among its columns user_id, item_id\.kind"):
         Dataset.from_tables(table.with_columns(pl.struct(pl.lit("x").alias("kind")).alias("item_id")))
+
+
+def test_the_only_array_of_an_object_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "log.json"
+    rows = [{"user": 1, "item": 7}, {"user": 1, "item": 8}]
+    path.write_text(json.dumps({"version": 2, "tags": ["x"], "reviews": rows}, indent=1), encoding="utf-8")
+    with caplog.at_level(logging.INFO):
+        assert Dataset.from_files(path).events["item_id"].to_list() == ["7", "8"]
+    assert "the objects of 'reviews' are read, not version, tags" in caplog.text
+    path.write_text(json.dumps({"a": rows, "b": rows}, indent=1), encoding="utf-8")
+    with pytest.raises(DataError, match="line 1 is not JSON"):
+        Dataset.from_files(path)

@@ -11,7 +11,7 @@ import pytest
 
 from llmrec.data import Dataset, register_reader
 from llmrec.data.readers import read
-from llmrec.data.readers.read import read_events, stem
+from llmrec.data.readers.read import read_events, read_raw, stem
 from llmrec.errors import DataError
 
 ROWS = [("u1", "007", "10"), ("u1", "8", "20"), ("u2", "8", "30")]
@@ -74,3 +74,24 @@ def test_a_format_written_elsewhere_is_read_by_its_ending(tmp_path: Path, monkey
         register_reader("triples", read_triples)
     with pytest.raises(DataError, match=r"files that end in \.csv are read by read_delimited already"):
         register_reader(".CSV", read_triples)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("log.xlsx", "save this one as CSV"),
+        ("log.zip", "unpack it"),
+        ("log.tar.gz", "unpack it"),
+        ("log.pkl", "as Parquet"),
+    ],
+)
+def test_what_is_not_read_says_what_it_can_become(tmp_path: Path, name: str, remedy: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=f"{name}: .*{remedy}.*; known endings"):
+        read_raw(tmp_path / name)
+
+
+def test_what_stands_above_the_header_is_said(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("Sales of May\nuser_id,item_id\nu,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"its first line has one cell, .* remove what stands above the names"):
+        read_raw(tmp_path / "log.csv")
