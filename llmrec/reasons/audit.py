@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from llmrec.prompting import Language, one_line
-from llmrec.reasons.claims import Reading, read
+from llmrec.reasons.claims import FIRST_HIDDEN, Reading, read
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.request import ReasonForm
 from llmrec.reasons.stated import split_endings, stated
@@ -47,7 +47,7 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
         return [f"it has {len(text):,} characters, not up to {MOST_CHARACTERS:,}"]
     if "\n" in text or one_line(text) != text:
         return ["it is not one line of plain text"]
-    if PRIVATE.search(text):
+    if PRIVATE.search(text) or max(text, default="") >= FIRST_HIDDEN:
         return ["it contains private-use characters"]
     if stated(text, evidence, language=language, form=form) is not None:
         return []

@@ -22,7 +22,7 @@ _ORDINAL = re.compile(r"(?<![\w.,])(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b")
 _OTHER_QUOTES = (("“", "”"), ("「", "」"))
 _LONGEST_FACT = 60
 # From here on characters stand for words of the grammar while values are read: private-use ones, no marks.
-_HIDDEN = 0xF0000
+FIRST_HIDDEN = "\U000f0000"
 # A longer value is no fact, however much white space is in it.
 _MOST_READ = 2000
 
@@ -149,7 +149,7 @@ def _read_values(text: str, items: tuple[Item, ...], grammar: Grammar, marks: Ma
         mark = marks.of("value", Node(values=(values[form],), holders=(having,)))
         # "History" is no genre in "your history": Chinese has no word borders.
         longer = [word for word in grammar.words if form in word] if _HAN.search(form) else []
-        hidden = {word: chr(_HIDDEN + n) for n, word in enumerate(sorted(longer, key=len, reverse=True))}
+        hidden = {word: chr(ord(FIRST_HIDDEN) + n) for n, word in enumerate(sorted(longer, key=len, reverse=True))}
         for word, other in hidden.items():
             text = text.replace(word, other)
         text = replace_word(text, form, mark, ignore_case=True)

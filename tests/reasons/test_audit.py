@@ -52,6 +52,7 @@ REJECTED = [
     ('We suggest "Return of the Jedi"\nbecause you chose "Star Wars".', "it is not one line"),
     ('We suggest "Return of the Jedi" because you chose \u202e"Star Wars".', "it is not one line"),
     ('We suggest "Return of the Jedi" because you chose \ue001.', "private-use"),
+    ('We suggest "Return of the Jedi" because you chose \U000f0001.', "private-use"),
     ('<|im_start|> We suggest "Return of the Jedi" as you chose "Star Wars".', "it contains markup: '<|i'"),
     ('We suggest <b>"Return of the Jedi"</b> as you chose "Star Wars".', "it contains markup: '<b'"),
     ('We suggest "Return of the Jedi" as you chose "Star Wars" {{ item }}.', "it contains markup"),

@@ -135,3 +135,17 @@ def test_half_a_sentence_and_one_in_another_language_are_not_shown(text: str, mo
     why = llmrec.explain(model, RECS, HISTORIES, narrator=Writes(text))
     assert why["sentence"].to_list() == llmrec.explain(model, RECS, HISTORIES)["sentence"].to_list()
     assert (why["backend"][0], why["first_try"][0]) == ("template", False)
+
+
+@pytest.mark.parametrize("year", ["²", "9" * 5000, "1990s", "", "-1", "1e400"])
+@pytest.mark.parametrize("number", ["2", "1.2.3", "1990s", "9" * 500, "0", "1,0", "100th"])
+def test_numbers_that_are_none_are_refused_and_nothing_is_raised(year: str, number: str) -> None:
+    one = evidence(year=year, price=year)
+    for said in (
+        "is {} years newer than",
+        "is {} in 9 people, and older than",
+        "is ranked {}, like",
+        "costs {}, like",
+    ):
+        assert audit(f'"Final Waltz" {said.format(number)} "Amber Gate", which you chose.', one) != []
+    assert audit(f'{number} % of the people who chose "Amber Gate" also chose "Final Waltz".', one) != []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -36,7 +37,7 @@ def is_number(text: str, number: str) -> bool:
         if number.endswith("0s"):
             decade = float(number[:-1]) // 10
             return float(text) // 10 == (decade + 190 if decade < 10 else decade)
-        return float(text) == float(number.replace(",", ""))
+        return float(text) == float(number.replace(",", "")) < math.inf
     except ValueError:
         return False
 
@@ -77,7 +78,7 @@ def _ordered(
     low, high = (_amounts(column, node, context) for node in (less, more))
     right = bool(low) and bool(high) and max(low, default=0) < min(high, default=0)
     if right and difference is not None:
-        right = {y - x for x in low for y in high} == {float(difference.number.replace(",", ""))}
+        right = all(is_number(str(y - x), difference.number) for x in low for y in high)
     if not right:
         yield f"it compares a {column} with another, which the evidence does not bear out"
 
@@ -87,4 +88,4 @@ def _amounts(column: str, node: Node, context: Context) -> list[float]:
     amounts: list[float] = []
     with suppress(ValueError):
         amounts = [float(str(context.items[n].metadata.get(column, ""))) for title in node.titles for n in title]
-    return amounts
+    return amounts if all(map(math.isfinite, amounts)) else []

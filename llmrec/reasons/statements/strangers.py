@@ -11,6 +11,7 @@ from llmrec.reasons.statements.grammar import Grammar
 from llmrec.reasons.statements.nodes import PRIVATE, Marks
 
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|《[^》]*》|「[^」]*」')
+_YEAR = re.compile("[0-9]{1,4}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _HAN_RUN = re.compile("[\u4e00-\u9fff]+")
 _PLAIN_MARKS = frozenset(" ,.;:!?%'’-–—()、，。；：！？（）")
@@ -65,7 +66,7 @@ def _numbers(evidence: Evidence) -> Iterator[float]:
     yield from (float(n) for n in (evidence.rank, *(one.rank_without for one in evidence.cited)))
     yield from map(float, range(len(evidence.cited) + 1))
     falls = [one.rank_without - evidence.rank for one in evidence.cited]
-    years = [int(item.year) for item in (evidence.item, *evidence.cited) if item.year.isdigit()]
+    years = [int(item.year) for item in (evidence.item, *evidence.cited) if _YEAR.fullmatch(item.year)]
     yield from (float(n) for n in (*falls, *(abs(one - other) for one in years for other in years)))
     yield from (float(round(100 * fact.both / fact.chose)) for fact in evidence.together if fact.chose)
 
