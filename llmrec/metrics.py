@@ -138,7 +138,7 @@ def register_package_metrics(wanted: Collection[str] = ()) -> None:
         except InputError as error:
             if name in wanted:
                 raise
-            log.warning("%s", error)
+            log.warning("%s; it is left out", error)
 
 
 def _register_of_package(name: str) -> None:
@@ -147,8 +147,8 @@ def _register_of_package(name: str) -> None:
         return
     if not name.isidentifier():
         raise DataError(
-            f"{_named(name)}: a name is one word of letters, digits and _, such as hit_rate; that of its entry "
-            "point is another"
+            f"{_named(name)}: a name is one word of letters, digits and _, such as hit_rate; its package must "
+            "give it one"
         )
     _values(name, metric, _EXAMPLE)
     register_metric(name, metric)

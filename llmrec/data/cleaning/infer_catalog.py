@@ -53,16 +53,15 @@ def infer_catalog(events: EventTable) -> tuple[EventTable, Table]:
         _say_titles(events.label, items[TITLE])
     else:
         log.info("%s: the catalog is taken from its column %s", events.label, title)
-    for column in ([] if title is None else [title]) + list(moved):
+    titles = [] if title is None else [title]
+    for column in [*titles, *moved]:
         items = items.join(_most_frequent(frame, column), on=ITEM, how="left", maintain_order="left")
     if moved:
         log.info("%s: these columns describe items: %s", events.label, ", ".join(moved))
     items = items.with_columns(events.items.gather(items[ITEM]).alias(ITEM)).rename(_renamed(moved))
     if title is not None:
         items = items.rename({title: TITLE}).with_columns(pl.col(TITLE).cast(pl.String))
-    return events.with_frame(frame.drop([*moved, *([title] if title is not None else [])])), Table(
-        items, events.label
-    )
+    return events.with_frame(frame.drop([*titles, *moved])), Table(items, events.label)
 
 
 def _title(events: EventTable, described: list[str]) -> str | None:

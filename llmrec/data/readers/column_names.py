@@ -23,19 +23,11 @@ Columns = Mapping[str, str]
 NONE: Columns = MappingProxyType({})
 
 # What pandas calls an index that it has written and read again.
+_INDEX = re.compile(r"(Unnamed: \d+|__index_level_\d+__)$")
 # So many columns whose names differ in their numbers alone are a matrix.
 _MANY = 10
 # A column of ids with this share of blanks in its first rows is another's.
 _BLANK, _FIRST_ROWS = 0.5, 10_000
-_INDEX = re.compile(r"(Unnamed: \d+|__index_level_\d+__)$")
-
-
-class MissingColumn(DataError):
-    """A table without a column that it needs: ``column``, by our name."""
-
-    def __init__(self, column: str, message: str) -> None:
-        super().__init__(message)
-        self.column = column
 
 
 def name_events(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:
@@ -115,7 +107,7 @@ def _renamed(
     renamed = table.rename({ours: _free(f"{ours}_was", table.columns) for ours in covered} | mapping)
     for ours in required:
         if ours not in renamed.columns:
-            raise MissingColumn(ours, _missing(ours, table.columns, aliases, label, option, columns))
+            raise DataError(_missing(ours, table.columns, aliases, label, option, columns))
     return renamed
 
 
@@ -125,7 +117,7 @@ def _item_column(table: pl.DataFrame, aliases: Sequence[str], names: Sequence[st
     while (name := find_column(ITEM, aliases, [other for other in names if other not in known])) is not None:
         cells = table[name].head(_FIRST_ROWS)
         blank = cells.is_null() if cells.dtype.is_nested() else cells.cast(pl.String).fill_null("") == ""
-        if float(blank.mean() or 0) < _BLANK:  # type: ignore[arg-type]
+        if name == ITEM or float(blank.mean() or 0) < _BLANK:  # type: ignore[arg-type]
             return name
         known.append(name)
     return known[0] if known else None
