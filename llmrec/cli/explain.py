@@ -36,7 +36,7 @@ def explain(
     from llmrec.models.runs import load_run
     from llmrec.reasons import explain as reason
 
-    model = load_run(run, base=base)
+    model = load_run(run, base=base).for_scores()
     histories = histories_of(model, user, history)
     model.catalog.code(item)
     explanations = reason(

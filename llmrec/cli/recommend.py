@@ -72,7 +72,7 @@ def recommend(
     lists = lists_of(options)
     from llmrec.models.runs import load_run
 
-    model = load_run(run, base=base)
+    model = load_run(run, base=base).for_scores()
     narrator = narrator_of(model, backend, name, timeout)
     histories = _several(model, user or users) if history is None else histories_of(model, None, history)
     recs = model.recommend(histories, k, **lists)

@@ -10,7 +10,7 @@ from llmrec.arrays import Bools, Int32s, Int64s
 from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM, POSITIVE
-from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, visible_among
+from llmrec.data.histories import Histories, n_strictly_earlier, offsets_of, ranges, visible_among
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +88,21 @@ class Sequences:
         """Number of known items of each user, int64 [n]."""
         return np.diff(self.offsets)
 
+    def take(self, rows: Int64s) -> Sequences:
+        """Return the sequences of some users, for models to score."""
+        lengths = self.lengths()[rows]
+        events = ranges(self.offsets[rows], lengths)
+        event_codes = None if self.event_codes is None else self.event_codes[events]
+        positive = None if self.positive is None else self.positive[events]
+        return Sequences(self.codes[events], offsets_of(lengths), event_codes, positive=positive)
+
     def last(self, most: int) -> Sequences:
         """Keep only each user's newest ``most`` items."""
         return self.newest(np.minimum(self.lengths(), most))
 
     def newest(self, lengths: Int64s) -> Sequences:
         """Keep only each user's newest ``lengths[n]`` items."""
-        starts = self.offsets[1:] - lengths
-        rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
+        rows = ranges(self.offsets[1:] - lengths, lengths)
         event_codes = None if self.event_codes is None else self.event_codes[rows]
         positive = None if self.positive is None else self.positive[rows]
         return Sequences(self.codes[rows], offsets_of(lengths), event_codes, positive=positive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,10 +14,12 @@ from llmrec.llm.peft_import import import_peft, is_quantized
 from llmrec.resources.bounded import UnreadableError, read_json
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+OF_BLOCKS = "base_model.model.model."  # what peft writes before the names of modules in the blocks
 FIRST = (".lora_A.weight", ".lora_embedding_A")  # what the name of the matrix ends in whose rows are the rank
 
 
@@ -43,36 +46,61 @@ def load_adapter(model: PreTrainedModel, saved: SavedAdapter) -> PeftModel:
     Raises ArtifactError unless its weights are finite and just those that the settings ask for on this base. peft
     would take from the file which modules are adapted, by regular expressions, and leave out what is missing.
     """
-    import torch
-
     import_peft(quantized=is_quantized(model))
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-    settings, path = saved.settings, saved.folder / WEIGHTS
-    _check_config(saved)
-    shapes = _shapes(path)
-    ranks = {shape[0] for name, shape in shapes.items() if name.endswith(FIRST) and shape}
-    if ranks != {settings.r}:  # before anything is made of that size
-        raise ArtifactError(f"{path} does not fit the recipe: its rank is {_listed(ranks)}, not {settings.r}")
+    settings, shapes = saved.settings, _shapes_of(saved)
     try:
         adapted = _adapted_like(model, settings, [name for name in shapes if name.endswith(FIRST)])
     except ModelError as error:
         raise ArtifactError(f"the adapter in {saved.folder} does not fit this base model: {error}") from error
     fresh = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    expected = {name: tuple(value.shape) for name, value in fresh.items()}
+    _require_shapes(saved, shapes, {name: tuple(value.shape) for name, value in fresh.items()})
+    set_peft_model_state_dict(adapted, _read_weights(saved.folder / WEIGHTS))
+    cast("Any", adapted).requires_grad_(False)
+    return adapted
+
+
+def read_deltas(saved: SavedAdapter, modules: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    """Return what a plain LoRA adapter adds to each linear module of a causal LM's blocks, [rows, columns] each.
+
+    ``modules``: the shapes of their weights, by their names in the blocks. Raises ArtifactError unless the adapter
+    is of just these.
+    """
+    settings, shapes = saved.settings, _shapes_of(saved)
+    names = {module: [f"{OF_BLOCKS}{module}.lora_{part}.weight" for part in "AB"] for module in modules}
+    expected: dict[str, tuple[int, ...]] = {}
+    for module, (rows, columns) in modules.items():
+        expected |= dict(zip(names[module], [(settings.r, columns), (rows, settings.r)], strict=True))
+    _require_shapes(saved, shapes, expected)
+    weights = _read_weights(saved.folder / WEIGHTS)
+    scaling = settings.alpha / (settings.r**0.5 if settings.rslora else settings.r)
+    return {
+        module: weights[second].float() @ weights[first].float() * scaling
+        for module, (first, second) in names.items()
+    }
+
+
+def _shapes_of(saved: SavedAdapter) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of an adapter's weights. Raises ArtifactError where they are of another rank."""
+    _check_config(saved)
+    path, rank = saved.folder / WEIGHTS, saved.settings.r
+    shapes = _shapes(path)
+    ranks = {shape[0] for name, shape in shapes.items() if name.endswith(FIRST) and shape}
+    if ranks != {rank}:  # before anything is made of that size
+        raise ArtifactError(f"{path} does not fit the recipe: its rank is {_listed(ranks)}, not {rank}")
+    return shapes
+
+
+def _require_shapes(
+    saved: SavedAdapter, shapes: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
+) -> None:
     differ = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
     if differ:
         raise ArtifactError(
             f"the adapter in {saved.folder} does not fit this base model: '{differ[0]}' is "
             f"{_shown(shapes.get(differ[0]))}, not {_shown(expected.get(differ[0]))}"
         )
-    weights = _read_weights(path)
-    broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
-    if broken:
-        raise ArtifactError(f"{path} is damaged: '{broken[0]}' holds NaN or infinity; restore it or train again")
-    set_peft_model_state_dict(adapted, weights)
-    cast("Any", adapted).requires_grad_(False)
-    return adapted
 
 
 def trainable(adapted: PeftModel) -> PeftModel:
@@ -125,13 +153,18 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _read_weights(path: Path) -> dict[str, Any]:
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path} is damaged ({error}); restore it or train again") from error
+    broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise ArtifactError(f"{path} is damaged: '{broken[0]}' holds NaN or infinity; restore it or train again")
+    return weights
 
 
 def _listed(numbers: set[int]) -> str:

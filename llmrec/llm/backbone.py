@@ -30,7 +30,9 @@ def load_backbone(
 
     ``base``: the one that ``settings.base`` means, where it was looked up before.
     """
-    model, tokenizer = load_causal_lm(base or settings.base, dtype=settings.dtype, quantize=settings.quantize)
+    model, tokenizer = load_causal_lm(
+        base or settings.base, dtype=settings.dtype, quantize=settings.quantize, layers=settings.layers
+    )
     model.requires_grad_(False)
     if settings.layers is not None:
         truncate(model, settings.layers)
@@ -81,6 +83,15 @@ def cache_option(model: object, cache: object) -> dict[str, Any]:
         causal = causal.get_base_model()
     taken = inspect.signature(causal.forward).parameters
     return {"cache" if "cache" in taken else "past_key_values": cache}
+
+
+def empty_cache(blocks: Any) -> Any:
+    """Return an empty key-value cache for a model's blocks."""
+    if hasattr(blocks, "empty_cache"):
+        return blocks.empty_cache()
+    from transformers import DynamicCache
+
+    return DynamicCache(config=blocks.config)
 
 
 def cache_bytes(cache: object) -> int:

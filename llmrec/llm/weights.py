@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from llmrec.errors import EnvironmentFault, LlmrecError, ModelError
@@ -16,21 +18,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Families of which a block is the same however many follow it.
+CUT_WHEN_READ = frozenset(("llama", "mistral", "qwen2", "qwen3"))
+
 
 def load_causal_lm(
-    base: str | Base, *, dtype: Dtype = "auto", quantize: Literal["none", "4bit"] = "none"
+    base: str | Base,
+    *,
+    dtype: Dtype = "auto",
+    quantize: Literal["none", "4bit"] = "none",
+    layers: int | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal LLM and its tokenizer in evaluation mode, on the CPU.
 
-    ``4bit`` keeps its matrices as NF4 by bitsandbytes. What its files say of generation is left out, but for the
-    tokens that end it. No code of its own is run. Raises ModelError if it is no causal LM, cannot be read, or is
-    neither local nor in reach, EnvironmentFault without bitsandbytes or memory.
+    ``4bit`` keeps its matrices as NF4 by bitsandbytes. ``layers``: only so many blocks are needed; of common
+    families no others are read. What its files say of generation is left out, but for the tokens that end it. No
+    code of its own is run. Raises ModelError if it is no causal LM, cannot be read, or is neither local nor in
+    reach, EnvironmentFault without bitsandbytes or memory.
     """
     import torch
 
     base = base if isinstance(base, Base) else find_base(base)
     log.info("base model %s: from %s", base.name, base.location)
-    model, missing = _loaded(base, getattr(torch, resolve_dtype(dtype)), quantize)
+    model, missing = _loaded(base, getattr(torch, resolve_dtype(dtype)), quantize, layers)
     model.train(mode=False)
     modules: list[Any] = list(cast("Any", model).modules())
     for module in modules:
@@ -53,7 +63,7 @@ def load_causal_lm(
 
 
 def _loaded(
-    base: Base, dtype: torch.dtype, quantize: Literal["none", "4bit"]
+    base: Base, dtype: torch.dtype, quantize: Literal["none", "4bit"], layers: int | None
 ) -> tuple[PreTrainedModel, list[str]]:
     """Load the model, and name the weights that its checkpoint lacks. Raises ModelError."""
     from transformers import AutoModelForCausalLM
@@ -63,9 +73,10 @@ def _loaded(
     loader: Any = AutoModelForCausalLM  # its types do not know the loading info
     try:
         options = {} if quantize == "none" else {"quantization_config": _four_bits(dtype)}
-        model, info = loader.from_pretrained(
-            base.location, dtype=dtype, output_loading_info=True, trust_remote_code=False, **options
-        )
+        with _cut(base, layers) as config:
+            model, info = loader.from_pretrained(
+                base.location, dtype=dtype, output_loading_info=True, trust_remote_code=False, **config, **options
+            )
     except LlmrecError:
         raise
     except MemoryError as error:
@@ -73,6 +84,33 @@ def _loaded(
     except Exception as error:  # whatever a stranger's files make of the loader
         raise _refusal(base, _reason(error)) from error
     return model, sorted(info["missing_keys"])
+
+
+@contextmanager
+def _cut(base: Base, layers: int | None) -> Iterator[dict[str, Any]]:
+    """Give options to a loader by which it reads the first blocks alone; none where it must read all.
+
+    It would report the weights of the others as unexpected.
+    """
+    from transformers import AutoConfig
+
+    if layers is None:
+        yield {}
+        return
+    config: Any = AutoConfig.from_pretrained(base.location, trust_remote_code=False)
+    if config.model_type not in CUT_WHEN_READ or layers >= config.num_hidden_layers:
+        yield {}
+        return
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+    reports = logging.getLogger("transformers.modeling_utils")
+    level = reports.level
+    reports.setLevel(logging.ERROR)
+    try:
+        yield {"config": config}
+    finally:
+        reports.setLevel(level)
 
 
 def _four_bits(compute: torch.dtype) -> BitsAndBytesConfig:

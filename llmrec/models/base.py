@@ -156,7 +156,7 @@ class Recommender(Changeable):
         def fill(path: Path) -> None:
             (path / "recipe.yaml").write_text(self.recipe.to_yaml(), encoding="utf-8")
             write_items(catalog, path)
-            write_histories(self.histories, self._extra_columns(), path)
+            write_histories(self.histories, catalog, self._extra_columns(), path)
             card = model_card(
                 self.recipe.name, self.kind, self.metadata, n_items=len(catalog), details=self._card_rows()
             )

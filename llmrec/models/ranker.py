@@ -108,6 +108,10 @@ class Ranker(ABC):
         Items of a history that are not in the catalog are ignored; an empty history gets an answer.
         """
 
+    def score_variants(self, histories: Histories) -> Float32s:
+        """Score as ``score`` does, but for rounding: what variants of a few histories share may be read once."""
+        return self.score(histories)
+
     def recommend(
         self,
         histories: HistoriesLike,
@@ -149,6 +153,10 @@ class Ranker(ABC):
 
     def prepare(self) -> Self:
         """Read now what is read when it is first needed, such as a base model, and return self."""
+        return self
+
+    def for_scores(self) -> Self:
+        """Return self, to be asked for nothing but scores and lists from now on: less may have to be read."""
         return self
 
     def request(self, k: int, wanted: Filter | None, diversity: Diversity) -> Request:

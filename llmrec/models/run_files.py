@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, StrictBool, StrictInt, 
 from llmrec.artifact import HISTORIES, MANIFEST
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, POSITIVE, TIME, TITLE, USER
+from llmrec.data.event_days import starts_of_days
+from llmrec.data.event_prices import PRICE, currencies, prices_paid
 from llmrec.errors import ArtifactError, RecipeError
 from llmrec.models.tensors import require
 from llmrec.resources.bounded import UnreadableError, read_table
@@ -114,13 +116,22 @@ def _without_removed(catalog: Catalog, path: Path) -> Catalog:
     return catalog.replaced(catalog.table, removed)
 
 
-def write_histories(histories: Histories, columns: Sequence[str], folder: Path) -> None:
-    """Write the events of each user: items, these columns, and which are positive targets."""
+def write_histories(histories: Histories, catalog: Catalog, columns: Sequence[str], folder: Path) -> None:
+    """Write the events of each user: items, these columns, which are positive targets, and what reasons tell of.
+
+    That are the days, as ``timestamp`` where the columns have no exact times, and comparable prices.
+    """
     users = pl.Series(USER, histories.user_ids, dtype=pl.String).gather(
         np.repeat(np.arange(len(histories)), histories.lengths())
     )
-    marks = [POSITIVE] if POSITIVE in histories.events.columns else []
-    histories.events.select(users, ITEM, *columns, *marks).write_parquet(folder / HISTORIES)
+    events = histories.events
+    marks = [POSITIVE] if POSITIVE in events.columns else []
+    table = events.select(users, ITEM, *columns, *marks)
+    facts = [starts_of_days(events), prices_paid(events, catalog)]
+    # Beside prices that a model reads stands their currency: without it they would look comparable.
+    facts += [events[name] for name in currencies(events) if PRICE in columns]
+    new = [column for column in facts if column is not None and column.name not in table.columns]
+    table.with_columns(new).write_parquet(folder / HISTORIES)
 
 
 def read_histories(folder: Path) -> Histories:

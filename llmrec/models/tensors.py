@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -47,27 +46,6 @@ def expected_state(state: Mapping[str, torch.Tensor]) -> dict[str, Expected]:
         name: Expected(str(value.dtype).removeprefix("torch."), tuple(value.shape))
         for name, value in state.items()
     }
-
-
-@contextmanager
-def shapes_only() -> Iterator[None]:
-    """Let modules that are made in the block have the sizes of their tensors, but no memory and no values.
-
-    PyTorch itself would draw values for nothing, and import its compiler to do so: over a second.
-    """
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    class NotDrawn(TorchFunctionMode):
-        """Passes over ``torch.nn.init``, whose functions return their first argument."""
-
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if getattr(func, "__module__", None) == "torch.nn.init":
-                return args[0] if args else kwargs["tensor"]
-            return func(*args, **(kwargs or {}))
-
-    with torch.device("meta"), NotDrawn():
-        yield
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Arrays]) -> None:

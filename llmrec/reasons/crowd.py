@@ -12,9 +12,9 @@ from llmrec.arrays import Float64s, Int64s
 from llmrec.data import Catalog, Histories, Sequences
 from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM
-from llmrec.reasons.event_days import days_of
+from llmrec.data.event_days import days_of
+from llmrec.data.event_prices import PRICE, comparable_prices, prices_paid
 
-PRICE = "price"
 _KNOWN: WeakKeyDictionary[Histories, Crowd] = WeakKeyDictionary()
 
 
@@ -104,24 +104,19 @@ def _prices(histories: Histories, catalog: Catalog) -> Float64s | None:
 
     None where there are no prices, or in several currencies: they cannot be compared.
     """
-    listed = catalog.table.get_column(PRICE, default=None)
-    if listed is not None and listed.dtype.is_numeric():
+    listed = comparable_prices(catalog.table)
+    if listed is not None:
         prices: Float64s = listed.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return None if _has_currencies(catalog.table) else np.where(prices >= 0, prices, np.nan)
-    paid = histories.events.get_column(PRICE, default=None)
-    if paid is None or not paid.dtype.is_numeric() or _has_currencies(histories.events):
+        return np.where(prices >= 0, prices, np.nan)
+    paid = prices_paid(histories.events, catalog)
+    if paid is None:
         return None
-    events = histories.events.select(ITEM, pl.col(PRICE).cast(pl.Float64)).filter(positives_of(histories.events))
+    events = pl.DataFrame([histories.events[ITEM], paid.cast(pl.Float64)]).filter(positives_of(histories.events))
     medians = events.filter(pl.col(PRICE).is_finite() & (pl.col(PRICE) > 0)).group_by(ITEM).agg(pl.median(PRICE))
     codes = catalog.codes(medians[ITEM])
     prices = np.full(len(catalog), np.nan)
     prices[codes[codes >= 0]] = medians[PRICE].to_numpy()[codes >= 0]
     return prices
-
-
-def _has_currencies(table: pl.DataFrame) -> bool:
-    names = [name for name in table.columns if name.lower() in ("currency", "currency_code")]
-    return any(table[name].drop_nulls().n_unique() > 1 for name in names)
 
 
 def _days(histories: Histories, catalog: Catalog) -> Int64s | None:
@@ -130,5 +125,5 @@ def _days(histories: Histories, catalog: Catalog) -> Int64s | None:
     if days is None:
         return None
     known = (catalog.codes(histories.events[ITEM]) >= 0) & positives_of(histories.events).to_numpy()
-    whole: Int64s = np.floor(days[known]).astype(np.int64)
-    return whole
+    of_known: Int64s = days[known]
+    return of_known

@@ -11,8 +11,8 @@ import polars as pl
 from llmrec.data import Histories
 from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM
+from llmrec.data.event_days import days_of
 from llmrec.reasons.crowd import Crowd
-from llmrec.reasons.event_days import days_of
 from llmrec.reasons.evidence import Evidence
 from llmrec.reasons.fact import Fact
 
@@ -48,7 +48,7 @@ def chosen_again(one: Evidence, code: int, events: pl.DataFrame, crowd: Crowd) -
     days = days_of(theirs)
     if days is None:
         return
-    distinct = np.unique(np.floor(days))
+    distinct = np.unique(days)
     if len(distinct) < _LEAST_AGAIN:
         return
     gap = round(float(np.median(np.diff(distinct))))

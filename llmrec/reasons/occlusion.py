@@ -146,7 +146,7 @@ def _target_scores(
     distinct = list(uses)
     for start in range(0, len(distinct), CHUNK):
         part = distinct[start : start + CHUNK]
-        for variant, scores in zip(part, model.score(_without(histories, part)), strict=True):
+        for variant, scores in zip(part, model.score_variants(_without(histories, part)), strict=True):
             for row, n in uses[variant]:
                 item, rival = targets[row]
                 results[row].scores[n] = float(scores[item]) - (0.0 if rival is None else float(scores[rival]))

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmrec.arrays import Float64s
+from llmrec.arrays import Int64s
 from llmrec.data import Catalog, Histories
 from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM, TITLE
-from llmrec.reasons.event_days import MONTH, days_of
+from llmrec.data.event_days import MONTH, days_of
 from llmrec.reasons.evidence import Evidence, Item
 from llmrec.reasons.fact import Fact, FactKind
 from llmrec.reasons.facts import comparable
@@ -36,7 +36,7 @@ class PastChoice:
     item_id: str
     pairs: frozenset[tuple[str, str]]
     words: str
-    day: float
+    day: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Taste:
         positive = positives_of(events)
         items = events[ITEM].filter(positive).to_list()
         times = days_of(events)
-        days: Float64s = np.zeros(len(items)) if times is None else times[positive.to_numpy()]
+        days: Int64s = np.zeros(len(items), dtype=np.int64) if times is None else times[positive.to_numpy()]
         newest = dict(zip(items, days.tolist(), strict=True))
         distinct = list(dict.fromkeys(reversed(items)))
         codes = catalog.codes(distinct)
@@ -132,6 +132,6 @@ def _of_history(kind: FactKind, name: str, value: str, count: int, of: int, shar
     return Fact(kind, (), name, (value,), count, of, times, math.log2(times))
 
 
-def _choice(catalog: Catalog, item: str, code: int, day: float) -> PastChoice:
+def _choice(catalog: Catalog, item: str, code: int, day: int) -> PastChoice:
     one = Item.of(catalog, code)
     return PastChoice(item, frozenset(comparable(one)), spaced(one.title), day)

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -52,12 +53,17 @@ class SharedModel(Composite):
 
     def score(self, histories: Histories) -> Float32s:
         """Return the model's scores."""
-        starts = range(0, len(histories), SCORED_AT_ONCE)
-        parts = [self._scored(histories[start : start + SCORED_AT_ONCE]) for start in starts]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.catalog)), dtype=np.float32)
+        return self._in_parts(histories, self._model.score)
 
-    def _scored(self, histories: Histories) -> Float32s:
-        return self._batcher.call(lambda: self._model.score(histories), bounded=False).result()
+    def score_variants(self, histories: Histories) -> Float32s:
+        """Return the model's scores of variants of a few histories."""
+        return self._in_parts(histories, self._model.score_variants)
+
+    def _in_parts(self, histories: Histories, score: Callable[[Histories], Float32s]) -> Float32s:
+        starts = range(0, len(histories), SCORED_AT_ONCE)
+        parts = [histories[start : start + SCORED_AT_ONCE] for start in starts]
+        scores = [self._batcher.call(partial(score, part), bounded=False).result() for part in parts]
+        return np.concatenate(scores) if scores else np.zeros((0, len(self.catalog)), dtype=np.float32)
 
 
 class Reasoner:

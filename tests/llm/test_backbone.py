@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.errors import ModelError
+from llmrec.llm import weights
 from llmrec.llm.backbone import add_adapter, load_backbone, merged, transformer_blocks, truncate
 
 
@@ -69,6 +72,28 @@ def test_cut_to_depth_is_the_first_blocks(settings: BackboneConfig) -> None:
     blocks.norm.register_forward_pre_hook(lambda _, args: None)
     run(whole)
     assert torch.allclose(cut.norm(seen[0]), run(shallow), atol=1e-6)
+
+
+def test_blocks_that_are_not_used_are_not_read(
+    settings: BackboneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut, _ = load_backbone(settings.model_copy(update={"layers": 1}))
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "CUT_WHEN_READ", frozenset())
+        read_whole, _ = load_backbone(settings.model_copy(update={"layers": 1}))
+    assert cut.config.to_dict() == read_whole.config.to_dict()
+    values, others = cut.state_dict(), read_whole.state_dict()
+    assert values.keys() == others.keys()
+    assert all(torch.equal(values[name], others[name]) for name in values)
+    assert "modeling_utils" not in {record.module for record in caplog.records}, "no report of what is left out"
+    shutil.copytree(settings.base, tmp_path / "broken")
+    path = tmp_path / "broken" / "model.safetensors"
+    broken = load_file(path)
+    broken["model.layers.1.mlp.up_proj.weight"][0, 0] = torch.nan
+    save_file(broken, path, metadata={"format": "pt"})
+    load_backbone(settings.model_copy(update={"layers": 1, "base": str(tmp_path / "broken")}))
+    with pytest.raises(ModelError, match="NaN or infinity"):
+        load_backbone(settings.model_copy(update={"base": str(tmp_path / "broken")}))
 
 
 def test_too_deep_is_refused(settings: BackboneConfig) -> None:

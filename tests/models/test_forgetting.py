@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,10 +23,17 @@ from llmrec.models.runs import fit_run, run_split
 from llmrec.resources.journal import Journal
 
 GONE = "person-who-leaves-4711"
+EARLY, PAID = 1_690_000_000, 4711.25  # nobody else came before, or paid so much
 
 
 def with_a_person(data: Dataset) -> Dataset:
-    events = data.events.with_columns(user_id=pl.col("user_id").replace({"3": GONE}))
+    """Give a log a person whose name, prices and times nobody else has."""
+    is_person = pl.col("user_id") == "3"
+    events = data.events.with_columns(
+        user_id=pl.col("user_id").replace({"3": GONE}),
+        timestamp=pl.col("timestamp") - pl.when(is_person).then(20_000_000).otherwise(0),
+        price=pl.when(is_person).then(PAID).otherwise(2.0),
+    )
     return Dataset.from_tables(events, items=data.catalog.table, name="films")
 
 
@@ -54,13 +62,16 @@ def runs(fitted: Path, tmp_path: Path) -> Path:
 
 
 def holders(folder: Path) -> list[str]:
-    """Return the files below a folder that hold the person, by their bytes or as a table."""
+    """Return the files below a folder that hold the person, their prices or times, by bytes or as a table."""
     holding = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             columns = pl.read_parquet(path) if path.suffix == ".parquet" else pl.DataFrame()
-            text = GONE in path.read_bytes().decode("utf-8", errors="replace")
-            if text or any(GONE in column.cast(pl.String).to_list() for column in columns.get_columns()):
+            written = path.read_bytes()
+            cells = [cell for column in columns.get_columns() for cell in column.cast(pl.String).to_list()]
+            early = "timestamp" in columns.columns and bool((columns["timestamp"] < EARLY).any())
+            in_bytes = GONE.encode() in written or struct.pack("<d", PAID) in written
+            if in_bytes or early or {GONE, str(PAID)} & {*cells}:
                 holding.append(path.relative_to(folder).as_posix())
     return holding
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 import pytest
 from support.linear import Linear
@@ -120,14 +119,3 @@ def test_habits_are_checked_against_the_item(name: str, value: str, holds_true: 
         else Fact("lately", (), "brand", (value,), 3, 6)
     )
     assert holds(fact, one) is holds_true
-
-
-def test_days_are_read_from_dates_too() -> None:
-    from llmrec.reasons.event_days import days_of
-
-    dates = pl.Series("timestamp", ["2024-01-01", "2024-01-31"]).str.to_date()
-    days = days_of(pl.DataFrame({"timestamp": dates}))
-    assert days is not None
-    assert np.diff(days).tolist() == [30]
-    assert days_of(pl.DataFrame({"timestamp": dates.cast(pl.Datetime("ms"))})) is not None
-    assert days_of(pl.DataFrame({"timestamp": ["today"]})) is None

@@ -231,6 +231,27 @@ def test_narration_speed(trained: Path, tiny_base: Path, tmp_path: Path, monkeyp
 
 
 @pytest.mark.slow
+def test_explain_speed(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(
+        "benchmarks/explain_speed",
+        trained,
+        "--user",
+        3,
+        "-k",
+        2,
+        "--repeats",
+        1,
+        "--out",
+        tmp_path,
+        monkeypatch=monkeypatch,
+    )
+    command, reasons, evidence = (one["rows"] for one in read_result(tmp_path / "explain_speed.json")["sections"])
+    assert [row["options"] for row in command] == ["none", "--explain"]
+    assert [row["mode"] for row in reasons] == ["planned", "by the base LLM"]
+    assert evidence[1]["largest_difference"] < 1e-3
+
+
+@pytest.mark.slow
 def test_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("benchmarks/scale", "--events", 20_000, "--items", 200, "--out", tmp_path, monkeypatch=monkeypatch)
     ours, theirs = read_result(tmp_path / "scale.json")["sections"][0]["rows"]

@@ -121,7 +121,8 @@ def test_items_that_come_while_they_are_scored(
     run = shutil.copytree(llm_run, tmp_path / "run")
     with served(run, tmp_path / "e") as one:
         model, came = one.service.run.model, list[Any]()
-        score = type(model).score
+        method = "score" if ask == "/ranks" else "score_variants"
+        score = getattr(type(model), method)
 
         def scored(self: Any, histories: Any) -> Any:
             scores = score(self, histories)
@@ -129,7 +130,7 @@ def test_items_that_come_while_they_are_scored(
                 came.append(one.service.run.put_item("new", {"title": "A Quiet Zeppelin", "year": 2026}))
             return scores
 
-        monkeypatch.setattr(type(model), "score", scored)
+        monkeypatch.setattr(type(model), method, scored)
         history = [str(n) for n in range(12)] * 2
         query: dict[str, Any] = {"history": history, "item_ids": ["5"]}
         if ask == "/ranks":

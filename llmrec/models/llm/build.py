@@ -9,8 +9,9 @@ from llmrec.config import Recipe
 from llmrec.llm.encodings import HistoryEncoding, LocalTextEncoding, encoding_of
 from llmrec.llm.serialize import Serializer
 from llmrec.models.responses.fields import EventFields
-from llmrec.models.tensors import Expected, expected_state, shapes_only
+from llmrec.models.tensors import Expected, expected_state
 from llmrec.models.text_encodings import TextEncodings
+from llmrec.training.shapes import shapes_only
 
 if TYPE_CHECKING:
     import torch

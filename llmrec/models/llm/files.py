@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,16 +49,18 @@ def write_llm(state: LLMState, folder: Path) -> None:
     write_fields(state.fields, folder)
 
 
-def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> LLMState:
-    """Read what ``write_llm`` wrote, of a run that was trained on ``base``. Raises ArtifactError."""
-    from llmrec.llm.backbone import load_backbone, merge
+def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base, only_scores: bool = False) -> LLMState:
+    """Read what ``write_llm`` wrote, of a run that was trained on ``base``. Raises ArtifactError.
+
+    ``only_scores``: sooner, where that can be; such a state cannot be saved, changed or trained.
+    """
+    from llmrec.llm.backbone import merge
     from llmrec.models.llm.indexed_items import IndexedItems
 
     prompts = read_prompts(folder / "prompt.yaml", recipe)
     fields = read_fields(folder, recipe, n_items=len(catalog))
     encodings, vectors = _read_encodings(folder, recipe, n_items=len(catalog))
-    model, tokenizer = load_backbone(recipe.backbone, base)
-    adapted = load_adapter(model, SavedAdapter(folder / "adapter", recipe.lora))
+    adapted, tokenizer = _read_model(folder, recipe, base, only_scores=only_scores)
     head, counts = _read_head(folder, recipe, adapted, encodings, fields)
     serializer = tokenized(catalog, prompts, tokenizer, encoding=encoding_of(recipe.history))
     encoder = build_encoder(
@@ -70,13 +72,32 @@ def read_llm(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> L
         counts=counts,
         fields=fields,
     )
-    put_head(encoder.network, head)
-    merge(encoder.network.eval().model)
+    put_head(encoder.network.eval(), head)
+    if hasattr(adapted, "peft_config"):
+        merge(adapted)
     items = IndexedItems.of(encoder.network)
     cosines = (items.vectors * vectors).sum(axis=1)
     require(bool((cosines > SAME).all()), folder / EMBEDDINGS, "its vectors are not of this run's weights")
     items.index.check(folder / INDEX)
     return LLMState(base, catalog, prompts, fields, encodings, counts, encoder, items)
+
+
+def _read_model(folder: Path, recipe: Recipe, base: Base, *, only_scores: bool) -> tuple[Any, Any]:
+    """Read the base model with the run's adapter, and its tokenizer; see ``read_llm``."""
+    from llmrec.llm.backbone import load_backbone
+    from llmrec.llm.plain_reading import read_plain
+
+    adapter = SavedAdapter(folder / "adapter", recipe.lora)
+    plain = read_plain(recipe.backbone, base, adapter) if only_scores and _is_plain(recipe) else None
+    if plain is not None:
+        return plain
+    model, tokenizer = load_backbone(recipe.backbone, base)
+    return load_adapter(model, adapter), tokenizer
+
+
+def _is_plain(recipe: Recipe) -> bool:
+    """Whether histories are read by the blocks as they are, and nothing else is."""
+    return not (recipe.history.local_blocks or recipe.history.events or recipe.train.pack)
 
 
 def read_trained(

@@ -40,6 +40,10 @@ class Windows:
     sequences: Sequences
     n_positions: Int64s
 
+    def take(self, rows: Int64s) -> Windows:
+        """Return some of the windows."""
+        return Windows(self.sequences.take(rows), self.n_positions[rows])
+
 
 @dataclass(eq=False)
 class HistoryEncoder:

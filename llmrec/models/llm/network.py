@@ -55,7 +55,8 @@ class NextItemNetwork(nn.Module):
         self.user_projection = nn.Linear(hidden, head.dim)
         self.soft_token_projection = nn.Linear(head.dim, hidden)
         self.dropout = nn.Dropout(head.dropout)
-        self.log_temperature = nn.Parameter(torch.tensor(head.temperature).log())
+        # On the CPU, also where only shapes are made: else PyTorch imports its compiler, for over a second.
+        self.log_temperature = nn.Parameter(torch.tensor(head.temperature, device="cpu").log())
         self.bias = nn.Parameter(((counts + 1) / (counts + 1).sum()).log())
         # Blocks normalize what they read, so the size of a soft token does not change what they see of it. It
         # changes how much of the item the residual stream carries to the last state: at token size too little.

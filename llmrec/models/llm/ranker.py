@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from llmrec.arrays import Float32s, Int32s, Int64s
@@ -11,8 +12,10 @@ from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import DataError
 from llmrec.models.arguments import HistoriesLike
 from llmrec.models.llm.item_changes import with_change
+from llmrec.models.llm.shared_beginnings import user_vectors
 from llmrec.models.llm.state import LLMState
 from llmrec.models.llm.unread import UnreadState
+from llmrec.models.ranking import finite
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 
@@ -63,6 +66,12 @@ class LLMRanker(RespondingRecommender):
         _ = self.state
         return self
 
+    def for_scores(self) -> Self:
+        """See ``Ranker.for_scores``. It can then be neither saved nor changed."""
+        if self._unread is not None:
+            self._unread = replace(self._unread, only_scores=True)
+        return self
+
     def embed_users(self, histories: HistoriesLike) -> Float32s:
         """Return each history's user vector, unit length, float32 [n, dim]."""
         return self.encoder.users(self.encoder.windows(self._sequences_like(histories)))
@@ -110,6 +119,13 @@ class LLMRanker(RespondingRecommender):
     def _score(self, sequences: Sequences) -> Float32s:
         windows = self.encoder.windows(sequences)
         return self.state.scores(self.encoder.users(windows), windows.sequences)
+
+    def score_variants(self, histories: Histories) -> Float32s:
+        """See ``Ranker.score_variants``."""
+        if self.recipe.responses.rank_by != "relevance" or not len(histories):
+            return self.score(histories)
+        windows = self.encoder.windows(self.sequences_of(histories))
+        return finite(self.state.scores(user_vectors(self.encoder, windows), windows.sequences))
 
     def _ranked(
         self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM

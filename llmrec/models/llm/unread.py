@@ -23,7 +23,8 @@ from llmrec.models.llm.state import LLMState
 class UnreadState:
     """A run in ``folder``, trained on ``base``, whose item vectors [n_items, dim] have been read alone.
 
-    ``change``: what became of the run's items since, to be made when the rest is read.
+    ``change``: what became of the run's items since, to be made when the rest is read. ``only_scores``: nothing
+    but scores will be asked for.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class UnreadState:
     base: Base
     vectors: Float32s
     change: CatalogChange | None = None
+    only_scores: bool = False
 
     @classmethod
     def of(cls, folder: Path, recipe: Recipe, catalog: Catalog, base: Base) -> Self:
@@ -58,5 +60,6 @@ class UnreadState:
         with artifact.reading(self.folder):
             if artifact.fingerprint(self.folder) != self.fingerprint:
                 raise ArtifactError(f"{self.folder} has changed since it was loaded; load it again")
-            state = read_llm(self.folder, self.recipe, self.catalog, base=self.base)
+            only_scores = self.only_scores and not self.texts_changed
+            state = read_llm(self.folder, self.recipe, self.catalog, base=self.base, only_scores=only_scores)
         return state if self.change is None else with_change(state, self.change, self.recipe)

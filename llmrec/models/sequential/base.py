@@ -15,10 +15,11 @@ from llmrec.models.arguments import HistoriesLike
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continues, take_over
 from llmrec.models.fit_network import Validation, fit_network, read_log, training_sequences, write_log
-from llmrec.models.tensors import expected_state, read_tensors, shapes_only, write_tensors
+from llmrec.models.tensors import expected_state, read_tensors, write_tensors
 from llmrec.training.batching import Batch, context_positions_of, inputs_and_targets, padded
 from llmrec.training.fields import RECOMMENDER_FIELDS
 from llmrec.training.plan import plan
+from llmrec.training.shapes import shapes_only
 
 if TYPE_CHECKING:
     import torch

@@ -6,6 +6,7 @@ import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from llmrec import artifact
 from llmrec.artifact import MANIFEST
@@ -19,6 +20,8 @@ from llmrec.models.run_files import BasePaths
 from llmrec.models.stacking.sizes import Sizes
 
 log = logging.getLogger(__name__)
+
+MEMBERS = "members"  # the folder of a run that holds those of its members
 
 
 def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None) -> list[Recipe]:
@@ -106,18 +109,33 @@ def member_folder(n: int, member: Recommender) -> str:
     return f"{n}-{member.kind}"
 
 
-def load_members(folder: Path, *, base: BasePaths | None, histories: bool = True) -> list[Recommender]:
+def members_before(continuation: Continuation | None) -> list[Continuation]:
+    """Return the members of the stack that training goes on from, each as a run; none where it begins anew."""
+    if continuation is None:
+        return []
+    folder, members = continuation.run / MEMBERS, cast("Any", continuation.model).members
+    return [continuation.member(folder / member_folder(n, member), member) for n, member in enumerate(members)]
+
+
+def save_members(members: Sequence[Recommender], run: Path) -> None:
+    """Write the members into a run, each as a run."""
+    for n, member in enumerate(members):
+        member.save(run / MEMBERS / member_folder(n, member))
+
+
+def load_members(run: Path, *, base: BasePaths | None, histories: bool = True) -> list[Recommender]:
     """Load the members of a run in their order; only one that has a base model is given ``base``.
 
     Raises ArtifactError where there is none, and for folders that are no members in a row.
     """
-    runs = sorted(folder.iterdir(), key=lambda path: (len(path.name.split("-")[0]), path.name))
+    folder = run / MEMBERS
+    paths = sorted(folder.iterdir(), key=lambda path: (len(path.name.split("-")[0]), path.name))
     members = list[Recommender]()
-    for n, run in enumerate(runs):
-        has_base = artifact.read(run, verify=False).metadata.get("base") is not None
-        member = load(run, base=base if has_base else None, histories=histories)
-        if run.name != member_folder(n, member):
-            raise ArtifactError(f"{run} is not member {n} of this run; restore it or train again")
+    for n, path in enumerate(paths):
+        has_base = artifact.read(path, verify=False).metadata.get("base") is not None
+        member = load(path, base=base if has_base else None, histories=histories)
+        if path.name != member_folder(n, member):
+            raise ArtifactError(f"{path} is not member {n} of this run; restore it or train again")
         members.append(member)
     if not members:
         raise ArtifactError(f"{folder} holds no member; restore it or train again")

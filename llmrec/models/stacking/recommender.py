@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -18,9 +18,10 @@ from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import summed_costs
-from llmrec.models.continuation import Continuation, Continues
+from llmrec.models.continuation import Continues
 from llmrec.models.fit_network import sample_of
 from llmrec.models.ranker import Seeded
+from llmrec.models.ranking import finite
 from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit, mean_ndcg
 from llmrec.models.stacking.features import (
     N_CONTEXTS,
@@ -30,14 +31,15 @@ from llmrec.models.stacking.features import (
     prior_weights,
     rows_at_once,
 )
-from llmrec.models.stacking.members import fit_members, load_members, member_folder, member_recipes
+from llmrec.models.stacking.members import fit_members, load_members, member_recipes, members_before, save_members
 from llmrec.models.stacking.sizes import Sizes
 from llmrec.models.tensors import floats, integers, read_tensors, require, write_tensors
 from llmrec.runtime import measured
 
 log = logging.getLogger(__name__)
 
-MEMBERS = "members"
+# Scores of histories by a member, [n, n_items].
+MemberScores = Callable[[Recommender, Histories], Float32s]
 UNWEIGHED = "its networks weigh alike and its rules nothing, or its rules alike where there is no network"
 
 
@@ -111,24 +113,13 @@ class StackedRecommender(Continues, Recommender):
         return model
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        before = [] if self.continuation is None else self._members_before(self.continuation)
+        before = members_before(self.continuation)
         # Sizes that follow the log must not follow its growth: weights would not fit.
         recipes = [one.model.recipe for one in before] or self.member_recipes_of(data)
         members = fit_members(
             recipes, data, valid=valid, work_dir=work_dir, progress=progress, continuations=before
         )
         self._stack(members, data, valid)
-
-    @staticmethod
-    def _members_before(continuation: Continuation) -> list[Continuation]:
-        """Return the members of the stack that training goes on from, each as a run."""
-        stack = continuation.model
-        assert isinstance(stack, StackedRecommender)
-        folder = continuation.run / MEMBERS
-        return [
-            continuation.member(folder / member_folder(n, member), member)
-            for n, member in enumerate(stack.members)
-        ]
 
     def member_recipes_of(self, data: Dataset) -> list[Recipe]:
         """Return the members' recipes, with the sizes that a training set says where they follow the log."""
@@ -197,16 +188,23 @@ class StackedRecommender(Continues, Recommender):
 
     def _score(self, sequences: Sequences) -> Float32s:
         assert isinstance(sequences, _WithHistories)
+        return self._scored(sequences.histories, lambda member, part: member.score(part))
+
+    def score_variants(self, histories: Histories) -> Float32s:
+        """See ``Ranker.score_variants``: every member scores so."""
+        if not len(histories):
+            return self.score(histories)
+        return finite(self._scored(histories, lambda member, part: member.score_variants(part)))
+
+    def _scored(self, histories: Histories, by: MemberScores) -> Float32s:
         step = rows_at_once(len(self.members), len(self.catalog))
-        parts = [
-            self._score_part(sequences.histories[start : start + step]) for start in range(0, len(sequences), step)
-        ]
+        parts = [self._score_part(histories[start : start + step], by) for start in range(0, len(histories), step)]
         return np.concatenate(parts)
 
-    def _score_part(self, histories: Histories) -> Float32s:
+    def _score_part(self, histories: Histories, by: MemberScores) -> Float32s:
         sequences = Sequences.encode(histories, self.catalog)
         total = np.zeros((len(histories), len(self.catalog)), dtype=np.float32)
-        scores = [member.score(histories) for member in self.members]
+        scores = [by(member, histories) for member in self.members]
         weights = self.logit.multipliers(contexts_of(self.members, scores, sequences, self._counts))
         for n, (member, one) in enumerate(zip(self.members, scores, strict=True)):
             total += weights[:, n, None] * feature_of(member, one)
@@ -231,6 +229,11 @@ class StackedRecommender(Continues, Recommender):
         """Read what members read when it is first needed, and return self."""
         for member in self.members:
             member.prepare()
+        return self
+
+    def for_scores(self) -> Self:
+        """See ``Ranker.for_scores``, of every member."""
+        self.members = [member.for_scores() for member in self.members]
         return self
 
     def item_vectors(self) -> Float32s | None:
@@ -276,14 +279,13 @@ class StackedRecommender(Continues, Recommender):
         ]
 
     def _save(self, folder: Path) -> None:
-        for n, member in enumerate(self.members):
-            member.save(folder / MEMBERS / member_folder(n, member))
+        save_members(self.members, folder)
         logit = self.logit
         arrays = {part.name: getattr(logit, part.name) for part in fields(logit)}
         write_tensors(folder / "model.safetensors", {**arrays, "counts": self._counts})
 
     def _load(self, folder: Path) -> None:
-        self.members = load_members(folder / MEMBERS, base=self.base_paths or None, histories=self.with_histories)
+        self.members = load_members(folder, base=self.base_paths or None, histories=self.with_histories)
         path, shape = folder / "model.safetensors", (len(self.members), N_CONTEXTS)
         numbers = floats(*shape, dtype="float64")
         expected = {part.name: numbers for part in fields(ConditionalLogit)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from llmrec.models.tensors import expected_state, shapes_only
+from llmrec.models.tensors import expected_state
+from llmrec.training.shapes import shapes_only
 
 
 def test_sizes_without_values() -> None:

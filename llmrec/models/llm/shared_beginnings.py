@@ -1,0 +1,171 @@
+"""User vectors of histories of which many begin alike, as with one item left out of each: that is read once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from llmrec.arrays import Float32s, Int64s
+from llmrec.data import Sequences
+from llmrec.llm.backbone import cache_option, empty_cache
+from llmrec.llm.serialize import SerializedHistories
+from llmrec.models.llm.history_encoder import HistoryEncoder, Windows
+from llmrec.training.batching import by_length, padded, padded_event_codes
+
+if TYPE_CHECKING:
+    import torch
+
+# Histories that have fewer items in common are read sooner than their keys and values are copied.
+LEAST_SHARED = 4
+# So many histories that begin alike are compared with each other.
+COMPARED_AT_ONCE = 128
+
+
+class Beginnings(NamedTuple):
+    """A history, ``trunk``, and ``others`` that begin with its first ``n_shared`` items: rows, int64 [n] each."""
+
+    trunk: int
+    others: Int64s
+    n_shared: Int64s
+
+
+def user_vectors(encoder: HistoryEncoder, windows: Windows) -> Float32s:
+    """Return what ``encoder.users`` does but for rounding: unit user vectors, float32 [n, dim]."""
+    groups = shared_beginnings(windows.sequences) if can_share(encoder) else []
+    if not groups:
+        return encoder.users(windows)
+    import torch
+
+    users = np.empty((len(windows.sequences), encoder.network.user_projection.out_features), dtype=np.float32)
+    grouped = np.concatenate([[group.trunk, *group.others] for group in groups])
+    alone = np.setdiff1d(np.arange(len(users)), grouped)
+    if len(alone):
+        users[alone] = encoder.users(windows.take(alone))
+    with torch.inference_mode():
+        reading = _Reading(encoder)
+        for group in groups:
+            for rows, vectors in reading.users_of(windows.sequences, group):
+                users[rows] = vectors
+    return users
+
+
+def can_share(encoder: HistoryEncoder) -> bool:
+    """Whether the states of a beginning hold for every history that goes on from it.
+
+    Not so where what is read depends on how far back it is (sliding windows, recurrent blocks, newest items in
+    words), or is packed.
+    """
+    network = encoder.network
+    if network.local is not None or network.pack or encoder.serializer.encoding.n_newest:
+        return False
+    blocks: Any = network.blocks
+    config, forward = blocks.config, inspect.signature(blocks.forward).parameters
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    is_full = kinds == {"full_attention"} and getattr(config, "sliding_window", None) is None
+    return is_full and {"position_ids", "attention_mask"} <= forward.keys()
+
+
+def shared_beginnings(sequences: Sequences) -> list[Beginnings]:
+    """Group histories that have their first items in common, at least ``LEAST_SHARED``; others are in no group."""
+    alike: dict[bytes, list[int]] = {}
+    for row in np.flatnonzero(sequences.lengths() > LEAST_SHARED):
+        first = slice(int(sequences.offsets[row]), int(sequences.offsets[row]) + LEAST_SHARED)
+        fields = b"" if sequences.event_codes is None else sequences.event_codes[first].tobytes()
+        alike.setdefault(sequences.codes[first].tobytes() + fields, []).append(int(row))
+    parts = (
+        np.array(rows[start : start + COMPARED_AT_ONCE])
+        for rows in alike.values()
+        for start in range(0, len(rows), COMPARED_AT_ONCE)
+    )
+    return [_beginnings(sequences, rows) for rows in parts if len(rows) > 1]
+
+
+def _beginnings(sequences: Sequences, rows: Int64s) -> Beginnings:
+    """Take as trunk the history of which the others have most."""
+    codes, fields = padded(sequences, rows), padded_event_codes(sequences, rows)
+    same = (codes[:, None] == codes[None]) & (codes >= 0)[None]
+    if fields is not None:
+        same &= fields[:, None] == fields[None]
+    n_common = np.cumprod(same, axis=2, dtype=np.int64).sum(axis=2)
+    trunk = int(n_common.sum(axis=1).argmax())
+    others = np.flatnonzero(np.arange(len(rows)) != trunk)
+    # At least its last item is read of each: there its user's state is.
+    n_shared = np.minimum(n_common[trunk, others], sequences.lengths()[rows[others]] - 1)
+    return Beginnings(int(rows[trunk]), rows[others], n_shared)
+
+
+class _Reading:
+    """Reads trunks whole, and of other histories what comes after their beginning."""
+
+    def __init__(self, encoder: HistoryEncoder) -> None:
+        self.serializer, self.network = encoder.serializer, encoder.network
+        self.blocks: Any = self.network.blocks
+        self.device, self.vectors = self.network.bias.device, self.network.items()
+        self.budget = encoder.batch_tokens
+
+    def users_of(self, sequences: Sequences, group: Beginnings) -> Iterator[tuple[Int64s, Float32s]]:
+        """Yield rows of a group and their unit user vectors [n, dim]."""
+        trunk, cache = np.array([group.trunk]), empty_cache(self.blocks)
+        written = self._written(sequences, trunk)
+        columns = np.arange(written.tokens.shape[1])[None]
+        yield trunk, self._users(written, columns, written.states[:, -1], cache)
+        written = self._written(sequences, group.others)
+        starts = written.states[np.arange(len(group.others)), group.n_shared] + 1
+        n_new = written.states[:, -1] + 1 - starts
+        # The trunk's keys and values are copied for each row: they take part in what is read at once.
+        for rows in by_length(n_new + starts // 2, self.budget):
+            n_known, width = int(starts[rows].max()), int(n_new[rows].max())
+            columns = np.minimum(starts[rows, None] + np.arange(width), written.tokens.shape[1] - 1)
+            is_known = np.arange(n_known)[None] < starts[rows, None]
+            mask = np.concatenate([is_known, np.ones_like(columns, dtype=bool)], axis=1)
+            users = self._users(
+                _rows_of(written, rows), columns, n_new[rows] - 1, self._repeated(cache, n_known, len(rows)), mask
+            )
+            yield group.others[rows], users
+
+    def _written(self, sequences: Sequences, rows: Int64s) -> SerializedHistories:
+        return self.serializer.write(padded(sequences, rows), padded_event_codes(sequences, rows))
+
+    def _users(
+        self,
+        written: SerializedHistories,
+        columns: Int64s,
+        last: Int64s,
+        cache: Any,
+        mask: Any = None,
+    ) -> Float32s:
+        """Read some columns [n, width] of written histories after what ``cache`` holds; ``last`` [n]: of these."""
+        import torch
+
+        def at(array: Int64s) -> torch.Tensor:
+            return torch.from_numpy(array[np.arange(len(array))[:, None], columns]).to(self.device)
+
+        options: dict[str, Any] = {}
+        if mask is not None:
+            options["attention_mask"] = torch.from_numpy(mask.astype(np.int64)).to(self.device)
+            options["position_ids"] = torch.from_numpy(columns).to(self.device)
+        bins = None if written.bins is None else at(written.bins)
+        embedded = self.network.embedded(at(written.tokens), at(written.placeholders), self.vectors, bins)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.network.bf16):
+            hidden = self.blocks(
+                inputs_embeds=embedded, use_cache=True, **cache_option(self.blocks, cache), **options
+            ).last_hidden_state
+        states = hidden[torch.arange(len(hidden)), torch.from_numpy(last)].float()
+        vectors: Float32s = self.network.users(states).cpu().numpy()
+        return vectors
+
+    def _repeated(self, cache: Any, n_known: int, n_rows: int) -> Any:
+        """Return another cache with the first ``n_known`` positions of the one row of a cache, for each row."""
+        copied = empty_cache(self.blocks)
+        for number, layer in enumerate(cache.layers):
+            parts = (part[:, :, :n_known].expand(n_rows, -1, -1, -1) for part in (layer.keys, layer.values))
+            copied.update(*parts, number)
+        return copied
+
+
+def _rows_of(written: SerializedHistories, rows: Int64s) -> SerializedHistories:
+    bins = None if written.bins is None else written.bins[rows]
+    return SerializedHistories(written.tokens[rows], written.placeholders[rows], written.states[rows], bins)
