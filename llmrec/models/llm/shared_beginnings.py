@@ -13,13 +13,15 @@ from llmrec.data import Sequences
 from llmrec.llm.backbone import cache_option, empty_cache
 from llmrec.llm.serialize import SerializedHistories
 from llmrec.models.llm.history_encoder import HistoryEncoder, Windows
-from llmrec.training.batching import by_length, padded, padded_event_codes
+from llmrec.training.batching import padded, padded_event_codes
 
 if TYPE_CHECKING:
     import torch
 
 # Histories that have fewer items in common are read sooner than their keys and values are copied.
 LEAST_SHARED = 4
+# What is read together has at most so many times as many new positions as the least, or so many more.
+SPREAD, LEAST_SPREAD = 1.3, 4
 # So many histories that begin alike are compared with each other.
 COMPARED_AT_ONCE = 128
 
@@ -115,8 +117,7 @@ class _Reading:
         written = self._written(sequences, group.others)
         starts = written.states[np.arange(len(group.others)), group.n_shared] + 1
         n_new = written.states[:, -1] + 1 - starts
-        # The trunk's keys and values are copied for each row: they take part in what is read at once.
-        for rows in by_length(n_new + starts // 2, self.budget):
+        for rows in _read_together(n_new, starts, self.budget):
             n_known, width = int(starts[rows].max()), int(n_new[rows].max())
             columns = np.minimum(starts[rows, None] + np.arange(width), written.tokens.shape[1] - 1)
             is_known = np.arange(n_known)[None] < starts[rows, None]
@@ -164,6 +165,21 @@ class _Reading:
             parts = (part[:, :, :n_known].expand(n_rows, -1, -1, -1) for part in (layer.keys, layer.values))
             copied.update(*parts, number)
         return copied
+
+
+def _read_together(n_new: Int64s, n_known: Int64s, budget: int) -> Iterator[Int64s]:
+    """Yield groups of rows with about as many new positions, the rest being padding, within a budget of positions.
+
+    The trunk's keys and values are copied for each row: half of what it knows counts, too.
+    """
+    order, sizes = np.argsort(n_new, kind="stable"), n_new + n_known // 2
+    start = 0
+    for end in range(1, len(order) + 1):
+        rows = order[start : end + 1]
+        most = max(SPREAD * n_new[rows[0]], n_new[rows[0]] + LEAST_SPREAD)
+        if end == len(order) or n_new[rows[-1]] > most or sizes[rows].max() * len(rows) > budget:
+            yield order[start:end]
+            start = end
 
 
 def _rows_of(written: SerializedHistories, rows: Int64s) -> SerializedHistories:
