@@ -41,9 +41,11 @@ def encode_item_texts(model: Any, texts: RaggedTokens, *, batch_tokens: int) -> 
             tokens, lengths = padded_texts(texts, rows)
             means = mean_pooled(read, torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
             if vectors is None:
-                vectors = np.empty((len(texts), means.shape[1]), dtype=np.float32)
+                vectors = np.zeros((len(texts), means.shape[1]), dtype=np.float32)
             vectors[rows] = means.cpu().numpy()
             bar.advance(int(texts.lengths[rows].sum()))
+            if bar.is_enough():
+                break
     assert vectors is not None
     return vectors
 

@@ -17,9 +17,12 @@ from llmrec.errors import DataError, ModelError
 from llmrec.models.tensors import floats, read_tensors, require, write_tensors
 from llmrec.prompting.item_text import changed_texts, item_texts
 from llmrec.prompting.prompt import Prompt
+from llmrec.training.encoding_bar import encoding_is_sampled
 
 # What a run's text encodings were standardized by.
 STATISTICS = "text_statistics.safetensors"
+# So many texts are encoded where only a sample is wanted.
+SAMPLE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +74,9 @@ def encode_catalog(catalog: Catalog, settings: TextConfig) -> tuple[Float32s, di
     from llmrec.llm.texts import encode_texts
 
     texts = item_texts(catalog, _prompt(settings))
-    return encode_texts(texts, settings.encoder, encoder_type=settings.encoder_type)
+    some = texts[:SAMPLE] if encoding_is_sampled() else texts
+    vectors, identity = encode_texts(some, settings.encoder, encoder_type=settings.encoder_type)
+    return np.pad(vectors, [(0, len(texts) - len(some)), (0, 0)]), identity
 
 
 def write_statistics(encodings: TextEncodings, folder: Path) -> None:

@@ -25,6 +25,8 @@ from llmrec.printable import printable
 LINE_EVERY_SECONDS = 20.0
 # So long texts are encoded before it is estimated how long all of them take.
 ESTIMATED_AFTER_SECONDS = 5.0
+# Where only a sample is encoded, it is what so many seconds are enough for.
+SAMPLE_SECONDS = 1.0
 
 
 class _BarSettings(NamedTuple):
@@ -35,6 +37,7 @@ class _BarSettings(NamedTuple):
 
 _SILENT = _BarSettings("", False, None)
 _SETTINGS: ContextVar[_BarSettings] = ContextVar("encoding_shown", default=_SILENT)
+_SAMPLED: ContextVar[list[float] | None] = ContextVar("encodings_sampled", default=None)
 
 
 @contextmanager
@@ -48,6 +51,25 @@ def encoding_shown(title: str, *, shown: bool, most_minutes: float | None) -> It
         yield
     finally:
         _SETTINGS.reset(token)
+
+
+@contextmanager
+def encodings_sampled() -> Iterator[list[float]]:
+    """Encode only some texts of a catalog in the block, for a second; the others' vectors are zeros.
+
+    Yields a list that gets the seconds that each catalog as a whole would take.
+    """
+    seconds = list[float]()
+    token = _SAMPLED.set(seconds)
+    try:
+        yield seconds
+    finally:
+        _SAMPLED.reset(token)
+
+
+def encoding_is_sampled() -> bool:
+    """Whether only some texts of a catalog are to be encoded."""
+    return _SAMPLED.get() is not None
 
 
 def encoding_is_shown() -> bool:
@@ -77,6 +99,13 @@ class EncodingBar:
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.stop()
+        sampled = _SAMPLED.get()
+        if sampled is not None and self.done:
+            sampled.append((time.monotonic() - self.began) * self.total / self.done)
+
+    def is_enough(self) -> bool:
+        """Whether only a sample is wanted, and it is encoded."""
+        return encoding_is_sampled() and time.monotonic() - self.began > SAMPLE_SECONDS
 
     def advance(self, n_tokens: int) -> None:
         """Count encoded tokens. Raises TrainingError where all of them would take longer than training may."""

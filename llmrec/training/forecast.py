@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 
@@ -38,6 +38,21 @@ class Forecast(NamedTuple):
     epoch_seconds: float
     needed: int
     free: int
+
+
+class ForecastOver(Exception):
+    """Ends a fit once its training has been forecast, None where it is one of seconds; holds its settings, too."""
+
+    def __init__(self, forecast: Forecast | None, settings: TrainConfig) -> None:
+        super().__init__("the forecast is made")
+        self.forecast, self.settings = forecast, settings
+
+
+def forecast_only(
+    network: torch.nn.Module, job: TrainingJob, *, settings: TrainConfig, groups: list[dict[str, Any]], seed: int
+) -> NoReturn:
+    """Forecast a training instead of doing it: a ``Recommender.probe``. Raises ForecastOver."""
+    raise ForecastOver(None if is_light(network, job, settings) else forecast(network, job, settings), settings)
 
 
 def announce(network: torch.nn.Module, job: TrainingJob, settings: TrainConfig, *, is_new: bool) -> None:
@@ -90,21 +105,21 @@ def forecast(network: torch.nn.Module, job: TrainingJob, settings: TrainConfig) 
 
 def worded(one: Forecast, settings: TrainConfig) -> Iterator[str]:
     """Say a forecast in a line, and a line more for each thing to think about before it is spent."""
-    minutes, most = _epochs(settings) * one.epoch_seconds / 60, settings.max_minutes
+    minutes, most = likely_minutes(one, settings), settings.max_minutes
     besides = f"without validation, and {_size(one.needed)} of memory"
     if is_open_ended(settings):
-        epoch = f"an epoch of training takes about {_time(one.epoch_seconds / 60)}, {besides}"
+        epoch = f"an epoch of training takes about {minutes_in_words(one.epoch_seconds / 60)}, {besides}"
         yield f"{epoch}; it ends where nothing improves, after {settings.epochs} epochs at the latest"
     else:
-        yield f"training takes about {_time(minutes)} for {settings.epochs} epochs, {besides}"
+        yield f"training takes about {minutes_in_words(minutes)} for {settings.epochs} epochs, {besides}"
     if most is not None and most < one.epoch_seconds / 60:
         yield (
             f"train.max_minutes={most:g} ends it within the first epoch, which takes about "
-            f"{_time(one.epoch_seconds / 60)}"
+            f"{minutes_in_words(one.epoch_seconds / 60)}"
         )
     elif minutes > LONG_MINUTES and (most is None or most > LONG_MINUTES):
         yield (
-            f"{_time(minutes)} or so: train.max_minutes bounds that, Ctrl-C stops, --resume goes on; "
+            f"{minutes_in_words(minutes)} or so: train.max_minutes bounds that, Ctrl-C stops, --resume goes on; "
             "fewer epochs, history.max_items or backbone.layers take less"
         )
     if one.needed > one.free:
@@ -112,6 +127,11 @@ def worded(one: Forecast, settings: TrainConfig) -> Iterator[str]:
             f"only {_size(one.free)} of memory are free: halve train.batch_tokens and double "
             "train.accumulation, or train an LLM with backbone.gradient_checkpointing=true"
         )
+
+
+def likely_minutes(one: Forecast, settings: TrainConfig) -> float:
+    """Return how many minutes the likely epochs take, whatever ``train.max_minutes`` is."""
+    return _epochs(settings) * one.epoch_seconds / 60
 
 
 def _epochs(settings: TrainConfig) -> int:
@@ -123,7 +143,8 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes / 2**20:,.0f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:.1f} GiB"
 
 
-def _time(minutes: float) -> str:
+def minutes_in_words(minutes: float) -> str:
+    """Write minutes as seconds, minutes or hours, whichever is read best."""
     if minutes < 2:
         return f"{60 * minutes:.0f} s"
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} hours"

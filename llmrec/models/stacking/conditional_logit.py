@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class ConditionalLogit:
     scale: Float64s
     low: Float64s
     high: Float64s
+
+    def of_feature(self, n: int) -> ConditionalLogit:
+        """Return the part of the logit that one feature has."""
+        return ConditionalLogit(**{part.name: getattr(self, part.name)[n : n + 1] for part in fields(self)})
 
     @classmethod
     def prior(cls, weights: Float64s, contexts: Float32s) -> ConditionalLogit:
@@ -137,11 +141,11 @@ def _log_softmax(logits: Float32s) -> Float32s:
     return np.maximum(log_shares, np.float32(-1e30))
 
 
-def mean_ndcg(scores: Float32s, targets: Float32s, k: int = 10) -> float:
-    """Mean NDCG@k of alternatives [n, m]; of equals the right one comes last."""
+def ndcg_of(scores: Float32s, targets: Float32s, k: int = 10) -> Float64s:
+    """NDCG@k of alternatives [n, m] by query, [n]; of equals the right one comes last."""
     gains = []
     for row, right in zip(scores, targets > 0, strict=True):
         ranks = np.array([(row >= value).sum() for value in row[right]])
         ideal = (1 / np.log2(1 + np.arange(1, min(len(ranks), k) + 1))).sum()
         gains.append((1 / np.log2(1 + ranks[ranks <= k])).sum() / ideal)
-    return float(np.mean(gains))
+    return np.array(gains)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from llmrec.arrays import Bools, Float32s, Float64s, Int64s
-from llmrec.data import Fold, Sequences
+from llmrec.data import Catalog, Fold, Sequences
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import Histories
 from llmrec.models.base import Recommender
@@ -17,6 +17,10 @@ from llmrec.models.stacking.conditional_logit import Choices
 SMALLEST_SHARE = 0.02
 # Added before a row's highest score is logged: what a rule scores below this it hardly knows.
 KNOWN_FROM = 0.01
+# Up to here log1p(x) is x in float32.
+EQUAL_TO_LOG1P = np.float32(2**-26)
+# Scores of so many histories are weighed and added at once: they stay in the processor's cache.
+ROWS_IN_CACHE = 16
 # All items are alternatives up to this many; above, each member's best and a sample of the others.
 ALL_UP_TO = 512
 BEST_OF_EACH = 50
@@ -31,6 +35,12 @@ def rows_at_once(n_members: int, n_items: int) -> int:
     return max(SCORES_AT_ONCE // (n_members * n_items), 16)
 
 
+def item_counts(histories: Histories, catalog: Catalog) -> Int64s:
+    """Count the events of each item that are positive targets, [n_items]."""
+    positive = Sequences.encode(histories, catalog).positives()
+    return np.bincount(positive.codes, minlength=len(catalog))
+
+
 def feature_of(member: Recommender, scores: Float32s) -> Float32s:
     """Turn a member's scores [n, n_items] into logits, up to a number for each row."""
     top = scores.max(axis=1, keepdims=True)
@@ -38,8 +48,22 @@ def feature_of(member: Recommender, scores: Float32s) -> Float32s:
         logits: Float32s = scores - top
         return logits
     unit = np.maximum(SMALLEST_SHARE * top, np.finfo(np.float32).tiny)
-    result: Float32s = np.log1p(np.maximum(scores, 0) / unit)
+    result: Float32s = np.maximum(scores, 0)
+    result /= unit
+    # Rules score few items much, and the logarithm of all others would take longer than what the rules count.
+    large = np.flatnonzero(result > EQUAL_TO_LOG1P)
+    flat = result.reshape(-1)
+    flat[large] = np.log1p(flat[large])
     return result
+
+
+def add_feature(total: Float32s, member: Recommender, scores: Float32s, weights: Float32s) -> None:
+    """Add a member's feature, for its scores [n, n_items], to ``total``; ``weights`` are [n, 1]."""
+    for start in range(0, len(total), ROWS_IN_CACHE):
+        rows = slice(start, start + ROWS_IN_CACHE)
+        feature = feature_of(member, scores[rows])
+        feature *= weights[rows]
+        total[rows] += feature
 
 
 def contexts_of(

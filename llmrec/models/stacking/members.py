@@ -76,6 +76,11 @@ def fit_members(
     return [fitted[n] for n in sorted(fitted)]
 
 
+def is_begun(work_dir: Path | None) -> bool:
+    """Whether a fit that is repeated has left a member there, or a part of one."""
+    return work_dir is not None and any(path.is_dir() for path in work_dir.glob("*-*"))
+
+
 def _is_network(recipe: Recipe) -> bool:
     kind = class_of(recipe.model)
     return kind is not None and kind.scores_are_logits

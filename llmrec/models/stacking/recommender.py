@@ -22,17 +22,21 @@ from llmrec.models.continuation import Continues
 from llmrec.models.fit_network import sample_of
 from llmrec.models.ranker import Seeded
 from llmrec.models.ranking import finite
-from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit, mean_ndcg
+from llmrec.models.stacking.conditional_logit import ConditionalLogit
 from llmrec.models.stacking.features import (
     N_CONTEXTS,
+    add_feature,
     choices_of,
     contexts_of,
-    feature_of,
+    item_counts,
     prior_weights,
     rows_at_once,
 )
+from llmrec.models.stacking.forecast import announce
 from llmrec.models.stacking.members import fit_members, load_members, member_recipes, members_before, save_members
+from llmrec.models.stacking.remarks import remarks
 from llmrec.models.stacking.sizes import Sizes
+from llmrec.models.stacking.weighing import weigh
 from llmrec.models.tensors import floats, integers, read_tensors, require, write_tensors
 from llmrec.runtime import measured
 
@@ -40,6 +44,8 @@ log = logging.getLogger(__name__)
 
 # Scores of histories by a member, [n, n_items].
 MemberScores = Callable[[Recommender, Histories], Float32s]
+# Arrays of all items for each history that are held at once, whatever the number of members.
+SCORES_OF_A_PART = 3
 UNWEIGHED = "its networks weigh alike and its rules nothing, or its rules alike where there is no network"
 
 
@@ -92,8 +98,8 @@ class StackedRecommender(Continues, Recommender):
     def of(cls, members: Sequence[Recommender], split: Split, *, name: str = "stacked") -> Self:
         """Stack models that were fitted on the training part of a split, by the answers of its validation fold.
 
-        Of a stacked one its members are taken. Raises DataError for models that were fitted on other events, and
-        for none.
+        Of a stacked one its members are taken, and all stay. Raises DataError for models that were fitted on other
+        events, and for none.
         """
         members = [part for one in members for part in (one.members if isinstance(one, cls) else [one])]
         if not all(isinstance(member, Recommender) and member.is_fitted for member in members) or not members:
@@ -109,17 +115,26 @@ class StackedRecommender(Continues, Recommender):
         model.catalog, model.histories, model.exclude_seen = first.catalog, first.histories, first.exclude_seen
         model.metadata = {key: first.metadata[key] for key in ("seed", "data", "positive", "exclude_seen")}
         model.metadata["split"] = {"name": split.name, "hash": split.hash}
-        model._stack(members, split.train, split.valid)
+        model._stack(members, split.train, split.valid, fall_back=False)
         return model
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         before = members_before(self.continuation)
         # Sizes that follow the log must not follow its growth: weights would not fit.
         recipes = [one.model.recipe for one in before] or self.member_recipes_of(data)
+        if progress:
+            announce(self.recipe.name, recipes, data, valid=valid, work_dir=work_dir, continuations=before)
         members = fit_members(
             recipes, data, valid=valid, work_dir=work_dir, progress=progress, continuations=before
         )
-        self._stack(members, data, valid)
+        self._stack(members, data, valid, fall_back=True)
+
+    def __repr__(self) -> str:
+        if not self.is_fitted or not self.members:
+            return super().__repr__()
+        left_out = self.metadata.get("stack", {}).get("left_out", [])
+        without = f", without {', '.join(left_out)}" if left_out else ""
+        return f"{super().__repr__()[:-1]}, of {', '.join(one.recipe.name for one in self.members)}{without})"
 
     def member_recipes_of(self, data: Dataset) -> list[Recipe]:
         """Return the members' recipes, with the sizes that a training set says where they follow the log."""
@@ -131,27 +146,25 @@ class StackedRecommender(Continues, Recommender):
             recipes = member_recipes(stack.members, seed=seed, sizes=sizes)
         return recipes
 
-    def _stack(self, members: list[Recommender], data: Dataset, valid: Fold | None) -> None:
+    def _stack(self, members: list[Recommender], data: Dataset, valid: Fold | None, *, fall_back: bool) -> None:
         """Take members over that were fitted on ``data``, and weigh them."""
         self.members = members
-        positive = Sequences.encode(data.histories, self.catalog).positives()
-        self._counts = np.bincount(positive.codes, minlength=len(self.catalog))
+        self._counts = item_counts(data.histories, self.catalog)
         with measured() as spent:
-            self._weigh(valid)
+            self._weigh(valid, fall_back=fall_back)
         weighing = {"train_seconds": spent.seconds, "peak_memory_gib": spent.peak_memory_gib}
         costs = [member.metadata.get("cost", {}) for member in members]
         self.metadata["cost"] = summed_costs([*costs, weighing])
-        base = next((member.metadata["base"] for member in members if "base" in member.metadata), None)
+        base = next((member.metadata["base"] for member in self.members if "base" in member.metadata), None)
         if base is not None:
             self.metadata["base"] = base
 
-    def _weigh(self, valid: Fold | None) -> None:
-        """Fit the weights; write what each member and the stack reach in validation to the metadata."""
+    def _weigh(self, valid: Fold | None, *, fall_back: bool) -> None:
+        """Fit the weights, or keep the best member alone; write what each reaches to log and metadata."""
         prior = prior_weights(self.members)
         nothing = np.ones((1, len(self.members), N_CONTEXTS), dtype=np.float32)
         self.logit = ConditionalLogit.prior(prior, nothing)
-        names = [member.recipe.name for member in self.members]
-        self.metadata["stack"] = {"members": names}
+        self.metadata["stack"] = {"members": [member.recipe.name for member in self.members]}
         if valid is None or not len(valid.histories):
             log.warning("%s: without validation answers %s", self.recipe.name, UNWEIGHED)
             return
@@ -161,25 +174,13 @@ class StackedRecommender(Continues, Recommender):
         if not len(choices):
             log.warning("%s: no validation answer can be ranked: %s", self.recipe.name, UNWEIGHED)
             return
-        start = ConditionalLogit.prior(prior, choices.contexts)
-        self.logit, held_out = start.tuned(choices, seed=seed)
-        self._report(choices, held_out)
-
-    def _report(self, choices: Choices, held_out: Float32s) -> None:
-        """Write each member's mean weight and validation NDCG@10, and the stack's, to log and metadata."""
-        weights = [round(float(mean), 4) for mean in self.logit.multipliers(choices.contexts).mean(axis=0)]
-        out_of = np.isneginf(choices.log_weight)
-        members = [np.where(out_of, -np.inf, one) for one in choices.features.swapaxes(0, 1)]
-        alone = [round(mean_ndcg(one, choices.targets), 6) for one in members]
-        stacked = round(mean_ndcg(held_out, choices.targets), 6)
-        names = self.metadata["stack"]["members"]
-        listed = ", ".join(f"{name} {w:.2f} ({n:.3f})" for name, w, n in zip(names, weights, alone, strict=True))
-        log.info(
-            "%s: weights, and NDCG@10 alone on %d validation users: %s; stacked, cross-validated: %.3f",
-            *(self.recipe.name, len(choices), listed, stacked),
-        )
-        reached = {"members": alone, "stacked, cross-validated": stacked}
-        self.metadata["stack"] |= {"weights": weights, "valid_ndcg@10": reached}
+        weighing = weigh(self.members, choices, fall_back=fall_back, seed=seed)
+        for line in (*weighing.lines(), *remarks(self.members, weighing.members)):
+            log.info("%s: %s", self.recipe.name, line)
+        if weighing.best is not None:
+            self.members = [self.members[weighing.best]]
+        self.logit = weighing.logit
+        self.metadata["stack"] = weighing.metadata()
 
     def sequences_of(self, histories: Histories) -> Sequences:
         """Return histories as the model reads them, with themselves."""
@@ -197,17 +198,18 @@ class StackedRecommender(Continues, Recommender):
         return finite(self._scored(histories, lambda member, part: member.score_variants(part)))
 
     def _scored(self, histories: Histories, by: MemberScores) -> Float32s:
-        step = rows_at_once(len(self.members), len(self.catalog))
+        step = rows_at_once(SCORES_OF_A_PART, len(self.catalog))
         parts = [self._score_part(histories[start : start + step], by) for start in range(0, len(histories), step)]
-        return np.concatenate(parts)
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def _score_part(self, histories: Histories, by: MemberScores) -> Float32s:
         sequences = Sequences.encode(histories, self.catalog)
         total = np.zeros((len(histories), len(self.catalog)), dtype=np.float32)
-        scores = [by(member, histories) for member in self.members]
-        weights = self.logit.multipliers(contexts_of(self.members, scores, sequences, self._counts))
-        for n, (member, one) in enumerate(zip(self.members, scores, strict=True)):
-            total += weights[:, n, None] * feature_of(member, one)
+        for n, member in enumerate(self.members):
+            scores = by(member, histories)
+            contexts = contexts_of([member], [scores], sequences, self._counts)
+            weights = self.logit.of_feature(n).multipliers(contexts)
+            add_feature(total, member, scores, weights)
         return total
 
     def check_change(self, change: CatalogChange) -> None:
@@ -271,12 +273,9 @@ class StackedRecommender(Continues, Recommender):
     def _card_rows(self) -> list[tuple[str, str]]:
         stack = self.metadata["stack"]
         weights = stack.get("weights", ["-"] * len(self.members))
-        return [
-            (
-                "Members, mean weights",
-                ", ".join(f"{n} {w}" for n, w in zip(stack["members"], weights, strict=True)),
-            )
-        ]
+        members = ", ".join(f"{n} {w}" for n, w in zip(stack["members"], weights, strict=True))
+        left_out = [("Left out, not better together", ", ".join(stack["left_out"]))] if "left_out" in stack else []
+        return [("Members, mean weights", members), *left_out]
 
     def _save(self, folder: Path) -> None:
         save_members(self.members, folder)

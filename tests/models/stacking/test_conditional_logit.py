@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from llmrec.models.stacking.conditional_logit import INTERACTION_PENALTIES, Choices, ConditionalLogit, mean_ndcg
+from llmrec.models.stacking.conditional_logit import INTERACTION_PENALTIES, Choices, ConditionalLogit, ndcg_of
 
 MANY = 4000
 
@@ -131,4 +131,4 @@ def test_what_is_no_alternative_changes_nothing() -> None:
 def test_ndcg_by_hand(right: list[int], expected: float) -> None:
     scores, targets = np.array([[3.0, 2.0, 1.0]], dtype=np.float32), np.zeros((1, 3), dtype=np.float32)
     targets[0, right] = 1
-    assert mean_ndcg(scores, targets) == pytest.approx(expected)
+    assert ndcg_of(scores, targets) == pytest.approx([expected])

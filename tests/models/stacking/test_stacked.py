@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from support.golden_cases import shop_events
 from support.interruptions import Stop, stop_at
+from support.stack_logs import log_of
 
 from llmrec import Dataset, Recipe, Split, explain
 from llmrec.errors import ArtifactError, DataError, LlmrecError, MissingExtra, ModelError, RecipeError
@@ -33,20 +34,6 @@ def fitted(split: Split, *members: str) -> StackedRecommender:
     model = from_recipe(stacked(*members)).fit(split.train, valid=split.valid)
     assert isinstance(model, StackedRecommender)
     return model
-
-
-def log_of(follow: float, *, seed: int = 0, n_users: int = 300, n_items: int = 40) -> Dataset:
-    """A log in which the next number follows with probability ``follow``, any item else; items 0-4 are popular."""
-    draw = np.random.default_rng(seed)
-    rows = []
-    for user in range(n_users):
-        item = int(draw.integers(n_items))
-        for time in range(8):
-            rows.append((f"u{user}", str(item), time))
-            popular = int(draw.integers(5)) if draw.random() < 0.7 else int(draw.integers(n_items))
-            item = (item + 1) % n_items if draw.random() < follow else popular
-    table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
-    return Dataset.from_tables(table)
 
 
 def weights_of(model: StackedRecommender) -> dict[str, float]:

@@ -1,0 +1,40 @@
+"""What a stack says of networks that learned less than they could: too little time, or next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from llmrec.models.base import Recommender
+
+if TYPE_CHECKING:
+    from llmrec.models.stacking.weighing import MemberReport
+
+
+def remarks(members: Sequence[Recommender], reports: Sequence[MemberReport]) -> Iterator[str]:
+    """Yield a line for each network that was stopped for time, or predicts worse than popularity by itself."""
+    of_popularity = [report.ndcg for one, report in zip(members, reports, strict=True) if one.kind == "popularity"]
+    for member, report in zip(members, reports, strict=True):
+        if not member.scores_are_logits:
+            continue
+        minutes = member.recipe.train.max_minutes
+        if minutes is not None and stopped_for_time(member):
+            yield (
+                f"{report.name} was stopped by train.max_minutes={minutes:g} while it was still improving (epoch "
+                f"{member.train_log[-1]['epoch']}): with more minutes it may be better, and the stack with it"
+            )
+        if of_popularity and report.ndcg < of_popularity[0]:
+            yield (
+                f"{report.name} alone is worse than popularity (NDCG@10 {report.ndcg:.3f}, "
+                f"{of_popularity[0]:.3f}): it learned next to nothing of this log"
+            )
+
+
+def stopped_for_time(member: Recommender) -> bool:
+    """Whether ``train.max_minutes`` ended a training whose last validated epoch was its best."""
+    minutes, rows = member.recipe.train.max_minutes, member.train_log
+    if minutes is None or not rows or sum(row["seconds"] for row in rows) < 60 * minutes:
+        return False
+    from llmrec.training.checkpoints import best_row
+
+    return best_row(rows) is rows[-1]

@@ -1,0 +1,78 @@
+"""What fitting a stack takes is said before its first member, and changes nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.stack_logs import log_of
+
+from llmrec import Recipe, Split
+from llmrec.models import from_recipe
+from llmrec.models.base import Recommender
+from llmrec.models.stacking.forecast import Part, forecasts
+from llmrec.training import encoding_bar, forecast
+
+MakeRecipe = Callable[..., Recipe]
+QUICK_GRU = "gru sequence.dim=16 train.epochs=2 train.schedule=constant train.max_minutes=5"
+
+
+def stacked(*members: str) -> Recipe:
+    return Recipe.of({"name": "stack", "model": "stacked", "stack": {"members": list(members)}})
+
+
+def test_the_sum_is_said_first_and_all_is_as_without(
+    toy_split: Split, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = stacked(QUICK_GRU, "markov")
+
+    def fitted(*, progress: bool) -> Recommender:
+        return from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid, progress=progress)
+
+    plain = fitted(progress=True)
+    assert "in all" not in capsys.readouterr().err, "training for seconds is not worth a line"
+    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
+    model = fitted(progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("stack: about 0 s in all: gru 0 s (5 min at most); rules, validation and weighing")
+    assert lines[1].startswith("gru: training takes about 0 s")
+    np.testing.assert_array_equal(model.score(toy_split.test.histories), plain.score(toy_split.test.histories))
+    fitted(progress=False)
+    assert not capsys.readouterr().err
+
+
+def test_of_a_catalog_a_sample_is_encoded(
+    toy_split: Split, tiny_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
+    monkeypatch.setattr(encoding_bar, "SAMPLE_SECONDS", 0.0)
+    encoded: list[int] = []
+    plain = encoding_bar.EncodingBar.advance
+
+    def noted(bar: encoding_bar.EncodingBar, n_tokens: int) -> None:
+        plain(bar, n_tokens)
+        encoded.append(n_tokens)
+
+    monkeypatch.setattr(encoding_bar.EncodingBar, "advance", noted)
+    recipe = tiny_recipe("soft", "train.epochs=1", "train.batch_tokens=20")
+    (part,) = forecasts([recipe], toy_split.train, valid=toy_split.valid)
+    assert len(encoded) == 1
+    assert part.minutes > 0
+    from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid)
+    assert len(encoded) > 2
+
+
+def test_what_cannot_be_fed_and_rules_are_no_part(toy_split: Split, tmp_path: Path) -> None:
+    recipes = [Recipe.load(name) for name in ("markov", "als", "gru")]
+    assert forecasts(recipes, toy_split.train, valid=toy_split.valid) == [Part("gru", 0.0, None)]
+
+
+def test_networks_that_learned_less_than_they_could_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    split = Split.leave_last_out(log_of(0.0))
+    weak = "gru sequence.dim=4 train.learning_rate=1e-9 train.max_minutes=0.00001"
+    with caplog.at_level("INFO"):
+        from_recipe(stacked(weak, "popularity")).fit(split.train, valid=split.valid)
+    assert "gru was stopped by train.max_minutes=1e-05 while it was still improving (epoch 1)" in caplog.text
+    assert "gru alone is worse than popularity (NDCG@10 0." in caplog.text
