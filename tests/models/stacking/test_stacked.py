@@ -36,6 +36,11 @@ def fitted(split: Split, *members: str) -> StackedRecommender:
     return model
 
 
+def all_of(split: Split, *names: str) -> StackedRecommender:
+    """A stack that keeps every member, whichever is better alone."""
+    return StackedRecommender.of([from_recipe(Recipe.load(name)).fit(split.train) for name in names], split)
+
+
 def weights_of(model: StackedRecommender) -> dict[str, float]:
     stack = model.metadata["stack"]
     return dict(zip(stack["members"], stack["weights"], strict=True))
@@ -43,8 +48,8 @@ def weights_of(model: StackedRecommender) -> dict[str, float]:
 
 def test_what_decides_gets_the_weight() -> None:
     chained, popular = log_of(0.9), log_of(0.0)
-    of_chain = weights_of(fitted(Split.leave_last_out(chained), "markov", "popularity"))
-    of_popular = weights_of(fitted(Split.leave_last_out(popular), "markov", "popularity"))
+    of_chain = weights_of(all_of(Split.leave_last_out(chained), "markov", "popularity"))
+    of_popular = weights_of(all_of(Split.leave_last_out(popular), "markov", "popularity"))
     assert of_chain["markov"] > 1.5 * of_popular["markov"]
     assert of_popular["popularity"] > of_chain["popularity"] + 0.3
 
@@ -241,10 +246,10 @@ def test_a_large_catalog_is_sampled_and_gives_like_weights(monkeypatch: pytest.M
     from llmrec.models.stacking import features
 
     split = Split.leave_last_out(log_of(0.5, n_items=300))
-    exact = weights_of(fitted(split, "markov", "popularity"))
+    exact = weights_of(all_of(split, "markov", "popularity"))
     for name, value in {"ALL_UP_TO": 50, "BEST_OF_EACH": 20, "SAMPLED": 60}.items():
         monkeypatch.setattr(features, name, value)
-    sampled = weights_of(fitted(split, "markov", "popularity"))
+    sampled = weights_of(all_of(split, "markov", "popularity"))
     assert sampled["markov"] == pytest.approx(exact["markov"], rel=0.15)
 
 
