@@ -18,7 +18,7 @@ from llmrec.models.stacking.members import is_begun
 from llmrec.printable import printable
 
 
-class Part(NamedTuple):
+class NetworkForecast(NamedTuple):
     """A network's likely minutes of training, 0 for one of seconds, its bound, and lines of what to change."""
 
     name: str
@@ -64,12 +64,12 @@ def announce(
 
 def forecasts(
     recipes: Sequence[Recipe], data: Dataset, *, valid: Fold | None, continuations: Sequence[Continuation] = ()
-) -> list[Part]:
+) -> list[NetworkForecast]:
     """Set every network up with a sample of its catalog encoded, and forecast its training; none is trained.
 
     What the data cannot feed and what wants an extra is left out: fitting says so.
     """
-    parts = list[Part]()
+    parts = list[NetworkForecast]()
     for n, recipe in enumerate(recipes):
         with suppress(DataError, MissingExtra):
             model = from_recipe(recipe)
@@ -85,7 +85,7 @@ def _trains_in_steps(model: Recommender) -> bool:
     return any(field.partition(".")[0] == "train" for field in model.sections)
 
 
-def _forecast(model: Recommender, data: Dataset, valid: Fold | None) -> Iterator[Part]:
+def _forecast(model: Recommender, data: Dataset, valid: Fold | None) -> Iterator[NetworkForecast]:
     """Yield what a network's training takes; nothing for one that trains in another way than all do."""
     from llmrec.training.encoding_bar import encodings_sampled
     from llmrec.training.forecast import ForecastOver, forecast_only, likely_minutes, worded
@@ -97,8 +97,8 @@ def _forecast(model: Recommender, data: Dataset, valid: Fold | None) -> Iterator
         except ForecastOver as over:
             name, one, most = model.recipe.name, over.forecast, over.settings.max_minutes
             if one is None:
-                yield Part(name, 0.0, most)
+                yield NetworkForecast(name, 0.0, most)
                 return
             minutes = min(likely_minutes(one, over.settings), most or float("inf"))
             advice = list(worded(one, over.settings))[1:]
-            yield Part(name, minutes + sum(encoding_seconds) / 60, most, tuple(advice))
+            yield NetworkForecast(name, minutes + sum(encoding_seconds) / 60, most, tuple(advice))

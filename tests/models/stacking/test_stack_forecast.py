@@ -12,7 +12,7 @@ from support.stack_logs import log_of
 from llmrec import Recipe, Split
 from llmrec.models import from_recipe
 from llmrec.models.base import Recommender
-from llmrec.models.stacking.forecast import Part, forecasts
+from llmrec.models.stacking.forecast import NetworkForecast, forecasts
 from llmrec.training import encoding_bar, forecast
 
 MakeRecipe = Callable[..., Recipe]
@@ -66,7 +66,7 @@ def test_of_a_catalog_a_sample_is_encoded(
 
 def test_what_cannot_be_fed_and_rules_are_no_part(toy_split: Split, tmp_path: Path) -> None:
     recipes = [Recipe.load(name) for name in ("markov", "als", "gru")]
-    assert forecasts(recipes, toy_split.train, valid=toy_split.valid) == [Part("gru", 0.0, None)]
+    assert forecasts(recipes, toy_split.train, valid=toy_split.valid) == [NetworkForecast("gru", 0.0, None)]
 
 
 def test_networks_that_learned_less_than_they_could_are_named(caplog: pytest.LogCaptureFixture) -> None:
