@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=8, help="threads that search (8)")
     parser.add_argument("--idle-seconds", type=float, default=5, help="how long an idle index is searched (5)")
     parser.add_argument("--kills", type=int, default=10, help="how many processes are killed (10)")
-    parser.add_argument("--kinds", nargs="+", default=["flat", "hnsw"], help="kinds of index (flat hnsw)")
+    parser.add_argument("--kinds", nargs="+", default=["flat", "hnsw", "ivf-flat"], help="kinds of index")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         table = []

@@ -2,11 +2,13 @@
 
 python eval/benchmarks/item_index.py --run runs/quickstart/llm [--items 1000000] [--dim 128]. Vectors and biases
 are a trained run's, drawn with replacement and jittered along the directions to their ten nearest items. Times are
-the best of three. Writes item_index-ITEMS.json.
+the best of three. Memory is what a process holds more after it has read an index that was saved, and the vectors
+beside it where the estimate counts them. Writes item_index-ITEMS.json.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,17 +18,24 @@ from typing import Any
 import faiss
 import numpy as np
 
-from eval.common import arguments, write_result
+from eval.common import arguments, run_measured, write_result
 from llmrec import ItemIndex
 from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.retrieval.exact import exact_search
-from llmrec.retrieval.kinds import memory_bytes
-from llmrec.retrieval.searchers import CANDIDATES
+from llmrec.retrieval.kinds import KINDS, memory_bytes
+from llmrec.retrieval.list_searchers import CANDIDATES
 
 K, ROUNDS = 10, 3
 # How far a vector is moved along the directions to its item's neighbours, and in any, of these distances.
 NEIGHBORS, JITTER, NOISE = 10, 0.5, 0.1
 SHARES = (0.01, 0.3, 0.99)
+READ = """
+import json, sys, faiss, numpy, psutil
+process = psutil.Process()
+before = process.memory_info().rss
+index, vectors = faiss.read_index(sys.argv[1]), [numpy.load(path) for path in sys.argv[2:]]
+print(json.dumps({"held_gib": (process.memory_info().rss - before) / 2**30}))
+"""
 
 
 def clustered(index: ItemIndex, n: int, dim: int, draw: np.random.Generator) -> tuple[Float32s, Float32s]:
@@ -77,6 +86,8 @@ def faiss_alone(index: ItemIndex, rows: Float32s, queries: Float32s) -> Callable
     padded = np.pad(queries, ((0, 0), (0, width - queries.shape[1])))
     if index.facts.kind == "hnsw":
         parameters = library.SearchParametersHNSW(efSearch=searcher.effort)
+    elif index.facts.kind == "ivf-flat":
+        parameters = library.SearchParametersIVF(nprobe=searcher.effort)
     else:
         searcher.faiss_index.nprobe = searcher.effort
         vectors = np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
@@ -94,7 +105,10 @@ def measured(
     index = ItemIndex.build(rows[:, :-1], range(len(rows)), bias=rows[:, -1], kind=kind, queries=people[:200])
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder) / "index")
-        written = (Path(folder) / "index" / "index.faiss").stat().st_size
+        counted = ["index.faiss", "vectors.npy"] if kind == "ivf-flat" else ["index.faiss"]
+        files = [Path(folder) / "index" / name for name in counted]
+        written = sum(file.stat().st_size for file in files)
+        held = run_measured([sys.executable, "-c", READ, *files]).values()["held_gib"]
     ours = seconds(lambda: index.search(people, K))
     alone = seconds(faiss_alone(index, rows, queries))
     row = {
@@ -107,6 +121,7 @@ def measured(
         "ratio": ours / alone,
         "estimated_gib": index.facts.memory_bytes / 2**30,
         "written_gib": written / 2**30,
+        "held_gib": held,
     }
     for share, mask in masks.items():
         among, _ = exact_search(rows, queries, K, allowed=mask)
@@ -123,7 +138,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000, help="how many vectors (1,000,000)")
     parser.add_argument("--dim", type=int, default=128, help="numbers of a vector (128)")
     parser.add_argument("--queries", type=int, default=1000, help="queries in a batch (1,000)")
-    parser.add_argument("--kinds", nargs="+", default=["flat", "hnsw", "ivf-pq"], help="kinds to measure (all)")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), help="kinds to measure (all)")
     args = parser.parse_args()
     draw, source = np.random.default_rng(0), ItemIndex.open(args.run)
     vectors, biases = clustered(source, args.items, args.dim, draw)

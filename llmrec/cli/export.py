@@ -37,7 +37,7 @@ def export(
         Path | None, typer.Option("--out", help="The folder to write; users as faiss go to RUN.users by default.")
     ] = None,
     kind: Annotated[
-        str, typer.Option("--kind", help="As faiss: flat, hnsw, ivf-pq, or auto by size and memory.")
+        str, typer.Option("--kind", help="As faiss: flat, hnsw, ivf-flat, ivf-pq, or auto by size and memory.")
     ] = "auto",
     url: Annotated[
         str | None, typer.Option("--url", help="As qdrant: a server, http://HOST:6333, instead of --out.")

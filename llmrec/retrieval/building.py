@@ -12,10 +12,10 @@ from llmrec.arrays import Float32s
 from llmrec.retrieval.exact import exact_search, unit_rows
 from llmrec.retrieval.index_files import IndexFacts
 from llmrec.retrieval.kinds import memory_bytes
-from llmrec.retrieval.searchers import MOST_EFFORT, SEARCHERS
+from llmrec.retrieval.searchers import SEARCHERS
 from llmrec.retrieval.snapshot import Built, Snapshot
 
-# Recall is measured on so many queries; the effort of a graph is raised by half until it reaches this.
+# Recall is measured on so many queries; how much a search reads is raised by half until it reaches this.
 QUERIES, RECALL = 256, 0.98
 
 
@@ -35,8 +35,24 @@ def index_rows(
     return built, facts.model_copy(update={"seconds": round(time.monotonic() - began, 2)})
 
 
+def index_changes(snapshot: Snapshot, facts: IndexFacts) -> tuple[Built, IndexFacts] | None:
+    """Index what is left of a snapshot as ``index_rows`` does, but learn nothing anew; None where that must be.
+
+    A graph takes what was added, lists also leave out what was removed.
+    """
+    n, left = snapshot.n_built, snapshot.left
+    added = snapshot.added_rows if left is None else snapshot.added_rows[left[n:]]
+    of_built = None if left is None or left[:n].all() else left[:n]
+    searcher = snapshot.built.searcher.grown(added, of_built)
+    if searcher is None:
+        return None
+    memory = memory_bytes(facts.kind, *searcher.rows.shape, bytes_per_item=facts.bytes_per_item)
+    facts = facts.model_copy(update={"n": len(searcher.rows), "memory_bytes": memory})
+    return _measured(Built(searcher, snapshot.names.rechunk()), facts, None)
+
+
 def _measured(built: Built, facts: IndexFacts, queries: Float32s | None) -> tuple[Built, IndexFacts]:
-    """Measure recall@10 against exact search; search a graph the longer until it reaches ``RECALL``."""
+    """Measure recall@10 against exact search; read the more of an index until it reaches ``RECALL``."""
     if facts.kind == "flat":
         return built, facts.model_copy(update={"recall_at_10": 1.0})
     rows = built.searcher.rows
@@ -50,9 +66,9 @@ def _measured(built: Built, facts: IndexFacts, queries: Float32s | None) -> tupl
     while True:
         recall = _recall(Snapshot.of(built).nearest(queries, k)[1], exact)
         effort = built.searcher.effort
-        if recall >= RECALL or facts.kind != "hnsw" or effort >= MOST_EFFORT:
+        if recall >= RECALL or effort >= built.searcher.most_effort:
             break
-        effort = min(effort * 3 // 2, MOST_EFFORT)
+        effort = min(effort * 3 // 2, built.searcher.most_effort)
         built = Built(replace(built.searcher, effort=effort), built.names)
     reached = {"recall_at_10": round(recall, 4), "n_queries": len(queries), "effort": effort}
     return built, facts.model_copy(update=reached)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 import numpy as np
 import polars as pl
 
 from llmrec.arrays import Int64s
 from llmrec.errors import ArtifactError, DataError, LlmrecError
-from llmrec.retrieval.building import index_rows
+from llmrec.retrieval.building import index_changes, index_rows
 from llmrec.retrieval.index_files import IndexFacts, Noun, Opened
 from llmrec.retrieval.index_folder import IndexFolder
 from llmrec.retrieval.kinds import memory_bytes
+from llmrec.retrieval.list_searchers import LEAST_CODED
 from llmrec.retrieval.row_changes import RowChange
-from llmrec.retrieval.searchers import LEAST_CODED
 from llmrec.retrieval.snapshot import Built, Snapshot
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 FEW_REMOVED = 1000
 # To open an index is to make its changes again: its folder is written anew when it lacks so large a share of rows.
 MOST_UNWRITTEN = 0.1
+# Where all rows are indexed anew in more than this, it is said before.
+LONG_SECONDS = 10.0
 
 
 class GrowingRows:
@@ -93,19 +96,34 @@ class GrowingRows:
             self._settle()
 
     def rebuild(self) -> None:
-        """Index what is left anew, if anything has changed since it was built."""
+        """Index what is left anew, if anything has changed since it was built; as little of it as can be."""
         with self._lock:
-            snapshot, facts = self.snapshot, self.built_facts
+            snapshot = self.snapshot
             if not snapshot.changed:
                 return
-            if facts.kind == "ivf-pq" and len(snapshot) < LEAST_CODED:
-                facts = facts.model_copy(update={"kind": "flat", "effort": 0, "n_queries": 0})
-            built, facts = index_rows(snapshot.rows(), snapshot.names.rechunk(), facts)
+            began, extended = time.monotonic(), None
+            if self.noun == "item" or not len(snapshot.removed):  # centroids remember people who were removed
+                extended = index_changes(snapshot, self.built_facts)
+            built, facts = extended or self._built_anew()
             log.info(
-                "%s index: rebuilt as %s after %d rows were added and %d removed (%.1f s)",
-                self.noun, facts.kind, snapshot.n_tail, len(snapshot.removed), facts.seconds,
-            )  # fmt: skip
+                "%s index: %s as %s after %d rows were added and %d removed (%.1f s)",
+                *(self.noun, "extended" if extended else "rebuilt", facts.kind),
+                *(snapshot.n_tail, len(snapshot.removed), time.monotonic() - began),
+            )
             self.snapshot, self.built_facts, self._rows_by_id = Snapshot.of(built), facts, {}
+
+    def _built_anew(self) -> tuple[Built, IndexFacts]:
+        """Index what is left; where that takes long it is said first, since changes wait for it."""
+        snapshot, facts = self.snapshot, self.built_facts
+        if facts.kind == "ivf-pq" and len(snapshot) < LEAST_CODED:
+            facts = facts.model_copy(update={"kind": "flat", "effort": 0, "n_queries": 0})
+        seconds = facts.seconds * len(snapshot) / facts.n
+        if seconds > LONG_SECONDS:
+            log.warning(
+                "%s index: %s is built anew of %d rows, about %.0f s; changes wait for it, searches do not",
+                *(self.noun, facts.kind, len(snapshot), seconds),
+            )
+        return index_rows(snapshot.rows(), snapshot.names.rechunk(), facts)
 
     def compact(self, *, on_disk: bool = True) -> None:
         """Index what is left anew, also on the disk where the index has a folder: nothing removed stays in it."""

@@ -71,8 +71,9 @@ class VectorIndex:
     ) -> Self:
         """Index vectors [n, dim] by their ids.
 
-        ``kind``: ``flat`` (exact), ``hnsw`` (a graph), ``ivf-pq`` (``bytes_per_item`` in memory, the vectors on
-        the disk once it is saved), or ``auto`` by their number and the free memory, which is logged. ``bias`` [n]
+        ``kind``: ``flat`` (exact), ``ivf-flat`` (lists of near vectors), ``hnsw`` (a graph, which takes far longer
+        to build), ``ivf-pq`` (``bytes_per_item`` in memory, the vectors on the disk once it is saved), or ``auto``
+        by their number and the free memory, which is logged. ``bias`` [n]
         is added to the scores. ``queries`` [m, dim]: on which recall is measured, by default sampled vectors of
         unit length. ``run``: the run whose vectors they are. Raises DataError for NaN, ids that are there twice,
         and other than n ids or biases.

@@ -69,8 +69,16 @@ class Searcher(ABC):
     def most_added(self) -> int:
         """How many added rows may be compared one by one before it pays to index them."""
 
-    def grown(self, rows: Float32s) -> Self | None:
-        """Return a copy that holds these rows, too, after its others; None where it cannot take them."""
+    @property
+    def most_effort(self) -> int:
+        """How much of the index a search may read for the sake of recall."""
+        return self.effort
+
+    def grown(self, rows: Float32s, left: Bools | None = None) -> Self | None:
+        """Return a copy that holds these rows, too, after its others, of which only those that are ``left`` [n].
+
+        What was learned of the rows is not learned anew. None where it must be, or rows cannot be left out.
+        """
         return None
 
     def most_left_out(self, k: int, *, reused: bool) -> int:

@@ -1,4 +1,4 @@
-"""Search by FAISS: exact, by a graph (HNSW), or by lists of short codes (IVF-PQ)."""
+"""Search by FAISS: exact, by a graph (HNSW), or in lists of codes (IVF)."""
 
 from __future__ import annotations
 
@@ -8,31 +8,23 @@ from typing import Any, Self
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Int64s
-from llmrec.errors import ArtifactError, DataError
+from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.retrieval.exact import exact_search, rescored
 from llmrec.retrieval.flat import INDEX, flat_rows
 from llmrec.retrieval.gpu import GpuSearch
-from llmrec.retrieval.kinds import LINKS, IndexKind, n_lists
+from llmrec.retrieval.kinds import LINKS, IndexKind
+from llmrec.retrieval.list_searchers import CodeSearcher, RowListSearcher
 from llmrec.retrieval.searcher import FEW_DENIED, RowMask, Searcher, read_faiss, untyped_faiss
 
-ROWS = "vectors.npy"
 # How much of a graph is seen while it is built (efConstruction) and, at least, while it is searched (efSearch).
 BUILD_EFFORT, LEAST_EFFORT, MOST_EFFORT = 200, 64, 1024
 # A graph is searched the longer, the fewer vectors are allowed. One unit of effort costs as much as so many rows
 # of an exact search, which takes over where it is cheaper: 160 among a million vectors of 128 numbers.
 ROWS_PER_EFFORT = 128
-# Of short codes, so many candidates for each result are scored exactly.
-CANDIDATES = 30
-LISTS_SEEN = 64
-LEAST_CODED = 39 * 256  # vectors of which codes can be trained
-# So few allowed rows are compared exactly instead.
-FEW_ROWS = 32768
 # So many added rows are no burden to a small flat index.
 FLAT_ADDED = 10_000
 # A graph takes rows of up to so many times the square length of its longest.
 MOST_LONGER = 2.0
-TRAIN_POINTS, TRAIN_ROUNDS = 64, 10  # vectors for each centroid, and rounds of k-means
 
 
 class FlatSearcher(Searcher):
@@ -123,15 +115,22 @@ class GraphSearcher(Searcher):
         return rescored(self.rows, queries, codes, k)
 
     @property
+    def most_effort(self) -> int:
+        """As much as is tried for the sake of recall."""
+        return MOST_EFFORT
+
+    @property
     def most_added(self) -> int:
         """As many as cost what the graph costs."""
         return ROWS_PER_EFFORT * self.effort
 
-    def grown(self, rows: Float32s) -> GraphSearcher | None:
-        """Add rows to a copy of the graph, if they are not far longer than its longest.
+    def grown(self, rows: Float32s, left: Bools | None = None) -> GraphSearcher | None:
+        """Add rows to a copy of the graph, if they are not far longer than its longest, and none is to leave it.
 
         Where they are longer, the number that makes rows equally long is another one, and the links stay.
         """
+        if left is not None:
+            return None
         faiss, stored = untyped_faiss(), np.asarray(_StoredRows(self.faiss_index))
         squares = np.einsum("nd,nd->n", rows, rows)
         longest, square = float(squares.max(initial=0)), float(stored[0] @ stored[0])
@@ -153,88 +152,8 @@ class GraphSearcher(Searcher):
         return min(FEW_DENIED, self.effort - k) if reused else FEW_DENIED
 
 
-class CodeSearcher(Searcher):
-    """Compares short codes in the lists nearest to a query, then the rows of the best ones (IVF-PQ).
-
-    Jégou et al. 2011. Memory holds ``bytes_per_item`` for each row; the rows stay in a file, of which a search
-    reads a few.
-    """
-
-    kind = "ivf-pq"
-
-    @classmethod
-    def build(cls, rows: Float32s, *, bytes_per_item: int) -> Self:
-        """Index rows, which are shared, not copied. Raises DataError for too few of them."""
-        import faiss
-
-        if len(rows) < LEAST_CODED:
-            raise DataError(
-                f"an index of kind ivf-pq learns its codes from at least {LEAST_CODED:,} vectors, and there are "
-                f"{len(rows):,}; use flat or hnsw"
-            )
-        width = rows.shape[1] + -rows.shape[1] % bytes_per_item
-        lists = n_lists(len(rows))
-        index = faiss.IndexIVFPQ(
-            faiss.IndexFlatIP(width), width, lists, bytes_per_item, 8, faiss.METRIC_INNER_PRODUCT
-        )
-        for clustering in (index.cp, index.pq.cp):
-            clustering.niter, clustering.max_points_per_centroid = TRAIN_ROUNDS, TRAIN_POINTS
-        n_train = min(len(rows), TRAIN_POINTS * max(lists, 256))
-        chosen = np.sort(np.random.default_rng(0).choice(len(rows), n_train, replace=False))
-        index.train(_widened(rows[chosen], width))
-        for start in range(0, len(rows), 2**16):
-            index.add(_widened(rows[start : start + 2**16], width))
-        return cls(rows, index, min(LISTS_SEEN, lists))
-
-    @classmethod
-    def open(cls, folder: Path, *, n: int, effort: int) -> Self:
-        """Read the codes, and map the rows into memory."""
-        index = read_faiss(folder / INDEX, n, "IndexIVFPQ")
-        rows = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
-        if rows.dtype != np.float32 or rows.ndim != 2 or len(rows) != n or rows.shape[1] > index.d:
-            raise ArtifactError(f"{folder / ROWS} does not hold the vectors of this index; build it again")
-        return cls(rows, index, effort)
-
-    def save(self, folder: Path) -> None:
-        """Write the codes, and the rows beside them."""
-        import faiss
-
-        faiss.write_index(self.faiss_index, str(folder / INDEX))
-        np.save(folder / ROWS, self.rows)
-
-    def nearest(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
-        """Compare codes, then rows; exact where few rows are allowed."""
-        share = 1.0 if allowed is None else allowed.n / len(self.rows)
-        if allowed is not None and allowed.n <= FEW_ROWS:
-            return exact_search(self.rows, queries, k, allowed=allowed.mask)
-        n_lists_seen = int(self.effort / share**0.5)
-        selector = None if allowed is None else allowed.selector
-        parameters = untyped_faiss().SearchParametersIVF(nprobe=n_lists_seen, sel=selector)
-        n_candidates, widened = min(CANDIDATES * k, len(self.rows)), _widened(queries, self.faiss_index.d)
-        if self._gpu is not None and allowed is None:
-            results = self._gpu.nearest(widened, n_candidates, None)
-            if results is not None:
-                return rescored(self.rows, queries, results[0], k)
-        _, codes = self.faiss_index.search(widened, n_candidates, params=parameters)
-        return rescored(self.rows, queries, codes, k)
-
-    @cached_property
-    def _gpu(self) -> GpuSearch | None:
-        """The codes in a GPU's memory, copied there by the first search."""
-        return GpuSearch.of_codes(self.faiss_index, self.effort)
-
-    @property
-    def most_added(self) -> int:
-        """As many as are compared exactly where they are all that is allowed, and a tenth of a large index."""
-        return max(FEW_ROWS, len(self.rows) // 10)
-
-    def most_left_out(self, k: int, *, reused: bool) -> int:
-        """None: each result more is thirty candidates more."""
-        return 0
-
-
 SEARCHERS: dict[IndexKind, type[Searcher]] = {
-    searcher.kind: searcher for searcher in (FlatSearcher, GraphSearcher, CodeSearcher)
+    searcher.kind: searcher for searcher in (FlatSearcher, GraphSearcher, RowListSearcher, CodeSearcher)
 }
 
 
@@ -250,7 +169,3 @@ class _StoredRows:
 def _stored(index: Any) -> Float32s:
     """Return the rows that a graph holds, without the number that was added, and without a copy."""
     return np.asarray(_StoredRows(index))[:, :-1]
-
-
-def _widened(rows: Float32s, width: int) -> Float32s:
-    return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))

@@ -120,7 +120,7 @@ def test_what_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_many_vectors_get_a_graph_only_in_an_index(
+def test_many_vectors_get_lists_only_in_an_index(
     fitted: tuple[Path, Recommender],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -131,9 +131,9 @@ def test_many_vectors_get_a_graph_only_in_an_index(
     for what in ("--items", "--users"):
         exported(fitted[0], what, "--out", tmp_path / f"table{what}")
     assert "user index: flat; 30 users" in caplog.text
-    assert "hnsw" not in caplog.text
+    assert "ivf" not in caplog.text
     exported(fitted[0], "--items", "--to", "faiss", "--out", tmp_path / "index")
-    assert ItemIndex.open(tmp_path / "index").facts.kind == "hnsw"
+    assert ItemIndex.open(tmp_path / "index").facts.kind == "ivf-flat"
     exported(fitted[0], "--items", "--to", "faiss", "--kind", "flat", "--out", tmp_path / "flat")
     assert ItemIndex.open(tmp_path / "flat").facts.kind == "flat"
 

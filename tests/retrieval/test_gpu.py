@@ -102,8 +102,8 @@ def test_without_room_it_is_searched_as_ever_and_said_once(
 
 def test_a_gpu_compares_all_up_to_its_memory() -> None:
     assert choose("auto", 10**6, 128, bytes_per_item=16, gpu=True).kind == "flat"
-    assert choose("auto", 10**8, 128, bytes_per_item=16, gpu=True, free=2**50).kind == "hnsw"
-    assert choose("auto", 10**6, 128, bytes_per_item=16, free=2**50).kind == "hnsw"
+    assert choose("auto", 10**8, 128, bytes_per_item=16, gpu=True, free=2**50).kind == "ivf-flat"
+    assert choose("auto", 10**6, 128, bytes_per_item=16, free=2**50).kind == "ivf-flat"
 
 
 @pytest.mark.slow

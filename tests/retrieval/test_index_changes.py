@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
@@ -138,6 +139,56 @@ def test_a_row_longer_than_all_others_makes_a_new_graph(
     assert "item index: rebuilt as hnsw after 1 rows were added and 0 removed" in caplog.text
     assert index.search(np.ones(DIM), 1).ids.tolist() == [["long"]]
     np.testing.assert_array_equal(vectors, copied)  # although they were in the memory of the graph that is gone
+
+
+def about_centroids(n: int) -> Float32s:
+    """Vectors about thirty centroids."""
+    draw = np.random.default_rng(0)
+    centroids = draw.standard_normal((30, DIM))
+    return (centroids[draw.integers(0, 30, n)] + 0.3 * draw.standard_normal((n, DIM))).astype(np.float32)
+
+
+def centroids_of(index: VectorIndex) -> Float32s:
+    centroids: Float32s = faiss.downcast_index(index.searcher.faiss_index.quantizer).reconstruct_n(0, 10)
+    return centroids
+
+
+def test_lists_take_what_is_added_and_leave_out_what_is_removed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without new centroids, until there are far more rows, or a person is forgotten."""
+    monkeypatch.setattr("llmrec.retrieval.list_searchers.FEW_ROWS", 20)
+    monkeypatch.setattr(growth_module, "FEW_REMOVED", 30)
+    caplog.set_level(logging.INFO)
+    vectors, queries = about_centroids(1600), about_centroids(1650)[1600:]
+    index = ItemIndex.build(vectors[:600], range(600), kind="ivf-flat")
+    people = UserIndex.build(vectors[:600], range(600), kind="ivf-flat")
+    centroids = centroids_of(index)
+    index.add(vectors[600:700], range(600, 700))
+    assert len(index.searcher.rows) == 700
+    index.remove(range(0, 300))
+    assert "item index: extended as ivf-flat after 0 rows were added and 300 removed" in caplog.text
+    np.testing.assert_array_equal(centroids_of(index), centroids)
+    for allowed in (None, np.arange(400) % 3 == 0):
+        exact = ItemIndex.build(vectors[300:700], range(300, 700), kind="flat").search(queries, 10, allow=allowed)
+        result = index.search(queries, 10, allow=allowed)
+        assert np.mean([len(set(a) & set(b)) for a, b in zip(result.ids, exact.ids, strict=True)]) >= 9.8
+    people.remove(range(0, 300))
+    assert "user index: rebuilt as ivf-flat" in caplog.text
+    index.add(vectors[700:], range(700, 1600))
+    assert "item index: rebuilt as ivf-flat after 900 rows were added" in caplog.text
+    assert index.ids == [str(number) for number in range(300, 1600)]
+
+
+def test_a_change_that_waits_for_a_long_building_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(growth_module, "LONG_SECONDS", 0.0)
+    index = index_of(kind="hnsw")
+    index.remove(["i1"])
+    index.compact()
+    assert "hnsw is built anew of 199 rows, about" in caplog.text
+    assert "changes wait for it, searches do not" in caplog.text
 
 
 def test_it_is_rebuilt_once_much_is_removed(

@@ -51,7 +51,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+@pytest.mark.parametrize("kind", ["flat", "hnsw", "ivf-flat"])
 def test_changes_are_there_when_it_is_opened_again(kind: str, tmp_path: Path) -> None:
     folder = saved(tmp_path, kind=kind)
     index = changed(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from llmrec.retrieval.kinds import choose, memory_bytes
 from llmrec.retrieval.searchers import MOST_EFFORT
 
 N, DIM = 400, 12
-KINDS = ("flat", "hnsw")
+KINDS = ("flat", "hnsw", "ivf-flat")
 
 
 def clustered(n: int = N, *, seed: int = 0) -> tuple[Float32s, Float32s]:
@@ -81,7 +82,7 @@ def test_a_filter_loses_no_result(indexes: dict[str, ItemIndex], kind: str, shar
     np.testing.assert_array_equal(denied.ids[0], result.ids[0, 1:])
 
 
-def test_short_codes_come_with_their_recall(tmp_path: Path) -> None:
+def test_short_codes_come_with_their_recall(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     vectors, bias = clustered(10_500)
     index = ItemIndex.build(vectors, range(10_500), bias=bias, kind="ivf-pq", bytes_per_item=4)
     scores = queries_of() @ vectors.T + bias
@@ -108,6 +109,10 @@ def test_short_codes_come_with_their_recall(tmp_path: Path) -> None:
     assert not set(removed) & set(changed.ids.ravel())
     flat = ItemIndex.build(index.vectors, index.ids, bias=index.biases, kind="flat")
     assert recall(changed.codes, flat.search(queries_of(), 10).codes) > 0.8
+    with caplog.at_level(logging.INFO):
+        index.compact()
+    assert "item index: extended as ivf-pq after 2 rows were added" in caplog.text
+    assert recall(index.search(queries_of(), 10).codes, flat.search(queries_of(), 10).codes) > 0.8
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,12 +136,12 @@ def test_it_is_the_same_after_saving(indexes: dict[str, ItemIndex], kind: str, t
 
 def test_the_kind_follows_size_and_memory() -> None:
     assert choose("auto", 50_000, 129, bytes_per_item=16).kind == "flat"
-    graph = memory_bytes("hnsw", 10**6, 129, bytes_per_item=16)
-    assert choose("auto", 10**6, 129, bytes_per_item=16, free=4 * graph).kind == "hnsw"
-    codes = choose("auto", 10**6, 129, bytes_per_item=16, free=graph)
+    needed = memory_bytes("ivf-flat", 10**6, 129, bytes_per_item=16)
+    assert choose("auto", 10**6, 129, bytes_per_item=16, free=4 * needed).kind == "ivf-flat"
+    codes = choose("auto", 10**6, 129, bytes_per_item=16, free=needed)
     assert codes.kind == "ivf-pq"
     assert "GiB" in codes.reason
-    with pytest.raises(DataError, match="no index of kind 'tree'; there are auto, flat, hnsw, ivf-pq"):
+    with pytest.raises(DataError, match="no index of kind 'tree'; there are auto, flat, hnsw, ivf-flat, ivf-pq"):
         choose("tree", 5, 5, bytes_per_item=16)
 
 

@@ -18,13 +18,13 @@ def test_nothing_removed_is_returned_and_nothing_is_lost(tmp_path: Path, monkeyp
     monkeypatch.setattr("sys.argv", ["index_churn.py", *words.split(), str(tmp_path)])
     index_churn.main()
     churned, killed = (section["rows"] for section in read_result(tmp_path / "index_churn-600.json")["sections"])
-    assert [row["kind"] for row in churned] == ["flat", "hnsw"]
+    assert [row["kind"] for row in churned] == ["flat", "hnsw", "ivf-flat"]
     for row in churned:
         assert (row["errors"], row["removed ones returned"], row["all changes there"]) == (0, 0, True)
         assert row["searches"] > 10
         assert min(row["search_ms"], row["idle_search_ms"], row["change_ms"], row["idle_change_ms"]) > 0
     assert churned[0]["scores of a rebuild"] == churned[0]["recall@10"] == 1.0
-    assert churned[1]["recall@10"] >= 0.98
+    assert min(row["recall@10"] for row in churned[1:]) >= 0.98
     assert [row["every change there"] for row in killed] == [True]
     section = report.Section(
         "Tiny", "What was measured.", ("python tiny.py",), (tmp_path / "index_churn-600.json",)
