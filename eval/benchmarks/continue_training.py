@@ -1,9 +1,9 @@
 """Go on from a run when its log has grown by the newest events, beside training on all of them from scratch.
 
-python eval/benchmarks/continue_training.py RECIPE [--data DIR] [--users SHARE] [--newest 0.1] [--set FIELD=VALUE]
-The run is fitted on all but the newest share of the events; ``--set`` changes the recipe only where training goes
-on. Judged on the last event of each user, which none of them has seen. Runs lie in runs/continued/. Writes
-continued-RECIPE-DATA.json.
+python eval/benchmarks/continue_training.py RECIPE [--data DIR] [--users SHARE] [--newest 0.1]
+[--change FIELD=VALUE]. The run is fitted on all but the newest share of the events; ``--change`` is of the recipe
+where training goes on. Judged on the last event of each user, which none of them has seen. Runs lie in
+runs/continued/. Writes continued-RECIPE-DATA.json.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import polars as pl
 from eval.common import arguments, open_data, write_result
 from llmrec import Dataset, Recipe, Split, fit
 from llmrec.evaluation.continued import continued_table
+from llmrec.models import Recommender
 
 
 def without_newest(data: Dataset, share: float) -> Dataset:
@@ -27,20 +28,25 @@ def without_newest(data: Dataset, share: float) -> Dataset:
     return replace(earlier, positive=data.positive)
 
 
+def tokens_of(model: Recommender) -> int:
+    """Return how many events a training read: what it cost, whatever else the machine did."""
+    return int(sum(row["tokens"] for row in model.train_log))
+
+
 def main() -> None:
     """Fit before, go on, fit anew, compare."""
     parser = arguments(__doc__, data=True)
     parser.add_argument("recipe")
     parser.add_argument("--users", type=float, default=1.0, help="a share of the users, the same ones every time")
     parser.add_argument("--newest", type=float, default=0.1, help="the share of the events that come later")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="where training goes on")
+    parser.add_argument("--change", action="append", default=[], metavar="FIELD=VALUE", help="going on")
     args = parser.parse_args()
     data = open_data(args.data, users=args.users)
     earlier, split = without_newest(data, args.newest), Split.leave_last_out(data)
     recipe, runs = Recipe.load(args.recipe), Path("runs/continued") / f"{data.name}-{args.newest:g}" / args.recipe
-    changed = Recipe.load(args.recipe, set=args.set) if args.set else recipe
+    changed = Recipe.load(args.recipe, set=args.change) if args.change else recipe
     before = fit(recipe, earlier, Split.leave_last_out(earlier), runs / "before", resume=True)
-    name = "-".join(["continued", *(one.replace("=", "-") for one in args.set)])
+    name = "-".join(["continued", *(one.replace("=", "-") for one in args.change)])
     continued = fit(changed, data, split, runs / name, resume=True, continue_from=runs / "before")
     anew = fit(recipe, data, split, runs / "anew", resume=True)
     table = continued_table(continued, before, split, anew=anew)
@@ -49,13 +55,15 @@ def main() -> None:
     ratio = {
         "ndcg_of_anew": round(ndcg[0] / max(ndcg[2], 1e-9), 4),
         "seconds_of_anew": round(seconds[0] / max(seconds[2], 0.01), 4),
+        "tokens_of_anew": round(tokens_of(continued) / max(tokens_of(anew), 1), 4),
         "new_events": data.events.height - earlier.events.height,
         "new_users": data.n_users - earlier.n_users,
         "new_items": len(data.catalog) - len(earlier.catalog),
     }
     sections = {"On each user's last event": rows, "Going on, as a share of training anew": [ratio]}
     print(table, ratio)
-    write_result(args.out / f"continued-{args.recipe}-{data.name}.json", sections, settings={"set": args.set})
+    out = args.out / f"continued-{args.recipe}-{data.name}.json"
+    write_result(out, sections, settings={"change": args.change})
 
 
 if __name__ == "__main__":

@@ -202,8 +202,12 @@ def take_over(
     trained: dict[str, Arrays],
     rows: tuple[Int64s, Int64s],
     n_items: int,
+    *,
+    share: float = 1.0,
 ) -> None:
     """Copy trained values into a network's parameters; those of items by ``rows``, here and there.
+
+    Less than their whole ``share``: the rest is of what the parameters were.
 
     ``n_items`` is how many items the trained ones have; a table's further rows, as that of the start of a history,
     are copied, too. Rows of new items stay as they are. Raises ArtifactError where a shape differs.
@@ -217,11 +221,11 @@ def take_over(
         into = parameters[name].data
         values = torch.from_numpy(array).to(into)
         if name in PER_ITEM and len(values) >= n_items:
-            into[here.to(into.device)] = values[there.to(into.device)]
-            extra = len(values) - n_items
-            into[len(into) - extra :] = values[n_items:]
+            here, extra = here.to(into.device), len(values) - n_items
+            into[here] = torch.lerp(into[here], values[there.to(into.device)], share)
+            into[len(into) - extra :] = torch.lerp(into[len(into) - extra :], values[n_items:], share)
         elif into.shape == values.shape:
-            into.copy_(values)
+            into.lerp_(values, share)
         else:
             raise ArtifactError(
                 f"'{name}' is {list(values.shape)} in the run and {list(into.shape)} in the network that goes on "

@@ -76,6 +76,21 @@ def test_a_network_begins_at_the_weights_of_its_run(
     _check_same_start(quick_gru.with_values({"train.epochs": 2, "history.repeat_bias": True}), grown, tmp_path)
 
 
+def test_a_network_begins_between_its_run_and_a_new_one(
+    grown: tuple[Dataset, Dataset], tmp_path: Path, quick_gru: Recipe
+) -> None:
+    still, old = _unmoved(quick_gru), tmp_path / "old"
+    before = _fit(quick_gru.with_values({"train.epochs": 2}), grown[0], old)
+    shrunk = still.with_values({"train.shrink": 0.25})
+    models = [before, _fit(still, grown[1], tmp_path / "anew")]
+    models.append(_fit(shrunk, grown[1], tmp_path / "new", continue_from=old))
+    rows = [model.catalog.codes(before.catalog.ids) for model in models]
+    items = [np.asarray(model.item_vectors())[codes] for model, codes in zip(models, rows, strict=True)]
+    out = [model.network.out.weight.detach().numpy() for model in models]  # type: ignore[attr-defined]
+    for of_run, new, result in (items, out):
+        np.testing.assert_allclose(result, 0.25 * of_run + 0.75 * new, atol=1e-5)
+
+
 def test_a_network_over_texts_encodes_others_as_its_run_did(
     grown: tuple[Dataset, Dataset], tmp_path: Path, tiny_base: Path
 ) -> None:

@@ -66,9 +66,10 @@ class ContinuedLLM:
             texts[new] = self._encodings.of(vectors).texts
         return replace(self._encodings, texts=texts)
 
-    def put_head(self, network: NextItemNetwork, catalog: Catalog) -> None:
-        """Copy the run's head into a network for another catalog."""
-        take_over(head_parameters(network), self.head, self.continuation.rows(catalog), self.n_items)
+    def put_head(self, network: NextItemNetwork, catalog: Catalog, *, share: float) -> None:
+        """Copy the run's head into a network for another catalog: its ``share``, the rest is of what is there."""
+        rows = self.continuation.rows(catalog)
+        take_over(head_parameters(network), self.head, rows, self.n_items, share=share)
 
     def _same_texts(self, catalog: Catalog, prompts: HistoryPrompts) -> tuple[Int64s, Int64s]:
         """Return the rows, here and in the run, of the items whose text is what it was."""

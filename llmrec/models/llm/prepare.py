@@ -47,7 +47,7 @@ def untrained_state(
     from llmrec.runtime import device_name
     from llmrec.training.advice import memory_advice
 
-    prompts = HistoryPrompts.load(recipe)
+    prompts, share_of_run = HistoryPrompts.load(recipe), recipe.train.shrink
     model, tokenizer = load_backbone(recipe.backbone, (base := _base_of(recipe, work_dir)))
     model.to(device_name())  # type: ignore[arg-type]  # transformers' stub wants a model here
     serializer = cached_serializer(recipe, data.catalog, prompts, tokenizer, work_dir)
@@ -70,7 +70,7 @@ def untrained_state(
         training=True,
     )
     if before is not None:
-        before.put_head(encoder.network, data.catalog)
+        before.put_head(encoder.network, data.catalog, share=share_of_run)
     elif id_vectors is not None:
         encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
     items = IndexedItems.of(encoder.network.eval())

@@ -38,6 +38,7 @@ class SequentialRecommender(Continues, Recommender):
         "sequence.dropout",
         "sequence.max_items",
         "history.repeat_bias",
+        "train.shrink",
         *RECOMMENDER_FIELDS,
     )
     scores_are_logits = True
@@ -65,8 +66,8 @@ class SequentialRecommender(Continues, Recommender):
         seed_everything(self.recipe.seed)
         self.network = self._network()
         self._add_parts()
-        self._start_from_run()
         settings, most = self.recipe.train, self.recipe.sequence.max_items
+        self._start_from_run(settings.shrink)
         sequences = training_sequences(self, data)
         collate = self._collator(data, sequences)
         batches = plan(
@@ -97,15 +98,15 @@ class SequentialRecommender(Continues, Recommender):
             responses=self._validation(valid),
         )
 
-    def _start_from_run(self) -> None:
-        """Copy the weights of the run that training goes on from, if there is one."""
+    def _start_from_run(self, share: float) -> None:
+        """Copy the weights of the run that training goes on from, if there is one; the rest of them stays new."""
         if self.continuation is None:
             return
         before = self.continuation.model
         assert isinstance(before, SequentialRecommender)
         trained = {name: value.detach().cpu().numpy() for name, value in before.network.named_parameters()}
         rows = self.continuation.rows(self.catalog)
-        take_over(dict(self.network.named_parameters()), trained, rows, len(before.catalog))
+        take_over(dict(self.network.named_parameters()), trained, rows, len(before.catalog), share=share)
 
     def _validation(self, valid: Fold | None) -> Validation | None:
         """Return how responses are validated; None for a network that predicts none."""
