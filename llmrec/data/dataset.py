@@ -14,7 +14,7 @@ import polars as pl
 from llmrec.data.builtin import BUILTIN, builtin
 from llmrec.data.catalog import Catalog
 from llmrec.data.cleaning.conditions import Condition
-from llmrec.data.cleaning.pipeline import CleaningOptions, check_options, clean
+from llmrec.data.cleaning.pipeline import CleaningOptions, check_options, clean, named_columns
 from llmrec.data.cleaning.positives import ALL_BY_DEFAULT, DEFAULT, PositiveTargets, positives_of, settle_positives
 from llmrec.data.cleaning.table import RawLog, Step, Table
 from llmrec.data.columns import ITEM, POSITIVE, USER
@@ -291,10 +291,10 @@ class Dataset(ShownAsTable):
             raw = replace(raw, label=label, frame=with_dotted_fields(raw.frame))
             check_columns(columns, {label: raw.frame.columns} | tables)
             raw = explode_items(raw, columns=columns, explode=explode)
-            return raw.with_frame(name_events(raw.frame, label=label, columns=columns))
+            keep = named_columns(options)
+            return raw.with_frame(name_events(raw.frame, label=label, columns=columns, keep=keep))
 
-        if items is not None:
-            items = items.with_frame(name_items(items.frame, label=items.label, columns=columns))
+        items = items and items.with_frame(name_items(items.frame, label=items.label, columns=columns))
         cleaned = clean(read_events, items, label=label, **options)
         decided = cleaned.order_only, cleaned.positive
         return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, *decided, cleaned.ids)

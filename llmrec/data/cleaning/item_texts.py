@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from llmrec.data.columns import ITEM, USER
+from llmrec.data.cleaning.outcome_columns import says_outcome
+from llmrec.data.columns import ITEM, NUMBERS, USER
 
 # An item's rows must agree this often: in some logs the column called title is the review's.
 LEAST_AGREEMENT = 0.9
-# A column that is not called so must agree nearly always, where by chance so many pairs of events would not.
-_AGREED, _LEAST_BY_CHANCE = 0.99, 20.0
+# A column that is not called so must agree nearly always, where by chance so many pairs of events would not, and
+# differ in no more than this part of those: a word that nearly all events have agrees whatever it says.
+_AGREED, _LEAST_BY_CHANCE, _MOST_OF_CHANCE = 0.99, 20.0, 0.1
 # Most columns of events differ within their first rows already.
 _FIRST_ROWS = 100_000
 # Of a longer log the events of a part of the items are compared.
@@ -20,31 +22,38 @@ _MOST_ROWS = 2_000_000
 _WORDS, _SHARE_OF_WORDS = r"\p{L}{2}.*\s\S", 0.3
 
 
-def agreement(events: pl.DataFrame, column: str) -> float:
-    """Return how often the events of one item have its most frequent text, 1 where no item has several."""
-    text = events.select(ITEM, pl.col(column).cast(pl.String)).drop_nulls()
-    counts = text.group_by(ITEM, column).len()
-    modes = counts.group_by(ITEM).agg(mode=pl.col("len").max(), all=pl.col("len").sum()).filter(pl.col("all") > 1)
+def agreement(events: pl.DataFrame, column: str, key: str = ITEM) -> float:
+    """Return how often the events of one item have its most frequent text, 1 where no item has several.
+
+    ``key``: what has events, such as users instead of items.
+    """
+    text = events.select(key, pl.col(column).cast(pl.String)).drop_nulls()
+    counts = text.group_by(key, column).len()
+    modes = counts.group_by(key).agg(mode=pl.col("len").max(), all=pl.col("len").sum()).filter(pl.col("all") > 1)
     return int(modes["mode"].sum()) / int(modes["all"].sum()) if modes.height else 1.0
 
 
 def describe_items(events: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     """Return those columns of text that different users' events of an item share, more than chance explains.
 
+    Blank cells are text, too: a coupon of one item is not in all its events. What a user's events share as well,
+    as a country that has its own items, may be the user's and is not among them; nor is how an event ended.
     ``events``: with ``item_id`` as codes.
     """
     texts = [
-        name for name in columns if events[name].dtype == pl.String and events[name].null_count() < events.height
+        name
+        for name in columns
+        if events[name].dtype == pl.String and name not in NUMBERS and not says_outcome(name)
     ]
-    texts = [name for name in texts if agreement(events.head(_FIRST_ROWS), name) >= _AGREED]
+    first = events.head(_FIRST_ROWS).with_columns(pl.col(texts).fill_null(""))
+    texts = [name for name in texts if agreement(first, name) >= _AGREED]
     if not texts:
         return []
     part = events.height // _MOST_ROWS + 1
     pairs = events.filter(pl.col(ITEM) % part == 0) if part > 1 else events
-    pairs = pairs.select(USER, ITEM, *texts).unique([USER, ITEM], keep="first", maintain_order=True)
-    return [
-        name for name in texts if _by_chance(pairs, name) >= _LEAST_BY_CHANCE and agreement(pairs, name) >= _AGREED
-    ]
+    pairs = pairs.select(USER, ITEM, pl.col(texts).fill_null(""))
+    pairs = pairs.unique([USER, ITEM], keep="first", maintain_order=True)
+    return [name for name in texts if _is_shared(pairs, name, ITEM) and not _is_shared(pairs, name, USER)]
 
 
 def are_words(ids: pl.Series) -> bool:
@@ -52,10 +61,10 @@ def are_words(ids: pl.Series) -> bool:
     return float(ids.str.contains(_WORDS).mean() or 0.0) >= _SHARE_OF_WORDS  # type: ignore[arg-type]
 
 
-def _by_chance(pairs: pl.DataFrame, column: str) -> float:
-    """Return how many events would differ from an earlier one of their item if texts were drawn at random."""
-    text = pairs.select(ITEM, column).drop_nulls()
-    if text.is_empty():
-        return 0.0
-    shares = text[column].value_counts()["count"] / text.height
-    return (text.height - text[ITEM].n_unique()) * (1 - float((shares**2).sum()))
+def _is_shared(pairs: pl.DataFrame, column: str, key: str) -> bool:
+    """Whether the events of one ``key`` have the same text, where texts drawn at random would differ."""
+    shares = pairs[column].value_counts()["count"] / max(pairs.height, 1)
+    chance = 1 - float((shares**2).sum())
+    if (pairs.height - pairs[key].n_unique()) * chance < _LEAST_BY_CHANCE:
+        return False
+    return 1 - agreement(pairs, column, key) <= min(1 - _AGREED, _MOST_OF_CHANCE * chance)

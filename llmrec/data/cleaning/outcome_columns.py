@@ -26,6 +26,11 @@ _AMOUNT = re.compile(r"(^|[\s_.-])(amount|total|revenue|sales|units|count|qty)$"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
+def says_outcome(name: str) -> bool:
+    """Whether a column is named for how an event ended."""
+    return any(pattern.search(name) for pattern in (_STATUS, _SENT_BACK, _UNCLEAR))
+
+
 def negative_outcomes(events: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
     """Yield by reason the events that were sent back, cancelled or disliked, by other columns than behavior."""
     for column in events.get_columns():

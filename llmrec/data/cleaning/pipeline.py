@@ -6,7 +6,7 @@ import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import polars as pl
 
@@ -100,6 +100,15 @@ OFF: CleaningOptions = {
 }
 
 
+def named_columns(options: Mapping[str, Any]) -> set[str]:
+    """Return the columns of events that cleaning options name, in conditions or to be scaled."""
+    conditions = [*FilterOptions.of(options).drop_where, options.get("positive", DEFAULT)]
+    names = {
+        name for condition in conditions if isinstance(condition, Condition) for name in columns_of(condition)
+    }
+    return names | set(options.get("scale", ()))
+
+
 def check_options(options: Iterable[str], known_options: type = CleaningOptions) -> None:
     """Stop at an unknown option before any file is read."""
     known = list(known_options.__annotations__)
@@ -191,7 +200,7 @@ def _with_positives(
 def _with_catalog(events: EventTable, items: Table | None, options: CleaningOptions) -> tuple[EventTable, Table]:
     """Return the events whose items are in the catalog, and the catalog, given or taken from the log."""
     if items is None:
-        return infer_catalog(events)
+        return infer_catalog(events, named_columns(options))
     seen = None if options["keep_unseen_items"] else names_of_items(events)
     items = one_row_per_item(
         items,

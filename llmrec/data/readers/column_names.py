@@ -6,13 +6,13 @@ import logging
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import polars as pl
 
-from llmrec.data.columns import ITEM, TITLE, USER
-from llmrec.data.readers.known_names import EVENTS, ITEMS, Aliases, find_column, likely_column
+from llmrec.data.columns import ITEM, TIME, TITLE, USER
+from llmrec.data.readers.known_names import EVENTS, ITEMS, Aliases, find_column, likely_column, plain_name
 from llmrec.data.readers.layout import looks_like_data, no_header
 from llmrec.errors import DataError
 
@@ -26,16 +26,24 @@ NONE: Columns = MappingProxyType({})
 _INDEX = re.compile(r"(Unnamed: \d+|__index_level_\d+__)$")
 # So many columns whose names differ in their numbers alone are a matrix.
 _MANY = 10
-# A column of ids with this share of blanks in its first rows is another's.
+# A catalog's column of ids with this share of blanks in its first rows is another's; of a log, where pages may be
+# seen that are no items, one that is all blank.
 _BLANK, _FIRST_ROWS = 0.5, 10_000
+_MOST_BEHAVIORS, _BEHAVIORS = 100, r"(?i)view|click|cart|purchase|checkout|order|play|watch|search|like"
 
 
-def name_events(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:
+def name_events(
+    table: pl.DataFrame, *, label: str, columns: Columns = NONE, keep: Collection[str] = ()
+) -> pl.DataFrame:
     """Give an event table our column names: as ``columns`` says (ours to theirs), else by well-known names.
 
-    Raises DataError without a user or an item column.
+    Columns among ``keep`` keep their own name, too, as conditions may say it; ids and times do not. Raises
+    DataError without a user or an item column.
     """
-    return _renamed(table, EVENTS, required=(USER, ITEM), label=label, columns=columns)
+    named = _renamed(table, EVENTS, required=(USER, ITEM), label=label, columns=columns)
+    ids = event_columns(table.columns, (USER, ITEM, TIME), columns).values()
+    lost = [name for name in table.columns if name in keep and name not in (*named.columns, *ids)]
+    return named.with_columns(table[name] for name in lost)
 
 
 def name_items(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:
@@ -89,10 +97,12 @@ def _renamed(
             continue
         others = [name for name in table.columns if name not in mapping]
         theirs = (
-            _item_column(table, aliases[ITEM], others)
+            _item_column(table, aliases[ITEM], others, most_blank=_BLANK if TITLE in required else 1.0)
             if ours == ITEM
             else find_column(ours, aliases[ours], others)
         )
+        if ours == "behavior" and theirs is not None and not _names_behaviors(table[theirs]):
+            continue
         if theirs is None and ours in required:
             theirs = _by_its_field(ours, aliases[ours], others)
         if theirs is not None:
@@ -111,16 +121,26 @@ def _renamed(
     return renamed
 
 
-def _item_column(table: pl.DataFrame, aliases: Sequence[str], names: Sequence[str]) -> str | None:
+def _item_column(
+    table: pl.DataFrame, aliases: Sequence[str], names: Sequence[str], *, most_blank: float
+) -> str | None:
     """Return the first column with a known name of ids that is not blank, as the ``asin`` of books may be."""
     known: list[str] = []
     while (name := find_column(ITEM, aliases, [other for other in names if other not in known])) is not None:
         cells = table[name].head(_FIRST_ROWS)
         blank = cells.is_null() if cells.dtype.is_nested() else cells.cast(pl.String).fill_null("") == ""
-        if name == ITEM or float(blank.mean() or 0) < _BLANK:  # type: ignore[arg-type]
+        if name == ITEM or float(blank.mean() or 0) < most_blank:  # type: ignore[arg-type]
             return name
         known.append(name)
     return known[0] if known else None
+
+
+def _names_behaviors(column: pl.Series) -> bool:
+    """Whether a column may be one of behaviors: an event_name may be a concert's."""
+    if plain_name(column.name) != "eventname" or column.dtype != pl.String:
+        return True
+    names = column.head(_FIRST_ROWS).drop_nulls().unique()
+    return len(names) <= _MOST_BEHAVIORS and bool(names.str.contains(_BEHAVIORS).any())
 
 
 def _by_its_field(ours: str, aliases: Sequence[str], names: Sequence[str]) -> str | None:

@@ -48,14 +48,15 @@ _FURTHER_ITEM_IDS = (
     *("produit_id", "id_produit", "producto_id", "id_producto", "商品id", "物品id", "商品"),
 )
 _PRICES = ("unit_price", "item_price", "lineitem_price", "preis", "prix", "precio", "价格")
+# A plain name comes before those of other things: a figure may have a game's title and a shop's name, too.
 _TITLES = (
-    *("movie_title", "item_title", "product_title", "book_title", "track_name", "track_title", "song_title"),
+    *("movie_title", "item_title", "product_title", "name", "item_name", "product_name"),
+    *("book_title", "track_name", "track_title", "song_title"),
     *("song_name", "game_title", "game_name", "app_name", "anime_title", "video_title", "article_title"),
-    *("business_name", "recipe_name", "course_title", "job_title", "name", "item_name", "product_name"),
+    *("recipe_name", "course_title"),
     *(
         "prod_name",
         "headline",
-        "artist_name",
         "titel",
         "bezeichnung",
         "artikelbezeichnung",
@@ -63,6 +64,7 @@ _TITLES = (
         "désignation",
     ),
     *("titre", "nom", "libellé", "título", "titulo", "nombre", "标题", "名称", "商品名称", "description"),
+    *("job_title", "business_name", "artist_name"),
 )
 
 # For each of our names, other names for it: earlier ones win. Case, "_", "-", "." and spaces do not matter.
@@ -78,7 +80,7 @@ EVENTS: Aliases = {
             "visitor_id",
             "member_id",
         ),
-        *("customer_no", "customer_number", "client_id", "buyer_id", "shopper_id", "account_id", "player_id"),
+        *("customer_no", "customer_number", "account_id", "buyer_id", "shopper_id", "player_id", "client_id"),
         *(
             "household_key",
             "listener_id",

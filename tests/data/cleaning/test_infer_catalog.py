@@ -96,3 +96,92 @@ def test_ids_that_are_names_are_titles(caplog: pytest.LogCaptureFixture) -> None
         Dataset.from_tables(games | {"item_id": ["B00A", "B00B", "B00C"]})
     assert "name the column that holds it with --column title=NAME" in caplog.text
     assert "most items have no text" not in str(describe(data)["value"].to_list())
+
+
+def large(n_users: int = 300, n_items: int = 40) -> pl.DataFrame:
+    """A log of 6,000 events, each user's of 20 items."""
+    rows = [
+        {"user_id": user, "item_id": f"s-{(user * 7 + n * 3) % n_items}", "timestamp": 1_600_000_000 + 99 * n}
+        for user in range(n_users)
+        for n in range(20)
+    ]
+    return pl.DataFrame(rows).with_row_index("n")
+
+
+def test_a_word_that_nearly_all_events_have_says_nothing_of_items() -> None:
+    seldom = pl.col("n") % 250 == 7
+    log = large().with_columns(
+        status=pl.when(seldom).then(pl.lit("cancelled")).otherwise(pl.lit("completed")),
+        platform=pl.when(seldom).then(pl.lit("app")).otherwise(pl.lit("web")),
+        hall=pl.when(pl.col("item_id") == "s-3").then(pl.lit("B")).otherwise(pl.lit("A")),
+    )
+    data = Dataset.from_tables(log)
+    assert data.events.columns == ["user_id", "item_id", "timestamp", "n", "status", "platform", "positive_target"]
+    assert data.positive.n_negatives == 24
+    assert data.catalog.table.columns == ["item_id", "title", "hall"]
+
+
+def test_how_an_event_ended_is_never_an_item_s() -> None:
+    log = large().with_columns(status=pl.when(pl.col("item_id") == "s-3").then(pl.lit("returned")).otherwise(None))
+    data = Dataset.from_tables(log.with_columns(pl.col("status").fill_null("shipped")))
+    assert data.positive.n_negatives == log["status"].count() > 0
+
+
+def test_a_coupon_of_an_item_is_not_in_all_its_events() -> None:
+    coupon = pl.when(pl.col("n") % 5 == 0).then(pl.format("SAVE {}", "item_id"))
+    data = Dataset.from_tables(large().with_columns(coupon=coupon))
+    assert data.events["coupon"].count() == 1200
+    assert "coupon" not in data.catalog.table.columns
+
+
+def test_what_users_and_items_share_stays_in_the_log() -> None:
+    log = large().with_columns(pl.format("{}-{}", "item_id", pl.col("user_id") % 4).alias("item_id"))
+    country = pl.format("country {}", pl.col("user_id") % 4)
+    data = Dataset.from_tables(log.with_columns(country=country))
+    assert data.events["country"].n_unique() == 4
+    assert "country" not in data.catalog.table.columns
+
+
+@pytest.mark.parametrize(
+    ("column", "condition"),
+    [("Shelf", "Shelf = 'Kind 1'"), ("Category", "Category = 'Kind 1'"), ("Year", "Year < 2002")],
+)
+def test_conditions_may_name_columns_that_describe_items(column: str, condition: str) -> None:
+    number = pl.col("item_id").str.strip_prefix("s-").cast(pl.Int64) % 4
+    cells = number + 2000 if column == "Year" else pl.format("Kind {}", number)
+    log = large().with_columns(cells.cast(pl.String).alias(column))
+    data = Dataset.from_tables(log, drop_where=[condition])
+    assert 0 < data.events.height < log.height
+    assert (
+        data.events[column].n_unique()
+        == data.catalog.table[column if column == "Shelf" else column.lower()].n_unique()
+    )
+    assert Dataset.from_tables(log, positive=condition).positive.n_negatives == data.events.height
+
+
+def test_names_in_another_case_describe_items_only_where_their_events_agree(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = large().with_columns(
+        Category=pl.when(pl.col("user_id") % 2 == 0).then(pl.lit("gold")).otherwise(pl.lit("silver")),
+        Year=(pl.col("n") % 3 + 2019).cast(pl.String),
+    )
+    data = Dataset.from_tables(log)
+    assert data.events.schema["Year"] == pl.Int64
+    assert data.catalog.table.columns == ["item_id", "title"]
+    assert "events: Category, Year: differs between events of one item, so it stays in the log" in caplog.text
+    once = log.unique("item_id", keep="first", maintain_order=True)
+    assert "Year" in Dataset.from_tables(once).events.columns
+
+
+def test_who_sells_an_item_and_what_users_do_are_no_titles() -> None:
+    number = pl.col("item_id").str.strip_prefix("s-").cast(pl.Int64)
+    log = large().with_columns(
+        seller_name=pl.format("Shop {}", number // 2 * pl.when(number > 20).then(1).otherwise(2))
+    )
+    data = Dataset.from_tables(log)
+    assert data.catalog.titles[:2] == ["s-0", "s-1"]
+    assert "seller_name" in data.catalog.table.columns
+    once = log.drop("seller_name").unique("item_id", keep="first", maintain_order=True)
+    jobs = once.with_columns(job_title=pl.format("Job {}", "user_id"))
+    assert Dataset.from_tables(jobs).catalog.titles[0] == "s-0"

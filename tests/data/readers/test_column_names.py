@@ -122,3 +122,40 @@ def test_a_time_goes_before_a_day() -> None:
     log = {"user_id": ["u", "u"], "item_id": ["a", "b"], "event_date": ["2024-01-01"] * 2}
     data = Dataset.from_tables(log | {"event_timestamp": [1_700_000_060, 1_700_000_000]})
     assert data.events["item_id"].to_list() == ["b", "a"]
+
+
+def test_conditions_may_name_columns_as_the_log_does() -> None:
+    log = EVENTS | {"user_rating": ["1", "4", "5"]}
+    data = Dataset.from_tables(log, drop_where=["user_rating < 2"])
+    assert data.events["rating"].to_list() == data.events["user_rating"].to_list() == [4, 5]
+
+
+def test_an_event_s_name_is_a_behavior_where_one_is_known() -> None:
+    concerts = EVENTS | {"event_name": ["Ode", "Requiem", "Ode"]}
+    assert "event_name" in Dataset.from_tables(concerts).events.columns
+    clicks = EVENTS | {"event_name": ["page_view", "add_to_cart", None]}
+    assert "behavior" in Dataset.from_tables(clicks).events.columns
+
+
+@pytest.mark.parametrize(
+    ("title", "other"),
+    [
+        ("name", "game_title"),
+        ("product_name", "business_name"),
+        ("description", "artist_name"),
+        ("name", "job_title"),
+    ],
+)
+def test_the_name_of_an_item_is_its_title_beside_other_names(title: str, other: str) -> None:
+    table = pl.DataFrame({"item_id": ["a"], other: ["Other"], title: ["Lamp"]})
+    assert name_items(table, label="items")["title"].to_list() == ["Lamp"]
+
+
+def test_pages_that_are_no_items_leave_the_item_s_column() -> None:
+    log = {"user_id": ["u"] * 4, "product_id": ["", "", "", "p"], "content_id": ["a", "b", "c", "d"]}
+    assert Dataset.from_tables(log).events["item_id"].to_list() == ["p"]
+
+
+def test_an_account_is_the_user_before_the_client() -> None:
+    log = {"client_id": ["web", "app"], "account_id": ["x", "y"], "item_id": ["a", "b"]}
+    assert Dataset.from_tables(log).events["user_id"].to_list() == ["x", "y"]
