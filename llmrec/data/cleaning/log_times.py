@@ -258,7 +258,7 @@ def _refuse_unnamed(
             f"{label}: --time-format is given, and no column of times; name it with --column timestamp=NAME"
         )
     counted = count_against_rows(raw, users)
-    if counted is not None:
+    if counted is not None and not _of_items(raw[counted], items):
         raise DataError(
             f"{label}: no column is named for the time of events, and '{counted}' counts a user's events in "
             f"another order than the rows; name it with --column timestamp={counted}, or pass --order-by-rows "

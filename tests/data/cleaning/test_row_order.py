@@ -80,3 +80,10 @@ def test_the_span_of_the_times_is_said() -> None:
     )
     old = log([-90_000_000_000, 1_600_000_000])
     assert note(Dataset.from_tables(old), "time span").startswith("-882-")
+
+
+def test_a_day_of_an_item_is_no_order_of_events() -> None:
+    table = pl.DataFrame(
+        {"user_id": ["u", "u", "v", "v"], "item_id": ["a", "b", "b", "a"], "day": [500, 90, 90, 500]}
+    )
+    assert note(Dataset.from_tables(table)) == "the order of the rows: the log has no times"
