@@ -25,7 +25,7 @@ def by_columns(
     names = {path: column_names_of(path) for path in readable}
     if not all(names[path] for path in events):
         return [*events], [*items]
-    logs = [path for path in events if _item_column(names[path]) and find_column(USER, EVENTS[USER], names[path])]
+    logs = [path for path in events if is_log(names[path])]
     if not logs:
         return [*events], [*items]
     others = [path for path in readable if path not in (*logs, *items)]
@@ -44,6 +44,17 @@ def by_columns(
 
 def _item_column(names: Sequence[str]) -> str:
     return find_column(ITEM, EVENTS[ITEM], names) or ""
+
+
+def is_log(names: Sequence[str]) -> bool:
+    """Whether a table's columns are a log's: users and items."""
+    return find_column(USER, EVENTS[USER], names) is not None and _item_column(names) != ""
+
+
+def has_titles(names: Sequence[str]) -> bool:
+    """Whether a table's columns are a catalog's: ids of items and titles, and no users."""
+    has_users = find_column(USER, EVENTS[USER], names) is not None
+    return not has_users and all(find_column(ours, ITEMS[ours], names) is not None for ours in (ITEM, TITLE))
 
 
 def _is_catalog(path: Path, names: Sequence[str], column: str) -> bool:

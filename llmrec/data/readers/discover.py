@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from llmrec.data.readers.by_columns import by_columns
+from llmrec.data.readers.by_columns import by_columns, has_titles, is_log
 from llmrec.data.readers.headers import column_names_of
 from llmrec.errors import DataError
 
@@ -32,15 +32,28 @@ class LogFiles:
 
 
 def is_one_table(folder: Path, *, endings: Sequence[str]) -> bool:
-    """Whether a folder of Parquet files is one table: no file says otherwise by its name, format or columns."""
+    """Whether a folder of Parquet files is one table: no file says otherwise by its name or columns.
+
+    Files of other formats say so where one is a catalog: statistics, a sample in CSV or notes lie beside many.
+    """
     files = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
     parquet = [path for path in files if _ending(path) == ".parquet"]
-    if any(_ending(path) in endings and path not in parquet for path in files):
+    others = [path for path in files if _ending(path) in endings and path not in parquet]
+    if parquet and any(_named(path, _ITEMS) for path in others):
+        return False
+    names = [column_names_of(path) for path in others]
+    if parquet and (
+        any(map(has_titles, names)) or (any(map(is_log, names)) and not is_log(column_names_of(parquet[0])))
+    ):
         return False
     if any(_named(path, ("items", "events", "interactions")) for path in parquet):
         return False
     columns = {tuple(sorted(column_names_of(path))) for path in parquet[:_COMPARED]}
-    return len(columns) < 2 and any(folder.rglob("*.parquet"))
+    if len(columns) > 1 or not any(folder.rglob("*.parquet")):
+        return False
+    if others:
+        log.warning("%s: not read: %s", folder, ", ".join(path.name for path in others))
+    return True
 
 
 def files_of_folder(folder: Path, *, endings: tuple[str, ...]) -> LogFiles:
@@ -62,6 +75,8 @@ def files_of_folder(folder: Path, *, endings: tuple[str, ...]) -> LogFiles:
     chosen = [*(events or others)]
     if len(chosen) > 1 or (others and not items):
         chosen, items = by_columns(folder, chosen, items, readable)
+    elif unread := [path.name for path in others if path not in chosen]:
+        log.warning("%s: not read: %s", folder, ", ".join(unread))
     if not chosen:
         raise DataError(
             f"{folder} is a folder without an event log (a .parquet, .csv or .jsonl file); name the file"

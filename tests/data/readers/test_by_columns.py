@@ -43,3 +43,27 @@ def test_ids_that_are_blank_are_no_ids(tmp_path: Path) -> None:
     log = {"user_id": ["u", "u"], "asin": [None, None], "book_id": ["1", "2"], "timestamp": [1, 2]}
     data = Dataset.from_tables(log, items=books, time_format="order")
     assert data.catalog.table.select("item_id", "title").rows() == [("1", "A"), ("2", "B")]
+
+
+@pytest.mark.parametrize("text", ['{\n"rows": 3\n}\n', '{"rows": 3}\n'])
+def test_statistics_beside_a_table_in_parts_are_not_read(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = EVENTS.rename({"artistID": "item_id"})
+    for folder in (tmp_path / "flat", tmp_path / "nested/day=1"):
+        folder.mkdir(parents=True)
+        log.write_parquet(folder / "part-0.parquet")
+    for folder in (tmp_path / "flat", tmp_path / "nested"):
+        (folder / "stats.json").write_text(text, encoding="utf-8")
+        log.write_csv(folder / "sample.csv")
+        assert Dataset.from_files(folder).events["user_id"].to_list() == ["u", "u", "v"]
+    assert "flat: not read: sample.csv, stats.json" in caplog.text
+
+
+def test_what_lies_beside_a_log_and_its_catalog_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log = EVENTS.rename({"artistID": "item_id"})
+    log.write_csv(tmp_path / "transactions.csv")
+    log.write_csv(tmp_path / "returns.csv")
+    ARTISTS.write_csv(tmp_path / "items.csv")
+    assert Dataset.from_files(tmp_path).events.height == 3
+    assert "not read: returns.csv" in caplog.text
