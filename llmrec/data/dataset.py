@@ -101,7 +101,7 @@ class Dataset(ShownAsTable):
         texts = None if catalog is None else read.read_items(catalog, **reading)
 
         def read_log() -> RawLog:
-            return read.read_raw_events(*files.events, columns=columns, **reading)
+            return read.read_raw_events(*files.events, columns=columns, keep=named_columns(cleaning), **reading)
 
         data = cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
         return data if relations is None else replace(data, catalog=with_relations(data.catalog, relations))

@@ -76,15 +76,19 @@ def find_files(path: Path) -> LogFiles:
     return files_of_folder(path, endings=tuple(endings))
 
 
-def read_events(path: Path, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> RawLog:
-    """Read a log with our column names. Raises DataError naming the file and the line or column."""
+def read_events(
+    path: Path, *, columns: Columns = NONE, keep: Collection[str] = (), **options: Unpack[FileOptions]
+) -> RawLog:
+    """Read a log with our column names, see ``name_events``. Raises DataError naming file and line or column."""
     lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
     table = without_headers(RawLog(read_raw(path, lists=lists, **options), path.name))
     frame = _with_numbers(table.frame, path.name, columns, options.get("decimal", ""))
-    return table.with_frame(name_events(frame, label=path.name, columns=columns))
+    return table.with_frame(name_events(frame, label=path.name, columns=columns, keep=keep))
 
 
-def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[FileOptions]) -> RawLog:
+def read_raw_events(
+    *paths: Path, columns: Columns = NONE, keep: Collection[str] = (), **options: Unpack[FileOptions]
+) -> RawLog:
     """Read one log with its raw columns, or several with our column names, put together as by ``stacked``."""
     if len(paths) == 1:
         lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
@@ -94,7 +98,7 @@ def read_raw_events(*paths: Path, columns: Columns = NONE, **options: Unpack[Fil
         table = without_headers(RawLog(raw, paths[0].name))
         return table.with_frame(_with_numbers(table.frame, table.label, columns, options.get("decimal", "")))
     refuse_half_logs(paths, (), columns)
-    tables = {path: read_events(path, columns=columns, **options) for path in paths}
+    tables = {path: read_events(path, columns=columns, keep=keep, **options) for path in paths}
     steps = [step for table in tables.values() for step in table.steps]
     rows = stacked({path: table.frame for path, table in tables.items()})
     repeated = sum(step.removed for step in steps)

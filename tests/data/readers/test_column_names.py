@@ -159,3 +159,15 @@ def test_pages_that_are_no_items_leave_the_item_s_column() -> None:
 def test_an_account_is_the_user_before_the_client() -> None:
     log = {"client_id": ["web", "app"], "account_id": ["x", "y"], "item_id": ["a", "b"]}
     assert Dataset.from_tables(log).events["user_id"].to_list() == ["x", "y"]
+
+
+def test_conditions_on_a_log_in_parts_may_name_columns_as_it_does(tmp_path: Path) -> None:
+    log = pl.DataFrame(EVENTS | {"user_rating": [1, 4, 5]})
+    for part in (1, 2):
+        log.with_columns(timestamp=pl.col("timestamp") * part + 1).write_csv(tmp_path / f"part{part}.csv")
+    assert Dataset.from_files(tmp_path, drop_where=["user_rating < 2"]).events["rating"].sort().to_list() == [
+        4,
+        4,
+        5,
+        5,
+    ]
