@@ -16,6 +16,8 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 AS_WRITTEN = ("vocab_size", "hidden_size", "intermediate_size", "rms_norm_eps", "max_position_embeddings")
 # What a config may say that is not computed here, with the only value that it may have.
 FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "quantization_config": None}
+# What it may say of positions: "type" as configs before 2024 do.
+ROPE = {"rope_type", "type", "rope_theta"}
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,15 @@ class PlainConfig:
         """Read a model's folder; None for what is no plain Llama with its weights in one file of safetensors."""
         try:
             values: dict[str, Any] = read_json(folder / CONFIG)
-            rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
+            rope = values.get("rope_scaling") or values.get("rope_parameters") or {}
             depth, heads, width = (
                 int(values[name]) for name in ("num_hidden_layers", "num_attention_heads", "hidden_size")
             )
             is_plain = (
                 values["model_type"] == "llama"
                 and all(values.get(name, value) == value for name, value in FIXED.items())
-                and rope.get("rope_type", "default") == "default"
+                and rope.keys() <= ROPE  # of another kind, or in each kind of block, there are more
+                and {rope.get(name, "default") for name in ("rope_type", "type")} == {"default"}
                 and (layers or depth) <= depth
                 and (folder / WEIGHTS).is_file()
             )

@@ -105,12 +105,16 @@ def _cut(base: Base, layers: int | None) -> Iterator[dict[str, Any]]:
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
     reports = logging.getLogger("transformers.modeling_utils")
-    level = reports.level
-    reports.setLevel(logging.ERROR)
+    # No level is set: at that of warnings it looks for layers that a plan of several devices leaves out, too.
+    reports.addFilter(_is_error)
     try:
         yield {"config": config}
     finally:
-        reports.setLevel(level)
+        reports.removeFilter(_is_error)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def _four_bits(compute: torch.dtype) -> BitsAndBytesConfig:

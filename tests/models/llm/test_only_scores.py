@@ -117,6 +117,9 @@ def parts(run: Path) -> tuple[BackboneConfig, Base, SavedAdapter]:
     ("file", "change"),
     [
         ("config.json", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}),
+        ("config.json", {"rope_parameters": None, "rope_scaling": {"type": "linear", "factor": 2.0}}),
+        ("config.json", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}),  # before what parameters say
+        ("config.json", {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e6}}}),
         ("config.json", {"hidden_act": "gelu"}),
         ("config.json", {"model_type": "mistral"}),
         ("config.json", {"num_hidden_layers": "many"}),
