@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from llmrec.reasons import Cited, Evidence, Item, audit
@@ -234,3 +236,20 @@ def test_accepted_in_chinese(sentence: str) -> None:
 def test_rejected_in_chinese(sentence: str, fault: str) -> None:
     faults = audit(sentence, CHINESE, language="zh")
     assert any(fault in found for found in faults), faults
+
+
+@pytest.mark.parametrize("without", [2, 0])
+def test_what_leaves_the_rank_as_it_is_lifts_nothing(without: int) -> None:
+    cited = tuple(
+        replace(one, rank_without=rank) for one, rank in zip(EVIDENCE.cited, (9, 4, without), strict=True)
+    )
+    evidence = replace(EVIDENCE, cited=cited, rank=2)
+    lifted = '"Star Wars" and "{}" lifted "Return of the Jedi" to rank 2.'
+    assert audit(lifted.format("The Sting"), evidence) == []
+    for sentence in (
+        lifted.format("When Harry Met Sally"),
+        '"When Harry Met Sally" is why "Return of the Jedi" is second on your list, and you chose "Star Wars".',
+    ):
+        assert audit(sentence, evidence) == [
+            "it says that 'When Harry Met Sally...' lifts the suggested item, which is not in the evidence"
+        ]

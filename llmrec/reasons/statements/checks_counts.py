@@ -40,6 +40,17 @@ def _rank(arguments: Arguments, context: Context) -> Iterator[str]:
         yield "it gives a rank that is not in the evidence"
 
 
+@check("lifted")
+def _lifted(arguments: Arguments, context: Context) -> Iterator[str]:
+    """What lifts an item to its rank: without each of the titles it would stand lower."""
+    yield from _rank(arguments, context)
+    cited = context.evidence.cited
+    for title in arguments["title"].titles:
+        ranks = [cited[n - 1].rank_without for n in title if 0 < n <= len(cited)]
+        if min(ranks, default=0) <= context.evidence.rank:
+            yield f"it says that {context.said(title)} lifts the suggested item, which is not in the evidence"
+
+
 @check("rank_without")
 def _rank_without(arguments: Arguments, context: Context) -> Iterator[str]:
     titles, cited = arguments["title"].titles, context.evidence.cited

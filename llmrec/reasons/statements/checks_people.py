@@ -10,7 +10,7 @@ from llmrec.reasons.statements.nodes import Title
 
 # "Two thirds" may be off by this, percents by half of one; "more than a third" is not said of nearly all.
 _ROUGHLY, _OF_PERCENTS, _FAR_MORE = 0.02, 0.0051, 0.17
-_NEARLY = 0.05
+_NEARLY, _EXACTLY = 0.05, 1e-9
 
 
 @check("people")
@@ -43,10 +43,23 @@ def _share(arguments: Arguments, context: Context) -> Iterator[str]:
     yield from _shares(arguments, context, share - off, share + off)
 
 
+@check("share_exact")
+def _share_exact(arguments: Arguments, context: Context) -> Iterator[str]:
+    share, _ = _fraction(arguments["fraction"].number)
+    yield from _shares(arguments, context, share - _EXACTLY, share + _EXACTLY)
+
+
 @check("share_more")
 def _share_more(arguments: Arguments, context: Context) -> Iterator[str]:
     share, _ = _fraction(arguments["fraction"].number)
     yield from _shares(arguments, context, share, share + _FAR_MORE)
+
+
+@check("share_well")
+def _share_well(arguments: Arguments, context: Context) -> Iterator[str]:
+    """Well over a share: by more than what "nearly" may be off."""
+    share, _ = _fraction(arguments["fraction"].number)
+    yield from _shares(arguments, context, share + _NEARLY, 1.0 + _EXACTLY)
 
 
 @check("share_less")
