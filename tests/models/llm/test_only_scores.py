@@ -72,6 +72,7 @@ def assert_same(run: Path) -> None:
     np.testing.assert_array_equal(*tokens)
 
 
+@pytest.mark.slow  # a process of its own; by default those above say which blocks are read
 def test_the_command_imports_neither(soft: Path) -> None:
     program = (
         "import sys\nfrom llmrec.cli.app import run\n"

@@ -44,7 +44,9 @@ def positions_read(model: LLMRecommender, monkeypatch: pytest.MonkeyPatch, score
 
 
 # Of eleven items eight fit: leaving one out moves an older one in.
-@pytest.mark.parametrize("encoding", ["text", "soft", "hybrid"])
+@pytest.mark.parametrize(
+    "encoding", ["soft", *(pytest.param(other, marks=pytest.mark.slow) for other in ("text", "hybrid"))]
+)
 def test_variants_score_as_whole_passes_do(
     tiny_recipe: MakeRecipe, toy_split: Split, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
