@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Float32s
+from llmrec.arrays import Bools, Float32s
 from llmrec.retrieval.exact import exact_search, unit_rows
 from llmrec.retrieval.index_files import IndexFacts
 from llmrec.retrieval.kinds import memory_bytes
@@ -17,6 +17,8 @@ from llmrec.retrieval.snapshot import Built, Snapshot
 
 # Recall is measured on so many queries; how much a search reads is raised by half until it reaches this.
 QUERIES, RECALL = 256, 0.98
+# An index that takes changes may lose so much of the recall it had, or of ``RECALL``; else it is built anew.
+MOST_LOST = 0.02
 
 
 def index_rows(
@@ -43,12 +45,27 @@ def index_changes(snapshot: Snapshot, facts: IndexFacts) -> tuple[Built, IndexFa
     n, left = snapshot.n_built, snapshot.left
     added = snapshot.added_rows if left is None else snapshot.added_rows[left[n:]]
     of_built = None if left is None or left[:n].all() else left[:n]
-    searcher = snapshot.built.searcher.grown(added, of_built)
+    return _changed(snapshot, facts, added, snapshot.names, of_built)
+
+
+def index_added(snapshot: Snapshot, facts: IndexFacts) -> tuple[Built, IndexFacts] | None:
+    """Index the added rows of a snapshot, removed ones included, which stay numbered; None where it cannot be."""
+    ids = pl.Series(snapshot.tail.ids[: snapshot.n_tail].tolist(), dtype=pl.String)
+    names = snapshot.built.names.clone().append(ids)
+    return _changed(snapshot, facts, snapshot.added_rows, names, None)
+
+
+def _changed(
+    snapshot: Snapshot, facts: IndexFacts, added: Float32s, names: pl.Series, left: Bools | None
+) -> tuple[Built, IndexFacts] | None:
+    searcher = snapshot.built.searcher.grown(added, left)
     if searcher is None:
         return None
     memory = memory_bytes(facts.kind, *searcher.rows.shape, bytes_per_item=facts.bytes_per_item)
-    facts = facts.model_copy(update={"n": len(searcher.rows), "memory_bytes": memory})
-    return _measured(Built(searcher, snapshot.names.rechunk()), facts, None)
+    changed = facts.model_copy(update={"n": len(searcher.rows), "memory_bytes": memory})
+    built, changed = _measured(Built(searcher, names.rechunk()), changed, None)
+    before, now = (RECALL if one.recall_at_10 is None else one.recall_at_10 for one in (facts, changed))
+    return None if now < min(before, RECALL) - MOST_LOST else (built, changed)
 
 
 def _measured(built: Built, facts: IndexFacts, queries: Float32s | None) -> tuple[Built, IndexFacts]:

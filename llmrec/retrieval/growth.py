@@ -7,11 +7,10 @@ import threading
 import time
 
 import numpy as np
-import polars as pl
 
 from llmrec.arrays import Int64s
 from llmrec.errors import ArtifactError, DataError, LlmrecError
-from llmrec.retrieval.building import index_changes, index_rows
+from llmrec.retrieval.building import index_added, index_changes, index_rows
 from llmrec.retrieval.index_files import IndexFacts, Noun, Opened
 from llmrec.retrieval.index_folder import IndexFolder
 from llmrec.retrieval.kinds import memory_bytes
@@ -204,11 +203,11 @@ class GrowingRows:
     def _index_tail(self) -> bool:
         """Let the searcher take the added rows, if it can; removed ones stay numbered."""
         snapshot = self.snapshot
-        searcher = snapshot.built.searcher.grown(snapshot.added_rows)
-        if searcher is None:
+        extended = index_added(snapshot, self.built_facts)
+        if extended is None:
             return False
-        added = pl.Series(snapshot.tail.ids[: snapshot.n_tail].tolist(), dtype=pl.String)
-        whole = Snapshot.of(Built(searcher, snapshot.built.names.clone().append(added).rechunk()))
+        built, self.built_facts = extended
         log.info("%s index: %d added rows indexed", self.noun, snapshot.n_tail)
+        whole = Snapshot.of(built)
         self.snapshot = whole.without(snapshot.removed) if len(snapshot.removed) else whole
         return True
