@@ -48,7 +48,7 @@ def feature_of(member: Recommender, scores: Float32s) -> Float32s:
         logits: Float32s = scores - top
         return logits
     unit = np.maximum(SMALLEST_SHARE * top, np.finfo(np.float32).tiny)
-    result: Float32s = np.maximum(scores, 0)
+    result: Float32s = np.maximum(scores, 0, order="C")  # scores may be transposed: reshape would copy
     result /= unit
     # Rules score few items much, and the logarithm of all others would take longer than what the rules count.
     large = np.flatnonzero(result > EQUAL_TO_LOG1P)

@@ -30,6 +30,7 @@ def test_logits_stay_and_others_are_logged_by_their_highest(rule: Recommender) -
     np.testing.assert_allclose(feature_of(Logits(), scores), [[-2, 0, -5], [0, 0, 0]])
     expected = np.log1p(np.array([[1 / 0.06, 3 / 0.06, 0], [0, 0, 0]]))
     np.testing.assert_allclose(feature_of(rule, scores), expected, rtol=1e-6)
+    np.testing.assert_allclose(feature_of(rule, np.asfortranarray(scores)), expected, rtol=1e-6)
 
 
 def test_contexts_by_hand(rule: Recommender) -> None:
