@@ -146,6 +146,12 @@ class Serializer:
         """Number of positions that every event takes at most, int64 [n_codes]."""
         return self.encoding.costs(*self._lengths(np.asarray(sequences.codes), sequences.event_codes))
 
+    def sizes_at_end(self, sequences: Sequences) -> Int64s:
+        """Number of positions that every event takes in a window that ends where its history does [n_codes]."""
+        n_later = np.repeat(sequences.offsets[1:], sequences.lengths()) - 1 - np.arange(len(sequences.codes))
+        added = np.where(n_later < self.encoding.n_newest, self.newest_costs(sequences).costs, 0)
+        return self.sizes(sequences) + added
+
     def write(self, inputs: Int64s, event_codes: Int64s | None = None) -> SerializedHistories:
         """Serialize item codes [n, items], -1 at padding, and what their events say besides."""
         sizes = self.encoding.sizes(inputs, *self._lengths(np.maximum(inputs, 0), event_codes))

@@ -62,13 +62,17 @@ class HistoryEncoder:
     def __post_init__(self) -> None:
         self.check_room()
 
-    def check_room(self) -> None:
-        """Raise PromptError where the longest item, with the longest event met so far, does not fit.
+    def check_room(self, *, for_training: bool = False) -> None:
+        """Raise PromptError unless the prefix and every item's line fit in the window together.
 
-        Before any training, and not when the first history that does not fit is met.
+        Before any training, and not when the first history that does not fit is met. ``for_training``: also with
+        what the newest items of a training window may take.
         """
-        overhead, longest = self.serializer.overhead, self.serializer.longest()
-        n_newest = self.serializer.encoding.n_newest
+        serializer = self.serializer
+        overhead, longest, n_newest = serializer.overhead, serializer.longest(), serializer.encoding.n_newest
+        if not for_training:
+            longest += (overhead - len(serializer.prefix)) // max(n_newest, 1)
+            overhead, n_newest = len(serializer.prefix), 0
         before = (
             f"the words before a history and of its {n_newest} newest items"
             if n_newest
@@ -84,12 +88,11 @@ class HistoryEncoder:
     def windows(self, sequences: Sequences) -> Windows:
         """Cut histories to what fits: whole items, the newest."""
         recent = sequences.last(self.max_items)
-        sizes, newest = self.serializer.sizes(recent), self.serializer.newest_costs(recent)
-        lengths = newest_that_fit_each(sizes, recent.offsets, self.max_tokens - self.serializer.overhead)
+        sizes = self.serializer.sizes_at_end(recent)
+        lengths = newest_that_fit_each(sizes, recent.offsets, self.max_tokens - len(self.serializer.prefix))
         totals = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
         ends = recent.offsets[1:]
-        n_positions = len(self.serializer.prefix) + totals[ends] - totals[ends - lengths]
-        return Windows(recent.newest(lengths), n_positions + newest.of(ends - lengths, ends))
+        return Windows(recent.newest(lengths), len(self.serializer.prefix) + totals[ends] - totals[ends - lengths])
 
     def users(self, windows: Windows) -> Float32s:
         """Return each history's user vector ``W u``, unit length, float32 [n, dim]."""

@@ -147,7 +147,7 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
         self.metadata["base"] = self.state.base.recorded() | {"dtype": self.dtype}
         sequences, targets = training_sequences(self, data), self.fields.targets(data)
         settings, encoder = self.recipe.train, self.encoder
-        encoder.check_room()  # all that training events say has been met by now
+        encoder.check_room(for_training=True)  # all that training events say has been met by now
         batches = self._plan(data, sequences)
 
         def collate(batch: Batch) -> dict[str, Any]:

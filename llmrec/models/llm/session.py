@@ -60,6 +60,7 @@ class UserSession:
         self._codes: list[int] = []
         self._event_codes: list[int] = []
         self._sizes: list[int] = []  # positions that each event takes
+        self._newest_costs: list[int] = []  # and those that it takes besides where it is one of the newest
         self._newest: dict[str, object] = {}
         self._first = 0  # the oldest item that is read
         self._follow_model()
@@ -154,6 +155,7 @@ class UserSession:
             None if event_codes is None else np.array(event_codes),
         )
         self._sizes += self._encoder.serializer.sizes(sequences).tolist()
+        self._newest_costs += self._encoder.serializer.newest_costs(sequences).costs.tolist()
         self._codes += codes
         self._event_codes += event_codes or []
 
@@ -169,15 +171,22 @@ class UserSession:
         return [int(code) for code in codes[len(earlier) :]]
 
     def _fits(self) -> bool:
-        sizes = self._sizes[self._first :]
-        room = self._encoder.max_tokens - self._encoder.serializer.overhead
+        sizes = self._sizes_of(len(self._codes) - self._first)
+        room = self._encoder.max_tokens - len(self._encoder.serializer.prefix)
         return len(sizes) <= self._encoder.max_items and sum(sizes) <= room
+
+    def _sizes_of(self, n: int) -> list[int]:
+        """Return how many positions each of the newest ``n`` events takes now."""
+        sizes, n_newest = self._sizes[-n:], self._encoder.serializer.encoding.n_newest
+        first = max(len(sizes) - n_newest, 0)
+        costs = self._newest_costs[-n:][first:]
+        return sizes[:first] + [size + cost for size, cost in zip(sizes[first:], costs, strict=True)]
 
     def _drop(self) -> None:
         """Move the window's start to the newest items that fit what is left after forgetting."""
         share = 1 - self._forget
-        room = int((self._encoder.max_tokens - self._encoder.serializer.overhead) * share)
-        n_newest = newest_that_fit(self._sizes[-max(int(self._encoder.max_items * share), 1) :], room)
+        room = int((self._encoder.max_tokens - len(self._encoder.serializer.prefix)) * share)
+        n_newest = newest_that_fit(self._sizes_of(max(int(self._encoder.max_items * share), 1)), room)
         self._first = len(self._codes) - n_newest
 
     def _read_window(self) -> None:

@@ -76,12 +76,29 @@ def test_batches_and_windows_count_the_positions_that_are_written(model: LLMReco
 def test_what_does_not_fit_is_left_out(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
     model = LLMRecommender(tiny_recipe("hybrid", *NEWEST)).fit(toy_split.train)
     encoder = model.encoder
-    encoder.max_tokens = encoder.serializer.overhead + 3
+    whole = int(encoder.windows(model.sequences_of(Histories.of([STEPS]))).n_positions[0])
+    encoder.max_tokens = whole - 1  # one item of the five, a vector alone, is too many
     windows = encoder.windows(model.sequences_of(Histories.of([STEPS])))
-    assert windows.sequences.lengths().tolist() == [3]
+    assert windows.sequences.lengths().tolist() == [4]
     encoder.max_tokens = encoder.serializer.overhead
     with pytest.raises(PromptError, match=r"of its 2 newest items take up to .* lower history.text_items"):
-        encoder.check_room()
+        encoder.check_room(for_training=True)
+
+
+def test_a_long_new_item_takes_no_room_of_histories_without_it(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
+    model = LLMRecommender(tiny_recipe("hybrid", *NEWEST, "history.max_tokens=120")).fit(toy_split.train)
+    before = model.score(Histories.of([STEPS]))
+    new = dict.fromkeys(model.catalog.table.columns, "x") | {"item_id": "new", "title": "long " * 40}
+    model.add_items([{name: value for name, value in new.items() if name in ("item_id", "title")}])
+    encoder = model.encoder
+    assert encoder.serializer.overhead > encoder.max_tokens
+    np.testing.assert_allclose(model.score(Histories.of([STEPS]))[:, :-1], before, atol=1e-5)
+    session = model.session(STEPS[:2])
+    for step in ("new", "3", "7", "9"):
+        session.append(step)
+        history = Histories.of([session.history])
+        np.testing.assert_allclose(session.state, model.embed_users(history)[0], atol=1e-4)
+        assert encoder.windows(model.sequences_of(history)).n_positions[0] <= encoder.max_tokens
 
 
 def test_it_is_saved_and_loaded_and_batches_do_not_matter(model: LLMRecommender, tmp_path: Path) -> None:
