@@ -119,12 +119,13 @@ def _results() -> str:
     peers = {path.stem: _peer(path) for path in PEERS.glob("*.json")}
     without = "without smollm2-135m-soft"
     members = [
-        ("GRU", "gru"),
+        ("GRU over ids", "gru"),
         ("the LLM alone", "smollm2-135m-soft"),
         ("text-graph: what reads like the history, or stood next to it", "text-graph"),
-        ("rules weighed together, text-graph among them", f"{without}, gru"),
-        ("GRU + rules", without),
-        ("**LLM + GRU + rules: `auto`**", "auto"),
+        ("GRU over texts by MiniLM: `gru-text`", "gru-text"),
+        ("rules weighed together, text-graph among them", f"{without}, gru, gru-text"),
+        ("both GRUs + rules: `gru-text-rules`", without),
+        ("**LLM + both GRUs + rules: `auto`**", "auto"),
     ]
     rows = [
         ("popularity", films["popularity"], games["popularity"]),

@@ -8,15 +8,12 @@ import numpy as np
 import polars as pl
 
 from llmrec.arrays import Float64s, Int64s
-from llmrec.data.cleaning.item_texts import are_words
+from llmrec.data.cleaning.item_texts import mostly_with_text, share_with_text
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME, TITLE, USER
 from llmrec.data.dataset import Dataset
 from llmrec.data.splits.leaks import check
 from llmrec.data.splits.split import Split
 from llmrec.errors import DataError
-
-# Fewer items with text than this share is worth a warning.
-MOSTLY = 0.5
 
 
 def describe(data: Dataset) -> pl.DataFrame:
@@ -38,7 +35,7 @@ def describe(data: Dataset) -> pl.DataFrame:
         **_gaps(data),
         **_behaviors(data),
         "positive targets": str(data.positive) or "every event",
-        "items whose title is text, not the id": f"{_with_text(data):.0%}",
+        "items whose title is text, not the id": f"{share_with_text(data.catalog.table):.0%}",
         "repeated items": "normal here, stay recommendable" if data.repeats_are_normal else "rare, left out",
         "event columns": ", ".join(data.events.columns),
         "item columns": ", ".join(data.catalog.table.columns),
@@ -51,7 +48,7 @@ def describe(data: Dataset) -> pl.DataFrame:
 def warnings(data: Dataset) -> list[str]:
     """Return what could spoil a result: leaks under leave-last-out, and items without text."""
     messages = []
-    if _with_text(data) < MOSTLY:
+    if not mostly_with_text(data.catalog.table):
         messages.append("most items have no text but their id: a language model has nothing to read")
     try:
         split = Split.leave_last_out(data)
@@ -94,13 +91,6 @@ def _behaviors(data: Dataset) -> dict[str, str]:
         return {}
     counts = data.events[BEHAVIOR].value_counts(sort=True)
     return {"behaviors": ", ".join(f"{name} {count:,}" for name, count in counts.head(8).iter_rows())}
-
-
-def _with_text(data: Dataset) -> float:
-    """Return the share of items whose title says more than their id, or whose ids are names."""
-    table = data.catalog.table
-    ids = table.filter(pl.col(TITLE) == pl.col(ITEM))[ITEM]
-    return 1 - (0 if are_words(ids) else ids.len()) / max(table.height, 1)
 
 
 def _range(lengths: Int64s) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from llmrec.data.cleaning.outcome_columns import says_outcome
-from llmrec.data.columns import ITEM, NUMBERS, USER
+from llmrec.data.columns import ITEM, NUMBERS, TITLE, USER
 
+_MOSTLY = 0.5
 # An item's rows must agree this often: in some logs the column called title is the review's.
 LEAST_AGREEMENT = 0.9
 # A column that is not called so must agree nearly always, where by chance so many pairs of events would not, and
@@ -59,6 +60,17 @@ def describe_items(events: pl.DataFrame, columns: Sequence[str]) -> list[str]:
 def are_words(ids: pl.Series) -> bool:
     """Whether ids are names of items rather than codes."""
     return float(ids.str.contains(_WORDS).mean() or 0.0) >= _SHARE_OF_WORDS  # type: ignore[arg-type]
+
+
+def share_with_text(items: pl.DataFrame) -> float:
+    """Return the share of a catalog's items whose title says more than their id, or whose ids are names."""
+    ids = items.filter(pl.col(TITLE) == pl.col(ITEM))[ITEM]
+    return 1 - (0 if are_words(ids) else ids.len()) / max(items.height, 1)
+
+
+def mostly_with_text(items: pl.DataFrame) -> bool:
+    """Whether most items of a catalog have text that says more than their id."""
+    return share_with_text(items) >= _MOSTLY
 
 
 def _is_shared(pairs: pl.DataFrame, column: str, key: str) -> bool:

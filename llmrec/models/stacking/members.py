@@ -12,6 +12,8 @@ from llmrec import artifact
 from llmrec.artifact import MANIFEST
 from llmrec.config import Recipe, names
 from llmrec.data import Dataset, Fold
+from llmrec.data.cleaning.item_texts import mostly_with_text
+from llmrec.data.columns import ITEM, TITLE
 from llmrec.errors import ArtifactError, DataError, MissingExtra, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation, Continues
@@ -65,6 +67,8 @@ def fit_members(
     for n, recipe in sorted(enumerate(recipes), key=lambda numbered: _is_network(numbered[1])):
         try:
             model = from_recipe(recipe)
+            if not continuations:
+                _require_texts(model, data)
             if continuations and isinstance(model, Continues):
                 model.continuation = continuations[n]
             fitted[n] = _fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress)
@@ -74,6 +78,13 @@ def fit_members(
     if not fitted and refusal is not None:
         raise refusal
     return [fitted[n] for n in sorted(fitted)]
+
+
+def _require_texts(model: Recommender, data: Dataset) -> None:
+    """Raise DataError for a model that has nothing but texts to know items by, where items have none."""
+    items = data.catalog.table
+    if "text" in model.sections and set(items.columns) <= {ITEM, TITLE} and not mostly_with_text(items):
+        raise DataError("it reads what items are called, and most have no text but their id")
 
 
 def is_begun(work_dir: Path | None) -> bool:

@@ -99,6 +99,8 @@ def test_a_member_that_the_data_cannot_feed_is_left_out(caplog: pytest.LogCaptur
     assert "recent is left out of the stack" in caplog.text
     with pytest.raises(DataError, match="order"):
         fitted(Split.leave_last_out(data), "recent")
+    with pytest.raises(DataError, match="most have no text but their id"):
+        fitted(Split.leave_last_out(data), "text-graph")
 
 
 def test_a_member_whose_extra_is_missing_is_left_out(
