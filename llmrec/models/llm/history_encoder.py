@@ -73,14 +73,10 @@ class HistoryEncoder:
         if not for_training:
             longest += (overhead - len(serializer.prefix)) // max(n_newest, 1)
             overhead, n_newest = len(serializer.prefix), 0
-        before = (
-            f"the words before a history and of its {n_newest} newest items"
-            if n_newest
-            else "the words before a history"
-        )
+        newest = f" and of its {n_newest} newest items take up to" if n_newest else " take"
         if overhead + longest > self.max_tokens:
             raise PromptError(
-                f"{before} take up to {overhead} tokens and the longest item {longest}, but only "
+                f"the words before a history{newest} {overhead} tokens and the longest item {longest}, but only "
                 f"{self.max_tokens} may be read (history.max_tokens, or the base model's context); shorten the "
                 f"prompts{', lower history.text_items' if n_newest else ''} or raise history.max_tokens"
             )

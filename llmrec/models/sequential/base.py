@@ -38,8 +38,8 @@ class SequentialRecommender(Continues, Recommender):
         "sequence.dropout",
         "sequence.max_items",
         "history.repeat_bias",
-        "train.shrink",
         *RECOMMENDER_FIELDS,
+        "train.shrink",
     )
     scores_are_logits = True
     network: SequenceNetwork

@@ -38,7 +38,7 @@ class BERT4RecRecommender(SequentialRecommender):
     """
 
     kind = "bert4rec"
-    sections = ("sequence", "train.shrink", *RECOMMENDER_FIELDS)
+    sections = ("sequence", *RECOMMENDER_FIELDS, "train.shrink")
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:

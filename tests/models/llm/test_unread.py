@@ -64,9 +64,9 @@ def test_answers_are_the_same_before_and_after(run: Path, model: LLMRecommender)
 def test_threads_read_it_once(run: Path, model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = list[Path]()
 
-    def counted(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base) -> LLMState:
+    def counted(folder: Path, recipe: Recipe, catalog: Catalog, *, base: Base, only_scores: bool) -> LLMState:
         calls.append(folder)
-        return read_llm(folder, recipe, catalog, base=base)
+        return read_llm(folder, recipe, catalog, base=base, only_scores=only_scores)
 
     monkeypatch.setattr(unread, "read_llm", counted)
     loaded, expected = load(run), model.score(model.histories)
