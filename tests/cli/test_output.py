@@ -204,3 +204,17 @@ def test_a_message_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     for n in (1, 1, 2):
         log.warning("%d titles twice", n)
     assert capsys.readouterr().out == "1 titles twice\n2 titles twice\n"
+
+
+def test_a_pipe_gets_plain_text_and_may_be_closed_early() -> None:
+    """As by ``llmrec recipes | head -1``: no escape codes, no bar, no traceback."""
+    command = [sys.executable, "-m", "llmrec", "recipes"]
+    whole = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    assert whole.stdout.startswith(b"recipe ")
+    assert b"\x1b" not in whole.stdout + whole.stderr
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
