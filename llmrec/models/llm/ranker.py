@@ -105,8 +105,19 @@ class LLMRanker(RespondingRecommender):
         self._state, self._unread = state, None
         self.catalog, self.fields = state.catalog, state.fields
 
+    def _require_whole(self, use: str) -> None:
+        """Raise DataError where the base model was read for scores alone."""
+        from llmrec.llm.plain_llama import PlainLlama
+
+        if isinstance(self.encoder.network.model, PlainLlama):
+            raise DataError(
+                f"{self.recipe.name} was read for scores alone and {use}; load it without for_scores()"
+            )
+
     def check_change(self, change: CatalogChange) -> None:
-        """Refuse nothing: what is not known of an item is read from its text."""
+        """Refuse none of a whole model: what is not known of an item is read from its text."""
+        if self._state is not None:
+            self._require_whole("its items cannot change")
 
     def _take_change(self, change: CatalogChange) -> None:
         """Encode new and changed texts; of a run that is not read yet, when it is."""

@@ -118,6 +118,7 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
 
         if not self.is_fitted:
             raise DataError(f"this {self.kind} model has not been fitted; call fit or llmrec.load first")
+        self._require_whole("opens no session")
         session = UserSession(self, forget=forget)
         session.extend(history)
         return session
@@ -227,6 +228,7 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
         ]
 
     def _save(self, folder: Path) -> None:
+        self._require_whole("cannot be saved")
         write_llm(self.state, folder)
         write_log(folder, self.train_log)
 

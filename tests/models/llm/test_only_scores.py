@@ -18,7 +18,7 @@ import torch
 
 from llmrec import Histories, Recipe, Split, load
 from llmrec.config import BackboneConfig
-from llmrec.errors import ArtifactError
+from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.adapter_files import SavedAdapter
 from llmrec.llm.bases import Base
 from llmrec.llm.plain_llama import PlainLlama
@@ -98,6 +98,16 @@ def test_what_needs_more_is_read_whole(
     grown, is_plain = read_for_scores(tmp_path / "grown")
     assert not is_plain, "texts of new items are encoded without the adapter"
     assert grown.score(HISTORIES).shape == (4, 13)
+
+
+def test_what_needs_the_whole_model_is_refused_in_a_line(soft: Path, tmp_path: Path) -> None:
+    model, is_plain = read_for_scores(soft)
+    assert is_plain
+    uses = (lambda: model.save(tmp_path / "copy"), model.session, lambda: model.add_items(NEW))
+    for use in uses:
+        with pytest.raises(DataError, match=r"was read for scores alone and .*; load it without for_scores\(\)"):
+            use()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_members_of_a_stack_are_read_so(soft: Path, toy_split: Split, tmp_path: Path) -> None:
