@@ -23,8 +23,8 @@ from llmrec.errors import TrainingError
 from llmrec.printable import printable
 
 LINE_EVERY_SECONDS = 20.0
-# So long texts are encoded before it is estimated how long all of them take.
-ESTIMATED_AFTER_SECONDS = 5.0
+# So long texts are encoded before it is judged whether all of them take too long: a busy machine may pause.
+ESTIMATED_AFTER_SECONDS = 20.0
 # Where only a sample is encoded, it is what so many seconds are enough for.
 SAMPLE_SECONDS = 1.0
 
@@ -83,6 +83,8 @@ class EncodingBar:
     def __init__(self, n_texts: int, n_tokens: int) -> None:
         self.settings, self.n_texts, self.total, self.done = _SETTINGS.get(), n_texts, n_tokens, 0
         self.began = self.said = time.monotonic()
+        # The end of the first batch, which is slower: memory is taken, and kernels are chosen.
+        self.first: tuple[float, int] | None = None
         self.bar: Progress | None = None
 
     def __enter__(self) -> EncodingBar:
@@ -111,7 +113,11 @@ class EncodingBar:
         """Count encoded tokens. Raises TrainingError where all of them would take longer than training may."""
         self.done += n_tokens
         now = time.monotonic()
-        seconds = (now - self.began) * self.total / max(self.done, 1)
+        if self.first is None:
+            self.first = now, self.done
+            return
+        since, before = self.first
+        seconds = since - self.began + (now - since) * (self.total - before) / max(self.done - before, 1)
         most = self.settings.most_minutes
         if most is not None and now - self.began > ESTIMATED_AFTER_SECONDS and seconds > 60 * most:
             raise TrainingError(

@@ -139,7 +139,25 @@ def test_encoding_that_takes_longer_than_training_may(monkeypatch: pytest.Monkey
         pytest.raises(TrainingError, match=message),
     ):
         bar.advance(10)
+        bar.advance(10)
     with EncodingBar(7, 100) as bar:  # outside of a fit nothing is refused
+        bar.advance(10)
+        bar.advance(10)
+
+
+def test_a_slow_first_batch_does_not_say_how_long_encoding_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 30.0, 33.0, 36.0])  # 30 seconds for the first tenth, 3 for each of the others
+    monkeypatch.setattr(encoding_bar.time, "monotonic", lambda: next(times))
+    with encoding_shown("tiny", shown=False, most_minutes=1.0), EncodingBar(7, 100) as bar:
+        for _ in range(3):
+            bar.advance(10)
+    times = iter([0.0, 30.0, 34.0])
+    with (
+        encoding_shown("tiny", shown=False, most_minutes=1.0),
+        EncodingBar(7, 100) as bar,
+        pytest.raises(TrainingError, match=r"takes about 1 minutes"),
+    ):
+        bar.advance(10)
         bar.advance(10)
 
 
@@ -147,7 +165,8 @@ def test_encoding_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setattr(encoding_bar, "LINE_EVERY_SECONDS", 0.0)
     for shown in (True, False):
         with encoding_shown("tiny", shown=shown, most_minutes=None), EncodingBar(7, 100) as bar:
-            bar.advance(50)
+            bar.advance(25)
+            bar.advance(25)
         err = capsys.readouterr().err
         assert err.startswith("tiny: 50% of 7 item texts encoded, ") if shown else err == ""
 
