@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from llmrec.arrays import Float32s
 from llmrec.errors import DataError
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Encoder(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Encoder:
     """A network that turns the newest ``max_items`` item codes of histories into vectors, [n, dim].
 
     Their products with ``items`` [n_items, dim], plus ``biases`` [n_items], are the model's scores.
