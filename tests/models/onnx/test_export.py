@@ -138,19 +138,22 @@ def test_a_network_that_scores_otherwise_is_not_written(tmp_path: Path, monkeypa
 def test_what_has_no_such_form(
     tmp_path: Path, tiny_recipe: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind, values, message in [
-        ("popularity", {}, "holds a popularity model; only histories of networks over items"),
-        ("gru", {"history": {"repeat_bias": True}}, "what repeats say"),
+    from_recipe(Recipe.of({"model": "popularity"})).fit(TOY).save(tmp_path / "popularity")
+    fitted("gru", tmp_path / "gru", history={"repeat_bias": True})
+    for kind, message in [
+        ("popularity", "holds a popularity model; only histories of networks over items"),
+        ("gru", "what repeats say"),
     ]:
-        sections = {**SMALL, **values} if kind == "gru" else {}
-        path = tmp_path / kind
-        from_recipe(Recipe.of({"model": kind, **sections})).fit(TOY).save(path)
         with pytest.raises(DataError, match=message):
-            export_onnx(path, tmp_path / "out")
+            export_onnx(tmp_path / kind, tmp_path / "out")
     recipe = tiny_recipe("text", "train.epochs=1")
     llmrec.fit(recipe, TOY, Split.leave_last_out(TOY), tmp_path / "text", progress=False)
     with pytest.raises(DataError, match="reads histories as text; only those of item vectors"):
         export_onnx(tmp_path / "text", tmp_path / "out")
+    model = llmrec.load(tmp_path / "text")
+    model.recipe = model.recipe.with_values({"history.encoding": "soft", "backbone.quantize": "4bit"})
+    with pytest.raises(DataError, match="has a 4-bit base, into which no adapter is merged"):
+        encoder_of(model, tmp_path / "text")
     with pytest.raises(ArtifactError, match="exists already"):
         export_onnx(tmp_path / "gru", tmp_path)
     monkeypatch.setattr(export, "PACKAGES", ("onnx", "no_such_package"))
