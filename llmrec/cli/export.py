@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -60,26 +59,24 @@ def export(
 
     The inner product of vectors is the model's score: items are (vector, bias), users (vector, 1). An index as
     faiss is opened by llmrec.ItemIndex.open or UserIndex.open, that of RUN.users also by the run. Without --items
-    and --users it is the model that is written: an LLM for peft, transformers and vLLM, llama.cpp, or
-    sentence-transformers; what encodes histories as onnx.
+    and --users it is the LLM that is written, or as onnx what encodes histories.
     """
-    from llmrec.retrieval.export import FORMS, export_vectors
+    _check(items=items, users=users, to=to, kind=kind, int8=int8)
+    _check_qdrant(to, url=url, collection=collection, out=out)
+    if to == ONNX:
+        return _export_onnx(run, out, base, int8=int8)
+    if to in LLM_FORMS:
+        return _export_llm(run, to, out, base, llama_cpp)
+    if to == QDRANT:
+        return _export_qdrant(run, items=items, out=out, url=url, collection=collection, base=base)
+    return _export_vectors(run, to, out, kind, base, items=items)
+
+
+def _export_vectors(run: Path, to: str, out: Path | None, kind: str, base: Path | None, *, items: bool) -> None:
+    from llmrec.retrieval.export import export_vectors
     from llmrec.retrieval.index_files import users_of
 
-    _check(items=items, users=users, to=to, forms=FORMS, kind=kind)
-    _check_qdrant(to, url=url, collection=collection, out=out)
-    if int8 and to != ONNX:
-        raise DataError("--int8 is of onnx: add --to onnx, or leave it out")
-    if to == ONNX:
-        _export_onnx(run, out, base, int8=int8)
-        return
-    if to in LLM_FORMS:
-        _export_llm(run, to, out, base, llama_cpp)
-        return
-    if to == QDRANT:
-        _export_qdrant(run, items=items, out=out, url=url, collection=collection, base=base)
-        return
-    folder = _new_folder(users_of(run) if out is None and users and to == "faiss" else out)
+    folder = _new_folder(users_of(run) if out is None and not items and to == "faiss" else out)
     kind = kind if to == "faiss" else "flat"  # a table needs no graph
     index = _items_of(run, kind, base) if items else _users_of(run, kind, base)
     export_vectors(index, folder, to)
@@ -95,9 +92,13 @@ def _new_folder(out: Path | None) -> Path:
     return out
 
 
-def _check(*, items: bool, users: bool, to: str, forms: Sequence[str], kind: str) -> None:
+def _check(*, items: bool, users: bool, to: str, kind: str, int8: bool) -> None:
     """Raise DataError for options that do not go together."""
-    forms = [*forms, QDRANT]
+    from llmrec.retrieval.export import FORMS
+
+    forms = [*FORMS, QDRANT]
+    if int8 and to != ONNX:
+        raise DataError("--int8 is of onnx: add --to onnx, or leave it out")
     if to not in (*forms, *MODEL_FORMS):
         raise DataError(f"--to {to}: there are {', '.join(forms)} for vectors, and {', '.join(MODEL_FORMS)}")
     if to in MODEL_FORMS and (items or users):

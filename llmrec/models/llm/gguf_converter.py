@@ -24,10 +24,10 @@ def find_converter(llama_cpp: str | Path | None = None) -> Path:
     Raises DataError where it is not there.
     """
     if llama_cpp is None:
-        found = next(filter(None, map(shutil.which, NAMES)), None)
-        if found is None:
+        path_of = next(filter(None, map(shutil.which, NAMES)), None)
+        if path_of is None:
             raise DataError(f"llama.cpp's converter {SCRIPT} is not on the PATH; {HOW}")
-        return Path(found)
+        return Path(path_of)
     path = Path(llama_cpp)
     path = path / SCRIPT if path.is_dir() else path
     if not path.is_file():

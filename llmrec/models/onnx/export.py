@@ -152,11 +152,11 @@ def _scores(encoder: Encoder, catalog: Catalog, histories: Histories, folder: Pa
 def _require_same(scores: Float32s, expected: Float32s) -> None:
     """Raise ModelError where scores are not the run's; those of removed items are -inf."""
     there = np.isfinite(scores)
-    apart = float(np.abs(scores - expected)[there].max(initial=0.0))
-    if not apart <= SAME or not there.any():
+    largest = float(np.abs(scores - expected)[there].max(initial=0.0))
+    if not largest <= SAME or not there.any():
         raise ModelError(
-            f"the exported network's scores are not the run's (apart by up to {apart:.2g}): this model cannot be "
-            "written to ONNX"
+            f"the exported network's scores are not the run's (apart by up to {largest:.2g}): this model cannot "
+            "be written to ONNX"
         )
 
 
