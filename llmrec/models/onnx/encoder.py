@@ -65,7 +65,7 @@ def _of_llm(model: LLMRecommender, run: Path) -> Encoder:
     import torch
 
     from llmrec.llm.plain_llama import PlainLlama
-    from llmrec.models.onnx.networks import UserVectors
+    from llmrec.models.onnx.networks import LastUserVectors
 
     recipe = model.recipe
     if recipe.history.encoding != "soft":
@@ -83,7 +83,7 @@ def _of_llm(model: LLMRecommender, run: Path) -> Encoder:
     prefix = encoder.serializer.prefix
     items = model.state.items
     return Encoder(
-        UserVectors(network, blocks, torch.from_numpy(prefix)).eval(),
+        LastUserVectors(network, blocks, torch.from_numpy(prefix)).eval(),
         items.temperature * items.vectors,
         items.biases,
         min(encoder.max_items, encoder.max_tokens - len(prefix)),

@@ -40,7 +40,7 @@ class LastStates(nn.Module):
         return _at(self.network.states(items), (items >= 0).sum(dim=1))
 
 
-class UserVectors(nn.Module):
+class LastUserVectors(nn.Module):
     """The unit user vectors of an LLM that reads item vectors: [n, dim].
 
     ``blocks`` read histories, ``prefix`` [n_tokens] are the tokens before each.
