@@ -11,6 +11,7 @@ OPTIONAL = {
     "bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'",
     "fastapi": "llmrec serve: pip install 'llmrec[serve]'",
     "implicit": "the model als: pip install 'llmrec[baselines]'",
+    "onnxruntime": "llmrec export --to onnx: pip install 'llmrec[onnx]'",
     "rouge_score": "ROUGE of reasons: pip install 'llmrec[text]'",
     "sacrebleu": "BLEU of reasons: pip install 'llmrec[text]'",
 }

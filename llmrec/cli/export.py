@@ -1,8 +1,7 @@
-"""``llmrec export``: a run's vectors of items or users, or its LLM, for other programs."""
+"""``llmrec export``: a run's vectors of items or users, or its model, for other programs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -16,8 +15,9 @@ if TYPE_CHECKING:
     from llmrec.models.llm.export import ExportForm
     from llmrec.retrieval import ItemIndex, UserIndex
 
-QDRANT = "qdrant"
-LLM_FORMS = ("peft", "transformers", "sentence-transformers", "sentence-transformers-users")
+QDRANT, ONNX = "qdrant", "onnx"
+LLM_FORMS = ("peft", "transformers", "gguf", "sentence-transformers", "sentence-transformers-users")
+MODEL_FORMS = (*LLM_FORMS, ONNX)
 
 
 def export(
@@ -29,8 +29,9 @@ def export(
         typer.Option(
             "--to",
             metavar="FORM",
-            help="Vectors: parquet, numpy, faiss or qdrant. An LLM: peft (the adapter), transformers (merged), or "
-            "sentence-transformers (the encoder of item texts; sentence-transformers-users: of histories).",
+            help="Vectors: parquet, numpy, faiss or qdrant. What encodes histories: onnx. An LLM: peft (the "
+            "adapter), transformers (merged), gguf (merged, for llama.cpp), or sentence-transformers (the encoder "
+            "of item texts; sentence-transformers-users: of histories).",
         ),
     ] = "parquet",
     out: Annotated[
@@ -45,26 +46,37 @@ def export(
     collection: Annotated[
         str | None, typer.Option("--collection", help="As qdrant: its name, by default RUN-items or RUN-users.")
     ] = None,
+    llama_cpp: Annotated[
+        Path | None,
+        typer.Option("--llama-cpp", envvar="LLAMA_CPP", help="As gguf: llama.cpp's folder, else the PATH."),
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="As onnx: multiply matrices in 8 bits, which costs accuracy.")
+    ] = False,
     base: BasePath = None,
 ) -> None:
-    """Write a run's vectors, or its LLM, for other programs.
+    """Write a run's vectors, or its model, for other programs.
 
     The inner product of vectors is the model's score: items are (vector, bias), users (vector, 1). An index as
     faiss is opened by llmrec.ItemIndex.open or UserIndex.open, that of RUN.users also by the run. Without --items
-    and --users it is the LLM that is written, for peft, transformers and vLLM, or sentence-transformers.
+    and --users it is the LLM that is written, or as onnx what encodes histories.
     """
-    from llmrec.retrieval.export import FORMS, export_vectors
+    _check(items=items, users=users, to=to, kind=kind, int8=int8)
+    _check_qdrant(to, url=url, collection=collection, out=out)
+    if to == ONNX:
+        return _export_onnx(run, out, base, int8=int8)
+    if to in LLM_FORMS:
+        return _export_llm(run, to, out, base, llama_cpp)
+    if to == QDRANT:
+        return _export_qdrant(run, items=items, out=out, url=url, collection=collection, base=base)
+    return _export_vectors(run, to, out, kind, base, items=items)
+
+
+def _export_vectors(run: Path, to: str, out: Path | None, kind: str, base: Path | None, *, items: bool) -> None:
+    from llmrec.retrieval.export import export_vectors
     from llmrec.retrieval.index_files import users_of
 
-    _check(items=items, users=users, to=to, forms=FORMS, kind=kind)
-    _check_qdrant(to, url=url, collection=collection, out=out)
-    if to in LLM_FORMS:
-        _export_llm(run, to, out, base)
-        return
-    if to == QDRANT:
-        _export_qdrant(run, items=items, out=out, url=url, collection=collection, base=base)
-        return
-    folder = _new_folder(users_of(run) if out is None and users and to == "faiss" else out)
+    folder = _new_folder(users_of(run) if out is None and not items and to == "faiss" else out)
     kind = kind if to == "faiss" else "flat"  # a table needs no graph
     index = _items_of(run, kind, base) if items else _users_of(run, kind, base)
     export_vectors(index, folder, to)
@@ -80,13 +92,17 @@ def _new_folder(out: Path | None) -> Path:
     return out
 
 
-def _check(*, items: bool, users: bool, to: str, forms: Sequence[str], kind: str) -> None:
+def _check(*, items: bool, users: bool, to: str, kind: str, int8: bool) -> None:
     """Raise DataError for options that do not go together."""
-    forms = [*forms, QDRANT]
-    if to not in (*forms, *LLM_FORMS):
-        raise DataError(f"--to {to}: there are {', '.join(forms)} for vectors, and {', '.join(LLM_FORMS)}")
-    if to in LLM_FORMS and (items or users):
-        raise DataError(f"--to {to} is of a run's LLM, not of vectors: leave out --items and --users")
+    from llmrec.retrieval.export import FORMS
+
+    forms = [*FORMS, QDRANT]
+    if int8 and to != ONNX:
+        raise DataError("--int8 is of onnx: add --to onnx, or leave it out")
+    if to not in (*forms, *MODEL_FORMS):
+        raise DataError(f"--to {to}: there are {', '.join(forms)} for vectors, and {', '.join(MODEL_FORMS)}")
+    if to in MODEL_FORMS and (items or users):
+        raise DataError(f"--to {to} is of a run's model, not of vectors: leave out --items and --users")
     if to in forms and items == users:
         raise DataError(f"say which vectors go to {to}: either --items or --users")
     if kind != "auto" and to != "faiss":
@@ -120,13 +136,20 @@ def _export_qdrant(
     say(f"{out or url}: collection {name}, {index}")
 
 
-def _export_llm(run: Path, to: str, out: Path | None, base: Path | None) -> None:
+def _export_llm(run: Path, to: str, out: Path | None, base: Path | None, llama_cpp: Path | None) -> None:
     from llmrec.models.llm.export import export_run
 
     if out is None:
         raise DataError("say where to write: --out DIR")
-    folder = export_run(run, out, to=cast("ExportForm", to), base=base)
+    folder = export_run(run, out, to=cast("ExportForm", to), base=base, llama_cpp=llama_cpp)
     say(f"{folder}: {to}; its README.md says how it is loaded")
+
+
+def _export_onnx(run: Path, out: Path | None, base: Path | None, *, int8: bool) -> None:
+    from llmrec.models.onnx.export import export_onnx
+
+    folder = export_onnx(run, _new_folder(out), int8=int8, base=base)
+    say(f"{folder}: the encoder of histories and the items; its README.md says how they are used")
 
 
 def _items_of(run: Path, kind: str, base: Path | None) -> ItemIndex:

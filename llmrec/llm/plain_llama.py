@@ -194,7 +194,7 @@ class _Attention(nn.Module):
             keys,
             values,
             attn_mask=mask,
-            is_causal=mask is None and queries.shape[2] > 1,
+            is_causal=mask is None,
             enable_gqa=mask is None and self.n_shared > 1,
         )
         mixed: torch.Tensor = self.o_proj(attended.transpose(1, 2).reshape(*states.shape[:-1], -1))

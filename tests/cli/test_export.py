@@ -95,7 +95,7 @@ def test_users_beside_a_run_are_opened_by_it(
         ),
         (
             ["--users", "--to", "peft", "--out", "new"],
-            "is of a run's LLM, not of vectors: leave out --items",
+            "is of a run's model, not of vectors: leave out --items",
         ),
         (["--items", "--kind", "hnsw", "--out", "new"], "--kind hnsw is of an index: add --to faiss"),
         (["--to", "peft", "--kind", "hnsw", "--out", "new"], "--kind hnsw is of an index: add --to faiss"),

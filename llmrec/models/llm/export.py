@@ -1,13 +1,16 @@
-"""Write a run of an LLM recipe as folders that peft, transformers, vLLM and sentence-transformers load."""
+"""Write a run of an LLM recipe as what peft, transformers, vLLM, sentence-transformers and llama.cpp load."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from llmrec.errors import ArtifactError, DataError
 from llmrec.llm.adapter_files import SavedAdapter, load_adapter
+from llmrec.models.llm.gguf_converter import convert_to_gguf, find_converter
 from llmrec.models.llm.recommender import LLMRecommender
 from llmrec.models.llm.sentence_encoder import write_item_encoder, write_user_encoder
 from llmrec.models.run_files import BasePaths
@@ -17,7 +20,7 @@ from llmrec.resources.cache import appearing, named
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-ExportForm = Literal["peft", "transformers", "sentence-transformers", "sentence-transformers-users"]
+ExportForm = Literal["peft", "transformers", "gguf", "sentence-transformers", "sentence-transformers-users"]
 
 HOW = {
     "peft": """The adapter. Load it with:
@@ -30,6 +33,12 @@ HOW = {
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
     model, tokenizer = AutoModelForCausalLM.from_pretrained(FOLDER), AutoTokenizer.from_pretrained(FOLDER)
+""",
+    "gguf": """The base model with the adapter merged into its weights, which are not quantized. Run it with:
+
+    llama-cli -m {file}
+
+llama-quantize makes a smaller file of it.
 """,
     "sentence-transformers": """The encoder of item texts: vectors in the space of the items, for items that
 training did not have (those that it had differ by what people did with them). Load it with:
@@ -52,17 +61,26 @@ A history is written as the run's prompt.yaml says, and ends in a newline, for e
 }
 
 
-def export_run(run: str | Path, out: str | Path, *, to: ExportForm, base: BasePaths | None = None) -> Path:
+def export_run(
+    run: str | Path,
+    out: str | Path,
+    *,
+    to: ExportForm,
+    base: BasePaths | None = None,
+    llama_cpp: str | Path | None = None,
+) -> Path:
     """Write a run's LLM in the form of another library into the new folder ``out``, whole or not at all.
 
     "peft": the adapter, and its base in ``base/`` where the recipe cuts it to some layers. "transformers": the
-    base with the adapter merged. "sentence-transformers": the item texts' encoder, whose vectors are those of
-    items without training events; "sentence-transformers-users": that of histories written as text. ``base``: see
-    ``llmrec.load``. Raises DataError for another form, a run of another model, or a 4-bit base that cannot be
-    merged, ArtifactError where ``out`` exists.
+    base with the adapter merged; "gguf": the same, by llama.cpp's converter, which ``llama_cpp`` is or lies in
+    (by default it is looked for on the PATH). "sentence-transformers": the item texts' encoder, whose vectors are
+    those of items without training events; "sentence-transformers-users": that of histories written as text.
+    ``base``: see ``llmrec.load``. Raises DataError for another form, a run of another model, a 4-bit base that
+    cannot be merged, or no converter, ArtifactError where ``out`` exists.
     """
     if to not in get_args(ExportForm):
         raise DataError(f"--to {to}: there is no such form; choose {', '.join(get_args(ExportForm))}")
+    write = partial(_write_gguf, converter=find_converter(llama_cpp)) if to == "gguf" else _WRITERS[to]
     folder = named(Path(out))
     if folder.exists():
         raise ArtifactError(f"{folder} exists already; choose another --out or remove it")
@@ -72,7 +90,7 @@ def export_run(run: str | Path, out: str | Path, *, to: ExportForm, base: BasePa
     if to != "peft" and model.recipe.backbone.quantize != "none":
         raise DataError(f"{run} has a 4-bit base, into which no adapter is merged; export --to peft")
     with appearing(folder) as temporary:
-        details = _WRITERS[to](model, Path(run), temporary, folder)
+        details = write(model, Path(run), temporary, folder)
         text = HOW[to].format(**details).replace("FOLDER", repr(str(folder)))
         (temporary / "README.md").write_text(f"# {model.recipe.name}, for {to}\n\n{text}", encoding="utf-8")
     return folder
@@ -96,6 +114,17 @@ def _write_merged(model: LLMRecommender, run: Path, folder: Path, target: Path) 
     merged_model(model, run).save_pretrained(str(folder))
     model.encoder.tokenizer.save_pretrained(str(folder))
     return {}
+
+
+def _write_gguf(
+    model: LLMRecommender, run: Path, folder: Path, target: Path, *, converter: Path
+) -> dict[str, str]:
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        merged = Path(temporary) / model.recipe.name  # the file says this name
+        _write_merged(model, run, merged, target)
+        path = folder / f"{model.recipe.name}.gguf"
+        convert_to_gguf(converter, merged, path, number_type="bf16" if model.dtype == "bfloat16" else "f32")
+    return {"file": path.name}
 
 
 def _write_item_encoder(model: LLMRecommender, run: Path, folder: Path, target: Path) -> dict[str, str]:

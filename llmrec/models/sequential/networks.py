@@ -48,7 +48,7 @@ class SequenceNetwork(nn.Module, ABC):
         """
         start = len(self.bias)
         codes = torch.where(inputs < 0, start, inputs)
-        first = torch.full((len(inputs), 1), start, dtype=codes.dtype, device=codes.device)
+        first = torch.full((inputs.shape[0], 1), start, dtype=codes.dtype, device=codes.device)
         codes = torch.cat([first, codes], dim=1)
         states: torch.Tensor = self.out(self.dropout(self.read(self.embed(codes))))
         return states
@@ -198,7 +198,7 @@ class MaskedNetwork(AttentionNetwork):
 
         The state at the mask, whose position is the number of a row's inputs, is that of the next item.
         """
-        padding = torch.full((len(inputs), 1), -1, dtype=inputs.dtype, device=inputs.device)
+        padding = torch.full((inputs.shape[0], 1), -1, dtype=inputs.dtype, device=inputs.device)
         codes = torch.cat([inputs, padding], dim=1)
         lengths = (inputs >= 0).sum(dim=1, keepdim=True)
         return self.attend(codes.scatter(1, lengths, len(self.bias)))

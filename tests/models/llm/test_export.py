@@ -123,8 +123,8 @@ def test_what_cannot_be_exported(fitted: Path, tmp_path: Path, capsys: pytest.Ca
     MarkovRecommender().fit(TOY).save(tmp_path / "markov")
     with pytest.raises(DataError, match="holds a markov model; only a run of an LLM recipe is exported"):
         export_run(tmp_path / "markov", tmp_path / "out", to="peft")
-    with pytest.raises(DataError, match="--to onnx: there is no such form; choose peft, transformers"):
-        export_run(fitted, tmp_path / "out", to="onnx")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="--to tflite: there is no such form; choose peft, transformers"):
+        export_run(fitted, tmp_path / "out", to="tflite")  # type: ignore[arg-type]
     assert run(["export", str(fitted), "--to", "peft"]) == 2
     assert "say where to write: --out DIR" in capsys.readouterr().err
     with pytest.raises(ArtifactError, match="exists already"):

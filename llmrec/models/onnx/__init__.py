@@ -1,0 +1,1 @@
+"""Encoders of histories as ONNX files, for programs without PyTorch."""
