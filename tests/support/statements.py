@@ -54,7 +54,7 @@ def development_only() -> list[Statement]:
 
 
 def later_set(name: str) -> list[Statement]:
-    """Read a set that was written later: "second" or "third", each before the audit was changed once more."""
+    """Read a set that was written later, "second" to "fifth"."""
     return list(_every([case for path in sorted((FOLDER / name).glob("*.yaml")) for case in _cases(path)]))
 
 
