@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,8 +112,11 @@ class Recipe(Section):
             raise RecipeError(f"{path} is not YAML: {error}") from error
         if not isinstance(values, dict):
             raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
-        recipe = cls.of(_override(values, [] if isinstance(set, Mapping) else _listed(set)), source=str(name))
-        return recipe.with_values(set) if isinstance(set, Mapping) else recipe
+        changes = [] if isinstance(set, Mapping) else _listed(set)
+        recipe = cls.of(_override(values, changes), source=str(name))
+        if isinstance(set, Mapping):
+            return recipe.with_values(set)
+        return recipe._changed_in(one.partition("=")[0].strip() for one in changes)
 
     def __repr__(self) -> str:
         changed = ", ".join(
@@ -142,7 +146,23 @@ class Recipe(Section):
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
         """Return the recipe with other values, e.g. ``{"train.epochs": 3}``. Raises RecipeError."""
         changes = [f"{field}={json.dumps(value)}" for field, value in values.items()]
-        return Recipe.of(_override(self.model_dump(mode="json"), changes), source=self.name)
+        changed = Recipe.of(_override(self.model_dump(mode="json"), changes), source=self.name)
+        return changed._changed_in([*self.changed, *values])
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """The fields that were changed since the recipe was read: by ``set``, or by ``with_values``.
+
+        No part of the recipe: equal ones may differ in it, and it is not written.
+
+        >>> sorted(Recipe.load("gru", set=["train.epochs=3"]).changed)
+        ['train.epochs']
+        """
+        return frozenset()
+
+    def _changed_in(self, fields: Iterable[str]) -> Recipe:
+        vars(self)["changed"] = frozenset(fields)  # as cached_property itself does: no field, and not compared
+        return self
 
     def to_yaml(self) -> str:
         """Write every field that is set.

@@ -104,7 +104,7 @@ def _sampled(rows: Float32s, facts: IndexFacts) -> Float32s:
 def _least_effort(searcher: Searcher, reaches: Callable[[int], bool]) -> int:
     """Return the least effort that reaches what is asked for, within an eighth; else the most there is.
 
-    No less than the searcher's: it is raised by half until it reaches it, then lowered by halves of the last raise.
+    No less than the searcher's: raised by half until it reaches it, then lowered by halves of the last raise.
     """
     low = high = searcher.effort
     while not reaches(high):

@@ -40,6 +40,18 @@ def test_it_compares_with_the_run_and_with_a_training_from_scratch(
     assert "continued" not in load(folder / "new-anew").metadata
 
 
+def test_for_production_a_run_says_how_long_an_open_ended_recipe_goes_on(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = ["--out", str(tmp_path / "new"), "--split", "none"]
+    words = ["fit", "gru", "--set", "sequence.dim=16", "--data", str(folder / "grown"), *out]
+    assert run(words) == 2
+    assert run([*words, "--continue", str(folder / "run")]) == 0
+    said = "trained for 2 epochs, for 1 at a rate of 0.004 that falls to zero, from 0.4 of its weights"
+    assert said in caplog.text
+    assert load(tmp_path / "new").recipe.train.schedule == "cosine"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
