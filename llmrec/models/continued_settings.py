@@ -7,6 +7,7 @@ from collections.abc import Set
 
 from llmrec.config import Recipe
 from llmrec.models.continuation import Continuation
+from llmrec.models.start import Start
 
 log = logging.getLogger(__name__)
 
@@ -15,16 +16,16 @@ log = logging.getLogger(__name__)
 SHARE_OF_EPOCHS, SHARE_OF_WEIGHTS, RATE = 0.25, 0.4, 2.0
 
 
-def settled(recipe: Recipe, continuation: Continuation | None, *, given: Set[str]) -> Recipe:
+def settled(recipe: Recipe, origin: Continuation | Start | None, *, given: Set[str]) -> Recipe:
     """Return a complete recipe as it is trained where it goes on from a run, if it does; it is logged.
 
     An open-ended one becomes a few epochs of all events, at a higher rate that falls to zero, from weights between
     the run's and new ones; but for fields that are ``given``, as "train.epochs". One with a schedule of its own
     stays as it is: only what is new is trained on, with some of the old (``train.replay``).
     """
-    if continuation is None:
+    if not isinstance(origin, Continuation):
         return recipe
-    settings, before = recipe.train, continuation.epochs
+    settings, before = recipe.train, origin.epochs
     if settings.schedule != "open_ended" or "train.schedule" in given or not before:
         return recipe
     epochs = settings.epochs if "train.epochs" in given else max(round(SHARE_OF_EPOCHS * before), 1)
@@ -44,7 +45,7 @@ def settled(recipe: Recipe, continuation: Continuation | None, *, given: Set[str
     log.info(
         "%s: goes on from %s, trained for %d epochs, for %d at a rate of %g that falls to zero, from %g of its "
         "weights; old events: %s; what --set says stays as it is",
-        *(recipe.name, continuation.run, before, settings.epochs, settings.learning_rate, settings.shrink),
+        *(recipe.name, origin.run, before, settings.epochs, settings.learning_rate, settings.shrink),
         replayed,
     )
     return recipe

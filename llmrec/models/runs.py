@@ -63,9 +63,8 @@ def fit_run(
     ``data``. What has no such weights is fitted anew. ``start_from``: a finished run of another LLM recipe on the
     same data, whose heads training begins at; see ``train.follow_steps``. Raises RecipeError for a recipe of
     another network, DataError for other data than the run's with more, ArtifactError if ``out`` exists without
-    ``resume``, or holds a run of something else, LeakError, and WriteConflict where another process writes this
-    run. Processes that were launched together train together; the first of them writes, and ``out`` must be one
-    folder for all.
+    ``resume``, or holds a run of something else, LeakError, and WriteConflict where another process writes it.
+    Processes launched together train together; the first of them writes, and ``out`` is one folder for all.
 
     >>> from llmrec.data import toy_films
     >>> fit_run(Recipe(model="markov"), toy_films(), Split.leave_last_out(toy_films()), "run", progress=False).kind
@@ -74,8 +73,7 @@ def fit_run(
     folder, recipe = named(Path(out)), fit_arguments(recipe, data, split)
     complete = complete_recipe(with_absolute_paths(recipe))
     origin = _origin(complete, continue_from, start_from, base=base)
-    going_on = origin if isinstance(origin, Continuation) else None
-    complete = complete_for(settled(complete, going_on, given=recipe.changed), split)
+    complete = complete_for(settled(complete, origin, given=recipe.changed), split)
     mark = {"recipe": complete.to_yaml(), "split": split.hash} | _fingerprints(origin)
     if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
         distributed.require_one(f"model={recipe.model}")
@@ -279,11 +277,7 @@ def _claim(work: Path, mark: Mapping[str, str | None], *, resume: bool) -> None:
             if not _has_checkpoint(work):
                 log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             return
-        except (
-            OSError,
-            UnreadableError,
-            AttributeError,
-        ):  # killed before it was written: nothing is there to continue
+        except (OSError, UnreadableError, AttributeError):  # killed before it was written: nothing to continue
             log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             shutil.rmtree(work)
     work.mkdir(parents=True)

@@ -231,31 +231,6 @@ def test_an_average_of_weights_goes_on_from_the_run_s(
     assert again.steps == best + max(continued.train_log, key=lambda row: row["valid_ndcg@10"])["step"]
 
 
-def test_an_open_ended_recipe_goes_on_for_a_quarter_of_the_epochs_and_to_an_end(
-    grown: tuple[Dataset, Dataset],
-    tmp_path: Path,
-    gru_with: Callable[..., Recipe],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Also where the run itself went on from another: a quarter of the first one's. What is set by hand stays."""
-    old, new = grown
-    recipe, given = gru_with(schedule="open_ended", epochs=8), {"train.epochs": 3, "train.learning_rate": 2e-2}
-    _fit(recipe, old, tmp_path / "old")
-    caplog.set_level(logging.INFO)
-    continued = _fit(recipe, new, tmp_path / "new", continue_from=tmp_path / "old")
-    train = continued.recipe.train
-    assert (train.schedule, train.epochs, train.patience, train.replay) == ("cosine", 2, 2, None)
-    assert (train.learning_rate, train.shrink) == (4e-2, 0.4)
-    assert [row["epoch"] for row in continued.train_log] == [1, 2]
-    assert sum(row["tokens"] for row in continued.train_log) >= 2 * Split.leave_last_out(new).train.events.height
-    assert "old, trained for 8 epochs, for 2 at a rate of 0.04 that falls to zero, from 0.4 of its" in caplog.text
-    assert Continuation.of(tmp_path / "new").epochs == 8
-    changed = _fit(recipe.with_values(given), new, tmp_path / "changed", continue_from=tmp_path / "old").recipe
-    assert (changed.train.epochs, changed.train.learning_rate, changed.train.shrink) == (3, 2e-2, 0.4)
-    as_it_is = recipe.with_values({"train.schedule": "open_ended", "train.epochs": 1})
-    assert _fit(as_it_is, new, tmp_path / "same", continue_from=tmp_path / "old").recipe.train == as_it_is.train
-
-
 def test_what_counts_is_fitted_anew(grown: tuple[Dataset, Dataset], tmp_path: Path) -> None:
     old, new = grown
     recipe = Recipe.load("item-knn")
