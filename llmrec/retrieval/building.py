@@ -82,14 +82,21 @@ def _measured(built: Built, facts: IndexFacts, queries: Float32s | None) -> tupl
     recalls: dict[int, Float64s] = {}
 
     def reaches(effort: int) -> bool:
-        tried = Built(replace(searcher, effort=effort), built.names)
-        recalls[effort] = _recalls(Snapshot.of(tried).nearest(queries, k)[1], exact)
+        tried = Snapshot.of(_reading(built, effort))
+        recalls[effort] = _recalls(tried.nearest(queries, k)[1], exact)
         return _lower_end(recalls[effort]) >= RECALL
 
     effort = _least_effort(searcher, reaches)
     recall = round(float(recalls[effort].mean()), 4)
     reached = {"recall_at_10": recall, "n_queries": len(queries), "effort": effort}
-    return Built(replace(searcher, effort=effort), built.names), facts.model_copy(update=reached)
+    return _reading(built, effort), facts.model_copy(update=reached)
+
+
+def _reading(built: Built, effort: int) -> Built:
+    """Return what was built as it reads so much; itself, with what it holds in a GPU, where it does already."""
+    if effort == built.searcher.effort:
+        return built
+    return Built(replace(built.searcher, effort=effort), built.names)
 
 
 def _sampled(rows: Float32s, facts: IndexFacts) -> Float32s:

@@ -11,7 +11,7 @@ import numpy as np
 
 from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.errors import ArtifactError, DataError
-from llmrec.retrieval.allowed_lists import AllowedLists, search_lists
+from llmrec.retrieval.allowed_lists import AllowedLists, ListChoice, search_lists
 from llmrec.retrieval.exact import BLAS_QUERIES, exact_search, rescored
 from llmrec.retrieval.flat import INDEX
 from llmrec.retrieval.gpu import GpuSearch
@@ -24,7 +24,7 @@ LEAST_LISTS, LISTS_OF_CODES = 16, 64
 LEAST_CODED = 39 * 256  # vectors of which codes can be trained
 # So few allowed rows are compared exactly instead.
 FEW_ROWS = 32768
-# So are all of them for queries that would read a larger share of them in lists, where they are enough for
+# So are all of them for queries that would read a larger share of them in lists of rows, where they are enough for
 # matrices: a row costs a quarter then.
 MOST_READ = 0.25
 # Of short codes, so many candidates for each result are scored exactly.
@@ -96,28 +96,18 @@ class ListSearcher(Searcher):
     def _in_lists(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
         """Return the k best by what lies in the lists."""
         if allowed is not None:
-            step = self._allowed_lists.queries_at_once()
-            parts = [
-                self._allowed_in_lists(queries[start : start + step], k, allowed)
-                for start in range(0, max(len(queries), 1), step)
-            ]
+            lists, step = self._allowed_lists, self._allowed_lists.queries_at_once()
+            queried = [queries[start : start + step] for start in range(0, max(len(queries), 1), step)]
+            parts = [self._read(part, k, allowed, lists.near(part, allowed, self.effort)) for part in queried]
             codes, scores = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
             return codes, scores
         parameters = untyped_faiss().SearchParametersIVF(nprobe=self.effort)
         scores, codes = self.faiss_index.search(queries, k, params=parameters)
         return codes, scores
 
-    def _allowed_in_lists(self, queries: Float32s, k: int, allowed: RowMask) -> tuple[Int64s, Float32s]:
-        """Read the lists that hold what is allowed; compare all of that where it pays."""
-        chosen = self._allowed_lists.near(queries, allowed, self.effort)
-        many = np.flatnonzero(chosen.n_rows > MOST_READ * allowed.n)
-        if len(many) < BLAS_QUERIES:
-            return search_lists(self.faiss_index, queries, k, chosen, allowed)
-        chosen.lists[many] = -1
-        codes, scores = search_lists(self.faiss_index, queries, k, chosen, allowed)
-        of_rows = queries[many, : self.rows.shape[1]]
-        codes[many], scores[many] = exact_search(self.rows, of_rows, k, allowed=allowed.mask)
-        return codes, scores
+    def _read(self, queries: Float32s, k: int, allowed: RowMask, chosen: ListChoice) -> tuple[Int64s, Float32s]:
+        """Read the lists that are chosen for what is allowed."""
+        return search_lists(self.faiss_index, queries, k, chosen, allowed)
 
     @cached_property
     def _allowed_lists(self) -> AllowedLists:
@@ -187,6 +177,17 @@ class RowListSearcher(ListSearcher):
     @classmethod
     def _first_effort(cls, lists: int) -> int:
         return min(LEAST_LISTS, lists)
+
+    def _read(self, queries: Float32s, k: int, allowed: RowMask, chosen: ListChoice) -> tuple[Int64s, Float32s]:
+        """Read the lists that are chosen; compare all that is allowed where it pays."""
+        many = np.flatnonzero(chosen.n_rows > MOST_READ * allowed.n)
+        if len(many) < BLAS_QUERIES:
+            return super()._read(queries, k, allowed, chosen)
+        chosen.lists[many] = -1
+        codes, scores = super()._read(queries, k, allowed, chosen)
+        of_rows = queries[many, : self.rows.shape[1]]
+        codes[many], scores[many] = exact_search(self.rows, of_rows, k, allowed=allowed.mask)
+        return codes, scores
 
     @property
     def most_effort(self) -> int:

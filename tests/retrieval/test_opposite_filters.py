@@ -57,3 +57,17 @@ def test_all_that_is_allowed_is_compared_where_lists_would_cost_more(
     mask = along <= np.quantile(along, 0.3)
     found = index.search(queries, 10, allow=mask).scores
     np.testing.assert_allclose(found, best_scores(index, queries, mask), rtol=1e-4, atol=1e-4)
+
+
+def test_the_rows_of_codes_stay_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A code costs less than a row in memory: lists are read, whatever share of the allowed ones they hold."""
+    monkeypatch.setattr("llmrec.retrieval.list_searchers.FEW_ROWS", 20)
+    rows = np.random.default_rng(0).standard_normal((11_000, 8)).astype(np.float32)
+    index = ItemIndex.build(rows, range(len(rows)), kind="ivf-pq", bytes_per_item=8)
+    compared = list[int]()
+    monkeypatch.setattr("llmrec.retrieval.list_searchers.exact_search", lambda *_, **__: compared.append(1))
+    mask = rows[:, 0] <= np.quantile(rows[:, 0], 0.3)
+    found = index.search(rows[:N_QUERIES], 10, allow=mask)
+    assert mask[found.codes].all() and not compared
+    scores = best_scores(index, rows[:N_QUERIES], mask)
+    assert (found.scores >= scores[:, -1:] - 1e-4).mean() >= 0.95
