@@ -147,10 +147,12 @@ def _left_out_rules(continuation: Continuation, recipes: Sequence[Recipe]) -> li
     What counts is soon counted anew, and may be worth something beside that member by now. Networks that were left
     out are not in the run: they stay out, and all of it is logged.
     """
-    if not continuation.model.metadata.get("stack", {}).get("left_out"):
+    left_out = continuation.model.metadata.get("stack", {}).get("left_out")
+    if not left_out:
         return []
+    # By name, too: the sizes and settings of the network that stayed are not those of its recipe.
     present = [_but_seed(one.recipe) for one in cast("Any", continuation.model).members]
-    others = [recipe for recipe in recipes if _but_seed(recipe) not in present]
+    others = [recipe for recipe in recipes if recipe.name in left_out and _but_seed(recipe) not in present]
     rules = [recipe for recipe in others if not _is_network(recipe)]
     names = ", ".join(recipe.name for recipe in rules) or "no rule"
     log.info("%s: it fell back on one member, which is weighed anew with %s", continuation.run, names)
