@@ -6,6 +6,7 @@ import logging
 from collections.abc import Set
 
 from llmrec.config import Recipe
+from llmrec.config.sections import TrainConfig
 from llmrec.models.continuation import Continuation
 from llmrec.models.start import Start
 
@@ -14,20 +15,29 @@ log = logging.getLogger(__name__)
 # Of the epochs that the run was trained for, this share; of its weights so much, the rest new ones; and so many
 # times the recipe's rate: see eval/LOG.md, "going on from a run between its weights and new ones".
 SHARE_OF_EPOCHS, SHARE_OF_WEIGHTS, RATE = 0.25, 0.4, 2.0
+OF_GOING_ON = ("replay", "shrink")  # fields of ``train`` that say nothing of a training from scratch
+
+
+def leaves_open(recipe: Recipe, *, given: Set[str]) -> bool:
+    """Whether a recipe leaves open how it goes on from a run: an open-ended one, unless that itself is ``given``.
+
+    An LLM's does not: for one these settings were never measured, and it goes on as its recipe says.
+    """
+    return recipe.model != "llm" and recipe.train.schedule == "open_ended" and "train.schedule" not in given
 
 
 def settled(recipe: Recipe, origin: Continuation | Start | None, *, given: Set[str]) -> Recipe:
     """Return a complete recipe as it is trained where it goes on from a run, if it does; it is logged.
 
     An open-ended one becomes a few epochs of all events, at a higher rate that falls to zero, from weights between
-    the run's and new ones; but for fields that are ``given``, as "train.epochs". One with a schedule of its own
-    stays as it is: only what is new is trained on, with some of the old (``train.replay``).
+    the run's and new ones; but for fields that are ``given``, as "train.epochs", and for what the recipe itself
+    says of going on, in other values than the defaults. One with a schedule of its own, and an LLM's, stays as it
+    is: only what is new is trained on, with some of the old (``train.replay``).
     """
-    if not isinstance(origin, Continuation):
+    if not isinstance(origin, Continuation) or not leaves_open(recipe, given=given) or not origin.epochs:
         return recipe
-    settings, before = recipe.train, origin.epochs
-    if settings.schedule != "open_ended" or "train.schedule" in given or not before:
-        return recipe
+    settings, before, defaults = recipe.train, origin.epochs, TrainConfig()
+    given = given | {f"train.{name}" for name in OF_GOING_ON if getattr(settings, name) != getattr(defaults, name)}
     epochs = settings.epochs if "train.epochs" in given else max(round(SHARE_OF_EPOCHS * before), 1)
     values = {
         "schedule": "cosine",

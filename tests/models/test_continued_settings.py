@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,10 @@ from llmrec import Dataset, Recipe, Split
 from llmrec.data import toy_films
 from llmrec.models import Recommender
 from llmrec.models.continuation import Continuation
+from llmrec.models.continued_settings import leaves_open, settled
+from llmrec.models.registry import complete_recipe
 from llmrec.models.runs import fit_run
+from llmrec.models.stacking.members import going_on
 
 
 def log_and_grown() -> tuple[Dataset, Dataset]:
@@ -47,3 +52,38 @@ def test_an_open_ended_recipe_goes_on_for_a_quarter_of_the_epochs_and_to_an_end(
     assert (changed.train.epochs, changed.train.learning_rate, changed.train.shrink) == (3, 2e-2, 0.4)
     as_it_is = recipe.with_values({"train.schedule": "open_ended", "train.epochs": 1})
     assert _fit(as_it_is, new, tmp_path / "same", continue_from=tmp_path / "old").recipe.train == as_it_is.train
+
+
+def test_what_a_recipe_says_of_going_on_stays(tmp_path: Path, gru_with: Callable[..., Recipe]) -> None:
+    """And what was changed with a section as a whole, or in a run that went on itself."""
+    old, new = log_and_grown()
+    _fit(gru_with(schedule="open_ended", epochs=4), old, tmp_path / "old")
+    said = gru_with(schedule="open_ended", epochs=4, shrink=0.7, replay=2.0)
+    train = _fit(said, new, tmp_path / "said", continue_from=tmp_path / "old").recipe.train
+    assert (train.schedule, train.epochs, train.shrink, train.replay) == ("cosine", 1, 0.7, 2.0)
+    whole = said.with_values({"train": {"epochs": 2, "learning_rate": 0.01}})
+    train = _fit(whole, new, tmp_path / "whole", continue_from=tmp_path / "old").recipe.train
+    assert (train.epochs, train.learning_rate) == (2, 0.01)
+    again = Recipe.load(tmp_path / "said" / "recipe.yaml")
+    origin = Continuation.of(tmp_path / "said")
+    assert settled(again, origin, given=again.changed) == again
+
+
+def test_an_llm_goes_on_as_its_recipe_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was measured of one; a stack's members are asked one by one."""
+    names = ("gru", "smollm2-135m-soft")
+    recipes = [complete_recipe(Recipe.load(name, set=["train.schedule=open_ended"])) for name in names]
+    members = [
+        SimpleNamespace(recipe=one, kind=one.model, train_log=[{"epoch": 8}], metadata={}) for one in recipes
+    ]
+
+    def run_of(_: object, run: Path, model: Any) -> Continuation:
+        return Continuation(run, "", model, {}, catalog=toy_films().catalog)
+
+    monkeypatch.setattr(Continuation, "member", run_of)
+    stack = run_of(None, tmp_path, SimpleNamespace(members=members, metadata={}))
+    (gru, llm), _ = going_on(stack, Recipe.of({"model": "stacked", "stack": {"members": list(names)}}))
+    assert llm == recipes[1]
+    assert (gru.train.schedule, gru.train.epochs) == ("cosine", 2)
+    assert leaves_open(recipes[0], given=frozenset())
+    assert not leaves_open(recipes[1], given=frozenset())
