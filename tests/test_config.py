@@ -82,6 +82,20 @@ def test_values_do_not_change() -> None:
         Recipe().train.epochs = 3
 
 
+def test_it_knows_what_was_changed_by_hand_which_is_no_part_of_it() -> None:
+    """Of a section that is given as a whole, each field; what was changed to what it was, too."""
+    read = Recipe.load("gru")
+    epochs = read.train.epochs
+    changed = Recipe.load("gru", set=[f"train={{epochs: {epochs}}}", "seed=0"])
+    assert changed.changed == {"train.epochs", "seed"} and not read.changed
+    assert read.with_values({"train": {"epochs": epochs}}).with_values({"seed": 0}).changed == {
+        "train.epochs",
+        "seed",
+    }
+    assert changed == Recipe.load("gru", set={"seed": 0}) and dict(changed).keys() == dict(read).keys()
+    assert changed.to_yaml() == Recipe.load("gru", set=["seed=0"]).to_yaml()
+
+
 def test_set_overrides_with_yaml_values() -> None:
     changes = ["train.epochs=3", "backbone.layers=null", "head.id_residual=false", "lora.targets=[q_proj,v_proj]"]
     recipe = Recipe.load("quickstart", set=changes)

@@ -1,8 +1,10 @@
 """The item index: its time against FAISS alone, its recall, and what filters cost, on vectors as items have them.
 
 python eval/benchmarks/item_index.py --run runs/quickstart/llm [--items 1000000] [--dim 128]. Vectors and biases
-are a trained run's, drawn with replacement and jittered along the directions to their ten nearest items. Times are
-the best of three. Memory is what a process holds more after it has read an index that was saved, and the vectors
+are a trained run's, drawn with replacement and jittered along the directions to their ten nearest items. Queries
+are others than those by which an index chooses how much it reads. Filters leave a share of the items by chance, or
+those that lie lowest along the direction of the largest variance, for the queries that lie highest. Times are the
+best of three. Memory is what a process holds more after it has read an index that was saved, and the vectors
 beside it where the estimate counts them. Writes item_index-ITEMS.json.
 """
 
@@ -12,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -29,6 +32,9 @@ K, ROUNDS = 10, 3
 # How far a vector is moved along the directions to its item's neighbours, and in any, of these distances.
 NEIGHBORS, JITTER, NOISE = 10, 0.5, 0.1
 SHARES = (0.01, 0.3, 0.99)
+OPPOSITE_SHARES, OPPOSITE_QUERIES = (0.2, 0.5), 0.2
+# An index is built by so many other queries.
+BUILD_QUERIES = 512
 READ = """
 import json, sys, faiss, numpy, psutil
 process = psutil.Process()
@@ -97,12 +103,31 @@ def faiss_alone(index: ItemIndex, rows: Float32s, queries: Float32s) -> Callable
     return lambda: searcher.faiss_index.search(padded, K, params=parameters)
 
 
+class Filter(NamedTuple):
+    """What a filter leaves of the rows, and the queries that it is of."""
+
+    name: str
+    mask: Bools
+    queries: Float32s
+
+
+def filters(rows: Float32s, queries: Float32s, draw: np.random.Generator) -> list[Filter]:
+    """Return filters by chance, and of what lies far from some of the queries."""
+    by_chance = [Filter(f"{share:.0%} left", draw.random(len(rows)) < share, queries) for share in SHARES]
+    some = rows[draw.choice(len(rows), min(20_000, len(rows)), replace=False), :-1]
+    direction = np.linalg.svd(some - some.mean(axis=0), full_matrices=False)[2][0]
+    along, of_queries = rows[:, :-1] @ direction, queries[:, :-1] @ direction
+    far = queries[of_queries >= np.quantile(of_queries, 1 - OPPOSITE_QUERIES)]
+    masks = {share: along <= np.quantile(along, share) for share in OPPOSITE_SHARES}
+    return by_chance + [Filter(f"the farthest {share:.0%} left", mask, far) for share, mask in masks.items()]
+
+
 def measured(
-    kind: str, rows: Float32s, queries: Float32s, exact: Int64s, masks: dict[float, Bools]
+    kind: str, rows: Float32s, queries: Float32s, exact: Int64s, *, chosen_by: Float32s, filtered: list[Filter]
 ) -> dict[str, Any]:
     """Build an index, save it, search it with and without filters; the last number of a row is its bias."""
     people = queries[:, :-1]
-    index = ItemIndex.build(rows[:, :-1], range(len(rows)), bias=rows[:, -1], kind=kind, queries=people[:200])
+    index = ItemIndex.build(rows[:, :-1], range(len(rows)), bias=rows[:, -1], kind=kind, queries=chosen_by)
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder) / "index")
         counted = ["index.faiss", "vectors.npy"] if kind == "ivf-flat" else ["index.faiss"]
@@ -123,11 +148,11 @@ def measured(
         "written_gib": written / 2**30,
         "held_gib": held,
     }
-    for share, mask in masks.items():
-        among, _ = exact_search(rows, queries, K, allowed=mask)
-        row[f"recall@10, {share:.0%} left"] = recall(index.search(people, K, allow=mask).codes, among)
-        spent = seconds(lambda mask=mask: index.search(people, K, allow=mask))  # type: ignore[misc]
-        row[f"time, {share:.0%} left"] = spent / ours
+    for name, mask, some in filtered:
+        among, _ = exact_search(rows, some, K, allowed=mask)
+        row[f"recall@10, {name}"] = recall(index.search(some[:, :-1], K, allow=mask).codes, among)
+        search = partial(index.search, some[:, :-1], K)
+        row[f"time, {name}"] = seconds(partial(search, allow=mask)) / seconds(search)
     return row
 
 
@@ -142,16 +167,16 @@ def main() -> None:
     args = parser.parse_args()
     draw, source = np.random.default_rng(0), ItemIndex.open(args.run)
     vectors, biases = clustered(source, args.items, args.dim, draw)
-    people, _ = clustered(source, args.queries, args.dim, draw)
+    people, _ = clustered(source, args.queries + BUILD_QUERIES, args.dim, draw)
     people /= np.linalg.norm(people, axis=1, keepdims=True)
     rows = np.concatenate([vectors, biases[:, None]], axis=1)
     del vectors
+    chosen_by, people = people[args.queries :], people[: args.queries]
     queries = np.concatenate([people, np.ones((len(people), 1), dtype=np.float32)], axis=1)
     exact, _ = exact_search(rows, queries, K)
-    masks = {share: draw.random(args.items) < share for share in SHARES}
-    table = []
+    filtered, table = filters(rows, queries, draw), []
     for kind in args.kinds:
-        table.append(measured(kind, rows, queries, exact, masks))
+        table.append(measured(kind, rows, queries, exact, chosen_by=chosen_by, filtered=filtered))
         print(table[-1], flush=True)
     flat = next((row["search_ms"] for row in table if row["kind"] == "flat"), None)
     for row in table if flat else []:

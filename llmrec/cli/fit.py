@@ -51,7 +51,8 @@ Continue = Annotated[
     typer.Option(
         "--continue",
         metavar="RUN",
-        help="Go on from this run's weights: --data holds its events and newer ones; see train.replay.",
+        help="Go on from this run's weights: --data holds its events and newer ones. An open-ended network does "
+        "so for a quarter of the run's epochs, an LLM as its recipe says; see train.shrink and train.replay.",
     ),
 ]
 From = Annotated[
@@ -99,8 +100,8 @@ def fit(
 ) -> None:
     """Train a recommender on what a split does not hold out: by default all but each user's last two events.
 
-    The run keeps its split, so that `llmrec evaluate` judges it on the events held out. With --continue only what
-    is new to a run is learned, and some of the old again; both are judged on the events held out. For production:
+    The run keeps its split, so that `llmrec evaluate` judges it on the events held out. With --continue
+    training begins at a run's weights; both are judged on the events held out. For production:
     --split none --epochs RUN trains on all events, as long as RUN was best, and leaves nothing to judge by.
     """
     if out is None and not only_dry_run:
@@ -116,7 +117,7 @@ def fit(
 
     if check and out is not None and not resume and is_begun(_anew(out)):
         raise DataError(f"--check fits into {_anew(out)}, which is there; remove it, or pass --resume")
-    chosen = _checked(loaded, epochs, split)
+    chosen = _checked(loaded, epochs, split, goes_on=continue_from is not None)
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
     if only_dry_run or out is None:
@@ -139,9 +140,10 @@ def _loaded(name: str, changes: list[str] | None) -> Recipe:
     return Recipe.load(name, set=changes)
 
 
-def _checked(chosen: Recipe, epochs: str | None, split: str) -> Recipe:
-    """Return a recipe with its epochs. Raises RecipeError before the data is read."""
+def _checked(chosen: Recipe, epochs: str | None, split: str, *, goes_on: bool) -> Recipe:
+    """Return a recipe with its epochs, which one that goes on has from its run. Raises RecipeError early."""
     from llmrec.llm.bases import require_base
+    from llmrec.models.continued_settings import leaves_open
     from llmrec.models.no_validation import require_epochs, with_epochs
     from llmrec.models.registry import complete_recipe
 
@@ -149,9 +151,10 @@ def _checked(chosen: Recipe, epochs: str | None, split: str) -> Recipe:
     if chosen.model == "llm":
         require_base(chosen.backbone.base)
     if epochs is None:
-        require_epochs(chosen, split)
+        if not (goes_on and leaves_open(chosen, given=chosen.changed)):
+            require_epochs(chosen, split)
         return chosen
-    chosen = with_epochs(chosen, epochs)
+    chosen = with_epochs(chosen, epochs, goes_on=goes_on)
     complete_recipe(chosen)
     return chosen
 

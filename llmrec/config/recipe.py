@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,8 +111,11 @@ class Recipe(Section):
             raise RecipeError(f"{path} is not YAML: {error}") from error
         if not isinstance(values, dict):
             raise RecipeError(f"{path} holds no mapping of fields; see finetune/README.md")
-        recipe = cls.of(_override(values, [] if isinstance(set, Mapping) else _listed(set)), source=str(name))
-        return recipe.with_values(set) if isinstance(set, Mapping) else recipe
+        changes = [] if isinstance(set, Mapping) else _listed(set)
+        recipe = cls.of(_override(values, changes), source=str(name))
+        if isinstance(set, Mapping):
+            return recipe.with_values(set)
+        return recipe._changed_in(changes)
 
     def __repr__(self) -> str:
         changed = ", ".join(
@@ -142,7 +145,25 @@ class Recipe(Section):
     def with_values(self, values: Mapping[str, Any]) -> Recipe:
         """Return the recipe with other values, e.g. ``{"train.epochs": 3}``. Raises RecipeError."""
         changes = [f"{field}={json.dumps(value)}" for field, value in values.items()]
-        return Recipe.of(_override(self.model_dump(mode="json"), changes), source=self.name)
+        changed = Recipe.of(_override(self.model_dump(mode="json"), changes), source=self.name)
+        return changed._changed_in(changes, before=self.changed)
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The fields that were changed since the recipe was read: by ``set``, or by ``with_values``.
+
+        No part of the recipe: equal ones may differ in it, and it is not written.
+
+        >>> sorted(Recipe.load("gru", set=["train.epochs=3"]).changed)
+        ['train.epochs']
+        """
+        changed: frozenset[str] = vars(self).get("_changed", frozenset())
+        return changed
+
+    def _changed_in(self, changes: list[str], *, before: frozenset[str] = frozenset()) -> Recipe:
+        # No field: not compared, not written, not in dict(recipe).
+        vars(self)["_changed"] = before.union(_fields_of(_override({}, changes)))
+        return self
 
     def to_yaml(self) -> str:
         """Write every field that is set.
@@ -150,6 +171,12 @@ class Recipe(Section):
         In the recipe of a model that is all that it reads, defaults too: a run can be repeated when they change.
         """
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _fields_of(values: Mapping[str, Any]) -> Iterator[str]:
+    """Name the fields of values, those of a section one by one: "train.epochs"."""
+    for name, value in values.items():
+        yield from (f"{name}.{field}" for field in value) if isinstance(value, Mapping) else (name,)
 
 
 def _listed(changes: Sequence[str] | None) -> list[str]:

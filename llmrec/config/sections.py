@@ -213,11 +213,13 @@ class TrainConfig(Section):
     """Validate and stop after this long."""
     follow_steps: Annotated[int, Field(ge=0)] = 0
     """Where an LLM's training starts from a run: in so many steps first its user states become the run's."""
-    replay: Annotated[float, Field(ge=0)] = 4.0
-    """Where training goes on from a run: so many targets that it had are trained on again beside each new one."""
+    replay: Annotated[float, Field(ge=0)] | None = 4.0
+    """Where training goes on from a run: so many targets that it had are trained on again beside each new one;
+    null: all of them. An open-ended training, but an LLM's, goes on with all, unless this is set otherwise."""
     shrink: Share = 1.0
     """Where training goes on from a run: weights, of an LLM those of its head, begin at so much of the run's and,
-    for the rest, of new ones (Ash & Adams 2020)."""
+    for the rest, of new ones (Ash & Adams 2020). An open-ended training, but an
+    LLM's, goes on with 0.4, unless this is set otherwise."""
     float32_matmul_precision: Literal["highest", "high", "medium"] | None = None
     """What float32 matrices are multiplied in, null: as PyTorch is set; high: TF32 on a GPU, medium: bfloat16,
     also on a CPU that has it."""

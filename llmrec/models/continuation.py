@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_ANEW = "fit anew, without --continue"
+ANEW = "fit anew, without --continue"
 # What a recipe may change when it goes on from a run: how it is trained, not what is trained.
 MAY_DIFFER = {"name", "seed", "train", "stack.sizes", "stack.valid_users"}
 # The parameters of networks that have a row for each item; what an embedding has besides is copied, too.
@@ -72,6 +72,12 @@ class Continuation:
         log, before = self.model.train_log, self.model.metadata.get("continued", {})
         return (int(best_row(log)["step"]) if log else 0) + int(before.get("steps", 0))
 
+    @property
+    def epochs(self) -> int:
+        """For how many epochs the run was trained, or the first one, from which it went on; 0: in none."""
+        log, before = self.model.train_log, self.model.metadata.get("continued", {})
+        return int(before.get("epochs", 0)) or (int(log[-1]["epoch"]) if log else 0)
+
     def begin(self, model: Recommender, split: Split | None = None) -> None:
         """Let an unfitted model go on from this run, where it has weights that can.
 
@@ -86,7 +92,8 @@ class Continuation:
     def recorded(self) -> dict[str, Any]:
         """Return what the manifest of a run that goes on from this one says of it."""
         learned = sum(self.n_learned.values())
-        return {"run": self.run.name, "fingerprint": self.fingerprint, "events": learned, "steps": self.steps}
+        trained = {"events": learned, "steps": self.steps, "epochs": self.epochs}
+        return {"run": self.run.name, "fingerprint": self.fingerprint} | trained
 
     def _check(self, recipe: Recipe) -> None:
         mine, its = _values(recipe), _values(self.model.recipe)
@@ -94,7 +101,7 @@ class Continuation:
             if mine.get(name) != its.get(name):
                 raise RecipeError(
                     f"{recipe.name} cannot go on from {self.run}: {name} is {mine.get(name)!r} here and "
-                    f"{its.get(name)!r} there; continue by its own recipe, {self.run / 'recipe.yaml'}, or {_ANEW}"
+                    f"{its.get(name)!r} there; continue by its own recipe, {self.run / 'recipe.yaml'}, or {ANEW}"
                 )
 
     def learned(self, data: Dataset) -> dict[str, int]:
@@ -176,7 +183,7 @@ class Continues:
 
     continuation: Continuation | None = None
 
-    def _learned(self, data: Dataset, catalog: Catalog, *, replay: float) -> Learned | None:
+    def _learned(self, data: Dataset, catalog: Catalog, *, replay: float | None) -> Learned | None:
         """Return which targets among the known items of ``data`` an earlier training had; None without one."""
         if self.continuation is None:
             return None
@@ -217,7 +224,7 @@ def take_over(
     here, there = (torch.from_numpy(part) for part in rows)
     for name, array in trained.items():
         if name not in parameters:
-            raise ArtifactError(f"the run has '{name}', the recipe that goes on from it makes none; {_ANEW}")
+            raise ArtifactError(f"the run has '{name}', the recipe that goes on from it makes none; {ANEW}")
         into = parameters[name].data
         values = torch.from_numpy(array).to(into)
         if name in PER_ITEM and len(values) >= n_items:
@@ -229,7 +236,7 @@ def take_over(
         else:
             raise ArtifactError(
                 f"'{name}' is {list(values.shape)} in the run and {list(into.shape)} in the network that goes on "
-                f"from it; {_ANEW}"
+                f"from it; {ANEW}"
             )
 
 
@@ -252,7 +259,7 @@ def _n_learned(run: Path, histories: Histories) -> dict[str, int]:
     if path.is_file():
         parts = pl.read_parquet(path, glob=False)["part"].to_numpy()
         if len(parts) != histories.events.height:
-            raise ArtifactError(f"{path} is not of the run's histories; {_ANEW}")
+            raise ArtifactError(f"{path} is not of the run's histories; {ANEW}")
         trained = offsets_of(parts == TRAIN)
         lengths = np.diff(trained[histories.offsets])
     return dict(zip(histories.user_ids, lengths.tolist(), strict=True))

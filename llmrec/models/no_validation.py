@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from llmrec import artifact
 from llmrec.config import Recipe
 from llmrec.data import Split
 from llmrec.data.splits.named import NONE
@@ -45,11 +46,12 @@ def require_epochs(recipe: Recipe, split: str) -> None:
         )
 
 
-def with_epochs(recipe: Recipe, epochs: str) -> Recipe:
+def with_epochs(recipe: Recipe, epochs: str, *, goes_on: bool = False) -> Recipe:
     """Return a recipe that trains so many epochs: a number, or a run whose best epoch says it.
 
-    Raises DataError for neither, RecipeError for a model that is not trained in epochs, ArtifactError for a run
-    that was not validated.
+    Raises DataError for neither, and for a run that went on from another unless this training ``goes_on``, too:
+    from new weights its few epochs are too few. RecipeError for a model that is not trained in epochs,
+    ArtifactError for a run that was not validated.
     """
     if not complete_recipe(recipe).train.model_fields_set:
         raise RecipeError(f"{recipe.name} is not trained in epochs, and reads no train.epochs: leave out --epochs")
@@ -59,10 +61,19 @@ def with_epochs(recipe: Recipe, epochs: str) -> Recipe:
     if not run.is_dir():
         raise DataError(f"--epochs {epochs}: that is neither a number of epochs nor a run")
     best = _best_row(run)
+    if best is not None and not goes_on and _went_on(run):
+        raise DataError(
+            f"--epochs {epochs}: that run went on from another, by few epochs, which are too few for new weights; "
+            "name a run that did not, or a number of epochs"
+        )
     if best is None:
         raise ArtifactError(f"--epochs {epochs}: that run was not validated; name another, or a number of epochs")
     log.info("%s: as many epochs as were best in %s: %d", recipe.name, run, best["epoch"])
     return recipe.with_values({"train.epochs": best["epoch"]})
+
+
+def _went_on(run: Path) -> bool:
+    return (run / artifact.MANIFEST).is_file() and "continued" in artifact.read(run, verify=False).metadata
 
 
 def _best_row(run: Path) -> dict[str, Any] | None:

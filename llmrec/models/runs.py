@@ -19,6 +19,7 @@ from llmrec.errors import ArtifactError, DataError, InputError
 from llmrec.models.arguments import fit_arguments
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation
+from llmrec.models.continued_settings import settled
 from llmrec.models.no_validation import complete_for
 from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_changes import VERBS, RunChanges
@@ -58,21 +59,21 @@ def fit_run(
     ``allow_leaks`` names errors to let pass, which the manifest records. Checkpoints live in the sibling
     ``out.work`` until the run is complete. With ``resume`` a complete run of the same recipe and data is loaded,
     and an interrupted one continued. ``base``: see ``load``. ``continue_from``: a finished run whose weights
-    training begins at; its events must be among those of ``data``, and only what is new is trained on, with some
-    of the old, see ``train.replay``. What has no such weights is fitted anew. ``start_from``: a finished run of
-    another LLM recipe on the same data, whose heads training begins at; see ``train.follow_steps``. Raises
-    RecipeError for a recipe of another network, DataError for other data than the run's with more, ArtifactError
-    if ``out`` exists without ``resume``, or holds a run of something else, LeakError, and WriteConflict where
-    another process writes this run. Processes that were launched together train together; the first of them
-    writes, and ``out`` must be one folder for all.
+    training begins at, in a way that ``continued_settings.settled`` says; its events must be among those of
+    ``data``. What has no such weights is fitted anew. ``start_from``: a finished run of another LLM recipe on the
+    same data, whose heads training begins at; see ``train.follow_steps``. Raises RecipeError for a recipe of
+    another network, DataError for other data than the run's with more, ArtifactError if ``out`` exists without
+    ``resume``, or holds a run of something else, LeakError, and WriteConflict where another process writes it.
+    Processes launched together train together; the first of them writes, and ``out`` is one folder for all.
 
     >>> from llmrec.data import toy_films
     >>> fit_run(Recipe(model="markov"), toy_films(), Split.leave_last_out(toy_films()), "run", progress=False).kind
     'markov'
     """
-    folder, recipe = named(Path(out)), with_absolute_paths(fit_arguments(recipe, data, split))
-    complete = complete_for(recipe, split)
+    folder, recipe = named(Path(out)), fit_arguments(recipe, data, split)
+    complete = complete_recipe(with_absolute_paths(recipe))
     origin = _origin(complete, continue_from, start_from, base=base)
+    complete = complete_for(settled(complete, origin, given=recipe.changed), split)
     mark = {"recipe": complete.to_yaml(), "split": split.hash} | _fingerprints(origin)
     if not complete.train.model_fields_set:  # counted, or in closed form, or of several members
         distributed.require_one(f"model={recipe.model}")
@@ -82,7 +83,7 @@ def fit_run(
         leaks = distributed.on_first(lambda: _checked(folder, mark, split, resume=resume, allow_leaks=allow_leaks))
         if leaks is None:
             return load(folder, base=base if has_base(folder) else None)
-        model, work = from_recipe(recipe, base=base), work_dir(folder)
+        model, work = from_recipe(complete, base=base), work_dir(folder)
         if origin is not None:
             origin.begin(model, split)
         distributed.on_first(lambda: _claim(work, mark, resume=resume))
@@ -276,11 +277,7 @@ def _claim(work: Path, mark: Mapping[str, str | None], *, resume: bool) -> None:
             if not _has_checkpoint(work):
                 log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             return
-        except (
-            OSError,
-            UnreadableError,
-            AttributeError,
-        ):  # killed before it was written: nothing is there to continue
+        except (OSError, UnreadableError, AttributeError):  # killed before it was written: nothing to continue
             log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             shutil.rmtree(work)
     work.mkdir(parents=True)

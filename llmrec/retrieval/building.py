@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Bools, Float32s
+from llmrec.arrays import Bools, Float32s, Float64s
 from llmrec.retrieval.exact import exact_search, unit_rows
 from llmrec.retrieval.index_files import IndexFacts
 from llmrec.retrieval.kinds import memory_bytes
+from llmrec.retrieval.searcher import Searcher
 from llmrec.retrieval.searchers import SEARCHERS
 from llmrec.retrieval.snapshot import Built, Snapshot
 
-# Recall is measured on so many queries; how much a search reads is raised by half until it reaches this.
-QUERIES, RECALL = 256, 0.98
+# Recall is measured on so many queries. A search reads as much as brings the lower end of the interval of the mean
+# (one-sided, 95 %) to this, so that other queries reach it, too.
+QUERIES, RECALL, STANDARD_ERRORS = 512, 0.98, 1.645
 # An index that takes changes may lose so much of the recall it had, or of ``RECALL``; else it is built anew.
 MOST_LOST = 0.02
 
@@ -69,29 +72,67 @@ def _changed(
 
 
 def _measured(built: Built, facts: IndexFacts, queries: Float32s | None) -> tuple[Built, IndexFacts]:
-    """Measure recall@10 against exact search; read the more of an index until it reaches ``RECALL``."""
+    """Measure recall@10 against exact search; read as much of an index as brings it to ``RECALL``."""
     if facts.kind == "flat":
         return built, facts.model_copy(update={"recall_at_10": 1.0})
-    rows = built.searcher.rows
-    if queries is None:
-        chosen = np.random.default_rng(0).choice(len(rows), min(QUERIES, len(rows)), replace=False)
-        queries = unit_rows(np.asarray(rows[np.sort(chosen), : facts.dim]))
-        if facts.biased:
-            queries = np.concatenate([queries, np.ones((len(queries), 1), dtype=np.float32)], axis=1)
+    rows, searcher = built.searcher.rows, built.searcher
+    queries = _sampled(rows, facts) if queries is None else queries
     k = min(10, len(rows))
     _, exact = exact_search(rows, queries, k)
-    while True:
-        recall = _recall(Snapshot.of(built).nearest(queries, k)[1], exact)
-        effort = built.searcher.effort
-        if recall >= RECALL or effort >= built.searcher.most_effort:
-            break
-        effort = min(effort * 3 // 2, built.searcher.most_effort)
-        built = Built(replace(built.searcher, effort=effort), built.names)
-    reached = {"recall_at_10": round(recall, 4), "n_queries": len(queries), "effort": effort}
-    return built, facts.model_copy(update=reached)
+    recalls: dict[int, Float64s] = {}
+
+    def reaches(effort: int) -> bool:
+        tried = Snapshot.of(_reading(built, effort))
+        recalls[effort] = _recalls(tried.nearest(queries, k)[1], exact)
+        return _lower_end(recalls[effort]) >= RECALL
+
+    effort = _least_effort(searcher, reaches)
+    recall = round(float(recalls[effort].mean()), 4)
+    reached = {"recall_at_10": recall, "n_queries": len(queries), "effort": effort}
+    return _reading(built, effort), facts.model_copy(update=reached)
 
 
-def _recall(scores: Float32s, exact: Float32s) -> float:
-    """Return which share of results [n, k] score as high as the last exact one: of equal vectors any will do."""
+def _reading(built: Built, effort: int) -> Built:
+    """Return what was built as it reads so much; itself, with what it holds in a GPU, where it does already."""
+    if effort == built.searcher.effort:
+        return built
+    return Built(replace(built.searcher, effort=effort), built.names)
+
+
+def _sampled(rows: Float32s, facts: IndexFacts) -> Float32s:
+    """Return some of the rows as queries: of unit length, and with a 1 for the bias."""
+    chosen = np.random.default_rng(0).choice(len(rows), min(QUERIES, len(rows)), replace=False)
+    queries = unit_rows(np.asarray(rows[np.sort(chosen), : facts.dim]))
+    if facts.biased:
+        queries = np.concatenate([queries, np.ones((len(queries), 1), dtype=np.float32)], axis=1)
+    return queries
+
+
+def _least_effort(searcher: Searcher, reaches: Callable[[int], bool]) -> int:
+    """Return the least effort that reaches what is asked for, within an eighth; else the most there is.
+
+    No less than the searcher's: raised by half until it reaches it, then lowered by halves of the last raise.
+    """
+    low = high = searcher.effort
+    while not reaches(high):
+        if high >= searcher.most_effort:
+            return high
+        low, high = high, min(high + max(high // 2, 1), searcher.most_effort)
+    while high - low > max(low // 8, 1):
+        middle = (low + high) // 2
+        low, high = (low, middle) if reaches(middle) else (middle, high)
+    return high
+
+
+def _recalls(scores: Float32s, exact: Float32s) -> Float64s:
+    """Return which share of each query's results [n, k] scores as high as its last exact one.
+
+    Of equal vectors any will do.
+    """
     rounding = 1e-5 * np.abs(exact).max(axis=1, keepdims=True)
-    return float((scores >= exact[:, -1:] - rounding).mean())
+    return np.asarray((scores >= exact[:, -1:] - rounding).mean(axis=1))
+
+
+def _lower_end(recalls: Float64s) -> float:
+    """Return the lower end of the interval of a mean over queries."""
+    return float(recalls.mean() - STANDARD_ERRORS * recalls.std() / len(recalls) ** 0.5)

@@ -11,7 +11,8 @@ import numpy as np
 
 from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.errors import ArtifactError, DataError
-from llmrec.retrieval.exact import exact_search, rescored
+from llmrec.retrieval.allowed_lists import AllowedLists, ListChoice, search_lists
+from llmrec.retrieval.exact import BLAS_QUERIES, exact_search, rescored
 from llmrec.retrieval.flat import INDEX
 from llmrec.retrieval.gpu import GpuSearch
 from llmrec.retrieval.kinds import n_lists
@@ -23,6 +24,9 @@ LEAST_LISTS, LISTS_OF_CODES = 16, 64
 LEAST_CODED = 39 * 256  # vectors of which codes can be trained
 # So few allowed rows are compared exactly instead.
 FEW_ROWS = 32768
+# So are all of them for queries that would read a larger share of them in lists of rows, where they are enough for
+# matrices: a row costs a quarter then.
+MOST_READ = 0.25
 # Of short codes, so many candidates for each result are scored exactly.
 CANDIDATES = 30
 ROWS_AT_ONCE = 2**16
@@ -90,12 +94,25 @@ class ListSearcher(Searcher):
         return self._in_lists(np.pad(queries, ((0, 0), (0, self.faiss_index.d - queries.shape[1]))), k, allowed)
 
     def _in_lists(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
-        """Return the k best by what lies in the lists; the fewer rows are allowed, the more lists are read."""
-        share = 1.0 if allowed is None else allowed.n / len(self.rows)
-        selector = None if allowed is None else allowed.selector
-        parameters = untyped_faiss().SearchParametersIVF(nprobe=int(self.effort / share**0.5), sel=selector)
+        """Return the k best by what lies in the lists."""
+        if allowed is not None:
+            lists, step = self._allowed_lists, self._allowed_lists.queries_at_once()
+            queried = [queries[start : start + step] for start in range(0, max(len(queries), 1), step)]
+            parts = [self._read(part, k, allowed, lists.near(part, allowed, self.effort)) for part in queried]
+            codes, scores = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+            return codes, scores
+        parameters = untyped_faiss().SearchParametersIVF(nprobe=self.effort)
         scores, codes = self.faiss_index.search(queries, k, params=parameters)
         return codes, scores
+
+    def _read(self, queries: Float32s, k: int, allowed: RowMask, chosen: ListChoice) -> tuple[Int64s, Float32s]:
+        """Read the lists that are chosen for what is allowed."""
+        return search_lists(self.faiss_index, queries, k, chosen, allowed)
+
+    @cached_property
+    def _allowed_lists(self) -> AllowedLists:
+        """In which list each row is, read by the first search under a filter."""
+        return AllowedLists(self.faiss_index)
 
     def grown(self, rows: Float32s, left: Bools | None = None) -> Self | None:
         """Return one with these rows, too, and without those that ``left`` leaves out; its centroids are these.
@@ -161,6 +178,17 @@ class RowListSearcher(ListSearcher):
     def _first_effort(cls, lists: int) -> int:
         return min(LEAST_LISTS, lists)
 
+    def _read(self, queries: Float32s, k: int, allowed: RowMask, chosen: ListChoice) -> tuple[Int64s, Float32s]:
+        """Read the lists that are chosen; compare all that is allowed where it pays."""
+        many = np.flatnonzero(chosen.n_rows > MOST_READ * allowed.n)
+        if len(many) < BLAS_QUERIES:
+            return super()._read(queries, k, allowed, chosen)
+        chosen.lists[many] = -1
+        codes, scores = super()._read(queries, k, allowed, chosen)
+        of_rows = queries[many, : self.rows.shape[1]]
+        codes[many], scores[many] = exact_search(self.rows, of_rows, k, allowed=allowed.mask)
+        return codes, scores
+
     @property
     def most_effort(self) -> int:
         """A quarter of the lists: from there on an exact search is as fast."""
@@ -201,7 +229,8 @@ class CodeSearcher(ListSearcher):
 
     def _in_lists(self, queries: Float32s, k: int, allowed: RowMask | None) -> tuple[Int64s, Float32s]:
         """Compare codes, then the rows of the best ones."""
-        n_candidates, results = min(CANDIDATES * k, len(self.rows)), None
+        n_candidates = min(CANDIDATES * k, len(self.rows) if allowed is None else allowed.n)
+        results = None
         if self._gpu is not None and allowed is None:
             results = self._gpu.nearest(queries, n_candidates, None)
         codes, _ = results or super()._in_lists(queries, n_candidates, allowed)

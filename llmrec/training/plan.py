@@ -83,23 +83,26 @@ class Plan:
 class Learned:
     """What an earlier training has had as targets: the first ``n_events`` [n_users] of each history.
 
-    For each target that it has not had, ``replay`` of those that it had are trained on again.
+    For each target that it has not had, ``replay`` of those that it had are trained on again; None: all of them.
     """
 
     n_events: Int64s
-    replay: float
+    replay: float | None
 
     def relative_epoch(self, lengths: Int64s) -> float:
         """Return how many targets an epoch has for each that the earlier one had, for histories of ``lengths``."""
         n_targets, n_old = (int(np.maximum(n - 1, 0).sum()) for n in (lengths, np.minimum(self.n_events, lengths)))
         n_new = n_targets - n_old
-        return min((1 + self.replay) * n_new, n_targets) / max(n_old, 1)
+        wanted = n_targets if self.replay is None else min((1 + self.replay) * n_new, n_targets)
+        return wanted / max(n_old, 1)
 
     def chosen(self, windows: Int64s, draw: np.random.Generator) -> Int64s:
         """Return those of windows (user, start, stop) that have a new target, and some drawn from the others.
 
         Old targets in windows that have a new one, too, are part of what is trained on again.
         """
+        if self.replay is None:
+            return windows
         users, starts, stops = windows.T
         n_new = np.clip(stops + 1 - np.maximum(self.n_events[users], starts + 1), 0, stops - starts)
         has_new = (n_new > 0) | (self.n_events[users] == 0)

@@ -40,6 +40,31 @@ def test_it_compares_with_the_run_and_with_a_training_from_scratch(
     assert "continued" not in load(folder / "new-anew").metadata
 
 
+def test_for_production_a_run_says_how_long_an_open_ended_recipe_goes_on(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = ["--out", str(tmp_path / "new"), "--split", "none"]
+    words = ["fit", "gru", "--set", "sequence.dim=16", "--data", str(folder / "grown"), *out]
+    assert run(words) == 2
+    assert run([*words, "--continue", str(folder / "run")]) == 0
+    said = "trained for 2 epochs, for 1 at a rate of 0.004 that falls to zero, from 0.4 of its weights"
+    assert said in caplog.text
+    assert load(tmp_path / "new").recipe.train.schedule == "cosine"
+
+
+def test_the_few_epochs_of_a_run_that_went_on_are_not_taken_for_new_weights(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", "gru", "--set", "sequence.dim=16", "--data", str(folder / "grown")]
+    went_on = str(tmp_path / "went-on")
+    assert run([*words, "--out", went_on, "--continue", str(folder / "run")]) == 0
+    all_events = [*words, "--out", str(tmp_path / "all"), "--split", "none", "--epochs", went_on]
+    capsys.readouterr()
+    assert run(all_events) == 2
+    assert "that run went on from another, by few epochs" in capsys.readouterr().err
+    assert run([*all_events, "--continue", str(folder / "run")]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -218,7 +218,7 @@ def test_an_average_of_weights_goes_on_from_the_run_s(
     best = max(before.train_log, key=lambda row: row["valid_ndcg@10"])["step"]
     steps: list[int] = []
     monkeypatch.setattr(WeightAverage, "update", lambda _, step: steps.append(step))
-    longer = recipe.with_values({"train.epochs": 5000, "train.patience": 1000})
+    longer = recipe.with_values({"train.schedule": "open_ended", "train.epochs": 5000, "train.patience": 1000})
     continued = _fit(longer, new, tmp_path / "new", continue_from=tmp_path / "old")
     assert steps[0] == best + 1
     lengths = Split.leave_last_out(new).train.histories.lengths()

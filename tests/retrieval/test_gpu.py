@@ -23,7 +23,7 @@ class Memory:
     """What a GPU was given and asked: its indexes are FAISS's own of the processor, which answer the same."""
 
     def __init__(self, *, room: bool = True) -> None:
-        self.room, self.asked = room, list[int]()
+        self.room, self.asked, self.n_moved = room, list[int](), 0
 
     def flat(self, _: object, width: int) -> Any:
         if not self.room:
@@ -32,6 +32,7 @@ class Memory:
 
     def moved(self, _: object, device: int, index: Any) -> Any:
         assert device == 0
+        self.n_moved += 1
         return Counted(index, self)
 
 
@@ -115,3 +116,5 @@ def test_codes_are_compared_there_and_rows_here(memory: Memory) -> None:
     assert one.facts.recall_at_10 is not None and one.facts.recall_at_10 > 0.8
     one.search(rows[:3], 5, allow=np.arange(len(rows)) % 2 == 0)
     assert len(memory.asked) == n_asked  # codes know no selection there
+    one.search(rows[:3], 5)
+    assert (len(memory.asked), memory.n_moved) == (n_asked + 1, 1)  # what was measured is what is searched

@@ -41,6 +41,6 @@ def test_recall_is_measured_again_where_added_rows_are_indexed(monkeypatch: pyte
     index = ItemIndex.build(vectors[:600], range(600), kind="ivf-flat", queries=vectors[:5])
     assert index.facts.n_queries == 5
     index.add(vectors[600:], range(600, 700))
-    assert (len(index.searcher.rows), index.facts.n, index.facts.n_queries) == (700, 700, 256)
+    assert (len(index.searcher.rows), index.facts.n, index.facts.n_queries) == (700, 700, 512)
     index.remove(["3"])
     assert index.facts.n == 699

@@ -42,7 +42,7 @@ def announce(
     *,
     valid: Fold | None,
     work_dir: Path | None,
-    continuations: Sequence[Continuation] = (),
+    continuations: Sequence[Continuation | None] = (),
 ) -> None:
     """Print the sum and the parts of what training the networks takes, unless that is seconds or has begun."""
     if is_begun(work_dir):
@@ -63,7 +63,11 @@ def announce(
 
 
 def forecasts(
-    recipes: Sequence[Recipe], data: Dataset, *, valid: Fold | None, continuations: Sequence[Continuation] = ()
+    recipes: Sequence[Recipe],
+    data: Dataset,
+    *,
+    valid: Fold | None,
+    continuations: Sequence[Continuation | None] = (),
 ) -> list[NetworkForecast]:
     """Set every network up with a sample of its catalog encoded, and forecast its training; none is trained.
 

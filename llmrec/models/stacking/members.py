@@ -16,7 +16,8 @@ from llmrec.data.cleaning.item_texts import mostly_with_text
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.errors import ArtifactError, DataError, MissingExtra, RecipeError
 from llmrec.models.base import Recommender
-from llmrec.models.continuation import Continuation, Continues
+from llmrec.models.continuation import ANEW, Continuation, Continues
+from llmrec.models.continued_settings import settled
 from llmrec.models.registry import class_of, complete_recipe, from_recipe, load
 from llmrec.models.run_files import BasePaths
 from llmrec.models.stacking.sizes import Sizes
@@ -54,23 +55,25 @@ def fit_members(
     valid: Fold | None,
     work_dir: Path | None,
     progress: bool,
-    continuations: Sequence[Continuation] = (),
+    continuations: Sequence[Continuation | None] = (),
 ) -> list[Recommender]:
     """Fit every member; one that the data cannot feed or whose extra is not installed is left out and said.
 
     Rules are fitted before networks, so that what cannot be fetched is known before hours of training. With
     ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. ``continuations``:
-    the run that each goes on from. Raises DataError or MissingExtra where none is left.
+    the run that each goes on from, None where it begins; by default all do. Raises DataError or MissingExtra where
+    none is left.
     """
     fitted: dict[int, Recommender] = {}
     refusal: DataError | MissingExtra | None = None
     for n, recipe in sorted(enumerate(recipes), key=lambda numbered: _is_network(numbered[1])):
+        run = continuations[n] if continuations else None
         try:
             model = from_recipe(recipe)
-            if not continuations:
+            if run is None:
                 _require_texts(model, data)
-            if continuations and isinstance(model, Continues):
-                model.continuation = continuations[n]
+            elif isinstance(model, Continues):
+                model.continuation = run
             fitted[n] = _fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress)
         except (DataError, MissingExtra) as error:
             refusal = error
@@ -125,12 +128,42 @@ def member_folder(n: int, member: Recommender) -> str:
     return f"{n}-{member.kind}"
 
 
-def members_before(continuation: Continuation | None) -> list[Continuation]:
-    """Return the members of the stack that training goes on from, each as a run; none where it begins anew."""
-    if continuation is None:
-        return []
+def going_on(continuation: Continuation, recipe: Recipe) -> tuple[list[Recipe], list[Continuation | None]]:
+    """Return the recipes of the members of a stack that goes on from a run, and the run of each, None: it begins.
+
+    The sizes are the run's: those that follow the log must not follow its growth, or weights would not fit. After
+    the one member of a run that fell back come the rules that it left out, which begin.
+    """
     folder, members = continuation.run / MEMBERS, cast("Any", continuation.model).members
-    return [continuation.member(folder / member_folder(n, member), member) for n, member in enumerate(members)]
+    runs = [continuation.member(folder / member_folder(n, member), member) for n, member in enumerate(members)]
+    recipes = [settled(run.model.recipe, run, given=frozenset()) for run in runs]
+    left_out = _left_out_rules(continuation, member_recipes(recipe.stack.members, seed=recipe.seed))
+    return [*recipes, *left_out], [*runs, *[None] * len(left_out)]
+
+
+def _left_out_rules(continuation: Continuation, recipes: Sequence[Recipe]) -> list[Recipe]:
+    """Return which of a stack's recipes are rules that a run left out when it fell back on its best member.
+
+    What counts is soon counted anew, and may be worth something beside that member by now. Networks that were left
+    out are not in the run: they stay out, and all of it is logged.
+    """
+    left_out = continuation.model.metadata.get("stack", {}).get("left_out")
+    if not left_out:
+        return []
+    # By name, too: the sizes and settings of the network that stayed are not those of its recipe.
+    present = [_but_seed(one.recipe) for one in cast("Any", continuation.model).members]
+    others = [recipe for recipe in recipes if recipe.name in left_out and _but_seed(recipe) not in present]
+    rules = [recipe for recipe in others if not _is_network(recipe)]
+    names = ", ".join(recipe.name for recipe in rules) or "no rule"
+    log.info("%s: it fell back on one member, which is weighed anew with %s", continuation.run, names)
+    networks = ", ".join(recipe.name for recipe in others if _is_network(recipe))
+    if networks:
+        log.warning("%s: %s stay left out: the run does not hold them; %s", continuation.run, networks, ANEW)
+    return rules
+
+
+def _but_seed(recipe: Recipe) -> dict[str, Any]:
+    return {name: value for name, value in recipe.model_dump().items() if name != "seed"}
 
 
 def save_members(members: Sequence[Recommender], run: Path) -> None:

@@ -33,7 +33,7 @@ from llmrec.models.stacking.features import (
     rows_at_once,
 )
 from llmrec.models.stacking.forecast import announce
-from llmrec.models.stacking.members import fit_members, load_members, member_recipes, members_before, save_members
+from llmrec.models.stacking.members import fit_members, going_on, load_members, member_recipes, save_members
 from llmrec.models.stacking.remarks import remarks
 from llmrec.models.stacking.sizes import Sizes
 from llmrec.models.stacking.weighing import weigh
@@ -119,14 +119,11 @@ class StackedRecommender(Continues, Recommender):
         return model
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
-        before = members_before(self.continuation)
-        # Sizes that follow the log must not follow its growth: weights would not fit.
-        recipes = [one.model.recipe for one in before] or self.member_recipes_of(data)
+        run = self.continuation
+        recipes, runs = going_on(run, self.recipe) if run else (self.member_recipes_of(data), [])
         if progress:
-            announce(self.recipe.name, recipes, data, valid=valid, work_dir=work_dir, continuations=before)
-        members = fit_members(
-            recipes, data, valid=valid, work_dir=work_dir, progress=progress, continuations=before
-        )
+            announce(self.recipe.name, recipes, data, valid=valid, work_dir=work_dir, continuations=runs)
+        members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress, continuations=runs)
         self._stack(members, data, valid, fall_back=True)
 
     def __repr__(self) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from support.stack_logs import log_of
 
-from llmrec import Recipe, Split, load
+from llmrec import Dataset, Recipe, Split, load
 from llmrec.models import Recommender, from_recipe
+from llmrec.models.runs import fit_run
 from llmrec.models.stacking import recommender
-from llmrec.models.stacking.conditional_logit import Choices
+from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit
+from llmrec.models.stacking.features import N_CONTEXTS
 from llmrec.models.stacking.recommender import StackedRecommender
-from llmrec.models.stacking.weighing import Weighing, weigh
+from llmrec.models.stacking.weighing import MemberReport, Weighing, weigh
 
 
 class Rule(Recommender):
@@ -80,6 +85,54 @@ def test_who_is_left_out_is_no_part_of_the_run(tmp_path: Path, monkeypatch: pyte
         [from_recipe(Recipe.load(name)).fit(split.train) for name in (stays, *out)], split
     )
     assert len(every.members) == 2
+
+
+def fallen_back_on(best: int, names: Sequence[str]) -> Weighing:
+    logit = ConditionalLogit.prior(np.ones(1), np.ones((1, 1, N_CONTEXTS), dtype=np.float32))
+    return Weighing(logit, tuple(MemberReport(name, 1.0, 0.1) for name in names), 300, 0.1, best=best)
+
+
+def test_one_that_fell_back_goes_on_with_the_rules_that_it_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, quick_gru: Recipe
+) -> None:
+    grown = log_of(0.5)
+    old = Dataset.from_tables(grown.events.filter(pl.col("timestamp") < 6))
+    (tmp_path / "gru.yaml").write_text(quick_gru.with_values({"train.epochs": 1}).to_yaml())
+    members = [str(tmp_path / "gru.yaml"), "popularity", "markov", "item-knn"]
+    recipe = Recipe.of({"name": "stack", "model": "stacked", "stack": {"members": members}})
+    with monkeypatch.context() as patched:
+        fallen_back = fallen_back_on(2, ("quick", "popularity", "markov", "item-knn"))
+        patched.setattr(recommender, "weigh", lambda *_, **__: fallen_back)
+        before = fit_run(recipe, old, Split.leave_last_out(old), tmp_path / "run", progress=False)
+    assert before.metadata["stack"]["members"] == ["markov"]
+    caplog.set_level(logging.INFO)
+    split, run = Split.leave_last_out(grown), tmp_path / "run"
+    continued = fit_run(
+        recipe.with_values({"seed": 3}), grown, split, tmp_path / "new", progress=False, continue_from=run
+    )
+    assert sorted(continued.metadata["stack"]["members"]) == ["item-knn", "markov", "popularity"]
+    assert "fell back on one member, which is weighed anew with popularity, item-knn" in caplog.text
+    assert "quick stay left out: the run does not hold them; fit anew, without --continue" in caplog.text
+
+
+def test_the_network_that_it_fell_back_on_is_not_said_to_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has the sizes of the log, and by going on other settings, too: its recipe is not the stack's."""
+    grown = log_of(0.5)
+    old = Dataset.from_tables(grown.events.filter(pl.col("timestamp") < 6))
+    stack = {"members": ["gru train.epochs=1", "popularity", "markov"]}
+    recipe = Recipe.of({"name": "stack", "model": "stacked", "stack": stack})
+    with monkeypatch.context() as patched:
+        fallen_back = fallen_back_on(0, ("gru", "popularity", "markov"))
+        patched.setattr(recommender, "weigh", lambda *_, **__: fallen_back)
+        fit_run(recipe, old, Split.leave_last_out(old), tmp_path / "run", progress=False)
+    caplog.set_level(logging.INFO)
+    split, run = Split.leave_last_out(grown), tmp_path / "run"
+    continued = fit_run(recipe, grown, split, tmp_path / "new", progress=False, continue_from=run)
+    assert sorted(continued.metadata["stack"]["members"]) == ["gru", "markov", "popularity"]
+    assert "fell back on one member, which is weighed anew with popularity, markov" in caplog.text
+    assert "stay left out" not in caplog.text
 
 
 def choices_like(choices: Choices) -> Choices:
