@@ -27,7 +27,7 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 # at the heap's end is kept. By default both follow the allocations, up to 32 and 64 MiB (mallopt(3)).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_DYNAMIC = 32 * 1024**2
-KEPT_BYTES = 1024**3
+REUSED_BYTES = 1024**3
 ALLOCATION = ("MALLOC_", "GLIBC_TUNABLES")
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "faiss-cpu", "polars", "numpy")
@@ -166,7 +166,7 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def freed_memory_kept() -> Iterator[None]:
+def freed_memory_reused() -> Iterator[None]:
     """Let the C library keep what is freed in a block for the next allocation, and give it back afterwards.
 
     glibc returns arrays above 32 MiB, such as a batch's logits of a large catalog, to the system one by one, which
@@ -178,7 +178,7 @@ def freed_memory_kept() -> Iterator[None]:
         return
     libc = ctypes.CDLL(None)
     for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-        libc.mallopt(option, KEPT_BYTES)
+        libc.mallopt(option, REUSED_BYTES)
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 import pytest
 
-from llmrec.runtime import ALLOCATION, freed_memory_kept
+from llmrec.runtime import ALLOCATION, freed_memory_reused
 
 MIB = 1024**2
 LARGE = 128 * MIB  # above what glibc keeps of itself
@@ -29,7 +29,7 @@ def freed() -> int:
 
 
 def test_freed_memory_is_kept_for_the_next_step_and_given_back_at_the_end() -> None:
-    with freed_memory_kept():
+    with freed_memory_reused():
         kept = freed() < LARGE / 4
         during = resident()
     assert kept
@@ -38,7 +38,7 @@ def test_freed_memory_is_kept_for_the_next_step_and_given_back_at_the_end() -> N
 
 
 def test_memory_is_given_back_where_training_failed() -> None:
-    with pytest.raises(RuntimeError), freed_memory_kept():
+    with pytest.raises(RuntimeError), freed_memory_reused():
         freed()
         during = resident()
         raise RuntimeError
@@ -48,5 +48,5 @@ def test_memory_is_given_back_where_training_failed() -> None:
 @pytest.mark.parametrize("name", [f"{ALLOCATION[0]}TRIM_THRESHOLD_", ALLOCATION[1]])
 def test_who_has_set_how_memory_is_allocated_is_not_overruled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
-    with freed_memory_kept():
+    with freed_memory_reused():
         assert freed() > LARGE / 2

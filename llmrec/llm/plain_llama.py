@@ -95,6 +95,11 @@ class PlainCache:
         """Append new positions of a block, and return all of it."""
         return self.layers[layer].update(keys, values)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been read."""
+        return not hasattr(self.layers[0], "keys")
+
 
 class PlainLlama(nn.Module):
     """Computes the states that transformers' Llama does, its weights under the same names; it does not train."""
@@ -135,8 +140,10 @@ class PlainLlama(nn.Module):
         """Read embedded tokens [n, length, hidden] after what ``cache`` holds, which takes them in.
 
         ``attention_mask`` [n, cached + length]: 1 at what may be read; needed, and ``position_ids`` [n, length],
-        where the cache is not empty.
+        where the cache is not empty. Raises ValueError without.
         """
+        if cache is not None and not cache.is_empty and (attention_mask is None or position_ids is None):
+            raise ValueError("after cached tokens, attention_mask and position_ids must say what is read")
         states, length = inputs_embeds, inputs_embeds.shape[1]
         if position_ids is None:
             position_ids = torch.arange(length, device=states.device)[None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -119,10 +120,11 @@ def _write_merged(model: LLMRecommender, run: Path, folder: Path, target: Path) 
 def _write_gguf(
     model: LLMRecommender, run: Path, folder: Path, target: Path, *, converter: Path
 ) -> dict[str, str]:
+    name = re.sub(r"[^\w.-]+", "-", model.recipe.name).strip("-.") or "model"  # what a recipe says is any text
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        merged = Path(temporary) / model.recipe.name  # the file says this name
+        merged = Path(temporary) / name  # the file says this name
         _write_merged(model, run, merged, target)
-        path = folder / f"{model.recipe.name}.gguf"
+        path = folder / f"{name}.gguf"
         convert_to_gguf(converter, merged, path, number_type="bf16" if model.dtype == "bfloat16" else "f32")
     return {"file": path.name}
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from llmrec.errors import DataError, ModelError
+from llmrec.errors import DataError, EnvironmentFault, ModelError
+from llmrec.resources.cache import no_space
 
 SCRIPT = "convert_hf_to_gguf.py"
 NAMES = (SCRIPT, "convert-hf-to-gguf")  # as llama.cpp has it, and as packages install it
@@ -40,10 +41,11 @@ def convert_to_gguf(
 ) -> None:
     """Convert the transformers folder ``model`` to the file ``out``, its weights in ``number_type``.
 
-    Raises ModelError with what the converter said last, as for a tokenizer that llama.cpp does not know.
+    Raises ModelError with what the converter said last, as for a tokenizer that llama.cpp does not know, and
+    EnvironmentFault on a full disk.
     """
     python = [sys.executable] if converter.suffix == ".py" else []
-    command = [*python, str(converter), str(model), "--outfile", str(out), "--outtype", number_type]
+    command = [*python, str(converter.absolute()), str(model), "--outfile", str(out), "--outtype", number_type]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     except OSError as error:
@@ -52,4 +54,6 @@ def convert_to_gguf(
         return
     said = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
     reason = said[-1][:300] if said else "it said nothing"
+    if no_space(ModelError("\n".join(said)), out.parent):
+        raise EnvironmentFault(f"writing {out} failed: no space left; free some or choose another --out")
     raise ModelError(f"{converter} failed: {reason}; export --to transformers, and convert that folder by hand")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,16 +40,23 @@ HOW = """The encoder of histories{kind}, and the items. numpy and onnxruntime ar
     ids, items = np.load("ids.npy"), np.load("items.npy")
     encoder = onnxruntime.InferenceSession("encoder.onnx")
     codes = {{item: code for code, item in enumerate(ids)}}
-    history = [codes[item] for item in {example} if item in codes][-{max_items}:]
-    [user] = encoder.run(None, {{"items": np.array([history], dtype=np.int64)}})[0]
+    history = [codes[item] for item in {example} if item in codes]
+    [user] = encoder.run(None, {{"items": np.array([history[-{max_items}:]], dtype=np.int64)}})[0]
     scores = items[:, :-1] @ user + items[:, -1]
-    scores[history] = -np.inf
-    for code in np.argsort(-scores)[:10]:
-        print(ids[code], scores[code])
+{unseen}    for code in np.argsort(-scores)[:10]:
+        if scores[code] > -np.inf:
+            print(ids[code], scores[code])
 
 The last number of an item is its bias; that of a removed item is -inf. Of a history the newest {max_items} items
-are read. Several histories at once are rows of one length, padded on the right with -1.
+are read. Several histories at once, at least one, are rows of one length, padded on the right with -1.
+{repeats}
 """
+# By whether the run leaves out the items of a history.
+UNSEEN = {True: "    scores[history] = -np.inf\n", False: ""}
+REPEATS = {
+    True: "Items of the history are not recommended again, as by the run.",
+    False: "Items of the history may be recommended again, as by the run.",
+}
 
 
 def export_onnx(run: str | Path, out: str | Path, *, int8: bool = False, base: BasePaths | None = None) -> Path:
@@ -80,9 +88,19 @@ def export_onnx(run: str | Path, out: str | Path, *, int8: bool = False, base: B
             kind = (
                 f", whose matrices are multiplied in 8 bits (of a user's ten best items {same:.0%} are the run's)"
             )
-        text = HOW.format(kind=kind, example=model.catalog.ids[:3], max_items=encoder.max_items)
-        (temporary / "README.md").write_text(f"# {model.recipe.name}, for ONNX\n\n{text}", encoding="utf-8")
+        (temporary / "README.md").write_text(_readme(model, encoder, kind), encoding="utf-8")
     return folder
+
+
+def _readme(model: Recommender, encoder: Encoder, kind: str) -> str:
+    text = HOW.format(
+        kind=kind,
+        example=model.catalog.ids[:3],
+        max_items=encoder.max_items,
+        unseen=UNSEEN[model.exclude_seen],
+        repeats=REPEATS[model.exclude_seen],
+    )
+    return f"# {model.recipe.name}, for ONNX\n\n{text}"
 
 
 def _histories(model: Recommender) -> Histories:
@@ -131,11 +149,20 @@ def _quantize(folder: Path) -> None:
     """Replace the network's file by one whose matrices are multiplied in 8 bits."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    path = folder / ENCODER
-    exact = path.rename(folder / "exact.onnx")
-    quantize_dynamic(exact, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8)
-    for file in folder.glob(f"{exact.name}*"):
-        file.unlink()
+    files = list(folder.glob(f"{ENCODER}*"))
+    exact = folder / "exact"
+    exact.mkdir()
+    for file in files:
+        file.rename(exact / file.name)
+    quantize_dynamic(
+        exact / ENCODER,
+        folder / ENCODER,
+        op_types_to_quantize=["MatMul"],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        use_external_data_format=len(files) > 1,
+    )
+    shutil.rmtree(exact)
 
 
 def _scores(encoder: Encoder, catalog: Catalog, histories: Histories, folder: Path) -> Float32s:
@@ -151,7 +178,7 @@ def _scores(encoder: Encoder, catalog: Catalog, histories: Histories, folder: Pa
 
 def _require_same(scores: Float32s, expected: Float32s) -> None:
     """Raise ModelError where scores are not the run's; those of removed items are -inf."""
-    there = np.isfinite(scores)
+    there = ~np.isneginf(scores)  # nan is there, and not the run's
     largest = float(np.abs(scores - expected)[there].max(initial=0.0))
     if not largest <= SAME or not there.any():
         raise ModelError(
@@ -170,15 +197,24 @@ def _overlap(scores: Float32s, expected: Float32s) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to itself what PyTorch and onnxruntime say of their own operators."""
-    loggers = [logging.getLogger(name) for name in ("", "torch.onnx", "onnxscript")]
+    """Keep to itself what PyTorch and onnxruntime say of their own operators.
+
+    onnxruntime says it by the root logger itself, whose filter leaves alone what loggers below pass up to it.
+    """
+    root, loggers = logging.getLogger(), [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
     levels = [one.level for one in loggers]
     for one in loggers:
         one.setLevel(logging.ERROR)
+    root.addFilter(_is_error)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        root.removeFilter(_is_error)
         for one, level in zip(loggers, levels, strict=True):
             one.setLevel(level)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

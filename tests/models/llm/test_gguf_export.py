@@ -14,7 +14,7 @@ import llmrec
 from llmrec import Recipe, Split
 from llmrec.cli.app import run
 from llmrec.data import toy_films
-from llmrec.errors import DataError, ModelError
+from llmrec.errors import DataError, EnvironmentFault, ModelError
 from llmrec.models.llm.export import export_run
 from llmrec.models.llm.gguf_converter import convert_to_gguf, find_converter
 
@@ -84,6 +84,34 @@ def test_a_converter_that_fails_leaves_nothing(fitted: Path, tmp_path: Path) -> 
         with pytest.raises(ModelError, match=message):
             export_run(fitted, tmp_path / "out", to="gguf", llama_cpp=tmp_path / name)
     assert {path.name for path in tmp_path.iterdir()} == {"silent.py", "no-program"}
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    (tmp_path / "full.py").write_text("raise OSError(28, 'No space left on device')")
+    with pytest.raises(EnvironmentFault, match=r"writing .*model.gguf failed: no space left; free some"):
+        convert_to_gguf(tmp_path / "full.py", tmp_path / "model", tmp_path / "model.gguf")
+
+
+def test_a_program_beside_is_not_one_of_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, said in (("bin", "that of the path"), ("my tools", "this one")):
+        program = tmp_path / folder / "convert"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho {said}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path / "my tools")
+    with pytest.raises(ModelError, match="failed: this one;"):
+        convert_to_gguf(find_converter("./convert"), tmp_path / "model", tmp_path / "model.gguf")
+
+
+def test_a_recipe_s_name_is_no_path(fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = llmrec.load(fitted)
+    model.recipe = model.recipe.with_values({"name": f"{tmp_path}/my model"})
+    monkeypatch.setattr("llmrec.models.llm.export.load_run", lambda *_, **__: model)
+    out = export_run(fitted, tmp_path / "out", to="gguf", llama_cpp=STAND_IN)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert len(list(out.glob("*-my-model.gguf"))) == 1
 
 
 def test_where_the_converter_is_looked_for(

@@ -110,6 +110,18 @@ def test_what_needs_the_whole_model_is_refused_in_a_line(soft: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tokens_after_cached_ones_need_a_mask(soft: Path) -> None:
+    blocks: Any = read_for_scores(soft)[0].encoder.network.model
+    embedded, cache = torch.randn(1, 5, blocks.config.hidden_size), blocks.empty_cache()
+    whole = blocks(embedded).last_hidden_state
+    blocks(embedded[:, :4], cache=cache)
+    with pytest.raises(ValueError, match="attention_mask and position_ids must say what is read"):
+        blocks(embedded[:, 4:], cache=cache)
+    read = {"attention_mask": torch.ones(1, 5), "position_ids": torch.tensor([[4]])}
+    last = blocks(embedded[:, 4:], cache=cache, **read).last_hidden_state
+    torch.testing.assert_close(last[:, 0], whole[:, 4], atol=1e-5, rtol=0)
+
+
 def test_members_of_a_stack_are_read_so(soft: Path, toy_split: Split, tmp_path: Path) -> None:
     stack = StackedRecommender.of([load(soft), MarkovRecommender().fit(toy_split.train)], toy_split)
     stack.save(tmp_path / "stack")

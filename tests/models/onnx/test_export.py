@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -50,9 +51,16 @@ def fitted(kind: str, path: Path, **values: Any) -> Path:
     return path
 
 
-def run_readme(folder: Path, rows: list[list[int]]) -> tuple[list[str], np.ndarray[Any, Any]]:
-    """Run the code of an export's README without llmrec and torch: its printed ids, and scores of histories."""
+def run_readme(
+    folder: Path, rows: list[list[int]], history: list[str] | None = None
+) -> tuple[list[str], np.ndarray[Any, Any]]:
+    """Run the code of an export's README without llmrec and torch: its printed ids, and scores of histories.
+
+    ``history``: instead of that of the README.
+    """
     text = (folder / "README.md").read_text(encoding="utf-8")
+    if history is not None:
+        text = text.replace(str(np.load(folder / "ids.npy")[:3].tolist()), str(history))
     code = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
     script = SEVERAL.format(readme=code, rows=rows)
     environment = {**os.environ, "PYTHONPATH": ""}
@@ -102,6 +110,27 @@ def test_an_llm_over_item_vectors_ranks_as_its_run_does(
     assert {path.name for path in (tmp_path / "small").iterdir()} == files
 
 
+def test_weights_beside_the_network_are_8_bits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "BESIDE_FROM", 0)
+    folder = fitted("sasrec", tmp_path / "sasrec", sequence={"dim": 64, "layers": 1, "max_items": 6})
+    for name, int8 in (("out", False), ("small", True)):
+        export_onnx(folder, tmp_path / name, int8=int8)
+        assert sorted(path.name for path in (tmp_path / name).glob("e*")) == ["encoder.onnx", "encoder.onnx.data"]
+    exact, small = ((tmp_path / name / "encoder.onnx.data").stat().st_size for name in ("out", "small"))
+    assert small < exact / 2
+    run_readme(tmp_path / "small", [[0]])
+
+
+def test_others_are_heard_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
+    with export._quiet():
+        logging.warning("onnxruntime's own")
+        logging.getLogger("torch.onnx").warning("PyTorch's own")
+        logging.getLogger("llmrec.serve").warning("a request")
+        logging.error("an error")
+    logging.warning("afterwards")
+    assert caplog.messages == ["a request", "an error", "afterwards"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lstm", "sasrec", "esasrec", "bert4rec"])
 def test_networks_over_items(kind: str, tmp_path: Path) -> None:
@@ -122,15 +151,29 @@ def test_removed_items_are_not_recommended(tmp_path: Path) -> None:
     assert np.isfinite(scores[0]).sum() == 11
 
 
-def test_a_network_that_scores_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_items_before_the_window_come_again_only_if_the_run_says_so(exclude_seen: bool, tmp_path: Path) -> None:
+    model = from_recipe(Recipe.of({"model": "gru", **SMALL})).fit(TOY)
+    model.exclude_seen = model.metadata["exclude_seen"] = exclude_seen
+    model.save(tmp_path / "gru")
+    export_onnx(tmp_path / "gru", tmp_path / "out")
+    for history in (list(model.catalog.ids[:9]), ["3", "no such item", "3"], []):
+        printed, _ = run_readme(tmp_path / "out", [[0]], history)
+        assert printed == model.recommend([history], k=10)["item_id"].to_list()
+
+
+@pytest.mark.parametrize("wrong_by", [1e-3, np.nan])
+def test_a_network_that_scores_otherwise_is_not_written(
+    wrong_by: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = fitted("gru", tmp_path / "gru")
 
     def wrong(model: Any, run: Path) -> Any:
         encoder = encoder_of(model, run)
-        return replace(encoder, biases=encoder.biases + 1e-3)
+        return replace(encoder, biases=encoder.biases + np.eye(12, dtype=np.float32)[0] * np.float32(wrong_by))
 
     monkeypatch.setattr(export, "encoder_of", wrong)
-    with pytest.raises(ModelError, match=r"scores are not the run's \(apart by up to 0.001\)"):
+    with pytest.raises(ModelError, match=rf"scores are not the run's \(apart by up to {wrong_by}\)"):
         export_onnx(folder, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["gru"]
 
