@@ -147,7 +147,7 @@ def test_encoding_that_takes_longer_than_training_may(monkeypatch: pytest.Monkey
 
 def test_a_slow_first_batch_does_not_say_how_long_encoding_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0, 30.0, 33.0, 36.0])  # 30 seconds for the first tenth, 3 for each of the others
-    monkeypatch.setattr(encoding_bar.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr("time.monotonic", lambda: next(times))
     with encoding_shown("tiny", shown=False, most_minutes=1.0), EncodingBar(7, 100) as bar:
         for _ in range(3):
             bar.advance(10)
