@@ -71,7 +71,7 @@ def main() -> None:
     sections = {"On each user's last event": rows, "Going on, as a share of training anew": [ratio]}
     print(rows, ratio)
     out = args.out / f"continued-{args.recipe}-{data.name}{numbered}.json"
-    epochs = {f"epochs, {name}": model.train_log[-1]["epoch"] for name, model in models.items()}
+    epochs = {f"epochs, {name}": model.train_log[-1]["epoch"] for name, model in models.items() if model.train_log}
     write_result(out, sections, settings={"set": args.set, "change": args.change, "seed": args.seed} | epochs)
 
 

@@ -53,7 +53,7 @@ COMMANDS = {
         "llmrec.cli.batch:app",
         "Answer all users of a run, into Parquet files; the same command goes on where it stopped.",
     ),
-    "export": Lazy("llmrec.cli.export:export", "Write a run's vectors, or its LLM, for other programs."),
+    "export": Lazy("llmrec.cli.export:export", "Write a run's vectors, or its model, for other programs."),
     "serve": Lazy(
         "llmrec.cli.serve:serve",
         "Answer over HTTP: lists, similar items, reasons and predictions; users' events are taken in.",
