@@ -166,14 +166,15 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def freed_memory_reused() -> Iterator[None]:
+def freed_memory_reused(largest: int) -> Iterator[None]:
     """Let the C library keep what is freed in a block for the next allocation, and give it back afterwards.
 
     glibc returns arrays above 32 MiB, such as a batch's logits of a large catalog, to the system one by one, which
-    zeroes their pages anew in every step. Nothing is done with another C library, nor where the environment says
-    how memory is allocated.
+    zeroes their pages anew in every step. Nothing is done with another C library, where the environment says
+    how memory is allocated, and where the ``largest`` arrays, in bytes, are no larger.
     """
-    if platform.libc_ver()[0] != "glibc" or any(name.startswith(ALLOCATION) for name in os.environ):
+    configured = any(name.startswith(ALLOCATION) for name in os.environ)
+    if largest <= LARGEST_DYNAMIC or configured or platform.libc_ver()[0] != "glibc":
         yield
         return
     libc = ctypes.CDLL(None)

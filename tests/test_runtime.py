@@ -29,7 +29,7 @@ def freed() -> int:
 
 
 def test_freed_memory_is_kept_for_the_next_step_and_given_back_at_the_end() -> None:
-    with freed_memory_reused():
+    with freed_memory_reused(LARGE):
         kept = freed() < LARGE / 4
         during = resident()
     assert kept
@@ -37,8 +37,13 @@ def test_freed_memory_is_kept_for_the_next_step_and_given_back_at_the_end() -> N
     assert freed() > LARGE / 2  # as before the block
 
 
+def test_small_arrays_change_nothing() -> None:
+    with freed_memory_reused(LARGE // 8):
+        assert freed() > LARGE / 2
+
+
 def test_memory_is_given_back_where_training_failed() -> None:
-    with pytest.raises(RuntimeError), freed_memory_reused():
+    with pytest.raises(RuntimeError), freed_memory_reused(LARGE):
         freed()
         during = resident()
         raise RuntimeError
@@ -48,5 +53,5 @@ def test_memory_is_given_back_where_training_failed() -> None:
 @pytest.mark.parametrize("name", [f"{ALLOCATION[0]}TRIM_THRESHOLD_", ALLOCATION[1]])
 def test_who_has_set_how_memory_is_allocated_is_not_overruled(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
-    with freed_memory_reused():
+    with freed_memory_reused(LARGE):
         assert freed() > LARGE / 2

@@ -76,7 +76,8 @@ def fit_network(
         earlier = steps_before(model)
         job = TrainingJob(plan, collate, validate if sample else None, folder, bar, early_stopping_metric, earlier)
         precision = settings.float32_matmul_precision
-        with freed_memory_reused(), matmul_precision(precision) if precision else nullcontext():
+        logits = 4 * settings.batch_tokens * len(model.catalog)
+        with freed_memory_reused(logits), matmul_precision(precision) if precision else nullcontext():
             take = train if model.probe is None else model.probe
             cost = take(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = job.log
