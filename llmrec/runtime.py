@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import importlib.metadata
 import os
@@ -22,13 +21,6 @@ import psutil
 from llmrec.errors import MissingExtra, RecipeError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
-
-# mallopt's options (malloc.h): from which size on an allocation is a mapping of its own, and how much free memory
-# at the heap's end is kept. By default both follow the allocations, up to 32 and 64 MiB (mallopt(3)).
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_DYNAMIC = 32 * 1024**2
-REUSED_BYTES = 1024**3
-ALLOCATION = ("MALLOC_", "GLIBC_TUNABLES")
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "faiss-cpu", "polars", "numpy")
 
@@ -163,29 +155,6 @@ def seed_everything(seed: int) -> None:
     from transformers import set_seed
 
     set_seed(seed)
-
-
-@contextmanager
-def freed_memory_reused(largest: int) -> Iterator[None]:
-    """Let the C library keep what is freed in a block for the next allocation, and give it back afterwards.
-
-    glibc returns arrays above 32 MiB, such as a batch's logits of a large catalog, to the system one by one, which
-    zeroes their pages anew in every step. Nothing is done with another C library, where the environment says
-    how memory is allocated, and where the ``largest`` arrays, in bytes, are no larger.
-    """
-    configured = any(name.startswith(ALLOCATION) for name in os.environ)
-    if largest <= LARGEST_DYNAMIC or configured or platform.libc_ver()[0] != "glibc":
-        yield
-        return
-    libc = ctypes.CDLL(None)
-    for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
-        libc.mallopt(option, REUSED_BYTES)
-    try:
-        yield
-    finally:
-        libc.mallopt(M_MMAP_THRESHOLD, LARGEST_DYNAMIC)
-        libc.mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_DYNAMIC)
-        libc.malloc_trim(0)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM
 from llmrec.metrics import per_user
 from llmrec.models.continuation import steps_before
-from llmrec.runtime import device_name, freed_memory_reused, matmul_precision
+from llmrec.runtime import device_name, matmul_precision
 from llmrec.training.batching import Batch
 from llmrec.training.distributed import is_first, on_first, size
 from llmrec.training.plan import Plan
@@ -76,8 +76,7 @@ def fit_network(
         earlier = steps_before(model)
         job = TrainingJob(plan, collate, validate if sample else None, folder, bar, early_stopping_metric, earlier)
         precision = settings.float32_matmul_precision
-        logits = 4 * settings.batch_tokens * len(model.catalog)
-        with freed_memory_reused(logits), matmul_precision(precision) if precision else nullcontext():
+        with matmul_precision(precision) if precision else nullcontext():
             take = train if model.probe is None else model.probe
             cost = take(network, job, settings=settings, groups=groups, seed=model.recipe.seed)
     model.train_log = job.log

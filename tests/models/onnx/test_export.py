@@ -27,6 +27,9 @@ from llmrec.models.onnx.encoder import encoder_of
 from llmrec.models.onnx.export import export_onnx
 from llmrec.models.runs import change_items
 
+# In the process of the default tests PyTorch's exporter would slow down every test after it.
+pytestmark = pytest.mark.slow
+
 TOY = toy_films(n_items=12, n_users=30)
 SMALL = {"sequence": {"dim": 16, "layers": 2, "max_items": 6}, "train": {"epochs": 1}}
 # What the README of an export runs, with the scores of several histories at once after it.
