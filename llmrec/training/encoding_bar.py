@@ -113,6 +113,8 @@ class EncodingBar:
         """Count encoded tokens. Raises TrainingError where all of them would take longer than training may."""
         self.done += n_tokens
         now = time.monotonic()
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.done)
         if self.first is None:
             self.first = now, self.done
             return
@@ -125,9 +127,7 @@ class EncodingBar:
                 f"minutes, longer than train.max_minutes={most:g} lets training take: raise that, take a "
                 "smaller base, fewer blocks of it (backbone.layers), or shorter lines (history.item_prompt=title)"
             )
-        if self.bar is not None:
-            self.bar.update(self.task, completed=self.done)
-        elif self.settings.shown and now - self.said >= LINE_EVERY_SECONDS:
+        if self.bar is None and self.settings.shown and now - self.said >= LINE_EVERY_SECONDS:
             self.said = now
             left = (seconds - (now - self.began)) / 60
             line = f"{self.settings.title}: {self.done / self.total:.0%} of {self.n_texts:,} item texts encoded"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ from llmrec.models.onnx.encoder import encoder_of
 from llmrec.models.onnx.export import export_onnx
 from llmrec.models.runs import change_items
 
-# In the process of the default tests PyTorch's exporter would slow down every test after it.
-pytestmark = pytest.mark.slow
+# Once PyTorch's exporter is imported, a small training in the same process takes a quarter more CPU time (a full
+# garbage collection visits more objects), and the default tests train by the hundred.
+exports = pytest.mark.slow
 
 TOY = toy_films(n_items=12, n_users=30)
 SMALL = {"sequence": {"dim": 16, "layers": 2, "max_items": 6}, "train": {"epochs": 1}}
@@ -45,8 +47,8 @@ print(json.dumps((several @ items[:, :-1].T + items[:, -1]).tolist()))
 
 @pytest.fixture(autouse=True)
 def _has_onnx() -> None:
-    for name in export.PACKAGES:
-        pytest.importorskip(name, reason="needs pip install 'llmrec[onnx]'")
+    if any(find_spec(name) is None for name in export.PACKAGES):
+        pytest.skip("needs pip install 'llmrec[onnx]'")
 
 
 def fitted(kind: str, path: Path, **values: Any) -> Path:
@@ -90,6 +92,7 @@ def same_by_its_readme(folder: Path, model: Recommender, most: int) -> None:
     np.testing.assert_allclose(scores, model.score(llmrec.Histories.of(lists)), atol=1e-4)
 
 
+@exports
 def test_a_gru_ranks_as_its_run_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = fitted("gru", tmp_path / "gru")
     assert run(["export", str(folder), "--to", "onnx", "--out", str(tmp_path / "out")]) == 0
@@ -98,6 +101,7 @@ def test_a_gru_ranks_as_its_run_does(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gru", "out"]
 
 
+@exports
 def test_an_llm_over_item_vectors_ranks_as_its_run_does(
     tmp_path: Path, tiny_recipe: Callable[..., Recipe]
 ) -> None:
@@ -113,6 +117,7 @@ def test_an_llm_over_item_vectors_ranks_as_its_run_does(
     assert {path.name for path in (tmp_path / "small").iterdir()} == files
 
 
+@exports
 def test_weights_beside_the_network_are_8_bits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "BESIDE_FROM", 0)
     folder = fitted("sasrec", tmp_path / "sasrec", sequence={"dim": 64, "layers": 1, "max_items": 6})
@@ -134,7 +139,7 @@ def test_others_are_heard_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["a request", "an error", "afterwards"]
 
 
-@pytest.mark.slow
+@exports
 @pytest.mark.parametrize("kind", ["lstm", "sasrec", "esasrec", "bert4rec"])
 def test_networks_over_items(kind: str, tmp_path: Path) -> None:
     folder = fitted(kind, tmp_path / kind)
@@ -142,6 +147,7 @@ def test_networks_over_items(kind: str, tmp_path: Path) -> None:
     same_by_its_readme(tmp_path / "out", llmrec.load(folder), 6)
 
 
+@exports
 def test_removed_items_are_not_recommended(tmp_path: Path) -> None:
     folder = fitted("gru", tmp_path / "gru")
     model = llmrec.load(folder)
@@ -154,6 +160,7 @@ def test_removed_items_are_not_recommended(tmp_path: Path) -> None:
     assert np.isfinite(scores[0]).sum() == 11
 
 
+@exports
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_items_before_the_window_come_again_only_if_the_run_says_so(exclude_seen: bool, tmp_path: Path) -> None:
     model = from_recipe(Recipe.of({"model": "gru", **SMALL})).fit(TOY)
@@ -165,6 +172,7 @@ def test_items_before_the_window_come_again_only_if_the_run_says_so(exclude_seen
         assert printed == model.recommend([history], k=10)["item_id"].to_list()
 
 
+@exports
 @pytest.mark.parametrize("wrong_by", [1e-3, np.nan])
 def test_a_network_that_scores_otherwise_is_not_written(
     wrong_by: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
