@@ -42,7 +42,7 @@ ROOT = Path(llmrec.__file__).parent
 def loaded_by(code: str) -> tuple[float, list[str]]:
     """Run a statement in a new interpreter. Returns its seconds and the heavy modules it loaded."""
     program = (
-        f"import json, sys, time; began = time.perf_counter()\n{code}\nspent = time.perf_counter() - began\n"
+        f"import json, sys, time; began = time.process_time()\n{code}\nspent = time.process_time() - began\n"
         f"print(json.dumps([spent, [name for name in {HEAVY} if name in sys.modules]]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -60,7 +60,7 @@ def test_infinity_is_no_json() -> None:
 
 def test_what_is_cut_costs_no_more_for_being_longer() -> None:
     text = "\x1b[2J wide " * 1_000_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert printable(text, longest=30) == "\\x1b[2J wide \\x1b[2J wide \\x1…"
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.5
     assert sys.getsizeof(printable(text, longest=30)) < 200

@@ -68,9 +68,9 @@ def test_json_is_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_ten_megabytes_are_cut(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = pl.DataFrame({"title": ["\x1b[2J wide 电影 " * 800_000] * 3, "other": ["word " * 2_000_000] * 3})
-    began = time.perf_counter()
+    began = time.process_time()
     show(table, as_json=False)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert len(capsys.readouterr().out) < 100_000
     out, _ = shown(capsys, "recommend", folder / "run", "--history", "0,1", "-k", "12")
     assert len(out) < 100_000

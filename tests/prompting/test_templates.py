@@ -49,13 +49,13 @@ def test_hostile_templates_are_refused_at_once(text: str) -> None:
     variables = ["item", "range", "cycler", "lipsum", "namespace", "dict"]
     made = {"name": "n", "description": "d", "language": "en", "variables": variables, "user": text}
     item = ITEM | {"title": "x" * 50}
-    began = time.monotonic()
+    began = time.process_time()
     if text.startswith("((("):
         assert Prompt.of(made).render("user", item=item) == text  # no template at all
         return
     with pytest.raises(PromptError) as told:
         Prompt.of(made).render("user", item=item)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert "\n" not in str(told.value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,9 @@ from llmrec.config import TrainConfig
 from llmrec.models import from_recipe
 from llmrec.models.base import Recommender
 from llmrec.training import forecast
+from llmrec.training.batching import Batch
 from llmrec.training.forecast import Forecast, worded
+from llmrec.training.job import TrainingJob
 
 MakeRecipe = Callable[..., Recipe]
 GIB = 2**30
@@ -53,24 +54,32 @@ def test_buffers_that_passes_change_are_put_back(
     assert [row["loss"] for row in model.train_log] == [row["loss"] for row in plain.train_log]
 
 
-def test_time_and_memory_are_those_of_the_training(
-    gru_with: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fixed", [0.0, 0.05])
+def test_time_is_a_fixed_one_for_each_batch_and_one_for_each_position(
+    gru_with: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch, fixed: float
 ) -> None:
-    """Time by the processor's clock, and loosely: a fit also validates and saves."""
-    seen: list[Forecast] = []
-    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
-    monkeypatch.setattr(forecast, "perf_counter", time.process_time)
+    """By a clock of its own: what else the machine does is no matter."""
+    plain, expected, seen, of_position = forecast._pass, dict[int, float](), list[Forecast](), 0.001
+
+    def seconds(batch: Batch) -> float:
+        return fixed + of_position * forecast._positions(batch)
+
+    def timed(network: Any, job: TrainingJob, batch: Batch) -> tuple[float, int]:
+        expected[len(seen)] = sum(map(seconds, job.plan.epoch(0)))
+        return seconds(batch), plain(network, job, batch)[1]
 
     def noted(one: Forecast, settings: TrainConfig) -> list[str]:
         seen.append(one)
         return []
 
+    monkeypatch.setattr(forecast, "LEAST_OPERATIONS", 0.0)
+    monkeypatch.setattr(forecast, "STEP_SECONDS", {})
+    monkeypatch.setattr(forecast, "_pass", timed)
     monkeypatch.setattr(forecast, "worded", noted)
     for tokens in (60, 600):
-        began = time.process_time()
-        model = fitted(gru_with(epochs=3, batch_tokens=tokens), toy_split, progress=True)
-        took = time.process_time() - began
-        assert took / 60 < 3 * seen[-1].epoch_seconds < 3 * took
+        model = fitted(gru_with(epochs=1, batch_tokens=tokens), toy_split, progress=True)
+    assert [one.epoch_seconds for one in seen] == pytest.approx([expected[0], expected[1]])
+    assert expected[0] > expected[1] or fixed == 0
     n_bytes = 4 * sum(value.numel() for value in model.network.parameters())  # type: ignore[attr-defined]
     assert 3 * n_bytes < seen[0].needed < seen[1].needed
 
