@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import gc
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import support.threads  # noqa: F401  (first)
 import yaml
 from support.tiny_base import build_tiny_base
 
 from llmrec import Recipe, Split
 from llmrec.data import toy_films
 
-# Before torch is imported: toy networks are several times slower on two threads than on one.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Until the first test: what is imported and collected stays.
+gc.disable()
 # Before these are imported: their plain asserts should say what they compared.
 pytest.register_assert_rewrite("llmrec.testing", "support.interruptions")
 
@@ -51,14 +51,27 @@ def _float32_by_default() -> None:
     torch.cpu._is_amx_tile_supported = lambda: False
 
 
+def pytest_runtestloop() -> None:
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _imports_outside_collection() -> None:
-    """Leave what is imported out of garbage collection: accelerate collects after every training, 0.3 s each."""
+    """Leave what is imported out of garbage collection: accelerate collects before every training, 0.3 s each."""
+    gc.disable()
     from llmrec.llm.peft_import import import_peft
 
     import_peft(quantized=False)
     from transformers import Trainer  # noqa: F401
 
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _module_outside_collection() -> Iterator[None]:
+    """Leave out what a module imported, too, and what is noted of its tests."""
+    yield
     gc.collect()
     gc.freeze()
 
