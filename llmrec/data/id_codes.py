@@ -262,6 +262,6 @@ def _order(keys: UInt64s, bits: int) -> UInt32s:
         rows[start:end] = block[numbers & position]
 
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        each = pool.map if len(rows) > _THREADED_ROWS else map  # to hand out a short block takes longer than to sort it
+        each = pool.map if len(rows) > _THREADED_ROWS else map  # handing out few rows takes longer than sorting
         list(each(sort_digit, [0, *ends[:-1]], ends))
     return rows

@@ -1,4 +1,4 @@
-"""One thread for each library: the tests run in several processes, and toy data takes less time on one than on two.
+"""One thread for each library: tests run in several processes, and toy data takes less time on one than on two.
 
 Import it before anything that imports numpy, polars or torch. Processes that tests start inherit it.
 """
