@@ -52,6 +52,8 @@ def _float32_by_default() -> None:
 
 
 def pytest_runtestloop() -> None:
+    # Modules end with a collection of all that they made: few are needed in between.
+    gc.set_threshold(50_000, 20, 100)
     gc.enable()
 
 

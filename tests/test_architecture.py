@@ -19,6 +19,7 @@ from support.syntax import (
     imported,
     length,
     module_name,
+    nodes,
     trees,
     types_named,
     words,
@@ -175,8 +176,9 @@ def test_array_types_have_one_home() -> None:
     uses = {
         file.as_posix()
         for file, tree in trees("llmrec").items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node).endswith("NDArray")
+        for node in nodes(tree)
+        if isinstance(node, ast.Attribute | ast.Name)
+        and (node.attr if isinstance(node, ast.Attribute) else node.id).endswith("NDArray")
     }
     assert uses == {"llmrec/arrays.py"}
 
