@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -13,6 +14,7 @@ from support.syntax import (
     calls,
     circles,
     depth,
+    forget_trees,
     functions,
     identifiers,
     import_graph,
@@ -34,6 +36,12 @@ DIALECT = words(
     "lessons moment moments own place places ring skip slot slots taught told truth truths usual way ways "
     "world worlds"
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _trees_of_this_module_alone() -> Iterator[None]:
+    yield
+    forget_trees()
 
 
 def lines_of(file: Path) -> int:

@@ -30,6 +30,12 @@ def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(ast.walk(tree))
 
 
+def forget_trees() -> None:
+    """Free what was parsed: some hundred MB."""
+    _trees.cache_clear()
+    nodes.cache_clear()
+
+
 def calls(tree: ast.AST, names: set[str]) -> Iterator[ast.Call]:
     """Yield every call of a function or method of one of these names."""
     for node in nodes(tree):
