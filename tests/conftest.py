@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import support.threads  # noqa: F401  (first)
+import support.threads  # noqa: F401  (before what imports numpy and polars)
 import yaml
 from support.tiny_base import build_tiny_base
 
 from llmrec import Recipe, Split
 from llmrec.data import toy_films
 
-# Until the first test: what is imported and collected stays.
-gc.disable()
+# What is imported and collected stays, and every module ends with a collection: few are needed in between.
+gc.set_threshold(50_000, 20, 100)
 # Before these are imported: their plain asserts should say what they compared.
 pytest.register_assert_rewrite("llmrec.testing", "support.interruptions")
 
@@ -51,23 +51,15 @@ def _float32_by_default() -> None:
     torch.cpu._is_amx_tile_supported = lambda: False
 
 
-def pytest_runtestloop() -> None:
-    # Modules end with a collection of all that they made: few are needed in between.
-    gc.set_threshold(50_000, 20, 100)
-    gc.enable()
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _imports_outside_collection() -> None:
     """Leave what is imported out of garbage collection: accelerate collects before every training, 0.3 s each."""
-    gc.disable()
     from llmrec.llm.peft_import import import_peft
 
     import_peft(quantized=False)
     from transformers import Trainer  # noqa: F401
 
     gc.freeze()
-    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="module")
