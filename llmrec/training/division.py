@@ -14,7 +14,7 @@ from torch import nn
 from llmrec.training.distributed import size, sums
 from llmrec.training.fsdp import divide_blocks, divides_blocks
 from llmrec.training.item_shards import collect_gradients, divide_items, divides_items, undivided, unite_items
-from llmrec.training.sharding import average_gradients, divided_like, equalize, local, whole
+from llmrec.training.sharding import average_gradients, divided_like, equalize, local, whole_on_first
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +80,15 @@ class Division:
         unite_items(self.network)
 
     def optimizer_state(self, optimizer: torch.optim.Optimizer) -> OptimizerState:
-        """Return the state that an optimizer of one process would have, on the CPU; every rank must call it."""
+        """Return on the first rank the state that an optimizer of one process would have, on the CPU.
+
+        Every rank must call it; what the others get lacks what is divided.
+        """
         state = optimizer.state_dict()
         values = {
-            n: {name: whole(one).cpu() if isinstance(one, torch.Tensor) else one for name, one in of_one.items()}
+            n: {
+                name: whole_on_first(one) if isinstance(one, torch.Tensor) else one for name, one in of_one.items()
+            }
             for n, of_one in sorted(state["state"].items())
         }
         return {"state": values, "param_groups": [{**group, "foreach": True} for group in state["param_groups"]]}
