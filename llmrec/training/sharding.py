@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 # Numbers of a divided tensor that each process sends at once.
-SENT_AT_ONCE = 2**22
+SENT_AT_ONCE = 2**20
 
 
 @cache
