@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from typing import Any
 
 import llmrec
@@ -92,12 +91,11 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="for every recipe")
     parser.add_argument("--processor-time", action="store_true", help="seconds of the processor, not of the clock")
     args = parser.parse_args()
-    how = {"users": args.users, "processor_time": args.processor_time}
-    measure = partial(measured, changes=args.set, data=args.data, **how)
-    settings = {"data": args.data, "set": " ".join(args.set), **how}
+    users, processor_time = args.users, args.processor_time
+    settings = {"data": args.data, "set": " ".join(args.set), "users": users, "processor_time": processor_time}
     rows = []
     for recipe in args.recipes:
-        rows.append(measure(recipe))
+        rows.append(measured(recipe, args.set, args.data, users=users, processor_time=processor_time))
         write_result(args.out / "dry_run_accuracy.json", {"Dry run and fit": rows}, settings=settings)
 
 

@@ -78,8 +78,8 @@ def row(n_items: int, size: int, *, users: int) -> dict[str, Any]:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
         with ProcessPoolExecutor(size, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-            start = partial(pool.submit, train, n_items=n_items, users=users, divided=divided)
-            jobs = [start(rank, size, port) for rank in range(size)]
+            task = partial(train, n_items=n_items, users=users, divided=divided)
+            jobs = [pool.submit(task, rank, size, port) for rank in range(size)]
             results.append([job.result() for job in jobs])
     whole, shares = results
     return {
