@@ -97,9 +97,9 @@ def with_header(text: str, said: str) -> str:
     lines = text.splitlines(keepends=True)
     n = next(i for i, line in enumerate(lines) if not line.startswith("#"))
     starts = tuple(f"# {word}" for word in (ESTIMATED, MEASURED, UNKNOWN))
-    own = next((i for i in range(n) if lines[i].startswith(starts)), n)
+    previous = next((i for i in range(n) if lines[i].startswith(starts)), n)
     wrapped = textwrap.wrap(said, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
-    return "".join([*lines[:own], *(f"{line}\n" for line in wrapped), *lines[n:]])
+    return "".join([*lines[:previous], *(f"{line}\n" for line in wrapped), *lines[n:]])
 
 
 def main() -> None:

@@ -188,8 +188,7 @@ def train(
     division.unite_items()
     distributed.wait()  # until all have read it, nobody removes it
     network.eval()
-    seconds = sum(row["seconds"] for row in job.log)
-    tokens = sum(row["tokens"] for row in job.log)
+    seconds, tokens = (sum(row[column] for row in job.log) for column in ("seconds", "tokens"))
     speed = {"tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
     return {"earlier_seconds": earlier, **speed, **division.recorded()}
 
