@@ -60,8 +60,8 @@ def estimated(n_bytes: float, flops: float, rates: Rates) -> str:
     """Word the estimates of memory and of an epoch's time, at both shares of the card's peak."""
     quick, slow = (hours(60 * rates.hours(flops, share)) for share in (GOAL, rates.share))
     return (
-        f"{ESTIMATED} {size(n_bytes)} of a card's memory and what CUDA takes; an epoch over {USERS:,} users of "
-        f"{EVENTS} events in {quick} to {slow} minutes of one {rates.card} (eval/COST.md). {DRY_RUN}"
+        f"{ESTIMATED} {size(n_bytes)} of a card's memory besides what CUDA takes; an epoch over {USERS:,} users "
+        f"of {EVENTS} events in {quick} to {slow} minutes of one {rates.card} (eval/COST.md). {DRY_RUN}"
     )
 
 
@@ -72,9 +72,11 @@ def measured(source: Source) -> str:
     seconds = sorted(each for cost in costs for each in _list(cost["train_seconds"]))
     memory = max(each for cost in costs for each in _list(cost["peak_memory_gib"]))
     machine = (result.get("report") or result)["machine"]
+    of_several = f" (the middle of {len(seconds)} trainings)" if len(seconds) > 1 else ""
+    minutes = hours(seconds[len(seconds) // 2] / 60)
     return (
         f"{MEASURED} {source.data}, {machine['cpus']} cores of {machine['processor']}, "
-        f"{hours(seconds[len(seconds) // 2] / 60)} minutes, {memory:.1f} GiB (eval/results/{source.file})."
+        f"{minutes} minutes{of_several}, {memory:.1f} GiB (eval/results/{source.file})."
     )
 
 

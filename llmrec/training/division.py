@@ -14,7 +14,14 @@ from torch import nn
 from llmrec.training.distributed import size, sums
 from llmrec.training.fsdp import divide_blocks, divides_blocks
 from llmrec.training.item_shards import collect_gradients, divide_items, divides_items, undivided, unite_items
-from llmrec.training.sharding import average_gradients, divided_like, equalize, local, whole_on_first
+from llmrec.training.sharding import (
+    average_gradients,
+    divided_like,
+    equalize,
+    is_divided,
+    local,
+    whole_on_first,
+)
 
 log = logging.getLogger(__name__)
 
@@ -94,12 +101,13 @@ class Division:
         return {"state": values, "param_groups": [{**group, "foreach": True} for group in state["param_groups"]]}
 
     def load_optimizer_state(self, optimizer: torch.optim.Optimizer, state: OptimizerState) -> None:
-        """Give an optimizer this process's rows of what ``optimizer_state`` returned."""
+        """Give an optimizer copies of this process's rows of what ``optimizer_state`` returned."""
         parameters = [value for group in optimizer.param_groups for value in group["params"]]
         for n, of_one in state["state"].items():
             like = parameters[n]
             for name, one in of_one.items():
-                of_one[name] = divided_like(like, one) if one.shape == like.shape else one
+                has_rows = is_divided(like) and one.shape == like.shape
+                of_one[name] = divided_like(like, one) if has_rows else one.clone()
         optimizer.load_state_dict(state)
         for group in optimizer.param_groups:
             group["foreach"] = False

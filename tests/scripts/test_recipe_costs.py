@@ -11,9 +11,10 @@ RECIPE = "# What it is for.\n# Measured: long ago,\n# on another machine.\nname:
 
 
 def test_headers_are_as_new_as_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["recipe_costs.py", "check"])
-    main()
     said = headers()
+    monkeypatch.setattr("sys.argv", ["recipe_costs.py", "check"])
+    monkeypatch.setattr(recipe_costs, "headers", lambda: said)
+    main()
     assert {name for name in said if said[name].startswith(MEASURED)} == set(SOURCES)
     assert said["qwen3-8b-qlora"].startswith(ESTIMATED)
     monkeypatch.setattr(recipe_costs, "headers", lambda: {"quickstart": "Measured: something else"})
@@ -32,5 +33,6 @@ def test_of_several_seeds_the_middle_time_and_the_largest_memory(monkeypatch: py
     row = {"model": "llm", "train_seconds": [60, 600, 120], "peak_memory_gib": [1.0, 1.5, 1.25]}
     result = {"machine": {"cpus": 2, "processor": "a chip"}, "sections": [{"rows": [row, {"model": "gru"}]}]}
     monkeypatch.setattr(recipe_costs, "read_result", lambda _: result)
-    expected = "Measured: films, 2 cores of a chip, 2 minutes, 1.5 GiB (eval/results/one.json)."
+    took = "2 minutes (the middle of 3 trainings), 1.5 GiB"
+    expected = f"Measured: films, 2 cores of a chip, {took} (eval/results/one.json)."
     assert measured(Source("one.json", "llm", "films")) == expected
