@@ -52,6 +52,8 @@ docs: $(VENV)/.dev  ## the documentation as a site: build/site/index.html
 
 pages: $(VENV)/.dev  ## what README and docs/ take from results and code: tables, outputs, recipes, the picture of imports
 	$(BIN)/python eval/readme.py write
+	$(BIN)/python eval/cost.py write
+	$(BIN)/python eval/recipe_costs.py write
 	$(BIN)/python docs/site/blocks.py write
 	$(BIN)/python docs/site/picture.py write
 

@@ -199,13 +199,22 @@ def encoding_table(rates: Rates, counted: Mapping[Base, Sizes]) -> str:
 
 def memory_table(counted: Mapping[Base, Sizes]) -> str:
     """Memory by shipped recipe of one of the bases."""
-    by_hub, rows = {base.hub: base for base in BASES}, []
-    for recipe in (Recipe.load(name) for name in names()):
-        base = by_hub.get(recipe.backbone.base) if recipe.model == "llm" else None
-        if base is not None:
-            parts = memory_of(recipe, base, counted[base])
-            rows.append([f"`{recipe.name}`", *map(size, [*parts, sum(parts)])])
+    rows = []
+    for name, base in read_as_text():
+        parts = memory_of(Recipe.load(name), base, counted[base])
+        rows.append([f"`{name}`", *map(size, [*parts, sum(parts)])])
     return table(["recipe", "weights", "adapter", "activations", "logits", "sum"], rows)
+
+
+def read_as_text() -> list[tuple[str, Base]]:
+    """Return the shipped recipes whose whole base reads histories as text, and the base."""
+    by_name = {base.hub: base for base in BASES} | {base.name.lower(): base for base in BASES}
+    recipes = [Recipe.load(name) for name in names()]
+    return [
+        (recipe.name, by_name[recipe.backbone.base])
+        for recipe in recipes
+        if recipe.model == "llm" and recipe.history.encoding == "text" and recipe.backbone.layers is None
+    ]
 
 
 def cpu_table(rates: Rates) -> str:

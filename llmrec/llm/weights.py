@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from llmrec.errors import EnvironmentFault, LlmrecError, ModelError
+from llmrec.errors import EnvironmentFault, LlmrecError, MissingExtra, ModelError
 from llmrec.llm.bases import PINNED, Base, find_base
 from llmrec.runtime import Dtype, resolve_dtype
 
@@ -34,7 +34,7 @@ def load_causal_lm(
     ``4bit`` keeps its matrices as NF4 by bitsandbytes. ``layers``: only so many blocks are needed; of common
     families no others are read. What its files say of generation is left out, but for the tokens that end it. No
     code of its own is run. Raises ModelError if it is no causal LM, cannot be read, or is neither local nor in
-    reach, EnvironmentFault without bitsandbytes or memory.
+    reach, MissingExtra without bitsandbytes, EnvironmentFault without memory.
     """
     import torch
 
@@ -121,7 +121,9 @@ def _four_bits(compute: torch.dtype) -> BitsAndBytesConfig:
     from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise EnvironmentFault("backbone.quantize=4bit needs bitsandbytes: pip install 'llmrec[gpu]'")
+        raise MissingExtra(
+            "backbone.quantize=4bit needs bitsandbytes: pip install 'llmrec[gpu]', or set backbone.quantize=none"
+        )
     kind: Any = BitsAndBytesConfig  # without types in transformers
     config: BitsAndBytesConfig = kind(
         load_in_4bit=True,

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from llmrec.errors import TrainingError
 from llmrec.resources.cache import sha256_of
 from llmrec.training.distributed import is_first
-from llmrec.training.sharding import divided_like, whole
+from llmrec.training.sharding import divided_like, whole, whole_on_first
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +35,20 @@ def changing(network: torch.nn.Module | None) -> NamedTensors:
 
 
 def trainable_state(network: torch.nn.Module | None) -> NamedTensors:
-    """Return what training changes, on the CPU, by name; every process must call it."""
-    return gathered_state(changing(network))
-
-
-def gathered_state(state: NamedTensors) -> NamedTensors:
-    """Return tensors whole and on the CPU; every process must call it."""
-    return {name: whole(value).cpu().contiguous() for name, value in state.items()}
+    """Return what training changes, on the CPU of every process, by name; each must call it."""
+    return {name: whole(value).cpu().contiguous() for name, value in changing(network).items()}
 
 
 def save_trainable(network: torch.nn.Module | None, path: Path) -> None:
     """Write what training changes, whole or not at all. Every process must call it, the first writes."""
-    state = trainable_state(network)
+    save_divided(changing(network), path)
+
+
+def save_divided(state: NamedTensors, path: Path) -> None:
+    """Write tensors by name of which some may be divided over processes; see ``save_trainable``."""
+    gathered = {name: whole_on_first(value) for name, value in state.items()}
     if is_first():
-        save_tensors(state, path)
+        save_tensors(gathered, path)
 
 
 def save_tensors(state: NamedTensors, path: Path) -> None:

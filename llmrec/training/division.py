@@ -14,7 +14,14 @@ from torch import nn
 from llmrec.training.distributed import size, sums
 from llmrec.training.fsdp import divide_blocks, divides_blocks
 from llmrec.training.item_shards import collect_gradients, divide_items, divides_items, undivided, unite_items
-from llmrec.training.sharding import average_gradients, divided_like, equalize, local, whole
+from llmrec.training.sharding import (
+    average_gradients,
+    divided_like,
+    equalize,
+    is_divided,
+    local,
+    whole_on_first,
+)
 
 log = logging.getLogger(__name__)
 
@@ -80,21 +87,27 @@ class Division:
         unite_items(self.network)
 
     def optimizer_state(self, optimizer: torch.optim.Optimizer) -> OptimizerState:
-        """Return the state that an optimizer of one process would have, on the CPU; every rank must call it."""
+        """Return on the first rank the state that an optimizer of one process would have, on the CPU.
+
+        Every rank must call it; what the others get lacks what is divided.
+        """
         state = optimizer.state_dict()
         values = {
-            n: {name: whole(one).cpu() if isinstance(one, torch.Tensor) else one for name, one in of_one.items()}
+            n: {
+                name: whole_on_first(one) if isinstance(one, torch.Tensor) else one for name, one in of_one.items()
+            }
             for n, of_one in sorted(state["state"].items())
         }
         return {"state": values, "param_groups": [{**group, "foreach": True} for group in state["param_groups"]]}
 
     def load_optimizer_state(self, optimizer: torch.optim.Optimizer, state: OptimizerState) -> None:
-        """Give an optimizer this process's rows of what ``optimizer_state`` returned."""
+        """Give an optimizer copies of this process's rows of what ``optimizer_state`` returned."""
         parameters = [value for group in optimizer.param_groups for value in group["params"]]
         for n, of_one in state["state"].items():
             like = parameters[n]
             for name, one in of_one.items():
-                of_one[name] = divided_like(like, one) if one.shape == like.shape else one
+                has_rows = is_divided(like) and one.shape == like.shape
+                of_one[name] = divided_like(like, one) if has_rows else one.clone()
         optimizer.load_state_dict(state)
         for group in optimizer.param_groups:
             group["foreach"] = False

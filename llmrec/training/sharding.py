@@ -13,11 +13,15 @@ import torch
 from torch import nn
 
 from llmrec.runtime import device_name
-from llmrec.training.collectives import summed
-from llmrec.training.distributed import rank, size
+from llmrec.training.collectives import gathered, summed
+from llmrec.training.distributed import is_first, rank, size
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
+
+
+# Numbers of a divided tensor that each process sends at once.
+SENT_AT_ONCE = 2**20
 
 
 @cache
@@ -51,30 +55,49 @@ def local(value: torch.Tensor) -> torch.Tensor:
 
 def whole(value: torch.Tensor) -> torch.Tensor:
     """Return all rows, without gradient; every rank must call it for a divided tensor."""
-    divided: Any = value.detach()
-    return cast("torch.Tensor", divided.full_tensor()) if is_divided(value) else divided
+    return _all_rows(value, value.device, held=True) if is_divided(value) else value.detach()
+
+
+def whole_on_first(value: torch.Tensor) -> torch.Tensor:
+    """Return all rows on the first rank's CPU, without gradient, and none of a divided tensor on the others.
+
+    Every rank must call it for a divided tensor.
+    """
+    return _all_rows(value, torch.device("cpu"), held=is_first()) if is_divided(value) else value.detach().cpu()
+
+
+def _all_rows(value: torch.Tensor, device: torch.device, *, held: bool) -> torch.Tensor:
+    """Gather a divided tensor, some rows at a time: beside the result, where it is held, that takes little."""
+    mine, most = local(value).detach(), -(-len(value) // size())
+    rows = torch.empty((len(value) if held else 0, *value.shape[1:]), dtype=value.dtype, device=device)
+    at_once = max(SENT_AT_ONCE * len(value) // max(value.numel(), 1), 1)
+    for start in range(0, most, at_once):
+        for n, part in enumerate(gathered(mine[start : start + at_once])):
+            if held:
+                rows[n * most + start :][: len(part)] = part
+    return rows
 
 
 def divided_like(value: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Return all ``rows`` divided as ``value`` is: each rank takes those that it holds of it."""
+    """Return all ``rows`` divided as ``value`` is: each rank copies those that it holds of it."""
     if not is_divided(value):
         return rows
-    from torch.distributed.tensor import distribute_tensor
-
-    like: Any = value
-    moved = rows.to(value.device, value.dtype)
-    return distribute_tensor(moved, like.device_mesh, like.placements, src_data_rank=None)
+    return _divided(rows[rows_of(len(rows))].to(value.device, value.dtype, copy=True), value)
 
 
 def divide(module: nn.Module, name: str) -> None:
     """Replace a parameter, equal on all ranks, by one of which this process holds its rows."""
-    from torch.distributed.tensor import DTensor, Shard
-
     value = getattr(module, name).detach()
     rows = value[rows_of(len(value))].clone()  # a view would hold all of it
-    shape, stride = value.shape, value.stride()
-    divided = DTensor.from_local(rows, mesh(), [Shard(0)], run_check=False, shape=shape, stride=stride)
-    setattr(module, name, nn.Parameter(divided))
+    setattr(module, name, nn.Parameter(_divided(rows, value)))
+
+
+def _divided(rows: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Return a divided tensor of the shape of ``like``, of which this process holds ``rows``."""
+    from torch.distributed.tensor import DTensor, Shard
+
+    shape, stride = like.shape, like.stride()
+    return DTensor.from_local(rows, mesh(), [Shard(0)], run_check=False, shape=shape, stride=stride)
 
 
 def equalize(parameters: Iterable[nn.Parameter]) -> None:

@@ -73,6 +73,11 @@ class _JobTrainer(Trainer):
             self.optimizer = torch.optim.AdamW(self.groups, betas=(0.9, 0.98), foreach=together)
         return self.optimizer
 
+    def forget_optimizer(self) -> None:
+        """Free what the optimizer holds: items that are made whole need the room."""
+        if self.optimizer is not None:
+            self.optimizer.state.clear()
+
     def training_step(self, *given: Any, **named: Any) -> torch.Tensor:
         loss: torch.Tensor = super().training_step(*given, **named)
         if self.accelerator.sync_gradients:
@@ -125,7 +130,8 @@ class _JobTrainer(Trainer):
             super()._load_optimizer_and_scheduler(checkpoint)
             return
         assert self.optimizer is not None and self.lr_scheduler is not None
-        read = partial(torch.load, map_location="cpu", weights_only=True)
+        # Mapped: a process reads no more of it than its rows.
+        read = partial(torch.load, map_location="cpu", weights_only=True, mmap=True)
         self.division.load_optimizer_state(self.optimizer, read(Path(checkpoint) / OPTIMIZER_NAME))
         self.lr_scheduler.load_state_dict(read(Path(checkpoint) / SCHEDULER_NAME))
 
@@ -176,13 +182,13 @@ def train(
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         job.progress.stop()
+    trainer.forget_optimizer()
     distributed.wait()  # until the first has written them
     load_trainable(network, read_trainable(best_file(job.work_dir, job.best())))
     division.unite_items()
     distributed.wait()  # until all have read it, nobody removes it
     network.eval()
-    seconds = sum(row["seconds"] for row in job.log)
-    tokens = sum(row["tokens"] for row in job.log)
+    seconds, tokens = (sum(row[column] for row in job.log) for column in ("seconds", "tokens"))
     speed = {"tokens_per_second": round(tokens / max(seconds, 1e-9), 1)}
     return {"earlier_seconds": earlier, **speed, **division.recorded()}
 

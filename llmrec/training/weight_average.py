@@ -8,8 +8,7 @@ from pathlib import Path
 
 import torch
 
-from llmrec.training.checkpoints import NamedTensors, changing, gathered_state, read_trainable, save_tensors
-from llmrec.training.distributed import is_first
+from llmrec.training.checkpoints import NamedTensors, changing, read_trainable, save_divided
 from llmrec.training.sharding import divided_like
 
 AVERAGE = "average.safetensors"
@@ -48,9 +47,7 @@ class WeightAverage:
 
     def save(self, folder: Path) -> None:
         """Write it beside a checkpoint's weights. Every process must call it, the first writes."""
-        state = gathered_state(self.values)
-        if is_first():
-            save_tensors(state, folder / AVERAGE)
+        save_divided(self.values, folder / AVERAGE)
 
     def load(self, folder: Path) -> None:
         """Read what ``save`` wrote. Raises TrainingError for a damaged file."""

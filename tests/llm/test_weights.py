@@ -11,7 +11,7 @@ import pytest
 import torch
 from support.tiny_base import build_tiny_base
 
-from llmrec.errors import EnvironmentFault, ModelError
+from llmrec.errors import EnvironmentFault, MissingExtra, ModelError
 from llmrec.llm import bases, gguf_files
 from llmrec.llm.backbone import transformer_blocks
 from llmrec.llm.bases import find_base
@@ -79,6 +79,12 @@ def test_four_bits_pass_gradients_on_after_an_evaluation(tmp_path: Path) -> None
     linear(given.requires_grad_(True)).sum().backward()
     assert given.grad is not None
     assert given.grad.abs().sum() > 0
+
+
+def test_four_bits_without_bitsandbytes(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'llmrec\[gpu\]', or set backbone\.quantize=none"):
+        load_causal_lm(str(tiny_base), dtype="float32", quantize="4bit")
 
 
 def test_a_tokenizer_that_needs_a_package_is_one_line(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,10 @@ def test_both_are_measured(gru_with: Callable[..., Recipe], toy_split: Split, tm
     assert row["epochs_fit"] == 2
     assert row["seconds_dry_run"] > 0
     assert abs(row["memory_error"]) < 0.15
+    assert row["token_error"] == 0
 
 
 def test_errors_are_shares_of_what_it_took() -> None:
-    row = compared({"seconds": 11.0, "peak_memory_gib": 1.0}, {"seconds": 10.0, "peak_memory_gib": 2.0})
-    assert (row["time_error"], row["memory_error"]) == (0.1, -0.5)
+    said = {"seconds": 11.0, "peak_memory_gib": 1.0, "epoch_tokens": 9}
+    row = compared(said, {"seconds": 10.0, "peak_memory_gib": 2.0, "epoch_tokens": 12})
+    assert (row["time_error"], row["memory_error"], row["token_error"]) == (0.1, -0.5, -0.25)
