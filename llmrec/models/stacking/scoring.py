@@ -1,0 +1,116 @@
+"""Scores of a stack: every member's feature times its weight, of rules only where they say more than popularity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from llmrec.arrays import Bools, Float32s, Int64s
+from llmrec.data import Histories, Sequences
+from llmrec.models.base import Recommender
+from llmrec.models.sparse_scores import SparseRecommender, SparseScores
+from llmrec.models.stacking.conditional_logit import ConditionalLogit
+from llmrec.models.stacking.features import add_feature, contexts_of, known_by, unit_of
+
+# Scores of histories by a member, [n, n_items].
+MemberScores = Callable[[Recommender, Histories], Float32s]
+# Up to here log1p(x) is x, but for less than float32 rounds a score by.
+LINEAR_UP_TO = 4e-4
+# A rule's feature of what it scores alike for all histories depends on each one's unit: up to so many units it is
+# computed for each and multiplied out, for more it is looked up by the values that there are.
+FEW_UNITS = 4
+# Of fewer histories it is computed as it is.
+WORTH_LOOKING_UP = 8
+
+
+def stacked_scores(
+    members: Sequence[Recommender],
+    logit: ConditionalLogit,
+    histories: Histories,
+    counts: Int64s,
+    *,
+    by: MemberScores,
+) -> Float32s:
+    """Add up the members' features, [n, n_items]; ``counts`` [n_items] are the training events of each item.
+
+    ``by`` scores histories by a member that is no rule. A member without weight is not asked.
+    """
+    sequences = Sequences.encode(histories, members[0].catalog)
+    weighed = [(member, logit.of_feature(n)) for n, member in enumerate(members) if logit.weights[n].any()]
+    rules, dense = list[WeightedRule](), list[tuple[Recommender, ConditionalLogit]]()
+    for member, part in weighed:
+        if isinstance(member, SparseRecommender):
+            scores = member.sparse_scores(sequences)
+            highest = scores.highest()
+            weights = part.multipliers(contexts_of([known_by(member, highest)], sequences, counts))[:, 0]
+            rules.append(WeightedRule(scores, unit_of(highest), weights))
+        else:
+            dense.append((member, part))
+    total = total_of(rules, len(sequences), len(counts))
+    for member, part in dense:
+        scores = by(member, histories)
+        contexts = contexts_of([known_by(member, scores.max(axis=1))], sequences, counts)
+        add_feature(total, member, scores, part.multipliers(contexts))
+    return total
+
+
+class WeightedRule(NamedTuple):
+    """A rule's scores of n histories, the unit that each one's are divided by, and the rule's weights, [n] each."""
+
+    scores: SparseScores
+    unit: Float32s
+    weights: Float32s
+
+
+def total_of(rules: Sequence[WeightedRule], n: int, n_items: int) -> Float32s:
+    """Add up the rules' features times their weights, [n, n_items]."""
+    bases, multipliers = list[Float32s](), list[Float32s]()
+    looked_up = list[tuple[WeightedRule, Int64s]]()
+    for rule in rules:
+        common, unit = np.maximum(rule.scores.common, 0), rule.unit
+        linear = is_linear(rule)
+        if linear.any():
+            bases.append(common)
+            multipliers.append(np.where(linear, rule.weights / unit, 0))
+        units = np.unique(unit[~linear])
+        if len(units) > FEW_UNITS:
+            looked_up.append((rule, np.flatnonzero(~linear)))
+            continue
+        for one in units:
+            bases.append(np.log1p(common / one))
+            multipliers.append(np.where(~linear & (unit == one), rule.weights, 0))
+    total = np.zeros((n, n_items), dtype=np.float32)
+    if bases:
+        np.matmul(np.stack(multipliers, axis=1), np.stack(bases), out=total)
+    for rule, rows in looked_up:
+        add_common(total, rule, rows)
+    for rule in rules:
+        add_own(total, rule)
+    return total
+
+
+def is_linear(rule: WeightedRule) -> Bools:
+    """Say for which histories all that is common to all is so small that its logarithms need not be taken."""
+    most = max(float(rule.scores.common.max()), 0.0)
+    return most <= LINEAR_UP_TO * rule.unit
+
+
+def add_common(total: Float32s, rule: WeightedRule, rows: Int64s) -> None:
+    """Add the feature of what is common to all histories to some ``rows`` of ``total``."""
+    common = np.maximum(rule.scores.common, 0)
+    values, places = np.unique(common, return_inverse=True) if len(rows) >= WORTH_LOOKING_UP else (common, None)
+    for row in rows:
+        features = rule.weights[row] * np.log1p(values / rule.unit[row])
+        total[row] += features if places is None else features[places]
+
+
+def add_own(total: Float32s, rule: WeightedRule) -> None:
+    """Put the features of each history's own items where those of what is common to all have been added."""
+    rows, codes = rule.scores.rows, rule.scores.codes
+    unit, common = rule.unit[rows], np.maximum(rule.scores.common, 0)[codes]
+    common /= unit
+    added = np.where(is_linear(rule)[rows], common, np.log1p(common))
+    own = np.log1p(np.maximum(rule.scores.values, 0) / unit)
+    total[rows, codes] += rule.weights[rows] * (own - added)
