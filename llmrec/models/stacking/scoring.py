@@ -1,4 +1,4 @@
-"""Scores of a stack: every member's feature times its weight, of rules only where they say more than popularity."""
+"""Scores of a stack: each member's feature times its weight, of a rule once for what all histories share."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def stacked_scores(
 
 
 class WeightedRule(NamedTuple):
-    """A rule's scores of n histories, the unit that each one's are divided by, and the rule's weights, [n] each."""
+    """A rule's scores of n histories, what each one's are divided by, and the rule's weights: [n] each."""
 
     scores: SparseScores
     unit: Float32s
