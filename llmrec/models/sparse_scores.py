@@ -76,6 +76,13 @@ class SparseRecommender(Recommender):
 
     reads_negatives = False
 
+    @property
+    def scores_sparsely(self) -> bool:
+        """Whether ``sparse_scores`` says what ``score`` does: not where a subclass scores in a way of its own."""
+        own = type(self)
+        names = (own.score is Recommender.score, own.sequences_of is Recommender.sequences_of)
+        return all(names) and own._score is SparseRecommender._score and not self.scores_are_logits
+
     def sparse_scores(self, sequences: Sequences) -> SparseScores:
         """Return what ``score`` does, for at least one sequence of known items."""
         return self._sparse_scores(sequences if self.reads_negatives else sequences.positives())

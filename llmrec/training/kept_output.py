@@ -12,20 +12,26 @@ from torch import nn
 class KeepsOutput(nn.Module):
     """A module that makes the same of all items at every call: without gradients it does so once.
 
-    Until a parameter or buffer is changed, replaced or moved. In training nothing is kept.
+    Until a parameter or buffer is changed, replaced or moved. In training nothing is kept, nor of weights that
+    were made in inference mode, whose changes nothing counts. Copies begin without.
     """
 
     _kept: tuple[list[tuple[torch.Tensor, int]], torch.Tensor] | None = None
 
     def kept(self, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
         """Return what ``compute`` returns by the module's weights, which must be all that it depends on."""
-        if self.training or torch.is_grad_enabled():
+        weights = (*self.parameters(), *self.buffers())
+        if self.training or torch.is_grad_enabled() or any(one.is_inference() for one in weights):
             return compute()
-        weights = [(one, _version(one)) for one in (*self.parameters(), *self.buffers())]
+        versions = [(one, one._version) for one in weights]
         kept = self._kept
-        if kept is None or not _same(kept[0], weights):
-            kept = self._kept = weights, compute()
+        if kept is None or not _same(kept[0], versions):
+            with torch.inference_mode(False), torch.no_grad():  # a later caller may not be in inference mode
+                kept = self._kept = versions, compute()
         return kept[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": None}
 
     def train(self, mode: bool = True) -> Self:
         """Train or not, see ``torch.nn.Module.train``."""
@@ -35,10 +41,6 @@ class KeepsOutput(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         self._kept = None
         return super()._apply(fn, recurse)
-
-
-def _version(tensor: torch.Tensor) -> int:
-    return 0 if tensor.is_inference() else int(tensor._version)
 
 
 def _same(kept: list[tuple[torch.Tensor, int]], now: list[tuple[torch.Tensor, int]]) -> bool:

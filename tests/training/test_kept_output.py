@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import nn
 
@@ -34,6 +36,33 @@ def test_it_is_made_once_without_gradients() -> None:
         assert module() is first
     assert module.calls == 1
     assert module().requires_grad
+
+
+def test_what_was_made_in_inference_mode_can_be_used_outside_it() -> None:
+    module, layer = Squares().eval(), nn.Linear(3, 1)
+    with torch.inference_mode():
+        module()
+    with torch.no_grad():
+        kept = module()
+    layer(kept).sum().backward()
+    assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_begins_without(copied: Callable[[Squares], Squares]) -> None:
+    module = Squares().eval()
+    with torch.no_grad():
+        module()
+        assert copied(module)._kept is None
+        assert module._kept is not None
+
+
+def test_changes_of_weights_that_were_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        module = Squares().eval()
+        module()
+        module.weight.add_(1)
+        torch.testing.assert_close(module(), module.weight**2)
 
 
 def test_in_training_nothing_is_kept() -> None:

@@ -66,10 +66,11 @@ class MarkovRecommender(SparseRecommender):
             long = np.flatnonzero(sequences.lengths() >= length)
             keys = _keys(sequences.codes, sequences.offsets[1:][long], length, len(self.catalog))
             contexts = np.searchsorted(chain.contexts, keys)
-            known = np.append(chain.contexts, -1)[contexts] == keys
-            starts, counts = chain.starts[contexts[known]], np.diff(chain.starts)[contexts[known]]
-            events = ranges(starts, counts)
-            found.append((np.repeat(long[known], counts), chain.following[events], chain.share[events]))
+            known = np.flatnonzero(contexts < len(chain.contexts))
+            known = known[chain.contexts[contexts[known]] == keys[known]]
+            starts, ends = chain.starts[contexts[known]], chain.starts[contexts[known] + 1]
+            events = ranges(starts, ends - starts)
+            found.append((np.repeat(long[known], ends - starts), chain.following[events], chain.share[events]))
         rows, codes, shares = (np.concatenate(parts) for parts in zip(*found, strict=True))
         scores, places = SparseScores.of_pairs(self._share, len(sequences), rows, codes)
         np.add.at(scores.values, places, shares)

@@ -200,7 +200,7 @@ class StackedRecommender(Continues, Recommender):
 
     def _parts(self, histories: Histories) -> list[Histories]:
         step = rows_at_once(SCORES_OF_A_PART, len(self.catalog))
-        return [histories[start : start + step] for start in range(0, len(histories), step)]
+        return [histories[start : start + step] for start in range(0, max(len(histories), 1), step)]
 
     def _ranked(
         self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM

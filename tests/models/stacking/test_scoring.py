@@ -10,7 +10,7 @@ import pytest
 from llmrec import Histories, Recipe, Split
 from llmrec.arrays import Float32s
 from llmrec.data import Sequences
-from llmrec.models import Recommender, from_recipe
+from llmrec.models import MarkovRecommender, PopularityRecommender, Recommender, from_recipe
 from llmrec.models.sparse_scores import SparseScores
 from llmrec.models.stacking import features, scoring
 from llmrec.models.stacking.features import contexts_of, feature_of, known_by, unit_of
@@ -60,6 +60,80 @@ def test_features_of_what_is_common(scale: float, n_units: int, rule: Recommende
     total = total_of([WeightedRule(scores, unit_of(scores.highest()), weights)], n, n_items)
     expected = weights[:, None] * feature_of(rule, scores.dense())
     np.testing.assert_allclose(total, expected, rtol=1e-6, atol=1e-6)
+
+
+def rules_of(common: Float32s, values: Float32s, codes: list[int], weights: Float32s) -> WeightedRule:
+    """Histories of which each has these own items, with values [n, n_own]."""
+    n, n_own = values.shape
+    offsets = np.arange(0, n * n_own + 1, n_own)
+    scores = SparseScores(common, offsets, np.tile(np.array(codes, dtype=np.int64), n), values.reshape(-1))
+    return WeightedRule(scores, unit_of(scores.highest()), weights)
+
+
+def test_ties_stay_ties_and_a_history_alone_has_the_same_sums() -> None:
+    """To the last bit: of equals the catalog's order decides, not how many people are asked about at once."""
+    draw, n, n_items = np.random.default_rng(0), 40, 16_859
+    rules = []
+    for scale in (1e-6, 1e-3, 0.2, 1.0, 3.0, 20.0):
+        values = 1 + draw.integers(2, size=(n, 3)).astype(np.float32)
+        values[:, 0] = scale  # as it does for all
+        weights = draw.normal(size=n).astype(np.float32)
+        rules.append(rules_of(np.full(n_items, scale, dtype=np.float32), values, [0, 5, 9], weights))
+    total = total_of(rules, n, n_items)
+    others = np.delete(total, [5, 9], axis=1)
+    np.testing.assert_array_equal(others, np.broadcast_to(others[:, -1:], others.shape))
+    for row in range(n):
+        alone = [
+            WeightedRule(
+                SparseScores(one.scores.common, np.array([0, 3]), one.scores.codes[part], one.scores.values[part]),
+                one.unit[[row]],
+                one.weights[[row]],
+            )
+            for one in rules
+            for part in [slice(3 * row, 3 * row + 3)]
+        ]
+        np.testing.assert_array_equal(total_of(alone, 1, n_items)[0], total[row])
+
+
+def test_a_rule_that_knows_nothing_adds_nothing() -> None:
+    """Neither where it scores 0 for all, nor where all it scores otherwise is liked less by this history."""
+    weights = np.array([5.0], dtype=np.float32)
+    silent = rules_of(np.zeros(4, dtype=np.float32), np.array([[0.0]], dtype=np.float32), [1], weights)
+    np.testing.assert_array_equal(total_of([silent], 1, 4), np.zeros((1, 4)))
+    popular, disliked = np.array([0.6, 0.4, 0, 0], dtype=np.float32), np.array([[-1.0, -2.0]], dtype=np.float32)
+    against = rules_of(popular, disliked, [0, 1], weights)
+    known = rules_of(popular, np.array([[2.0, 1.0]], dtype=np.float32), [0, 1], weights)
+    np.testing.assert_allclose(total_of([known, against], 1, 4), total_of([known], 1, 4), atol=3e-6)
+
+
+class Reversed(PopularityRecommender):
+    """Likes what nobody likes."""
+
+    def _score(self, sequences: Sequences) -> Float32s:
+        return 100 - super()._score(sequences)
+
+
+class Loud(MarkovRecommender):
+    """Scores by the one method that everything else asks for."""
+
+    def score(self, histories: Any) -> Float32s:
+        return super().score(histories)[:, ::-1]
+
+
+@pytest.mark.parametrize("kind", [Reversed, Loud])
+def test_a_rule_that_scores_in_a_way_of_its_own_is_asked_for_it(
+    kind: type[Recommender], toy_split: Split, stack: StackedRecommender
+) -> None:
+    changed = StackedRecommender.of([kind().fit(toy_split.train), stack.members[0]], toy_split)
+    changed.logit.weights[0, 0] = 1
+    np.testing.assert_allclose(
+        changed.score(toy_split.test.histories), added_up(changed, toy_split.test.histories), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_nobody_is_ranked_as_nobody(stack: StackedRecommender) -> None:
+    codes, scores = stack._ranked(Histories.of({}), 5, exclude_seen=True)
+    assert codes.shape == scores.shape == (0, 5)
 
 
 @pytest.fixture(scope="module")
