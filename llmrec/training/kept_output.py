@@ -40,7 +40,8 @@ class KeepsOutput(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         self._kept = None
-        return super()._apply(fn, recurse)
+        result: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return result
 
 
 def _same(kept: list[tuple[torch.Tensor, int]], now: list[tuple[torch.Tensor, int]]) -> bool:

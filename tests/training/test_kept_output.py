@@ -13,6 +13,8 @@ from llmrec.training.kept_output import KeepsOutput
 
 
 class Squares(KeepsOutput):
+    shift: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.arange(3.0))

@@ -58,7 +58,8 @@ def feature_of(member: Recommender, scores: Float32s) -> Float32s:
 
 def unit_of(highest: Float32s) -> Float32s:
     """Return what scores that are no logits are divided by, where the highest is this."""
-    return np.maximum(SMALLEST_SHARE * highest, np.finfo(np.float32).tiny)
+    unit: Float32s = np.maximum(SMALLEST_SHARE * highest, np.finfo(np.float32).tiny)
+    return unit
 
 
 def known_by(member: Recommender, highest: Float32s) -> Float32s | None:

@@ -51,10 +51,10 @@ def stacked_scores(
     rules, dense = list[WeightedRule](), list[tuple[Recommender, ConditionalLogit]]()
     for member, part in weighed:
         if isinstance(member, SparseRecommender) and member.scores_sparsely:
-            scores = member.sparse_scores(sequences)
-            highest = scores.highest()
+            sparse = member.sparse_scores(sequences)
+            highest = sparse.highest()
             weights = part.multipliers(contexts_of([known_by(member, highest)], sequences, counts))[:, 0]
-            rules.append(WeightedRule(scores, unit_of(highest), weights))
+            rules.append(WeightedRule(sparse, unit_of(highest), weights))
         else:
             dense.append((member, part))
     total = total_of(rules, len(sequences), len(counts))
