@@ -35,10 +35,10 @@ class SparseScores:
 
         Returns the scores of ``n`` histories, and which of the values is that of each pair: a pair may come twice.
         """
-        pairs, places = np.unique(rows * len(common) + codes, return_inverse=True)
-        own_rows, own_codes = np.divmod(pairs, len(common))
-        offsets = np.searchsorted(own_rows, np.arange(n + 1))
-        return cls(common, offsets, own_codes, common[own_codes]), places
+        pairs, positions = np.unique(rows * len(common) + codes, return_inverse=True)
+        specific_rows, specific_codes = np.divmod(pairs, len(common))
+        offsets = np.searchsorted(specific_rows, np.arange(n + 1))
+        return cls(common, offsets, specific_codes, common[specific_codes]), positions
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -60,14 +60,14 @@ class SparseScores:
         filled = np.flatnonzero(np.diff(self.offsets))
         if not len(filled):
             return best
-        own = np.maximum.reduceat(self.values, self.offsets[filled])
+        specific = np.maximum.reduceat(self.values, self.offsets[filled])
         # The best of all may be among those that score something else, and less.
-        for row in filled[own < best[filled]]:
+        for row in filled[specific < best[filled]]:
             part, scores = slice(self.offsets[row], self.offsets[row + 1]), self.common.copy()
             scores[self.codes[part]] = self.values[part]
             best[row] = scores.max()
-        higher = own >= self.common.max()
-        best[filled[higher]] = own[higher]
+        higher = specific >= self.common.max()
+        best[filled[higher]] = specific[higher]
         return best
 
 
@@ -79,9 +79,9 @@ class SparseRecommender(Recommender):
     @property
     def scores_sparsely(self) -> bool:
         """Whether ``sparse_scores`` says what ``score`` does: not where a subclass scores in a way of its own."""
-        own = type(self)
-        names = (own.score is Recommender.score, own.sequences_of is Recommender.sequences_of)
-        return all(names) and own._score is SparseRecommender._score and not self.scores_are_logits
+        written = type(self)
+        names = (written.score is Recommender.score, written.sequences_of is Recommender.sequences_of)
+        return all(names) and written._score is SparseRecommender._score and not self.scores_are_logits
 
     def sparse_scores(self, sequences: Sequences) -> SparseScores:
         """Return what ``score`` does, for at least one sequence of known items."""

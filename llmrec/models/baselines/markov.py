@@ -61,7 +61,7 @@ class MarkovRecommender(SparseRecommender):
         self._share = popularity / popularity.sum()
 
     def _sparse_scores(self, sequences: Sequences) -> SparseScores:
-        found = []
+        matches = []
         for length, chain in enumerate(self._chains, 1):
             long = np.flatnonzero(sequences.lengths() >= length)
             keys = _keys(sequences.codes, sequences.offsets[1:][long], length, len(self.catalog))
@@ -70,10 +70,10 @@ class MarkovRecommender(SparseRecommender):
             known = known[chain.contexts[contexts[known]] == keys[known]]
             starts, ends = chain.starts[contexts[known]], chain.starts[contexts[known] + 1]
             events = ranges(starts, ends - starts)
-            found.append((np.repeat(long[known], ends - starts), chain.following[events], chain.share[events]))
-        rows, codes, shares = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        scores, places = SparseScores.of_pairs(self._share, len(sequences), rows, codes)
-        np.add.at(scores.values, places, shares)
+            matches.append((np.repeat(long[known], ends - starts), chain.following[events], chain.share[events]))
+        rows, codes, shares = (np.concatenate(parts) for parts in zip(*matches, strict=True))
+        scores, positions = SparseScores.of_pairs(self._share, len(sequences), rows, codes)
+        np.add.at(scores.values, positions, shares)
         return scores
 
     def _likeness(self, codes: Int64s) -> Float32s:

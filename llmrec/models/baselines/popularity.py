@@ -94,6 +94,6 @@ class RepeatLastRecommender(PopularityRecommender):
         users, codes = sequences.users(), sequences.codes
         age = sequences.offsets[1:][users] - 1 - np.arange(len(codes))
         # An item with several events counts as its newest one. Every share of popularity is below 1.
-        scores, places = SparseScores.of_pairs(self._counts, len(sequences), users, codes)
-        np.maximum.at(scores.values, places, (1 + 1 / (1 + age)).astype(np.float32))
+        scores, positions = SparseScores.of_pairs(self._counts, len(sequences), users, codes)
+        np.maximum.at(scores.values, positions, (1 + 1 / (1 + age)).astype(np.float32))
         return scores

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from llmrec.config import HeadConfig
+from llmrec.training.cached_output import CachesOutput
 from llmrec.training.item_shards import embedding, share_of
-from llmrec.training.kept_output import KeepsOutput
 
 
-class ItemTower(KeepsOutput):
+class ItemTower(CachesOutput):
     """``v_i = normalize(MLP(text_i) + g * id_i)``: text generalizes to new items, the id holds what text misses.
 
     In training the id of whole items is dropped at random, so that an item never seen is scored by its text.
@@ -46,7 +46,7 @@ class ItemTower(KeepsOutput):
         ``mask`` [n_items, 1]: which items have their residual in this step, by default drawn here.
         """
         if codes is None and finetuned is None and mask is None:
-            return self.kept(self._vectors)
+            return self.cached(self._vectors)
         return self._vectors(codes, finetuned, mask)
 
     def _vectors(

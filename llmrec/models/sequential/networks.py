@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional
 
 from llmrec.training import item_shards
+from llmrec.training.cached_output import CachesOutput
 from llmrec.training.catalog_softmax import catalog_loss
-from llmrec.training.kept_output import KeepsOutput
 from llmrec.training.losses import Predictions, predictions_of
 from llmrec.training.repeat_bias import RepeatBias
 
@@ -127,7 +127,7 @@ class RecurrentNetwork(SequenceNetwork):
         return hidden
 
 
-class TextRecurrentNetwork(KeepsOutput, RecurrentNetwork):
+class TextRecurrentNetwork(CachesOutput, RecurrentNetwork):
     """GRU or LSTM layers over item texts: an item's vector is a function of its text's.
 
     So an item never trained on is scored by its text; only its bias is unknown. ``texts`` [n_items, width].
@@ -147,7 +147,7 @@ class TextRecurrentNetwork(KeepsOutput, RecurrentNetwork):
 
     def table(self) -> torch.Tensor:
         """Project the texts."""
-        return self.kept(lambda: torch.cat([self.project(self.texts), self.items.weight]))
+        return self.cached(lambda: torch.cat([self.project(self.texts), self.items.weight]))
 
     def embed(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the vectors of codes: [..., dim]; where items are divided, no others are projected."""

@@ -97,7 +97,7 @@ def total_of(rules: Sequence[WeightedRule], n: int, n_items: int) -> Float32s:
     for rule, some in looked_up:
         add_common(total, rule, some)
     for rule in rules:
-        add_own(total, rule)
+        add_specific(total, rule)
     return total
 
 
@@ -116,18 +116,18 @@ def logarithms(common: Float32s, unit: Float32s) -> Float32s:
 def add_common(total: Float32s, rule: WeightedRule, rows: Int64s) -> None:
     """Add the feature of what is common to all histories to some ``rows`` of ``total``."""
     common = np.maximum(rule.scores.common, 0)
-    values, places = np.unique(common, return_inverse=True) if len(rows) >= WORTH_LOOKING_UP else (common, None)
+    values, positions = np.unique(common, return_inverse=True) if len(rows) >= WORTH_LOOKING_UP else (common, None)
     for row in rows:
         features = rule.weights[row] * logarithms(values, rule.unit[row])
-        total[row] += features if places is None else features[places]
+        total[row] += features if positions is None else features[positions]
 
 
-def add_own(total: Float32s, rule: WeightedRule) -> None:
+def add_specific(total: Float32s, rule: WeightedRule) -> None:
     """Put the features of each history's own items where those of what is common to all have been added."""
     rows, codes = rule.scores.rows, rule.scores.codes
     unit, common, linear = rule.unit[rows], np.maximum(rule.scores.common, 0)[codes], is_linear(rule)[rows]
-    own = np.maximum(rule.scores.values, 0) / unit
+    specific = np.maximum(rule.scores.values, 0) / unit
     added = np.where(linear, common / unit, logarithms(common, unit))
     # What scores as it does for all must gain nothing.
-    own = np.where(linear & (own <= LINEAR_UP_TO), own, np.log1p(own))
-    total[rows, codes] += rule.weights[rows] * (own - added)
+    specific = np.where(linear & (specific <= LINEAR_UP_TO), specific, np.log1p(specific))
+    total[rows, codes] += rule.weights[rows] * (specific - added)

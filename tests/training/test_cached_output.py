@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from llmrec.training.kept_output import KeepsOutput
+from llmrec.training.cached_output import CachesOutput
 
 
-class Squares(KeepsOutput):
+class Squares(CachesOutput):
     shift: torch.Tensor
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Squares(KeepsOutput):
         self.calls = 0
 
     def forward(self) -> torch.Tensor:
-        return self.kept(self._squares)
+        return self.cached(self._squares)
 
     def _squares(self) -> torch.Tensor:
         self.calls += 1
@@ -55,8 +55,8 @@ def test_a_copy_begins_without(copied: Callable[[Squares], Squares]) -> None:
     module = Squares().eval()
     with torch.no_grad():
         module()
-        assert copied(module)._kept is None
-        assert module._kept is not None
+        assert copied(module)._cached is None
+        assert module._cached is not None
 
 
 def test_changes_of_weights_that_were_made_in_inference_mode() -> None:
@@ -72,9 +72,9 @@ def test_in_training_nothing_is_kept() -> None:
     with torch.no_grad():
         module()
         module.train()
-        assert module._kept is None
+        assert module._cached is None
         module()
-        assert module._kept is None
+        assert module._cached is None
     assert module.calls == 2
 
 
