@@ -47,6 +47,6 @@ class ItemKNNRecommender(ItemWeightsRecommender):
                 indices.append(others[best].astype(np.int64))
                 values.append(near[best].astype(np.float32))
                 counts.append(len(best))
-        self._indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])
-        self._indices, self._values = np.concatenate(indices), np.concatenate(values)
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts, dtype=np.int64)])
+        self._take(offsets, np.concatenate(indices), np.concatenate(values))
         self._count(sequences)

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Sequences
-from llmrec.models.base import Recommender
+from llmrec.models.sparse_scores import SparseRecommender, SparseScores
 from llmrec.models.tensors import (
     Tensors,
     floats,
@@ -26,22 +26,25 @@ if TYPE_CHECKING:
 ITEMS_AT_ONCE = 512
 
 
-class ItemWeightsRecommender(Recommender):
-    """A recommender whose ``_fit`` sets item-to-item weights, as the arrays of a CSR matrix, and popularity.
+class ItemWeightsRecommender(SparseRecommender):
+    """A recommender whose ``_fit`` takes item-to-item weights, as the arrays of a CSR matrix, and popularity.
 
     An event counts half as much as one ``counting.half_life`` events later. Popularity answers an empty history;
     otherwise it only breaks ties.
     """
 
-    reads_negatives = False
-    _indptr: Int64s  # [n_items + 1]
-    _indices: Int64s  # [n_neighbours of all items]
-    _values: Float32s
+    _weights: csr_array  # [n_items, n_items]
     _share: Float32s  # of all events, [n_items]
 
     def _count(self, sequences: Sequences) -> None:
         popularity = np.bincount(sequences.codes, minlength=len(self.catalog)).astype(np.float32)
         self._share = popularity / popularity.sum()
+
+    def _take(self, offsets: Int64s, codes: Int64s, values: Float32s) -> None:
+        """Take the weights of each item's neighbours, ``codes[offsets[n]:offsets[n + 1]]`` of item n."""
+        from scipy.sparse import csr_array
+
+        self._weights = csr_array((values, codes, offsets), shape=(len(self.catalog), len(self.catalog)))
 
     def _take_largest(self, weights: Float32s, codes: Int64s) -> None:
         """Take the ``counting.neighbors`` weights of largest size from each row of a dense matrix.
@@ -59,29 +62,23 @@ class ItemWeightsRecommender(Recommender):
             columns.append(codes[others])
             values.append(block[rows, others])
             counts[codes[start : start + ITEMS_AT_ONCE]] = np.bincount(rows, minlength=len(block))
-        self._indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
-        self._indices, self._values = np.concatenate(columns), np.concatenate(values)
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+        self._take(offsets, np.concatenate(columns), np.concatenate(values))
 
-    def _score(self, sequences: Sequences) -> Float32s:
-        from scipy.sparse import csr_array
-
-        n = len(self.catalog)
-        near = csr_array((self._values, self._indices, self._indptr), shape=(n, n))
-        weights = recency_weights(sequences, self.recipe.counting.half_life, n_items=n)
-        scores: Float32s = (weights @ near).toarray() + 1e-6 * self._share
-        return scores
+    def _sparse_scores(self, sequences: Sequences) -> SparseScores:
+        recency = recency_weights(sequences, self.recipe.counting.half_life, n_items=len(self.catalog))
+        scores, popularity = recency @ self._weights, 1e-6 * self._share
+        return SparseScores(popularity, scores.indptr, scores.indices, scores.data + popularity[scores.indices])
 
     def _likeness(self, codes: Int64s) -> Float32s:
         """Return the weights of given items to all, [n, n_items]; -inf where there is none above 0."""
-        from scipy.sparse import csr_array
-
-        n = len(self.catalog)
-        weights = csr_array((self._values, self._indices, self._indptr), shape=(n, n))[codes].toarray()
+        weights = self._weights[codes].toarray()
         return np.where(weights > 0, weights, np.float32(-np.inf))
 
     def _save(self, folder: Path) -> None:
-        tensors: Tensors = {"indptr": self._indptr, "indices": self._indices, "values": self._values}
-        write_tensors(folder / "model.safetensors", {**tensors, "share": self._share})
+        weights = self._weights
+        tensors: Tensors = {name: getattr(weights, name).astype(np.int64) for name in ("indptr", "indices")}
+        write_tensors(folder / "model.safetensors", {**tensors, "values": weights.data, "share": self._share})
 
     def _load(self, folder: Path) -> None:
         path, n = folder / "model.safetensors", len(self.catalog)
@@ -92,9 +89,10 @@ class ItemWeightsRecommender(Recommender):
             "share": floats(n),
         }
         tensors = read_tensors(path, expected)
-        self._indptr, self._indices = tensors["indptr"], tensors["indices"]
-        self._values, self._share = tensors["values"], tensors["share"]
-        require_rows(self._indptr, self._indices, self._values, n_items=n, path=path)
+        weights = tensors["indptr"], tensors["indices"], tensors["values"]
+        require_rows(*weights, n_items=n, path=path)
+        self._take(*weights)
+        self._share = tensors["share"]
 
 
 def recency_weights(sequences: Sequences, half_life: float, *, n_items: int) -> csr_array:

@@ -12,7 +12,8 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int32s, Int64s
 from llmrec.data import Dataset, Fold, Sequences
-from llmrec.models.base import Recommender
+from llmrec.data.histories import ranges
+from llmrec.models.sparse_scores import SparseRecommender, SparseScores
 from llmrec.models.tensors import (
     Tensors,
     floats,
@@ -36,7 +37,7 @@ class _Chain(NamedTuple):
     share: Float32s
 
 
-class MarkovRecommender(Recommender):
+class MarkovRecommender(SparseRecommender):
     """Count what follows the last items, up to ``counting.order`` of them; back off to fewer.
 
     The score of item i is the sum over m = 1..order of count(last m items -> i) / count(last m items), plus i's
@@ -50,7 +51,6 @@ class MarkovRecommender(Recommender):
     """
 
     kind = "markov"
-    reads_negatives = False
     sections = ("counting.order",)
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
@@ -60,16 +60,20 @@ class MarkovRecommender(Recommender):
         popularity = np.bincount(sequences.codes, minlength=n).astype(np.float32)
         self._share = popularity / popularity.sum()
 
-    def _score(self, sequences: Sequences) -> Float32s:
-        scores = np.tile(self._share, (len(sequences), 1))
+    def _sparse_scores(self, sequences: Sequences) -> SparseScores:
+        matches = []
         for length, chain in enumerate(self._chains, 1):
             long = np.flatnonzero(sequences.lengths() >= length)
             keys = _keys(sequences.codes, sequences.offsets[1:][long], length, len(self.catalog))
             contexts = np.searchsorted(chain.contexts, keys)
-            for row, context, key in zip(long, contexts, keys, strict=True):
-                if context < len(chain.contexts) and chain.contexts[context] == key:
-                    part = slice(int(chain.starts[context]), int(chain.starts[context + 1]))
-                    scores[row, chain.following[part]] += chain.share[part]
+            known = np.flatnonzero(contexts < len(chain.contexts))
+            known = known[chain.contexts[contexts[known]] == keys[known]]
+            starts, ends = chain.starts[contexts[known]], chain.starts[contexts[known] + 1]
+            events = ranges(starts, ends - starts)
+            matches.append((np.repeat(long[known], ends - starts), chain.following[events], chain.share[events]))
+        rows, codes, shares = (np.concatenate(parts) for parts in zip(*matches, strict=True))
+        scores, positions = SparseScores.of_pairs(self._share, len(sequences), rows, codes)
+        np.add.at(scores.values, positions, shares)
         return scores
 
     def _likeness(self, codes: Int64s) -> Float32s:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from llmrec.arrays import Float32s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM, TIME
 from llmrec.errors import DataError
-from llmrec.models.base import Recommender
+from llmrec.models.sparse_scores import SparseRecommender, SparseScores
 from llmrec.models.tensors import floats, read_tensors, require, write_tensors
 
 
-class PopularityRecommender(Recommender):
+class PopularityRecommender(SparseRecommender):
     """Score an item by its number of events in train.
 
     >>> from llmrec.data import Histories, toy_films
@@ -27,14 +26,14 @@ class PopularityRecommender(Recommender):
     """
 
     kind = "popularity"
-    reads_negatives = False
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         codes = self.catalog.codes(data.positive_events[ITEM])
         self._counts = np.bincount(codes, minlength=len(self.catalog)).astype(np.float32)
 
-    def _score(self, sequences: Sequences) -> Float32s:
-        return np.tile(self._counts, (len(sequences), 1))
+    def _sparse_scores(self, sequences: Sequences) -> SparseScores:
+        nothing = np.empty(0, dtype=np.int64)
+        return SparseScores(self._counts, np.zeros_like(sequences.offsets), nothing, nothing.astype(np.float32))
 
     def _save(self, folder: Path) -> None:
         write_tensors(folder / "model.safetensors", {"counts": self._counts})
@@ -91,10 +90,10 @@ class RepeatLastRecommender(PopularityRecommender):
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
         self._counts = self._counts / self._counts.sum()
 
-    def _score(self, sequences: Sequences) -> Float32s:
-        scores = super()._score(sequences)
+    def _sparse_scores(self, sequences: Sequences) -> SparseScores:
         users, codes = sequences.users(), sequences.codes
         age = sequences.offsets[1:][users] - 1 - np.arange(len(codes))
         # An item with several events counts as its newest one. Every share of popularity is below 1.
-        np.maximum.at(scores, (users, codes), (1 + 1 / (1 + age)).astype(np.float32))
+        scores, positions = SparseScores.of_pairs(self._counts, len(sequences), users, codes)
+        np.maximum.at(scores.values, positions, (1 + 1 / (1 + age)).astype(np.float32))
         return scores

@@ -64,8 +64,8 @@ class TextGraphRecommender(ItemWeightsRecommender):
             indices.append(best[largest > 0])
             values.append(largest[largest > 0])
             counts.append((largest > 0).sum(axis=1))
-        self._indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.concatenate(counts))])
-        self._indices, self._values = np.concatenate(indices), np.concatenate(values)
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.concatenate(counts))])
+        self._take(offsets, np.concatenate(indices), np.concatenate(values))
         self._count(sequences)
 
     def check_change(self, change: CatalogChange) -> None:

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from llmrec.config import HeadConfig
+from llmrec.training.cached_output import CachesOutput
 from llmrec.training.item_shards import embedding, share_of
 
 
-class ItemTower(nn.Module):
+class ItemTower(CachesOutput):
     """``v_i = normalize(MLP(text_i) + g * id_i)``: text generalizes to new items, the id holds what text misses.
 
     In training the id of whole items is dropped at random, so that an item never seen is scored by its text.
@@ -44,6 +45,16 @@ class ItemTower(nn.Module):
         and the text encodings [m, width] to use there instead of ``texts``: the gradient flows through them.
         ``mask`` [n_items, 1]: which items have their residual in this step, by default drawn here.
         """
+        if codes is None and finetuned is None and mask is None:
+            return self.cached(self._vectors)
+        return self._vectors(codes, finetuned, mask)
+
+    def _vectors(
+        self,
+        codes: torch.Tensor | slice | None = None,
+        finetuned: tuple[torch.Tensor, torch.Tensor] | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         rows = slice(None) if codes is None else codes
         texts = self.texts[rows]
         if finetuned is not None:

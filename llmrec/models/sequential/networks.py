@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from llmrec.training import item_shards
+from llmrec.training.cached_output import CachesOutput
 from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.losses import Predictions, predictions_of
 from llmrec.training.repeat_bias import RepeatBias
@@ -126,7 +127,7 @@ class RecurrentNetwork(SequenceNetwork):
         return hidden
 
 
-class TextRecurrentNetwork(RecurrentNetwork):
+class TextRecurrentNetwork(CachesOutput, RecurrentNetwork):
     """GRU or LSTM layers over item texts: an item's vector is a function of its text's.
 
     So an item never trained on is scored by its text; only its bias is unknown. ``texts`` [n_items, width].
@@ -146,7 +147,7 @@ class TextRecurrentNetwork(RecurrentNetwork):
 
     def table(self) -> torch.Tensor:
         """Project the texts."""
-        return torch.cat([self.project(self.texts), self.items.weight])
+        return self.cached(lambda: torch.cat([self.project(self.texts), self.items.weight]))
 
     def embed(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the vectors of codes: [..., dim]; where items are divided, no others are projected."""

@@ -47,14 +47,24 @@ def feature_of(member: Recommender, scores: Float32s) -> Float32s:
     if member.scores_are_logits:
         logits: Float32s = scores - top
         return logits
-    unit = np.maximum(SMALLEST_SHARE * top, np.finfo(np.float32).tiny)
     result: Float32s = np.maximum(scores, 0, order="C")  # scores may be transposed: reshape would copy
-    result /= unit
+    result /= unit_of(top)
     # Rules score few items much, and the logarithm of all others would take longer than what the rules count.
     large = np.flatnonzero(result > EQUAL_TO_LOG1P)
     flat = result.reshape(-1)
     flat[large] = np.log1p(flat[large])
     return result
+
+
+def unit_of(highest: Float32s) -> Float32s:
+    """Return what scores that are no logits are divided by, where the highest is this."""
+    unit: Float32s = np.maximum(SMALLEST_SHARE * highest, np.finfo(np.float32).tiny)
+    return unit
+
+
+def known_by(member: Recommender, highest: Float32s) -> Float32s | None:
+    """Return how much a member knows of histories whose highest scores [n] these are; None of one of logits."""
+    return None if member.scores_are_logits else np.log(KNOWN_FROM + np.maximum(highest, 0))
 
 
 def add_feature(total: Float32s, member: Recommender, scores: Float32s, weights: Float32s) -> None:
@@ -66,23 +76,21 @@ def add_feature(total: Float32s, member: Recommender, scores: Float32s, weights:
         total[rows] += feature
 
 
-def contexts_of(
-    members: Sequence[Recommender], scores: Sequence[Float32s], sequences: Sequences, counts: Int64s
-) -> Float32s:
+def contexts_of(known: Sequence[Float32s | None], sequences: Sequences, counts: Int64s) -> Float32s:
     """Describe each query for each member's weight, [n, n_members, N_CONTEXTS].
 
-    1; the log of the history's length; of how often its last item occurs in training (``counts`` [n_items]); and,
-    for ``scores`` that are no logits, of the highest: a rule that knows nothing of a history's items scores low.
+    1; the log of the history's length; of how often its last item occurs in training (``counts`` [n_items]); and
+    what is ``known_by`` each member: a rule that knows nothing of a history's items scores low.
     """
-    contexts = np.zeros((len(sequences), len(members), N_CONTEXTS), dtype=np.float32)
+    contexts = np.zeros((len(sequences), len(known), N_CONTEXTS), dtype=np.float32)
     lengths = sequences.lengths()
     read = lengths > 0
     contexts[:, :, 0] = 1
     contexts[:, :, 1] = np.log1p(lengths)[:, None]
     contexts[read, :, 2] = np.log1p(counts[sequences.codes[sequences.offsets[1:][read] - 1]])[:, None]
-    for n, (member, one) in enumerate(zip(members, scores, strict=True)):
-        if not member.scores_are_logits:
-            contexts[:, n, 3] = np.log(KNOWN_FROM + np.maximum(one.max(axis=1), 0))
+    for n, one in enumerate(known):
+        if one is not None:
+            contexts[:, n, 3] = one
     return contexts
 
 
@@ -110,7 +118,8 @@ def choices_of(
         answered = np.flatnonzero(right.any(axis=1))
         rows, columns = answered[:, None], codes[answered]
         features = [feature_of(m, s)[rows, columns] for m, s in zip(members, scores, strict=True)]
-        contexts = contexts_of(members, scores, sequences, counts)[answered]
+        known = [known_by(m, s.max(axis=1)) for m, s in zip(members, scores, strict=True)]
+        contexts = contexts_of(known, sequences, counts)[answered]
         usable = ~np.isneginf(log_weight[answered])
         targets = (right[rows, columns] & usable).astype(np.float32)
         parts.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -25,9 +25,7 @@ from llmrec.models.ranking import finite
 from llmrec.models.stacking.conditional_logit import ConditionalLogit
 from llmrec.models.stacking.features import (
     N_CONTEXTS,
-    add_feature,
     choices_of,
-    contexts_of,
     item_counts,
     prior_weights,
     rows_at_once,
@@ -35,15 +33,15 @@ from llmrec.models.stacking.features import (
 from llmrec.models.stacking.forecast import announce
 from llmrec.models.stacking.members import fit_members, going_on, load_members, member_recipes, save_members
 from llmrec.models.stacking.remarks import remarks
+from llmrec.models.stacking.scoring import MemberScores, stacked_scores
 from llmrec.models.stacking.sizes import Sizes
 from llmrec.models.stacking.weighing import weigh
 from llmrec.models.tensors import floats, integers, read_tensors, require, write_tensors
+from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 from llmrec.runtime import measured
 
 log = logging.getLogger(__name__)
 
-# Scores of histories by a member, [n, n_items].
-MemberScores = Callable[[Recommender, Histories], Float32s]
 # Arrays of all items for each history that are held at once, whatever the number of members.
 SCORES_OF_A_PART = 3
 UNWEIGHED = "its networks weigh alike and its rules nothing, or its rules alike where there is no network"
@@ -195,19 +193,22 @@ class StackedRecommender(Continues, Recommender):
         return finite(self._scored(histories, lambda member, part: member.score_variants(part)))
 
     def _scored(self, histories: Histories, by: MemberScores) -> Float32s:
-        step = rows_at_once(SCORES_OF_A_PART, len(self.catalog))
-        parts = [self._score_part(histories[start : start + step], by) for start in range(0, len(histories), step)]
+        parts = [
+            stacked_scores(self.members, self.logit, part, self._counts, by=by) for part in self._parts(histories)
+        ]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def _score_part(self, histories: Histories, by: MemberScores) -> Float32s:
-        sequences = Sequences.encode(histories, self.catalog)
-        total = np.zeros((len(histories), len(self.catalog)), dtype=np.float32)
-        for n, member in enumerate(self.members):
-            scores = by(member, histories)
-            contexts = contexts_of([member], [scores], sequences, self._counts)
-            weights = self.logit.of_feature(n).multipliers(contexts)
-            add_feature(total, member, scores, weights)
-        return total
+    def _parts(self, histories: Histories) -> list[Histories]:
+        step = rows_at_once(SCORES_OF_A_PART, len(self.catalog))
+        return [histories[start : start + step] for start in range(0, max(len(histories), 1), step)]
+
+    def _ranked(
+        self, histories: Histories, k: int, *, exclude_seen: bool, rules: ItemRules = EVERY_ITEM
+    ) -> tuple[Int64s, Float32s]:
+        ranked = super()._ranked  # scores of a part are no longer held when the next one is scored
+        parts = [ranked(part, k, exclude_seen=exclude_seen, rules=rules) for part in self._parts(histories)]
+        codes, scores = zip(*parts, strict=True)
+        return np.concatenate(codes), np.concatenate(scores)
 
     def check_change(self, change: CatalogChange) -> None:
         for member in self.members:

@@ -9,7 +9,7 @@ from llmrec import Histories, Recipe, Split
 from llmrec.data import Sequences
 from llmrec.models import Recommender, from_recipe
 from llmrec.models.stacking import features
-from llmrec.models.stacking.features import KNOWN_FROM, choices_of, contexts_of, feature_of
+from llmrec.models.stacking.features import KNOWN_FROM, choices_of, contexts_of, feature_of, known_by
 
 
 class Logits(Recommender):
@@ -39,7 +39,8 @@ def test_contexts_by_hand(rule: Recommender) -> None:
     counts = np.arange(5, 5 + len(catalog))
     scores = np.zeros((2, len(catalog)), dtype=np.float32)
     scores[0, 1] = 0.5
-    made = contexts_of([Logits(), rule], [scores, scores], Sequences.encode(histories, catalog), counts)
+    known = [known_by(member, scores.max(axis=1)) for member in (Logits(), rule)]
+    made = contexts_of(known, Sequences.encode(histories, catalog), counts)
     length, last = np.log1p(2), np.log1p(5)
     np.testing.assert_allclose(made[:, 0], [[1, length, last, 0], [1, 0, 0, 0]], rtol=1e-6)
     np.testing.assert_allclose(made[:, 1, 3], np.log([KNOWN_FROM + 0.5, KNOWN_FROM]), rtol=1e-6)
