@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -92,7 +93,7 @@ def compared(models: dict[str, Recommender], work: Callable[[Recommender], objec
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(rounds):
         for name, model in models.items():
-            seconds[name].append(cpu_seconds(lambda model=model: work(model)))
+            seconds[name].append(cpu_seconds(partial(work, model)))
         print({name: round(values[-1], 3) for name, values in seconds.items()}, flush=True)
     first = next(iter(seconds.values()))
     return [
@@ -120,7 +121,7 @@ def by_member(stack: StackedRecommender, histories: Histories, rounds: int) -> l
     """Let every member score by itself."""
     rows: list[Row] = []
     for member in stack.members:
-        seconds = [cpu_seconds(lambda member=member: member.score(histories)) for _ in range(rounds)]
+        seconds = [cpu_seconds(partial(member.score, histories)) for _ in range(rounds)]
         rows.append({"member": member.recipe.name, "median_cpu_seconds": round(median(seconds), 4)})
     return rows
 

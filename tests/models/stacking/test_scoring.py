@@ -28,7 +28,8 @@ def stack(toy_split: Split) -> StackedRecommender:
 
 def added_up(stack: StackedRecommender, histories: Histories) -> Float32s:
     """Every member's scores, its feature of all items, and its weight."""
-    sequences, total = Sequences.encode(histories, stack.catalog), np.float32(0)
+    sequences = Sequences.encode(histories, stack.catalog)
+    total = np.zeros((len(histories), len(stack.catalog)), np.float32)
     for n, member in enumerate(stack.members):
         scores = member.score(histories)
         contexts = contexts_of([known_by(member, scores.max(axis=1))], sequences, stack._counts)
