@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -38,12 +38,17 @@ _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 @dataclass(frozen=True)
 class Rule:
-    """A phrase: what it makes of what it matches, and what that claims. ``needs``: a word that it must hold."""
+    """A phrase: what it makes of what it matches, and what that claims. ``needs``: a word that it must hold.
+
+    ``text``: the phrase as written, its macros replaced. ``offered``: a writer is told of it, see ``offered.py``.
+    """
 
     make: str
     claims: tuple[str, ...]
     pattern: re.Pattern[str]
     needs: str
+    text: str = ""
+    offered: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,13 @@ class Grammar:
     makers: frozenset[str]
     people: frozenset[str]
     owner: str
+    labels: Mapping[str, str]
     shortest: int
     longest: int
+
+    def kinds_of(self, names: Set[str]) -> list[CatalogKind]:
+        """Return what items with these columns may be called."""
+        return [one for one in self.kinds if names & one.columns and not names & one.without]
 
     @property
     def gap(self) -> str:
@@ -117,6 +127,7 @@ def grammar_of(language: Language) -> Grammar:
         frozenset(table["makers"]),
         frozenset(table["people"]),
         table["owner"],
+        table["labels"],
         table["shortest"],
         table["longest"],
     )
@@ -125,6 +136,11 @@ def grammar_of(language: Language) -> Grammar:
 def _kind(row: Mapping[str, Any]) -> CatalogKind:
     says = {phrase: said for said, several in row["says"].items() for phrase in several}
     return CatalogKind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says)
+
+
+def phrase_tokens(phrase: str) -> list[str]:
+    """Cut a phrase into its arguments, its brackets and bars, and its words."""
+    return [token.group() for token in _TOKEN.finditer(phrase)]
 
 
 def argument_of(group: str) -> str:
@@ -149,8 +165,10 @@ class _Compiler:
                 yield Rule("list", (group["claim"],), self.listed(group["claim"]), "")
             for phrase in group.get("say", ()):
                 pattern = re.compile(f"{start}{self.pattern(phrase)}{before}")
+                text = self.spelled_out(phrase)
+                offered = group.get("offered", False)
                 yield Rule(
-                    group["make"], tuple(group["claim"].split()), pattern, _longest_word(self.spelled_out(phrase))
+                    group["make"], tuple(group["claim"].split()), pattern, _longest_word(text), text, offered
                 )
 
     def spelled_out(self, phrase: str) -> str:
