@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from llmrec.prompting import Language, Prompt
@@ -13,6 +14,9 @@ from llmrec.reasons.request import NarrationRequest
 from llmrec.reasons.samples import Samples
 from llmrec.reasons.stated import joints_of, split_endings
 from llmrec.reasons.statements.grammar import grammar_of
+
+# Of a first try with more joints only the last ones may be where the part begins that was not read.
+_MOST_JOINTS = 8
 
 
 def chat_messages(request: NarrationRequest) -> list[dict[str, str]]:
@@ -58,18 +62,17 @@ def _refused(request: NarrationRequest, samples: Samples, phrases: Phrases) -> t
         lead, endings = split_endings(said, evidence, language=language)
         if endings:
             return lead, samples.nearest(said, endings=endings)
-        for start in _joint_starts(said, phrases):
-            lead = said[:start] + phrases.end
+        for joint in _joints_in(said, phrases):
+            lead = said[: joint.start()] + phrases.end
             if not audit(lead, evidence, language=language):
-                return said[start:].strip(" ,;:–，；："), samples.nearest(said, lead=lead)
+                return said[joint.end() :], samples.nearest(said, lead=lead)
     return said, samples.nearest(said)
 
 
-def _joint_starts(text: str, phrases: Phrases) -> list[int]:
-    """Return where a joint stands in a text, the last first."""
-    return sorted(
-        {found.start() for joint in phrases.joints for found in re.finditer(re.escape(joint), text)}, reverse=True
-    )
+def _joints_in(text: str, phrases: Phrases) -> Iterator[re.Match[str]]:
+    """Yield where a joint stands in a text, the last first."""
+    found = list(re.finditer("|".join(map(re.escape, phrases.joints)), text))
+    yield from reversed(found[-_MOST_JOINTS:])
 
 
 @lru_cache(maxsize=8)
