@@ -51,15 +51,20 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
         return ["it contains private-use characters"]
     if stated(text, evidence, language=language, form=form) is not None:
         return []
+    shortest = grammar_of(language).shortest if form == "sentence" else 1
     if form == "sentence":
-        text, _ = split_endings(text, evidence, language=language)
+        text, endings = split_endings(text, evidence, language=language)
+        # What was read of the sentence belongs to its length.
+        shortest = 1 if endings else shortest
     try:
-        return list(dict.fromkeys(_faults(text, evidence, language, form)))
+        return list(dict.fromkeys(_faults(text, evidence, language, form, shortest=shortest)))
     except OverflowError:
         return ["it is too long to be read"]
 
 
-def _faults(text: str, evidence: Evidence, language: Language, form: ReasonForm) -> Iterator[str]:
+def _faults(
+    text: str, evidence: Evidence, language: Language, form: ReasonForm, *, shortest: int
+) -> Iterator[str]:
     reading, grammar = read(text, evidence, language), grammar_of(language)
     parts = [reading.text] if form == "sentence" else _sentences(reading.text)
     if len(parts) > MOST_SENTENCES:
@@ -72,7 +77,7 @@ def _faults(text: str, evidence: Evidence, language: Language, form: ReasonForm)
     claims: list[Claim] = []
     so_far: list[Title] = []
     for part in parts:
-        wrong = [*_outside(part, grammar, form), *_repeated(part, reading, evidence)]
+        wrong = [*_outside(part, grammar, shortest), *_repeated(part, reading, evidence)]
         wrong += [*strangers(part, evidence, grammar), *strange_numbers(part, reading.marks, evidence)]
         yield from wrong
         said, left = parser.claims(part) if not wrong else ([], "")
@@ -107,11 +112,10 @@ def _sentences(text: str) -> list[str]:
     return [part for part in re.split(r"(?<=[.!?])\s+|(?<=[。！？])\s*", text) if part]
 
 
-def _outside(part: str, grammar: Grammar, form: ReasonForm) -> Iterator[str]:
+def _outside(part: str, grammar: Grammar, shortest: int) -> Iterator[str]:
     """Check what is seen without reading: length, one sentence, no markup. A title counts as one word."""
     unit = "words" if grammar.gap else "characters"
     length = len(part.split()) if grammar.gap else len(part)
-    shortest = grammar.shortest if form == "sentence" else 1
     if not shortest <= length <= grammar.longest:
         yield f"it has {length} {unit}, not {shortest} to {grammar.longest}"
     ends = list(_ENDS.finditer(part))

@@ -134,6 +134,15 @@ def test_a_narrator_s_sentence_goes_on_with_a_fact_of_what_it_names() -> None:
     assert best_ending("Half a sentence", evidence()) is None
 
 
+def test_a_short_beginning_is_long_enough_with_a_fact() -> None:
+    lead, fact = '"Fargo" led to "Film number 0"', "both are by the director Coen"
+    assert audit(f"{lead}.", evidence()) == ["it has 4 words, not 5 to 60"]
+    assert audit(f"{lead}; {fact}.", evidence()) == []
+    assert audit(f"{lead}; {fact.replace('both', 'all three')}.", evidence()) != []
+    assert audit(f'"The Godfather" led to "Film number 0"; {fact}.', evidence()) != []
+    assert audit(f'"Film number 0" led to "Fargo"; {fact}.', evidence()) != []
+
+
 def test_without_evidence_it_says_so() -> None:
     (plan,) = plan_reasons([Evidence("u", Item("i", "Fargo", COENS))])
     assert plan is not None

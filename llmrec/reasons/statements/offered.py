@@ -88,8 +88,8 @@ class OfferedPhrases:
 
     def _label(self, argument: str, rule: Rule) -> str | None:
         sort, _, name = argument.strip("{}").partition(":")
-        if sort == "title" and (name == "item" or (not name and rule.make == "suggestion")):
-            sort = "item"
+        if sort == "title":
+            sort = name or ("item" if rule.make == "suggestion" else "title")
         return self._grammar.labels.get(sort)
 
     def _joined(self, parts: Iterator[str]) -> str:
