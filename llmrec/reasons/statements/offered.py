@@ -51,7 +51,7 @@ class OfferedPhrases:
     def _is_true(self, rule: Rule) -> bool:
         """Whether a phrase claims nothing else; against a rival a suggestion must say what it is rather than."""
         needed = {"rather"} & self._claims if rule.make == "suggestion" else set()
-        return self._claims.issuperset(rule.claims) and needed.issubset(rule.claims)
+        return set(rule.claims) <= self._claims and needed.issubset(rule.claims)
 
     def _shown(self, rule: Rule) -> str:
         """Write a phrase; nothing where it speaks of what has no label."""
