@@ -71,15 +71,15 @@ def requested(args: argparse.Namespace) -> dict[str, NarrationRequest]:
     if args.data is not None:
         model.histories = with_log(model.histories, args.data)
     drawn = rng.permutation(len(model.histories))
-    found: dict[str, NarrationRequest] = {}
+    chosen: dict[str, NarrationRequest] = {}
     for start in range(0, len(drawn), args.requests):
         histories = model.histories.take(drawn[start : start + args.requests])
         requests = reason_requests(model, model.recommend(histories, args.each), histories, language=args.language)
-        asked = [one for one in requests if one.evidence.cited and not one.evidence.chosen_earlier]
-        found |= {f"{one.evidence.user_id}-{one.evidence.item.item_id}": one for one in asked}
-        if len(found) >= args.requests:
+        narrated = [one for one in requests if one.evidence.cited and not one.evidence.chosen_earlier]
+        chosen |= {f"{one.evidence.user_id}-{one.evidence.item.item_id}": one for one in narrated}
+        if len(chosen) >= args.requests:
             break
-    return dict(list(found.items())[: args.requests])
+    return dict(list(chosen.items())[: args.requests])
 
 
 def write_lines(path: Path, several: Mapping[str, Messages]) -> None:
@@ -156,9 +156,9 @@ def main() -> None:
     """Write requests, or read answers and measure."""
     args = parsed()
     requests = requested(args)
-    asked = {name: messages(one, plain=args.plain) for name, one in requests.items()}
+    written = {name: messages(one, plain=args.plain) for name, one in requests.items()}
     if args.write:
-        write_lines(args.write, asked)
+        write_lines(args.write, written)
         return
     answers, again = read_answers(args.read, requests), read_answers(args.again, requests)
     narrator = Written({id(one.evidence): name for name, one in requests.items()}, answers, again, args.plain)
@@ -167,7 +167,7 @@ def main() -> None:
         write_lines(args.retries, narrator.retries)
     planned = Explanations(tuple(worded(list(requests.values()), TemplateNarrator())), args.language)
     faults = Counter(fault.split("'")[0].strip() for one in why for fault in one.faults)
-    sizes = [sum(len(turn["content"]) for turn in one) for one in asked.values()]
+    sizes = [sum(len(turn["content"]) for turn in one) for one in written.values()]
     write_result(
         args.out / f"{args.name}.json",
         {

@@ -71,8 +71,8 @@ def _refused(request: NarrationRequest, samples: Samples, phrases: Phrases) -> t
 
 def _joints_in(text: str, phrases: Phrases) -> Iterator[re.Match[str]]:
     """Yield where a joint stands in a text, the last first."""
-    found = list(re.finditer("|".join(map(re.escape, phrases.joints)), text))
-    yield from reversed(found[-_MOST_JOINTS:])
+    joints = list(re.finditer("|".join(map(re.escape, phrases.joints)), text))
+    yield from reversed(joints[-_MOST_JOINTS:])
 
 
 @lru_cache(maxsize=8)

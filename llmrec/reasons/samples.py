@@ -73,8 +73,8 @@ class Samples:
     @property
     def whole(self) -> list[str]:
         """Some whole reasons, the planned one first."""
-        told = [self._joined(opening, ending) for opening, ending in self._pairs if ending or opening.fact]
-        rest = [one for one in self._short(told) or self._reasons if one != self.request.planned]
+        with_fact = [self._joined(opening, ending) for opening, ending in self._pairs if ending or opening.fact]
+        rest = [one for one in self._short(with_fact) or self._reasons if one != self.request.planned]
         return _within([self.request.plain(), *sorted(rest, key=self._chance)[: _WHOLE - 1]])
 
     @property
@@ -103,10 +103,10 @@ class Samples:
         """Return the reason most like a text; of its own ``lead`` or ``endings``, where these were read."""
         reasons = self._reasons
         if lead:
-            kept = Clause(lead.removesuffix(self._phrases.end), "strong", "narrated", self._named)
-            reasons = [self._joined(kept, one) for one in (None, *self._endings)]
+            opening = Clause(lead.removesuffix(self._phrases.end), "strong", "narrated", self._named)
+            reasons = [self._joined(opening, one) for one in (None, *self._endings)]
         elif endings:
-            reasons = [self._joined(opening, *endings) for opening in self._openings]
+            reasons = [self._joined(one, *endings) for one in self._openings]
         words = _WORDS.findall(text)
         return max(
             reasons or [self.request.plain()],
@@ -165,8 +165,8 @@ class Samples:
         return [one for one in reasons if length_of(one, self._phrases) <= 1]
 
     def _joined(self, opening: Clause, *endings: Clause | None) -> str:
-        told = [ending for ending in endings if ending is not None]
-        return one_line(joined(self._phrases, self.request.form, opening, told))
+        clauses = [ending for ending in endings if ending is not None]
+        return one_line(joined(self._phrases, self.request.form, opening, clauses))
 
     @cached_property
     def _offered(self) -> OfferedPhrases:

@@ -81,7 +81,8 @@ def test_against_a_rival_it_is_said_what_it_is_rather_than(language: Language) -
     (request,) = planned_requests([RIVAL], language=language)
     samples, draw = Samples(request), random.Random(0)
     assert samples.rival == Phrases.load(language).quoted("Heat")
-    assert samples.beginnings == samples.facts == []
+    assert samples.beginnings == []
+    assert samples.facts == []
     assert samples.whole == [request.plain()]
     for _ in range(12):
         text = made(samples, draw)

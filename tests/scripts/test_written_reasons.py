@@ -60,7 +60,7 @@ def test_answers_are_audited_and_refused_ones_asked_for_again(
     call(monkeypatch, run, "--read", first, "--retries", again, *out)
     retries = lines(again)
     assert [one["id"] for one in retries] == names[:3]
-    assert [turn["role"] for turn in retries[0]["messages"]] == ["system", "user", "assistant", "user"]  # type: ignore[index, attr-defined]
+    assert [turn["role"] for turn in retries[0]["messages"]] == ["system", "user", "assistant", "user"]  # type: ignore[attr-defined]
     second = answer(tmp_path / "second.jsonl", {names[0]: f"\n{good[names[0]]}\nBye.", names[1]: "No."})
     call(monkeypatch, run, "--read", first, "--again", second, *out)
     result = read_result(tmp_path / "written-reasons.json")

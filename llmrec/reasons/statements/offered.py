@@ -31,7 +31,7 @@ class OfferedPhrases:
     >>> from llmrec.reasons.statements.grammar import grammar_of
     >>> phrases = OfferedPhrases(grammar_of("en"), {"suggested", "chosen", "plain"}, {"price"}, key="1")
     >>> phrases.of("reason")[0]
-    'having [earlier | already] (bought | purchased | ordered | went for | decided on) CHOSEN'
+    'after choosing CHOSEN'
     """
 
     def __init__(self, grammar: Grammar, claims: Set[str], columns: Set[str], *, key: str) -> None:
@@ -57,14 +57,14 @@ class OfferedPhrases:
         """Write a phrase; nothing where it speaks of what has no label."""
         tree = _parsed(iter(phrase_tokens(rule.text)), "").options[0]
         leaves = [part for part in tree if isinstance(part, _Choice) and part.optional and _is_flat(part)]
-        kept = sorted(leaves, key=lambda part: self._chance(str(part)))[:_MOST_OPTIONAL]
-        parts = [self._part(part, rule, kept) for part in tree]
+        visible = sorted(leaves, key=lambda part: self._chance(str(part)))[:_MOST_OPTIONAL]
+        parts = [self._part(part, rule, visible) for part in tree]
         return "" if None in parts else self._joined(part for part in parts if part)
 
-    def _part(self, part: str | _Choice, rule: Rule, kept: list[_Choice]) -> str | None:
+    def _part(self, part: str | _Choice, rule: Rule, visible: list[_Choice]) -> str | None:
         if isinstance(part, str):
             return self._label(part, rule) if part.startswith("{") else part
-        if part.optional and part not in kept:
+        if part.optional and part not in visible:
             return ""
         # What has alternatives of its own is shown only where nothing simpler is.
         simple = [option for option in part.options if not any(isinstance(one, _Choice) for one in option)]
