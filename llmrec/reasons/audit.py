@@ -91,12 +91,20 @@ def _faults(
             if any(index <= len(evidence.cited) for index in title)
         )
         so_far += named
-        context = Context(evidence, reading.items, grammar, named if len(set(named)) > 1 else tuple(so_far))
+        named = named if len(set(named)) > 1 else tuple(so_far)
+        context = Context(evidence, reading.items, grammar, named, _reasons(said))
         claims += said
         for claim in said:
             yield from faults_of(claim, context)
     yield from _left_out(claims, reading, evidence)
     yield from _rival(claims, evidence)
+
+
+def _reasons(claims: list[Claim]) -> tuple[Title, ...]:
+    """Return the titles that are given as reasons, also as lesser ones."""
+    given = [claim.arguments["title"] for claim in claims if claim.kind in _CAUSES and "title" in claim.arguments]
+    lesser = [claim.arguments["less"] for claim in claims if "less" in claim.arguments]
+    return tuple(title for node in (*given, *lesser) for title in node.titles)
 
 
 def _unread(left: str, reading: Reading, evidence: Evidence) -> Iterator[str]:

@@ -173,7 +173,7 @@ class Samples:
         evidence = self.request.evidence
         weights = [self._clauses.weights[one] for one in self._named]
         claims = {"plain", "suggested", "chosen"}
-        claims |= {"most"} if weights == ["most"] else set()
+        claims |= {"most", "above_all"} if weights == ["most"] else set()
         claims |= {"rather"} if self.rival else set()
         columns = {name for item in (evidence.item, *evidence.cited) for name in item.metadata}
         return OfferedPhrases(grammar_of(self.request.language), claims, columns, key=self._key)
