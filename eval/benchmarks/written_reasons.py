@@ -186,11 +186,7 @@ def main() -> None:
             "messages": "those of the LLM on this machine" if args.plain else "those of a chat server",
             "median characters of a request": float(np.median(sizes)),
         },
-        details={
-            "reasons": [
-                [name, one.sentence, one.backend, *one.faults] for name, one in zip(requests, why, strict=True)
-            ]
-        },
+        details={"reasons": [[one.sentence, one.backend, *one.faults] for one in why]},
     )
 
 

@@ -171,12 +171,14 @@ class Samples:
     @cached_property
     def _offered(self) -> OfferedPhrases:
         evidence = self.request.evidence
-        weights = [self._clauses.weights[one] for one in self._named]
-        claims = {"plain", "suggested", "chosen"}
-        claims |= {"most", "above_all"} if weights == ["most"] else set()
-        claims |= {"rather"} if self.rival else set()
+        so = {"one" if len(self._named) == 1 else "two", "rather" if self.rival else "alone"}
+        if [self._clauses.weights[one] for one in self._named] == ["most"]:
+            so.add("most")
+        latest = {item for fact in self._clauses.facts if fact.kind == "latest" for item in fact.item_ids}
+        if not latest & set(self._named):
+            so.add("earlier")
         columns = {name for item in (evidence.item, *evidence.cited) for name in item.metadata}
-        return OfferedPhrases(grammar_of(self.request.language), claims, columns, key=self._key)
+        return OfferedPhrases(grammar_of(self.request.language), so, columns, key=self._key)
 
     @property
     def _key(self) -> str:

@@ -38,36 +38,46 @@ _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 @dataclass(frozen=True)
 class Rule:
-    """A phrase: what it makes of what it matches, and what that claims. ``needs``: a word that it must hold.
-
-    ``text``: the phrase as written, its macros replaced. ``offered``: a writer is told of it, see ``offered.py``.
-    """
+    """A phrase: what it makes of what it matches, and what that claims. ``needs``: a word that it must hold."""
 
     make: str
     claims: tuple[str, ...]
     pattern: re.Pattern[str]
     needs: str
-    text: str = ""
-    offered: bool = False
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A phrase that a writer is shown, see ``offered.py``. ``when``: what must be so of the choices."""
+
+    make: str
+    when: frozenset[str]
+    text: str
 
 
 @dataclass(frozen=True)
 class CatalogKind:
     """What items of a catalog with some of ``columns``, and none of ``without``, are called, and what is done with
-    them: each phrase with the one that the grammar has for it, "watched" for "chose".
+    them: for each phrase of the grammar the others that are said, "watched" and "saw" for "chose".
     """
 
     columns: frozenset[str]
     without: frozenset[str]
     items: tuple[str, ...]
-    says: Mapping[str, str]
+    says: Mapping[str, tuple[str, ...]]
 
     @property
     def words(self) -> Iterator[str]:
         """The words of its phrases."""
         yield from self.items
-        for phrase in self.says:
+        for phrase in self.read_as:
             yield from phrase.split()
+
+    @property
+    def read_as(self) -> dict[str, str]:
+        """Each phrase that is said with the first of the grammar's that it stands for."""
+        pairs = [(phrase, of_grammar) for of_grammar, several in self.says.items() for phrase in several]
+        return dict(reversed(pairs))
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class Grammar:
     people: frozenset[str]
     owner: str
     labels: Mapping[str, str]
+    offers: tuple[Offer, ...]
     shortest: int
     longest: int
 
@@ -128,19 +139,21 @@ def grammar_of(language: Language) -> Grammar:
         frozenset(table["people"]),
         table["owner"],
         table["labels"],
+        tuple(_offers(table["offered"])),
         table["shortest"],
         table["longest"],
     )
 
 
 def _kind(row: Mapping[str, Any]) -> CatalogKind:
-    says = {phrase: said for said, several in row["says"].items() for phrase in several}
+    says = {of_grammar: tuple(several) for of_grammar, several in row["says"].items()}
     return CatalogKind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says)
 
 
-def phrase_tokens(phrase: str) -> list[str]:
-    """Cut a phrase into its arguments, its brackets and bars, and its words."""
-    return [token.group() for token in _TOKEN.finditer(phrase)]
+def _offers(groups: list[Any]) -> Iterator[Offer]:
+    for group in groups:
+        for phrase in group["say"]:
+            yield Offer(group["make"], frozenset(group.get("when", "").split()), phrase)
 
 
 def argument_of(group: str) -> str:
@@ -165,11 +178,8 @@ class _Compiler:
                 yield Rule("list", (group["claim"],), self.listed(group["claim"]), "")
             for phrase in group.get("say", ()):
                 pattern = re.compile(f"{start}{self.pattern(phrase)}{before}")
-                text = self.spelled_out(phrase)
-                offered = group.get("offered", False)
-                yield Rule(
-                    group["make"], tuple(group["claim"].split()), pattern, _longest_word(text), text, offered
-                )
+                needs = _longest_word(self.spelled_out(phrase))
+                yield Rule(group["make"], tuple(group["claim"].split()), pattern, needs)
 
     def spelled_out(self, phrase: str) -> str:
         """Write a phrase with its macros replaced by what they stand for."""
