@@ -43,7 +43,7 @@ def test_no_false_statement_passes() -> None:
 
 
 def test_true_statements_pass() -> None:
-    # Of those refused, 5 and 4 say "above all" and the like of one of two that weigh nearly the same: ruled out since.
+    # Of those refused 5 and 4 say "above all" of one of two that weigh nearly the same, which is ruled out since.
     for written, most_refused in ((DEVELOPMENT, 0.11), (WRITTEN_BESIDE_IT, 0.25)):
         true = [one for one in written if one.is_true]
         assert sum(not passes(one) for one in true) <= most_refused * len(true)
