@@ -106,7 +106,8 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
 
 
 def _fact(row: dict[str, Any]) -> Fact:
-    return Fact(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+    fields: dict[str, Any] = {name: tuple(row[name]) if isinstance(row[name], list) else row[name] for name in row}
+    return Fact(**fields)
 
 
 def _item(row: dict[str, Any]) -> Item:
