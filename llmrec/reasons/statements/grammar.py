@@ -58,26 +58,21 @@ class Offer:
 @dataclass(frozen=True)
 class CatalogKind:
     """What items of a catalog with some of ``columns``, and none of ``without``, are called, and what is done with
-    them: for each phrase of the grammar the others that are said, "watched" and "saw" for "chose".
+    them: each phrase with the one that the grammar has for it, "watched" for "chose". ``shown``: the other way.
     """
 
     columns: frozenset[str]
     without: frozenset[str]
     items: tuple[str, ...]
-    says: Mapping[str, tuple[str, ...]]
+    says: Mapping[str, str]
+    shown: Mapping[str, tuple[str, ...]]
 
     @property
     def words(self) -> Iterator[str]:
         """The words of its phrases."""
         yield from self.items
-        for phrase in self.read_as:
+        for phrase in self.says:
             yield from phrase.split()
-
-    @property
-    def read_as(self) -> dict[str, str]:
-        """Each phrase that is said with the first of the grammar's that it stands for."""
-        pairs = [(phrase, of_grammar) for of_grammar, several in self.says.items() for phrase in several]
-        return dict(reversed(pairs))
 
 
 @dataclass(frozen=True)
@@ -146,8 +141,9 @@ def grammar_of(language: Language) -> Grammar:
 
 
 def _kind(row: Mapping[str, Any]) -> CatalogKind:
-    says = {of_grammar: tuple(several) for of_grammar, several in row["says"].items()}
-    return CatalogKind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says)
+    says = {phrase: said for said, several in row["says"].items() for phrase in several}
+    shown = {said: tuple(several) for said, several in {**row["says"], **row.get("shown", {})}.items()}
+    return CatalogKind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says, shown)
 
 
 def _offers(groups: list[Any]) -> Iterator[Offer]:

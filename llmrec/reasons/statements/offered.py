@@ -29,7 +29,7 @@ class OfferedPhrases:
         self._grammar, self._so, self._key = grammar, so, key
         self._says: dict[str, list[str]] = {}
         for kind in grammar.kinds_of(columns):
-            for of_grammar, said in kind.says.items():
+            for of_grammar, said in kind.shown.items():
                 self._says.setdefault(of_grammar, []).extend(said)
 
     def of(self, make: str) -> list[str]:

@@ -35,7 +35,7 @@ class Parser:
         self._columns = _column_words(grammar, names)
         self._items = {word: "items" if word.endswith("s") else "item" for one in kinds for word in one.items}
         # Longer phrases first: "listened to", "purchase history".
-        replaced = [*grammar.replaced.items(), *(pair for one in kinds for pair in one.read_as.items())]
+        replaced = [*grammar.replaced.items(), *(pair for one in kinds for pair in one.says.items())]
         self._replaced = sorted(replaced, key=lambda pair: -len(pair[0]))
         self._claims: list[Claim] = []
         self._lists: list[tuple[Title, ...]] = []
