@@ -26,8 +26,8 @@ def _most(arguments: Arguments, context: Context) -> Iterator[str]:
 def _above_all(arguments: Arguments, context: Context) -> Iterator[str]:
     """What is the reason above all: it weighs most, and nothing left out has more than half of its effect."""
     yield from _most(arguments, context)
-    told = {index for title in context.reasons for index in title}
-    rest = [one for one in _rest(arguments, context) if not one & told]
+    named = {index for title in context.reasons for index in title}
+    rest = [one for one in _rest(arguments, context) if not one & named]
     if max(context.shares(rest), default=0.0) > STRONG:
         yield "it says that an item weighs above all, and leaves out one that has more than half of its effect"
 

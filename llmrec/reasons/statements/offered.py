@@ -59,9 +59,9 @@ class OfferedPhrases:
     def _some(self, alternatives: str, most: int) -> Sequence[str]:
         """Return some alternatives, those that only such a catalog has in any case."""
         listed = [one.strip() for one in alternatives.split("|")]
-        own = [said for one in listed for said in self._says.get(one, ())]
-        others = sorted(listed, key=self._chance)[: max(1, most - len(own))]
-        return [one for one in dict.fromkeys([*own, *listed]) if one in own or one in others]
+        of_catalog = [said for one in listed for said in self._says.get(one, ())]
+        others = sorted(listed, key=self._chance)[: max(1, most - len(of_catalog))]
+        return [one for one in dict.fromkeys([*of_catalog, *listed]) if one in of_catalog or one in others]
 
     def _chance(self, text: str) -> int:
         return zlib.crc32(f"{self._key}|{text}".encode())
