@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 import psutil
 
-from llmrec import Dataset, provenance
+from llmrec import Dataset, Histories, provenance
 from llmrec.evaluation import Report, ResponseReport
 from llmrec.resources.cache import replace_file
 
@@ -54,6 +54,13 @@ def open_data(name_or_folder: str, *, users: float = 1.0) -> Dataset:
     sampled = data.events["user_id"].unique(maintain_order=True).sample(fraction=users, seed=0).implode()
     part = data.with_events(data.events.filter(pl.col("user_id").is_in(sampled)))
     return replace(part, name=f"{data.name}-{users:g}")
+
+
+def with_log(histories: Histories, name_or_folder: str) -> Histories:
+    """Return histories with what the log says of each event: times and prices, which a run need not hold."""
+    events = open_data(name_or_folder).events
+    users = pl.Series(histories.user_ids, dtype=pl.String).implode()
+    return Histories.from_events(events.filter(pl.col("user_id").is_in(users)), users=histories.user_ids)
 
 
 @dataclass(frozen=True)

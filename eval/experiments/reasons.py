@@ -21,12 +21,10 @@ import numpy as np
 import polars as pl
 
 import llmrec
-from eval.common import Row, arguments, open_data, write_result
-from llmrec.data import Histories
+from eval.common import Row, arguments, with_log, write_result
 from llmrec.data.readers.relations import with_relations
 from llmrec.evaluation import Interval, deletion_test, judge_reasons
 from llmrec.evaluation.reasons.second_reading import second_readings
-from llmrec.models import Recommender
 from llmrec.reasons import Explanations, LocalNarrator, NarrationRequest, counts
 
 MEANINGS = {
@@ -77,13 +75,6 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def with_all_columns(model: Recommender, data: str) -> Histories:
-    """Return the known histories with what the log says of each event."""
-    events = open_data(data).events
-    users = pl.Series(model.histories.user_ids, dtype=pl.String).implode()
-    return Histories.from_events(events.filter(pl.col("user_id").is_in(users)), users=model.histories.user_ids)
-
-
 def written_out(why: Explanations) -> str:
     """Fifty random sentences, one a line."""
     rows = why.table.sample(min(50, len(why)), seed=0).iter_rows(named=True)
@@ -96,7 +87,7 @@ def main() -> None:
     args = parsed()
     model, rng = llmrec.load(args.run), np.random.default_rng(0)
     if args.data is not None:
-        model.histories = with_all_columns(model, args.data)
+        model.histories = with_log(model.histories, args.data)
     if args.relations is not None:
         model.catalog = with_relations(model.catalog, args.relations)
     n = min(len(model.histories), -(-args.recs // args.each))

@@ -51,15 +51,20 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
         return ["it contains private-use characters"]
     if stated(text, evidence, language=language, form=form) is not None:
         return []
+    shortest = grammar_of(language).shortest if form == "sentence" else 1
     if form == "sentence":
-        text, _ = split_endings(text, evidence, language=language)
+        text, endings = split_endings(text, evidence, language=language)
+        # What was read of the sentence belongs to its length.
+        shortest = 1 if endings else shortest
     try:
-        return list(dict.fromkeys(_faults(text, evidence, language, form)))
+        return list(dict.fromkeys(_faults(text, evidence, language, form, shortest=shortest)))
     except OverflowError:
         return ["it is too long to be read"]
 
 
-def _faults(text: str, evidence: Evidence, language: Language, form: ReasonForm) -> Iterator[str]:
+def _faults(
+    text: str, evidence: Evidence, language: Language, form: ReasonForm, *, shortest: int
+) -> Iterator[str]:
     reading, grammar = read(text, evidence, language), grammar_of(language)
     parts = [reading.text] if form == "sentence" else _sentences(reading.text)
     if len(parts) > MOST_SENTENCES:
@@ -72,7 +77,7 @@ def _faults(text: str, evidence: Evidence, language: Language, form: ReasonForm)
     claims: list[Claim] = []
     so_far: list[Title] = []
     for part in parts:
-        wrong = [*_outside(part, grammar, form), *_repeated(part, reading, evidence)]
+        wrong = [*_outside(part, grammar, shortest), *_repeated(part, reading, evidence)]
         wrong += [*strangers(part, evidence, grammar), *strange_numbers(part, reading.marks, evidence)]
         yield from wrong
         said, left = parser.claims(part) if not wrong else ([], "")
@@ -86,12 +91,20 @@ def _faults(text: str, evidence: Evidence, language: Language, form: ReasonForm)
             if any(index <= len(evidence.cited) for index in title)
         )
         so_far += named
-        context = Context(evidence, reading.items, grammar, named if len(set(named)) > 1 else tuple(so_far))
+        named = named if len(set(named)) > 1 else tuple(so_far)
+        context = Context(evidence, reading.items, grammar, named, _reasons(said))
         claims += said
         for claim in said:
             yield from faults_of(claim, context)
     yield from _left_out(claims, reading, evidence)
     yield from _rival(claims, evidence)
+
+
+def _reasons(claims: list[Claim]) -> tuple[Title, ...]:
+    """Return the titles that are given as reasons, also as lesser ones."""
+    given = [claim.arguments["title"] for claim in claims if claim.kind in _CAUSES and "title" in claim.arguments]
+    lesser = [claim.arguments["less"] for claim in claims if "less" in claim.arguments]
+    return tuple(title for node in (*given, *lesser) for title in node.titles)
 
 
 def _unread(left: str, reading: Reading, evidence: Evidence) -> Iterator[str]:
@@ -107,11 +120,10 @@ def _sentences(text: str) -> list[str]:
     return [part for part in re.split(r"(?<=[.!?])\s+|(?<=[。！？])\s*", text) if part]
 
 
-def _outside(part: str, grammar: Grammar, form: ReasonForm) -> Iterator[str]:
+def _outside(part: str, grammar: Grammar, shortest: int) -> Iterator[str]:
     """Check what is seen without reading: length, one sentence, no markup. A title counts as one word."""
     unit = "words" if grammar.gap else "characters"
     length = len(part.split()) if grammar.gap else len(part)
-    shortest = grammar.shortest if form == "sentence" else 1
     if not shortest <= length <= grammar.longest:
         yield f"it has {length} {unit}, not {shortest} to {grammar.longest}"
     ends = list(_ENDS.finditer(part))

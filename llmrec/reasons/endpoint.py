@@ -15,6 +15,7 @@ import urllib.error
 from llmrec.errors import ModelError
 from llmrec.prompting import one_line
 from llmrec.reasons.address import Address
+from llmrec.reasons.chat_request import chat_messages
 from llmrec.reasons.exchange import DeadlineClient, TooLong, each
 from llmrec.reasons.narrate import first_line
 from llmrec.reasons.request import NarrationRequest
@@ -43,7 +44,8 @@ class EndpointNarrator:
     ``concurrency`` requests run at a time. After as many failures in a row as could run at once, the rest is not
     requested any more. Where nothing usable comes back the reason is None, which ``explain`` replaces, and one
     warning is logged. Chat markup in a title is up to the server's tokenizer; each reason is asked for by itself,
-    and audited as any other.
+    and audited as any other. The server is told the planned facts and which wordings the audit reads, see
+    ``chat_messages``.
 
     ``api_key``, a password or a query in the address are sent to the server and shown nowhere; where there is
     one, nor is what the server says of an error: it may repeat them. Redirects are not followed.
@@ -119,7 +121,7 @@ class EndpointNarrator:
         raise AssertionError("the last try returns or raises")
 
     def _request(self, request: NarrationRequest, deadline: float) -> str:
-        messages = request.messages()
+        messages = chat_messages(request)
         body = {
             "model": self.model,
             "messages": messages,

@@ -54,7 +54,7 @@ class Fact:
     | streak | ``count`` of the last ``of`` choices have the value | |
     | lately | ``count`` of the ``of`` choices in the last 30 days of the history have the value | |
     | popular | ``count`` of ``of`` people chose it | |
-    | price | ``values``: it costs the first; half of ``of`` choices cost from the second to the third | |
+    | price | ``values``: it costs the first; ``count`` of ``of`` choices from the second to the third | |
     | rhythm | the person chose it on ``count`` days, ``of`` days lie between two of them (median) | |
 
     >>> Fact("same", ("3",), "genres", ("Sci-Fi",), bits=2.5).is_plain

@@ -39,10 +39,11 @@ def holds(fact: Fact, evidence: Evidence) -> bool:
 
 
 def _costs_so_much(fact: Fact, item: Item) -> bool:
-    """Whether the price lies between the two that are told, and is that of the catalog, where it has one."""
+    """Whether the price lies where about half of the choices do, and is that of the catalog, where it has one."""
     price, low, high = (float(value.replace(",", "")) for value in fact.values)
     listed = item.metadata.get("price")
-    return low <= price <= high and (not isinstance(listed, float) or written_price(listed) == fact.values[0])
+    in_half = low <= price <= high and fact.of - 1 <= 2 * fact.count <= 2 * fact.of
+    return in_half and (not isinstance(listed, float) or written_price(listed) == fact.values[0])
 
 
 def _holds_of_several(fact: Fact, evidence: Evidence) -> bool:

@@ -39,7 +39,7 @@ def typical_price(code: int, chosen: list[int], crowd: Crowd) -> Iterator[Fact]:
     known = prices[np.isfinite(prices)]
     share = float(np.mean((known >= low) & (known <= high)))
     values = tuple(written_price(float(value)) for value in (prices[code], low, high))
-    yield Fact("price", (), "price", values, count, len(theirs), bits=-math.log2(share))
+    yield Fact("price", (), "price", values, count, len(others), bits=-math.log2(share))
 
 
 def chosen_again(one: Evidence, code: int, events: pl.DataFrame, crowd: Crowd) -> Iterator[Fact]:

@@ -19,6 +19,8 @@ from llmrec.resources.shipped import folder
 FAR, VERY_FAR = 100, 1000
 # "12 of 215 people" sounds like nothing, though it is fifty times as often as usual; "6 of the 6" like a mistake.
 _FEW = 0.15
+# From this share on it is "most of your choices", below it "about half".
+_MOST = 0.6
 # Of these columns a fact says "filed under"; any other is named.
 _FILED_UNDER = frozenset(("genres", "category"))
 
@@ -106,7 +108,8 @@ class Phrases(BaseModel):
         if fact.kind == "only":
             return f"{fact.name or 'only'}{'_two' if fact.count > 1 else ''}"
         if fact.kind == "price":
-            return "price" if fact.values[1] != fact.values[2] else "price_alike"
+            alike = "_alike" if fact.values[1] == fact.values[2] else ""
+            return f"price{alike}{'_most' if fact.count >= _MOST * fact.of else ''}"
         if fact.kind in ("same", "kin"):
             return f"{fact.kind}.{column}" if f"{fact.kind}.{column}" in self.endings else fact.kind
         if fact.kind not in ("taste", "streak", "lately") or column in _FILED_UNDER:

@@ -106,6 +106,11 @@ def best_ending(text: str, one: Evidence, language: Language = "en") -> str | No
     return None
 
 
+def joined(phrases: Phrases, form: ReasonForm, opening: Clause, endings: Sequence[Clause]) -> str:
+    """Write clauses as one reason, with joints that read well."""
+    return written(phrases, form, opening, endings, _Variety().joints(phrases, form, opening, endings))
+
+
 def length_of(text: str, phrases: Phrases) -> float:
     """Return how long a reason is as a share of what is read at most: 35 words, or 90 letters of Chinese."""
     return len(text.split()) / MOST_WORDS if phrases.language == "en" else len(text) / MOST_LETTERS

@@ -19,6 +19,7 @@ import llmrec
 from llmrec.data import Histories
 from llmrec.errors import ModelError
 from llmrec.reasons import Cited, EndpointNarrator, Evidence, Item, NarrationRequest, counts
+from llmrec.reasons.chat_request import chat_messages
 
 GOOD = 'We suggest "Final Waltz" because you chose "Amber Gate".'
 TASK = NarrationRequest(Evidence("u", Item("f", "Final Waltz"), (Cited("a", "Amber Gate", {}, 1.0),)))
@@ -147,7 +148,7 @@ def test_what_is_asked_and_answered(server: Server) -> None:
     assert narrator.narrate([TASK]) == [GOOD]
     headers, body = server.asked[0]
     assert body["path"] == "/v1/chat/completions"
-    assert (body["model"], body["temperature"], body["messages"]) == ("small", 0, TASK.messages())
+    assert (body["model"], body["temperature"], body["messages"]) == ("small", 0, chat_messages(TASK))
     assert headers["Authorization"] == "Bearer secret"
     assert EndpointNarrator(server.url, "small").narrate([]) == []
 

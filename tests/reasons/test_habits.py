@@ -10,8 +10,11 @@ import pytest
 from support.linear import Linear
 
 from llmrec.data import Catalog, Histories
+from llmrec.prompting import Language
 from llmrec.reasons import Cited, Evidence, Fact, Item, audit
+from llmrec.reasons.clauses import Clauses
 from llmrec.reasons.fact_checks import holds
+from llmrec.reasons.phrases import Phrases
 from llmrec.reasons.plan import plan_reasons
 from llmrec.reasons.tellable import add_tellable
 
@@ -119,3 +122,20 @@ def test_habits_are_checked_against_the_item(name: str, value: str, holds_true: 
         else Fact("lately", (), "brand", (value,), 3, 6)
     )
     assert holds(fact, one) is holds_true
+
+
+@pytest.mark.parametrize(
+    ("language", "half", "most"), [("en", "about half of", "most of your choices"), ("zh", "约有一半", "大多")]
+)
+def test_a_price_is_that_of_half_of_the_choices_or_of_most(language: Language, half: str, most: str) -> None:
+    def said(count: int) -> str:
+        fact = Fact("price", (), "price", ("2.00", "1.00", "3.00"), count, 20)
+        clauses = Clauses(Evidence("u", Item("i", "Bowl"), facts=(fact,)), Phrases.load(language))
+        return " ".join(one.text for one in clauses.endings(()))
+
+    assert half in said(11)
+    assert most not in said(11)
+    assert most in said(14)
+    assert half not in said(14)
+    assert all(number in said(14) for number in ("14", "20"))
+    assert said(8) == "", "two fifths are no habit"

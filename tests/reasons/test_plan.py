@@ -5,38 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from support.coens import COENS, evidence
 
 from llmrec.prompting import Language
-from llmrec.reasons import Cited, Evidence, Fact, Item, Together, audit
+from llmrec.reasons import Cited, Evidence, Fact, Item, audit
 from llmrec.reasons.phrases import Phrases
 from llmrec.reasons.plan import MOST_WORDS, best_ending, plan_reasons
 from llmrec.reasons.stated import split_endings, stated
 
 AFTER = 'After "Fargo", you may like "Film number 0"'
-COENS = {"director": ["Coen"], "year": 1996, "genres": "Crime, Drama"}
-
-
-def evidence(n: int = 0, user: str = "u") -> Evidence:
-    """A film by the Coens, cited two of which the first weighs most."""
-    cited = (
-        Cited("f", "Fargo", COENS, 3.0, 40),
-        Cited("g", "Godfather, The", {"year": 1972, "genres": "Crime"}, 1.2, 3),
-    )
-    return Evidence(
-        user,
-        Item(f"i{n}", f"Film number {n}", COENS),
-        cited,
-        together=(Together("f", 60, 90),),
-        rank=2,
-        facts=(
-            Fact("same", ("f",), "director", ("Coen",), bits=8.0),
-            Fact("same", ("f", "g"), "genres", ("Crime",), bits=3.0),
-            Fact("mix", ("f",), "genres", ("Crime", "Drama"), bits=3.5),
-            Fact("together", ("f",), count=60, of=90, times=2.2, bits=1.1),
-            Fact("rank", ("f",), count=2, of=40, bits=4.3),
-            Fact("taste", (), "genres", ("Crime",), 12, 30, 2.5, 1.3),
-        ),
-    )
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -155,6 +132,15 @@ def test_a_narrator_s_sentence_goes_on_with_a_fact_of_what_it_names() -> None:
     assert rest == lead and len(endings) == 1
     assert audit(text.replace("Fargo", "Zorblat"), evidence()) != []
     assert best_ending("Half a sentence", evidence()) is None
+
+
+def test_a_short_beginning_is_long_enough_with_a_fact() -> None:
+    lead, fact = '"Fargo" led to "Film number 0"', "both are by the director Coen"
+    assert audit(f"{lead}.", evidence()) == ["it has 4 words, not 5 to 60"]
+    assert audit(f"{lead}; {fact}.", evidence()) == []
+    assert audit(f"{lead}; {fact.replace('both', 'all three')}.", evidence()) != []
+    assert audit(f'"The Godfather" led to "Film number 0"; {fact}.', evidence()) != []
+    assert audit(f'"Film number 0" led to "Fargo"; {fact}.', evidence()) != []
 
 
 def test_without_evidence_it_says_so() -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from llmrec.prompting import Language
 from llmrec.reasons import Cited, Evidence, Item, Shared, Together
+from llmrec.reasons.evidence import Pair
 from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import attributes
 from llmrec.reasons.request import ReasonForm
@@ -54,7 +55,7 @@ def development_only() -> list[Statement]:
 
 
 def later_set(name: str) -> list[Statement]:
-    """Read a set that was written later, "second" to "fifth"."""
+    """Read a set that was written later: "second" to "fifth", "given_wordings"."""
     return list(_every([case for path in sorted((FOLDER / name).glob("*.yaml")) for case in _cases(path)]))
 
 
@@ -87,9 +88,26 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
     having = {pair: [o.item_id for o in cited if pair in set(attributes(o))] for pair in attributes(item)}
     shared = tuple(Shared(name, value, tuple(ids)) for (name, value), ids in having.items() if ids)
     together = tuple(Together(other, both, chose) for other, both, chose in case.get("together", ()))
-    facts = tuple(Fact(relation, (other,)) for _, relation, other in case.get("relations", ()))
-    against = None if rival is None else _item(rival)
-    return Evidence("u", item, cited, (), shared, together, against, case.get("rank", 0), facts)
+    relations = tuple(Fact(relation, (other,)) for _, relation, other in case.get("relations", ()))
+    pairs = tuple(Pair((one, other), more, without) for (one, other), more, without in case.get("pairs", ()))
+    return Evidence(
+        "u",
+        item,
+        cited,
+        pairs,
+        shared,
+        together,
+        rival=None if rival is None else _item(rival),
+        rank=case.get("rank", 0),
+        facts=relations + tuple(map(_fact, case.get("facts", ()))),
+        n_choices=case.get("n_choices", 0),
+        n_helping=case.get("n_helping", 0),
+    )
+
+
+def _fact(row: dict[str, Any]) -> Fact:
+    fields: dict[str, Any] = {name: tuple(row[name]) if isinstance(row[name], list) else row[name] for name in row}
+    return Fact(**fields)
 
 
 def _item(row: dict[str, Any]) -> Item:

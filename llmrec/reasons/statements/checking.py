@@ -17,12 +17,16 @@ SUGGESTED: Title = frozenset({0})
 
 @dataclass(frozen=True)
 class Context:
-    """What a claim is checked against. ``named``: the titles of its sentence, or of all up to it if it has one."""
+    """What a claim is checked against.
+
+    ``named``: the titles of its sentence, or of all up to it if it has one; ``reasons``: those given as reasons.
+    """
 
     evidence: Evidence
     items: tuple[Item, ...]
     grammar: Grammar
     named: tuple[Title, ...] = ()
+    reasons: tuple[Title, ...] = ()
 
     def is_cited(self, title: Title) -> bool:
         """Whether a title may name a cited item."""

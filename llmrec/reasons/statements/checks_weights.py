@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmrec.reasons.statements.checking import STRONG, Arguments, Context, check
+from llmrec.reasons.statements.nodes import Title
 
 # Shares of the strongest one's effect: what weighs equally has at least the one, what weighs a little has less
 # than the second, what hardly weighs less than the third.
@@ -16,11 +17,19 @@ _HARDLY = 1 / 5
 @check("most")
 def _most(arguments: Arguments, context: Context) -> Iterator[str]:
     """What weighs most: nothing else weighs more, and each has a strong share of the strongest one's effect."""
-    titles = arguments["title"].titles
-    named = {index for title in titles for index in title}
-    rest = [frozenset({index}) for index in range(1, len(context.evidence.cited) + 1) if index not in named]
-    if min(context.shares(titles), default=0.0) < max(STRONG, *context.shares(rest), 0.0):
+    shares, rest = context.shares(arguments["title"].titles), context.shares(_rest(arguments, context))
+    if min(shares, default=0.0) < max(STRONG, *rest, 0.0):
         yield "it says that an item weighs most, which does not"
+
+
+@check("above_all")
+def _above_all(arguments: Arguments, context: Context) -> Iterator[str]:
+    """What is the reason above all: it weighs most, and nothing left out has more than half of its effect."""
+    yield from _most(arguments, context)
+    named = {index for title in context.reasons for index in title}
+    rest = [one for one in _rest(arguments, context) if not one & named]
+    if max(context.shares(rest), default=0.0) > STRONG:
+        yield "it says that an item weighs above all, and leaves out one that has more than half of its effect"
 
 
 @check("little")
@@ -55,8 +64,7 @@ def _hardly(arguments: Arguments, context: Context) -> Iterator[str]:
 def _followed(arguments: Arguments, context: Context) -> Iterator[str]:
     """What comes next after others: weighs less than they do, and nothing else weighs more than it."""
     yield from _less(arguments, context)
-    named = {index for name in ("title", "less") for title in arguments[name].titles for index in title}
-    rest = [frozenset({index}) for index in range(1, len(context.evidence.cited) + 1) if index not in named]
+    rest = _rest(arguments, context, "title", "less")
     if max(context.shares(rest), default=0.0) > min(context.shares(arguments["less"].titles), default=0.0):
         yield "it says that an item weighs next to another, and something else does"
 
@@ -68,6 +76,12 @@ def _second(arguments: Arguments, context: Context) -> Iterator[str]:
     titles = arguments["title"].titles
     if len(titles) != 1 or len(shares) < 2 or context.shares(titles) != [shares[1]] or shares[1] >= shares[0]:
         yield "it says that an item weighs second most, which does not"
+
+
+def _rest(arguments: Arguments, context: Context, *names: str) -> list[Title]:
+    """Return the cited items that these arguments of a claim, its title at least, do not name."""
+    named = {index for name in names or ("title",) for title in arguments[name].titles for index in title}
+    return [frozenset({index}) for index in _indices(context) if index not in named]
 
 
 def _indices(context: Context) -> range:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,15 +47,25 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A phrase that a writer is shown, see ``offered.py``. ``when``: what must be so of the choices."""
+
+    make: str
+    when: frozenset[str]
+    text: str
+
+
+@dataclass(frozen=True)
 class CatalogKind:
     """What items of a catalog with some of ``columns``, and none of ``without``, are called, and what is done with
-    them: each phrase with the one that the grammar has for it, "watched" for "chose".
+    them: each phrase with the one that the grammar has for it, "watched" for "chose". ``shown``: the other way.
     """
 
     columns: frozenset[str]
     without: frozenset[str]
     items: tuple[str, ...]
     says: Mapping[str, str]
+    shown: Mapping[str, tuple[str, ...]]
 
     @property
     def words(self) -> Iterator[str]:
@@ -82,8 +92,14 @@ class Grammar:
     makers: frozenset[str]
     people: frozenset[str]
     owner: str
+    labels: Mapping[str, str]
+    offers: tuple[Offer, ...]
     shortest: int
     longest: int
+
+    def kinds_of(self, names: Set[str]) -> list[CatalogKind]:
+        """Return what items with these columns may be called."""
+        return [one for one in self.kinds if names & one.columns and not names & one.without]
 
     @property
     def gap(self) -> str:
@@ -117,6 +133,8 @@ def grammar_of(language: Language) -> Grammar:
         frozenset(table["makers"]),
         frozenset(table["people"]),
         table["owner"],
+        table["labels"],
+        tuple(_offers(table["offered"])),
         table["shortest"],
         table["longest"],
     )
@@ -124,7 +142,14 @@ def grammar_of(language: Language) -> Grammar:
 
 def _kind(row: Mapping[str, Any]) -> CatalogKind:
     says = {phrase: said for said, several in row["says"].items() for phrase in several}
-    return CatalogKind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says)
+    shown = {said: tuple(several) for said, several in {**row["says"], **row.get("shown", {})}.items()}
+    return CatalogKind(frozenset(row["columns"]), frozenset(row["without"]), tuple(row["items"]), says, shown)
+
+
+def _offers(groups: list[Any]) -> Iterator[Offer]:
+    for group in groups:
+        for phrase in group["say"]:
+            yield Offer(group["make"], frozenset(group.get("when", "").split()), phrase)
 
 
 def argument_of(group: str) -> str:
@@ -149,9 +174,8 @@ class _Compiler:
                 yield Rule("list", (group["claim"],), self.listed(group["claim"]), "")
             for phrase in group.get("say", ()):
                 pattern = re.compile(f"{start}{self.pattern(phrase)}{before}")
-                yield Rule(
-                    group["make"], tuple(group["claim"].split()), pattern, _longest_word(self.spelled_out(phrase))
-                )
+                needs = _longest_word(self.spelled_out(phrase))
+                yield Rule(group["make"], tuple(group["claim"].split()), pattern, needs)
 
     def spelled_out(self, phrase: str) -> str:
         """Write a phrase with its macros replaced by what they stand for."""

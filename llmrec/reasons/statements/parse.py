@@ -31,7 +31,7 @@ class Parser:
     def __init__(self, grammar: Grammar, marks: Marks, items: Iterable[Item]) -> None:
         self._grammar, self._marks = grammar, marks
         names = {name for item in items for name in item.metadata}
-        kinds = [one for one in grammar.kinds if names & one.columns and not names & one.without]
+        kinds = grammar.kinds_of(names)
         self._columns = _column_words(grammar, names)
         self._items = {word: "items" if word.endswith("s") else "item" for one in kinds for word in one.items}
         # Longer phrases first: "listened to", "purchase history".
