@@ -38,10 +38,11 @@ def sequences_of(model: LLMRecommender, histories: Histories) -> Sequences:
     return Sequences.encode(histories, model.catalog)
 
 
-def test_exact_is_the_language_model_s_probability_of_the_text(model: LLMRecommender) -> None:
+def test_exact_is_the_language_model_s_choice_wherever_texts_part(model: LLMRecommender) -> None:
     scores = TitleGenerator(model.encoder).exact(sequences_of(model, HISTORIES))
     network, serializer = model.encoder.network, model.encoder.serializer
     window = model.encoder.windows(sequences_of(model, HISTORIES)).sequences
+    lines = [serializer.item_tokens[code].tolist() for code in range(12)]
     for row in (0, 1, 2):
         for code in (0, 7, 11):
             written = serializer.write(np.append(window[row], code)[None].astype(np.int64))
@@ -51,10 +52,13 @@ def test_exact_is_the_language_model_s_probability_of_the_text(model: LLMRecomme
                     torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders), network.items()
                 )[0, start - 1 : -1]
                 logits = network.model.get_output_embeddings()(states).double()
-            line = torch.from_numpy(serializer.item_tokens[code])
-            by_hand = -torch.nn.functional.cross_entropy(logits, line, reduction="sum")
-            assert scores[row, code] == pytest.approx(float(by_hand), abs=1e-2)
+            by_hand = 0.0
+            for n, token in enumerate(lines[code]):
+                choices = sorted({line[n] for line in lines if line[:n] == lines[code][:n]})
+                by_hand += float(logits[n, choices].log_softmax(0)[choices.index(token)])
+            assert scores[row, code] == pytest.approx(by_hand, abs=1e-2)
     np.testing.assert_array_equal(scores[:, 9], scores[:, 11])  # one title, one probability
+    assert np.exp(scores[:, :10]).sum(axis=1) == pytest.approx(1, abs=1e-3)  # of all titles
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])
