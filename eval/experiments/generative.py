@@ -1,6 +1,6 @@
 """Ranking by titles that the LLM writes, by prompt and by vectors, and what each costs a user.
 
-python eval/experiments/generative.py [--data DIR] [--users SHARE] [--newest N] [--asked N] [--prompted N]
+python eval/experiments/generative.py [--data DIR] [--users SHARE] [--newest N] [--sample N] [--prompted N]
 [--beams N ...] [--title-loss W ...] [--epochs N] [--set KEY=VALUE ...] [--name NAME]. `text` is trained once with
 each weight of the title loss, on the newest N events of each user. Each run ranks by its vectors; one with a title
 loss also generates titles by beams and exactly, and is fused with its vectors, the weight chosen on the validation
@@ -81,7 +81,7 @@ class PromptedNearest:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Outcome:
     """NDCG@10 and Recall@10 of each user asked, seconds of processor and clock in all; a fusion's weight."""
 
     ndcg: list[float]
@@ -97,14 +97,14 @@ def main() -> None:
     data = newest(open_data(args.data, users=args.users), args.newest)
     split, name = Split.leave_last_out(data), args.name or f"generative-{data.name}"
     models = ((weight, trained(weight, data, split, args, RUNS / name)) for weight in args.title_loss)
-    asked, valid = sample(split.test, args.asked), sample(split.valid, args.asked)
+    test, valid = sample(split.test, args.sample), sample(split.valid, args.sample)
     rows = list[dict[str, Any]]()
-    retrieved: dict[str, Judged] = {}
+    retrieved: dict[str, Outcome] = {}
     for ranking in rankings(models, split, valid, args):
-        judged = judged_once(ranking, asked, RUNS / name)
+        outcome = evaluated_once(ranking, test, RUNS / name)
         if ranking.name == RETRIEVED:
-            retrieved[ranking.run] = judged
-        rows.append(row_of(ranking, judged, retrieved.get(ranking.run)))
+            retrieved[ranking.run] = outcome
+        rows.append(row_of(ranking, outcome, retrieved.get(ranking.run)))
         print(rows[-1], flush=True)
         changes = ", ".join([*SHARED, *args.set])
         settings = {"newest events": args.newest, "epochs": args.epochs, "recipe": changes}
@@ -139,53 +139,53 @@ def rankings(
     """List the ways to rank; a model is trained when it is its turn."""
     for weight, model in models:
         run = f"title loss {weight:g}"
-        yield Ranking(run, RETRIEVED, args.asked, model.prepare)
+        yield Ranking(run, RETRIEVED, args.sample, model.prepare)
         if not weight:
             continue
         for beams in args.beams:
             yield Ranking(
-                run, f"titles, {beams} beams", args.asked, partial(GenerativeRanking, model, beams=beams)
+                run, f"titles, {beams} beams", args.sample, partial(GenerativeRanking, model, beams=beams)
             )
         exact = GenerativeRanking(model, beams=None)
-        yield Ranking(run, "titles, exactly", args.asked, exact.prepare)
-        yield Ranking(run, "vectors and titles", args.asked, partial(Fusion.tuned, model, exact, valid))
+        yield Ranking(run, "titles, exactly", args.sample, exact.prepare)
+        yield Ranking(run, "vectors and titles", args.sample, partial(Fusion.tuned, model, exact, valid))
     prompt = PromptRanking(mode="letter").fit(split.train)
     yield Ranking("no run", "prompt, 20 popular", args.prompted, prompt.prepare)
     yield Ranking(run, "prompt, its 20 nearest", args.prompted, partial(PromptedNearest, prompt, model))
 
 
-def judged_once(ranking: Ranking, asked: Fold, folder: Path) -> Judged:
+def evaluated_once(ranking: Ranking, fold: Fold, folder: Path) -> Outcome:
     """Rank and judge, or read what came of it."""
     path = folder / f"{ranking.run}, {ranking.name}, {ranking.n_users}.json".replace(" ", "-")
     if not path.is_file():
-        replace_file(path, json.dumps(vars(judge(ranking, sample(asked, ranking.n_users)))))
-    return Judged(**json.loads(path.read_text(encoding="utf-8")))
+        replace_file(path, json.dumps(vars(evaluate(ranking, sample(fold, ranking.n_users)))))
+    return Outcome(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def judge(ranking: Ranking, asked: Fold) -> Judged:
+def evaluate(ranking: Ranking, fold: Fold) -> Outcome:
     """Rank for users and take the time, once one of them was answered and everything is loaded."""
     ranker = ranking.make()
-    ranker.recommend(asked.histories[:1], 10)
+    ranker.recommend(fold.histories[:1], 10)
     processor, clock = time.process_time(), time.perf_counter()
-    recs = ranker.recommend(asked.histories, 10)
+    recs = ranker.recommend(fold.histories, 10)
     processor, clock = time.process_time() - processor, time.perf_counter() - clock
-    table = per_user(recs, asked.answers, users=list(asked.histories.user_ids), k=10)
+    table = per_user(recs, fold.answers, users=list(fold.histories.user_ids), k=10)
     weight = ranker.weight if isinstance(ranker, Fusion) else None
-    return Judged(table["ndcg@10"].to_list(), table["recall@10"].to_list(), processor, clock, weight)
+    return Outcome(table["ndcg@10"].to_list(), table["recall@10"].to_list(), processor, clock, weight)
 
 
-def row_of(ranking: Ranking, judged: Judged, retrieved: Judged | None) -> dict[str, Any]:
+def row_of(ranking: Ranking, outcome: Outcome, retrieved: Outcome | None) -> dict[str, Any]:
     """Return a row of the result, with the difference from the same run's vectors, user by user."""
-    ndcg, n = np.array(judged.ndcg), len(judged.ndcg)
-    titles = "" if judged.weight is None else f", {judged.weight:.0%} titles"
+    ndcg, n = np.array(outcome.ndcg), len(outcome.ndcg)
+    titles = "" if outcome.weight is None else f", {outcome.weight:.0%} titles"
     row = {
         "run": ranking.run,
         "ranked_by": ranking.name + titles,
         "users": n,
         "ndcg@10": bootstrap(ndcg).model_dump(),
-        "recall@10": float(np.mean(judged.recall)),
-        "processor_ms": 1000 * judged.processor_seconds / n,
-        "ms": 1000 * judged.seconds / n,
+        "recall@10": float(np.mean(outcome.recall)),
+        "processor_ms": 1000 * outcome.processor_seconds / n,
+        "ms": 1000 * outcome.seconds / n,
     }
     if retrieved is None or ranking.name == RETRIEVED or len(retrieved.ndcg) != n:
         return row
@@ -203,7 +203,7 @@ def parsed() -> Namespace:
     parser = arguments(__doc__, data=True)
     parser.add_argument("--users", type=float, default=1.0, help="a share of them")
     parser.add_argument("--newest", type=int, default=50, help="events of each user that are read at all")
-    parser.add_argument("--asked", type=int, default=200, help="users that are asked")
+    parser.add_argument("--sample", type=int, default=200, help="users that are asked")
     parser.add_argument("--prompted", type=int, default=50, help="of them, by prompt")
     parser.add_argument("--beams", type=int, nargs="*", default=[5, 20])
     parser.add_argument("--title-loss", type=float, nargs="+", default=[0.1, 0.0])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from eval.experiments.generative import Judged, Ranking, judged_once, newest, row_of, sample
-from llmrec import Split
+from eval.experiments.generative import Outcome, Ranking, evaluated_once, newest, rankings, row_of, sample
+from llmrec import Recipe, Split
 from llmrec.data import toy_films
-from llmrec.models import Fusion, MarkovRecommender, PopularityRecommender
+from llmrec.models import Fusion, LLMRecommender, MarkovRecommender, PopularityRecommender
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def test_the_same_users_are_asked_each_time(split: Split) -> None:
     assert len(sample(split.test, 99).histories) == 20
 
 
-def test_a_ranking_is_judged_once(split: Split, tmp_path: Path) -> None:
+def test_a_ranking_is_evaluated_once(split: Split, tmp_path: Path) -> None:
     rules = MarkovRecommender().fit(split.train), PopularityRecommender().fit(split.train)
     made = []
 
@@ -43,17 +45,30 @@ def test_a_ranking_is_judged_once(split: Split, tmp_path: Path) -> None:
         return Fusion(*rules, 0.25)
 
     ranking = Ranking("a run", "vectors and titles", 9, make)
-    judged = judged_once(ranking, split.test, tmp_path)
-    assert (len(judged.ndcg), judged.weight) == (9, 0.25)
-    assert judged_once(ranking, split.test, tmp_path) == judged
+    outcome = evaluated_once(ranking, split.test, tmp_path)
+    assert (len(outcome.ndcg), outcome.weight) == (9, 0.25)
+    assert evaluated_once(ranking, split.test, tmp_path) == outcome
     assert made == [1]
-    assert row_of(ranking, judged, None)["ranked_by"] == "vectors and titles, 25% titles"
+    assert row_of(ranking, outcome, None)["ranked_by"] == "vectors and titles, 25% titles"
+
+
+def test_every_ranking_of_a_run_answers_the_same_users(
+    split: Split, tmp_path: Path, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    model = LLMRecommender(tiny_recipe("text", "train.epochs=1", "train.title_loss=1", "history.max_items=3"))
+    models = iter([(1.0, model.fit(split.train))])
+    args = Namespace(beams=[3], sample=4, prompted=2)
+    planned = list(rankings(models, split, sample(split.valid, 4), args))
+    assert [ranking.n_users for ranking in planned] == [4, 4, 4, 4, 2, 2]
+    by_name = {ranking.name: evaluated_once(ranking, split.test, tmp_path) for ranking in planned[:4]}
+    assert {len(outcome.ndcg) for outcome in by_name.values()} == {4}
+    assert by_name["vectors and titles"].weight is not None
 
 
 def test_a_ranking_is_compared_with_the_vectors_of_its_run() -> None:
     ranking = Ranking("a run", "titles, exactly", 30, MarkovRecommender)
-    vectors = Judged([1.0, 0.5] * 15, [1.0] * 30, 3.0, 6.0)
-    titles = Judged([0.5, 0.0] * 15, [1.0, 0.0] * 15, 3.0, 6.0)
+    vectors = Outcome([1.0, 0.5] * 15, [1.0] * 30, 3.0, 6.0)
+    titles = Outcome([0.5, 0.0] * 15, [1.0, 0.0] * 15, 3.0, 6.0)
     row = row_of(ranking, titles, vectors)
     assert row["ndcg@10"]["mean"] == pytest.approx(np.mean(titles.ndcg))
     assert row["ndcg@10_minus_vectors"]["mean"] == pytest.approx(-0.5)
