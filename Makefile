@@ -28,7 +28,7 @@ test: $(VENV)/.dev  ## the default tests: under five minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-slow: $(VENV)/.dev  ## the tests that take many seconds each: processes, benchmarks, trainings of the real base
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
+	POLARS_MAX_THREADS=2 $(BIN)/python -m pytest -n 2 --dist loadscope -m slow
 
 test-floors:  ## the oldest version of each dependency that pyproject.toml allows, and the tests that stand on them
 	$(PYTHON) -m venv $(FLOORS)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,13 +133,16 @@ def machine() -> dict[str, str | int]:
 
 def versions() -> dict[str, str]:
     """Return the installed versions of llmrec and of the packages that decide its numbers."""
-    installed = {}
-    for name in ("llmrec", *PACKAGES):
-        try:
-            installed[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return installed
+    installed = {name: _installed(name) for name in ("llmrec", *PACKAGES)}
+    return {name: version for name, version in installed.items() if version is not None}
+
+
+@cache  # a run's manifest has them, and to read a package's metadata takes milliseconds
+def _installed(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def provenance() -> dict[str, dict[str, str] | dict[str, str | int]]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import gc
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import support.threads  # noqa: F401  (before what imports numpy and polars)
 import yaml
 from support.tiny_base import build_tiny_base
 
 from llmrec import Recipe, Split
 from llmrec.data import toy_films
 
-# Before torch is imported: toy networks are several times slower on two threads than on one.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What is imported and collected stays, and every module ends with a collection: few are needed in between.
+gc.set_threshold(50_000, 20, 100)
 # Before these are imported: their plain asserts should say what they compared.
 pytest.register_assert_rewrite("llmrec.testing", "support.interruptions")
 
@@ -53,12 +53,19 @@ def _float32_by_default() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _imports_outside_collection() -> None:
-    """Leave what is imported out of garbage collection: accelerate collects after every training, 0.3 s each."""
+    """Leave what is imported out of garbage collection: accelerate collects before every training, 0.3 s each."""
     from llmrec.llm.peft_import import import_peft
 
     import_peft(quantized=False)
     from transformers import Trainer  # noqa: F401
 
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _module_outside_collection() -> Iterator[None]:
+    """Leave out what a module imported, too, and what is noted of its tests."""
+    yield
     gc.collect()
     gc.freeze()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -13,12 +14,14 @@ from support.syntax import (
     calls,
     circles,
     depth,
+    forget_trees,
     functions,
     identifiers,
     import_graph,
     imported,
     length,
     module_name,
+    nodes,
     trees,
     types_named,
     words,
@@ -33,6 +36,12 @@ DIALECT = words(
     "lessons moment moments own place places ring skip slot slots taught told truth truths usual way ways "
     "world worlds"
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _trees_of_this_module_alone() -> Iterator[None]:
+    yield
+    forget_trees()
 
 
 def lines_of(file: Path) -> int:
@@ -175,8 +184,9 @@ def test_array_types_have_one_home() -> None:
     uses = {
         file.as_posix()
         for file, tree in trees("llmrec").items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node).endswith("NDArray")
+        for node in nodes(tree)
+        if isinstance(node, ast.Attribute | ast.Name)
+        and (node.attr if isinstance(node, ast.Attribute) else node.id).endswith("NDArray")
     }
     assert uses == {"llmrec/arrays.py"}
 

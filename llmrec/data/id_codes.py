@@ -18,6 +18,7 @@ _MISSING = np.uint32(2**32 - 1)
 _BUCKETS_LOG2 = 2
 # Rows encoded at once: what is computed for them stays small, whatever the log.
 _BLOCK_ROWS = 1 << 20
+_THREADED_ROWS = 1 << 16
 _SHOWN = 40
 # As pandas writes whole numbers of a column with gaps.
 _FLOAT, _WHOLE = r"^(-?\d+)\.0+$", r"^(?i)(?:-?\d+(?:\.0+)?|nan|n/?a|<na>|none|null|-)$"
@@ -261,5 +262,6 @@ def _order(keys: UInt64s, bits: int) -> UInt32s:
         rows[start:end] = block[numbers & position]
 
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        list(pool.map(sort_digit, [0, *ends[:-1]], ends))
+        each = pool.map if len(rows) > _THREADED_ROWS else map  # handing out few rows takes longer than sorting
+        list(each(sort_digit, [0, *ends[:-1]], ends))
     return rows

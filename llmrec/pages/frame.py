@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
+@cache  # its templates stay compiled
 def environment(folder: str | Path) -> jinja2.Environment:
     """Return what renders the templates of a folder, which extend ``frame.html.j2`` and import ``parts.html.j2``.
 

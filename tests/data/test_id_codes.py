@@ -68,6 +68,14 @@ def test_rows_in_order_of_user_then_time_then_row(rows: list[tuple[int, int]], u
     assert time_order(users, micros).to_list() == expected
 
 
+def test_as_many_rows_as_threads_sort() -> None:
+    draw = np.random.default_rng(0)
+    n = id_codes._THREADED_ROWS + 1
+    users, times = draw.integers(0, 500, n), draw.integers(0, 100, n)
+    order = time_order(pl.Series(users, dtype=pl.UInt32), pl.Series(times, dtype=pl.Int64))
+    np.testing.assert_array_equal(order.to_numpy(), np.lexsort([times, users]))
+
+
 @pytest.mark.parametrize("kind", [pl.Int64, pl.UInt8, pl.Float64, pl.Float32, pl.String])
 def test_ids_of_frames_are_written_as_those_given_in_python(kind: type[pl.DataType]) -> None:
     ids = encode_ids(pl.Series("user_id", [7, None, 12, 7]).cast(kind), label="events")

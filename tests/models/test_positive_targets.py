@@ -60,7 +60,7 @@ def recipe_of(tiny_base: Path, tiny_recipe: Callable[..., Recipe]) -> Callable[[
         if kind in TRAINED:
             values |= {
                 "sequence": {"dim": 16, "dropout": 0.0, "max_items": 10},
-                "train": {"epochs": 30, "learning_rate": 2e-2, "batch_tokens": 120},
+                "train": {"epochs": 12, "learning_rate": 4e-2, "batch_tokens": 120},
             }
         if kind == "item-knn":
             values |= {"counting": {"shrink": 0.0}}

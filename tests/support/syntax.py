@@ -24,9 +24,21 @@ def _trees(folder: str) -> dict[Path, ast.Module]:
     return {file.relative_to(ROOT): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
+@cache
+def nodes(tree: ast.AST) -> tuple[ast.AST, ...]:
+    """Every node of a tree; it is walked once."""
+    return tuple(ast.walk(tree))
+
+
+def forget_trees() -> None:
+    """Free what was parsed: some hundred MB."""
+    _trees.cache_clear()
+    nodes.cache_clear()
+
+
 def calls(tree: ast.AST, names: set[str]) -> Iterator[ast.Call]:
     """Yield every call of a function or method of one of these names."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
             if called in names:
@@ -41,7 +53,7 @@ def module_name(file: Path) -> str:
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
     """Yield (module, name) for every absolute import, wherever it stands; the name of ``import x`` is None."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -76,7 +88,7 @@ def _re_exports(tree: ast.Module, modules: dict[str, ast.Module]) -> dict[str | 
 
 
 def _used(tree: ast.Module) -> set[str]:
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {node.id for node in nodes(tree) if isinstance(node, ast.Name)}
 
 
 def circles(graph: dict[str, set[str]]) -> list[set[str]]:
@@ -98,7 +110,7 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 def identifiers(tree: ast.AST) -> set[str]:
     """Return every name that a file gives: functions, classes, arguments, variables, attributes, fields."""
     names = set[str]()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 names.add(name)
@@ -118,7 +130,7 @@ def words(identifier: str) -> set[str]:
 
 def functions(tree: ast.AST) -> Iterator[Function]:
     """Yield every function, also those within others."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in nodes(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def length(function: Function) -> int:
