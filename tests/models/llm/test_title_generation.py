@@ -17,8 +17,10 @@ from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import Sequences, toy_films
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.decode import check_head
+from llmrec.llm.ragged import RaggedTokens
 from llmrec.models import GenerativeRanking, LLMRecommender
 from llmrec.models.llm.title_generation import Hypotheses, TitleGenerator, best_of_each_row
+from llmrec.models.llm.trie import TitleTrie
 
 HISTORIES = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such item"], ["6"]])
 
@@ -59,6 +61,20 @@ def test_exact_is_the_language_model_s_choice_wherever_texts_part(model: LLMReco
             assert scores[row, code] == pytest.approx(by_hand, abs=1e-2)
     np.testing.assert_array_equal(scores[:, 9], scores[:, 11])  # one title, one probability
     assert np.exp(scores[:, :10]).sum(axis=1) == pytest.approx(1, abs=1e-3)  # of all titles
+
+
+@pytest.mark.parametrize("lines", [[[5, 6, 9]], [[5, 6, 9]] * 2, [[5, 9], [5, 6, 9], [5, 6, 7, 9], [8, 9]]])
+def test_one_text_and_texts_that_begin_others(model: LLMRecommender, lines: list[list[int]]) -> None:
+    generator, sequences = TitleGenerator(model.encoder), sequences_of(model, HISTORIES)
+    vars(generator)["trie"] = TitleTrie.build(RaggedTokens.of(lines))
+    exact = generator.exact(sequences)
+    codes, scores = generator.best(
+        sequences, len(lines), allowed=np.ones((len(sequences), len(lines)), dtype=bool)
+    )
+    np.testing.assert_allclose(scores, np.take_along_axis(exact, codes, axis=1), atol=1e-4)
+    assert np.sort(codes, axis=1).tolist() == [list(range(len(lines)))] * len(sequences)
+    n_texts = len({tuple(line) for line in lines})
+    assert np.exp(exact[:, :n_texts]).sum(axis=1) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])
