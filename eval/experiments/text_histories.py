@@ -1,13 +1,14 @@
 """Histories as titles, as vectors and as both, at the same minutes; and what the language model's knowledge adds.
 
 python eval/experiments/text_histories.py [--data DIR] [--users SHARE] [--forms FORM ...] [--minutes 10 30 60]
-[--seeds N] [--controls CONTROL ...] [--controlled FORM ...] [--cold] [--base BASE]. Every form has the same
-blocks, window, adapter and rates; its epochs are those that fit the minutes, by a dry run, so that its learning
-rate ends where its time does. Each is judged on histories in order and shuffled, with --cold on a tenth of the
-items kept out of training, too. Controls, which train as many epochs as their form: `random-weights` (the
-base's blocks drawn anew), `random-words` (titles of drawn words) and `shuffled-titles` (items have each other's
-texts). Runs lie in runs/text_histories/, where an interrupted one is continued and a finished one is not
-trained again. Writes text_histories-DATA.json after every run.
+[--epochs N ...] [--seeds N] [--controls CONTROL ...] [--controlled FORM ...] [--cold] [--base BASE] [--name NAME].
+Every form has the same blocks, window, adapter and rates; its epochs are those that fit the minutes, by a dry run,
+so that its learning rate ends where its time does, or with --epochs so many, whatever else the machine does. Each
+is judged on histories in order and shuffled, with --cold on a tenth of the items kept out of training, too.
+Controls, which train as many epochs as their form and are compared with it user by user: `random-weights` (the
+base's blocks and embeddings drawn anew), `random-words` (titles of drawn words, and no genres) and
+`shuffled-titles` (items have each other's texts). Runs lie in runs/text_histories/, where an interrupted one is
+continued and a finished one is not trained again. Writes NAME.json (text_histories-DATA) after every run.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from eval.common import arguments, open_data, write_result
 from eval.experiments.accuracy import shuffled
 from llmrec import Dataset, Recipe, Split, fit
+from llmrec.arrays import Float64s
 from llmrec.data import Catalog, Fold
-from llmrec.evaluation import bootstrap
+from llmrec.evaluation import bootstrap, paired_p_value
 from llmrec.llm.bases import find_base
 from llmrec.metrics import per_user
 from llmrec.models import Recommender
@@ -78,20 +80,21 @@ SHARED = (
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: a form, its minutes and seed, the control it is under, and whether cold items are wanted."""
+    """One training: a form, its minutes or epochs, its seed and control, and whether cold items are wanted."""
 
     form: str
-    minutes: float
+    minutes: float | None
     seed: int
     control: str | None = None
     cold: bool = False
+    epochs: int | None = None
 
     @property
     def name(self) -> str:
         """The folder of its run."""
         parts = [
             self.form,
-            f"{self.minutes:g}min",
+            f"{self.epochs}epochs" if self.minutes is None else f"{self.minutes:g}min",
             f"seed{self.seed}",
             self.control,
             "cold" if self.cold else None,
@@ -99,16 +102,25 @@ class Trial:
         return "-".join(part for part in parts if part)
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a trial: its row of the result, and the NDCG@10 of each user."""
+
+    row: dict[str, Any]
+    ndcg: Float64s
+
+
 def trials(args: Namespace) -> Iterator[Trial]:
-    """List what is trained, shortest first; controls at one seed and the fewest minutes."""
-    for minutes in sorted(args.minutes):
+    """List what is trained, shortest first; controls at one seed and the shortest length."""
+    lengths = [(None, n) for n in sorted(args.epochs)] or [(minutes, None) for minutes in sorted(args.minutes)]
+    for minutes, epochs in lengths:
         for seed in range(args.seeds):
-            yield from (Trial(form, minutes, seed) for form in args.forms)
-        yield from (Trial(form, minutes, 0, cold=True) for form in args.forms if args.cold)
-    shortest = min(args.minutes)
-    yield from (
-        Trial(form, shortest, 0, control) for control in args.controls for form in args.controlled or args.forms
-    )
+            yield from (Trial(form, minutes, seed, epochs=epochs) for form in args.forms)
+        yield from (Trial(form, minutes, 0, cold=True, epochs=epochs) for form in args.forms if args.cold)
+    minutes, epochs = lengths[0]
+    for cold in (False, True)[: 1 + args.cold]:
+        for form in args.controlled or args.forms:
+            yield from (Trial(form, minutes, 0, control, cold, epochs) for control in args.controls)
 
 
 def controlled(data: Dataset, control: str | None) -> Dataset:
@@ -150,7 +162,13 @@ def recipe_of(trial: Trial, base: str, changes: list[str]) -> Recipe:
 
 
 def timed_recipe(recipe: Recipe, split: Split, trial: Trial, folder: Path) -> Recipe:
-    """Set as many epochs as fit the minutes by a dry run, at least one, which is cut; a control has its form's."""
+    """Set a trial's epochs, or as many as fit its minutes by a dry run, at least one, which is cut.
+
+    A control has its form's.
+    """
+    if trial.epochs is not None:
+        return recipe.with_values({"train.epochs": trial.epochs})
+    assert trial.minutes is not None
     if trial.control:
         plain = Recipe.load(folder / f"{replace(trial, control=None).name}.yaml")
         return recipe.with_values({"train.epochs": plain.train.epochs})
@@ -158,7 +176,7 @@ def timed_recipe(recipe: Recipe, split: Split, trial: Trial, folder: Path) -> Re
     return recipe.with_values({"train.epochs": epochs, "train.max_minutes": trial.minutes})
 
 
-def run_trial(trial: Trial, data: Dataset, folder: Path, base: str, changes: list[str]) -> dict[str, Any]:
+def run_trial(trial: Trial, data: Dataset, folder: Path, base: str, changes: list[str]) -> Outcome:
     """Train a trial, or load its run, and judge it."""
     data = controlled(data, trial.control)
     split = Split.cold_items(data) if trial.cold else Split.leave_last_out(data)
@@ -168,15 +186,18 @@ def run_trial(trial: Trial, data: Dataset, folder: Path, base: str, changes: lis
         text = timed_recipe(recipe_of(trial, base, changes), split, trial, folder).to_yaml()
         written.write_text(text, encoding="utf-8")
     model = fit(Recipe.load(written), data, split, folder / trial.name, resume=True)
-    return {"form": trial.form, "minutes": trial.minutes, "seed": trial.seed, **metrics_of(model, split)}
+    length = {} if trial.minutes is None else {"minutes": trial.minutes}
+    facts = {"form": trial.form, "control": trial.control or "none", **length, "seed": trial.seed}
+    outcome = outcome_of(model, split)
+    return replace(outcome, row=facts | outcome.row)
 
 
-def metrics_of(model: Recommender, split: Split) -> dict[str, Any]:
+def outcome_of(model: Recommender, split: Split) -> Outcome:
     """Return a model's accuracy in order and shuffled, and what its training took."""
     test, cost, log = split.test, model.metadata["cost"], model.train_log
     ndcg, recall = accuracy(model, test)
     events = split.train.events.height * len(log)
-    return {
+    row = {
         "ndcg@10": bootstrap(ndcg).model_dump(),
         "recall@10": float(recall.mean()),
         "shuffled_ndcg@10": float(accuracy(model, replace(test, histories=shuffled(test.histories, 0)))[0].mean()),
@@ -187,9 +208,16 @@ def metrics_of(model: Recommender, split: Split) -> dict[str, Any]:
         "train_seconds": cost["train_seconds"],
         "peak_memory_gib": cost["peak_memory_gib"],
     }
+    return Outcome(row, ndcg)
 
 
-def accuracy(model: Recommender, fold: Fold) -> tuple[Any, Any]:
+def against(outcome: Outcome, form: Outcome) -> dict[str, Any]:
+    """Compare a control with its form, user by user: what it lacks is what was taken away."""
+    difference = bootstrap(outcome.ndcg - form.ndcg).model_dump()
+    return {"ndcg@10_minus_form": difference, "p_value": paired_p_value(outcome.ndcg, form.ndcg)}
+
+
+def accuracy(model: Recommender, fold: Fold) -> tuple[Float64s, Float64s]:
     """Return NDCG@10 and Recall@10 of each user."""
     users = list(fold.histories.user_ids)
     table = per_user(model.recommend(fold.histories, 10), fold.answers, users=users, k=10)
@@ -198,28 +226,39 @@ def accuracy(model: Recommender, fold: Fold) -> tuple[Any, Any]:
 
 def main() -> None:
     """Train and judge each trial; write after each."""
+    args = parsed()
+    data = open_data(args.data, users=args.users)
+    name = args.name or f"text_histories-{data.name}"
+    folder = RUNS / (args.name or data.name)
+    outcomes, sections = dict[Trial, Outcome](), dict[str, list[dict[str, Any]]]()
+    for trial in trials(args):
+        base = args.base
+        if trial.control == "random-weights":
+            base = str(random_base(base, 4, RUNS / "random-base"))
+        outcomes[trial] = outcome = run_trial(trial, data, folder, base, args.set)
+        form = outcomes.get(replace(trial, control=None)) if trial.control else None
+        row = outcome.row if form is None else outcome.row | against(outcome, form)
+        sections.setdefault("cold items" if trial.cold else "the last event", []).append(row)
+        print(row, flush=True)
+        settings = {"base": args.base, **({"set": ", ".join(args.set)} if args.set else {})}
+        write_result(args.out / f"{name}.json", sections, settings=settings)
+
+
+def parsed() -> Namespace:
+    """Read the command line."""
     parser = arguments(__doc__, data=True)
     parser.add_argument("--users", type=float, default=1.0, help="a share of them")
     parser.add_argument("--forms", nargs="+", choices=list(FORMS), default=list(FORMS))
     parser.add_argument("--minutes", nargs="+", type=float, default=[10.0, 30.0, 60.0])
+    parser.add_argument("--epochs", nargs="+", type=int, default=[], help="instead of minutes")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--controls", nargs="*", choices=CONTROLS, default=[])
     parser.add_argument("--controlled", nargs="+", choices=list(FORMS), help="forms with controls (default: all)")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--base", default="smollm2-135m")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of every recipe")
-    args = parser.parse_args()
-    data = open_data(args.data, users=args.users)
-    folder, sections = RUNS / data.name, dict[str, list[dict[str, Any]]]()
-    for trial in trials(args):
-        base = args.base
-        if trial.control == "random-weights":
-            base = str(random_base(base, 4, RUNS / "random-base"))
-        row = run_trial(trial, data, folder, base, args.set)
-        title = trial.control or ("cold items" if trial.cold else "the last event")
-        sections.setdefault(title, []).append(row)
-        print(title, row, flush=True)
-        write_result(args.out / f"text_histories-{data.name}.json", sections, settings={"base": args.base})
+    parser.add_argument("--name", help="of the result (text_histories-DATA)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,17 +68,83 @@ class Decoder:
         return self._run(cache, embedded, mask.to(self.device))[0]
 
     def append(self, state: DecodingState, rows: Int64s, tokens: Int64s) -> DecodingState:
-        """Pick rows of a state and append tokens [len(rows), m] to them. ``state`` cannot be used again."""
+        """Pick rows of a state and append tokens [len(rows), m] to them, of which negative ones are padding on
+        the left. ``state`` cannot be used again."""
         import torch
 
         chosen = torch.from_numpy(rows).to(self.device)
         state.cache.batch_select_indices(chosen)
+        if not tokens.shape[1]:
+            return DecodingState(state.cache, state.mask[chosen], state.last[chosen])
         added = torch.from_numpy(tokens).to(self.device)
-        mask = torch.cat([state.mask[chosen], torch.ones_like(added, dtype=torch.bool)], dim=1)
+        mask = torch.cat([state.mask[chosen], added >= 0], dim=1)
         return self._run(state.cache, self.embed(added), mask)[0]
 
     def log_probabilities(self, states: torch.Tensor, rows: Int64s, tokens: Int64s) -> Float64s:
         """Return log p(token | states[row]) for pairs of row and token, over the whole vocabulary: [n_pairs]."""
+        return self._of_pairs(states, rows, tokens, whole=True)
+
+    def log_shares(self, states: torch.Tensor, rows: Int64s, tokens: Int64s) -> Float64s:
+        """Return log p(token | states[row], one of the row's tokens), [n_pairs]: over the tokens that a row is
+        paired with, as if there were no others. ``rows`` are sorted."""
+        logits = self._of_pairs(states, rows, tokens, whole=False)
+        if not len(rows):
+            return logits
+        _, starts, of_row = np.unique(rows, return_index=True, return_inverse=True)
+        result: Float64s = logits - np.logaddexp.reduceat(logits, starts)[of_row]
+        return result
+
+    def log_likelihoods(self, state: DecodingState, texts: RaggedTokens, *, budget: int) -> Float64s:
+        """Return each tokenized text's log-likelihood after the one row that was read: [n_texts].
+
+        By teacher forcing; the row's cache is repeated for as many texts as ``budget`` positions allow. ``state``
+        can be used again.
+        """
+        values = np.empty(len(texts), dtype=np.float64)
+        for part in _in_parts(texts, state.mask.shape[1], budget):
+            values[part] = self._log_likelihoods(state, texts.take(part))
+        return values
+
+    def states_after(self, state: DecodingState, texts: RaggedTokens, *, budget: int) -> torch.Tensor:
+        """Return the state after each tokenized text that goes on from the one row that was read:
+        [n_texts, hidden]; see ``log_likelihoods``."""
+        import torch
+
+        result = torch.empty(len(texts), state.last.shape[1], dtype=state.last.dtype, device=state.last.device)
+        for part in _in_parts(texts, state.mask.shape[1], budget):
+            some = texts.take(part)
+            states = self._teacher_forced(state, some.padded(-1))
+            result[torch.from_numpy(part)] = states[torch.arange(len(some)), torch.from_numpy(some.lengths)]
+        return result
+
+    def _log_likelihoods(self, state: DecodingState, texts: RaggedTokens) -> Float64s:
+        import torch
+
+        tokens = texts.padded(-1)
+        states = self._teacher_forced(state, tokens[:, :-1])
+        rows, positions = np.nonzero(tokens >= 0)
+        flat = states[torch.from_numpy(rows), torch.from_numpy(positions)]
+        each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, positions])
+        sums: Float64s = np.bincount(rows, weights=each, minlength=len(texts)).astype(np.float64)
+        return sums
+
+    def _teacher_forced(self, state: DecodingState, tokens: Int64s) -> torch.Tensor:
+        """Return the states after 0 to m of the tokens [n, m], padded on the right, that each go on from the
+        one row that was read: [n, m + 1, hidden]."""
+        import torch
+
+        states = state.last.expand(len(tokens), -1)[:, None]
+        if not tokens.shape[1]:
+            return states
+        cache = copy.deepcopy(state.cache)
+        cache.batch_repeat_interleave(len(tokens))
+        inputs = torch.from_numpy(tokens)
+        # Padding is on the right here: no position that counts looks at it.
+        mask = torch.cat([state.mask.expand(len(tokens), -1), torch.ones_like(inputs).bool()], dim=1)
+        return torch.cat([states, self._run(cache, self.embed(inputs), mask)[1]], dim=1)
+
+    def _of_pairs(self, states: torch.Tensor, rows: Int64s, tokens: Int64s, *, whole: bool) -> Float64s:
+        """Return the logits of pairs of row and token, ``whole``: less what all of the vocabulary add up to."""
         import torch
 
         values = np.empty(len(rows), dtype=np.float64)
@@ -86,46 +153,9 @@ class Decoder:
             logits = language_logits(self.model, states[start : start + LOGITS_AT_ONCE])
             at = torch.from_numpy(rows[part] - start).to(logits.device)
             of_tokens = logits[at, torch.from_numpy(tokens[part]).to(logits.device)]
-            values[part] = (of_tokens - logits.logsumexp(dim=-1)[at]).double().cpu().numpy()
+            less = logits.logsumexp(dim=-1)[at] if whole else 0.0
+            values[part] = (of_tokens - less).double().cpu().numpy()
         return values
-
-    def log_likelihoods(self, state: DecodingState, texts: RaggedTokens, *, budget: int) -> Float64s:
-        """Return each tokenized text's log-likelihood after the one row that was read: [n_texts].
-
-        By teacher forcing; the row's cache is repeated for as many texts as ``budget`` positions allow. ``state``
-        can be used again.
-        """
-        lengths = texts.lengths
-        values = np.empty(len(texts), dtype=np.float64)
-        order = np.argsort(lengths, kind="stable")
-        width = state.mask.shape[1]
-        start = 0
-        while start < len(order):
-            # The longest text of a chunk is its last; the cache is repeated for each.
-            stop = start + 1
-            while stop < len(order) and (stop - start + 1) * (width + lengths[order[stop]]) <= budget:
-                stop += 1
-            values[order[start:stop]] = self._teacher_forced(state, texts.take(order[start:stop]))
-            start = stop
-        return values
-
-    def _teacher_forced(self, state: DecodingState, texts: RaggedTokens) -> Float64s:
-        import torch
-
-        tokens = texts.padded(-1)
-        states = state.last.expand(len(texts), -1)[:, None]
-        if tokens.shape[1] > 1:
-            cache = copy.deepcopy(state.cache)
-            cache.batch_repeat_interleave(len(texts))
-            inputs = torch.from_numpy(tokens[:, :-1])
-            # Padding is on the right here: no position that counts looks at it.
-            mask = torch.cat([state.mask.expand(len(texts), -1), torch.ones_like(inputs).bool()], dim=1)
-            states = torch.cat([states, self._run(cache, self.embed(inputs), mask)[1]], dim=1)
-        rows, positions = np.nonzero(tokens >= 0)
-        flat = states[torch.from_numpy(rows), torch.from_numpy(positions)]
-        each = self.log_probabilities(flat, np.arange(len(rows)), tokens[rows, positions])
-        sums: Float64s = np.bincount(rows, weights=each, minlength=len(texts)).astype(np.float64)
-        return sums
 
     def _run(self, cache: Any, embedded: torch.Tensor, mask: torch.Tensor) -> tuple[DecodingState, torch.Tensor]:
         """Return the state after all positions, and the states of those that are new."""
@@ -141,6 +171,20 @@ class Decoder:
             **options,
         ).last_hidden_state
         return DecodingState(cache, mask, states[:, -1]), states
+
+
+def _in_parts(texts: RaggedTokens, width: int, budget: int) -> Iterator[Int64s]:
+    """Yield rows of like length, as many as fit in ``budget`` with ``width`` positions before each."""
+    lengths = texts.lengths
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        # The longest text of a part is its last; the cache is repeated for each.
+        stop = start + 1
+        while stop < len(order) and (stop - start + 1) * (width + lengths[order[stop]]) <= budget:
+            stop += 1
+        yield order[start:stop]
+        start = stop
 
 
 def context_of(config: Any) -> int | None:

@@ -40,11 +40,13 @@ class RaggedTokens:
         lengths = self.lengths[rows]
         return RaggedTokens(self.tokens[ranges(self.offsets[rows], lengths)], offsets_of(lengths))
 
-    def padded(self, value: int) -> Int64s:
-        """Lay the rows side by side, ``value`` right of the shorter ones: int64 [n, longest]."""
+    def padded(self, value: int, *, left: bool = False) -> Int64s:
+        """Lay the rows side by side, ``value`` right or ``left`` of the shorter ones: int64 [n, longest]."""
         lengths = self.lengths
-        table = np.full((len(self), int(lengths.max(initial=0))), value, dtype=np.int64)
-        table[np.repeat(np.arange(len(self)), lengths), ranges(np.zeros_like(lengths), lengths)] = self.tokens
+        longest = int(lengths.max(initial=0))
+        table = np.full((len(self), longest), value, dtype=np.int64)
+        starts = longest - lengths if left else np.zeros_like(lengths)
+        table[np.repeat(np.arange(len(self)), lengths), ranges(starts, lengths)] = self.tokens
         return table
 
     def followed_by(self, more: RaggedTokens) -> RaggedTokens:

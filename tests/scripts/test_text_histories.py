@@ -12,7 +12,9 @@ from eval.experiments import text_histories
 from eval.experiments.text_histories import (
     CONTROLS,
     FORMS,
+    Outcome,
     Trial,
+    against,
     controlled,
     random_base,
     run_trial,
@@ -38,14 +40,33 @@ def films() -> Dataset:
 
 
 def test_every_trial_has_a_run_of_its_own() -> None:
-    args = Namespace(
-        minutes=[30.0, 10.0], seeds=2, forms=list(FORMS), cold=True, controls=list(CONTROLS), controlled=None
-    )
+    shared = {"seeds": 2, "forms": list(FORMS), "cold": True, "controls": list(CONTROLS), "controlled": None}
+    args = Namespace(minutes=[30.0, 10.0], epochs=[], **shared)
     planned = list(trials(args))
-    assert len({trial.name for trial in planned}) == len(planned) == len(FORMS) * (2 * 2 + 2 + len(CONTROLS))
+    assert len({trial.name for trial in planned}) == len(planned) == len(FORMS) * (2 * 2 + 2 + 2 * len(CONTROLS))
     assert planned[0] == Trial("soft", 10.0, 0)
     args.controlled = ["text"]
-    assert [trial.form for trial in trials(args) if trial.control] == ["text"] * len(CONTROLS)
+    assert [trial.form for trial in trials(args) if trial.control] == ["text"] * 2 * len(CONTROLS)
+    args.epochs = [3, 2]
+    by_epochs = list(trials(args))
+    assert len({trial.name for trial in by_epochs}) == len(by_epochs)
+    assert {(trial.minutes, trial.epochs) for trial in by_epochs} == {(None, 2), (None, 3)}
+    assert {trial.epochs for trial in by_epochs if trial.control} == {2}
+
+
+def test_epochs_that_are_named_are_not_measured(films: Dataset, tmp_path: Path) -> None:
+    recipe = Recipe.load("smollm2-135m-soft", set=["train.epochs=7"])
+    for control in (None, "random-words"):
+        trial = Trial("soft", None, 0, control, epochs=2)
+        assert timed_recipe(recipe, Split.leave_last_out(films), trial, tmp_path).train.epochs == 2
+
+
+def test_a_control_is_compared_with_its_form_user_by_user() -> None:
+    form, control = Outcome({}, np.array([1.0, 0.5] * 20)), Outcome({}, np.array([0.5, 0.0] * 20))
+    compared = against(control, form)
+    assert compared["ndcg@10_minus_form"] == {"mean": -0.5, "low": -0.5, "high": -0.5}
+    assert compared["p_value"] < 0.001
+    assert against(form, form)["p_value"] == 1
 
 
 def test_a_control_trains_as_many_epochs_as_its_form(films: Dataset, tmp_path: Path) -> None:
@@ -89,10 +110,12 @@ def test_a_finished_trial_is_judged_again_and_not_trained(
     films: Dataset, tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = Trial("hybrid-local", 0.002, 0)
-    row = run_trial(trial, films, tmp_path, str(tiny_base), TINY)
+    outcome = run_trial(trial, films, tmp_path, str(tiny_base), TINY)
+    row = outcome.row
+    assert row["ndcg@10"]["mean"] == pytest.approx(outcome.ndcg.mean())
     assert row["epochs"] >= 1
     assert 0 <= row["ndcg@10"]["low"] <= row["ndcg@10"]["mean"] <= 1
     assert 0 <= row["shuffled_ndcg@10"] <= 1
     monkeypatch.setattr(text_histories, "dry_run", None)
     again = run_trial(trial, films, tmp_path, str(tiny_base), TINY)
-    assert again == row
+    assert again.row == row

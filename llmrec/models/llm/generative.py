@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 
 class GenerativeRanking(Composite):
-    """Ranks by the log-probability of an item's text after the history, under a fitted LLM recommender.
+    """Ranks by the log-probability of an item's text after the history, among the texts of the catalog, under a
+    fitted LLM recommender.
 
-    ``beams``: how many titles a constrained beam search follows; only items of the catalog come out, and at
-    least as many as asked for. None scores every title, which costs about the whole catalog's tokens for each
-    history: for small catalogs. ``score`` always does. Of ``history.max_tokens`` the longest title's tokens
-    are left for the title. Raises ModelError for a model that was not trained to write titles.
+    Wherever texts part, the LLM chooses among the tokens that they go on with; the probabilities of all texts sum
+    to one. ``beams``: how many titles a beam search follows from one such place to the next; only items of the
+    catalog come out, and at least as many as asked for. None scores every title, which reads all that leads to
+    such a place for each history: for catalogs of some thousands. ``score`` always does. Of ``history.max_tokens``
+    the longest title's tokens are left for the title. Raises ModelError for a model that was not trained to write
+    titles.
 
     >>> from llmrec import Recipe
     >>> from llmrec.models import LLMRecommender

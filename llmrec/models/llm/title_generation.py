@@ -1,9 +1,10 @@
 """Generate the next item: its title, token by token, where only titles of the catalog can come out.
 
-An item's score is the log-probability of its whole text, newline included, after the history. It is not divided
-by the text's length: a text ends in a token that is nowhere else in it, so the plain probabilities of all texts
-sum to at most one, while a mean over tokens favours titles with many tokens that follow from the ones before (Bao
-et al. 2024, "Decoding Matters").
+An item's score is the log-probability of its text among those of the catalog: wherever texts part, the LLM says
+how probable each of the tokens is that one of them goes on with, and no other token. The probabilities of all
+texts sum to one. Tokens that follow from those before, as only one text is left, count for nothing: over the whole
+vocabulary they would say how well the LLM spells a title, not how probable the item is (Bao et al. 2024, "Decoding
+Matters"). They are not even read: of the 20,000 title tokens of MovieLens 100K, 639 lead to where titles part.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Hypotheses:
 
 
 class TitleGenerator:
-    """Scores items by the probability of their texts under a trained network.
+    """Scores items by the probability of their texts, among all of the catalog, under a trained network.
 
     Raises ModelError for one that was not trained to write titles.
     """
@@ -64,16 +65,20 @@ class TitleGenerator:
         return TitleTrie.build(self.encoder.serializer.item_tokens)
 
     def exact(self, sequences: Sequences) -> Float32s:
-        """Score every item for every sequence by teacher forcing: float32 [n, n_items]."""
+        """Score every item for every sequence: float32 [n, n_items]."""
         import torch
 
-        _, first, inverse = np.unique(self.trie.leaves, return_index=True, return_inverse=True)
-        titles = self.encoder.serializer.item_tokens.take(first)
-        scores = np.empty((len(sequences), len(inverse)), dtype=np.float32)
+        trie, forks = self.trie, self.trie.forks
+        stems = trie.tokens_to(forks, trie.depths[forks])
+        parents, children = trie.children_of(forks)
+        scores = np.empty((len(sequences), len(trie.leaves)), dtype=np.float32)
         with torch.inference_mode():
-            # One history at a time: its cache is repeated for as many titles as there is room for.
+            # One history at a time: its cache is repeated for as many ways to a fork as there is room for.
             for rows, state in self._read(sequences, budget=0):
-                scores[rows] = self.decoder.log_likelihoods(state, titles, budget=self._budget)[inverse]
+                states = self.decoder.states_after(state, stems, budget=self._budget)
+                gains = np.zeros(len(trie))
+                gains[children] = self.decoder.log_shares(states, parents, trie.tokens[children])
+                scores[rows] = trie.summed(gains)
         return scores
 
     def best(self, sequences: Sequences, beams: int, *, allowed: Bools) -> tuple[Int64s, Float32s]:
@@ -130,7 +135,8 @@ class TitleGenerator:
 
 
 def beam_search(decoder: Decoder, trie: TitleTrie, state: DecodingState, beams: int, allowed: Bools) -> Hypotheses:
-    """Follow the ``beams`` most probable paths down the trie for each row of a state, to the leaves.
+    """Follow the ``beams`` most probable paths down the trie for each row of a state, from fork to fork, to the
+    leaves.
 
     Finished texts stay among the beams. Paths that lead to no ``allowed`` item [n, n_items] are not taken.
     """
@@ -138,28 +144,31 @@ def beam_search(decoder: Decoder, trie: TitleTrie, state: DecodingState, beams: 
 
     leads_to_allowed = np.stack([trie.leads_to(row) for row in allowed])
     rows = np.flatnonzero(leads_to_allowed[:, ROOT])
-    active = Hypotheses(rows, np.full(len(rows), ROOT, dtype=np.int64), np.zeros(len(rows)))
-    finished = active.take(rows[:0])
-    last = rows  # the row of the state that each active one has
+    candidates = Hypotheses(rows, np.full(len(rows), trie.ends[ROOT]), np.zeros(len(rows)))
+    finished, best = candidates.take(rows[:0]), np.arange(len(rows))
+    # Which row of the state each candidate goes on from, and by how many tokens.
+    last, n_new = rows, trie.depths[candidates.nodes]
     with torch.inference_mode():
-        while len(active.rows):
-            parents, children = trie.children_of(active.nodes)
-            mask = leads_to_allowed[active.rows[parents], children]
-            parents, children = parents[mask], children[mask]
-            gains = decoder.log_probabilities(state.last, last[parents], trie.tokens[children])
-            candidates = Hypotheses(
-                np.concatenate([finished.rows, active.rows[parents]]),
-                np.concatenate([finished.nodes, children]),
-                np.concatenate([finished.scores, active.scores[parents] + gains]),
-            )
-            last = np.concatenate([np.full(len(finished.rows), -1, dtype=np.int64), last[parents]])
-            best = best_of_each_row(candidates, beams)
+        while True:
             at_leaf = trie.n_children[candidates.nodes[best]] == 0
             finished, active = candidates.take(best[at_leaf]), candidates.take(best[~at_leaf])
-            if len(active.rows):
-                state = decoder.append(state, last[best[~at_leaf]], trie.tokens[active.nodes][:, None])
-            last = np.arange(len(active.rows))
-    return finished
+            if not len(active.rows):
+                return finished
+            tokens = trie.tokens_to(active.nodes, n_new[best[~at_leaf]])
+            state = decoder.append(state, last[best[~at_leaf]], tokens.padded(-1, left=True))
+            parents, children = trie.children_of(active.nodes)
+            gains = decoder.log_shares(state.last, parents, trie.tokens[children])
+            mask = leads_to_allowed[active.rows[parents], children]
+            parents, children = parents[mask], children[mask]
+            candidates = Hypotheses(
+                np.concatenate([finished.rows, active.rows[parents]]),
+                np.concatenate([finished.nodes, trie.ends[children]]),
+                np.concatenate([finished.scores, active.scores[parents] + gains[mask]]),
+            )
+            done = np.zeros(len(finished.rows), dtype=np.int64)
+            last = np.concatenate([done, parents])
+            n_new = np.concatenate([done, trie.depths[trie.ends[children]] - trie.depths[children] + 1])
+            best = best_of_each_row(candidates, beams)
 
 
 def best_of_each_row(hypotheses: Hypotheses, most: int) -> Int64s:

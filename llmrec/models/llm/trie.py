@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from llmrec.arrays import Bools, Int64s
-from llmrec.data.histories import ranges
+from llmrec.arrays import Bools, Float64s, Int64s
+from llmrec.data.histories import offsets_of, ranges
 from llmrec.llm.ragged import RaggedTokens
 
 ROOT = 0
@@ -57,6 +58,43 @@ class TitleTrie:
     def leaves(self) -> Int64s:
         """The leaf in which each item's text ends, [n_items]."""
         return self.paths[self.offsets[1:] - 1]
+
+    @property
+    def forks(self) -> Int64s:
+        """The nodes where texts part, [n_forks], a parent before its children."""
+        return np.flatnonzero(self.n_children > 1)
+
+    @cached_property
+    def ends(self) -> Int64s:
+        """The first fork or leaf at or below each node, [n]: no text leaves the way there."""
+        ends = np.where(self.n_children == 1, self.first_child, np.arange(len(self)))
+        while not np.array_equal(further := ends[ends], ends):
+            ends = further
+        return ends
+
+    @cached_property
+    def depths(self) -> Int64s:
+        """How many tokens lead to each node, [n]."""
+        depths = np.zeros(len(self), dtype=np.int64)
+        depths[self.paths] = ranges(np.ones_like(self.offsets[1:]), np.diff(self.offsets))
+        return depths
+
+    def tokens_to(self, nodes: Int64s, counts: Int64s) -> RaggedTokens:
+        """Return the last so many tokens on the way to each node, at most ``depths`` of it."""
+        of_path = ranges(self._on_paths[nodes] - counts + 1, counts)
+        return RaggedTokens(self.tokens[self.paths[of_path]], offsets_of(counts))
+
+    @cached_property
+    def _on_paths(self) -> Int64s:
+        """Where each node is in ``paths``, [n]; of the root, which is in none, one before the first."""
+        where = np.full(len(self), -1, dtype=np.int64)
+        where[self.paths] = np.arange(len(self.paths))
+        return where
+
+    def summed(self, values: Float64s) -> Float64s:
+        """Add the values of nodes [n] up on the way to each item's leaf, [n_items]."""
+        result: Float64s = np.add.reduceat(values[self.paths], self.offsets[:-1])
+        return result
 
     def leads_to(self, allowed: Bools) -> Bools:
         """Tell which nodes have at least one allowed item (bool [n_items]) below them: bool [n]."""

@@ -17,8 +17,10 @@ from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import Sequences, toy_films
 from llmrec.errors import DataError, ModelError, PromptError
 from llmrec.llm.decode import check_head
+from llmrec.llm.ragged import RaggedTokens
 from llmrec.models import GenerativeRanking, LLMRecommender
 from llmrec.models.llm.title_generation import Hypotheses, TitleGenerator, best_of_each_row
+from llmrec.models.llm.trie import TitleTrie
 
 HISTORIES = Histories.of([["3", "4"], [], ["0", "1", "2", "5", "7"], ["no such item"], ["6"]])
 
@@ -38,10 +40,11 @@ def sequences_of(model: LLMRecommender, histories: Histories) -> Sequences:
     return Sequences.encode(histories, model.catalog)
 
 
-def test_exact_is_the_language_model_s_probability_of_the_text(model: LLMRecommender) -> None:
+def test_exact_is_the_language_model_s_choice_wherever_texts_part(model: LLMRecommender) -> None:
     scores = TitleGenerator(model.encoder).exact(sequences_of(model, HISTORIES))
     network, serializer = model.encoder.network, model.encoder.serializer
     window = model.encoder.windows(sequences_of(model, HISTORIES)).sequences
+    lines = [serializer.item_tokens[code].tolist() for code in range(12)]
     for row in (0, 1, 2):
         for code in (0, 7, 11):
             written = serializer.write(np.append(window[row], code)[None].astype(np.int64))
@@ -51,10 +54,27 @@ def test_exact_is_the_language_model_s_probability_of_the_text(model: LLMRecomme
                     torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders), network.items()
                 )[0, start - 1 : -1]
                 logits = network.model.get_output_embeddings()(states).double()
-            line = torch.from_numpy(serializer.item_tokens[code])
-            by_hand = -torch.nn.functional.cross_entropy(logits, line, reduction="sum")
-            assert scores[row, code] == pytest.approx(float(by_hand), abs=1e-2)
+            by_hand = 0.0
+            for n, token in enumerate(lines[code]):
+                choices = sorted({line[n] for line in lines if line[:n] == lines[code][:n]})
+                by_hand += float(logits[n, choices].log_softmax(0)[choices.index(token)])
+            assert scores[row, code] == pytest.approx(by_hand, abs=1e-2)
     np.testing.assert_array_equal(scores[:, 9], scores[:, 11])  # one title, one probability
+    assert np.exp(scores[:, :10]).sum(axis=1) == pytest.approx(1, abs=1e-3)  # of all titles
+
+
+@pytest.mark.parametrize("lines", [[[5, 6, 9]], [[5, 6, 9]] * 2, [[5, 9], [5, 6, 9], [5, 6, 7, 9], [8, 9]]])
+def test_one_text_and_texts_that_begin_others(model: LLMRecommender, lines: list[list[int]]) -> None:
+    generator, sequences = TitleGenerator(model.encoder), sequences_of(model, HISTORIES)
+    vars(generator)["trie"] = TitleTrie.build(RaggedTokens.of(lines))
+    exact = generator.exact(sequences)
+    codes, scores = generator.best(
+        sequences, len(lines), allowed=np.ones((len(sequences), len(lines)), dtype=bool)
+    )
+    np.testing.assert_allclose(scores, np.take_along_axis(exact, codes, axis=1), atol=1e-4)
+    assert np.sort(codes, axis=1).tolist() == [list(range(len(lines)))] * len(sequences)
+    n_texts = len({tuple(line) for line in lines})
+    assert np.exp(exact[:, :n_texts]).sum(axis=1) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])

@@ -56,3 +56,27 @@ def test_children_of_several_nodes_at_once() -> None:
     which, children = trie.children_of(np.array([ROOT, int(trie.children_of(np.array([ROOT]))[1][0])]))
     assert which.tolist() == [0, 0, 1, 1]
     assert trie.tokens[children].tolist() == [0, 3, 1, 2]
+
+
+@settings(deadline=None)
+@given(some_lines)
+def test_from_fork_to_fork_on_every_text(lines: list[list[int]]) -> None:
+    trie = build(lines)
+    forks = {
+        tuple(line[:n])
+        for line in lines
+        for n in range(len(line))
+        if len({x[n] for x in lines if x[:n] == line[:n]}) > 1
+    }
+    ways = trie.tokens_to(trie.forks, trie.depths[trie.forks])
+    assert sorted(tuple(ways[n].tolist()) for n in range(len(ways))) == sorted(forks)
+    for n, line in enumerate(lines):
+        path = trie.paths[trie.offsets[n] : trie.offsets[n + 1]]
+        assert trie.depths[path].tolist() == list(range(1, len(line) + 1))
+        for depth, node in enumerate(path):
+            below = next((m for m in range(depth + 1, len(line)) if tuple(line[:m]) in forks), len(line))
+            assert trie.ends[node] == path[below - 1]
+            assert (
+                trie.tokens_to(path[below - 1 : below], np.array([below - depth]))[0].tolist() == line[depth:below]
+            )
+    assert trie.summed(trie.tokens.astype(float)).tolist() == [sum(line) for line in lines]
