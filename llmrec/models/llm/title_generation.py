@@ -3,8 +3,9 @@
 An item's score is the log-probability of its text among those of the catalog: wherever texts part, the LLM says
 how probable each of the tokens is that one of them goes on with, and no other token. The probabilities of all
 texts sum to one. Tokens that follow from those before, as only one text is left, count for nothing: over the whole
-vocabulary they would say how well the LLM spells a title, not how probable the item is (Bao et al. 2024, "Decoding
-Matters"). They are not even read: of the 20,000 title tokens of MovieLens 100K, 639 lead to where titles part.
+vocabulary they would also say how well the LLM spells a title, not only how probable the item is (compare Bao et
+al. 2024, "Decoding Matters"). They are not even read: of the 20,000 title tokens of MovieLens 100K, 639 lead to
+where titles part.
 """
 
 from __future__ import annotations
