@@ -148,7 +148,7 @@ def main() -> None:
         f"Lists of ten for {ALONE} users, one by one": compared(
             models, lambda model: [model.recommend(histories[n : n + 1]) for n in range(ALONE)], args.rounds
         ),
-        f"Scores of {CHUNK} users by each member": by_member(stack, histories[:CHUNK], 2),
+        f"Scores of {min(CHUNK, len(histories))} users by each member": by_member(stack, histories[:CHUNK], 2),
         "A list of a new process": first_lists(
             {"its LLM alone": folder / "members" / "0-llm", "the stack": folder}
         ),

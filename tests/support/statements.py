@@ -55,7 +55,7 @@ def development_only() -> list[Statement]:
 
 
 def later_set(name: str) -> list[Statement]:
-    """Read a set that was written later: "second" to "fifth", "given_wordings"."""
+    """Read a set that was written later: "second" to "fifth", "given_wordings", "offered_wordings"."""
     return list(_every([case for path in sorted((FOLDER / name).glob("*.yaml")) for case in _cases(path)]))
 
 
