@@ -167,18 +167,21 @@ def main() -> None:
         write_lines(args.retries, narrator.retries)
     planned = Explanations(tuple(worded(list(requests.values()), TemplateNarrator())), args.language)
     faults = Counter(fault.split("'")[0].strip() for one in why for fault in one.faults)
-    wrong = [{"fault": name, "times": n} for name, n in faults.most_common(12)]
+    sections: dict[str, list[Row]] = {
+        "What became of the answers": shares(why),
+        "How the reasons read": [
+            {"reasons": "as shown", **measured(why)},
+            {"reasons": "as planned", **measured(planned)},
+        ],
+    }
+    if faults:
+        sections["What the audit found wrong"] = [
+            {"fault": name, "times": n} for name, n in faults.most_common(12)
+        ]
     sizes = [sum(len(turn["content"]) for turn in one) for one in written.values()]
     write_result(
         args.out / f"{args.name}.json",
-        {
-            "What became of the answers": shares(why),
-            "How the reasons read": [
-                {"reasons": "as shown", **measured(why)},
-                {"reasons": "as planned", **measured(planned)},
-            ],
-        }
-        | ({"What the audit found wrong": wrong} if wrong else {}),
+        sections,
         settings={
             "run": args.run.name,
             "requests": len(requests),
