@@ -51,11 +51,11 @@ def audit(text: str, evidence: Evidence, *, language: Language = "en", form: Rea
         return ["it contains private-use characters"]
     if stated(text, evidence, language=language, form=form) is not None:
         return []
-    shortest = grammar_of(language).shortest if form == "sentence" else 1
+    shortest = 1
     if form == "sentence":
         text, endings = split_endings(text, evidence, language=language)
-        # What was read of the sentence belongs to its length.
-        shortest = 1 if endings else shortest
+        if not endings:  # what was read of the sentence belongs to its length
+            shortest = grammar_of(language).shortest
     try:
         return list(dict.fromkeys(_faults(text, evidence, language, form, shortest=shortest)))
     except OverflowError:

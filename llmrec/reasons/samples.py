@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -17,7 +16,7 @@ from llmrec.reasons.plan import joined, length_of
 from llmrec.reasons.request import NAMED, NarrationRequest
 from llmrec.reasons.stated import stated
 from llmrec.reasons.statements.grammar import grammar_of
-from llmrec.reasons.statements.offered import OfferedPhrases
+from llmrec.reasons.statements.offered import OfferedPhrases, chance
 
 # So many of each are shown, and no more characters of them together: names may have a hundred.
 _BEGINNINGS, _WORDINGS, _WHOLE, _FRAMES, _PARTS = 5, 3, 2, 2, 4
@@ -185,7 +184,7 @@ class Samples:
         return f"{self.request.evidence.user_id}|{self.request.evidence.item.item_id}"
 
     def _chance(self, text: str) -> int:
-        return zlib.crc32(f"{self._key}|{text}".encode())
+        return chance(self._key, text)
 
     def _some(self, texts: Sequence[str], most: int) -> list[str]:
         return _within(sorted(dict.fromkeys(map(one_line, texts)), key=self._chance)[:most])

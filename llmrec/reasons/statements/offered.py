@@ -64,4 +64,9 @@ class OfferedPhrases:
         return [one for one in dict.fromkeys([*of_catalog, *listed]) if one in of_catalog or one in others]
 
     def _chance(self, text: str) -> int:
-        return zlib.crc32(f"{self._key}|{text}".encode())
+        return chance(self._key, text)
+
+
+def chance(key: str, text: str) -> int:
+    """Return a number to sort a text by: the same for the same key, another order for another."""
+    return zlib.crc32(f"{key}|{text}".encode())
