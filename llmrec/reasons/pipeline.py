@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 NO_ANSWER = "the backend gave no answer"
 # What a model said is handed back to it once; nobody needs more of nonsense.
-_LONGEST_QUOTE = 600
+_LONGEST_QUOTE, _LONGEST_FAULT = 600, 200
 # The narrator of each model's base LLM, as long as the model lives: loading an LLM takes longer than a call.
 _NARRATORS: WeakKeyDictionary[Ranker, LocalNarrator] = WeakKeyDictionary()
 
@@ -58,10 +58,10 @@ def explain(
     ``form`` "paragraph" asks for up to three sentences. ``instead``, an item for all rows or one for each,
     asks why not that one: evidence is then what moves the lead over it. ``tone`` is a word or two for an LLM.
     What a narrator writes is audited; what fails is asked for once more with the faults named, then replaced
-    by the template's words. ``narrator``: by default the template; ``base_narrator(model)`` is the model's base
-    LLM, its adapter off. ``histories``: as for ``recommend``. An item that no history item helped
-    gets a template sentence that says so; one whose own earlier choice is among the evidence gets the template's,
-    too.
+    by the template's words, of which one warning says how often. ``narrator``: by default the template;
+    ``base_narrator(model)`` is the model's base LLM, its adapter off. ``histories``: as for ``recommend``. An
+    item that no history item helped gets a template sentence that says so; one whose own earlier choice is among
+    the evidence gets the template's, too.
     Raises DataError for unknown users or items, PromptError for an unknown language or form.
 
     >>> from llmrec.data import Histories, toy_films
@@ -75,6 +75,7 @@ def explain(
     if RANK not in table.columns:
         table = table.with_columns(pl.int_range(1, pl.len() + 1).over(USER).alias(RANK))
     reasons = worded(requests, narrator or TemplateNarrator(), ranks=table[RANK].to_list())
+    _say_refused(reasons)
     return Explanations(tuple(reasons), language, form)
 
 
@@ -206,6 +207,16 @@ def _settled(request: NarrationRequest, first: _Answer, second: _Answer | None) 
         return replace(second, faults=first.faults)
     faults = (*first.faults, *(second.faults if second else ()))
     return _Answer.plain(request, tuple(dict.fromkeys(faults)))
+
+
+def _say_refused(reasons: Sequence[Explanation]) -> None:
+    """Warn of reasons that are the template's since the audit refused what a narrator wrote; no answer is another."""
+    refused = [one for one in reasons if one.backend == TEMPLATE and one.faults and NO_ANSWER not in one.faults]
+    if refused:
+        log.warning(
+            "%d of %d reasons are worded by the template: what was written did not pass the audit, e.g. %s",
+            *(len(refused), len(reasons), one_line(refused[0].faults[0])[:_LONGEST_FAULT]),
+        )
 
 
 def _audited(narrator: Narrator, requests: list[NarrationRequest]) -> list[_Answer]:
