@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Float64s, Int64s
+from llmrec.arrays import Float32s, Int64s
 from llmrec.retrieval.searcher import RowMask, untyped_faiss
 
 # Up to so many times as many allowed rows are read where a filter follows the distance to the query.
@@ -20,12 +20,12 @@ PRODUCTS_AT_ONCE = 2**22
 class ListChoice(NamedTuple):
     """The lists that queries read, nearest first, [n, width], -1: none; with their inner products.
 
-    ``n_rows`` [n]: how many allowed rows a query is to compare.
+    ``n_read`` [n]: how many rows, allowed or not, they hold for each query.
     """
 
     lists: Int64s
     products: Float32s
-    n_rows: Float64s
+    n_read: Int64s
 
 
 class AllowedLists:
@@ -66,7 +66,8 @@ class AllowedLists:
         products = np.take_along_axis(products, order, axis=1)
         read_before = np.cumsum(counts[order], axis=1) - counts[order]
         lists = np.where((read_before < n_rows[:, None]) & np.isfinite(products), order, -1)
-        return ListChoice(lists, products, n_rows)
+        n_read = np.where(lists >= 0, self._sizes[lists], 0).sum(axis=1)
+        return ListChoice(lists, products, n_read)
 
     def _allowed_in(self, allowed: RowMask) -> Int64s:
         """Count the allowed rows of each list: once for a selection that many searches share."""

@@ -24,9 +24,9 @@ LEAST_LISTS, LISTS_OF_CODES = 16, 64
 LEAST_CODED = 39 * 256  # vectors of which codes can be trained
 # So few allowed rows are compared exactly instead.
 FEW_ROWS = 32768
-# So are all of them for queries that would read a larger share of them in lists of rows, where they are enough for
-# matrices: a row costs a quarter then.
-MOST_READ = 0.25
+# So are all of them for queries that would read more in lists of rows, where they are enough for matrices. In rows
+# read of a list: what the product with an allowed row costs, and its copy, once for all of these queries.
+PRODUCT, COPY = 0.08, 5.0
 # Of short codes, so many candidates for each result are scored exactly.
 CANDIDATES = 30
 ROWS_AT_ONCE = 2**16
@@ -180,7 +180,7 @@ class RowListSearcher(ListSearcher):
 
     def _read(self, queries: Float32s, k: int, allowed: RowMask, chosen: ListChoice) -> tuple[Int64s, Float32s]:
         """Read the lists that are chosen; compare all that is allowed where it pays."""
-        many = np.flatnonzero(chosen.n_rows > MOST_READ * allowed.n)
+        many = np.flatnonzero(chosen.n_read > (PRODUCT + COPY / max(len(queries), 1)) * allowed.n)
         if len(many) < BLAS_QUERIES:
             return super()._read(queries, k, allowed, chosen)
         chosen.lists[many] = -1

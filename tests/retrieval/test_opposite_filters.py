@@ -18,7 +18,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> tuple[ItemIndex, Float32s, Float32
     Neither few allowed rows nor a part of them that pays are compared exactly.
     """
     monkeypatch.setattr("llmrec.retrieval.list_searchers.FEW_ROWS", 20)
-    monkeypatch.setattr("llmrec.retrieval.list_searchers.MOST_READ", 1.0)
+    monkeypatch.setattr("llmrec.retrieval.list_searchers.PRODUCT", np.inf)
     monkeypatch.setattr("llmrec.retrieval.list_searchers.LEAST_LISTS", 2)
     draw = np.random.default_rng(0)
     centroids = draw.standard_normal((30, DIM))[np.arange(300) % 30] + 0.7 * draw.standard_normal((300, DIM))
@@ -52,7 +52,7 @@ def test_what_a_filter_leaves_that_follows_the_distance_is_found(
 def test_all_that_is_allowed_is_compared_where_lists_would_cost_more(
     world: tuple[ItemIndex, Float32s, Float32s], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmrec.retrieval.list_searchers.MOST_READ", 0.25)
+    monkeypatch.setattr("llmrec.retrieval.list_searchers.PRODUCT", 0.08)
     index, along, queries = world
     mask = along <= np.quantile(along, 0.3)
     found = index.search(queries, 10, allow=mask).scores
