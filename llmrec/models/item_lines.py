@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -16,13 +16,15 @@ from llmrec.prompting import Language, Prompt, item_texts
 
 # So many items say which columns a prompt writes.
 SAMPLE = 100
+# Of which items a prompt writes the lines, where a model has several prompts.
+WHERE = {"history.item_prompt": "of an item in a history", "head.item_prompt": "of an item that it ranks"}
 
 
 @dataclass(frozen=True)
 class ItemLines:
     """The columns of the catalog that a prompt writes, those that it does not, and one item's line.
 
-    ``field``: the recipe field that names the prompt.
+    ``field``: the recipe field that names the prompt. ``where``: of which items.
     """
 
     field: str
@@ -30,9 +32,10 @@ class ItemLines:
     read: tuple[str, ...]
     unread: tuple[str, ...]
     example: str
+    where: str = "of an item"
 
     def __str__(self) -> str:
-        lines = f"of an item it reads {', '.join(self.read)}: {self.example}"
+        lines = f"{self.where} it reads {', '.join(self.read)}: {self.example}"
         if not self.unread:
             return lines
         return f"{lines}\nnot read: {', '.join(self.unread)} ({self.field}={self.prompt} says what is)"
@@ -44,7 +47,10 @@ def item_lines(recipe: Recipe, catalog: Catalog) -> list[ItemLines]:
     Raises PromptError for a prompt that is not there.
     """
     fields = {(name, language): field for field, name, language in _prompts(complete_recipe(recipe))}
-    return [_lines(field, name, language, catalog) for (name, language), field in fields.items()]
+    several = [_lines(field, name, language, catalog) for (name, language), field in fields.items()]
+    return (
+        several if len(several) < 2 else [replace(one, where=WHERE.get(one.field, one.where)) for one in several]
+    )
 
 
 def _prompts(recipe: Recipe) -> Iterator[tuple[str, str, Language]]:

@@ -210,7 +210,7 @@ def _settled(request: NarrationRequest, first: _Answer, second: _Answer | None) 
 
 
 def _say_refused(reasons: Sequence[Explanation]) -> None:
-    """Warn of reasons that are the template's since the audit refused what a narrator wrote; no answer is another."""
+    """Warn of reasons that the template words since the audit refused what a narrator wrote."""
     refused = [one for one in reasons if one.backend == TEMPLATE and one.faults and NO_ANSWER not in one.faults]
     if refused:
         log.warning(

@@ -128,6 +128,9 @@ def test_what_is_read_of_an_item() -> None:
     assert lines.example.startswith(f"{catalog.titles[0]} | Acme | 9.5 | Long. Long.")
     assert len(lines.example) < 250
     assert len(item_lines(Recipe.load("auto"), catalog)) == 1  # of all members
+    two = item_lines(Recipe.load("smollm2-135m-soft", set=["head.item_prompt=title"]), catalog)
+    assert [lines.where for lines in two] == ["of an item in a history", "of an item that it ranks"]
+    assert str(two[1]).startswith("of an item that it ranks it reads title: ")
 
 
 def test_encoding_that_takes_longer_than_training_may(monkeypatch: pytest.MonkeyPatch) -> None:
