@@ -10,6 +10,7 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
 from llmrec.errors import ArtifactError
+from llmrec.retrieval.searcher import untyped_faiss
 
 # The file of a run that holds its item vectors and biases, each row ``(v_i, b_i)``.
 INDEX = "index.faiss"
@@ -27,8 +28,7 @@ class FlatIndex:
     @classmethod
     def build(cls, vectors: Float32s, *, bias: Float32s | None = None) -> FlatIndex:
         """Index item vectors [n_items, dim] with their biases [n_items], none where there are none."""
-        import faiss
-
+        faiss = untyped_faiss()
         biases = np.zeros(len(vectors), dtype=np.float32) if bias is None else bias
         rows = np.concatenate([vectors, biases[:, None]], axis=1).astype(np.float32)
         index = faiss.IndexFlatIP(rows.shape[1])

@@ -26,7 +26,7 @@ LEAST_CODED = 39 * 256  # vectors of which codes can be trained
 FEW_ROWS = 32768
 # So are all of them for queries that would read more in lists of rows, where they are enough for matrices. In rows
 # read of a list: what the product with an allowed row costs, and its copy, once for all of these queries.
-PRODUCT, COPY = 0.08, 5.0
+PRODUCT, COPY = 0.08, 3.0
 # Of short codes, so many candidates for each result are scored exactly.
 CANDIDATES = 30
 ROWS_AT_ONCE = 2**16

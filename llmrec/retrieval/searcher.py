@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,6 +16,9 @@ from llmrec.retrieval.kinds import IndexKind
 
 # With so few denied, that many more results are searched and these left out: cheaper than a selection.
 FEW_DENIED = 256
+# So many numbers must the queries of an exact search hold together for it to be a product of matrices: FAISS's own
+# bound, of release 1.15, is a thousand queries of 128, and 20 are faster so, 200 five times; see eval/LOG.md.
+MATRIX_NUMBERS_OF_FAISS, MATRIX_NUMBERS = 128_000, 2_048
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +92,17 @@ class Searcher(ABC):
         return FEW_DENIED
 
 
+@cache
 def untyped_faiss() -> Any:
-    """Import FAISS untyped: its stubs lack what its Python layer adds."""
+    """Import FAISS untyped: its stubs lack what its Python layer adds.
+
+    From ``MATRIX_NUMBERS`` on it multiplies matrices, in all of the process, unless somebody has chosen otherwise.
+    """
     import faiss
 
+    variables: Any = faiss.cvar
+    if variables.distance_compute_blas_threshold == MATRIX_NUMBERS_OF_FAISS:
+        variables.distance_compute_blas_threshold = MATRIX_NUMBERS
     return faiss
 
 

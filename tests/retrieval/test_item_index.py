@@ -16,6 +16,7 @@ from llmrec.errors import ArtifactError, DataError
 from llmrec.retrieval import ItemIndex, UserIndex
 from llmrec.retrieval.exact import exact_search
 from llmrec.retrieval.kinds import choose, memory_bytes
+from llmrec.retrieval.searcher import MATRIX_NUMBERS, MATRIX_NUMBERS_OF_FAISS, untyped_faiss
 from llmrec.retrieval.searchers import MOST_EFFORT
 
 N, DIM = 400, 12
@@ -220,6 +221,15 @@ def test_equal_vectors_are_no_loss_of_recall() -> None:
     index = ItemIndex.build(vectors, [f"i{n}" for n in range(len(vectors))], kind="hnsw")
     assert index.facts.recall_at_10 == 1.0
     assert index.facts.effort < MOST_EFFORT
+
+
+@pytest.mark.parametrize(("found", "left"), [(MATRIX_NUMBERS_OF_FAISS, MATRIX_NUMBERS), (5, 5)])
+def test_a_few_dozen_queries_are_multiplied_as_matrices_unless_chosen_otherwise(
+    found: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(untyped_faiss().cvar, "distance_compute_blas_threshold", found)
+    untyped_faiss.cache_clear()
+    assert untyped_faiss().cvar.distance_compute_blas_threshold == left
 
 
 @pytest.mark.parametrize("n_queries", [1, 5, 30])
