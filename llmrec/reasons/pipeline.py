@@ -211,7 +211,7 @@ def _settled(request: NarrationRequest, first: _Answer, second: _Answer | None) 
 
 def _say_refused(reasons: Sequence[Explanation]) -> None:
     """Warn of reasons that the template words since the audit refused what a narrator wrote."""
-    refused = [one for one in reasons if one.backend == TEMPLATE and one.faults and NO_ANSWER not in one.faults]
+    refused = [one for one in reasons if one.replaced and NO_ANSWER not in one.faults]
     if refused:
         log.warning(
             "%d of %d reasons are worded by the template: what was written did not pass the audit, e.g. %s",

@@ -164,16 +164,6 @@ def test_nonsense_never_reaches_a_reader(model: Linear, nonsense: str) -> None:
     assert all(reasons["faults"].to_list()[:2])
 
 
-def test_how_many_were_refused_is_said_once(model: Linear, caplog: pytest.LogCaptureFixture) -> None:
-    llmrec.explain(model, RECS, HISTORIES, narrator=Scripted("We suggest the award-winning East Wind.", None))
-    said = "1 of 3 reasons are worded by the template: what was written did not pass the audit, e.g. "
-    (warning,) = (record.getMessage() for record in caplog.records)
-    assert warning.startswith(said) and len(warning) > len(said)
-    caplog.clear()
-    llmrec.explain(model, RECS, HISTORIES)
-    assert not caplog.records
-
-
 def test_a_narrator_must_write_one_for_each(model: Linear) -> None:
     with pytest.raises(ModelError, match="wrote 1 sentences for 2 reasons"):
         llmrec.explain(model, RECS, HISTORIES, narrator=Scripted("One."))

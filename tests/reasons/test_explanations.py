@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from support.linear import Linear
 
 import llmrec
 from llmrec.data import Histories
-from llmrec.reasons import Explanation, Explanations, add_facts, occlusion
+from llmrec.reasons import Explanation, Explanations, NarrationRequest, add_facts, occlusion
 from llmrec.reasons.tellable import add_tellable
 
 HISTORIES = Histories.of({"u": ["a", "b"], "v": ["d"]})
@@ -41,6 +42,27 @@ def test_who_wrote_a_sentence(model: Linear) -> None:
     assert [one.first_try for one in (plain, passed, second, replaced)] == [True, True, False, False]
     assert [one.replaced for one in (plain, passed, second, replaced)] == [False, False, False, True]
     assert Explanations((plain, second))["first_try"].to_list() == [True, False]
+
+
+class Nonsense:
+    """A narrator of whose sentences none passes the audit."""
+
+    backend = "llm"
+
+    def narrate(self, requests: list[NarrationRequest]) -> list[str | None]:
+        return ["We suggest the award-winning East Wind." for _ in requests]
+
+
+def test_how_many_were_refused_is_said_once(model: Linear, caplog: pytest.LogCaptureFixture) -> None:
+    recs = model.recommend(HISTORIES, 2)
+    why = llmrec.explain(model, recs, HISTORIES, narrator=Nonsense())
+    refused = [one.faults[0] for one in why if one.replaced]
+    (warning,) = (record.getMessage() for record in caplog.records)
+    assert warning.startswith("2 of 4 reasons are worded by the template: what was written did not pass the audit")
+    assert len(refused) == 2 and warning.endswith(refused[0])
+    caplog.clear()
+    llmrec.explain(model, recs, HISTORIES)
+    assert not caplog.records
 
 
 def test_the_language_and_the_form_are_kept(model: Linear) -> None:
