@@ -19,9 +19,11 @@ def remarks(members: Sequence[Recommender], reports: Sequence[MemberReport]) -> 
             continue
         minutes = member.recipe.train.max_minutes
         if minutes is not None and stopped_for_time(member):
+            epoch = member.train_log[-1]["epoch"]
             yield (
-                f"{report.name} was stopped by train.max_minutes={minutes:g} while it was still improving (epoch "
-                f"{member.train_log[-1]['epoch']}): with more minutes it may be better, and the stack with it"
+                f"{report.name} was stopped by train.max_minutes={minutes:g} in epoch {epoch}, before nothing "
+                "improved any more: with more minutes in its line of stack.members it may be better, and the stack "
+                "with it"
             )
         if of_popularity and report.ndcg < of_popularity[0]:
             yield (
@@ -31,10 +33,11 @@ def remarks(members: Sequence[Recommender], reports: Sequence[MemberReport]) -> 
 
 
 def stopped_for_time(member: Recommender) -> bool:
-    """Whether ``train.max_minutes`` ended a training whose last validated epoch was its best."""
-    minutes, rows = member.recipe.train.max_minutes, member.train_log
-    if minutes is None or not rows or sum(row["seconds"] for row in rows) < 60 * minutes:
+    """Whether ``train.max_minutes`` ended a training that patience would not have ended there."""
+    settings, rows = member.recipe.train, member.train_log
+    if settings.max_minutes is None or not rows or sum(row["seconds"] for row in rows) < 60 * settings.max_minutes:
         return False
     from llmrec.training.checkpoints import best_row
+    from llmrec.training.schedule import patience_is_over
 
-    return best_row(rows) is rows[-1]
+    return not patience_is_over(settings, rows, best_row(rows))

@@ -13,6 +13,7 @@ from llmrec import Recipe, Split
 from llmrec.models import from_recipe
 from llmrec.models.base import Recommender
 from llmrec.models.stacking.forecast import NetworkForecast, forecasts
+from llmrec.models.stacking.remarks import stopped_for_time
 from llmrec.training import encoding_bar, forecast
 
 MakeRecipe = Callable[..., Recipe]
@@ -74,5 +75,23 @@ def test_networks_that_learned_less_than_they_could_are_named(caplog: pytest.Log
     weak = "gru sequence.dim=4 train.learning_rate=1e-9 train.max_minutes=0.00001"
     with caplog.at_level("INFO"):
         from_recipe(stacked(weak, "popularity")).fit(split.train, valid=split.valid)
-    assert "gru was stopped by train.max_minutes=1e-05 while it was still improving (epoch 1)" in caplog.text
+    assert "gru was stopped by train.max_minutes=1e-05 in epoch 1, before nothing improved any more" in caplog.text
     assert "gru alone is worse than popularity (NDCG@10 0." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("valid", "seconds", "stopped"),
+    [
+        ([0.10, 0.19, 0.1899], 500.0, True),  # the last, cut short, happens to be a little worse
+        ([0.10, 0.19, 0.18, 0.18, 0.18], 300.0, False),  # patience had ended it
+        ([0.10, 0.19], 100.0, False),  # over before its time was
+    ],
+)
+def test_a_network_is_stopped_for_time_unless_patience_had_ended_it(
+    valid: list[float], seconds: float, stopped: bool
+) -> None:
+    member = from_recipe(Recipe.load("gru", set=["train.max_minutes=20"]))
+    rows = [
+        {"step": 100 * n, "seconds": seconds, "valid_ndcg@10": value} for n, value in enumerate(valid, start=1)
+    ]
+    assert stopped_for_time(member) == stopped
