@@ -91,7 +91,7 @@ def test_a_network_is_stopped_for_time_unless_patience_had_ended_it(
     valid: list[float], seconds: float, stopped: bool
 ) -> None:
     member = from_recipe(Recipe.load("gru", set=["train.max_minutes=20"]))
-    rows = [
+    member.train_log = [
         {"step": 100 * n, "seconds": seconds, "valid_ndcg@10": value} for n, value in enumerate(valid, start=1)
     ]
     assert stopped_for_time(member) == stopped
