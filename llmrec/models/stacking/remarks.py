@@ -22,7 +22,7 @@ def remarks(members: Sequence[Recommender], reports: Sequence[MemberReport]) -> 
             epoch = member.train_log[-1]["epoch"]
             yield (
                 f"{report.name} was stopped by train.max_minutes={minutes:g} in epoch {epoch}, before nothing "
-                "improved any more: with more minutes in its line of stack.members it, and the stack, may be better"
+                "improved any more: more minutes in its line of stack.members may help it, and the stack"
             )
         if of_popularity and report.ndcg < of_popularity[0]:
             yield (
