@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llmrec.arrays import Bools, Float32s
+from llmrec.arrays import Bools, Float32s, Int64s
 from llmrec.retrieval import ItemIndex
+from llmrec.retrieval.exact import exact_search
+from llmrec.retrieval.list_searchers import PRODUCT
 
 N, DIM, N_QUERIES = 8_000, 16, 100
 
@@ -52,11 +54,21 @@ def test_what_a_filter_leaves_that_follows_the_distance_is_found(
 def test_all_that_is_allowed_is_compared_where_lists_would_cost_more(
     world: tuple[ItemIndex, Float32s, Float32s], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmrec.retrieval.list_searchers.PRODUCT", 0.08)
+    compared = list[int]()
+
+    def counted(rows: Float32s, queries: Float32s, k: int, *, allowed: Bools) -> tuple[Int64s, Float32s]:
+        compared.append(len(queries))
+        return exact_search(rows, queries, k, allowed=allowed)
+
+    monkeypatch.setattr("llmrec.retrieval.list_searchers.exact_search", counted)
+    monkeypatch.setattr("llmrec.retrieval.list_searchers.PRODUCT", PRODUCT)
     index, along, queries = world
-    mask = along <= np.quantile(along, 0.3)
+    mask = along <= np.quantile(along, 0.1)
     found = index.search(queries, 10, allow=mask).scores
     np.testing.assert_allclose(found, best_scores(index, queries, mask), rtol=1e-4, atol=1e-4)
+    assert compared == [N_QUERIES]
+    index.search(queries, 10, allow=along > np.quantile(along, 0.1))  # the near ones: lists hold nothing else
+    assert compared == [N_QUERIES]
 
 
 def test_the_rows_of_codes_stay_on_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
