@@ -109,5 +109,7 @@ class StackConfig(Section):
     """Recipes of its members, each with changes after its name, as in "item-knn seed=1"."""
     sizes: Literal["by_log", "as_written"] = "by_log"
     """by_log: windows, widths and batches of networks follow the log; a change after a member's name holds."""
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    """by_log: a network's train.max_minutes grows with the log, by an hour a million events, to at most this."""
     valid_users: Positive = 3000
     """Weights are fitted on a fixed random sample of at most so many users."""

@@ -111,7 +111,12 @@ def _write_failure(error: Exception, target: Path) -> EnvironmentFault | None:
 def no_space(error: BaseException, folder: Path) -> bool:
     """Whether a write in ``folder`` failed for want of space: libraries wrap the system's error, or lose it."""
     words = ("No space left", "os error 28", "File too large", "os error 27", "quota exceeded")
-    return any(word in str(error) for word in words) or shutil.disk_usage(folder).free < NEARLY_FULL
+    if any(word in str(error) for word in words):
+        return True
+    try:
+        return shutil.disk_usage(folder).free < NEARLY_FULL
+    except FileNotFoundError:  # another process of the same training has removed it: the error is not of the disk
+        return False
 
 
 def default_mode(folder: Path) -> int:

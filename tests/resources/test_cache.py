@@ -63,6 +63,7 @@ def test_a_full_disk_is_distinguished_from_other_faults(tmp_path: Path) -> None:
     assert no_space(OSError(28, "No space left on device"), tmp_path)
     assert no_space(RuntimeError("I/O error: File too large (os error 27)"), tmp_path)
     assert not no_space(RuntimeError("shapes do not fit"), tmp_path)
+    assert not no_space(RuntimeError("shapes do not fit"), tmp_path / "removed by another process")
 
 
 def test_the_cache_folder_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

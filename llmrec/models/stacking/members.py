@@ -31,7 +31,8 @@ def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None)
     """Load the recipe of each member, a name or file with changes after it: "item-knn counting.half_life=30".
 
     ``seed`` is that of members which have none among their changes. ``sizes`` replace what a shipped recipe says,
-    unless a change says it. Raises RecipeError for one that is not there or not right, and for a stacked one.
+    unless a change says it; the minutes that a change bounds may grow by them. Raises RecipeError for one that is
+    not there or not right, and for a stacked one.
     """
     recipes = []
     for written in members:
@@ -43,7 +44,8 @@ def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None)
         if recipe.model == "stacked":
             raise RecipeError(f"stack.members: {written} is stacked itself; name its members")
         if sizes is not None and name in names():
-            recipe = complete_recipe(Recipe.load(name, set=[f"seed={seed}", *sizes.changes(recipe), *changes]))
+            sized = [f"seed={seed}", *sizes.changes(recipe), *changes, *sizes.longer(recipe)]
+            recipe = complete_recipe(Recipe.load(name, set=sized))
         recipes.append(recipe)
     return recipes
 

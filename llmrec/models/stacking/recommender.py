@@ -136,7 +136,7 @@ class StackedRecommender(Continues, Recommender):
         stack, seed = self.recipe.stack, self.recipe.seed
         recipes = member_recipes(stack.members, seed=seed)
         if stack.sizes == "by_log" and any(recipe.train.model_fields_set for recipe in recipes):
-            sizes = Sizes.of(data)
+            sizes = Sizes.of(data, most_minutes=stack.max_minutes)
             log.info("%s: %s", self.recipe.name, sizes)
             recipes = member_recipes(stack.members, seed=seed, sizes=sizes)
         return recipes

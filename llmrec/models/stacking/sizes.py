@@ -21,21 +21,27 @@ LLM_BATCH = (300, 2400)
 # Width of networks over item ids by training events: fewer events than the bound.
 WIDTHS = ((30_000, 64), (3_000_000, 128))
 WIDEST = 256
+# What the minutes of a network grow to, a million events: a GRU learns so long on MovieLens 1M, see eval/LOG.md.
+MINUTES_A_MILLION = 60
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the log says of the sizes of networks. ``str`` says why."""
+    """What the log says of the sizes of networks. ``str`` says why.
+
+    ``most_minutes``: how far ``train.max_minutes`` of a network may grow with the log; None: it does not.
+    """
 
     n_events: int
     window_needed: int
+    most_minutes: float | None = None
 
     @classmethod
-    def of(cls, data: Dataset) -> Sizes:
+    def of(cls, data: Dataset, *, most_minutes: float | None = None) -> Sizes:
         """Measure a training set."""
         lengths = data.histories.lengths()
         needed = int(np.ceil(np.quantile(lengths, WINDOW_SHARE))) if len(lengths) else 1
-        return cls(data.events.height, needed)
+        return cls(data.events.height, needed, most_minutes)
 
     @property
     def window(self) -> int:
@@ -65,6 +71,14 @@ class Sizes:
             f"sequence.dim={self.width}",
             f"train.batch_tokens={self.batch(BATCH)}",
         ]
+
+    def longer(self, recipe: Recipe) -> list[str]:
+        """Return the minutes of a network whose line bounds them, as ``field=value``, where the log wants more."""
+        written = recipe.train.max_minutes
+        if written is None or self.most_minutes is None:
+            return []
+        grown = min(float(round(self.n_events * MINUTES_A_MILLION / 1_000_000)), self.most_minutes)
+        return [f"train.max_minutes={grown:g}"] if grown > written else []
 
     def __str__(self) -> str:
         return (

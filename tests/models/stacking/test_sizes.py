@@ -9,6 +9,7 @@ import pytest
 
 from llmrec import Dataset, Recipe, Split
 from llmrec.models import from_recipe
+from llmrec.models.stacking import sizes as stacking_sizes
 from llmrec.models.stacking.members import member_recipes
 from llmrec.models.stacking.recommender import StackedRecommender
 from llmrec.models.stacking.sizes import Sizes
@@ -48,6 +49,44 @@ def test_a_log_is_measured() -> None:
 def test_what_is_written_holds() -> None:
     recipe = member_recipes(["gru sequence.dim=16"], seed=0, sizes=Sizes(900, 9))[0]
     assert (recipe.sequence.dim, recipe.sequence.max_items) == (16, 20)
+
+
+@pytest.mark.parametrize(
+    ("n_events", "most", "line", "minutes"),
+    [
+        (100_000, 60, "gru train.max_minutes=20", 20),
+        (500_000, 60, "gru train.max_minutes=20", 30),
+        (988_129, 60, "gru-text train.max_minutes=20", 59),
+        (10_000_000, 60, "gru train.max_minutes=20", 60),
+        (10_000_000, 60, "gru train.max_minutes=90", 90),  # never less than is written
+        (10_000_000, None, "gru train.max_minutes=20", 20),
+        (10_000_000, 60, "gru", None),  # which ends where nothing improves
+    ],
+)
+def test_bounded_minutes_grow_with_the_log(
+    n_events: int, most: float | None, line: str, minutes: float | None
+) -> None:
+    recipe = member_recipes([line], seed=0, sizes=Sizes(n_events, 9, most_minutes=most))[0]
+    assert recipe.train.max_minutes == minutes
+
+
+@pytest.mark.parametrize("name", ["auto", "gru-text-rules"])
+def test_shipped_stacks_take_at_most_three_hours(name: str) -> None:
+    stack = Recipe.load(name).stack
+    for n_events, most in ((300_000, 100), (100_000_000, 180)):
+        sizes = Sizes(n_events, 200, most_minutes=stack.max_minutes)
+        recipes = member_recipes(stack.members, seed=0, sizes=sizes)
+        networks = [recipe.train.max_minutes for recipe in recipes if recipe.train.model_fields_set]
+        assert None not in networks
+        assert sum(map(float, filter(None, networks))) == most - 60 * (name != "auto")
+
+
+def test_a_stack_s_minutes_grow_where_it_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacking_sizes, "MINUTES_A_MILLION", 4_000)  # 2 for the 500 events here
+    stack = {"members": ["gru train.max_minutes=0.5"], "max_minutes": 60}
+    model = from_recipe(Recipe.of({"model": "stacked", "stack": stack}))
+    assert isinstance(model, StackedRecommender)
+    assert model.member_recipes_of(log_of(20, 25))[0].train.max_minutes == 2
 
 
 @pytest.mark.parametrize(("sizes", "window"), [("by_log", 23), ("as_written", 50)])
