@@ -39,6 +39,13 @@ READING = {
     "explode": Annotated[
         str | None, _option("A column of lists: each item becomes an event; none leaves them.", metavar="COLUMN")
     ],
+    "files": Annotated[
+        str | None,
+        _option(
+            "Whether a folder's files whose ids meet are one log, or separate ones with ids such as amazon:7.",
+            metavar="one|separate",
+        ),
+    ],
 }
 
 

@@ -28,6 +28,7 @@ from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_
 from llmrec.data.readers.frames import to_polars, with_dotted_fields
 from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
+from llmrec.data.readers.part_names import stem
 from llmrec.data.readers.relations import with_relations
 from llmrec.data.readers.sql import read_query
 from llmrec.errors import DataError
@@ -96,14 +97,13 @@ class Dataset(ShownAsTable):
         reading = cast("FileOptions", {option: value for option, value in given if option in _FILE_OPTIONS})
         cleaning = cast("CleaningOptions", {option: value for option, value in given if option not in reading})
         explode = reading.get("explode", "")
-        files = read.find_files(path)
-        catalog = Path(items) if items is not None else files.items
-        texts = None if catalog is None else read.read_items(catalog, **reading)
+        files = read.find_files(path, items=items, files=reading.get("files", "auto"))
+        texts = read.read_catalog(files, columns=columns, **reading)
 
         def read_log() -> RawLog:
             return read.read_raw_events(*files.events, columns=columns, keep=named_columns(cleaning), **reading)
 
-        data = cls._cleaned(read_log, path.name, texts, name or read.stem(path), columns, cleaning, explode)
+        data = cls._cleaned(read_log, path.name, texts, name or stem(path), columns, cleaning, explode)
         return data if relations is None else replace(data, catalog=with_relations(data.catalog, relations))
 
     # Any supported format is recognised.

@@ -1,4 +1,4 @@
-"""Behaviors in order of strength, under the names that logs have for them; scaled columns."""
+"""Behaviors in order of strength; scaled columns."""
 
 from __future__ import annotations
 
@@ -8,71 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
+from llmrec.data.cleaning.behavior_names import NEGATIVE, REMOVALS, RETURNS, STRENGTHS
 from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.cleaning.table import EventTable
 from llmrec.data.columns import BEHAVIOR, STRENGTH
 from llmrec.data.ids import whole_number
 from llmrec.errors import DataError
 
-NEGATIVE = -1
-VIEW, LIKE, CART, PURCHASE = 1, 2, 3, 4
-
-_RETURNS = (
-    *("return", "returned", "refund", "refunded", "chargeback", "sendback", "sentback"),
-    *("cancel", "canceled", "cancelled", "cancellation", "cancelorder", "ordercancelled", "ordercanceled"),
-    *("declined", "rejected", "failed", "voided", "retoure", "rückgabe", "storno", "stornierung", "storniert"),
-    *("retour", "annulation", "annulé", "remboursement", "devolución", "devolucion", "cancelado", "reembolso"),
-)
-_REMOVALS = (
-    *("removefromcart", "removecart", "cartremove", "cartremoval", "deletefromcart", "removefrombasket"),
-    *(
-        "removefromwishlist",
-        "removefromfavorites",
-        "removefromfavourites",
-        "remove",
-        "removed",
-        "removal",
-        "delete",
-    ),
-)
-_DISLIKES = (
-    *("dislike", "disliked", "unlike", "unliked", "thumbsdown", "thumbdown", "👎", "downvote", "downvoted"),
-    *("hate", "negative", "negativefeedback", "mute", "ignore", "ignored"),
-    *("skip", "skipped", "hide", "block", "blocked", "notinterested", "dismiss"),
-    *(
-        "dismissed",
-        "unfavorite",
-        "unfavourite",
-        "unfav",
-        "unwish",
-        "unsave",
-        "unbookmark",
-        "uncollect",
-        "unfollow",
-    ),
-)
-
-# As web analytics and players name them.
-_VIEWS = (
-    *("viewitem", "selectitem", "viewed", "clicked", "productviewed", "productclicked", "play", "played"),
-    *("watch", "watched", "listen", "listened", "stream", "streamed", "read"),
-)
-_LIKES = ("liked", "addtowishlist", "addtofavorites", "addtofavourites", "favorited", "saved", "bookmarked")
-_CARTS = ("addedtocart", "cartadd", "productadded", "begincheckout", "checkoutstarted")
-_PURCHASES = ("purchased", "ordered", "ordercompleted", "transactioncompleted", "sold")
-
-# How strongly each behavior speaks for an item. Case, spaces, "-" and "_" do not matter.
-STRENGTHS: Mapping[str, int] = {
-    **dict.fromkeys((*_RETURNS, *_REMOVALS, *_DISLIKES), NEGATIVE),
-    **dict.fromkeys((*_VIEWS, "view", "pv", "click", "detail", "pageview", "impression", "visit", "open"), VIEW),
-    **dict.fromkeys(
-        (*_LIKES, "fav", "favorite", "favourite", "like", "wish", "wishlist", "collect", "bookmark", "save"), LIKE
-    ),
-    **dict.fromkeys((*_CARTS, "cart", "addtocart", "basket", "addtobasket", "tocart"), CART),
-    **dict.fromkeys(
-        (*_PURCHASES, "purchase", "buy", "transaction", "order", "sale", "bought", "checkout", "paid"), PURCHASE
-    ),
-}
 _PUNCTUATION = r"[\s_-]"
 # One of these among the words of a name (item_returned, paymentFailed) says the same as alone.
 _NEGATIVE_WORDS = frozenset(
@@ -98,7 +40,7 @@ _SHOWN, _LARGEST = 10, 127
 
 def is_return(behavior: pl.Expr) -> pl.Expr:
     """Whether an event takes something back, so that its price or quantity may be negative."""
-    return _plain(behavior).is_in([*_RETURNS, *_REMOVALS, "dislike"]).fill_null(False)
+    return _plain(behavior).is_in([*RETURNS, *REMOVALS, "dislike"]).fill_null(False)
 
 
 def strengths_of(words: Iterable[str]) -> dict[str, int | None]:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from llmrec.data.readers.by_columns import by_columns, has_titles, is_log
 from llmrec.data.readers.headers import column_names_of
+from llmrec.data.readers.log_parts import ONE_OR_SEPARATE, FilesOption, in_order, shown_names
+from llmrec.data.readers.part_names import are_parts, behaviors_of_names, stem
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
 
 _EVENTS = ("interactions", "events", "ratings", "reviews", "log", "inter", "u.data", "behaviors", "transactions")
 _ITEMS = ("items", "movies", "meta", "metadata", "catalog", "products", "item", "u.item")
+# Their endings say nothing.
+_NAMED = ("u.data", "u.item")
 # So many parts of a table are enough to see that they have the same columns.
 _COMPARED = 20
-_SKIPPED = ("readme", "license", "_success")
+_SKIPPED = ("readme", "license", "_success", ".")
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,16 @@ class LogFiles:
     items: Path | None
 
 
-def is_one_table(folder: Path, *, endings: Sequence[str]) -> bool:
+def is_one_table(folder: Path, *, endings: Sequence[str], files: FilesOption = "auto") -> bool:
     """Whether a folder of Parquet files is one table: no file says otherwise by its name or columns.
 
     Files of other formats say so where one is a catalog: statistics, a sample in CSV or notes lie beside many.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
-    parquet = [path for path in files if _ending(path) == ".parquet"]
-    others = [path for path in files if _ending(path) in endings and path not in parquet]
+    present = _present(folder)
+    parquet = [path for path in present if _ending(path) == ".parquet"]
+    if files == "separate" or behaviors_of_names(parquet) or not (files == "one" or are_parts(parquet)):
+        return False
+    others = [path for path in present if _ending(path) in endings and path not in parquet]
     if parquet and any(_named(path, _ITEMS) for path in others):
         return False
     names = [column_names_of(path) for path in others]
@@ -56,62 +61,69 @@ def is_one_table(folder: Path, *, endings: Sequence[str]) -> bool:
     return True
 
 
-def files_of_folder(folder: Path, *, endings: tuple[str, ...]) -> LogFiles:
+def files_of_folder(
+    folder: Path, *, endings: tuple[str, ...], given: Path | None = None, files: FilesOption = "auto"
+) -> LogFiles:
     """Tell the event log and the catalog by their names. ``endings``: those of the formats that can be read.
 
-    Where no name says which it is, their columns do, and otherwise every readable file is an event log. Raises
-    DataError for a folder with two candidates, or none.
+    Where no name says which it is, their columns do, and otherwise every readable file is an event log. ``given``
+    is a catalog that is named, ``files`` says whether several logs are one. Raises DataError for a folder with two
+    candidates, or none.
     """
-    present = sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
-    readable = [path for path in present if _plain(path) in ("u.data", "u.item") or _ending(path) in endings]
+    present = [path for path in _present(folder) if given is None or path.resolve() != given.resolve()]
+    readable = [path for path in present if _plain(path) in _NAMED or _ending(path) in endings]
     items = [path for path in readable if _named(path, _ITEMS)]
-    events = [path for path in readable if _named(path, _EVENTS)]
-    for kind, files in (("event logs", events), ("catalogs", items)):
-        if len(files) > 1:
-            raise DataError(
-                f"{folder} holds {len(files)} {kind}, {files[0].name} and {files[1].name}; name one file"
-            )
+    events = [path for path in readable if _named(path, _EVENTS)] if files == "auto" else []
+    _refuse_several(folder, events, items)
     others = [path for path in readable if path not in items]
     chosen = [*(events or others)]
     if len(chosen) > 1 or (others and not items):
         chosen, items = by_columns(folder, chosen, items, readable)
     elif unread := [path.name for path in others if path not in chosen]:
         log.warning("%s: not read: %s", folder, ", ".join(unread))
+    below = _below(folder, endings)
     if not chosen:
+        instead = f", such as {below[0]}" if below else ""
         raise DataError(
-            f"{folder} is a folder without an event log (a .parquet, .csv or .jsonl file); name the file"
+            f"{folder} is a folder without an event log (a .parquet, .csv or .jsonl file); name the file{instead}"
         )
+    if below:
+        log.warning("%s: not read: %s", folder, shown_names(below))
+    chosen = in_order(chosen)
     if items:
         log.info("%s: events from %s, items from %s", folder, ", ".join(p.name for p in chosen), items[0].name)
-    return LogFiles(tuple(chosen), items[0] if items else None)
+    return LogFiles(tuple(chosen), given or (items[0] if items else None))
 
 
-def stacked(tables: dict[Path, pl.DataFrame]) -> pl.DataFrame:
-    """Put the tables of several files together.
-
-    Files whose names differ only in digits are parts of one log. Others are separate logs, whose ids mean nothing
-    to each other: ids are written ``amazon:17``, and a column ``source`` names the file.
-    """
-    names = {path: path.name.split(".")[0] for path in tables}
-    if len({re.sub(r"\d+", "0", name) for name in names.values()}) == 1:
-        return pl.concat(list(tables.values()), how="diagonal_relaxed")
-    log.info(
-        "separate logs, each with its ids: %s; ids are written %s:ID",
-        ", ".join(names.values()),
-        next(iter(names.values())),
-    )
-    marked = []
-    for path, table in tables.items():
-        ids = [column for column in ("user_id", "item_id", "session_id") if column in table.columns]
-        written = [_prefixed(column, names[path]) for column in ids]
-        marked.append(table.with_columns(*written, source=pl.lit(names[path])))
-    return pl.concat(marked, how="diagonal_relaxed")
+def _refuse_several(folder: Path, events: Sequence[Path], items: Sequence[Path]) -> None:
+    """Raise DataError for two catalogs, and for two logs that are no parts of one by their names."""
+    if len(items) > 1:
+        raise DataError(
+            f"{folder} holds {len(items)} catalogs, {items[0].name} and {items[1].name}; name one file"
+        )
+    if len(events) > 1 and not are_parts(events):
+        raise DataError(
+            f"{folder} holds {len(events)} event logs, {events[0].name} and {events[1].name}; name one file, or "
+            f"say {ONE_OR_SEPARATE} {stem(events[0])}:7"
+        )
 
 
-def _prefixed(column: str, name: str) -> pl.Expr:
-    text = pl.col(column).cast(pl.String)
-    present = pl.when(text.str.strip_chars() != "").then(text)  # a blank id stays missing
-    return pl.concat_str(pl.lit(f"{name}:"), present).alias(column)
+def _present(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and not _plain(path).startswith(_SKIPPED))
+
+
+def _below(folder: Path, endings: Sequence[str]) -> list[str]:
+    """Return the readable files of subfolders, relative to the folder."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        paths = [Path(place) / name for name in sorted(names) if not name.lower().startswith(_SKIPPED)]
+        found += [
+            str(path.relative_to(folder))
+            for path in paths
+            if path.parent != folder and (_plain(path) in _NAMED or _ending(path) in endings)
+        ]
+    return found
 
 
 def _plain(path: Path) -> str:

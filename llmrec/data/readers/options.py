@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
+from llmrec.data.readers.log_parts import FilesOption
 from llmrec.data.readers.quotes import QuoteOption
 
 
@@ -14,7 +15,8 @@ class FileOptions(TypedDict, total=False):
     ``header``: names of the columns of an event file without a header, ``items_header``: of an item file.
     ``encoding``: of text that is not UTF-8, such as cp1252. ``delimiter``: between cells. ``quotes``: whether they
     enclose ``cells`` or are ``plain`` characters. ``decimal``: the mark before fractions, "." or ",".
-    ``explode``: the column of lists to make events of, see ``item_lists.explode_items``.
+    ``explode``: the column of lists to make events of, see ``item_lists.explode_items``. ``files``: whether those
+    of a folder are ``one`` log or ``separate`` ones, see ``log_parts.stacked``.
     """
 
     header: Sequence[str]
@@ -24,3 +26,4 @@ class FileOptions(TypedDict, total=False):
     quotes: QuoteOption
     decimal: str
     explode: str
+    files: FilesOption

@@ -14,12 +14,13 @@ from llmrec.data.cleaning.table import RawLog, Step, Table
 from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
 from llmrec.data.readers.column_names import NONE, Columns, event_columns, id_columns, name_events
 from llmrec.data.readers.delimited import TextFormat, read_atomic, read_delimited
-from llmrec.data.readers.discover import LogFiles, files_of_folder, is_one_table, stacked
+from llmrec.data.readers.discover import LogFiles, files_of_folder, is_one_table
 from llmrec.data.readers.frames import to_polars, with_dotted_fields
 from llmrec.data.readers.item_lists import list_columns
 from llmrec.data.readers.joins import refuse_half_logs
 from llmrec.data.readers.json_lines import read_json_lines
 from llmrec.data.readers.known_names import EVENTS, ITEMS, find_column
+from llmrec.data.readers.log_parts import FilesOption, check_files, require_prefixed_ids, stacked
 from llmrec.data.readers.movielens import has_double_colons, read_dat, read_u_data, read_u_item
 from llmrec.data.readers.numerals import check_decimal, plain_numbers
 from llmrec.data.readers.options import FileOptions
@@ -65,15 +66,20 @@ def register_reader(ending: str, reader: Reader) -> None:
     _READERS[ending] = reader
 
 
-def find_files(path: Path) -> LogFiles:
-    """Return the event log and the catalog at ``path``: a file, or a folder with both."""
+def find_files(path: Path, *, items: str | Path | None = None, files: FilesOption = "auto") -> LogFiles:
+    """Return the event log and the catalog at ``path``: a file, or a folder with both.
+
+    ``items`` is a catalog that is named, ``files`` says whether several logs of a folder are one.
+    """
+    check_files(files)
+    named = None if items is None else Path(items)
     if not path.is_dir() or _is_saved_by_datasets(path):
-        return LogFiles((path,), None)
+        return LogFiles((path,), named)
     endings = [name for name in _READERS if name.startswith(".")]
     endings += [f".{name.lower()}" for name in names_of(GROUP)]
-    if is_one_table(path, endings=endings):
-        return LogFiles((path,), None)
-    return files_of_folder(path, endings=tuple(endings))
+    if is_one_table(path, endings=endings, files=files):
+        return LogFiles((path,), named)
+    return files_of_folder(path, endings=tuple(endings), given=named, files=files)
 
 
 def read_events(
@@ -100,7 +106,8 @@ def read_raw_events(
     refuse_half_logs(paths, (), columns)
     tables = {path: read_events(path, columns=columns, keep=keep, **options) for path in paths}
     steps = [step for table in tables.values() for step in table.steps]
-    rows = stacked({path: table.frame for path, table in tables.items()})
+    frames = {path: table.frame for path, table in tables.items()}
+    rows = stacked(frames, files=options.get("files", "auto"))
     repeated = sum(step.removed for step in steps)
     total = (Step(REPEATS_HEADER, "events", rows.height + repeated, repeated),) if repeated else ()
     return RawLog(rows, paths[0].parent.name, total)
@@ -132,6 +139,17 @@ def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: st
     )
 
 
+def read_catalog(found: LogFiles, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> Table | None:
+    """Read the catalog of a log. Raises DataError where its files are separate logs, whose ids it cannot have."""
+    if found.items is None:
+        return None
+    items = read_items(found.items, **options)
+    names = items.frame.columns
+    ids = [columns[ITEM]] if columns.get(ITEM) in names else _ids_of_items(names)
+    require_prefixed_ids(items, ids, found.events, files=options.get("files", "auto"))
+    return items
+
+
 def read_items(path: Path, **options: Unpack[FileOptions]) -> Table:
     """Read a catalog with its raw columns."""
     named: FileOptions = {**options, "header": options.get("items_header", ())}
@@ -152,11 +170,6 @@ def read_items(path: Path, **options: Unpack[FileOptions]) -> Table:
 def _ids_of_items(names: list[str]) -> list[str]:
     name = find_column(ITEM, ITEMS[ITEM], names)
     return [] if name is None else [name]
-
-
-def stem(path: Path) -> str:
-    """Return the file's name without its endings: ``events.csv.gz`` gives ``events``."""
-    return path.name.split(".")[0] or path.name
 
 
 def read_raw(

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.config import ResponsesConfig
-from llmrec.data.cleaning.behaviors import PURCHASE, strengths_of
+from llmrec.data.cleaning.behavior_names import PURCHASE
+from llmrec.data.cleaning.behaviors import strengths_of
 from llmrec.data.cleaning.number_cells import require_numbers
 from llmrec.data.columns import BEHAVIOR
 from llmrec.data.dataset import Dataset

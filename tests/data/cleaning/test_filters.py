@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.properties import searched
 
 from llmrec.data.cleaning import pipeline
-from llmrec.data.cleaning.behaviors import STRENGTHS
+from llmrec.data.cleaning.behavior_names import STRENGTHS
 from llmrec.data.cleaning.pipeline import Cleaned
 from llmrec.data.cleaning.table import RawLog, Table
 from llmrec.errors import DataError

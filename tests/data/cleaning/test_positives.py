@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from llmrec.data import Dataset
-from llmrec.data.cleaning.behaviors import STRENGTHS
+from llmrec.data.cleaning.behavior_names import STRENGTHS
 from llmrec.data.columns import POSITIVE
 from llmrec.errors import DataError
 

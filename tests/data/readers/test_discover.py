@@ -33,12 +33,14 @@ def test_folders_of_parts_and_of_other_logs(tmp_path: Path) -> None:
     shops.mkdir()
     for name in ("books", "games"):
         lines(shops / f"{name}.jsonl", [{"uid": 1, "iid": 7, "title": name.title()}, {"uid": None, "iid": 7}])
-    data = Dataset.from_files(shops)
+    data = Dataset.from_files(shops, files="separate")
     assert data.events.rows() == [("books:1", "books:7", 0, "books"), ("games:1", "games:7", 0, "games")]
     assert data.catalog.titles == ["Books", "Games"]
     (shops / "ratings.csv").touch()
     (shops / "events.csv").touch()
-    with pytest.raises(DataError, match=r"holds 2 event logs, events\.csv and ratings\.csv; name one file"):
+    with pytest.raises(
+        DataError, match=r"holds 2 event logs, events\.csv and ratings\.csv; name one file, or say --files one"
+    ):
         Dataset.from_files(shops)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from llmrec.data import Dataset, register_reader
 from llmrec.data.readers import read
-from llmrec.data.readers.read import read_events, read_raw, stem
+from llmrec.data.readers.part_names import stem
+from llmrec.data.readers.read import read_events, read_raw
 from llmrec.errors import DataError
 
 ROWS = [("u1", "007", "10"), ("u1", "8", "20"), ("u2", "8", "30")]
