@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from llmrec.data.readers.frames import with_dotted_fields
+from llmrec.data.readers.json_tables import rows_of_table
 from llmrec.data.readers.layout import layout_of
 from llmrec.data.readers.text_files import TextFile
 from llmrec.errors import DataError
@@ -39,6 +40,9 @@ def _names_of_line(head: bytes) -> list[str]:
     values = json.loads(line)
     if not isinstance(values, dict):
         return []
+    table = rows_of_table(values)
+    if table is not None:
+        return [*table[0]] if table else []
     names = []
     for name, value in values.items():
         names += [f"{name}.{field}" for field in value] if isinstance(value, dict) else [name]

@@ -15,6 +15,7 @@ from llmrec.data.columns import TIME
 from llmrec.data.readers.frames import flat_lists
 from llmrec.data.readers.json_objects import dotted_columns
 from llmrec.data.readers.json_rows import SHOWN, parse_lines, refuse
+from llmrec.data.readers.json_tables import rows_of_table
 from llmrec.data.readers.known_names import EVENTS, find_column
 from llmrec.data.readers.named_lists import joined_lists
 from llmrec.data.readers.python_literals import as_json, is_python_literal
@@ -24,6 +25,7 @@ from llmrec.errors import DataError
 log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 25
+_SEARCHED_BYTES = 1 << 16
 _SHOWN_FIELDS = 8
 # An object, a list of objects, or an empty list, which says nothing either.
 _OBJECTS = r"^\[?\{|^\[\]$"
@@ -59,19 +61,23 @@ def read_json_lines(
 
 
 def _lines_of_array(file: TextFile) -> TextFile:
-    """Return a file that is one array of objects, or one object with such an array, with an object a line."""
+    """Return a file that is one array of objects, or one object with such an array or a table, as its lines."""
     head = file.head().removeprefix(b"\xef\xbb\xbf").lstrip()
     first, more, _ = head.partition(b"\n")
-    if not (head.startswith(b"[") or (more and head.startswith(b"{") and _is_cut(first))):
+    one_line = head.startswith(b"{") and _is_one_line(file)
+    if not (head.startswith(b"[") or one_line or (more and head.startswith(b"{") and _is_cut(first))):
         return file
     try:
         values = json.loads(file.read(), parse_constant=refuse)
     except (ValueError, RecursionError):
         return file  # the line that is no object is named later
-    records = _records(values, file.path.name)
+    table = rows_of_table(values) if isinstance(values, dict) else None
+    # The only line of a file may be one event that holds an array.
+    records = _records(values, file.path.name) if table is None and not one_line else table
     if records is None:
         return file
-    log.info("%s: is one array of %d objects", file.path.name, len(records))
+    kind = "array" if table is None else "table"
+    log.info("%s: is one %s of %d objects", file.path.name, kind, len(records))
     return file.with_content("".join(json.dumps(value) + "\n" for value in records).encode())
 
 
@@ -86,6 +92,18 @@ def _records(values: list[Any] | dict[str, Any], name: str) -> list[Any] | None:
     others = ", ".join(other for other in values if other != field)
     log.info("%s: the objects of '%s' are read%s", name, field, f", not {others}" if others else "")
     return [*records]
+
+
+def _is_one_line(file: TextFile) -> bool:
+    """Whether nothing follows the first line."""
+    ended = False
+    for number, block in enumerate(file.blocks(_SEARCHED_BYTES)):
+        text = block.removeprefix(b"\xef\xbb\xbf").lstrip() if number == 0 else block
+        _, end, rest = (b"", b"\n", text) if ended else text.partition(b"\n")
+        ended = bool(end)
+        if rest.strip():
+            return False
+    return True
 
 
 def _is_cut(line: bytes) -> bool:

@@ -76,7 +76,9 @@ def _object(path: Path, line: bytes, number: int) -> dict[str, object]:
             f"{path.name}: line {number} is not JSON ({error}): {shown!r}; correct or remove it"
         ) from None
     if not isinstance(values, dict):
-        raise DataError(f"{path.name}: line {number} is not an object: {line[:SHOWN].decode()!r}; write {{...}}")
+        lists = ', as pandas does with to_json(orient="records")' if isinstance(values, list) else ""
+        shown = line[:SHOWN].decode(errors="replace")
+        raise DataError(f"{path.name}: line {number} is not an object: {shown!r}; write {{...}}{lists}")
     return values
 
 

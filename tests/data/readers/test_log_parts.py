@@ -126,7 +126,7 @@ def test_separate_logs_need_a_catalog_of_their_ids(tmp_path: Path) -> None:
     items = pl.DataFrame({"item_id": ["x", "y"], "title": ["X", "Y"]})
     items.write_csv(folder / "items.csv")
     with pytest.raises(
-        DataError, match=r"items\.csv: --files separate writes item ids as 'berlin:ID', and no item of"
+        DataError, match=r"items\.csv: --files separate writes item ids as 'berlin:ID', and no item"
     ):
         Dataset.from_files(folder, files="separate")
     assert Dataset.from_files(folder, files="one").catalog.titles == ["X", "Y"]
@@ -138,7 +138,9 @@ def test_separate_logs_need_a_catalog_of_their_ids(tmp_path: Path) -> None:
 
 def test_several_logs_by_their_names(tmp_path: Path) -> None:
     folder = two_files(tmp_path / "log", "events.csv", "ratings.csv")
-    with pytest.raises(DataError, match=r"holds 2 event logs, events\.csv and ratings\.csv; name one file, or say"):
+    with pytest.raises(
+        DataError, match=r"holds 2 event logs, events\.csv and ratings\.csv; name one file, or say"
+    ):
         Dataset.from_files(folder)
     assert Dataset.from_files(folder, files="one").fingerprint == WHOLE
 
