@@ -11,6 +11,7 @@ import polars as pl
 from llmrec.arrays import Int64s, UInt32s, UInt64s
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import BLANKS
+from llmrec.data.protected_text import NOTHING, doubt_of, unprotected
 from llmrec.errors import DataError
 
 _MISSING = np.uint32(2**32 - 1)
@@ -21,7 +22,7 @@ _BLOCK_ROWS = 1 << 20
 _THREADED_ROWS = 1 << 16
 _SHOWN = 40
 # As pandas writes whole numbers of a column with gaps.
-_FLOAT, _WHOLE = r"^(-?\d+)\.0+$", r"^(?i)(?:-?\d+(?:\.0+)?|nan|n/?a|<na>|none|null|-)$"
+_FLOAT, _WHOLE = r"^(-?\d+)\.0+$", rf"^(?i)(?:-?\d+(?:\.0+)?|{NOTHING})$"
 _ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d+$"
 # The multiplier of splitmix64: odd, with well-mixed bits.
 _SPREAD = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
@@ -31,12 +32,14 @@ _SPREAD = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 class EncodedIds:
     """Ids as codes (UInt32, null where an id is missing) into ``names``, which are sorted and distinct.
 
-    ``note`` counts the ids that were rewritten (blanks around them, whole numbers as 7.0), "" where none was.
+    ``note`` counts the ids that were rewritten (blanks around them, 7.0 for 7, ="7"), "" where none was.
+    ``doubt`` says which of them another program may have rewritten, "" where none looks so.
     """
 
     codes: pl.Series
     names: pl.Series
     note: str = ""
+    doubt: str = ""
 
     def text(self) -> pl.Series:
         """Write the ids as text again."""
@@ -72,9 +75,9 @@ class IdEncoder:
             codes[row] = self._collided_code(text[row])
         return codes
 
-    def sorted_ids(self, codes: UInt32s, *, label: str) -> EncodedIds:
-        """Return codes that stand for sorted names. Raises DataError for an id that spans lines."""
-        return _sorted(codes, self._names, label=label)
+    def sorted_ids(self, codes: UInt32s, *, label: str, raw: bool = False) -> EncodedIds:
+        """Return codes of sorted names, see ``encode_ids``. Raises DataError for an id that spans lines."""
+        return _sorted(codes, self._names, label=label, raw=raw)
 
     def enum(self, codes: UInt32s) -> pl.Series:
         """Return the ids as a column that holds each of them once."""
@@ -127,9 +130,10 @@ class IdEncoder:
         return self._collided[name]
 
 
-def encode_ids(column: pl.Series, *, label: str) -> EncodedIds:
+def encode_ids(column: pl.Series, *, label: str, raw: bool = False) -> EncodedIds:
     """Encode an id column, written by the rule of ``llmrec.data.ids``. Blank ids are missing.
 
+    ``raw``: as somebody exported it; what protects all of its ids from spreadsheets (="007") is taken off.
     Raises DataError for what is no id, and for one that spans lines: a stray quote may have swallowed rows.
     """
     if isinstance(column.dtype, pl.Enum):
@@ -138,17 +142,17 @@ def encode_ids(column: pl.Series, *, label: str) -> EncodedIds:
         if physical.null_count():
             names = pl.concat([names, pl.Series([""], dtype=pl.String)])
             physical = physical.fill_null(len(names) - 1)
-        return _sorted(physical.to_numpy(), names.alias(column.name), label=label)
+        return _sorted(physical.to_numpy(), names.alias(column.name), label=label, raw=raw)
     text, encoder = ids_as_text(column, label=label), IdEncoder(column.name)
     codes = np.empty(len(text), dtype=np.uint32)
     for start in range(0, len(text), _BLOCK_ROWS):
         codes[start : start + _BLOCK_ROWS] = encoder.codes(text.slice(start, _BLOCK_ROWS))
-    return encoder.sorted_ids(codes, label=label)
+    return encoder.sorted_ids(codes, label=label, raw=raw)
 
 
-def _sorted(codes: UInt32s, names: pl.Series, *, label: str) -> EncodedIds:
+def _sorted(codes: UInt32s, names: pl.Series, *, label: str, raw: bool) -> EncodedIds:
     """Return codes of the names that occur, sorted and distinct, as ``_plain_ids``; a blank one is missing."""
-    codes, names, note = _plain_ids(codes, names)
+    codes, names, note, doubt = _plain_ids(codes, names, raw=raw)
     used = np.zeros(len(names), dtype=bool)
     used[codes] = True
     broken = names.filter(used & names.str.contains("\n", literal=True).to_numpy())
@@ -164,12 +168,14 @@ def _sorted(codes: UInt32s, names: pl.Series, *, label: str) -> EncodedIds:
     if not present[used].all():
         known = pl.when(sorted_codes != _MISSING).then(sorted_codes)
         sorted_codes = pl.select(known).to_series().alias(names.name)
-    return EncodedIds(sorted_codes, names.gather(order), note)
+    return EncodedIds(sorted_codes, names.gather(order), note, doubt)
 
 
-def _plain_ids(codes: UInt32s, names: pl.Series) -> tuple[UInt32s, pl.Series, str]:
+def _plain_ids(codes: UInt32s, names: pl.Series, *, raw: bool) -> tuple[UInt32s, pl.Series, str, str]:
     """Rewrite names that mean one id: "a " as "a", and where all are numbers, 7.0 as 7. The note counts rows."""
-    plain = names.str.strip_chars(BLANKS)
+    plain, doubt = names.str.strip_chars(BLANKS), ""
+    if raw:
+        plain, doubt = _without_protection(plain, codes)
     present = plain.filter(plain != "")
     if (ends := present.str.ends_with("0")).any() and present.filter(ends).str.contains(_FLOAT).any():
         numbers = len(present) > 0 and bool(present.str.contains(_WHOLE).all())
@@ -178,7 +184,7 @@ def _plain_ids(codes: UInt32s, names: pl.Series) -> tuple[UInt32s, pl.Series, st
     rounded = names.filter(names.str.contains(_ROUNDED))
     note = f"ids such as {rounded[0]!r} look rounded by a spreadsheet: export them as text" if len(rounded) else ""
     if not changed.any():
-        return codes, names, note
+        return codes, names, note, doubt
     distinct = plain.unique().sort()
     rows = (changed & (plain != "")).to_numpy()[codes]
     if rows.any():
@@ -186,7 +192,18 @@ def _plain_ids(codes: UInt32s, names: pl.Series) -> tuple[UInt32s, pl.Series, st
         first, second = (repr(text[:_SHOWN]) for text in (names[name], plain[name]))
         rewritten = f"{int(rows.sum()):,} of {len(codes):,} ids rewritten, such as {first} as {second}"
         note = f"{rewritten}; {note}" if note else rewritten
-    return distinct.search_sorted(plain).to_numpy().astype(np.uint32)[codes], distinct, note
+    return distinct.search_sorted(plain).to_numpy().astype(np.uint32)[codes], distinct, note, doubt
+
+
+def _without_protection(names: pl.Series, codes: UInt32s) -> tuple[pl.Series, str]:
+    """Return names without what protects all that occur, and what to say where it protects only some."""
+    if not names.str.contains(r"^[=']").any():
+        return names, ""
+    used = np.zeros(len(names), dtype=bool)
+    used[codes] = True
+    rows = pl.Series(used.nonzero()[0])
+    bare = unprotected(names.gather(rows), apostrophes=True)
+    return names.clone().scatter(rows, bare.str.strip_chars(BLANKS)), doubt_of(bare)
 
 
 def encode_used(codes: pl.Series, names: pl.Series) -> EncodedIds:

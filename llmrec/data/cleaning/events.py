@@ -45,7 +45,7 @@ def code_events(
     if TIME in loaded.frame.columns and TIME not in raw.columns:  # the order of rows would take its place
         raise DataError(f"{label}: column '{TIME}' holds {loaded.frame[TIME].dtype}, no times; write them as text")
     del loaded
-    users, items = (encode_ids(raw.drop_in_place(column), label=label) for column in (USER, ITEM))
+    users, items = (encode_ids(raw.drop_in_place(column), label=label, raw=True) for column in (USER, ITEM))
     times, used = log_times(raw, users.codes, items.codes, label=label, options=time_options)
     plain = [raw[name] for name in raw.columns if name not in used]
     untyped = _in_any_case(raw.columns, text)
@@ -57,7 +57,9 @@ def code_events(
     events = EventTable(frame, label, steps, users=users.names, items=items.names, order_only=times.order_only)
     notes = {ids.codes.name: ids.note for ids in (users, items)}
     notes |= {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
-    events = _recorded(events, notes, blanked | {STEP: sorted_rows(frame, items.names) if times.by_rows else ""})
+    doubts = {f"{ids.codes.name}: written in two forms": ids.doubt for ids in (users, items)}
+    doubts |= {STEP: sorted_rows(frame, items.names) if times.by_rows else ""}
+    events = _recorded(events, notes, blanked | doubts)
     micros = times.micros
     del raw, plain, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
     events = events.filter(present, "missing user or item id")

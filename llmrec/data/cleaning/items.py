@@ -39,11 +39,13 @@ def one_row_per_item(
             f"{items.label}: {ITEM} holds lists, such as {cell!r}, and a row is one item; write a row for each id"
         )
     frame = flat(items.frame, label=items.label)
-    ids = encode_ids(frame[ITEM], label=items.label)
+    ids = encode_ids(frame[ITEM], label=items.label, raw=True)
     text = ids.text() if keep_missing_words else without_missing_words(ids)
     frame = frame.with_columns(text.alias(ITEM), frame[TITLE].cast(pl.String))
     items = settle_columns(items.with_frame(frame.select(ITEM, TITLE, pl.exclude(ITEM, TITLE))))
     items = items.record(ITEM, note=ids.note) if ids.note else items
+    if ids.doubt:
+        items = items.record(f"{ITEM}: written in two forms", note=ids.doubt, level=logging.WARNING)
     items = items.filter(items.frame[ITEM].is_not_null(), "missing item id")
     first = items.frame.select(pl.struct(pl.all()).is_first_distinct()).to_series()
     items = items.filter(first, "exact duplicate")

@@ -114,16 +114,16 @@ def _present(folder: Path) -> list[Path]:
 
 def _below(folder: Path, endings: Sequence[str]) -> list[str]:
     """Return the readable files of subfolders, relative to the folder."""
-    found = []
-    for place, folders, names in os.walk(folder):
+    readable = []
+    for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        paths = [Path(place) / name for name in sorted(names) if not name.lower().startswith(_SKIPPED)]
-        found += [
+        paths = [Path(parent) / name for name in sorted(names) if not name.lower().startswith(_SKIPPED)]
+        readable += [
             str(path.relative_to(folder))
             for path in paths
             if path.parent != folder and (_plain(path) in _NAMED or _ending(path) in endings)
         ]
-    return found
+    return readable
 
 
 def _plain(path: Path) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from llmrec.data.ids import BLANKS
+from llmrec.data.protected_text import bare_names
 from llmrec.data.readers.text_files import TextFile, encoding_error
 from llmrec.errors import DataError
 
@@ -69,7 +70,7 @@ def layout_of(
         raise DataError(f"{file.path} is a Git LFS pointer, not the file itself; fetch it with: git lfs pull")
     delimiter = _delimiter(delimiter, [line.text for line in lines[at : at + _SAMPLED]])
     line = lines[at]
-    names = cells_of(line.text, delimiter)
+    names = bare_names(cells_of(line.text, delimiter))
     if commented:
         log.info("%s: %d comment lines before its first row are left out", name, at)
         above = cells_of(lines[at - 1].text.lstrip("# "), delimiter)
@@ -82,6 +83,7 @@ def layout_of(
         return Layout(delimiter, names, line.number - 1, line.start, line.text, False, commented)
     if looks_like_data(names) and len(set(names)) < len(names):
         raise DataError(f"{name}: {no_header(names, option)}")
+    _refuse_title(name, names, lines[at + 1 : at + _SAMPLED], delimiter)
     widened = at + 1 < len(lines) and _one_more(lines[at + 1].text, names, delimiter)
     names = [*names, ""] if widened else names
     return Layout(delimiter, names, line.number, line.end, line.text, True, commented, widened)
@@ -148,6 +150,19 @@ def _delimiter(given: str, lines: Sequence[str]) -> str:
     equal = [mark for mark in _DELIMITERS if len({line.count(mark) for line in plain}) == 1]
     candidates = [mark for mark in equal if mark in plain[0]] or list(_DELIMITERS)
     return max(candidates, key=plain[0].count)
+
+
+def _refuse_title(name: str, names: Sequence[str], lines: Sequence[_Line], delimiter: str) -> None:
+    """Raise DataError where the first line is a title: one cell alone, and a line below it names columns."""
+    if len(names) < 2 or not names[0] or any(names[1:]):
+        return
+    below = ((line.number, [cell for cell in cells_of(line.text, delimiter) if cell]) for line in lines)
+    number, cells = next(((number, cells) for number, cells in below if len(cells) > 1), (0, [""]))
+    if number and not looks_like_data(cells):
+        raise DataError(
+            f"{name}: its first line is no header: '{names[0]}' stands alone on it, and line {number} names "
+            f"columns: {', '.join(cells[:_MOST_SHOWN])}; remove the lines above line {number}"
+        )
 
 
 def _one_more(line: str, names: list[str], delimiter: str) -> bool:

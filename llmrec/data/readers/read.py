@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, Unpack
+from typing import Unpack
 
 import polars as pl
 
@@ -24,12 +25,12 @@ from llmrec.data.readers.log_parts import FilesOption, check_files, require_pref
 from llmrec.data.readers.movielens import has_double_colons, read_dat, read_u_data, read_u_item
 from llmrec.data.readers.numerals import check_decimal, plain_numbers
 from llmrec.data.readers.options import FileOptions
+from llmrec.data.readers.raw_cells import REPEATS_HEADER, without_headers, without_protection
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.plugins import function_of, names_of
 
 # A format is a function from a path to a table of raw columns.
 Reader = Callable[[Path], pl.DataFrame]
-TableType = TypeVar("TableType", bound=Table)
 
 # The entry points of this group are read where no reader here has the ending, never at import.
 GROUP = "llmrec.readers"
@@ -43,7 +44,6 @@ _NOT_READ = {
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), _ARCHIVE),
     **dict.fromkeys((".pkl", ".pickle"), _PICKLE),
 }
-REPEATS_HEADER = "row repeats the header"
 
 
 def register_reader(ending: str, reader: Reader) -> None:
@@ -87,7 +87,7 @@ def read_events(
 ) -> RawLog:
     """Read a log with our column names, see ``name_events``. Raises DataError naming file and line or column."""
     lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
-    table = without_headers(RawLog(read_raw(path, lists=lists, **options), path.name))
+    table = _readable(RawLog(read_raw(path, lists=lists, **options), path.name), columns)
     frame = _with_numbers(table.frame, path.name, columns, options.get("decimal", ""))
     return table.with_frame(name_events(frame, label=path.name, columns=columns, keep=keep))
 
@@ -101,7 +101,7 @@ def read_raw_events(
         raw = read_raw(paths[0], ids=partial(id_columns, columns=columns), lists=lists, **options)
         if not options.get("explode"):
             refuse_half_logs(paths, with_dotted_fields(raw).columns, columns)
-        table = without_headers(RawLog(raw, paths[0].name))
+        table = _readable(RawLog(raw, paths[0].name), columns)
         return table.with_frame(_with_numbers(table.frame, table.label, columns, options.get("decimal", "")))
     refuse_half_logs(paths, (), columns)
     tables = {path: read_events(path, columns=columns, keep=keep, **options) for path in paths}
@@ -109,23 +109,14 @@ def read_raw_events(
     frames = {path: table.frame for path, table in tables.items()}
     rows = stacked(frames, files=options.get("files", "auto"))
     repeated = sum(step.removed for step in steps)
-    total = (Step(REPEATS_HEADER, "events", rows.height + repeated, repeated),) if repeated else ()
-    return RawLog(rows, paths[0].parent.name, total)
+    total = [Step(REPEATS_HEADER, "events", rows.height + repeated, repeated)] if repeated else []
+    noted = ((table.label, step) for table in tables.values() for step in table.steps if step.note)
+    total += [replace(step, rows_in=rows.height, note=f"{label}: {step.note}") for label, step in noted]
+    return RawLog(rows, paths[0].parent.name, tuple(total))
 
 
-def without_headers(table: TableType) -> TableType:
-    """Leave out rows that repeat the names of the columns, as where files were put one after the other."""
-    marks = pl.repeat(True, table.frame.height, eager=True)
-    for column in table.frame.get_columns():
-        kind = column.dtype
-        if not isinstance(kind, pl.String | pl.Enum):
-            return table
-        if isinstance(kind, pl.Enum) and column.name not in kind.categories:  # of ids: each is held once
-            return table
-        marks &= (column.cast(pl.String) == column.name).fill_null(False)
-        if not marks.any():
-            return table
-    return table.filter(~marks, REPEATS_HEADER)
+def _readable(table: RawLog, columns: Columns) -> RawLog:
+    return without_protection(without_headers(table), ids=id_columns(table.frame.columns, columns))
 
 
 def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: str) -> pl.DataFrame:
@@ -139,23 +130,22 @@ def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: st
     )
 
 
-def read_catalog(found: LogFiles, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> Table | None:
+def read_catalog(log_files: LogFiles, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> Table | None:
     """Read the catalog of a log. Raises DataError where its files are separate logs, whose ids it cannot have."""
-    if found.items is None:
+    if log_files.items is None:
         return None
-    items = read_items(found.items, **options)
+    items = read_items(log_files.items, **options)
     names = items.frame.columns
     ids = [columns[ITEM]] if columns.get(ITEM) in names else _ids_of_items(names)
-    require_prefixed_ids(items, ids, found.events, files=options.get("files", "auto"))
+    require_prefixed_ids(items, ids, log_files.events, files=options.get("files", "auto"))
     return items
 
 
 def read_items(path: Path, **options: Unpack[FileOptions]) -> Table:
     """Read a catalog with its raw columns."""
     named: FileOptions = {**options, "header": options.get("items_header", ())}
-    items = without_headers(
-        Table(read_raw(path, option="--items-header", lists=_ids_of_items, **named), path.name)
-    )
+    raw = Table(read_raw(path, option="--items-header", lists=_ids_of_items, **named), path.name)
+    items = without_protection(without_headers(raw), ids=_ids_of_items(raw.frame.columns))
     table = items.frame
     decimal = options.get("decimal", "")
     prices = [name for name in table.columns if find_column("price", EVENTS["price"], [name])]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from llmrec.cli.app import run
 from llmrec.data import Dataset
 from llmrec.data.readers.read import read_raw
 from llmrec.errors import DataError
@@ -118,3 +119,17 @@ def test_an_encoding_is_suggested_that_can_be(tmp_path: Path, text: str, encodin
     with pytest.raises(DataError, match=f"line 2 is not UTF-8 text; .* --encoding {suggested}"):
         Dataset.from_files(path)
     assert Dataset.from_files(path, encoding=suggested).events["item_id"].to_list() == [text.split(",")[0]]
+
+
+@pytest.mark.parametrize("above", ["Report: Orders 2024;;\n", "Report: Orders 2024;;\n\n;;\nBerlin;;\n"])
+def test_a_title_above_the_header_is_no_header(
+    above: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"{above}user_id;item_id;timestamp\nann;x;2024-01-01\n", encoding="utf-8")
+    assert run(["data", "prepare", str(path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    line = above.count("\n") + 1
+    assert f"its first line is no header: 'Report: Orders 2024' stands alone on it, and line {line} names" in said
+    assert f"columns: user_id, item_id, timestamp; remove the lines above line {line}" in said
+    assert said.count("\n") == 1 and "--delimiter" not in said
