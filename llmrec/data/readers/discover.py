@@ -72,10 +72,11 @@ def files_of_folder(
     """
     present = [path for path in _present(folder) if given is None or path.resolve() != given.resolve()]
     readable = [path for path in present if _plain(path) in _NAMED or _ending(path) in endings]
-    items = [path for path in readable if _named(path, _ITEMS)]
+    catalogs = [path for path in readable if _named(path, _ITEMS)]
+    items = catalogs if given is None else [given]
     events = [path for path in readable if _named(path, _EVENTS)] if files == "auto" else []
     _refuse_several(folder, events, items)
-    others = [path for path in readable if path not in items]
+    others = [path for path in readable if path not in catalogs]
     chosen = [*(events or others)]
     if len(chosen) > 1 or (others and not items):
         chosen, items = by_columns(folder, chosen, items, readable)
@@ -92,7 +93,7 @@ def files_of_folder(
     chosen = in_order(chosen)
     if items:
         log.info("%s: events from %s, items from %s", folder, ", ".join(p.name for p in chosen), items[0].name)
-    return LogFiles(tuple(chosen), given or (items[0] if items else None))
+    return LogFiles(tuple(chosen), items[0] if items else None)
 
 
 def _refuse_several(folder: Path, events: Sequence[Path], items: Sequence[Path]) -> None:

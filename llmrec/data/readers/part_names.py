@@ -100,8 +100,8 @@ def behaviors_of_names(paths: Iterable[Path]) -> dict[Path, str]:
     """Return the behavior that each name says, where names say several or what was sent back; else none."""
     names = {path: part_name(path) for path in paths}
     kinds = {path: name.kind for path, name in names.items() if name.kind}
-    informative = len(set(kinds.values())) > 1 or (len(names) > 1 and any(name.takes_back for name in names.values()))
-    return kinds if informative else {}
+    taken_back = len(names) > 1 and any(name.takes_back for name in names.values())
+    return kinds if taken_back or len(set(kinds.values())) > 1 else {}
 
 
 def _words(run: str) -> list[str]:
