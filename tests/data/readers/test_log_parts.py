@@ -136,6 +136,15 @@ def test_separate_logs_need_a_catalog_of_their_ids(tmp_path: Path) -> None:
     assert Dataset.from_files(folder, items=named, files="separate").catalog.titles == list("abcd")
 
 
+def test_a_catalog_that_is_named_is_no_part_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = two_files(tmp_path / "log", "january.csv", "february.csv")
+    stock, people = folder / "march.csv", folder / "april.csv"
+    pl.DataFrame({"item_id": ["x", "y"], "title": ["X", "Y"]}).write_csv(stock)
+    pl.DataFrame({"item_id": ["x", "y"], "title": ["P", "Q"]}).write_csv(people)
+    assert Dataset.from_files(folder, items=stock).catalog.titles == ["X", "Y"]
+    assert "not read: april.csv\n" in caplog.text
+
+
 def test_several_logs_by_their_names(tmp_path: Path) -> None:
     folder = two_files(tmp_path / "log", "events.csv", "ratings.csv")
     with pytest.raises(
