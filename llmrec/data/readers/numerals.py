@@ -65,7 +65,7 @@ def plain_numbers(column: pl.Series, *, decimal: str = "", most: bool = False, l
 
 
 def _warn_of_points(column: pl.Series, label: str) -> None:
-    """Say that 15.000 is read as 15, where three digits follow every point, as where points stand between thousands."""
+    """Say that 15.000 is read as 15, where three digits follow every point, as between thousands."""
     cells = column.str.strip_chars()
     pointed = cells.filter(cells.str.contains(".", literal=True).fill_null(False)).unique(maintain_order=True)
     if len(pointed) > 1 and pointed.str.contains(_POINTED).all():
