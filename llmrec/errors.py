@@ -27,6 +27,10 @@ class TrainingError(LlmrecError):
     """Training could not continue (NaN loss, out of memory). The last good checkpoint stays."""
 
 
+class EncodingTooLong(TrainingError):
+    """Encoding the items' texts would take longer than the whole training may."""
+
+
 class Interrupted(LlmrecError):
     """Ctrl-C while something was done that can be continued; the message says how."""
 

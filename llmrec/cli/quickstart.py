@@ -70,7 +70,7 @@ def quickstart(
     # The LLM is trained last, when its memory is not yet in the baselines' peak.
     models: dict[str, Ranker] = {**_stacked(fitted, split), "llm": fitted["llm"], **fitted}
     report = llmrec.evaluate(models, split, progress=True, date=datetime.date.today())
-    say("4/4 reasons: the LLM words them, an audit checks them")
+    say("4/4 reasons: planned from evidence, worded by templates, checked by an audit")
     report, reasons = with_showcase(report, fitted["llm"], split.test)
     report.save(out)
     draw(report)

@@ -24,7 +24,8 @@ from llmrec.data.id_codes import EncodedIds, encode_ids
 from llmrec.data.notebook import ShownAsTable
 from llmrec.data.prepared import FORMAT, read_prepared, write_prepared
 from llmrec.data.readers import read
-from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events, name_items
+from llmrec.data.readers.catalog_names import NamedCatalog
+from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events
 from llmrec.data.readers.frames import to_polars, with_dotted_fields
 from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
@@ -150,15 +151,11 @@ class Dataset(ShownAsTable):
         """Read the events, and the items, by a query each from a database (see ``sql.read_query``)."""
         check_options(options)
         texts = None if items is None else Table(read_query(items, connection), "items")
-        return cls._cleaned(
-            lambda: RawLog(read_query(events, connection), "events"),
-            "events",
-            texts,
-            name,
-            columns,
-            options,
-            explode,
-        )
+
+        def read_log() -> RawLog:
+            return RawLog(read_query(events, connection), "events")
+
+        return cls._cleaned(read_log, "events", texts, name, columns, options, explode)
 
     @classmethod
     def fetch(cls, name: str, *, positive: Condition = DEFAULT) -> Dataset:
@@ -283,18 +280,20 @@ class Dataset(ShownAsTable):
         explode: str = "",
     ) -> Dataset:
         """Name the columns and clean. ``read_log`` returns the raw log, held nowhere here: see ``clean``."""
-        items = items and items.with_frame(with_dotted_fields(items.frame))
-        tables = {} if items is None else {items.label: items.frame.columns}
+        catalog = None if items is None else NamedCatalog(items, columns)
+        tables = {} if catalog is None else catalog.raw_columns
 
         def read_events() -> RawLog:
             raw = read_log()
             raw = replace(raw, label=label, frame=with_dotted_fields(raw.frame))
             check_columns(columns, {label: raw.frame.columns} | tables)
             raw = explode_items(raw, columns=columns, explode=explode)
+            if catalog is not None:
+                catalog.follow(raw.frame.columns)
             keep = named_columns(options)
             return raw.with_frame(name_events(raw.frame, label=label, columns=columns, keep=keep))
 
-        items = items and items.with_frame(name_items(items.frame, label=items.label, columns=columns))
-        cleaned = clean(read_events, items, label=label, **options)
+        read_items = None if catalog is None else lambda: catalog.table
+        cleaned = clean(read_events, read_items, label=label, **options)
         decided = cleaned.order_only, cleaned.positive
         return cls(cleaned.events, Catalog(cleaned.items), name, cleaned.steps, *decided, cleaned.ids)

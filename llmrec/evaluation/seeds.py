@@ -31,10 +31,18 @@ def group_seeds(
         if one is not None:
             groups.setdefault(one.settings, {})[name] = one
     by_name = {result.model: result for result in results}
+    several = [group for group in groups.values() if len({one.seed for one in group.values()}) > 1]
+    recipes = [next(iter(group.values())).name for group in several]
     return tuple(
-        _seeds(list(group.values()), [by_name[name] for name in group], tables, rules)
-        for group in groups.values()
-        if len({one.seed for one in group.values()}) > 1
+        _seeds(
+            # A recipe whose fields were changed has its name still.
+            recipe if recipes.count(recipe) == 1 else f"{recipe} ({', '.join(group)})",
+            list(group.values()),
+            [by_name[name] for name in group],
+            tables,
+            rules,
+        )
+        for recipe, group in zip(recipes, several, strict=True)
     )
 
 
@@ -55,6 +63,7 @@ def _mean(names: tuple[str, ...], tables: Mapping[str, pl.DataFrame], rules: Eva
 
 
 def _seeds(
+    recipe: str,
     group: list[Seeded],
     results: list[Result],
     tables: Mapping[str, pl.DataFrame],
@@ -63,7 +72,7 @@ def _seeds(
     names = tuple(result.model for result in results)
     mean = _mean(names, tables, rules)
     return Seeds(
-        recipe=group[0].name,
+        recipe=recipe,
         models=names,
         seeds=tuple(one.seed for one in group),
         metrics={

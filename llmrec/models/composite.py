@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,12 +52,7 @@ class Composite(Ranker):
 
         Raises DataError before the models are fitted.
         """
-        catalog, *others = (model.catalog for model in self.models)
-        for other in others:
-            if other.removed is not None and other is not catalog and other.ids == catalog.ids:
-                mask = other.removed if catalog.removed is None else catalog.removed | other.removed
-                catalog = catalog.replaced(catalog.table, mask)
-        return catalog
+        return without_removed([model.catalog for model in self.models])
 
     @property
     def histories(self) -> Histories:
@@ -86,6 +82,16 @@ class Composite(Ranker):
         parts = [model.seeded for model in self.models]
         name = f"{self.kind} of {' and '.join(part.name for part in parts)}"
         return Seeded(name, "---\n".join(part.settings for part in parts), parts[0].seed)
+
+
+def without_removed(catalogs: Sequence[Catalog]) -> Catalog:
+    """Return the first catalog without the items that are removed from any other one of the same items."""
+    catalog, *others = catalogs
+    for other in others:
+        if other.removed is not None and other is not catalog and other.ids == catalog.ids:
+            mask = other.removed if catalog.removed is None else catalog.removed | other.removed
+            catalog = catalog.replaced(catalog.table, mask)
+    return catalog
 
 
 def summed_costs(costs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -83,12 +83,17 @@ class EpochCallback(TrainerCallback, ExportableState):
             raise TrainingError(diverged(f"the weights are no numbers after step {step}", self.job.work_dir))
 
     def over(self) -> bool:
-        """Whether the log says to stop: no better validation for long enough, out of steps, or out of time."""
-        return self._patience_over() or self._out_of_steps() or self._late()
+        """Whether the log says to stop: no better validation for long enough, out of steps, epochs or time."""
+        return self._patience_over() or self._out_of_steps() or self._out_of_epochs() or self._late()
 
     def _out_of_steps(self) -> bool:
         most = most_steps(self.settings, self.job.plan, self.job.earlier_steps)
         return most is not None and bool(self.job.log) and self.job.log[-1]["step"] >= most
+
+    def _out_of_epochs(self) -> bool:
+        """Whether the log's last step ended the plan, which an open-ended training is not cut to."""
+        settings, log = self.settings, self.job.log
+        return bool(log) and is_done(settings, self.job.plan, log[-1]["step"] * settings.accumulation)
 
     def _late(self) -> bool:
         spent = self.seconds + sum(entry["seconds"] for entry in self.job.log)

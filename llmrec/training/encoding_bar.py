@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from llmrec.bars import bar_console, fitting
-from llmrec.errors import TrainingError
+from llmrec.errors import EncodingTooLong
 from llmrec.printable import printable
 
 LINE_EVERY_SECONDS = 20.0
@@ -110,7 +110,7 @@ class EncodingBar:
         return encoding_is_sampled() and time.monotonic() - self.began > SAMPLE_SECONDS
 
     def advance(self, n_tokens: int) -> None:
-        """Count encoded tokens. Raises TrainingError where all of them would take longer than training may."""
+        """Count encoded tokens. Raises EncodingTooLong where all of them would take longer than training may."""
         self.done += n_tokens
         now = time.monotonic()
         if self.bar is not None:
@@ -122,7 +122,7 @@ class EncodingBar:
         seconds = since - self.began + (now - since) * (self.total - before) / max(self.done - before, 1)
         most = self.settings.most_minutes
         if most is not None and now - self.began > ESTIMATED_AFTER_SECONDS and seconds > 60 * most:
-            raise TrainingError(
+            raise EncodingTooLong(
                 f"{self.settings.title}: encoding {self.n_texts:,} item texts takes about {seconds / 60:.0f} "
                 f"minutes, longer than train.max_minutes={most:g} lets training take: raise that, take a "
                 "smaller base, fewer blocks of it (backbone.layers), or shorter lines (history.item_prompt=title)"

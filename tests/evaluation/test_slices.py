@@ -202,6 +202,23 @@ def test_recipes_are_compared_by_each_users_mean_over_seeds() -> None:
     assert Report.from_dict(report.to_dict()) == report
 
 
+def test_a_recipe_with_other_settings_is_another_one_though_its_name_is_the_same() -> None:
+    split = Split.leave_last_out(toy_films(n_items=12, n_users=30))
+    models: dict[str, Recommender] = {
+        f"{kind.kind} {seed}": kind(Recipe.of({"name": "mine", "model": kind.kind, "seed": seed})).fit(split.train)
+        for kind in (NextFilm, RecentRecommender)
+        for seed in (1, 2)
+    }
+    report = evaluate(models, split)
+    first, second = (f"mine ({', '.join(list(models)[n : n + 2])})" for n in (0, 2))
+    assert [group.recipe for group in report.seeds] == [first, second]
+    row = next(row for row in report.seeds_compared if row.metric == "ndcg@10")
+    assert (row.model, row.against) == (first, second)
+    means = [report.results[n].metrics["ndcg@10"].mean for n in (0, 2)]
+    assert row.difference.mean == pytest.approx(means[0] - means[1])
+    assert row.difference.mean > 0
+
+
 def test_a_terminal_shows_the_slices_of_the_first_models() -> None:
     split = Split.leave_last_out(toy_films())
     model = from_recipe(Recipe(model="popularity")).fit(split.train)

@@ -139,6 +139,17 @@ def test_the_split_of_a_run_fits_the_data_without_them(runs: Path, data: Dataset
         run_split({str(runs / "als"): model}, data)
 
 
+def test_without_them_a_run_is_judged_on_no_other_split(tmp_path: Path, data: Dataset) -> None:
+    run = tmp_path / "run"
+    fit_run(Recipe.load("popularity"), data, Split.none(data), run, progress=False)
+    forget_users(run, [GONE])
+    less = Dataset.from_tables(
+        data.events.filter(pl.col("user_id") != GONE), items=data.catalog.table, name="films"
+    )
+    with pytest.raises(DataError, match="it may have seen the answers"):
+        run_split({str(run): load(run)}, less, given="leave-last-out")
+
+
 class Killed(BaseException):
     """Ends a process at once: from then on nothing on the disk changes."""
 

@@ -127,3 +127,15 @@ def test_a_resumed_one_ends_the_same(
     resumed = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid, work_dir=tmp_path)
     assert resumed.train_log[-1]["step"] == whole.train_log[-1]["step"]
     np.testing.assert_array_equal(resumed.score(toy_split.test.histories), whole.score(toy_split.test.histories))
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_one_that_reached_its_bound_and_was_not_saved_is_not_trained_on(
+    toy_split: Split, gru_with: Callable[..., Recipe], tmp_path: Path, validated: bool
+) -> None:
+    recipe = gru_with(schedule="open_ended", epochs=3, accumulation=2)
+    valid = toy_split.valid if validated else None
+    whole = from_recipe(recipe).fit(toy_split.train, valid=valid, work_dir=tmp_path)
+    again = from_recipe(recipe).fit(toy_split.train, valid=valid, work_dir=tmp_path)
+    assert again.train_log == whole.train_log
+    np.testing.assert_array_equal(again.score(toy_split.test.histories), whole.score(toy_split.test.histories))

@@ -19,6 +19,7 @@ _LEADING_ZERO = r"^[+-]?0\d"
 # Beyond it a float no longer holds every whole number.
 _EXACT = 2.0**53
 _SAMPLE_ROWS = 1000
+_WHOLE = r"^(\s*\d+)\.0+\s*$"
 _UNTYPED = (USER, ITEM, TIME, BEHAVIOR, SESSION)
 
 
@@ -60,6 +61,8 @@ def settle_type(column: pl.Series, *, text: Collection[str] = ()) -> pl.Series:
     Missing cells may be blank or say so (NA, null, nan). Ids, codes, behaviors and the columns named in ``text``
     stay text.
     """
+    if column.name == "year":
+        column = _whole_years(column)
     if column.dtype.is_float():
         return column.fill_nan(None)
     stays = column.name in text or holds_ids(column.name)
@@ -67,6 +70,16 @@ def settle_type(column: pl.Series, *, text: Collection[str] = ()) -> pl.Series:
         return column
     typed = _typed(column)
     return column if typed is None else typed
+
+
+def _whole_years(column: pl.Series) -> pl.Series:
+    """Return years that a data frame has made floats of, as it does where some are missing, without ``.0``."""
+    if column.dtype.is_float():
+        present = column.fill_nan(None)
+        return present.cast(pl.Int64) if bool((present.drop_nulls() % 1 == 0).all()) else present
+    if column.dtype != pl.String or not bool(column.str.contains(_WHOLE).any()):
+        return column
+    return column.str.replace(_WHOLE, "$1")
 
 
 def holds_ids(name: str) -> bool:

@@ -136,7 +136,7 @@ class Cleaned:
 
 def clean(
     read_events: Callable[[], RawLog],
-    items: Table | None,
+    read_items: Callable[[], Table] | None,
     *,
     label: str = "events",
     **options: Unpack[CleaningOptions],
@@ -144,16 +144,16 @@ def clean(
     """Check and clean two tables that have our column names.
 
     ``read_events`` returns the raw events, whose text is let go as soon as it is coded; ``label`` is what messages
-    call them. Without ``items`` the catalog is taken from the log. Events come out sorted by user, then time, ties
-    in the log's order; ``timestamp`` is Unix seconds, Int64, or Float64 where the log has parts of seconds, exact
-    to the microsecond, or 0, 1, 2, ... per user in a log without times.
-    Always removed: events without ids, exact duplicates (where there are times), items that no event names.
+    call them. ``read_items`` returns the catalog, and is asked next; without it the catalog is taken from the log.
+    Events come out sorted by user, then time, ties in the log's order; ``timestamp`` is Unix seconds, Int64, or
+    Float64 where the log has parts of seconds, exact to the microsecond, or 0, 1, 2, ... per user in a log without
+    times. Always removed: events without ids, exact duplicates (where there are times), items that no event names.
     Blanks around ids are taken off. Every step is a ``Step`` and is logged. Raises DataError with the option that
     would let the data pass.
     """
     chosen: CleaningOptions = {**OFF, **options}
     filters = FilterOptions.of(chosen)
-    described = () if items is not None else ITEM_COLUMNS
+    described = () if read_items is not None else ITEM_COLUMNS
     events = code_events(
         read_events,
         label,
@@ -165,7 +165,7 @@ def clean(
     if not chosen["keep_missing_words"]:
         events = drop_missing_words(events)
     n_events = events.frame.height
-    events, items = _with_catalog(events, items, chosen)
+    events, items = _with_catalog(events, read_items and read_items(), chosen)
     items = decode_entities(read_written_lists(items))
     items = require_text(items, drop_items_without_text=chosen["drop_items_without_text"])
     events = events.filter(in_catalog(events, items), "item without text")
@@ -202,13 +202,14 @@ def _with_catalog(events: EventTable, items: Table | None, options: CleaningOpti
     if items is None:
         return infer_catalog(events, named_columns(options))
     seen = None if options["keep_unseen_items"] else names_of_items(events)
+    whole = items.frame
     items = one_row_per_item(
         items,
         seen,
         drop_further_rows=options["drop_further_item_rows"],
         keep_missing_words=options["keep_missing_words"],
     )
-    return require_known_items(events, items, drop_unknown_items=options["drop_unknown_items"]), items
+    return require_known_items(events, items, whole, drop_unknown_items=options["drop_unknown_items"]), items
 
 
 def _warn_of_impossible(events: EventTable, filters: FilterOptions) -> None:

@@ -17,6 +17,8 @@ _CODES = (
     "NZD|PEN|PHP|PKR|PLN|RMB|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
 )
 _CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|(?i:{_CODES})|Rs\.?|kr\.?|zł|Kč|Fr\.?)"
+# Numbers with thousands, or with three decimals.
+_POINTED = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 # Between thousands: the mark that is not the decimal one, blanks (also narrow ones) or apostrophes.
 _BLANKS = "[ \u00a0\u202f'’]"
 
@@ -27,14 +29,18 @@ def plain_numbers(column: pl.Series, *, decimal: str = "", most: bool = False, l
     ``decimal``: the mark between units and their fractions, "." or ","; "" where the cells show which it is. A
     column is left as it is where all are plain already or one cell is no number; with ``most``, where half are.
     """
-    if column.dtype != pl.String or (not decimal and _plain(column.drop_nulls().head(_SAMPLE_ROWS))):
+    if column.dtype != pl.String:
+        return column
+    if not decimal and _plain(column.drop_nulls().head(_SAMPLE_ROWS)):
+        if most:
+            _warn_of_points(column, label)
         return column
     mark = decimal or _decimal(column)
     if mark is None:
         return column
     stripped = column.str.strip_chars()
     present = stripped.filter((stripped != "").fill_null(False))
-    if not len(present) or _plain(present):
+    if not len(present) or (_plain(present) and not (most and mark == ",")):
         return column
     share = present.str.contains(_pattern(mark)).mean()
     if not isinstance(share, float) or share < (0.5 if most else 1):
@@ -56,6 +62,17 @@ def plain_numbers(column: pl.Series, *, decimal: str = "", most: bool = False, l
         plain[row],
     )
     return plain
+
+
+def _warn_of_points(column: pl.Series, label: str) -> None:
+    """Say that 15.000 is read as 15, where three digits follow every point, as between thousands."""
+    cells = column.str.strip_chars()
+    pointed = cells.filter(cells.str.contains(".", literal=True).fill_null(False)).unique(maintain_order=True)
+    if len(pointed) > 1 and pointed.str.contains(_POINTED).all():
+        log.warning(
+            "%s: column %s: %s is read as %g; if it is %s, say --decimal , (decimal=',')",
+            *(label, column.name, pointed[0], float(pointed[0]), pointed[0].replace(".", "")),
+        )
 
 
 def check_decimal(decimal: str) -> str:

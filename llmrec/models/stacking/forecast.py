@@ -10,7 +10,7 @@ from typing import NamedTuple
 from llmrec.bars import bar_console
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold
-from llmrec.errors import DataError, MissingExtra
+from llmrec.errors import DataError, EncodingTooLong, MissingExtra
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation, Continues
 from llmrec.models.registry import SHIPPED, from_recipe
@@ -71,11 +71,11 @@ def forecasts(
 ) -> list[NetworkForecast]:
     """Set every network up with a sample of its catalog encoded, and forecast its training; none is trained.
 
-    What the data cannot feed and what wants an extra is left out: fitting says so.
+    What the data cannot feed, what wants an extra and whose texts take too long is left out: fitting says so.
     """
     parts = list[NetworkForecast]()
     for n, recipe in enumerate(recipes):
-        with suppress(DataError, MissingExtra):
+        with suppress(DataError, MissingExtra, EncodingTooLong):
             model = from_recipe(recipe)
             if recipe.model not in SHIPPED or not _trains_in_steps(model):
                 continue

@@ -14,7 +14,7 @@ from llmrec.config import Recipe, names
 from llmrec.data import Dataset, Fold
 from llmrec.data.cleaning.item_texts import mostly_with_text
 from llmrec.data.columns import ITEM, TITLE
-from llmrec.errors import ArtifactError, DataError, MissingExtra, RecipeError
+from llmrec.errors import ArtifactError, DataError, EncodingTooLong, MissingExtra, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import ANEW, Continuation, Continues
 from llmrec.models.continued_settings import settled
@@ -59,7 +59,8 @@ def fit_members(
     progress: bool,
     continuations: Sequence[Continuation | None] = (),
 ) -> list[Recommender]:
-    """Fit every member; one that the data cannot feed or whose extra is not installed is left out and said.
+    """Fit every member; one is left out and said that the data cannot feed, whose extra is not installed, or whose
+    texts alone would take longer to encode than its training may.
 
     Rules are fitted before networks, so that what cannot be fetched is known before hours of training. With
     ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. ``continuations``:
@@ -67,7 +68,7 @@ def fit_members(
     none is left.
     """
     fitted: dict[int, Recommender] = {}
-    refusal: DataError | MissingExtra | None = None
+    refusal: DataError | MissingExtra | EncodingTooLong | None = None
     for n, recipe in sorted(enumerate(recipes), key=lambda numbered: _is_network(numbered[1])):
         run = continuations[n] if continuations else None
         try:
@@ -77,7 +78,7 @@ def fit_members(
             elif isinstance(model, Continues):
                 model.continuation = run
             fitted[n] = _fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress)
-        except (DataError, MissingExtra) as error:
+        except (DataError, MissingExtra, EncodingTooLong) as error:
             refusal = error
             log.warning("%s is left out of the stack: %s", recipe.name, error)
     if not fitted and refusal is not None:

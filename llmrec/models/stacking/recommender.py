@@ -17,7 +17,7 @@ from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
-from llmrec.models.composite import summed_costs
+from llmrec.models.composite import summed_costs, without_removed
 from llmrec.models.continuation import Continues
 from llmrec.models.fit_network import sample_of
 from llmrec.models.ranker import Seeded
@@ -110,7 +110,8 @@ class StackedRecommender(Continues, Recommender):
             raise DataError("a stack needs models of one catalog; some of these have taken in items")
         first, written = members[0], [member.recipe.name for member in members]
         model = cls(Recipe.of({"name": name, "model": cls.kind, "stack": {"members": written}}))
-        model.catalog, model.histories, model.exclude_seen = first.catalog, first.histories, first.exclude_seen
+        model.catalog = without_removed([member.catalog for member in members])
+        model.histories, model.exclude_seen = first.histories, first.exclude_seen
         model.metadata = {key: first.metadata[key] for key in ("seed", "data", "positive", "exclude_seen")}
         model.metadata["split"] = {"name": split.name, "hash": split.hash}
         model._stack(members, split.train, split.valid, fall_back=False)

@@ -117,3 +117,23 @@ def test_text_is_not_compared_with_true_and_false() -> None:
         Dataset.from_tables(rows, drop_where="new = 'True'")
     assert Dataset.from_tables(rows, drop_where="new = true").events["item_id"].to_list() == ["b"]
     assert Dataset.from_tables(rows, drop_where="new AND active = 'T'").events["item_id"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("years", "read"),
+    [
+        (["1999.0", None, "2001.0"], ["1999", None, "2001"]),
+        (["1999", "2001.0"], ["1999", "2001"]),
+        (["c. 1999", "1999.5"], ["c. 1999", "1999.5"]),
+        ([1999.0, None, float("nan")], [1999, None, None]),
+        ([1999.5, 2001.0], [1999.5, 2001.0]),
+    ],
+)
+def test_years_are_whole_also_where_some_are_missing(years: list[object], read: list[object]) -> None:
+    n = len(years)
+    log = pl.DataFrame({"user_id": "u", "item_id": [f"i{k}" for k in range(n)], "timestamp": range(n)})
+    catalog = pl.DataFrame({"item_id": log["item_id"], "title": log["item_id"], "year": years}, strict=False)
+    data = Dataset.from_tables(log, items=catalog)
+    assert data.catalog.table["year"].to_list() == read
+    without = Dataset.from_tables(log.with_columns(catalog["year"]))
+    assert without.catalog.table["year"].to_list() == read

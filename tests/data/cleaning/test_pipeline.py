@@ -32,7 +32,7 @@ def items(**titles: str | None) -> pl.DataFrame:
 
 def clean(events: pl.DataFrame, items: pl.DataFrame | None, **options: Any) -> Cleaned:
     return pipeline.clean(
-        lambda: RawLog(events, "events"), None if items is None else Table(items, "items.csv"), **options
+        lambda: RawLog(events, "events"), None if items is None else lambda: Table(items, "items.csv"), **options
     )
 
 

@@ -38,6 +38,12 @@ def positive_rows(data: Dataset) -> list[int]:
         ({"feedback": ["up", "down", "ok"]}, [0, 2]),
         ({"state": ["CA", "OR", "NY"]}, [0, 1, 2]),
         ({"returned": [0, 1, 0]}, [0, 2]),
+        ({"skipped": ["true", "false", "true"]}, [1]),
+        ({"Cancelled at": [None, "2024-01-07 10:00:00 +0100", " "]}, [0, 2]),
+        ({"refund_date": [None, "2024-01-07"]}, [0]),
+        ({"return_date": [None, "2024-01-07"]}, [0, 1]),  # of a loan, maybe
+        ({"cancelled_at": ["2024-01-07", "2024-01-08"]}, [0, 1]),  # said of all: it says nothing
+        ({"thumbs": ["up", "down"]}, [0]),
         ({"is_refunded": [True, False, None]}, [1, 2]),
         ({"Cancelled": ["N", "Y", ""]}, [0, 2]),
         ({"return": [0.5, 1.0, -2.0]}, [0, 1, 2]),
@@ -214,8 +220,10 @@ def test_a_rating_under_another_name_is_asked_for() -> None:
         ({"liked": ["no", "Yes", "no"]}, "--positive \"liked = 'Yes'\""),
         (
             {"amount": [5, -5, 1]},
-            'amount is below 0 in 1 events, which count: if these are returns, --positive "amount >',
+            'amount is below 0 in 1 events, which count: if these are returns or dislikes, --positive "amount >',
         ),
+        ({"liked": [1, -1, 0]}, "liked is below 0 in 1 events, which count: if these are returns or dislikes"),
+        ({"voted_up": [True, False, True]}, '--positive "voted_up"'),
         ({"clicked": [1, 1, 1]}, ""),
         ({"liked": ["Anna", "Ben", "no"]}, ""),
     ],

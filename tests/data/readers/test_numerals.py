@@ -56,6 +56,39 @@ def test_what_may_be_both_is_refused_until_told(
     assert events["fee"].dtype == (pl.Float64 if decimal == "," else pl.String)
 
 
+@pytest.mark.parametrize(
+    ("cells", "warned"),
+    [
+        (["15.000", "7.500", "120"], True),
+        (["15.000", "7.500", "1.5"], False),
+        (["0.500", "7.500"], False),
+        (["15.000", "15.000"], False),  # one number only: nothing to go by
+    ],
+)
+def test_points_that_may_stand_between_thousands_are_said(
+    cells: list[str], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    column = pl.Series("preis", cells)
+    assert plain_numbers(column, most=True, label="log.csv").to_list() == cells
+    said = "log.csv: column preis: 15.000 is read as 15; if it is 15000, say --decimal , (decimal=',')"
+    assert (said in caplog.messages) == warned
+
+
+def test_points_between_thousands_are_read_as_told() -> None:
+    column = pl.Series("preis", ["15.000", "1.500.000", "7", "7.500"])
+    assert plain_numbers(column, decimal=",", most=True, label="log.csv").to_list() == [
+        "15000",
+        "1500000",
+        "7",
+        "7500",
+    ]
+    column = pl.Series("preis", ["15.000", "7.500"])
+    assert plain_numbers(column, decimal=",", most=True, label="log.csv").to_list() == ["15000", "7500"]
+    assert plain_numbers(column, decimal=".", most=True, label="log.csv").to_list() == ["15.000", "7.500"]
+    latitude = pl.Series("lat", ["52.123", "48.999"])
+    assert plain_numbers(latitude, decimal=",", label="log.csv").to_list() == ["52.123", "48.999"]
+
+
 def test_ids_and_titles_are_no_numbers(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("user_id;item_id;rating\n1.234;7,5;4,5\n1.235;7,5;3\n")
     (tmp_path / "items.csv").write_text("item_id;title;price\n7,5;Nr. 7;1.200,50\n")

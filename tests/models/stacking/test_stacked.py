@@ -16,7 +16,15 @@ from support.interruptions import Stop, stop_at
 from support.stack_logs import log_of
 
 from llmrec import Dataset, Recipe, Split, explain
-from llmrec.errors import ArtifactError, DataError, LlmrecError, MissingExtra, ModelError, RecipeError
+from llmrec.errors import (
+    ArtifactError,
+    DataError,
+    EncodingTooLong,
+    LlmrecError,
+    MissingExtra,
+    ModelError,
+    RecipeError,
+)
 from llmrec.models import ALSRecommender, GRURecommender, MarkovRecommender, from_recipe, load
 from llmrec.models.runs import fit_run, is_resumable, load_run
 from llmrec.models.sequential import base as sequential
@@ -123,6 +131,17 @@ def test_a_member_that_cannot_be_made_for_want_of_an_extra_is_left_out(
     assert [member.kind for member in fitted(toy_split, "als", "popularity").members] == ["popularity"]
 
 
+def test_a_member_whose_texts_take_too_long_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, toy_split: Split, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise EncodingTooLong("encoding 9 item texts takes about 300 minutes")
+
+    monkeypatch.setattr(GRURecommender, "_fit", refused)
+    assert [member.kind for member in fitted(toy_split, "gru", "popularity").members] == ["popularity"]
+    assert "gru is left out of the stack: encoding 9 item texts takes" in caplog.text
+
+
 def test_what_cannot_be_fetched_is_known_before_a_network_is_trained(
     monkeypatch: pytest.MonkeyPatch, toy_split: Split, tmp_path: Path
 ) -> None:
@@ -185,6 +204,16 @@ def test_fitted_models_can_be_stacked(toy_split: Split) -> None:
     for bad in ([*members, of_other_events], [*members, unfitted], []):
         with pytest.raises(DataError, match="a stack needs"):
             StackedRecommender.of(bad, toy_split)
+
+
+@pytest.mark.parametrize("first", ["popularity", "markov"])
+def test_what_was_removed_from_one_member_is_removed(toy_split: Split, first: str) -> None:
+    members = [from_recipe(Recipe.load(name)).fit(toy_split.train) for name in ("popularity", "markov")]
+    gone = str(members[0].recommend(toy_split.test.histories, 1)["item_id"][0])
+    members[1].remove_items([gone])
+    in_order = members if first == "popularity" else members[::-1]
+    stack = StackedRecommender.of(in_order, toy_split)
+    assert gone not in stack.recommend(toy_split.test.histories, 10)["item_id"].to_list()
 
 
 def test_a_stack_of_a_stack_has_its_members(toy_split: Split) -> None:
