@@ -99,7 +99,7 @@ class Dataset(ShownAsTable):
         cleaning = cast("CleaningOptions", {option: value for option, value in given if option not in reading})
         explode = reading.get("explode", "")
         files = read.find_files(path, items=items, files=reading.get("files", "auto"))
-        texts = read.read_catalog(files, columns=columns, **reading)
+        texts = read.read_catalog(files, **reading)
 
         def read_log() -> RawLog:
             return read.read_raw_events(*files.events, columns=columns, keep=named_columns(cleaning), **reading)

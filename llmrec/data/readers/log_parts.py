@@ -64,22 +64,16 @@ def stacked(tables: Mapping[Path, pl.DataFrame], *, files: FilesOption = "auto")
     return pl.concat(named, how="diagonal_relaxed")
 
 
-def require_prefixed_ids(
-    items: Table, columns: Sequence[str], paths: Sequence[Path], *, files: FilesOption
-) -> None:
-    """Raise DataError where separate logs have ids such as ``amazon:17`` and no item of the catalog has.
-
-    ``columns``: those of the catalog's ids, if any is known; the first counts.
-    """
-    if files != "separate" or len(paths) < 2 or not columns:
+def require_prefixed_ids(items: Table, paths: Sequence[Path], *, files: FilesOption) -> None:
+    """Raise DataError where separate logs have ids such as ``amazon:17`` and no column of the catalog has."""
+    if files != "separate" or len(paths) < 2:
         return
-    ids = items.frame[columns[0]].cast(pl.String).drop_nulls()
-    if any(ids.str.starts_with(f"{stem(path)}:").any() for path in paths):
+    texts = [column for column in items.frame.get_columns() if column.dtype == pl.String]
+    if any(column.str.starts_with(f"{stem(path)}:").any() for column in texts for path in paths):
         return
-    shown = f", e.g. '{ids[0]}'" if len(ids) else ""
     raise DataError(
         f"{items.label}: --files separate writes item ids as '{stem(paths[0])}:ID', and no item of the catalog "
-        f"has such an id{shown}; write its ids so, or read the files as one log: --files one (files='one')"
+        "has such an id; write its ids so, or read the files as one log: --files one (files='one')"
     )
 
 

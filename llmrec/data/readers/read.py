@@ -130,14 +130,12 @@ def _with_numbers(table: pl.DataFrame, label: str, columns: Columns, decimal: st
     )
 
 
-def read_catalog(log_files: LogFiles, *, columns: Columns = NONE, **options: Unpack[FileOptions]) -> Table | None:
+def read_catalog(log_files: LogFiles, **options: Unpack[FileOptions]) -> Table | None:
     """Read the catalog of a log. Raises DataError where its files are separate logs, whose ids it cannot have."""
     if log_files.items is None:
         return None
     items = read_items(log_files.items, **options)
-    names = items.frame.columns
-    ids = [columns[ITEM]] if columns.get(ITEM) in names else _ids_of_items(names)
-    require_prefixed_ids(items, ids, log_files.events, files=options.get("files", "auto"))
+    require_prefixed_ids(items, log_files.events, files=options.get("files", "auto"))
     return items
 
 
