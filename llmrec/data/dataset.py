@@ -25,7 +25,7 @@ from llmrec.data.notebook import ShownAsTable
 from llmrec.data.prepared import FORMAT, read_prepared, write_prepared
 from llmrec.data.readers import read
 from llmrec.data.readers.catalog_names import NamedCatalog
-from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events
+from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_log
 from llmrec.data.readers.frames import to_polars, with_dotted_fields
 from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
@@ -290,8 +290,7 @@ class Dataset(ShownAsTable):
             raw = explode_items(raw, columns=columns, explode=explode)
             if catalog is not None:
                 catalog.follow(raw.frame.columns)
-            keep = named_columns(options)
-            return raw.with_frame(name_events(raw.frame, label=label, columns=columns, keep=keep))
+            return name_log(raw, columns=columns, keep=named_columns(options))
 
         read_items = None if catalog is None else lambda: catalog.table
         cleaned = clean(read_events, read_items, label=label, **options)

@@ -7,10 +7,12 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import polars as pl
 
+from llmrec.data.cleaning.table import RawLog
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
 from llmrec.data.readers.known_names import EVENTS, ITEMS, Aliases, find_column, likely_column, plain_name
 from llmrec.data.readers.layout import looks_like_data, no_header
@@ -44,6 +46,17 @@ def name_events(
     ids = event_columns(table.columns, (USER, ITEM, TIME), columns).values()
     lost = [name for name in table.columns if name in keep and name not in (*named.columns, *ids)]
     return named.with_columns(table[name] for name in lost)
+
+
+def name_log(raw: RawLog, *, columns: Columns = NONE, keep: Collection[str] = ()) -> RawLog:
+    """Give a log our column names, see ``name_events``; it remembers what it calls its column of times."""
+    theirs = event_columns(raw.frame.columns, (TIME,), columns).get(TIME, TIME)
+    return replace(
+        raw,
+        frame=name_events(raw.frame, label=raw.label, columns=columns, keep=keep),
+        time_name=raw.time_name if theirs == TIME else theirs,
+        time_given=TIME in columns,
+    )
 
 
 def name_items(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import polars as pl
 
 from llmrec.data.cleaning.table import RawLog, Step, Table
 from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
-from llmrec.data.readers.column_names import NONE, Columns, event_columns, id_columns, name_events
+from llmrec.data.readers.column_names import NONE, Columns, event_columns, id_columns, name_log
 from llmrec.data.readers.delimited import TextFormat, read_atomic, read_delimited
 from llmrec.data.readers.discover import LogFiles, files_of_folder, is_one_table, stacked
 from llmrec.data.readers.frames import to_polars, with_dotted_fields
@@ -79,11 +79,11 @@ def find_files(path: Path) -> LogFiles:
 def read_events(
     path: Path, *, columns: Columns = NONE, keep: Collection[str] = (), **options: Unpack[FileOptions]
 ) -> RawLog:
-    """Read a log with our column names, see ``name_events``. Raises DataError naming file and line or column."""
+    """Read a log with our column names, see ``name_log``. Raises DataError naming file and line or column."""
     lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
     table = without_headers(RawLog(read_raw(path, lists=lists, **options), path.name))
     frame = _with_numbers(table.frame, path.name, columns, options.get("decimal", ""))
-    return table.with_frame(name_events(frame, label=path.name, columns=columns, keep=keep))
+    return name_log(table.with_frame(frame), columns=columns, keep=keep)
 
 
 def read_raw_events(
@@ -103,7 +103,8 @@ def read_raw_events(
     rows = stacked({path: table.frame for path, table in tables.items()})
     repeated = sum(step.removed for step in steps)
     total = (Step(REPEATS_HEADER, "events", rows.height + repeated, repeated),) if repeated else ()
-    return RawLog(rows, paths[0].parent.name, total)
+    names = {table.time_name for table in tables.values()}
+    return RawLog(rows, paths[0].parent.name, total, time_name=names.pop() if len(names) == 1 else TIME)
 
 
 def without_headers(table: TableType) -> TableType:
