@@ -286,7 +286,7 @@ class Dataset(ShownAsTable):
         def read_events() -> RawLog:
             raw = read_log()
             raw = replace(raw, label=label, frame=with_dotted_fields(raw.frame))
-            check_columns(columns, {label: raw.frame.columns} | tables)
+            check_columns(columns, {label: raw.source_columns or raw.frame.columns} | tables)
             raw = explode_items(raw, columns=columns, explode=explode)
             if catalog is not None:
                 catalog.follow(raw.frame.columns)

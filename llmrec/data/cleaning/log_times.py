@@ -28,11 +28,14 @@ class TimeOptions:
 
     ``time_format``: a strptime format, or one of seconds, milliseconds, microseconds, nanoseconds, days (since
     1970), excel, order. ``by_rows``: the order of the rows; ``at_random``: none of the log, the same each time.
+    ``name``: what the log calls its column of times, ``given``: whether somebody said so.
     """
 
     time_format: str | None = None
     by_rows: bool = False
     at_random: bool = False
+    name: str = TIME
+    given: bool = False
 
 
 RECOGNISED = TimeOptions()
@@ -45,15 +48,12 @@ def log_times(
     *,
     label: str,
     options: TimeOptions = RECOGNISED,
-    name: str = TIME,
-    given: bool = False,
 ) -> tuple[Times, list[str]]:
     """Read the times of raw events, and return the columns that they were read from.
 
     Without a column of times, or of year, month and day, the rows' order is taken; where a column of another name
     holds times or another order, only with ``options.by_rows``: else DataError names it, and so it does where the
-    column that is named for times holds none. ``users``, ``items``: of each row. ``name``: of the column of times
-    in the log, and whether somebody has ``given`` it.
+    column that is named for times holds none. ``users``, ``items``: of each row.
     """
     time_format = options.time_format
     if options.at_random and (options.by_rows or time_format is not None):
@@ -66,7 +66,7 @@ def log_times(
         note = "the order of the rows, as --order-by-rows says"
         return _rows_in_order(raw, note), [TIME] if TIME in raw.columns else []
     if TIME in raw.columns:
-        return _named_times(raw, items, label=label, time_format=time_format, name=name, given=given)
+        return _named_times(raw, items, label=label, options=options)
     parts = date_columns(raw)
     if parts and time_format is None and not of_items(date := joined_date(raw, parts), items):
         whole = with_clock(raw, date, list(parts.values())[:3])
@@ -77,10 +77,11 @@ def log_times(
 
 
 def _named_times(
-    raw: pl.DataFrame, items: pl.Series, *, label: str, time_format: str | None, name: str, given: bool
+    raw: pl.DataFrame, items: pl.Series, *, label: str, options: TimeOptions
 ) -> tuple[Times, list[str]]:
     """Read the column that is named for times, with what other columns say of them."""
-    guessed = not given and time_format is None
+    time_format, name = options.time_format, options.name
+    guessed = not options.given and time_format is None
     try:
         whole = whole_time(raw, items, name=name, label=label, time_format=time_format)
         times = read_times(whole.column, label=label, time_format=time_format)

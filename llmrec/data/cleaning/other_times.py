@@ -39,11 +39,11 @@ def refuse_unnamed(
     raw: pl.DataFrame, users: pl.Series, items: pl.Series, *, time_format: str | None, label: str
 ) -> None:
     """Stop where a column of another name holds times, or counts events in another order than the rows."""
-    found = list(columns_with_times(raw, items, label=label))
-    if found:
+    timed = list(columns_with_times(raw, items, label=label))
+    if timed:
         raise DataError(
-            f"{label}: no column is named for the time of events, but {_examples(raw, found)} holds times; "
-            f"name it with --column timestamp={found[0]} (columns={{...}}), or pass --order-by-rows "
+            f"{label}: no column is named for the time of events, but {_examples(raw, timed)} holds times; "
+            f"name it with --column timestamp={timed[0]} (columns={{...}}), or pass --order-by-rows "
             "(order_by_rows=True)"
         )
     if time_format is not None:
@@ -68,14 +68,14 @@ def refuse_unnamed(
 
 def refuse_no_times(raw: pl.DataFrame, items: pl.Series, *, name: str, label: str) -> None:
     """Stop where the column that is named for times, ``name`` in the log, holds none, and others do."""
-    found = list(columns_with_times(raw, items, label=label))
+    timed = list(columns_with_times(raw, items, label=label))
     parts = list(date_columns(raw).values())
-    if not found and not parts:
+    if not timed and not parts:
         return
     first = raw[TIME].drop_nulls()
     shown = f"'{name}' ({first[0]})" if len(first) else f"'{name}'"
-    if found:
-        holds, remedy = _examples(raw, found), f"name it with --column timestamp={found[0]} (columns={{...}})"
+    if timed:
+        holds, remedy = _examples(raw, timed), f"name it with --column timestamp={timed[0]} (columns={{...}})"
     else:
         holds, remedy = ", ".join(parts), f"rename '{name}' to have these read as one time"
     raise DataError(

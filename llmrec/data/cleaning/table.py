@@ -80,13 +80,15 @@ class Table:
 class RawLog(Table):
     """Events as a log has them.
 
-    ``time_name`` is what the log calls its column of times, ``time_given`` whether somebody said so.
+    ``time_name`` is what the log calls its column of times, ``time_given`` whether somebody said so, and
+    ``source_columns`` what it calls all of them, once they have our names.
     """
 
     content = "events"
 
     time_name: str = TIME
     time_given: bool = False
+    source_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

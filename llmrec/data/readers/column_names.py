@@ -49,13 +49,14 @@ def name_events(
 
 
 def name_log(raw: RawLog, *, columns: Columns = NONE, keep: Collection[str] = ()) -> RawLog:
-    """Give a log our column names, see ``name_events``; it remembers what it calls its column of times."""
+    """Give a log our column names, see ``name_events``; it remembers the names it had."""
     theirs = event_columns(raw.frame.columns, (TIME,), columns).get(TIME, TIME)
     return replace(
         raw,
         frame=name_events(raw.frame, label=raw.label, columns=columns, keep=keep),
         time_name=raw.time_name if theirs == TIME else theirs,
         time_given=TIME in columns,
+        source_columns=raw.source_columns or tuple(raw.frame.columns),
     )
 
 

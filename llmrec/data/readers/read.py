@@ -103,8 +103,15 @@ def read_raw_events(
     rows = stacked({path: table.frame for path, table in tables.items()})
     repeated = sum(step.removed for step in steps)
     total = (Step(REPEATS_HEADER, "events", rows.height + repeated, repeated),) if repeated else ()
-    names = {table.time_name for table in tables.values()}
-    return RawLog(rows, paths[0].parent.name, total, time_name=names.pop() if len(names) == 1 else TIME)
+    times = {table.time_name for table in tables.values()}
+    names = dict.fromkeys(name for table in tables.values() for name in table.source_columns)
+    return RawLog(
+        rows,
+        paths[0].parent.name,
+        total,
+        time_name=times.pop() if len(times) == 1 else TIME,
+        source_columns=tuple(names),
+    )
 
 
 def without_headers(table: TableType) -> TableType:

@@ -49,6 +49,10 @@ def test_a_log_in_several_files_says_its_own_name(tmp_path: Path) -> None:
     table.with_columns(user_id=pl.lit("v"), played_at=pl.Series(PLAYED[::-1])).write_csv(tmp_path / "plays-2.csv")
     with pytest.raises(DataError, match=r"'time' \(180\) is named for the times of events"):
         Dataset.from_files(tmp_path)
+    data = Dataset.from_files(tmp_path, columns={"timestamp": "played_at"})
+    assert data.events["timestamp"][0] == TEN_ON_THE_3RD
+    with pytest.raises(DataError, match=r"no table has a column 'heard_at'; .* has user_id, track_id, time"):
+        Dataset.from_files(tmp_path, columns={"timestamp": "heard_at"})
 
 
 def test_times_of_items_and_people_do_not_replace_an_order() -> None:
