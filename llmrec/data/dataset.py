@@ -289,7 +289,7 @@ class Dataset(ShownAsTable):
             check_columns(columns, {label: raw.source_columns or raw.frame.columns} | tables)
             raw = explode_items(raw, columns=columns, explode=explode)
             if catalog is not None:
-                catalog.follow(raw.frame.columns)
+                catalog.follow(raw)
             return name_log(raw, columns=columns, keep=named_columns(options))
 
         read_items = None if catalog is None else lambda: catalog.table

@@ -90,6 +90,17 @@ def event_columns(names: Sequence[str], wanted: Sequence[str], columns: Columns 
     return {ours: theirs for ours, theirs in named.items() if theirs is not None}
 
 
+def item_column(raw: RawLog, columns: Columns = NONE) -> str | None:
+    """Return the column of a log that ``name_events`` takes, or took, for the ids of items."""
+    if raw.source_columns:
+        return event_columns(raw.source_columns, (ITEM,), columns).get(ITEM)
+    names = raw.frame.columns
+    if columns.get(ITEM) in names:
+        return columns[ITEM]
+    named = _item_column(raw.frame, EVENTS[ITEM], names, most_blank=1.0)
+    return named or _by_its_field(ITEM, EVENTS[ITEM], names)
+
+
 def check_columns(columns: Columns, tables: Mapping[str, Sequence[str]]) -> None:
     """Raise DataError for a named column that is in no table. ``tables``: the columns of each by its label."""
     for ours, theirs in columns.items():
