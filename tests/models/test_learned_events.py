@@ -12,6 +12,7 @@ from llmrec import Dataset, Recipe, Split
 from llmrec.data import Histories, toy_films
 from llmrec.errors import ArtifactError, DataError
 from llmrec.models import Recommender
+from llmrec.models.continuation import Continuation
 from llmrec.models.forgetting import forget_users
 from llmrec.models.learned_events import LearnedEvents
 from llmrec.models.runs import fit_run, run_split
@@ -121,6 +122,15 @@ def test_where_nobody_is_left_it_is_as_without_validation(
     new = fitted(one_epoch, Split.leave_last_out(log_of(3, 2)), tmp_path / "new", tmp_path / "old")
     assert "0 others are" in caplog.text
     assert [set(row) & {"valid_ndcg@10"} for row in new.train_log] == [set()]
+
+
+def test_what_was_learned_need_not_be_somebodys_first_events(tmp_path: Path, one_epoch: Recipe) -> None:
+    """Of a split that holds out items, the same ones again: none of the answers was learned."""
+    old, new = (Split.cold_items(log_of(4, n)) for n in (6, 10))
+    fitted(one_epoch, old, tmp_path / "old")
+    learned = Continuation.of(tmp_path / "old").learned(new.train)
+    assert sum(learned.values()) == old.train.events.height < new.train.events.height
+    assert fitted(one_epoch, new, tmp_path / "new", tmp_path / "old").is_fitted
 
 
 def test_a_split_of_other_histories_is_damage(tmp_path: Path, one_epoch: Recipe) -> None:
