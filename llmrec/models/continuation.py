@@ -90,7 +90,7 @@ class Continuation:
         else:
             log.info("%s: %s models count all events anew", model.recipe.name, model.kind)
         members = getattr(self.model, "members", [self.model])
-        return self._held_apart(split) if any(isinstance(one, Continues) for one in members) else split
+        return self._without_learned(split) if any(isinstance(one, Continues) for one in members) else split
 
     def recorded(self) -> dict[str, Any]:
         """Return what the manifest of a run that goes on from this one says of it."""
@@ -114,7 +114,7 @@ class Continuation:
         """
         return self.learned_events.first_of(data.histories).n_events
 
-    def _held_apart(self, split: Split) -> Split:
+    def _without_learned(self, split: Split) -> Split:
         """Return the split without people of whom the run has learned a validation answer; it is logged.
 
         So is who has other events than the run was trained on. Raises DataError where that are most people, where

@@ -89,21 +89,21 @@ class LearnedEvents:
             np.repeat(np.arange(len(before)), before.lengths())
         )
         pairs = split.data.events.select(pl.col(USER, ITEM).cast(pl.String))
-        asked = pairs.filter(held_out)
+        wanted = pairs.filter(held_out)
         learned, trained = (
-            _n_in(one, asked) for one in (before.events.select(owners, ITEM), pairs.filter(~held_out))
+            _n_in(one, wanted) for one in (before.events.select(owners, ITEM), pairs.filter(~held_out))
         )
-        earlier = asked.select(pl.int_range(pl.len()).over(USER, ITEM)).to_series()
+        earlier = wanted.select(pl.int_range(pl.len()).over(USER, ITEM)).to_series()
         marks = np.zeros(len(held_out), dtype=bool)
         marks[held_out] = (earlier < learned - trained).to_numpy()
         return replace(split, learned=marks if marks.any() else None)
 
 
-def _n_in(pairs: pl.DataFrame, asked: pl.DataFrame) -> pl.Series:
-    """Count how often each of the ``asked`` users and items is among some."""
+def _n_in(pairs: pl.DataFrame, wanted: pl.DataFrame) -> pl.Series:
+    """Count how often each of the ``wanted`` users and items is among some."""
     both = [USER, ITEM]
-    counts = pairs.join(asked, on=both, how="semi").group_by(both).len()
-    joined = asked.join(counts, on=both, how="left", maintain_order="left")
+    counts = pairs.join(wanted, on=both, how="semi").group_by(both).len()
+    joined = wanted.join(counts, on=both, how="left", maintain_order="left")
     return joined["len"].fill_null(0).cast(pl.Int64)
 
 
