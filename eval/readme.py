@@ -119,10 +119,6 @@ def _results() -> str:
     films, million, games = _scores(FILMS), _scores(MILLION), _scores(GAMES)
     peers = {path.stem: _peer(path) for path in PEERS.glob("*.json")}
     without = "without smollm2-135m-soft"
-    # No LLM was trained on the million.
-    million[without], million[f"{without}, gru, gru-text"] = (
-        million[name] for name in ("gru-text-rules", "without gru, gru-text")
-    )
     members = [
         ("GRU over ids", "gru"),
         ("the LLM alone", "smollm2-135m-soft"),
@@ -138,7 +134,7 @@ def _results() -> str:
         ("item-knn: who met both, by cosine", films["item-knn"], million["item-knn"], games["item-knn"]),
         ("SASRec of RecTools", *rectools),
         ("SASRec of RecBole", peers["ml-100k-recbole-sasrec"], "–", "–"),
-        *((name, films[member], million.get(member, "–"), games[member]) for name, member in members),
+        *((name, films[member], million[member], games[member]) for name, member in members),
     ]
     columns = ("NDCG@10", "MovieLens 100K", "MovieLens 1M", "a fifth of amazon-games")
     head = f"| {' | '.join(columns)} |\n| --- |{' ---: |' * (len(columns) - 1)}\n"

@@ -25,7 +25,7 @@ from llmrec.data.notebook import ShownAsTable
 from llmrec.data.prepared import FORMAT, read_prepared, write_prepared
 from llmrec.data.readers import read
 from llmrec.data.readers.catalog_names import NamedCatalog
-from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_events
+from llmrec.data.readers.column_names import NONE, Columns, check_columns, name_log
 from llmrec.data.readers.frames import to_polars, with_dotted_fields
 from llmrec.data.readers.item_lists import explode_items
 from llmrec.data.readers.options import FileOptions
@@ -286,12 +286,11 @@ class Dataset(ShownAsTable):
         def read_events() -> RawLog:
             raw = read_log()
             raw = replace(raw, label=label, frame=with_dotted_fields(raw.frame))
-            check_columns(columns, {label: raw.frame.columns} | tables)
+            check_columns(columns, {label: raw.source_columns or raw.frame.columns} | tables)
             raw = explode_items(raw, columns=columns, explode=explode)
             if catalog is not None:
-                catalog.follow(raw.frame.columns)
-            keep = named_columns(options)
-            return raw.with_frame(name_events(raw.frame, label=label, columns=columns, keep=keep))
+                catalog.follow(raw)
+            return name_log(raw, columns=columns, keep=named_columns(options))
 
         read_items = None if catalog is None else lambda: catalog.table
         cleaned = clean(read_events, read_items, label=label, **options)

@@ -23,7 +23,8 @@ _THREADED_ROWS = 1 << 16
 _SHOWN = 40
 # As pandas writes whole numbers of a column with gaps.
 _FLOAT, _WHOLE = r"^(-?\d+)\.0+$", rf"^(?i)(?:-?\d+(?:\.0+)?|{NOTHING})$"
-_ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d+$"
+# A large number as spreadsheets write it, such as 1.61E+12.
+ROUNDED = r"^\d(?:[.,]\d+)?[eE]\+\d+$"
 # The multiplier of splitmix64: odd, with well-mixed bits.
 _SPREAD = np.array(0x9E3779B97F4A7C15, dtype=np.uint64)
 
@@ -181,7 +182,7 @@ def _plain_ids(codes: UInt32s, names: pl.Series, *, raw: bool) -> tuple[UInt32s,
         numbers = len(present) > 0 and bool(present.str.contains(_WHOLE).all())
         plain = plain.str.replace(_FLOAT, "$1") if numbers else plain
     changed = plain != names
-    rounded = names.filter(names.str.contains(_ROUNDED))
+    rounded = names.filter(names.str.contains(ROUNDED))
     note = f"ids such as {rounded[0]!r} look rounded by a spreadsheet: export them as text" if len(rounded) else ""
     if not changed.any():
         return codes, names, note, doubt

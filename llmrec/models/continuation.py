@@ -11,15 +11,14 @@ import numpy as np
 import polars as pl
 
 from llmrec.arrays import Arrays, Int64s
-from llmrec.artifact import SPLIT
 from llmrec.config import Recipe
-from llmrec.data import Catalog, Dataset, Histories, Split
-from llmrec.data.columns import ITEM
+from llmrec.data import Catalog, Dataset, Split
+from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import offsets_of
-from llmrec.data.splits.parts import TRAIN
-from llmrec.data.splits.split import PARTS
+from llmrec.data.splits.parts import TEST, VALID
 from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.models.base import Recommender
+from llmrec.models.learned_events import LearnedEvents
 from llmrec.models.registry import load
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.run_files import BasePaths, read_items
@@ -40,7 +39,7 @@ PER_ITEM = {"bias", "items.weight", "items.ids.weight", "repeat_bias.of_item.wei
 
 @dataclass(frozen=True, eq=False)
 class Continuation:
-    """A finished run, its model, and how many of the first events of each user it was trained on.
+    """A finished run, its model, and the events of each user that it was trained on.
 
     ``catalog``: the items as they were written with the weights, whatever became of them since.
     """
@@ -49,7 +48,7 @@ class Continuation:
     run: Path
     fingerprint: str
     model: Recommender
-    n_learned: dict[str, int]
+    learned_events: LearnedEvents
     catalog: Catalog
 
     @classmethod
@@ -57,12 +56,12 @@ class Continuation:
         """Read a finished run. Raises ArtifactError as ``load`` does."""
         folder = Path(run)
         model = load(folder, base=base)
-        n_learned = _n_learned(folder, model.histories)
-        return cls(folder, run_fingerprint(folder), model, n_learned, read_items(folder))
+        learned = LearnedEvents.of(folder, model.histories)
+        return cls(folder, run_fingerprint(folder), model, learned, read_items(folder))
 
     def member(self, run: Path, model: Recommender) -> Continuation:
         """Return the same for a member of the run, which is a run in it."""
-        return Continuation(run, run_fingerprint(run), model, self.n_learned, read_items(run))
+        return Continuation(run, run_fingerprint(run), model, self.learned_events, read_items(run))
 
     @property
     def steps(self) -> int:
@@ -78,22 +77,26 @@ class Continuation:
         log, before = self.model.train_log, self.model.metadata.get("continued", {})
         return int(before.get("epochs", 0)) or (int(log[-1]["epoch"]) if log else 0)
 
-    def begin(self, model: Recommender, split: Split | None = None) -> None:
-        """Let an unfitted model go on from this run, where it has weights that can.
+    def begin(self, model: Recommender, split: Split) -> Split:
+        """Let an unfitted model go on from this run, where it has weights that can; return its split.
 
-        Raises RecipeError unless its recipe makes the network that the run has.
+        Nobody is validated on an answer that these weights have learned. Raises RecipeError unless its recipe
+        makes the network that the run has, and DataError for another log, one without anything new, and where a
+        test answer was learned.
         """
         self._check(model.recipe)
         if isinstance(model, Continues):
             model.continuation = self
         else:
             log.info("%s: %s models count all events anew", model.recipe.name, model.kind)
+        members = getattr(self.model, "members", [self.model])
+        return self._without_learned(split) if any(isinstance(one, Continues) for one in members) else split
 
     def recorded(self) -> dict[str, Any]:
         """Return what the manifest of a run that goes on from this one says of it."""
-        learned = sum(self.n_learned.values())
-        trained = {"events": learned, "steps": self.steps, "epochs": self.epochs}
-        return {"run": self.run.name, "fingerprint": self.fingerprint} | trained
+        learned = self.learned_events.histories.events.height
+        steps = {"steps": self.steps, "epochs": self.epochs} if self.steps else {}  # a stack's are its members'
+        return {"run": self.run.name, "fingerprint": self.fingerprint, "events": learned} | steps
 
     def _check(self, recipe: Recipe) -> None:
         mine, its = _values(recipe), _values(self.model.recipe)
@@ -107,41 +110,50 @@ class Continuation:
     def learned(self, data: Dataset) -> dict[str, int]:
         """Return how many of the first events of each user of ``data`` the run was trained on.
 
-        Nothing of a user whose events are others than they were: that is logged. Raises DataError where that
-        holds for most users, and where the run was trained on all events.
+        Nothing of a user whose events are others than they were.
         """
-        before, now = self.model.histories, data.histories
-        number = {user: n for n, user in enumerate(now.user_ids)}
-        changed, unchanged, learned = 0, 0, dict.fromkeys(now.user_ids, 0)
-        before_codes, now_codes = _codes_of(before, now)
-        for row, user in enumerate(before.user_ids):
-            n, there = self.n_learned.get(user, 0), number.get(user)
-            if there is None or not n:
-                continue
-            its = before_codes[before.offsets[row] : before.offsets[row] + n]
-            mine = now_codes[now.offsets[there] : now.offsets[there + 1]][:n]
-            if np.array_equal(its, mine):
-                learned[user], unchanged = n, unchanged + 1
-            else:
-                changed += 1
-        self._check_known(data, changed, unchanged)
-        if not sum(now.lengths()) > sum(learned.values()):
-            raise DataError(
-                f"{data.name} holds no event that {self.run} was not trained on; there is nothing to continue with"
-            )
-        return learned
+        return self.learned_events.first_of(data.histories).n_events
 
-    def _check_known(self, data: Dataset, changed: int, unchanged: int) -> None:
-        if changed > unchanged or not unchanged:
+    def _without_learned(self, split: Split) -> Split:
+        """Return the split without people of whom the run has learned a validation answer; it is logged.
+
+        So is who has other events than the run was trained on. Raises DataError where that are most people, where
+        the run has learned a test answer, and where there is nothing that it has not.
+        """
+        name, marked = split.data.name, self.learned_events.marked(split)
+        first = self.learned_events.first_of(split.train.histories)
+        if first.changed > first.unchanged or not first.unchanged:
             raise DataError(
-                f"{data.name} does not hold the events that {self.run} was trained on ({unchanged:,} people have "
-                f"theirs, {changed:,} have others): give all events, the old ones and the new; llmrec data "
+                f"{name} does not hold the events that {self.run} was trained on ({first.unchanged:,} people have "
+                f"theirs, {first.changed:,} have others): give all events, the old ones and the new; llmrec data "
                 "prepare reads a folder that holds both logs"
             )
-        if changed:
+        self._check_unseen(marked)
+        if not split.train.events.height > sum(first.n_events.values()):
+            raise DataError(
+                f"{name} holds no event that {self.run} was not trained on; there is nothing to continue with"
+            )
+        if first.changed:
             log.warning(
                 "%s: %d people have other events than %s was trained on: theirs are learned anew",
-                *(data.name, changed, self.run),
+                *(name, first.changed, self.run),
+            )
+        n_validated = marked.learned_answers(VALID)[USER].n_unique()
+        if n_validated:
+            log.warning(
+                "%s: %s was trained on validation answers of %d people, who are not validated on; %d others are",
+                *(name, self.run, n_validated, len(marked.valid.histories)),
+            )
+        return marked
+
+    def _check_unseen(self, split: Split) -> None:
+        seen, its = split.learned_answers(TEST), self.model.metadata.get("split", {}).get("name")
+        if len(seen):
+            same = "" if its in (None, split.name) else f"hold out what it held out, with --split {its}, or "
+            raise DataError(
+                f"{self.run} was trained on {len(seen):,} of the test answers of {split.name} of "
+                f"'{split.data.name}', e.g. '{seen[ITEM][0]}' of user '{seen[USER][0]}': it may have seen the "
+                f"answers; {same}{ANEW}"
             )
 
     def stay_removed(self, data: Dataset) -> list[str]:
@@ -252,26 +264,7 @@ def _values(recipe: Recipe) -> dict[str, object]:
     return {name: value for name, value in flat.items() if not {name, name.split(".")[0]} & MAY_DIFFER}
 
 
-def _n_learned(run: Path, histories: Histories) -> dict[str, int]:
-    """Return how many events of each user a run was trained on: all, where it holds no split."""
-    lengths = histories.lengths()
-    path = run / SPLIT / PARTS
-    if path.is_file():
-        parts = pl.read_parquet(path, glob=False)["part"].to_numpy()
-        if len(parts) != histories.events.height:
-            raise ArtifactError(f"{path} is not of the run's histories; {ANEW}")
-        trained = offsets_of(parts == TRAIN)
-        lengths = np.diff(trained[histories.offsets])
-    return dict(zip(histories.user_ids, lengths.tolist(), strict=True))
-
-
 def _n_events_of(items: pl.Series, events: pl.DataFrame) -> pl.Series:
     """Count the events of each of some items."""
     counts = events.select(pl.col(ITEM).cast(pl.String)).group_by(ITEM).len()
     return items.to_frame().join(counts, on=ITEM, how="left", maintain_order="left")["len"].fill_null(0)
-
-
-def _codes_of(before: Histories, now: Histories) -> tuple[Int64s, Int64s]:
-    """Return the items of two sets of histories as numbers, equal where the ids are."""
-    both = pl.concat([before.events[ITEM], now.events[ITEM]]).cast(pl.Categorical).to_physical().to_numpy()
-    return both[: before.events.height], both[before.events.height :]

@@ -85,7 +85,7 @@ def fit_run(
             return load(folder, base=base if has_base(folder) else None)
         model, work = from_recipe(complete, base=base), work_dir(folder)
         if origin is not None:
-            origin.begin(model, split)
+            split = origin.begin(model, split)
         distributed.on_first(lambda: _claim(work, mark, resume=resume))
         with _nothing_left(folder, work):
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)

@@ -10,6 +10,7 @@ from llmrec.config import Recipe
 from llmrec.data import Catalog, Split
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
+from llmrec.models.learned_events import LearnedEvents
 from llmrec.models.registry import load
 from llmrec.models.run_files import BasePaths
 from llmrec.models.trained_on import check_trained_on
@@ -31,8 +32,8 @@ class Start:
         folder = Path(run)
         return cls(folder, run_fingerprint(folder), load(folder, base=base))
 
-    def begin(self, model: Recommender, split: Split) -> None:
-        """Let an unfitted model start from this run.
+    def begin(self, model: Recommender, split: Split) -> Split:
+        """Let an unfitted model start from this run; return its split, see ``Continuation.begin``.
 
         Raises RecipeError for models of other kinds or widths, DataError for a run of other items, and for one
         that may have seen what the split holds out.
@@ -51,6 +52,7 @@ class Start:
         self._check_items(split.train.catalog, split.data.name)
         check_trained_on(split, str(self.run), self.model)
         model.start = self
+        return LearnedEvents.of(self.run, self.model.histories).marked(split)
 
     def recorded(self) -> dict[str, Any]:
         """Return what the manifest of a run that started from this one says of it."""

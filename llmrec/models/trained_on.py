@@ -14,8 +14,8 @@ def check_trained_on(split: Split, run: str, model: Recommender) -> None:
     """Raise DataError where the model of ``run`` was trained on another split, or on other data."""
     recorded, this = model.metadata.get("split"), {"name": split.name, "hash": split.hash}
     # Without those who are forgotten a split has another hash; of another name it is another split.
-    same_way = not recorded or recorded["name"] == split.name
-    if model.metadata.get("forgotten") and same_way and _same_events(model, split.data):
+    is_same_split = not recorded or recorded["name"] == split.name
+    if model.metadata.get("forgotten") and is_same_split and _same_events(model, split.data):
         return
     if recorded and recorded["hash"] != split.hash:
         raise DataError(

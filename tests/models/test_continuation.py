@@ -15,7 +15,7 @@ from llmrec import Dataset, Recipe, Split, load
 from llmrec.data import Histories, toy_films
 from llmrec.errors import ArtifactError, DataError, RecipeError
 from llmrec.evaluation.continued import continued_table
-from llmrec.models import Recommender
+from llmrec.models import Recommender, from_recipe
 from llmrec.models.continuation import Continuation
 from llmrec.models.fit_network import training_sequences
 from llmrec.models.runs import fit_run
@@ -199,9 +199,10 @@ def test_people_whose_events_are_others_are_learned_anew(
         item_id=pl.when(pl.col("user_id") == user).then(pl.lit("0")).otherwise(pl.col("item_id"))
     )
     data = Dataset.from_tables(changed, items=new.catalog.table, name="grown", keep_unseen_items=True)
+    origin, split = Continuation.of(tmp_path / "old"), Split.leave_last_out(data)
     with caplog.at_level(logging.WARNING):
-        learned = Continuation.of(tmp_path / "old").learned(data)
-    assert learned[user] == 0
+        origin.begin(from_recipe(quick_gru), split)
+    assert origin.learned(split.train)[user] == 0
     assert "grown: 1 people have other events" in caplog.text
 
 
@@ -222,7 +223,7 @@ def test_an_average_of_weights_goes_on_from_the_run_s(
     continued = _fit(longer, new, tmp_path / "new", continue_from=tmp_path / "old")
     assert steps[0] == best + 1
     lengths = Split.leave_last_out(new).train.histories.lengths()
-    n_old = sum(max(n - 1, 0) for n in Continuation.of(tmp_path / "old").n_learned.values())
+    n_old = sum(max(n - 1, 0) for n in Continuation.of(tmp_path / "old").learned_events.histories.lengths())
     n_all = int((lengths - 1).sum())
     most = best * min(5 * (n_all - n_old), n_all) / n_old  # as many epochs as before, and then the next validation
     assert 0 <= continued.train_log[-1]["step"] - most < STEPS_BETWEEN + 3
@@ -251,7 +252,7 @@ def test_a_stack_goes_on_member_by_member(
     before = _fit(recipe, old, tmp_path / "old")
     continued = _fit(recipe, new, tmp_path / "new", continue_from=tmp_path / "old")
     assert continued.members[0].recipe == before.members[0].recipe  # type: ignore[attr-defined]
-    assert continued.members[0].continuation.n_learned  # type: ignore[attr-defined]
+    assert continued.members[0].continuation.learned_events.histories.events.height  # type: ignore[attr-defined]
     assert len(continued.catalog) == 16
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from llmrec import Dataset, Recipe, Split
-from llmrec.data import toy_films
+from llmrec.data import Histories, toy_films
 from llmrec.models import Recommender
 from llmrec.models.continuation import Continuation
 from llmrec.models.continued_settings import leaves_open, settled
+from llmrec.models.learned_events import LearnedEvents
 from llmrec.models.registry import complete_recipe
 from llmrec.models.runs import fit_run
 from llmrec.models.stacking.members import going_on
@@ -78,7 +79,7 @@ def test_an_llm_goes_on_as_its_recipe_says(tmp_path: Path, monkeypatch: pytest.M
     ]
 
     def run_of(_: object, run: Path, model: Any) -> Continuation:
-        return Continuation(run, "", model, {}, catalog=toy_films().catalog)
+        return Continuation(run, "", model, LearnedEvents(Histories.of({})), catalog=toy_films().catalog)
 
     monkeypatch.setattr(Continuation, "member", run_of)
     stack = run_of(None, tmp_path, SimpleNamespace(members=members, metadata={}))

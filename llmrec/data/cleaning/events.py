@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -44,6 +45,7 @@ def code_events(
     raw, steps = flat(loaded.frame, label=label, ids=(USER, ITEM)), loaded.steps
     if TIME in loaded.frame.columns and TIME not in raw.columns:  # the order of rows would take its place
         raise DataError(f"{label}: column '{TIME}' holds {loaded.frame[TIME].dtype}, no times; write them as text")
+    time_options = replace(time_options, name=loaded.time_name, given=loaded.time_given)
     del loaded
     users, items = (encode_ids(raw.drop_in_place(column), label=label, raw=True) for column in (USER, ITEM))
     times, used = log_times(raw, users.codes, items.codes, label=label, options=time_options)

@@ -163,20 +163,20 @@ def require_known_items(
         example = events.items[events.frame.filter(~known)[ITEM][0]]
         raise DataError(
             f"{int((~known).sum())} of {known.len()} interactions name items missing from {items.label}, "
-            f"e.g. {example!r}{_found_elsewhere(events, whole)}; add them or pass --drop-unknown-items "
+            f"e.g. {example!r}{_where_ids_are(events, whole)}; add them or pass --drop-unknown-items "
             "(drop_unknown_items=True)"
         )
     return events.filter(known, "item not in the catalog")
 
 
-def _found_elsewhere(events: EventTable, catalog: pl.DataFrame) -> str:
+def _where_ids_are(events: EventTable, catalog: pl.DataFrame) -> str:
     """Say which other column of a catalog has more of the log's items, or that only zeros before them differ."""
     named = events.items.gather(events.frame[ITEM].unique())
-    found = int(named.is_in(catalog[ITEM].implode()).sum())
+    n_known = int(named.is_in(catalog[ITEM].implode()).sum())
     for column in catalog.get_columns():
         if column.name not in (ITEM, TITLE) and not column.dtype.is_nested():
             there = int(named.is_in(column.cast(pl.String).drop_nulls().implode()).sum())
-            if there > found:
+            if there > n_known:
                 return f" ({there} of {len(named)} are in its column {column.name}: --column {ITEM}={column.name})"
     bare = catalog[ITEM].cast(pl.String).str.strip_chars_start("0")
     if int(named.str.strip_chars_start("0").is_in(bare.implode()).sum()) == len(named):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from llmrec.data.columns import TIME
 
 _DATE = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31)}
 _CLOCK = {"hour": (0, 23), "minute": (0, 59), "second": (0, 59)}
+_NONE = "\x1f00"  # no column of a log has this name
 _COUNTS = re.compile(
     r"(^|[\s_.-])(seq|sequence|order|step|index|idx|position|pos|rank|turn|visit|nth)"
     r"([\s_.-]?(number|num|nr|n|index|idx))?$",
@@ -29,8 +30,13 @@ def date_columns(raw: pl.DataFrame) -> dict[str, str]:
     parts = {
         part: names[part] for part, bounds in _DATE.items() if part in names and _within(raw[names[part]], bounds)
     }
-    if len(parts) < len(_DATE):
-        return {}
+    return {} if len(parts) < len(_DATE) else parts | clock_columns(raw)
+
+
+def clock_columns(raw: pl.DataFrame) -> dict[str, str]:
+    """Return the columns of hour, minute and second by these names, up to the first that is not there."""
+    names = {name.strip().lower(): name for name in reversed(raw.columns)}
+    parts: dict[str, str] = {}
     for part, bounds in _CLOCK.items():
         if part not in names or not _within(raw[names[part]], bounds):
             break
@@ -39,14 +45,19 @@ def date_columns(raw: pl.DataFrame) -> dict[str, str]:
 
 
 def joined_date(raw: pl.DataFrame, parts: Mapping[str, str]) -> pl.Series:
-    """Return ISO dates and times made of those columns."""
-    cells = {part: _whole(raw[name]).cast(pl.String).str.zfill(2) for part, name in parts.items()}
-    clock = {part: cells.get(part, pl.repeat("00", raw.height, eager=True)) for part in _CLOCK}
-    table = pl.DataFrame(
-        [cells[part].alias(part) for part in _DATE] + [clock[part].alias(part) for part in _CLOCK]
-    )
-    date, time = pl.concat_str(*_DATE, separator="-"), pl.concat_str(*_CLOCK, separator=":")
-    return table.select(pl.concat_str(date, time, separator=" ").alias(TIME)).to_series()
+    """Return ISO dates made of those columns."""
+    return _joined(raw, [parts[part] for part in _DATE], "-")
+
+
+def joined_clock(raw: pl.DataFrame, parts: Mapping[str, str]) -> pl.Series:
+    """Return times of day such as 08:30:00 made of those columns; what they lack is 00."""
+    clock = raw.with_columns(pl.lit("00").alias(_NONE))
+    return _joined(clock, [parts.get(part, _NONE) for part in _CLOCK], ":")
+
+
+def _joined(raw: pl.DataFrame, names: Sequence[str], separator: str) -> pl.Series:
+    cells = [_whole(raw[name]).cast(pl.String).str.zfill(2).alias(str(n)) for n, name in enumerate(names)]
+    return pl.DataFrame(cells).select(pl.concat_str(pl.all(), separator=separator).alias(TIME)).to_series()
 
 
 def count_against_rows(raw: pl.DataFrame, users: pl.Series) -> str | None:
@@ -65,6 +76,20 @@ def count_against_rows(raw: pl.DataFrame, users: pl.Series) -> str | None:
         if counts and bool((step < 0).any()):
             return name
     return None
+
+
+def months_against_rows(raw: pl.DataFrame, users: pl.Series) -> pl.Series | None:
+    """Return the months since year 0 by columns of year and month, where rows are in another order.
+
+    A month is no moment: events of one keep the order of their rows.
+    """
+    names = {name.strip().lower(): name for name in reversed(raw.columns)}
+    if not all(part in names and _within(raw[names[part]], _DATE[part]) for part in ("year", "month")):
+        return None
+    months = _whole(raw[names["year"]]) * 12 + _whole(raw[names["month"]])
+    table = pl.DataFrame([users.alias("user"), months.alias("month")]).drop_nulls()
+    steps = table.select(step=pl.col("month").diff().over("user")).to_series()
+    return months if bool((steps < 0).any()) else None
 
 
 def _whole(column: pl.Series) -> pl.Series:

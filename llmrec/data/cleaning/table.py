@@ -10,6 +10,8 @@ from typing import ClassVar, Literal, Self
 
 import polars as pl
 
+from llmrec.data.columns import TIME
+
 log = logging.getLogger(__name__)
 
 
@@ -76,9 +78,17 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class RawLog(Table):
-    """Events as a log has them."""
+    """Events as a log has them.
+
+    ``time_name`` is what the log calls its column of times, ``time_given`` whether somebody said so, and
+    ``source_columns`` what it calls all of them, once they have our names.
+    """
 
     content = "events"
+
+    time_name: str = TIME
+    time_given: bool = False
+    source_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

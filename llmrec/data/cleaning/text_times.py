@@ -7,6 +7,7 @@ import re
 import polars as pl
 
 from llmrec.data.cleaning.number_times import Times, number_times, written
+from llmrec.data.cleaning.rounded_times import refuse_rounded_text
 from llmrec.data.cleaning.timestamps import MICROS, read_iso
 from llmrec.errors import DataError
 
@@ -26,9 +27,10 @@ _FORMS = (
     rf"^{_WEEKDAY}{_DAY}[ /.-]{_MONTH}\.?,?[ /.-](?<year>\d{{4}})(?:(?:[T :,]| at )+{CLOCK})?{_ZONE}$",
     r"^(?<year>\d{4})(?<month>\d{2})(?<day>\d{2})[T ]+(?<hour>\d{2}):?(?<minute>\d{2}):?(?<second>\d{2})?"
     rf"{_ZONE}$",
+    r"^(?<year>\d{4})[-/](?<month>\d{2})$",
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_PARTS = ("hour", "minute", "second", "part", "half", "sign", "zone_hour", "zone_minute")
+_PARTS = ("day", "hour", "minute", "second", "part", "half", "sign", "zone_hour", "zone_minute")
 # Which of the three numbers is the year, the month and the day.
 _ORDERS = {"year/month/day": "abc", "day/month/year": "cba", "month/day/year": "cab"}
 _CODES = {"year/month/day": ("%Y", "%m", "%d"), "day/month/year": ("%d", "%m", "%Y")}
@@ -43,12 +45,14 @@ class UnclearDates(DataError):
 def text_times(column: pl.Series, *, label: str) -> Times:
     """Read text as numbers, as ISO 8601 or in another common form, whichever most of it is.
 
-    Without a zone it is taken as UTC. Raises UnclearDates where no row tells the day from the month.
+    Without a zone it is taken as UTC. Raises UnclearDates where no row tells the day from the month,
+    RoundedTimes where digits are lost.
     """
     numbers = column.cast(pl.Int64, strict=False)
     if numbers.null_count() == column.null_count():
         return number_times(numbers, label=label)
     stripped = column.str.strip_chars()
+    refuse_rounded_text(stripped, label=label)
     numbers = stripped.cast(pl.Int64, strict=False)
     if numbers.null_count() > stripped.null_count():
         numbers = stripped.cast(pl.Float64, strict=False)
@@ -71,13 +75,13 @@ def _other_forms(column: pl.Series, *, label: str) -> Times | None:
     if not counts[form]:
         return None
     parts = column.str.extract_groups(form).struct.unnest()
-    parts = parts.with_columns(pl.lit(None, pl.String).alias(name) for name in _PARTS if name not in parts.columns)
     order = ""
     if form == _NUMERIC:
         order = _order(column, parts, label=label)
         if not order:
             return None
         parts = parts.rename(dict(zip(_ORDERS[order], ("year", "month", "day"), strict=True)))
+    parts = parts.with_columns(pl.lit(None, pl.String).alias(name) for name in _PARTS if name not in parts.columns)
     micros = _unix(parts)
     if micros.null_count() == len(micros):
         return None
@@ -140,7 +144,7 @@ def _unix(parts: pl.DataFrame) -> pl.Series:
     hour = pl.when(half == "p").then(noon + 12).when(half == "a").then(noon).otherwise(hour)
     known = pl.col("hour").is_null() | hour.is_not_null()
     clock = [value.fill_null(0).cast(pl.String) for value in (hour, minute, second)]
-    date = [value.cast(pl.String) for value in (year, pl.coalesce(month, names), day)]
+    date = [value.cast(pl.String) for value in (year, pl.coalesce(month, names), day.fill_null(1))]
     text = pl.concat_str([pl.concat_str(date, separator="-"), pl.concat_str(clock, separator=":")], separator=" ")
     text = pl.concat_str([text, pl.lit("."), pl.col("part").fill_null("0")])
     unix = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).dt.epoch("us")

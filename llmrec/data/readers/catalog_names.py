@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from llmrec.data.cleaning.table import Table
+from llmrec.data.cleaning.table import RawLog, Table
 from llmrec.data.columns import ITEM
-from llmrec.data.readers.column_names import Columns, event_columns, name_items
+from llmrec.data.readers.column_names import Columns, item_column, name_items
 from llmrec.data.readers.frames import with_dotted_fields
 from llmrec.data.readers.known_names import plain_name
 
@@ -30,12 +30,12 @@ class NamedCatalog:
         """The columns as they were, by the catalog's label."""
         return {self._raw.label: self._raw.frame.columns}
 
-    def follow(self, log_columns: Sequence[str]) -> None:
+    def follow(self, raw: RawLog) -> None:
         """Take for ids the column that is called as the log's column of items, where another was taken.
 
         A catalog may have two numbers for an item, an ``id`` of its own and the ``sku`` that the log names.
         """
-        names, theirs = self._raw.frame.columns, event_columns(log_columns, (ITEM,), self._columns).get(ITEM)
+        names, theirs = self._raw.frame.columns, item_column(raw, self._columns)
         if theirs is None or ITEM in self._columns or ITEM in names:
             return
         alike = [

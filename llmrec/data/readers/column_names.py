@@ -7,10 +7,12 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import polars as pl
 
+from llmrec.data.cleaning.table import RawLog
 from llmrec.data.columns import ITEM, TIME, TITLE, USER
 from llmrec.data.readers.known_names import EVENTS, ITEMS, Aliases, find_column, likely_column, plain_name
 from llmrec.data.readers.layout import looks_like_data, no_header
@@ -46,6 +48,18 @@ def name_events(
     return named.with_columns(table[name] for name in lost)
 
 
+def name_log(raw: RawLog, *, columns: Columns = NONE, keep: Collection[str] = ()) -> RawLog:
+    """Give a log our column names, see ``name_events``; it remembers the names it had."""
+    theirs = event_columns(raw.frame.columns, (TIME,), columns).get(TIME, TIME)
+    return replace(
+        raw,
+        frame=name_events(raw.frame, label=raw.label, columns=columns, keep=keep),
+        time_name=raw.time_name if theirs == TIME else theirs,
+        time_given=TIME in columns,
+        source_columns=raw.source_columns or tuple(raw.frame.columns),
+    )
+
+
 def name_items(table: pl.DataFrame, *, label: str, columns: Columns = NONE) -> pl.DataFrame:
     """Give an item table our column names. Raises DataError without an id or a title column."""
     return _renamed(table, ITEMS, required=(ITEM, TITLE), label=label, columns=columns)
@@ -74,6 +88,17 @@ def event_columns(names: Sequence[str], wanted: Sequence[str], columns: Columns 
         if ours in named and named[ours] is None:
             named[ours] = _by_its_field(ours, EVENTS[ours], names)
     return {ours: theirs for ours, theirs in named.items() if theirs is not None}
+
+
+def item_column(raw: RawLog, columns: Columns = NONE) -> str | None:
+    """Return the column of a log that ``name_events`` takes, or took, for the ids of items."""
+    if raw.source_columns:
+        return event_columns(raw.source_columns, (ITEM,), columns).get(ITEM)
+    names = raw.frame.columns
+    if columns.get(ITEM) in names:
+        return columns[ITEM]
+    named = _item_column(raw.frame, EVENTS[ITEM], names, most_blank=1.0)
+    return named or _by_its_field(ITEM, EVENTS[ITEM], names)
 
 
 def check_columns(columns: Columns, tables: Mapping[str, Sequence[str]]) -> None:

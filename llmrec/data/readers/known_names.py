@@ -100,6 +100,7 @@ EVENTS: Aliases = {
         *("datetime", "date_time", "purchase_timestamp", "order_purchase_timestamp", "date", "created_at"),
         *("invoice_date", "event_date", "order_date", "purchase_date", "review_date", "review_time", "timestamps"),
         *("transaction_date", "t_dat", "zeitstempel", "bestelldatum", "kaufdatum", "datum", "date_commande"),
+        *("uts", "played_at", "listened_at", "unix_timestamp_created"),
         *("date_achat", "fecha", "fecha_compra", "时间", "时间戳", "下单时间", "日期"),
     ),
     "rating": ("ratings", "overall", "stars", "book_rating", "user_rating", "review_score", "bewertung", "评分"),

@@ -13,7 +13,7 @@ import polars as pl
 
 from llmrec.data.cleaning.table import RawLog, Step, Table
 from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
-from llmrec.data.readers.column_names import NONE, Columns, event_columns, id_columns, name_events
+from llmrec.data.readers.column_names import NONE, Columns, event_columns, id_columns, name_log
 from llmrec.data.readers.delimited import TextFormat, read_atomic, read_delimited
 from llmrec.data.readers.discover import LogFiles, files_of_folder, is_one_table
 from llmrec.data.readers.frames import to_polars, with_dotted_fields
@@ -85,11 +85,11 @@ def find_files(path: Path, *, items: str | Path | None = None, files: FilesOptio
 def read_events(
     path: Path, *, columns: Columns = NONE, keep: Collection[str] = (), **options: Unpack[FileOptions]
 ) -> RawLog:
-    """Read a log with our column names, see ``name_events``. Raises DataError naming file and line or column."""
+    """Read a log with our column names, see ``name_log``. Raises DataError naming file and line or column."""
     lists = partial(list_columns, columns=columns, explode=options.get("explode", ""))
     table = _readable(RawLog(read_raw(path, lists=lists, **options), path.name), columns)
     frame = _with_numbers(table.frame, path.name, columns, options.get("decimal", ""))
-    return table.with_frame(name_events(frame, label=path.name, columns=columns, keep=keep))
+    return name_log(table.with_frame(frame), columns=columns, keep=keep)
 
 
 def read_raw_events(
@@ -112,7 +112,15 @@ def read_raw_events(
     total = [Step(REPEATS_HEADER, "events", rows.height + repeated, repeated)] if repeated else []
     noted = ((table.label, step) for table in tables.values() for step in table.steps if step.note)
     total += [replace(step, rows_in=rows.height, note=f"{label}: {step.note}") for label, step in noted]
-    return RawLog(rows, paths[0].parent.name, tuple(total))
+    times = {table.time_name for table in tables.values()}
+    names = dict.fromkeys(name for table in tables.values() for name in table.source_columns)
+    return RawLog(
+        rows,
+        paths[0].parent.name,
+        tuple(total),
+        time_name=times.pop() if len(times) == 1 else TIME,
+        source_columns=tuple(names),
+    )
 
 
 def _readable(table: RawLog, columns: Columns) -> RawLog:

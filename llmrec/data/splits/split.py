@@ -35,6 +35,7 @@ from llmrec.resources.cache import appearing
 
 FORMAT = 1
 PARTS, SPLIT_FILE = "parts.parquet", "split.json"
+PART, LEARNED = "part", "learned"  # its columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,8 @@ class Split(ShownAsTable):
     before the first answer. The three are taken out of the data when they are first used: cutting and saving
     copies no event. Events of test and validation that are no positive targets are no answers. ``if_all``: how
     many test answers there would be, were every event a positive target; None where that changes nothing.
+    ``learned``, bool [n_events]: which events are held out although the weights that training goes on from were
+    trained on them; None: none.
 
     >>> split = Split.leave_last_out(Dataset.from_tables({"user_id": ["ann"] * 4, "item_id": list("wxyz")}))
     >>> split.test.histories.items(0), split.test.answers["item_id"].to_list()
@@ -56,6 +59,7 @@ class Split(ShownAsTable):
     data: Dataset
     parts: Int8s
     if_all: AnswersIfAll | None = None
+    learned: Bools | None = None
 
     def __post_init__(self) -> None:
         n = self.data.events.height
@@ -168,8 +172,12 @@ class Split(ShownAsTable):
 
     @cached_property
     def valid(self) -> Fold:
-        """The fold that settings are chosen on."""
-        return _fold(self.data, self.parts == VALID)
+        """The fold that settings are chosen on, without users of whom an answer was ``learned``."""
+        fold = _fold(self.data, self.parts == VALID)
+        if self.learned is None:
+            return fold
+        users = pl.Series(USER, fold.histories.user_ids, dtype=pl.String)
+        return fold.take(np.flatnonzero(~users.is_in(self.learned_answers(VALID)[USER].implode())))
 
     @cached_property
     def test(self) -> Fold:
@@ -185,6 +193,12 @@ class Split(ShownAsTable):
     def test_answers(self) -> pl.DataFrame:
         """The test events that are answers, with all their fields."""
         return self.held_out.filter(positives_of(self.held_out))
+
+    def learned_answers(self, part: int) -> pl.DataFrame:
+        """Return the answers of a part that were ``learned``, as ``user_id, item_id``."""
+        events = self.data.events
+        mask = np.zeros(events.height, dtype=bool) if self.learned is None else self.learned
+        return events.filter(mask & (self.parts == part) & positives_of(events).to_numpy()).select(USER, ITEM)
 
     @cached_property
     def hash(self) -> str:
@@ -206,7 +220,8 @@ class Split(ShownAsTable):
         metadata = {"format": FORMAT, "name": self.name, "hash": self.hash, "events": len(self.parts)}
         metadata |= {} if self.if_all is None else {"if_all": self.if_all._asdict()}
         with appearing(path) as temporary:
-            pl.DataFrame({"part": self.parts}).write_parquet(temporary / PARTS)
+            columns = {PART: self.parts} | ({} if self.learned is None else {LEARNED: self.learned})
+            pl.DataFrame(columns).write_parquet(temporary / PARTS)
             (temporary / SPLIT_FILE).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -218,7 +233,9 @@ class Split(ShownAsTable):
         try:
             metadata = json.loads((path / SPLIT_FILE).read_text(encoding="utf-8"))
             name, expected, newest = str(metadata["name"]), str(metadata["hash"]), int(metadata["format"])
-            parts = pl.read_parquet(path / PARTS, glob=False)["part"].to_numpy().astype(np.int8)
+            table = pl.read_parquet(path / PARTS, glob=False)
+            parts = table[PART].to_numpy().astype(np.int8)
+            learned = table[LEARNED].cast(pl.Boolean).to_numpy() if LEARNED in table.columns else None
             if_all = AnswersIfAll(**metadata["if_all"]) if "if_all" in metadata else None
             forgotten = metadata.get("forgotten") is True
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
@@ -233,7 +250,7 @@ class Split(ShownAsTable):
                 f"{path} was made from other data than '{data.name}', or with other positive targets{whole}; "
                 "split it again"
             )
-        return cls(name, data, parts, if_all)
+        return cls(name, data, parts, if_all, learned)
 
 
 def _hash(name: str, data: Dataset, parts: Int8s) -> str:

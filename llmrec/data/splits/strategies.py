@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from llmrec.arrays import Bools, Int8s, Int64s
-from llmrec.data.cleaning.log_times import read_times
 from llmrec.data.cleaning.positives import positives_of
+from llmrec.data.cleaning.read_times import read_times
 from llmrec.data.cleaning.text_times import UnclearDates
 from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, POSITIVE, USER

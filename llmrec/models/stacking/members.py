@@ -60,12 +60,13 @@ def fit_members(
     continuations: Sequence[Continuation | None] = (),
 ) -> list[Recommender]:
     """Fit every member; one is left out and said that the data cannot feed, whose extra is not installed, or whose
-    texts alone would take longer to encode than its training may.
+    texts alone would take longer to encode than its training may. But no network that goes on from a run: what is
+    refused of it alone would be lost in the stack.
 
     Rules are fitted before networks, so that what cannot be fetched is known before hours of training. With
     ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. ``continuations``:
     the run that each goes on from, None where it begins; by default all do. Raises DataError or MissingExtra where
-    none is left.
+    none is left, and where a network cannot go on.
     """
     fitted: dict[int, Recommender] = {}
     refusal: DataError | MissingExtra | EncodingTooLong | None = None
@@ -79,6 +80,8 @@ def fit_members(
                 model.continuation = run
             fitted[n] = _fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress)
         except (DataError, MissingExtra, EncodingTooLong) as error:
+            if run is not None and _is_network(recipe):
+                raise
             refusal = error
             log.warning("%s is left out of the stack: %s", recipe.name, error)
     if not fitted and refusal is not None:
@@ -106,13 +109,15 @@ def _is_network(recipe: Recipe) -> bool:
 def _fitted(
     n: int, model: Recommender, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool
 ) -> Recommender:
-    if work_dir is None:
-        return model.fit(data, valid=valid, progress=progress)
-    run = work_dir / member_folder(n, model)
-    if (run / MANIFEST).exists():
+    run = None if work_dir is None else work_dir / member_folder(n, model)
+    if run is not None and (run / MANIFEST).exists():
         return _same(load(run), model.recipe, data, run)
-    model.fit(data, valid=valid, work_dir=run.with_name(run.name + ".work"), progress=progress)
-    model.save(run)
+    checkpoints = None if run is None else run.with_name(run.name + ".work")
+    model.fit(data, valid=valid, work_dir=checkpoints, progress=progress)
+    if isinstance(model, Continues) and model.continuation is not None:
+        model.metadata[Continuation.recorded_as] = model.continuation.recorded()
+    if run is not None:
+        model.save(run)
     return model
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmrec.data.cleaning.log_times import read_times
+from llmrec.data.cleaning.read_times import read_times
 from llmrec.errors import DataError
 
 UNIX = 1_717_178_400  # 2024-05-31 18:00:00 UTC

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from support.interruptions import Stop, assert_same_model, stop_at
 from support.tiny_base import build_tiny_base
@@ -47,6 +48,21 @@ def test_it_begins_at_the_heads_of_the_run(
         np.testing.assert_allclose(ours.get_parameter(one).detach(), theirs.get_parameter(one).detach(), atol=1e-5)
     assert model.metadata["started"]["run"] == "soft"
     assert "followed" not in model.metadata["started"]
+
+
+def test_nobody_is_validated_on_what_the_run_learned_before(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
+    """Of a run that went on from one whose training events are answers now."""
+    films = toy_films(n_items=12, n_users=30)
+    position, some = pl.int_range(pl.len()).over("user_id"), pl.col("user_id").is_in(["3", "4"])
+    first, grown = (
+        films.with_events(films.events.filter(position < pl.when(some).then(n).otherwise(4 + n))) for n in (2, 3)
+    )
+    split, still = Split.leave_last_out(grown), tiny_recipe("soft", *STILL)
+    fit(still, Split.leave_last_out(first), tmp_path / "first")
+    fit(still, split, tmp_path / "second", continue_from=tmp_path / "first")
+    fit(tiny_recipe("text", *TEXT, *STILL), split, tmp_path / "third", start_from=tmp_path / "second")
+    validated = Split.load(tmp_path / "third" / "split", grown).valid.histories.user_ids
+    assert {*split.valid.histories.user_ids} - {*validated} == {"3", "4"}
 
 
 @pytest.mark.slow

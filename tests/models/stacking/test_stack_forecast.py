@@ -10,9 +10,11 @@ import pytest
 from support.stack_logs import log_of
 
 from llmrec import Recipe, Split
-from llmrec.models import from_recipe
+from llmrec.errors import EncodingTooLong
+from llmrec.models import GRURecommender, from_recipe
 from llmrec.models.base import Recommender
 from llmrec.models.stacking.forecast import NetworkForecast, forecasts
+from llmrec.models.stacking.recommender import StackedRecommender
 from llmrec.models.stacking.remarks import stopped_for_time
 from llmrec.training import encoding_bar, forecast
 
@@ -95,3 +97,16 @@ def test_a_network_is_stopped_for_time_unless_patience_had_ended_it(
         {"step": 100 * n, "seconds": seconds, "valid_ndcg@10": value} for n, value in enumerate(valid, start=1)
     ]
     assert stopped_for_time(member) == stopped
+
+
+def test_a_member_whose_texts_take_too_long_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, toy_split: Split, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise EncodingTooLong("encoding 9 item texts takes about 300 minutes")
+
+    monkeypatch.setattr(GRURecommender, "_fit", refused)
+    model = from_recipe(stacked(QUICK_GRU, "popularity")).fit(toy_split.train, valid=toy_split.valid)
+    assert isinstance(model, StackedRecommender)
+    assert [member.kind for member in model.members] == ["popularity"]
+    assert "gru is left out of the stack: encoding 9 item texts takes" in caplog.text

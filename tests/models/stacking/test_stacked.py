@@ -16,15 +16,7 @@ from support.interruptions import Stop, stop_at
 from support.stack_logs import log_of
 
 from llmrec import Dataset, Recipe, Split, explain
-from llmrec.errors import (
-    ArtifactError,
-    DataError,
-    EncodingTooLong,
-    LlmrecError,
-    MissingExtra,
-    ModelError,
-    RecipeError,
-)
+from llmrec.errors import ArtifactError, DataError, LlmrecError, MissingExtra, ModelError, RecipeError
 from llmrec.models import ALSRecommender, GRURecommender, MarkovRecommender, from_recipe, load
 from llmrec.models.runs import fit_run, is_resumable, load_run
 from llmrec.models.sequential import base as sequential
@@ -129,17 +121,6 @@ def test_a_member_that_cannot_be_made_for_want_of_an_extra_is_left_out(
 
     monkeypatch.setattr(ALSRecommender, "from_recipe", refused)
     assert [member.kind for member in fitted(toy_split, "als", "popularity").members] == ["popularity"]
-
-
-def test_a_member_whose_texts_take_too_long_is_left_out(
-    monkeypatch: pytest.MonkeyPatch, toy_split: Split, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refused(*_: object, **__: object) -> None:
-        raise EncodingTooLong("encoding 9 item texts takes about 300 minutes")
-
-    monkeypatch.setattr(GRURecommender, "_fit", refused)
-    assert [member.kind for member in fitted(toy_split, "gru", "popularity").members] == ["popularity"]
-    assert "gru is left out of the stack: encoding 9 item texts takes" in caplog.text
 
 
 def test_what_cannot_be_fetched_is_known_before_a_network_is_trained(
