@@ -16,7 +16,7 @@ from llmrec.data.cleaning.sorted_rows import STEP, sorted_rows
 from llmrec.data.cleaning.table import EventTable, RawLog
 from llmrec.data.cleaning.timestamps import unix_seconds
 from llmrec.data.columns import ITEM, TIME, USER
-from llmrec.data.id_codes import encode_ids, time_order
+from llmrec.data.id_codes import EncodedIds, encode_ids, time_order
 from llmrec.data.readers.frames import flat
 from llmrec.data.readers.known_names import plain_name
 from llmrec.errors import DataError
@@ -59,8 +59,7 @@ def code_events(
     events = EventTable(frame, label, steps, users=users.names, items=items.names, order_only=times.order_only)
     notes = {ids.codes.name: ids.note for ids in (users, items)}
     notes |= {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
-    doubts = {f"{ids.codes.name}: written in two forms": ids.doubt for ids in (users, items)}
-    doubts |= {STEP: sorted_rows(frame, items.names) if times.by_rows else ""}
+    doubts = _doubts(users, items) | {STEP: sorted_rows(frame, items.names) if times.by_rows else ""}
     events = _recorded(events, notes, blanked | doubts)
     micros = times.micros
     del raw, plain, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
@@ -75,6 +74,10 @@ def code_events(
         first, last = written(int(micros.min())), written(int(micros.max()))  # type: ignore[arg-type]
         events = events.record("time span", note=f"{first} to {last}")
     return events.filter(~_repeated(events.frame), "exact duplicate")
+
+
+def _doubts(*columns: EncodedIds) -> dict[str, str]:
+    return {f"{ids.codes.name}: written in two forms": ids.doubt for ids in columns}
 
 
 def _in_any_case(columns: Collection[str], names: Collection[str]) -> list[str]:
