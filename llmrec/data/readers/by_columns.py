@@ -23,10 +23,9 @@ def by_columns(
     one other file of ``readable`` that has titles for the log's item ids is the catalog.
     """
     names = {path: column_names_of(path) for path in readable}
-    if not all(names[path] for path in events):
-        return [*events], [*items]
     logs = [path for path in events if is_log(names[path])]
-    if not logs:
+    if not logs or not all(names[path] for path in events):
+        _say_unread(folder, [path for path in readable if path not in (*events, *items)])
         return [*events], [*items]
     others = [path for path in readable if path not in (*logs, *items)]
     if not items:
@@ -36,10 +35,13 @@ def by_columns(
         shown = ", ".join(path.name for path in items)
         log.warning("%s: %s may each be the catalog; name one with --items (items=)", folder, shown)
         items = []
-    unread = [path.name for path in others if path not in items]
-    if unread:
-        log.warning("%s: not read: %s", folder, ", ".join(unread))
+    _say_unread(folder, [path for path in others if path not in items])
     return logs, [*items]
+
+
+def _say_unread(folder: Path, paths: Sequence[Path]) -> None:
+    if paths:
+        log.warning("%s: not read: %s", folder, ", ".join(path.name for path in paths))
 
 
 def _item_column(names: Sequence[str]) -> str:

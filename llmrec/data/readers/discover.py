@@ -137,7 +137,12 @@ def _ending(path: Path) -> str:
 
 
 def _named(path: Path, names: tuple[str, ...]) -> bool:
-    """Whether a file has one of these names, whatever its ending; a further word may follow a ``-`` or ``_``."""
+    """Whether a file has one of these names, whatever its ending; a further word may follow a ``-`` or ``_``.
+
+    Of RecBole's files the ending is one: ``ml-100k.inter``.
+    """
+    if _ending(path) in (".inter", ".item") and _ending(path)[1:] in names:
+        return True
     name = _plain(path)
     stem = name if name in names else re.split(r"[.]", name)[0]
     return stem in names or re.split(r"[-_]", stem)[0] in names

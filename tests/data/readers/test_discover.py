@@ -48,3 +48,18 @@ def test_a_parquet_folder_with_both_tables(tmp_path: Path) -> None:
     pl.DataFrame(EVENTS).write_parquet(tmp_path / "events.parquet")
     pl.DataFrame(ITEMS).write_parquet(tmp_path / "items.parquet")
     assert Dataset.from_files(tmp_path).fingerprint == EXPECTED
+
+
+@pytest.mark.parametrize("parts", [("ml.inter",), ("ml.train.inter", "ml.valid.inter", "ml.test.inter")])
+def test_a_folder_of_recbole_s_files(
+    tmp_path: Path, parts: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    for n, name in enumerate(parts):
+        rows = f"1\t10\t{10**9 + n}\n2\t11\t{10**9 + n}\n"
+        (tmp_path / name).write_text(f"user_id:token\titem_id:token\ttimestamp:float\n{rows}")
+    (tmp_path / "ml.item").write_text("item_id:token\tmovie_title:token_seq\n10\tPlaytime\n11\tBrazil\n")
+    (tmp_path / "ml.user").write_text("user_id:token\tage:token\n1\t24\n2\t53\n")
+    data = Dataset.from_files(tmp_path)
+    assert (data.n_users, data.events.height) == (2, 2 * len(parts))
+    assert data.catalog.titles == ["Playtime", "Brazil"]
+    assert "not read: ml.user" in caplog.text
