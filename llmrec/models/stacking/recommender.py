@@ -134,10 +134,10 @@ class StackedRecommender(Continues, Recommender):
 
     def member_recipes_of(self, data: Dataset) -> list[Recipe]:
         """Return the members' recipes, with the sizes that a training set says where they follow the log."""
-        stack, seed = self.recipe.stack, self.recipe.seed
+        stack, seed, most = self.recipe.stack, self.recipe.seed, self.recipe.stack.max_minutes
         recipes = member_recipes(stack.members, seed=seed)
         if stack.sizes == "by_log" and any(recipe.train.model_fields_set for recipe in recipes):
-            sizes = Sizes.of(data, most_minutes=stack.max_minutes)
+            sizes = Sizes.of(data, most_minutes=most)
             log.info("%s: %s", self.recipe.name, sizes)
             recipes = member_recipes(stack.members, seed=seed, sizes=sizes)
         return recipes
