@@ -12,7 +12,7 @@ from pathlib import Path
 from llmrec.data.readers.by_columns import by_columns, has_titles, is_log
 from llmrec.data.readers.headers import column_names_of
 from llmrec.data.readers.log_parts import ONE_OR_SEPARATE, FilesOption, in_order, shown_names
-from llmrec.data.readers.part_names import are_parts, behaviors_of_names, stem
+from llmrec.data.readers.part_names import are_parts, behaviors_of_names, ending_of, without_ending
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -40,10 +40,10 @@ def is_one_table(folder: Path, *, endings: Sequence[str], files: FilesOption = "
     Files of other formats say so where one is a catalog: statistics, a sample in CSV or notes lie beside many.
     """
     present = _present(folder)
-    parquet = [path for path in present if _ending(path) == ".parquet"]
+    parquet = [path for path in present if ending_of(path) == ".parquet"]
     if files == "separate" or behaviors_of_names(parquet) or not (files == "one" or are_parts(parquet)):
         return False
-    others = [path for path in present if _ending(path) in endings and path not in parquet]
+    others = [path for path in present if ending_of(path) in endings and path not in parquet]
     if parquet and any(_named(path, _ITEMS) for path in others):
         return False
     names = [column_names_of(path) for path in others]
@@ -71,7 +71,7 @@ def files_of_folder(
     candidates, or none.
     """
     present = [path for path in _present(folder) if given is None or path.resolve() != given.resolve()]
-    readable = [path for path in present if _plain(path) in _NAMED or _ending(path) in endings]
+    readable = [path for path in present if _plain(path) in _NAMED or ending_of(path) in endings]
     catalogs = [path for path in readable if _named(path, _ITEMS)]
     items = catalogs if given is None else [given]
     events = [path for path in readable if _named(path, _EVENTS)] if files == "auto" else []
@@ -105,7 +105,7 @@ def _refuse_several(folder: Path, events: Sequence[Path], items: Sequence[Path])
     if len(events) > 1 and not are_parts(events):
         raise DataError(
             f"{folder} holds {len(events)} event logs, {events[0].name} and {events[1].name}; name one file, or "
-            f"say {ONE_OR_SEPARATE} {stem(events[0])}:7"
+            f"say {ONE_OR_SEPARATE} {without_ending(events[0])}:7"
         )
 
 
@@ -122,7 +122,7 @@ def _below(folder: Path, endings: Sequence[str]) -> list[str]:
         readable += [
             str(path.relative_to(folder))
             for path in paths
-            if path.parent != folder and (_plain(path) in _NAMED or _ending(path) in endings)
+            if path.parent != folder and (_plain(path) in _NAMED or ending_of(path) in endings)
         ]
     return readable
 
@@ -131,17 +131,12 @@ def _plain(path: Path) -> str:
     return path.name.lower()
 
 
-def _ending(path: Path) -> str:
-    endings = [ending.lower() for ending in path.suffixes if ending.lower() not in (".gz", ".zst", ".bz2")]
-    return endings[-1] if endings else ""
-
-
 def _named(path: Path, names: tuple[str, ...]) -> bool:
     """Whether a file has one of these names, whatever its ending; a further word may follow a ``-`` or ``_``.
 
     Of RecBole's files the ending is one: ``ml-100k.inter``.
     """
-    if _ending(path) in (".inter", ".item") and _ending(path)[1:] in names:
+    if ending_of(path) in (".inter", ".item") and ending_of(path)[1:] in names:
         return True
     name = _plain(path)
     stem = name if name in names else re.split(r"[.]", name)[0]

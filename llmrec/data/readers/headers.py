@@ -10,18 +10,17 @@ import polars as pl
 from llmrec.data.readers.frames import with_dotted_fields
 from llmrec.data.readers.json_tables import rows_of_table
 from llmrec.data.readers.layout import layout_of
+from llmrec.data.readers.part_names import ending_of
 from llmrec.data.readers.text_files import TextFile
 from llmrec.errors import DataError
 
 _DELIMITED, _PARQUET = (".csv", ".tsv", ".txt", ".dat"), (".parquet", ".pq")
 _LINES = (".jsonl", ".ndjson", ".json")
-_PACKED = (".gz", ".zst", ".bz2")
 
 
 def column_names_of(path: Path) -> list[str]:
     """Return the names of a table's columns; none of a file that is something else or cannot be read."""
-    endings = [ending.lower() for ending in path.suffixes if ending.lower() not in _PACKED]
-    ending = (endings or [""])[-1]
+    ending = ending_of(path)
     try:
         if not path.is_file():
             return []

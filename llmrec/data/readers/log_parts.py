@@ -13,7 +13,7 @@ from llmrec.data.cleaning.missing_words import is_missing_word
 from llmrec.data.cleaning.table import Table
 from llmrec.data.columns import BEHAVIOR, ITEM, SESSION, USER
 from llmrec.data.ids import BLANKS
-from llmrec.data.readers.part_names import are_parts, behaviors_of_names, part_name, stem
+from llmrec.data.readers.part_names import are_parts, behaviors_of_names, part_name, without_ending
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -69,11 +69,11 @@ def require_prefixed_ids(items: Table, paths: Sequence[Path], *, files: FilesOpt
     if files != "separate" or len(paths) < 2:
         return
     texts = [column for column in items.frame.get_columns() if column.dtype == pl.String]
-    if any(column.str.starts_with(f"{stem(path)}:").any() for column in texts for path in paths):
+    if any(column.str.starts_with(f"{without_ending(path)}:").any() for column in texts for path in paths):
         return
     raise DataError(
-        f"{items.label}: --files separate writes item ids as '{stem(paths[0])}:ID', and no item of the catalog "
-        "has such an id; write its ids so, or read the files as one log: --files one (files='one')"
+        f"{items.label}: --files separate writes item ids as '{without_ending(paths[0])}:ID', and no item of the "
+        "catalog has such an id; write its ids so, or read the files as one log: --files one (files='one')"
     )
 
 
@@ -84,7 +84,7 @@ def shown_names(names: Sequence[str]) -> str:
 
 
 def _separate(tables: Mapping[Path, pl.DataFrame]) -> pl.DataFrame:
-    names = {path: stem(path) for path in tables}
+    names = {path: without_ending(path) for path in tables}
     log.info(
         "separate logs, each with its ids: %s; ids are written %s:ID",
         shown_names([*names.values()]),
@@ -116,7 +116,7 @@ def _refuse_shared_ids(tables: Mapping[Path, pl.DataFrame]) -> None:
     raise DataError(
         f"{paths[0].parent.name}: {shown_names([path.name for path in paths])} have {counts} in common, e.g. "
         f"{column} '{example}', and their names do not say whether these are the same: say "
-        f"{ONE_OR_SEPARATE} {stem(paths[0])}:{example}"
+        f"{ONE_OR_SEPARATE} {without_ending(paths[0])}:{example}"
     )
 
 

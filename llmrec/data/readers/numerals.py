@@ -40,7 +40,8 @@ def plain_numbers(column: pl.Series, *, decimal: str = "", most: bool = False, l
         return column
     stripped = column.str.strip_chars()
     present = stripped.filter((stripped != "").fill_null(False))
-    if not len(present) or (_plain(present) and not (most and mark == ",")):
+    # Where all are plain, a decimal comma makes thousands of their points, if all points may stand there.
+    if not len(present) or (_plain(present) and not (most and mark == "," and len(_pointed(present)))):
         return column
     share = present.str.contains(_pattern(mark)).mean()
     if not isinstance(share, float) or share < (0.5 if most else 1):
@@ -66,13 +67,18 @@ def plain_numbers(column: pl.Series, *, decimal: str = "", most: bool = False, l
 
 def _warn_of_points(column: pl.Series, label: str) -> None:
     """Say that 15.000 is read as 15, where three digits follow every point, as between thousands."""
-    cells = column.str.strip_chars()
-    pointed = cells.filter(cells.str.contains(".", literal=True).fill_null(False)).unique(maintain_order=True)
-    if len(pointed) > 1 and pointed.str.contains(_POINTED).all():
+    pointed = _pointed(column.str.strip_chars()).unique(maintain_order=True)
+    if len(pointed) > 1:
         log.warning(
             "%s: column %s: %s is read as %g; if it is %s, say --decimal , (decimal=',')",
             *(label, column.name, pointed[0], float(pointed[0]), pointed[0].replace(".", "")),
         )
+
+
+def _pointed(cells: pl.Series) -> pl.Series:
+    """Return the numbers with a point, none where one of these has other than three digits behind it."""
+    pointed = cells.filter(cells.str.contains(".", literal=True).fill_null(False))
+    return pointed if pointed.str.contains(_POINTED).all() else pointed.clear()
 
 
 def check_decimal(decimal: str) -> str:

@@ -49,6 +49,7 @@ _PLURALS = ("", "s", "es", "n", "en")
 _LONGEST_KIND = 3
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _YEARS = range(1900, 2100)
+PACKED = (".gz", ".zst", ".bz2")
 _LAST = 9
 
 
@@ -70,17 +71,31 @@ class PartName:
 
 
 def stem(path: Path) -> str:
-    """Return the file's name without its endings: ``events.csv.gz`` gives ``events``."""
+    """Return the file's name up to its first point: ``events.csv.gz`` gives ``events``."""
     return path.name.split(".")[0] or path.name
 
 
+def ending_of(path: Path) -> str:
+    """Return the ending of the file's format, in lower case: ``events.CSV.gz`` gives ``.csv``, ``events`` none."""
+    endings = [ending.lower() for ending in path.suffixes if ending.lower() not in PACKED]
+    return endings[-1] if endings else ""
+
+
+def without_ending(path: Path) -> str:
+    """Return the file's name without that of its format: ``ml.train.csv.gz`` gives ``ml.train``."""
+    name = path.name
+    for ending in (*PACKED, ending_of(path)):
+        name = name[: len(name) - len(ending)] if ending and name.lower().endswith(ending) else name
+    return name or path.name
+
+
 def part_name(path: Path) -> PartName:
-    """Read the name of a file, without its endings.
+    """Read the name of a file, without that of its format.
 
     >>> part_name(Path("shop_2019-Oct.csv.gz")).rest, part_name(Path("yoochoose-clicks.dat")).kind
     ('shop', 'click')
     """
-    plain = unicodedata.normalize("NFKD", stem(path).lower())
+    plain = unicodedata.normalize("NFKD", without_ending(path).lower())
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     words = [word for run in re.findall(r"[^\W_]+", _UUID.sub("", plain)) for word in _words(run)]
     kind, without_kind = _kind(words)

@@ -25,6 +25,7 @@ from llmrec.data.readers.log_parts import FilesOption, check_files, require_pref
 from llmrec.data.readers.movielens import has_double_colons, read_dat, read_u_data, read_u_item
 from llmrec.data.readers.numerals import check_decimal, plain_numbers
 from llmrec.data.readers.options import FileOptions
+from llmrec.data.readers.part_names import PACKED, ending_of
 from llmrec.data.readers.raw_cells import REPEATS_HEADER, without_headers, without_protection
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.plugins import function_of, names_of
@@ -34,7 +35,6 @@ Reader = Callable[[Path], pl.DataFrame]
 
 # The entry points of this group are read where no reader here has the ending, never at import.
 GROUP = "llmrec.readers"
-_PACKED = (".gz", ".zst", ".bz2")
 _SHEET = "sheets are not read: save this one as CSV, or pass pandas.read_excel(...) to Dataset.from_pandas"
 _ARCHIVE = "archives are not read: unpack it and name the folder"
 _PICKLE = "a pickle can run code when it is read: write the table as Parquet"
@@ -56,7 +56,7 @@ def register_reader(ending: str, reader: Reader) -> None:
     >>> register_reader(".upper", lambda path: pl.read_csv(path, infer_schema=False).rename(str.lower))
     """
     ending = ending.lower()
-    if not re.fullmatch(r"\.\w+", ending) or ending in _PACKED:
+    if not re.fullmatch(r"\.\w+", ending) or ending in PACKED:
         raise DataError(f"'{ending}' is no ending of a file format; write it with its dot, such as .xlsx")
     present = _READERS.get(ending, reader)
     if present is not reader:
@@ -183,8 +183,7 @@ def read_raw(
     """
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
-    endings = [ending.lower() for ending in path.suffixes if ending.lower() not in _PACKED]
-    ending = "folder" if path.is_dir() else (endings or [""])[-1]
+    ending = "folder" if path.is_dir() else ending_of(path)
     reader = _NAMES.get(path.name.lower().removesuffix(".gz")) or _READERS.get(ending) or _of_package(ending)
     if reader is None:
         known = ", ".join(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.steps import note as note_of
 
 from llmrec.data import Dataset
 from llmrec.data.cleaning.column_types import settle_type
@@ -72,7 +73,7 @@ def test_conditions_compare_what_the_columns_are(tmp_path: Path, condition: str,
     log.write_text(LOG)
     data = Dataset.from_csv(log, drop_where=[condition])
     assert data.events["item_id"].to_list() == items
-    note = next(step.note for step in data.steps if step.name == "columns read as")
+    note = note_of(data, "columns read as")
     assert note == "cost decimal, clicks whole number, sponsored true/false, land text, shop_code text"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from support.steps import note
 
 from llmrec.data import Dataset
 from llmrec.errors import DataError
@@ -15,10 +16,6 @@ THE_4TH = 1_704_326_400
 
 def log(**columns: object) -> pl.DataFrame:
     return pl.DataFrame({"user_id": ["u"] * 3, "item_id": list("abc")} | columns)
-
-
-def note(data: Dataset) -> str:
-    return next(step.note for step in data.steps if step.name == "timestamp")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.steps import note as note_of
 
 from llmrec.data import Catalog, Dataset
 from llmrec.errors import DataError
@@ -71,7 +72,7 @@ def test_a_catalog_s_columns_are_what_their_cells_are(ending: str, tmp_path: Pat
     assert table["in_print"].to_list() == [True, False, None]
     assert table["year"].to_list() == ["1949", "1815", "1986"]
     assert {table.schema[name] for name in ("title", "genres")} == {pl.String}
-    note = next(step.note for step in data.steps if step.name == "item columns read as")
+    note = note_of(data, "item columns read as")
     assert note.startswith("price decimal, pages whole number, in_print true/false, genres text, year text")
 
 

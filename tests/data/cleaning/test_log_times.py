@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.steps import note
 
 from llmrec.data import Dataset, Split
 from llmrec.errors import DataError
@@ -26,10 +27,6 @@ def first(table: pl.DataFrame, **options: object) -> datetime:
     assert not data.order_only
     seconds = data.events.filter(pl.col("item_id") == "i0")["timestamp"][0]
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def note(data: Dataset, name: str = "timestamp") -> str:
-    return next(step.note for step in data.steps if step.name == name)
 
 
 @pytest.mark.parametrize(

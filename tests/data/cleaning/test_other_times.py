@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support.steps import note
 
 from llmrec.data import Dataset
 from llmrec.errors import DataError
@@ -16,10 +17,6 @@ TEN_ON_THE_3RD = 1_704_276_000
 
 def log(**columns: object) -> pl.DataFrame:
     return pl.DataFrame({"user_id": ["u"] * 4, "track_id": list("abcd")} | columns)
-
-
-def note(data: Dataset) -> str:
-    return next(step.note for step in data.steps if step.name == "timestamp")
 
 
 @pytest.mark.parametrize(

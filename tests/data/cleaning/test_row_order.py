@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from support.steps import note
 
 from llmrec.data import Dataset
 from llmrec.errors import DataError
@@ -16,10 +17,6 @@ MARCH_5 = datetime(2021, 3, 5, tzinfo=UTC)
 def log(times: list[int]) -> pl.DataFrame:
     n = len(times)
     return pl.DataFrame({"user_id": ["u"] * n, "item_id": [f"i{row}" for row in range(n)], "timestamp": times})
-
-
-def note(data: Dataset, name: str = "timestamp") -> str:
-    return next(step.note for step in data.steps if step.name == name)
 
 
 @pytest.mark.parametrize("kind", [int, float, str])

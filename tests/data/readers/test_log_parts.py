@@ -10,7 +10,8 @@ import pytest
 
 from llmrec.cli.app import run
 from llmrec.data import Dataset
-from llmrec.data.readers.part_names import behaviors_of_names, part_name
+from llmrec.data.readers.log_parts import in_order
+from llmrec.data.readers.part_names import are_parts, behaviors_of_names, part_name, without_ending
 from llmrec.errors import DataError
 
 ROWS = [("ann", "x", 10), ("bob", "y", 20), ("ann", "y", 30), ("bob", "x", 40)]
@@ -180,6 +181,21 @@ def test_readable_files_of_subfolders_are_named(tmp_path: Path, caplog: pytest.L
 def test_what_a_name_says(name: str, rest: str, kind: str) -> None:
     read = part_name(Path(name))
     assert (read.rest, read.kind) == (rest, kind)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("ml.train.inter", "ml.valid.inter", "ml.test.inter"),
+        ("part.0.csv.gz", "part.2.csv.gz", "part.10.csv.gz"),
+        ("log.2019.csv", "log.2020.csv"),
+    ],
+)
+def test_parts_between_points_say_their_order(names: tuple[str, ...]) -> None:
+    paths = [Path(name) for name in names]
+    assert are_parts(paths)
+    assert in_order(reversed(paths)) == paths
+    assert len({without_ending(path) for path in paths}) == len(paths)
 
 
 def test_one_behavior_in_all_names_says_nothing() -> None:

@@ -85,6 +85,8 @@ def test_points_between_thousands_are_read_as_told() -> None:
     column = pl.Series("preis", ["15.000", "7.500"])
     assert plain_numbers(column, decimal=",", most=True, label="log.csv").to_list() == ["15000", "7500"]
     assert plain_numbers(column, decimal=".", most=True, label="log.csv").to_list() == ["15.000", "7.500"]
+    mixed = pl.Series("preis", ["1.234", "2.5", "9.999"])
+    assert plain_numbers(mixed, decimal=",", most=True, label="log.csv").to_list() == ["1.234", "2.5", "9.999"]
     latitude = pl.Series("lat", ["52.123", "48.999"])
     assert plain_numbers(latitude, decimal=",", label="log.csv").to_list() == ["52.123", "48.999"]
 
