@@ -169,8 +169,9 @@ def without_text(column: pl.Expr) -> pl.Expr:
 
 
 def _as_type(column: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Cast a column of new items, whose numbers, true and false may be text, to the catalog's type."""
+    """Cast a column of new items, whose numbers, true and false may be text, to the catalog's type; NaN is null."""
     if column.dtype == pl.String and dtype == pl.Boolean:
         lower = column.str.to_lowercase()
         return pl.select(pl.when(lower.is_in(["true", "false"])).then(lower == "true")).to_series()
-    return column.cast(dtype)
+    typed = column.cast(dtype)
+    return typed.fill_nan(None) if dtype.is_float() else typed  # to a condition NaN is above all numbers

@@ -38,6 +38,15 @@ def test_an_update_changes_the_given_columns_only() -> None:
     assert lists.catalog.table["tags"].to_list() == [["z"], ["x", "y"], []]
 
 
+def test_a_number_that_is_none_is_unknown() -> None:
+    """As in the items that a data set begins with: NaN would meet every "price > 10"."""
+    nan = float("nan")
+    changed = updated_items(CATALOG, {"item_id": ["a", "c"], "price": ["2.5", "nan"]}).catalog
+    assert changed.table["price"].to_list() == [2.5, None, None]
+    added = added_items(CATALOG, pl.DataFrame({"item_id": ["d"], "title": ["D"], "price": [nan]})).catalog
+    assert added.table["price"].to_list() == [1.0, None, 3.0, None]
+
+
 def test_removed_items_keep_their_row_and_come_back() -> None:
     removed = removed_items(CATALOG, ["b", "a"])
     assert removed.catalog.removed is not None
