@@ -235,7 +235,7 @@ def _keyed(table: pl.DataFrame, columns: tuple[str, ...], *, name: str) -> pl.Da
 
 def _ranks(column: pl.Series, name: str) -> pl.Series:
     """Return ranks as whole numbers. Raises DataError for a rank that is none: cut or left out, it would count."""
-    ranks = column.cast(pl.Float64, strict=False)
+    ranks = column.cast(pl.Float64, strict=False).fill_nan(None)
     wrong = column.filter(ranks.is_null() | (ranks != ranks.floor()) | ranks.is_infinite())
     if len(wrong):
         raise DataError(f"{name}: rank {wrong[0]} is no whole number; number each user's list 1, 2, 3, ...")
