@@ -230,7 +230,8 @@ class Recommender(Changeable):
         return score_vectors(self, self._index_rows(), queries, space=space)
 
     def item_index(self, kind: str = "auto", *, bytes_per_item: int = 16) -> ItemIndex:
-        """Index the items, for queries by ``embed_users``: scores are the model's, but for what repeats add.
+        """Index the items, for queries by ``embed_users``: scores are the model's, but for what repeats
+        and responses add.
 
         ``kind`` and ``bytes_per_item``: see ``ItemIndex.build``. Removed items are left out. Raises DataError
         where there are no item vectors.
