@@ -140,7 +140,7 @@ class Decoder:
         cache.batch_repeat_interleave(len(tokens))
         inputs = torch.from_numpy(tokens)
         # Padding is on the right here: no position that counts looks at it.
-        mask = torch.cat([state.mask.expand(len(tokens), -1), torch.ones_like(inputs).bool()], dim=1)
+        mask = torch.cat([state.mask.expand(len(tokens), -1), state.mask.new_ones(tokens.shape)], dim=1)
         return torch.cat([states, self._run(cache, self.embed(inputs), mask)[1]], dim=1)
 
     def _of_pairs(self, states: torch.Tensor, rows: Int64s, tokens: Int64s, *, whole: bool) -> Float64s:
