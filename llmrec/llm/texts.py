@@ -37,6 +37,11 @@ def encode_texts(
     return _by_sentences(texts, encoder) if encoder_type == "sentence" else _by_llm(texts, encoder)
 
 
+def absolute_encoder(encoder: str, *, encoder_type: Literal["sentence", "causal"]) -> str:
+    """Return a name that means the same encoder from every folder; see ``absolute_name``."""
+    return encoder if encoder_type == "sentence" and encoder in PINNED else absolute_name(encoder)
+
+
 def _by_sentences(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as progress
