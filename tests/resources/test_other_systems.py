@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from llmrec.jobs.folder import whole_file
 from llmrec.resources.cache import appearing
 
 fcntl = pytest.importorskip("fcntl", reason="Windows refuses it by itself")
@@ -45,6 +46,13 @@ def test_a_folder_appears_and_is_replaced(tmp_path: Path) -> None:
             (temporary / "file").write_text(text, encoding="utf-8")
         assert (tmp_path / "run" / "file").read_text(encoding="utf-8") == text
         assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.usefixtures("_as_on_windows")
+def test_a_file_of_a_job_is_written(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "part") as temporary:
+        temporary.write_text("whole", encoding="utf-8")
+    assert (tmp_path / "part").read_text(encoding="utf-8") == "whole"
 
 
 def test_a_model_is_fitted_saved_and_loaded_without_them(tmp_path: Path) -> None:
