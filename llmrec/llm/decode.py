@@ -154,7 +154,7 @@ class Decoder:
             at = torch.from_numpy(rows[part] - start).to(logits.device)
             of_tokens = logits[at, torch.from_numpy(tokens[part]).to(logits.device)]
             less = logits.logsumexp(dim=-1)[at] if whole else 0.0
-            values[part] = (of_tokens - less).double().cpu().numpy()
+            values[part] = (of_tokens - less).cpu().double().numpy()  # a Mac's GPU has no float64
         return values
 
     def _run(self, cache: Any, embedded: torch.Tensor, mask: torch.Tensor) -> tuple[DecodingState, torch.Tensor]:
