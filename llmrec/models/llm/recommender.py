@@ -141,7 +141,6 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
 
         if self.start is None and self.continuation is None:
             check_follow(self.recipe)
-        self.recipe = self.with_absolute_paths(self.recipe)
         vectors = self._warm_vectors(data)
         seed_everything(self.recipe.seed)
         before = self.continuation
