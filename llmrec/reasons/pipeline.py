@@ -108,7 +108,7 @@ def gathered(
     Where ``recs`` has ranks that are not the model's ranking, nothing is told of ranks.
     """
     table = _checked(recs)
-    histories = read_as_histories(histories, lambda: model.histories)
+    histories = read_as_histories(histories, model)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
     evidence = add_tellable(evidence, model, histories)
