@@ -76,6 +76,7 @@ def explain(
         table = table.with_columns(pl.int_range(1, pl.len() + 1).over(USER).alias(RANK))
     reasons = worded(requests, narrator or TemplateNarrator(), ranks=table[RANK].to_list())
     _say_refused(reasons)
+    _say_unlisted(reasons)
     return Explanations(tuple(reasons), language, form)
 
 
@@ -216,6 +217,16 @@ def _say_refused(reasons: Sequence[Explanation]) -> None:
         log.warning(
             "%d of %d reasons are worded by the template: what was written did not pass the audit, e.g. %s",
             *(len(refused), len(reasons), one_line(refused[0].faults[0])[:_LONGEST_FAULT]),
+        )
+
+
+def _say_unlisted(reasons: Sequence[Explanation]) -> None:
+    """Warn of items that no list of the model's holds, in general since they are in the history."""
+    unlisted = [one.evidence for one in reasons if not one.evidence.rank]
+    if unlisted:
+        log.warning(
+            "%d of %d items are in the history or removed, and in no list of the model's, e.g. '%s' for '%s'",
+            *(len(unlisted), len(reasons), unlisted[0].item.item_id, unlisted[0].user_id),
         )
 
 
