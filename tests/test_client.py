@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -155,27 +154,6 @@ def test_histories_are_taken_in_every_form(gru: tuple[Client, Recommender]) -> N
     assert client.explain(pl.DataFrame({"user_id": [7], "item_id": [3]}))["user_id"].to_list() == ["7"]
     nothing = client.explain(pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String}))
     assert nothing.schema == client.explain({"user_id": ["7"], "item_id": ["3"]}).schema
-
-
-def test_a_series_is_of_users_or_of_lists(gru: tuple[Client, Recommender]) -> None:
-    client, model = gru
-    users = model.histories.user_ids[:2]
-    expected = client.recommend(list(users), 3)
-    for one in (pd.Series(list(users)), pl.Series(users), pd.Series([int(user) for user in users])):
-        assert_frame_equal(client.recommend(one, 3), expected, abs_tol=1e-5)
-    events = pd.DataFrame({"user_id": ["ann", "ann", "ben"], "item_id": [3, 4, 5]})
-    lists = client.recommend(events.groupby("user_id")["item_id"].apply(list), 3)
-    assert_frame_equal(lists, client.recommend({"ann": ["3", "4"], "ben": ["5"]}, 3), abs_tol=1e-5)
-
-
-def test_events_are_a_list(gru: tuple[Client, Recommender], caplog: pytest.LogCaptureFixture) -> None:
-    client = gru[0]
-    for wrong in ("34", {"item_id": "3"}):
-        with pytest.raises(DataError, match="events are a list of item ids or of events, not"):
-            client.add_events("eve", wrong)  # type: ignore[arg-type]
-    assert client.add_events("eve", [3, "zz"]) == 2
-    assert caplog.messages == ["items that the service does not know (yet): zz"]
-    assert client.user("eve")["item_id"].to_list() == ["3"]
 
 
 def test_dots_are_ids_as_others(gru: tuple[Client, Recommender]) -> None:

@@ -46,8 +46,10 @@ def queries_of(histories: HistoriesOrUsers) -> tuple[list[str], list[dict[str, A
 
 def _are_lists(values: object) -> bool:
     """Whether something is a list, or a Series, of lists of items."""
-    listed = list(values) if isinstance(values, list) or hasattr(values, "to_list") else []
-    return bool(listed) and all(isinstance(value, list | tuple) or hasattr(value, "to_list") for value in listed)
+    listed: list[object] = (
+        values.to_list() if hasattr(values, "to_list") else values if isinstance(values, list) else []
+    )
+    return bool(listed) and all(isinstance(value, list | tuple) for value in listed)
 
 
 def events_of(events: Sequence[str | int | Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 HistoriesLike = Any
 
 
-class Asked(Protocol):
-    """Who is asked about histories: knows those of users, and how its data settled what is a positive target."""
+class KnownUsers(Protocol):
+    """A model that knows users' histories, and how its data settled what is a positive target."""
 
     @property
     def histories(self) -> Histories: ...
@@ -35,10 +35,10 @@ class Asked(Protocol):
     def metadata(self) -> dict[str, Any]: ...
 
 
-def read_as_histories(given: HistoriesLike, asked: Asked) -> Histories:
+def read_as_histories(given: HistoriesLike, known: KnownUsers) -> Histories:
     """Return histories, of what plainly means some: a Fold, a Dataset, lists of item ids, a table, one user's id.
 
-    Of a table, events that were none in the data of who is ``asked``, such as one star, are no choices, either.
+    Of a table, events that were no positive targets in the data of ``known``, such as one star, are none, either.
     Raises DataError for all else, saying what to write.
     """
     if isinstance(given, Histories):
@@ -48,7 +48,7 @@ def read_as_histories(given: HistoriesLike, asked: Asked) -> Histories:
     if isinstance(given, Split):
         raise DataError("a Split has two folds: pass split.test or split.valid")
     if isinstance(given, str | int | np.integer) and not isinstance(given, bool):
-        return asked.histories.of_user(str(given))
+        return known.histories.of_user(str(given))
     if isinstance(given, list | tuple) and any(isinstance(one, str | int | np.integer) for one in given):
         shown = repr(list(given[:2]))
         raise DataError(
@@ -59,7 +59,7 @@ def read_as_histories(given: HistoriesLike, asked: Asked) -> Histories:
     if isinstance(given, list | tuple | Mapping):
         return Histories.of(given)
     if is_table(given):
-        return _of_table(given, asked.metadata.get("positive", {}))
+        return _of_table(given, known.metadata.get("positive", {}))
     return require_histories(given)
 
 

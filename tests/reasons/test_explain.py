@@ -45,19 +45,6 @@ class Scripted:
         return self.tries[len(self.asked) - 1] or [request.said for request in requests]
 
 
-def test_what_no_list_holds_is_said(model: Linear, caplog: pytest.LogCaptureFixture) -> None:
-    recs = pl.DataFrame({"user_id": ["u", "v", "v"], "item_id": ["b", "d", "e"]})
-    reasons = llmrec.explain(model, recs, HISTORIES)
-    assert (
-        "2 of 3 items are in the history or removed, and in no list of the model's, e.g. 'b' for 'u'"
-        in caplog.text
-    )
-    assert not any("your list" in sentence for sentence in reasons["sentence"][:2])
-    caplog.clear()
-    llmrec.explain(model, RECS, HISTORIES)
-    assert not caplog.messages
-
-
 def test_template_without_a_language_model(model: Linear) -> None:
     reasons = llmrec.explain(model, RECS, HISTORIES)
     assert reasons.table.columns == [

@@ -13,7 +13,7 @@ from llmrec.arrays import Float32s
 from llmrec.data import Catalog, Histories, Sequences, toy_films
 from llmrec.errors import DataError
 from llmrec.models.baselines.markov import MarkovRecommender
-from llmrec.reasons import Item, occlusion
+from llmrec.reasons import Item, explain, occlusion
 
 
 def recs(*rows: tuple[str, str]) -> pl.DataFrame:
@@ -53,6 +53,19 @@ def test_what_no_list_holds_has_no_rank() -> None:
     assert "9" in [cited for one in found for cited in [one.item.item_id] if one.cited]  # 9 follows 8
     model.exclude_seen = False
     assert occlusion(model, histories, recs(("u", "3")))[0].rank > 0
+
+
+def test_what_no_list_holds_is_said(model: Linear, caplog: pytest.LogCaptureFixture) -> None:
+    histories = Histories.of({"u": ["a", "b"], "v": ["d"]})
+    reasons = explain(model, recs(("u", "b"), ("v", "d"), ("v", "e")), histories)
+    assert (
+        "2 of 3 items are in the history or removed, and in no list of the model's, e.g. 'b' for 'u'"
+        in caplog.text
+    )
+    assert not any("your list" in sentence for sentence in reasons["sentence"][:2])
+    caplog.clear()
+    explain(model, recs(("u", "f"), ("v", "e")), histories)
+    assert not caplog.messages
 
 
 def test_only_what_helped_is_cited(model: Linear) -> None:

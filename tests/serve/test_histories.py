@@ -38,7 +38,7 @@ def test_a_run_s_rule_says_what_is_no_choice() -> None:
 
 def test_a_run_s_log_says_what_a_few_events_do_not() -> None:
     """One star alone tells no scale, and a word of the log's own is known by the log only."""
-    events = [
+    events: list[dict[str, object]] = [
         {"item_id": "1", "rating": 1.0},
         {"item_id": "2", "behavior": "meh"},
         {"item_id": "3", "rating": 2.0},
