@@ -102,6 +102,17 @@ def test_one_star_of_a_table_is_no_choice(rating: object, positive: bool) -> Non
     np.testing.assert_array_equal(model.score(said), model.score({"u": ["3"]}))
 
 
+@pytest.mark.parametrize(("rule", "n_chosen"), [("rating >= 4", 1), (pl.col("rating") >= 4, 2), ("all", 2)])
+def test_a_rule_of_the_data_s_own(rule: str | pl.Expr, n_chosen: int) -> None:
+    """One that was written as an expression is no more than a note in a run: then all events count."""
+    films = toy_films(n_items=12, n_users=30)
+    events = films.events.with_columns(rating=pl.Series(np.arange(films.events.height) % 5 + 1.0))
+    data = Dataset.from_tables(events, items=films.catalog.table, positive=rule)
+    model = from_recipe(Recipe(model="item-knn")).fit(data)
+    rated = pl.DataFrame({"user_id": "u", "item_id": ["3", "7"], "rating": [5.0, 2.0]})
+    np.testing.assert_array_equal(model.score(rated), model.score([["3", "7"][:n_chosen]]))
+
+
 @pytest.mark.parametrize("wrong", ["no", 0, 1.0, []])
 def test_exclude_seen_is_true_or_false(model: Recommender, wrong: bool) -> None:
     with pytest.raises(DataError, match="exclude_seen is True or False, not"):

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from llmrec.data.cleaning.behaviors import strengths_of
-from llmrec.data.cleaning.conditions import Condition, columns_of, events_that_meet, require_condition
+from llmrec.data.cleaning.conditions import Condition, events_that_meet, require_condition
 from llmrec.data.cleaning.outcome_columns import negative_outcomes, unclear_outcomes
 from llmrec.data.columns import BEHAVIOR, POSITIVE, STRENGTH
 from llmrec.errors import DataError
@@ -127,9 +127,11 @@ def positives_as_settled(events: pl.DataFrame, settled: Mapping[str, Any], *, la
     if rule == DEFAULT:
         before = list(settled.get("negatives", {}))
         return ~(negative_by_default(events, label=label) | _any(_as_before(events, before), events.height))
-    if rule == ALL or not set(columns_of(rule)) <= set(events.columns):
-        return pl.repeat(True, events.height, dtype=pl.Boolean, eager=True)
-    return events_that_meet(rule, events, label=label)
+    everything = pl.repeat(True, events.height, dtype=pl.Boolean, eager=True)
+    try:
+        return everything if rule == ALL else events_that_meet(rule, events, label=label)
+    except DataError:  # it is about columns that these events do not have, or was a polars expression
+        return everything
 
 
 def _as_before(events: pl.DataFrame, reasons: list[str]) -> dict[str, pl.Series]:

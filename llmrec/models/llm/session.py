@@ -109,7 +109,7 @@ class UserSession:
         if isinstance(events, str | bytes):
             raise DataError(
                 f"a session takes a list of item ids or events, not the text {events!r}; write [{events!r}], or "
-                f" model.histories.of_user({events!r}).items(0) for a user of the training data"
+                f"model.histories.of_user({events!r}).items(0) for a user of the training data"
             )
         if not len(events):
             return
