@@ -23,8 +23,13 @@ README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 FILES = {"output": "readme_api.json", "table": "quickstart.json"}
 SOURCES = {name: RESULTS / file for name, file in FILES.items()}
-FILMS, GAMES = RESULTS / "ablation-ml-100k.json", RESULTS / "ablation-amazon-games-0.2.json"
-MILLION = RESULTS / "ablation-ml-1m.json"
+# Whose members README's table shows, and its columns.
+LOGS = {
+    "ml-100k": "MovieLens 100K",
+    "ml-1m": "MovieLens 1M",
+    "amazon-games-0.2": "a fifth of amazon-games",
+    "amazon-games": "amazon-games",
+}
 STACKED, TRAINED = RESULTS / "stacked-ml-100k.json", RESULTS / "trained-ml-100k.json"
 PEERS = RESULTS / "peers"
 PRINTED = "What the Python lines of README print"
@@ -115,29 +120,28 @@ def _compared(report: Report) -> str:
 
 
 def _results() -> str:
-    """The README's table: NDCG@10 of what is comparable on three data sets, with intervals over users."""
-    films, million, games = _scores(FILMS), _scores(MILLION), _scores(GAMES)
-    peers = {path.stem: _peer(path) for path in PEERS.glob("*.json")}
+    """The README's table: NDCG@10 of what is comparable on several logs, with intervals over users."""
     without = "without smollm2-135m-soft"
-    members = [
-        ("GRU over ids", "gru"),
-        ("the LLM alone", "smollm2-135m-soft"),
-        ("text-graph: what reads like the history, or stood next to it", "text-graph"),
-        ("GRU over texts by MiniLM: `gru-text`", "gru-text"),
-        ("rules weighed together, text-graph among them", f"{without}, gru, gru-text"),
-        ("both GRUs + rules: `gru-text-rules`", without),
-        ("**LLM + both GRUs + rules: `auto`**", "auto"),
+    members = {
+        "popularity": "popularity",
+        "item-knn: who met both, by cosine": "item-knn",
+        "GRU over ids": "gru",
+        "the LLM alone": "smollm2-135m-soft",
+        "text-graph: what reads like the history, or stood next to it": "text-graph",
+        "GRU over texts by MiniLM: `gru-text`": "gru-text",
+        "rules weighed together, text-graph among them": f"{without}, gru, gru-text",
+        "both GRUs + rules: `gru-text-rules`": without,
+        "**LLM + both GRUs + rules: `auto`**": "auto",
+    }
+    scores = [_scores(RESULTS / f"ablation-{log}.json") for log in LOGS]
+    rows = [[name, *(of[member] for of in scores)] for name, member in members.items()]
+    # On amazon-games over the newest 20 items.
+    peers = {path.stem.removesuffix("-short"): _peer(path) for path in PEERS.glob("*.json")}
+    rows[2:2] = [
+        [f"SASRec of {library}", *(peers.get(f"{log}-{name}", "–") for log in LOGS)]
+        for library, name in (("RecTools", "rectools-sasrec"), ("RecBole", "recbole-sasrec"))
     ]
-    rectools = (peers["ml-100k-rectools-sasrec"], "–", peers["amazon-games-0.2-rectools-sasrec-short"])
-    rows = [
-        ("popularity", films["popularity"], million["popularity"], games["popularity"]),
-        ("item-knn: who met both, by cosine", films["item-knn"], million["item-knn"], games["item-knn"]),
-        ("SASRec of RecTools", *rectools),
-        ("SASRec of RecBole", peers["ml-100k-recbole-sasrec"], "–", "–"),
-        *((name, films[member], million[member], games[member]) for name, member in members),
-    ]
-    columns = ("NDCG@10", "MovieLens 100K", "MovieLens 1M", "a fifth of amazon-games")
-    head = f"| {' | '.join(columns)} |\n| --- |{' ---: |' * (len(columns) - 1)}\n"
+    head = f"| {' | '.join(['NDCG@10', *LOGS.values()])} |\n| --- |{' ---: |' * len(LOGS)}\n"
     return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

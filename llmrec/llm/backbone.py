@@ -94,6 +94,15 @@ def empty_cache(blocks: Any) -> Any:
     return DynamicCache(config=blocks.config)
 
 
+def repeated_cache(blocks: Any, cache: Any, n_positions: int, n_rows: int) -> Any:
+    """Return another cache that holds the first positions of the one row of ``cache``, for each of some rows."""
+    copied = empty_cache(blocks)
+    for number, layer in enumerate(cache.layers):
+        parts = (part[:, :, :n_positions].expand(n_rows, -1, -1, -1) for part in (layer.keys, layer.values))
+        copied.update(*parts, number)
+    return copied
+
+
 def cache_bytes(cache: object) -> int:
     """Return the bytes of all tensors in a key-value cache."""
     import torch

@@ -23,6 +23,7 @@ from llmrec.llm.divided import divide
 from llmrec.llm.encodings import encoding_named
 from llmrec.llm.weights import load_causal_lm
 from llmrec.models import LLMRecommender
+from llmrec.models.llm import shared_prefix
 from llmrec.training.batching import Batch
 
 COMMON = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.1}
@@ -120,6 +121,23 @@ def test_packed_is_padded(model: LLMRecommender, toy_data: Dataset) -> None:
         with torch.no_grad():
             losses.append(float(network(**batch)))
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
+def test_a_prefix_read_once_is_a_whole_pass(
+    model: LLMRecommender, toy_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or is not read so, where blocks read what is so far back, or take no positions."""
+    sequences = Sequences.encode(toy_data.histories, model.catalog)
+    batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
+    losses = []
+    for least in (0.0, np.inf):
+        monkeypatch.setattr(shared_prefix, "LEAST_SAVED", least)
+        with torch.no_grad():
+            losses.append(float(model.encoder.network(**batch)))
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    family = model.encoder.network.model.config.model_type
+    is_apart = family in {"mistral", "gemma2", "gemma3_text", "bloom"}
+    assert shared_prefix.reads_cached(model.encoder.network.blocks) != is_apart
 
 
 def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:

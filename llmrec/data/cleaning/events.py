@@ -12,6 +12,7 @@ import polars as pl
 from llmrec.data.cleaning.column_types import settle_types, types_of
 from llmrec.data.cleaning.log_times import RECOGNISED, TimeOptions, log_times
 from llmrec.data.cleaning.number_times import written
+from llmrec.data.cleaning.order_fields import fill_order_fields
 from llmrec.data.cleaning.sorted_rows import STEP, sorted_rows
 from llmrec.data.cleaning.table import EventTable, RawLog
 from llmrec.data.cleaning.timestamps import unix_seconds
@@ -53,21 +54,21 @@ def code_events(
     untyped = _in_any_case(raw.columns, text)
     others, blanked = settle_types(plain, label=label, text=untyped, blank_bad_numbers=blank_bad_numbers)
     frame = pl.DataFrame([users.codes, items.codes, unix_seconds(times.micros).alias(TIME), *others])
+    frame, of_orders = fill_order_fields(frame)
     present = frame[USER].is_not_null() & frame[ITEM].is_not_null()
     if not drop_bad_times:
         _check_times(raw, present & times.micros.is_null(), label)
     events = EventTable(frame, label, steps, users=users.names, items=items.names, order_only=times.order_only)
     notes = {ids.codes.name: ids.note for ids in (users, items)}
-    notes |= {"timestamp": times.note} | ({"columns read as": types_of(frame)} if others else {})
+    notes |= {TIME: times.note, "order fields": of_orders, "columns read as": types_of(frame) if others else ""}
     doubts = _doubts(users, items) | {STEP: sorted_rows(frame, items.names) if times.by_rows else ""}
     events = _recorded(events, notes, blanked | doubts)
     micros = times.micros
     del raw, plain, users, items, others, frame, times  # the unsorted copy would be held beside the sorted one
     events = events.filter(present, "missing user or item id")
     micros = micros.filter(present)
-    timed = micros.is_not_null()
-    events = events.filter(timed, "missing or unreadable timestamp")
-    micros = micros.filter(timed)
+    events = events.filter(micros.is_not_null(), "missing or unreadable timestamp")
+    micros = micros.drop_nulls()
     order = time_order(events.frame[USER], micros)
     events = events.with_frame(events.frame[order])
     if len(micros) and not events.order_only:

@@ -41,16 +41,26 @@ def says_outcome(name: str) -> bool:
     return any(pattern.search(name) for pattern in (_STATUS, _SENT_BACK, _SENT_BACK_AT, _UNCLEAR))
 
 
+def is_status(column: pl.Series) -> bool:
+    """Whether a column says in words how an event ended."""
+    return bool(_STATUS.search(column.name)) and column.name != BEHAVIOR and column.dtype == pl.String
+
+
+def is_blank(cells: Blankable) -> Blankable:
+    """Mark the cells that hold nothing, or blanks."""
+    return cells.cast(pl.String).str.strip_chars().fill_null("") == ""
+
+
 def negative_outcomes(events: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
     """Yield by reason the events that were sent back, cancelled or disliked, by other columns than behavior."""
     for column in events.get_columns():
-        if _STATUS.search(column.name) and column.name != BEHAVIOR and column.dtype == pl.String:
+        if is_status(column):
             for word in _negative_words(column):
                 yield f"{column.name} {word}", pl.col(column.name) == word
         elif _SENT_BACK.match(column.name) and _is_flag(column):
             yield f"{column.name}", _is_true(column.name)
-        elif _SENT_BACK_AT.match(column.name) and _is_blank(column).any():
-            yield f"{column.name}", ~_is_blank(pl.col(column.name))
+        elif _SENT_BACK_AT.match(column.name) and is_blank(column).any():
+            yield f"{column.name}", ~is_blank(pl.col(column.name))
 
 
 def unclear_outcomes(events: pl.DataFrame) -> Iterator[str]:
@@ -88,10 +98,6 @@ def _is_flag(column: pl.Series) -> bool:
 def _is_signed(name: str) -> bool:
     """Whether a column is named for what returns or dislikes make negative."""
     return any(pattern.search(name) for pattern in (_AMOUNT, _UNCLEAR))
-
-
-def _is_blank(cells: Blankable) -> Blankable:
-    return cells.cast(pl.String).str.strip_chars().fill_null("") == ""
 
 
 def _is_true(name: str) -> pl.Expr:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from llmrec.models.llm.item_loss import NEXT_ITEM_ONLY, BatchItems, Losses, divi
 from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.local_lines import LocalLines
 from llmrec.models.llm.packing import packed, unpacked
+from llmrec.models.llm.shared_prefix import read_rows
 from llmrec.models.llm.title_loss import title_loss
 from llmrec.training.catalog_softmax import Added, catalog_loss
 from llmrec.training.distributed import batch_codes, shared_draws
@@ -161,7 +163,8 @@ class NextItemNetwork(nn.Module):
         """
         embedded = self.embedded(tokens, placeholders, vectors, bins, codes)
         if not self.pack:
-            return self._run(self.blocks, embedded).float()
+            run = self._run if self.local else partial(read_rows, self._run, tokens)
+            return run(self.blocks, embedded).float()
         mask = (tokens >= 0) | (placeholders >= 0)
         row, options = packed(embedded, mask, self.blocks)
         return unpacked(self._run(self.blocks, row, **options), mask).float()
@@ -219,8 +222,8 @@ class NextItemNetwork(nn.Module):
     def _run(self, blocks: nn.Module, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
         # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
         with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16):
-            states: torch.Tensor = blocks(inputs_embeds=embedded, use_cache=False, **options).last_hidden_state
-        return states
+            states = blocks(inputs_embeds=embedded, **{"use_cache": False, **options}).last_hidden_state
+        return cast("torch.Tensor", states)
 
     def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         return self._run(transformer_blocks(self.model), self.model.get_input_embeddings()(tokens))

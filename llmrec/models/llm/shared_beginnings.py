@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,9 +9,10 @@ import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Sequences
-from llmrec.llm.backbone import cache_option, empty_cache
+from llmrec.llm.backbone import cache_option, empty_cache, repeated_cache
 from llmrec.llm.serialize import SerializedHistories
 from llmrec.models.llm.history_encoder import HistoryEncoder, Windows
+from llmrec.models.llm.shared_prefix import reads_cached
 from llmrec.training.batching import padded, padded_event_codes
 
 if TYPE_CHECKING:
@@ -57,17 +57,11 @@ def user_vectors(encoder: HistoryEncoder, windows: Windows) -> Float32s:
 def can_share(encoder: HistoryEncoder) -> bool:
     """Whether the states of a beginning hold for every history that goes on from it.
 
-    Not so where what is read depends on how far back it is (sliding windows, recurrent blocks, newest items in
-    words), or is packed.
+    Not so where lines are read by themselves, the newest items are in words, or all is packed.
     """
     network = encoder.network
-    if network.local is not None or network.pack or encoder.serializer.encoding.n_newest:
-        return False
-    blocks: Any = network.blocks
-    config, forward = blocks.config, inspect.signature(blocks.forward).parameters
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    is_full = kinds == {"full_attention"} and getattr(config, "sliding_window", None) is None
-    return is_full and {"position_ids", "attention_mask"} <= forward.keys()
+    in_parts = network.local is not None or network.pack or encoder.serializer.encoding.n_newest
+    return not in_parts and reads_cached(network.blocks)
 
 
 def shared_beginnings(sequences: Sequences) -> list[Beginnings]:
@@ -122,9 +116,8 @@ class _Reading:
             columns = np.minimum(starts[rows, None] + np.arange(width), written.tokens.shape[1] - 1)
             is_known = np.arange(n_known)[None] < starts[rows, None]
             mask = np.concatenate([is_known, np.ones_like(columns, dtype=bool)], axis=1)
-            users = self._users(
-                _rows_of(written, rows), columns, n_new[rows] - 1, self._repeated(cache, n_known, len(rows)), mask
-            )
+            known = repeated_cache(self.blocks, cache, n_known, len(rows))
+            users = self._users(_rows_of(written, rows), columns, n_new[rows] - 1, known, mask)
             yield group.others[rows], users
 
     def _written(self, sequences: Sequences, rows: Int64s) -> SerializedHistories:
@@ -157,14 +150,6 @@ class _Reading:
         states = hidden[torch.arange(len(hidden)), torch.from_numpy(last)].float()
         vectors: Float32s = self.network.users(states).cpu().numpy()
         return vectors
-
-    def _repeated(self, cache: Any, n_known: int, n_rows: int) -> Any:
-        """Return another cache with the first ``n_known`` positions of the one row of a cache, for each row."""
-        copied = empty_cache(self.blocks)
-        for number, layer in enumerate(cache.layers):
-            parts = (part[:, :, :n_known].expand(n_rows, -1, -1, -1) for part in (layer.keys, layer.values))
-            copied.update(*parts, number)
-        return copied
 
 
 def _read_together(n_new: Int64s, n_known: Int64s, budget: int) -> Iterator[Int64s]:

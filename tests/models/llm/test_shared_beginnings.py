@@ -14,6 +14,7 @@ from llmrec import Dataset, Histories, Recipe, Split
 from llmrec.data import Sequences
 from llmrec.models import LLMRecommender, MarkovRecommender, StackedRecommender
 from llmrec.models.llm import shared_beginnings as sharing
+from llmrec.models.llm import shared_prefix
 from llmrec.reasons import occlusion
 
 MakeRecipe = Callable[..., Recipe]
@@ -55,7 +56,9 @@ def test_variants_score_as_whole_passes_do(
         histories = variants(items)
         np.testing.assert_allclose(model.score_variants(histories), model.score(histories), atol=1e-4)
     shared = positions_read(model, monkeypatch, lambda: model.score_variants(variants(ITEMS)))
-    whole = positions_read(model, monkeypatch, lambda: model.score(variants(ITEMS)))
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_prefix, "LEAST_SAVED", np.inf)
+        whole = positions_read(model, monkeypatch, lambda: model.score(variants(ITEMS)))
     assert shared < 0.75 * whole
     stack = StackedRecommender.of([model, MarkovRecommender().fit(toy_split.train)], toy_split)
     assert positions_read(model, monkeypatch, lambda: stack.score_variants(variants(ITEMS))) == shared
