@@ -9,6 +9,8 @@ from rich.progress import BarColumn, ProgressColumn, TimeElapsedColumn
 
 # With fewer characters a line has no room for a bar and the time that has passed.
 NARROW = 60
+# Where no bar is drawn, a line says so often how far something is.
+LINE_EVERY_SECONDS = 20.0
 
 
 def bar_console() -> Console:

@@ -162,8 +162,8 @@ def per_user(recs: pl.DataFrame, answers: pl.DataFrame, *, users: Sequence[str],
     A column is called ``recall@10``; the functions of this file say what each metric is.
 
     A user without a recommendation counts as zero, and so does a user without an answer: leave the latter
-    out of ``users`` if nothing was held out for them. Raises DataError for missing columns, ranks below 1,
-    and an item or a rank twice in one user's list: each would inflate a metric.
+    out of ``users`` if nothing was held out for them. Raises DataError for missing columns, ranks that are no
+    whole numbers from 1, and an item or a rank twice in one user's list: each would change a metric.
     """
     k = whole_number(k, label="k")
     rows = id_column(users, USER, label="users").to_frame().with_row_index("row")
@@ -228,9 +228,18 @@ def _keyed(table: pl.DataFrame, columns: tuple[str, ...], *, name: str) -> pl.Da
         raise DataError(f"{name}: no column '{missing[0]}' among {', '.join(table.columns) or 'none'}")
     # Peers' files may hold ids as numbers; here an id is a string everywhere.
     return table.select(
-        pl.col(column).cast(pl.Int64) if column == RANK else id_column(table[column], column, label=name)
+        _ranks(table[column], name) if column == RANK else id_column(table[column], column, label=name)
         for column in columns
     )
+
+
+def _ranks(column: pl.Series, name: str) -> pl.Series:
+    """Return ranks as whole numbers. Raises DataError for a rank that is none: cut or left out, it would count."""
+    ranks = column.cast(pl.Float64, strict=False).fill_nan(None)
+    wrong = column.filter(ranks.is_null() | (ranks != ranks.floor()) | ranks.is_infinite())
+    if len(wrong):
+        raise DataError(f"{name}: rank {wrong[0]} is no whole number; number each user's list 1, 2, 3, ...")
+    return ranks.cast(pl.Int64)
 
 
 def _checked(ranked: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,6 @@ import importlib
 import importlib.metadata
 import os
 import platform
-import resource
 import sys
 import threading
 import time
@@ -67,6 +66,10 @@ def compute_on_one_thread() -> None:
 
 def peak_memory_gib() -> float:
     """Return the largest resident size of this process so far, in GiB."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset / 1024**3)
+    import resource  # which Windows lacks
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024**3 if sys.platform == "darwin" else 1024**2)
 

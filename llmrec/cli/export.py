@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llmrec.retrieval import ItemIndex, UserIndex
 
 QDRANT, ONNX = "qdrant", "onnx"
+# Those of llmrec.models.llm.export, which takes long to import.
 LLM_FORMS = ("peft", "transformers", "gguf", "sentence-transformers", "sentence-transformers-users")
 MODEL_FORMS = (*LLM_FORMS, ONNX)
 

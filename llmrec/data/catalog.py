@@ -169,8 +169,20 @@ def without_text(column: pl.Expr) -> pl.Expr:
 
 
 def _as_type(column: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Cast a column of new items, whose numbers, true and false may be text, to the catalog's type."""
+    """Cast a column of new items, whose numbers, true and false may be text, to the catalog's type.
+
+    What is blank or NaN is null. Raises InvalidOperationError for what is none of the type.
+    """
     if column.dtype == pl.String and dtype == pl.Boolean:
-        lower = column.str.to_lowercase()
+        lower = column.str.strip_chars().str.to_lowercase()
+        others = column.filter(~lower.is_in(["true", "false", ""]))
+        if len(others):
+            raise pl.exceptions.InvalidOperationError(f"'{others[0]}' in {column.name} is neither true nor false")
         return pl.select(pl.when(lower.is_in(["true", "false"])).then(lower == "true")).to_series()
-    return column.cast(dtype)
+    if column.dtype.is_float() and dtype.is_integer():
+        column = column.fill_nan(None)
+        others = column.filter(column != column.round())
+        if len(others):  # a cast would cut them
+            raise pl.exceptions.InvalidOperationError(f"{others[0]:g} in {column.name} is no whole number")
+    typed = column.cast(dtype)
+    return typed.fill_nan(None) if dtype.is_float() else typed  # to a condition NaN is above all numbers

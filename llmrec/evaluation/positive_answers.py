@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmrec.data import Split
-from llmrec.data.cleaning.positives import ALL, DEFAULT, negative_by_default
+from llmrec.data.cleaning.positives import ALL, DEFAULT, negative_by_default, positives_of
+from llmrec.data.splits.parts import TEST
 from llmrec.evaluation.results import PositiveAnswers
 
 
@@ -14,7 +15,10 @@ def positive_answers(split: Split) -> PositiveAnswers:
     decided, if_all = split.data.positive, split.if_all
     by_default = 0
     if decided.rule != DEFAULT:
-        by_default = int(negative_by_default(split.test_answers, label=split.data.name).sum())
+        # Of all events: the scale of the ratings is that of the whole column.
+        events = split.data.events
+        negative = negative_by_default(events, label=split.data.name) & positives_of(events)
+        by_default = int(negative.filter(split.parts == TEST).sum())
     return PositiveAnswers(
         **decided.to_dict(),
         answers=split.test_answers.height,

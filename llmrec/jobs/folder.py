@@ -16,7 +16,7 @@ import polars as pl
 from llmrec.errors import ArtifactError, FullDisk, InputError, LlmrecError
 from llmrec.jobs.user_parts import UserPart
 from llmrec.resources.bounded import UnreadableError, read_json
-from llmrec.resources.cache import default_mode, no_space, replace_file
+from llmrec.resources.cache import default_mode, flush, no_space, replace_file
 
 JOB = "job.json"
 FORMAT = 1
@@ -82,8 +82,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        flush(temporary)
         temporary.chmod(default_mode(path.parent))
         temporary.replace(path)
     finally:

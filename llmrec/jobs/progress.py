@@ -18,11 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from llmrec.bars import bar_console, fitting
+from llmrec.bars import LINE_EVERY_SECONDS, bar_console, fitting
 from llmrec.jobs.user_parts import UserPart
 
 log = logging.getLogger(__name__)
-LINE_EVERY_SECONDS = 20.0
 
 
 class PartProgress:

@@ -47,7 +47,7 @@ def find_base(name: str) -> Base:
     path = Path(absolute_name(name))
     if path.is_absolute():
         return local_base(path)
-    folder, revision = hub_folder(name)
+    folder, revision = hub_folder(name, advice=f"name a local folder, a GGUF file, or {', '.join(PINNED)}")
     model = local_model(folder)
     identity = model.identity()
     return Base(name, str(model.folder(identity)), identity, revision)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PromptMode = Literal["order", "letter", "title"]
 
+BATCH_TOKENS = 8192
 LETTERS = string.ascii_uppercase
 PROMPTS: dict[PromptMode, str] = {"order": "rank", "letter": "rank-letter", "title": "rank-title"}
 
@@ -45,10 +46,8 @@ class PromptScorer:
     untuned model has no idea of titles as a whole, and by their sum the short ones would win.
     """
 
-    def __init__(
-        self, base: str, mode: PromptMode, *, language: Language = "en", batch_tokens: int = 8192
-    ) -> None:
-        self.base, self.mode, self.batch_tokens = base, mode, batch_tokens
+    def __init__(self, base: str, mode: PromptMode, *, language: Language = "en") -> None:
+        self.base, self.mode = base, mode
         self.prompt = Prompt.load(PROMPTS[mode], language)
 
     def scores(self, questions: Sequence[Question]) -> list[Float64s]:
@@ -61,7 +60,7 @@ class PromptScorer:
         scores: list[Float64s] = [np.empty(0)] * len(rows)
         with torch.inference_mode():
             # Titles repeat the cache of a question for each candidate: one question at a time.
-            for batch in by_length(sizes, 0 if self.mode == "title" else self.batch_tokens):
+            for batch in by_length(sizes, 0 if self.mode == "title" else BATCH_TOKENS):
                 of_batch = self._scores([questions[n] for n in batch], [rows[n] for n in batch])
                 for n, values in zip(batch, of_batch, strict=True):
                     scores[n] = values
@@ -89,7 +88,7 @@ class PromptScorer:
         plain = {"add_special_tokens": False, "split_special_tokens": True}
         ids = [tokenizer(title, **plain)["input_ids"] or [self._newline] for title in question.candidates]
         titles = RaggedTokens.of(ids)
-        return decoder.log_likelihoods(state, titles, budget=self.batch_tokens) / titles.lengths
+        return decoder.log_likelihoods(state, titles, budget=BATCH_TOKENS) / titles.lengths
 
     def _by_letter(self, state: DecodingState, counts: Int64s) -> Iterator[Float64s]:
         rows = np.repeat(np.arange(len(counts)), counts)

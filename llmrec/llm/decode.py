@@ -140,7 +140,7 @@ class Decoder:
         cache.batch_repeat_interleave(len(tokens))
         inputs = torch.from_numpy(tokens)
         # Padding is on the right here: no position that counts looks at it.
-        mask = torch.cat([state.mask.expand(len(tokens), -1), torch.ones_like(inputs).bool()], dim=1)
+        mask = torch.cat([state.mask.expand(len(tokens), -1), state.mask.new_ones(tokens.shape)], dim=1)
         return torch.cat([states, self._run(cache, self.embed(inputs), mask)[1]], dim=1)
 
     def _of_pairs(self, states: torch.Tensor, rows: Int64s, tokens: Int64s, *, whole: bool) -> Float64s:
@@ -154,7 +154,7 @@ class Decoder:
             at = torch.from_numpy(rows[part] - start).to(logits.device)
             of_tokens = logits[at, torch.from_numpy(tokens[part]).to(logits.device)]
             less = logits.logsumexp(dim=-1)[at] if whole else 0.0
-            values[part] = (of_tokens - less).double().cpu().numpy()
+            values[part] = (of_tokens - less).cpu().double().numpy()  # a Mac's GPU has no float64
         return values
 
     def _run(self, cache: Any, embedded: torch.Tensor, mask: torch.Tensor) -> tuple[DecodingState, torch.Tensor]:

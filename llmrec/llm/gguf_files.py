@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
     try:
         # By itself: of what lies beside the file, a loader would read more than its weights.
         with tempfile.TemporaryDirectory() as alone, torch.random.fork_rng(devices=[]):
-            (Path(alone) / "model.gguf").symlink_to(gguf.resolve())
+            _link(gguf.resolve(), Path(alone) / "model.gguf")
             _convert(Path(alone), "model.gguf", folder)
     except (LlmrecError, MemoryError):
         raise
@@ -47,6 +48,14 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
             f"{gguf} cannot be converted: {reason}; use a whole file of a family that transformers reads from "
             "GGUF, or the model's folder with safetensors"
         ) from error
+
+
+def _link(file: Path, link: Path) -> None:
+    """Give a file another name; copy it where that is not allowed, as to most users of Windows."""
+    try:
+        link.symlink_to(file)
+    except OSError:
+        shutil.copyfile(file, link)
 
 
 def _convert(source: Path, file: str, folder: Path) -> None:

@@ -26,11 +26,11 @@ def is_hub_id(name: str) -> bool:
     return _HUB_ID.fullmatch(name) is not None
 
 
-def hub_folder(name: str, revision: str | None = None) -> tuple[Path, str]:
+def hub_folder(name: str, revision: str | None = None, *, advice: str) -> tuple[Path, str]:
     """Return the folder of a hub's model, without its code, and the commit that it is of.
 
     ``revision``: the commit that is wanted; by default the newest, or the newest in the cache where the hub is out
-    of reach. Raises ModelError.
+    of reach. Raises ModelError, which ends in ``advice``: what to do where no hub has it.
     """
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -41,18 +41,17 @@ def hub_folder(name: str, revision: str | None = None) -> tuple[Path, str]:
     try:
         info = HfApi().model_info(name, revision=revision, timeout=SECONDS)
         wanted = _wanted([one.rfilename for one in info.siblings or []])
-        log.info("base model %s: from the hub, commit %s", name, str(info.sha)[:12])
+        log.info("model %s: from the hub, commit %s", name, str(info.sha)[:12])
         # By the name that was asked for: the cache then knows which commit it means where the hub is out of reach.
         fetched = Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
         return fetched, fetched.name
     except Exception as error:  # of the hub's client, of its transport, of the disk
         if cached is not None and not isinstance(error, HfHubHTTPError):
-            log.info("base model %s: the hub is out of reach; from its cache", name)
+            log.info("model %s: the hub is out of reach; from its cache", name)
             return cached, cached.name
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"there is no folder '{name}' here, and no hub in reach has a model of that name ({reason}); name a "
-            "local folder, a GGUF file, or smollm2-135m"
+            f"there is no folder '{name}' here, and no hub in reach has a model of that name ({reason}); {advice}"
         ) from error
 
 
@@ -75,7 +74,7 @@ def _cached_folder(name: str, revision: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     if revision is not None and not _COMMIT.fullmatch(revision):
-        raise ModelError(f"base model '{name}': '{revision}' is no commit of a hub")
+        raise ModelError(f"model '{name}': '{revision}' is no commit of a hub")
     config = try_to_load_from_cache(name, "config.json", revision=revision)
     folder = Path(config).parent if isinstance(config, str) else None
     return folder if folder is not None and _is_complete(folder) else None

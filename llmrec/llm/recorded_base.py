@@ -33,7 +33,7 @@ def recorded_base(recorded: Mapping[str, str], run: Path, *, given: Sequence[Pat
         return find_base(name)
     if revision is None:
         return _first(_candidates(name, run), recorded, run)
-    folder, _ = hub_folder(name, revision)
+    folder, _ = hub_folder(name, revision, advice=f"{run} was trained on it: say where it is by --base PATH")
     base = _first([folder], recorded, run)
     return Base(name, base.location, identity, revision)
 

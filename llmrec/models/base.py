@@ -31,6 +31,7 @@ from llmrec.models.run_files import (
     write_items,
 )
 from llmrec.models.score_vectors import ScoreVectors, score_vectors
+from llmrec.models.text_encodings import with_absolute_text
 from llmrec.retrieval.flat import INDEX, FlatIndex
 from llmrec.retrieval.run_items import require_no_changes
 from llmrec.runtime import measured
@@ -102,7 +103,7 @@ class Recommender(Changeable):
     @classmethod
     def with_absolute_paths(cls, recipe: Recipe) -> Recipe:
         """Return the recipe with the files that it names by absolute paths: its run is read from any folder."""
-        return recipe
+        return with_absolute_text(recipe) if "text" in cls.sections else recipe
 
     def fit(
         self,
@@ -122,6 +123,7 @@ class Recommender(Changeable):
             none = "no events" if data.events.is_empty() else "no event is a positive target, so there is nothing"
             raise DataError(f"{data.name}: {none} to learn from")
         distributed.start(n_histories=len(data.histories))
+        self.recipe = self.with_absolute_paths(self.recipe)
         self.catalog, self.train_log = data.catalog, []
         self.change_log, self.n_changes = None, 0  # of the run that it was loaded from
         self.histories = data.histories
@@ -230,7 +232,8 @@ class Recommender(Changeable):
         return score_vectors(self, self._index_rows(), queries, space=space)
 
     def item_index(self, kind: str = "auto", *, bytes_per_item: int = 16) -> ItemIndex:
-        """Index the items, for queries by ``embed_users``: scores are the model's, but for what repeats add.
+        """Index the items, for queries by ``embed_users``: scores are the model's, but for what repeats
+        and responses add.
 
         ``kind`` and ``bytes_per_item``: see ``ItemIndex.build``. Removed items are left out. Raises DataError
         where there are no item vectors.

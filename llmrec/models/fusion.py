@@ -37,8 +37,7 @@ class Fusion(Composite):
     kind = "fusion"
 
     def __init__(self, a: Recommender | Composite, b: Recommender | Composite, weight: float = 0.5) -> None:
-        if not 0 <= weight <= 1:
-            raise DataError(f"the weight of a fusion lies between 0 (first model) and 1 (second), got {weight}")
+        _check_weight(weight)
         super().__init__(a, b)
         self.weight = weight
         self._valid_ndcg: dict[str, dict[str, float]] = {}
@@ -57,10 +56,13 @@ class Fusion(Composite):
     ) -> Self:
         """Fuse with the weight of the highest NDCG@k on a validation fold; of equals, the smallest.
 
-        ``metadata["fusion"]`` holds the NDCG of each weight. Raises DataError without a fold or without a weight.
+        ``metadata["fusion"]`` holds the NDCG of each weight. Raises DataError without a fold, without a weight and
+        for other weights than 0 to 1.
         """
         if not len(fold.histories) or not weights:
             raise DataError("a fusion's weight is chosen among weights on a validation fold; one of them is empty")
+        for weight in weights:
+            _check_weight(weight)
         fusion = cls(a, b)
         ndcg = dict(zip(weights, fusion._mean_ndcg(fold, weights, k), strict=True))
         fusion.weight = min(weights, key=lambda weight: (-ndcg[weight], weight))
@@ -105,6 +107,12 @@ class Fusion(Composite):
         users = list(part.user_ids)
         recs = table_of(users, self.catalog, *top_k(scores, k, self.catalog.tie_order))
         return per_user(recs, fold.answers, users=users, k=k)[f"ndcg@{k}"].to_list()
+
+
+def _check_weight(weight: float) -> None:
+    """Raise DataError unless a weight is between 0 and 1."""
+    if not 0 <= weight <= 1:
+        raise DataError(f"the weight of a fusion lies between 0 (first model) and 1 (second), got {weight}")
 
 
 def fused(a: Float32s, b: Float32s, weight: float) -> Float32s:

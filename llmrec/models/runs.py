@@ -91,8 +91,6 @@ def fit_run(
             model.fit(split.train, valid=split.valid, work_dir=work, progress=progress)
             _record(model, data, split, leaks, origin)
             distributed.on_first(lambda: model.save(folder, split=split))
-        if distributed.is_first():
-            shutil.rmtree(work)
         return model
 
 
@@ -149,14 +147,18 @@ def _checked(
 
 @contextmanager
 def _nothing_left(folder: Path, work: Path) -> Iterator[None]:
-    """Remove what an interrupted block leaves without a checkpoint: a second try must not be refused."""
+    """Remove what the block leaves in ``work``, but a checkpoint that an interrupted one can be continued from."""
     try:
         yield
     except BaseException as error:
         if distributed.is_first() and not is_resumable(folder):
             _log_nothing_left(folder, error)
-            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)  # a second try must not be refused
         raise
+    if distributed.is_first():
+        shutil.rmtree(work, ignore_errors=True)
+        if work.exists():  # a network drive keeps files that the model has open
+            log.warning("%s cannot be removed now; the finished run does not need it", work)
 
 
 def _log_nothing_left(folder: Path, error: BaseException) -> None:

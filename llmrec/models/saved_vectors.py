@@ -24,9 +24,8 @@ def similar_in_run(
     """Find the items most like given ones, as ``Ranker.similar_items`` does; return the table and the catalog.
 
     None for a run that holds no item vectors, or none of all its items since some came or changed: its model may
-    have them, or says why it has none. Raises DataError for an unknown id, k < 1 and a filter that
-    leaves nothing, ArtifactError for a run, or
-    changes beside it, that are damaged.
+    have them, or says why it has none. Raises DataError for an unknown id, k < 1 and a filter that leaves nothing,
+    ArtifactError for a run, or changes beside it, that are damaged.
     """
     path, k, item_ids = Path(run), whole_number(k, label="k"), ids_of(item_ids, label="item_ids")
     manifest = artifact.read(path)

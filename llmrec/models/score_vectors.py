@@ -37,8 +37,9 @@ def score_vectors(
 
     ``rows``: the items' vectors and biases, of which products with users' vectors are scores; None for none.
     ``space`` "inner_product": the item's bias is folded in as one more number, for which users have a 1, so that
-    ``users @ items.T`` is the score, but for what repeats add (``history.repeat_bias``); "model": as the model has
-    them, without. Raises DataError for another space, and for a model without vectors of items or users.
+    ``users @ items.T`` is the score, but for what repeats and responses add (``history.repeat_bias``,
+    ``responses.rank_by``); "model": as the model has them, without. Raises DataError for another space, and for a
+    model without vectors of items or users.
     """
     if space not in SPACES:
         raise DataError(f"there is no space {space!r}; choose {' or '.join(SPACES)}")

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from llmrec.arrays import Float32s, Int64s
-from llmrec.config import TextConfig
+from llmrec.config import Recipe, TextConfig
 from llmrec.data import Catalog
 from llmrec.data.catalog_changes import CatalogChange
 from llmrec.errors import DataError, ModelError
@@ -77,6 +77,20 @@ def encode_catalog(catalog: Catalog, settings: TextConfig) -> tuple[Float32s, di
     some = texts[:SAMPLE] if encoding_is_sampled() else texts
     vectors, identity = encode_texts(some, settings.encoder, encoder_type=settings.encoder_type)
     return np.pad(vectors, [(0, len(texts) - len(some)), (0, 0)]), identity
+
+
+def with_absolute_text(recipe: Recipe) -> Recipe:
+    """Return a recipe with absolute paths where its text encoder or prompt is a folder or file of this machine."""
+    from llmrec.llm.bases import absolute_path
+    from llmrec.llm.texts import absolute_encoder
+
+    text, is_file = recipe.text, Path(recipe.text.prompt).suffix in {".yaml", ".yml"}
+    wanted = {
+        "encoder": absolute_encoder(text.encoder, encoder_type=text.encoder_type),
+        "prompt": str(absolute_path(text.prompt)) if is_file else text.prompt,
+    }
+    changes = {f"text.{name}": value for name, value in wanted.items() if value != getattr(text, name)}
+    return recipe.with_values(changes) if changes else recipe
 
 
 def write_statistics(encodings: TextEncodings, folder: Path) -> None:

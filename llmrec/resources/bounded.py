@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Of files that are read as text: recipes, prompts, manifests, logs.
 MOST_BYTES = 64 * 2**20
+YAML_BYTES = 2**20
 # A table may become so large whatever its file's size, and beyond that so many times as large as its file.
 TABLE_BYTES = 2**31
 TABLE_RATIO = 1000
@@ -53,17 +54,17 @@ def read_json(path: Path, *, most: int = MOST_BYTES) -> Any:
         raise UnreadableError(_one_line(error)) from error
 
 
-def read_yaml(path: Path, *, most: int = 2**20) -> Any:
+def read_yaml(path: Path) -> Any:
     """Read a YAML file of one document, without aliases. Raises UnreadableError and OSError."""
-    documents = list(read_yaml_documents(path, most=most))
+    documents = list(read_yaml_documents(path))
     if len(documents) > 1:
         raise UnreadableError(f"it holds {len(documents)} documents; one is expected")
     return documents[0] if documents else None
 
 
-def read_yaml_documents(path: Path, *, most: int = 2**20) -> Iterator[Any]:
+def read_yaml_documents(path: Path) -> Iterator[Any]:
     """Read a YAML file's documents, without aliases. Raises UnreadableError and OSError."""
-    text = read_text(path, most=most)
+    text = read_text(path, most=YAML_BYTES)
     try:
         yield from yaml.load_all(text, Loader=_PlainLoader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:

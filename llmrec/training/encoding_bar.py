@@ -18,11 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from llmrec.bars import bar_console, fitting
+from llmrec.bars import LINE_EVERY_SECONDS, bar_console, fitting
 from llmrec.errors import EncodingTooLong
 from llmrec.printable import printable
 
-LINE_EVERY_SECONDS = 20.0
 # So long texts are encoded before it is judged whether all of them take too long: a busy machine may pause.
 ESTIMATED_AFTER_SECONDS = 20.0
 # Where only a sample is encoded, it is what so many seconds are enough for.

@@ -12,6 +12,8 @@ from llmrec.training.distributed import batch_count, batch_sum
 # Exact softmax up to this many items; above, that many shared negatives a step.
 EXACT_UP_TO = 50_000
 NEGATIVES = 8192
+# The expected number of negatives is as near to that of a draw, after so many rounds at the most.
+CLOSE, MOST_ROUNDS = 1e-6, 100
 
 
 class Predictions(NamedTuple):
@@ -87,8 +89,21 @@ def negative_weights(counts: torch.Tensor) -> torch.Tensor:
 
 
 def log_expected(weights: torch.Tensor, drawn: int) -> torch.Tensor:
-    """Log of how often each item is expected among ``drawn`` distinct negatives, [n_items]."""
-    return torch.log(-torch.expm1(drawn * torch.log1p(-weights.double().clamp(max=1 - 1e-12))) + 1e-30).float()
+    """Log of how often each item is expected among ``drawn`` negatives, none of them twice, [n_items].
+
+    Such a draw takes the smallest of exponential times whose rates are the ``weights`` (Efraimidis & Spirakis
+    2006): an item is in it where its time is up before that by which so many are expected. Fewer items must be
+    drawn than have a weight.
+    """
+    weights = weights.double()
+    time = torch.tensor(float(drawn), dtype=weights.dtype, device=weights.device)
+    for _ in range(MOST_ROUNDS):  # Newton's method, from below: the number grows ever more slowly with the time
+        left = torch.exp(-weights * time)
+        missing = drawn - (1 - left).sum()
+        if missing <= CLOSE * drawn:
+            break
+        time = time + missing / (weights * left).sum()
+    return torch.log(-torch.expm1(-weights * time) + 1e-30).float()
 
 
 def sampled_cross_entropy(

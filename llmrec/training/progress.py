@@ -17,11 +17,10 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from llmrec.bars import bar_console, fitting
+from llmrec.bars import LINE_EVERY_SECONDS, bar_console, fitting
 from llmrec.printable import printable
 
 log = logging.getLogger(__name__)
-LINE_EVERY_SECONDS = 20.0
 # What is said before it is spent: more than so long, and less memory left than this share.
 LONG_MINUTES = 60
 LEAST_FREE = 0.05

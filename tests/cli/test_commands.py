@@ -16,11 +16,13 @@ import typer
 from llmrec.cli import app, data
 from llmrec.cli.app import run
 from llmrec.cli.commands import Lazy
+from llmrec.cli.export import LLM_FORMS
 from llmrec.cli.fit import HELD_OUT
 from llmrec.cli.narrators import FORMS, LANGUAGES
 from llmrec.cli.recommend import FORMATS
 from llmrec.data.splits.named import held_out_by_name
 from llmrec.jobs import one_file
+from llmrec.models.llm.export import ExportForm
 from llmrec.prompting import Language
 from llmrec.reasons.request import ReasonForm
 
@@ -49,6 +51,7 @@ def test_what_is_said_twice_so_that_it_is_fast_is_the_same() -> None:
     assert held_out_by_name() == HELD_OUT
     assert (get_args(Language), get_args(ReasonForm)) == (LANGUAGES, FORMS)
     assert one_file.FORMATS == FORMATS
+    assert get_args(ExportForm) == LLM_FORMS
 
 
 LIGHT = [

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
+from support.syntax import ROOT
 
 import llmrec
 from llmrec import Recipe
 from llmrec.cli.app import run
+from llmrec.cli.doctor import OPTIONAL
 from llmrec.cli.histories import histories_of
 from llmrec.data import Dataset, toy_films
 from llmrec.models import LLMRecommender
@@ -108,6 +113,17 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     rows = {row["what"]: row["value"] for row in answer(capsys, "doctor")}
     assert rows["llmrec"] == llmrec.__version__
     assert {"torch", "device", "cache", "smollm2-135m", "ml-100k", "ml-1m"} <= set(rows)
+
+
+def test_the_doctor_knows_every_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {name for name in declared["optional-dependencies"] if name not in {"dev", "docs"}}
+    assert len(extras) > 5
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in OPTIONAL else find(name))
+    values = [str(row["value"]) for row in answer(capsys, "doctor")]
+    named = {match[1] for value in values if (match := re.search(r"pip install 'llmrec\[(\w+)\]'", value))}
+    assert named == extras
 
 
 def test_evaluate(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,6 +38,26 @@ def test_an_update_changes_the_given_columns_only() -> None:
     assert lists.catalog.table["tags"].to_list() == [["z"], ["x", "y"], []]
 
 
+def test_a_number_that_is_none_is_unknown() -> None:
+    """As in the items that a data set begins with: NaN would meet every "price > 10"."""
+    nan = float("nan")
+    changed = updated_items(CATALOG, {"item_id": ["a", "c"], "price": ["2.5", "nan"]}).catalog
+    assert changed.table["price"].to_list() == [2.5, None, None]
+    added = added_items(CATALOG, pl.DataFrame({"item_id": ["d"], "title": ["D"], "price": [nan]})).catalog
+    assert added.table["price"].to_list() == [1.0, None, 3.0, None]
+
+
+def test_a_whole_number_is_not_cut() -> None:
+    whole = Catalog(CATALOG.table.with_columns(pl.col("price").cast(pl.Int64)))
+    assert updated_items(whole, {"item_id": ["a"], "price": [2.0]}).catalog.table["price"].to_list() == [
+        2,
+        None,
+        3,
+    ]
+    with pytest.raises(DataError, match=r"changed items: 2\.5 in price is no whole number; write values as the"):
+        updated_items(whole, {"item_id": ["a"], "price": [2.5]})
+
+
 def test_removed_items_keep_their_row_and_come_back() -> None:
     removed = removed_items(CATALOG, ["b", "a"])
     assert removed.catalog.removed is not None
@@ -83,6 +103,7 @@ def test_what_is_computed_of_ids_is_computed_once() -> None:
         ({"item_id": ["a"], "colour": ["red"]}, "no column colour; it has item_id, title, price, in_stock, tags"),
         ({"item_id": ["a"], "title": ["  "]}, "the title of 'a' is empty"),
         ({"item_id": ["a"], "price": ["cheap"]}, "write values as the catalog does"),
+        ({"item_id": ["a"], "in_stock": ["yes"]}, "'yes' in in_stock is neither true nor false; write values as"),
         ({"item_id": ["a", None], "price": [1, 2]}, "1 of 2 have no id"),
         ({"item_id": [], "price": []}, "has no row"),
         ({"price": [1.0]}, "no column item_id"),

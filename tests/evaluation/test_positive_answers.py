@@ -56,6 +56,21 @@ def test_with_all_it_says_how_many_would_be_none_by_default() -> None:
     assert report.notes[1].startswith("7 of 12 test answers would be none by default, and count as right answers")
 
 
+def test_the_scale_of_ratings_is_that_of_all_events() -> None:
+    """Ratings go to ten; those of the test answers happen to end at five, which makes no five stars of them."""
+    rows = [
+        (f"u{user}", f"i{step}", 1_600_000_000 + step, rating)
+        for user in range(12)
+        for step, rating in enumerate((10.0, 8.0, 7.0, 1.0 if user < 7 else 5.0))
+    ]
+    schema = ["user_id", "item_id", "timestamp", "rating"]
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    split = Split.leave_last_out(Dataset.from_tables(table, time_format="seconds", positive="all"))
+    positive = evaluate(popularity(split), split).context.positive
+    assert positive is not None
+    assert (positive.negatives, positive.negatives_by_default) == ({}, 0)
+
+
 def test_with_a_condition_it_says_both() -> None:
     split = Split.leave_last_out(shop().with_positive("item_id != 'x'"))
     notes = evaluate(popularity(split), split).notes

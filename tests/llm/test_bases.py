@@ -12,6 +12,8 @@ import pytest
 from llmrec.errors import ModelError
 from llmrec.llm import bases, hub
 from llmrec.llm.bases import absolute_name, find_base
+from llmrec.llm.recorded_base import recorded_base
+from llmrec.llm.texts import encode_texts
 from llmrec.llm.weights import load_causal_lm
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -98,11 +100,20 @@ def test_of_a_hub_no_code_is_fetched(a_hub: SimpleNamespace, tiny_base: Path) ->
 def test_out_of_reach_the_hub_is_asked_once(a_hub: SimpleNamespace) -> None:
     a_hub.reached = False
     with pytest.raises(
-        ModelError, match=r"no folder 'models/base' here, and no hub .*no route to host\); name"
+        ModelError, match=r"no folder 'models/base' here, and no hub .*no route to host\); name .*smollm2-135m$"
     ) as caught:
         find_base("models/base")
     assert "\n" not in str(caught.value)
     assert a_hub.requests == [("models/base", None)]
+
+
+def test_what_can_be_done_out_of_reach_depends_on_what_is_sought(a_hub: SimpleNamespace, tmp_path: Path) -> None:
+    a_hub.reached = False
+    with pytest.raises(ModelError, match=r"name a local folder, or minilm-l6$"):
+        encode_texts(["a film"], "models/encoder", encoder_type="sentence")
+    recorded = {"name": "models/base", "identity": "sha256:0", "revision": COMMIT}
+    with pytest.raises(ModelError, match=r"/run was trained on it: say where it is by --base PATH$"):
+        recorded_base(recorded, tmp_path / "run")
 
 
 def test_out_of_reach_its_cache_is_used(a_hub: SimpleNamespace) -> None:
@@ -114,13 +125,13 @@ def test_out_of_reach_its_cache_is_used(a_hub: SimpleNamespace) -> None:
 def test_a_commit_in_the_cache_is_not_asked_for(a_hub: SimpleNamespace) -> None:
     find_base("some/model")
     a_hub.requests.clear()
-    folder, _ = hub.hub_folder("some/model", COMMIT)
+    folder, _ = hub.hub_folder("some/model", COMMIT, advice="")
     assert a_hub.requests == []
     (folder / "model.safetensors").unlink()  # a fetch that was interrupted
-    hub.hub_folder("some/model", COMMIT)
+    hub.hub_folder("some/model", COMMIT, advice="")
     assert a_hub.requests == [("some/model", COMMIT)]
     with pytest.raises(ModelError, match="'main' is no commit"):
-        hub.hub_folder("some/model", "main")
+        hub.hub_folder("some/model", "main", advice="")
 
 
 def test_of_several_gguf_files_one_must_be_named(a_hub: SimpleNamespace) -> None:

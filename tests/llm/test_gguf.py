@@ -54,6 +54,16 @@ def test_it_is_converted_once_wherever_it_lies(gguf: Path, monkeypatch: pytest.M
     assert (again.identity, again.location) == (first.identity, first.location)
 
 
+def test_it_is_converted_where_nobody_may_make_links(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As most users of Windows."""
+
+    def refused(*_: Any) -> None:
+        raise OSError("A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    assert (Path(find_base(str(gguf)).location) / "model.safetensors").is_file()
+
+
 def test_a_run_on_a_gguf_file(gguf: Path, tmp_path: Path, tiny_base: Path) -> None:
     recipe = Recipe.of(
         {

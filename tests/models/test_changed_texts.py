@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from llmrec.errors import DataError, ModelError
 from llmrec.llm import texts as text_encoder
 from llmrec.models import Recommender, from_recipe, load
 from llmrec.models.text_encodings import TextEncodings
+from llmrec.prompting import Prompt
 
 SEEN = Histories.of([["3", "4"], []])
 EARLIER = TextEncodings(np.zeros((12, 4), dtype=np.float32), np.zeros(0, dtype=np.float32), 1.0)
@@ -59,6 +61,25 @@ def test_only_what_changed_is_encoded(run: Path, tmp_path: Path, monkeypatch: py
     np.testing.assert_allclose(again.score(SEEN), model.score(SEEN), atol=1e-6)
     again.update_items({"item_id": ["7"], "title": ["Film 07: Velvet Lantern"]})  # its statistics were saved, too
     assert len(encoded) == 2
+
+
+@pytest.mark.parametrize("kind", ["text", "gru-text"])
+def test_a_text_changes_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_base: Path, toy_split: Split, kind: str
+) -> None:
+    """Its encoder and its prompt may have been named from where the model was fitted."""
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(tiny_base, tmp_path / "encoder")
+    (tmp_path / "wording.yaml").write_text(Prompt.load("title").to_yaml(), encoding="utf-8")
+    text = {"encoder": "encoder", "encoder_type": "causal", "prompt": "wording.yaml"}
+    trained = {} if kind == "text" else {"sequence": {"dim": 8}, "train": {"epochs": 1}}
+    monkeypatch.chdir(tmp_path)
+    from_recipe(Recipe.of({"model": kind, "text": text, **trained})).fit(toy_split.train).save("run")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    model = load("../run")
+    before = vectors(model)
+    model.update_items({"item_id": ["7"], "title": [model.catalog.titles[5]]})
+    np.testing.assert_allclose(vectors(model)[7], before[5], atol=1e-4)
 
 
 def test_what_cannot_be_encoded_as_before_is_refused(run: Path) -> None:

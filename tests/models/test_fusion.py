@@ -98,6 +98,8 @@ def test_the_weight_is_chosen_on_validation(parts: tuple[Recommender, Recommende
 def test_what_cannot_be_fused_is_refused(parts: tuple[Recommender, Recommender], toy_split: Split) -> None:
     with pytest.raises(DataError, match=r"between 0 .* and 1 .*, got 1\.5"):
         Fusion(*parts, weight=1.5)
+    with pytest.raises(DataError, match=r"between 0 .* and 1 .*, got 1\.5"):
+        Fusion.tuned(*parts, toy_split.valid, weights=[0.5, 1.5])
     other = of("markov").fit(toy_films(n_items=5))
     with pytest.raises(DataError, match="two models of one catalog; these rank 12 and 5 items"):
         Fusion(parts[0], other)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -103,6 +105,21 @@ def test_a_complete_run_is_loaded_not_trained(
     np.testing.assert_array_equal(again.score(toy_split.test.histories), model.score(toy_split.test.histories))
     with pytest.raises(ArtifactError, match="a run of another recipe"):
         fit_run(quick_gru, toy_split.train, toy_split, out, resume=True, progress=False)
+
+
+def test_a_work_folder_that_cannot_be_removed_yet_fails_no_finished_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_split: Split, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A network drive keeps a file that somebody has open under another name."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(os, "rmdir", refused)
+    fit_run("markov", toy_split.train, toy_split, tmp_path / "run", progress=False)
+    assert "run.work cannot be removed now; the finished run does not need it" in caplog.text
+    monkeypatch.undo()
+    assert load_run(tmp_path / "run").is_fitted
 
 
 def test_a_failure_before_the_first_checkpoint_leaves_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import tempfile
 import zipfile
@@ -44,6 +45,14 @@ def test_a_wheel_is_fetched_once(pip: list[list[str]], tmp_path: Path) -> None:
     assert unpack_wheel("toy") == folder
     assert len(pip) == 1
     assert {"download", "--no-deps", "toy==1.0"} <= set(pip[0])
+
+
+def test_an_environment_without_pip_is_told_of_it(pip: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those are that uv makes."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(EnvironmentFault, match=r"by pip, which is not installed: .*, or uv pip install pip$"):
+        unpack_wheel("toy")
+    assert not pip
 
 
 def test_the_cache_may_lie_on_another_disk(

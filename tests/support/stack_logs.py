@@ -1,11 +1,11 @@
-"""Logs whose events follow a chain or popularity, for what a stack trusts."""
+"""Stacks of some members, and logs whose events follow a chain or popularity, for what a stack trusts."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from llmrec import Dataset
+from llmrec import Dataset, Recipe
 
 
 def log_of(follow: float, *, seed: int = 0, n_users: int = 300, n_items: int = 40) -> Dataset:
@@ -20,3 +20,8 @@ def log_of(follow: float, *, seed: int = 0, n_users: int = 300, n_items: int = 4
             item = (item + 1) % n_items if draw.random() < follow else popular
     table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
     return Dataset.from_tables(table)
+
+
+def stacked(*members: str) -> Recipe:
+    """A stack of recipes, each with changes after its name."""
+    return Recipe.of({"name": "stack", "model": "stacked", "stack": {"members": list(members)}})

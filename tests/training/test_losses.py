@@ -43,32 +43,40 @@ def test_with_every_item_drawn_it_is_exact() -> None:
     assert float(loss) == pytest.approx(float(catalog_cross_entropy(logits, targets)), abs=1e-5)
 
 
-def test_the_correction_makes_up_for_the_draw() -> None:
-    """Without logQ popular items, drawn more often, would be pushed down too much."""
-    logits, targets = logits_and_targets()
-    weights = negative_weights(COUNTS)
-    logits[:, COUNTS == 0] = -1e4  # never drawn, so out of the exact sum too
-    true = logits.gather(1, targets[:, None])[:, 0]
-    exact = float(catalog_cross_entropy(logits, targets))
+@pytest.mark.parametrize("drawn", [3, 5, 7])
+def test_the_correction_makes_up_for_the_draw(drawn: int) -> None:
+    """Scores that are right stay where they are; without logQ popular items, drawn more often, are pushed down."""
+    shares, every = COUNTS[:-1] / COUNTS.sum(), torch.arange(8)
+    weights, right = negative_weights(COUNTS[:-1]), shares.log().requires_grad_()
     torch.manual_seed(1)
-    drawn = [torch.multinomial(weights, 5, replacement=False) for _ in range(3000)]
-    means = {}
-    for name, log_q in (("corrected", log_expected(weights, 5)), ("plain", torch.zeros(9))):
-        rows = [sampled_cross_entropy(true, logits[:, n], targets, negatives=n, log_q=log_q) for n in drawn]
-        means[name] = float(torch.stack(rows).mean())
-    assert abs(means["corrected"] - exact) < 0.5 * abs(means["plain"] - exact)
+    draws = [torch.multinomial(weights, drawn, replacement=False) for _ in range(1000)]
+    slopes = {}
+    for name, log_q in (("corrected", log_expected(weights, drawn)), ("plain", torch.zeros(8))):
+        losses = [
+            sampled_cross_entropy(
+                right, right[one].expand(8, -1), every, negatives=one, log_q=log_q, weights=shares
+            )
+            for one in draws
+        ]
+        slopes[name] = torch.autograd.grad(torch.stack(losses).mean(), right)[0].abs().sum()
+    assert float(slopes["corrected"]) < 0.25 * float(slopes["plain"])
 
 
-def test_expected_numbers_are_those_of_the_draw() -> None:
-    weights = negative_weights(COUNTS)
+@pytest.mark.parametrize("drawn", [3, 60, 180])
+def test_expected_numbers_are_those_of_the_draw(drawn: int) -> None:
+    """No item is drawn twice: once the popular ones are, the others come more often than their weights say."""
+    counts = torch.cat([torch.tensor([500.0, 100.0, 50.0]), torch.ones(200), torch.zeros(1)])
+    weights = negative_weights(counts)
     assert float(weights.sum()) == pytest.approx(1)
-    assert float(weights[-1]) == 0
+    expected = log_expected(weights, drawn).exp()
+    assert float(weights[-1]) == float(expected[-1].round(decimals=6)) == 0
+    assert float(expected.sum()) == pytest.approx(drawn, rel=1e-4)
     torch.manual_seed(2)
-    drawn = torch.zeros(9)
+    numbers = torch.zeros(204)
     for _ in range(4000):
-        drawn[torch.multinomial(weights, 3, replacement=False)] += 1 / 4000
-    # Exact for draws with replacement; without, the popular come a little less often.
-    torch.testing.assert_close(log_expected(weights, 3).exp()[2:8], drawn[2:8], atol=0.1, rtol=0.25)
+        numbers[torch.multinomial(weights, drawn, replacement=False)] += 1 / 4000
+    torch.testing.assert_close(expected[:3], numbers[:3], atol=0.03, rtol=0)
+    assert float(expected[3:].sum()) == pytest.approx(float(numbers[3:].sum()), rel=0.05)
 
 
 def test_a_position_is_not_its_own_negative() -> None:

@@ -18,7 +18,8 @@ class ItemKNNRecommender(ItemWeightsRecommender):
 
     Similarity is the cosine of the sets of users who had two items, shrunk for small sets (Sarwar et al. 2001);
     each item keeps its ``counting.neighbors`` nearest. An event counts half as much as one
-    ``counting.half_life`` events later. Popularity answers an empty history; otherwise it only breaks ties.
+    ``counting.half_life`` events later. Popularity answers an empty history, and orders the items that are like
+    nothing in a history; beside a similarity it is too small to count.
 
     >>> from llmrec.data import Histories, toy_films
     >>> model = ItemKNNRecommender().fit(toy_films())

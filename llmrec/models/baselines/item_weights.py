@@ -29,8 +29,8 @@ ITEMS_AT_ONCE = 512
 class ItemWeightsRecommender(SparseRecommender):
     """A recommender whose ``_fit`` takes item-to-item weights, as the arrays of a CSR matrix, and popularity.
 
-    An event counts half as much as one ``counting.half_life`` events later. Popularity answers an empty history;
-    otherwise it only breaks ties.
+    An event counts half as much as one ``counting.half_life`` events later. Popularity answers an empty history,
+    and orders the items that have no weight from a history; beside a weight it is too small to count.
     """
 
     _weights: csr_array  # [n_items, n_items]

@@ -112,13 +112,19 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
     def session(self, history: Sequence[str | Mapping[str, object]] = (), *, forget: float = 0.0) -> UserSession:
         """Open a user's live session, after the item ids or events of ``history``; see ``UserSession``.
 
-        Raises DataError for an item that is not in the catalog.
+        Raises DataError for an item that is not in the catalog, and for a model that ranks by more than relevance.
         """
         from llmrec.models.llm.session import UserSession
 
         if not self.is_fitted:
             raise DataError(f"this {self.kind} model has not been fitted; call fit or llmrec.load first")
         self._require_whole("opens no session")
+        rank_by = self.recipe.responses.rank_by
+        if rank_by != "relevance":
+            raise DataError(
+                f"{self.recipe.name} ranks by responses.rank_by={rank_by}, and a session by relevance alone: it "
+                "would answer otherwise than recommend; call recommend with the whole history"
+            )
         session = UserSession(self, forget=forget)
         session.extend(history)
         return session
@@ -135,7 +141,6 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
 
         if self.start is None and self.continuation is None:
             check_follow(self.recipe)
-        self.recipe = self.with_absolute_paths(self.recipe)
         vectors = self._warm_vectors(data)
         seed_everything(self.recipe.seed)
         before = self.continuation

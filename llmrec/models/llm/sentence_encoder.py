@@ -32,9 +32,9 @@ def write_item_encoder(state: LLMState, model: PreTrainedModel, folder: Path) ->
     layers: Any = state.encoder.network.items.text
     encodings, tokenizer = state.encodings, state.encoder.tokenizer
     first, last = layers[0], layers[2]
-    # Standardizing is folded into the first layer.
-    weight = first.weight.detach().double().cpu() / encodings.scale
-    bias = first.bias.detach().double().cpu() - weight @ torch.from_numpy(encodings.mean).double()
+    # Standardizing is folded into the first layer; on the CPU, as a Mac's GPU has no float64.
+    weight = first.weight.detach().cpu().double() / encodings.scale
+    bias = first.bias.detach().cpu().double() - weight @ torch.from_numpy(encodings.mean).double()
     newline = newline_token(tokenizer)
     # The newline that is read before a text and not pooled is its prompt. A last token that is called special, a
     # separator, is not counted as part of the prompt.

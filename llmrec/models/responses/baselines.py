@@ -18,6 +18,7 @@ from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
 from llmrec.models.arguments import note_unknown_items
 from llmrec.models.responses.table import TaskPredictions, pairs_of, response_table
+from llmrec.runtime import extra
 
 
 class ResponseModel(ABC):
@@ -113,17 +114,14 @@ class HiddenMarkovResponses(ResponseModel):
         self.states, self.most, self.seed = states, most, seed
 
     def _fit(self, data: Dataset) -> None:
-        try:
-            from hmmlearn.hmm import CategoricalHMM
-        except ImportError as error:
-            raise DataError("the hidden Markov model needs hmmlearn: pip install 'llmrec[baselines]'") from error
+        hmm = extra("hmmlearn.hmm", "baselines")
         self.machines = {}
         for spec in discrete(self.tasks):
             symbols, lengths = self._symbols(spec, data.histories)
             chosen = np.flatnonzero(lengths > 1)[: self.most]
             ends = np.cumsum(lengths)
             rows = np.concatenate([np.arange(ends[n] - lengths[n], ends[n]) for n in chosen])
-            machine = CategoricalHMM(
+            machine = hmm.CategoricalHMM(
                 self.states,
                 n_features=len(spec.levels),
                 n_iter=30,

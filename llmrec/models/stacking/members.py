@@ -18,7 +18,7 @@ from llmrec.errors import ArtifactError, DataError, EncodingTooLong, MissingExtr
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import ANEW, Continuation, Continues
 from llmrec.models.continued_settings import settled
-from llmrec.models.registry import class_of, complete_recipe, from_recipe, load
+from llmrec.models.registry import class_of, complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_files import BasePaths
 from llmrec.models.stacking.sizes import Sizes
 
@@ -46,7 +46,7 @@ def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None)
         if sizes is not None and name in names():
             sized = [f"seed={seed}", *sizes.changes(recipe), *changes, *sizes.longer(recipe)]
             recipe = complete_recipe(Recipe.load(name, set=sized))
-        recipes.append(recipe)
+        recipes.append(with_absolute_paths(recipe))  # as the run of the member writes it
     return recipes
 
 

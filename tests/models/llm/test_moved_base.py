@@ -58,7 +58,7 @@ def fitted(project: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LLMREC_BASES", raising=False)
     for module in ("bases", "recorded_base"):
-        monkeypatch.setattr(f"llmrec.llm.{module}.hub_folder", lambda *_: pytest.fail("a hub was asked"))
+        monkeypatch.setattr(f"llmrec.llm.{module}.hub_folder", lambda *_, **__: pytest.fail("a hub was asked"))
     return project
 
 

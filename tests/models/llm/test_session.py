@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from support.golden_cases import shop_events
 
 from llmrec import Filter, Histories, Recipe, Split
 from llmrec.errors import DataError
@@ -40,6 +41,13 @@ def test_after_every_event_it_equals_the_full_pass(model: LLMRecommender) -> Non
         assert_equal(session, model, STEPS[:n])
     assert session.history == STEPS
     assert session.window == STEPS[-5:]
+
+
+def test_a_model_that_ranks_by_responses_opens_none(tiny_recipe: Callable[..., Recipe]) -> None:
+    recipe = tiny_recipe("soft", "train.epochs=1", "tasks=[purchase]", "responses.rank_by=purchase")
+    model = LLMRecommender(recipe).fit(shop_events())
+    with pytest.raises(DataError, match=r"responses\.rank_by=purchase, and a session by relevance"):
+        model.session(STEPS[:2])
 
 
 def test_it_can_begin_with_a_history(model: LLMRecommender) -> None:

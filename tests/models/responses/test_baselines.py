@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
 
 from llmrec import Dataset, Histories, Split
 from llmrec.data.responses import TaskSet
-from llmrec.errors import DataError
+from llmrec.errors import DataError, MissingExtra
 from llmrec.evaluation.responses.judge import judge_responses, response_queries
 from llmrec.models.responses.baselines import HiddenMarkovResponses, MarkovResponses, PriorResponses, ResponseModel
 from llmrec.models.responses.ratings import BiasRatings, FactorRatings
@@ -82,6 +84,14 @@ def test_a_markov_chain_by_hand() -> None:
     table = model.predict_response(data.histories.take([0, 1])[:1], ["1"])
     assert model.chains["behavior"][1].tolist() == pytest.approx([2 / 3, 1 / 3])  # after a view: buy, pv
     assert table.columns == ["user_id", "item_id", "behavior_buy", "behavior_pv"]
+
+
+def test_a_hidden_markov_model_without_its_extra(
+    monkeypatch: pytest.MonkeyPatch, split: Split, tasks: TaskSet
+) -> None:
+    monkeypatch.setitem(sys.modules, "hmmlearn.hmm", None)
+    with pytest.raises(MissingExtra, match=r"hmmlearn is not installed: pip install 'llmrec\[baselines\]'"):
+        HiddenMarkovResponses().fit(split.train, tasks)
 
 
 def test_a_hidden_markov_model_learns_the_turns(split: Split, tasks: TaskSet) -> None:

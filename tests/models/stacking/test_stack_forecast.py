@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.stack_logs import log_of
+from support.stack_logs import log_of, stacked
 
 from llmrec import Recipe, Split
 from llmrec.errors import EncodingTooLong
@@ -20,10 +20,6 @@ from llmrec.training import encoding_bar, forecast
 
 MakeRecipe = Callable[..., Recipe]
 QUICK_GRU = "gru sequence.dim=16 train.epochs=2 train.schedule=constant train.max_minutes=5"
-
-
-def stacked(*members: str) -> Recipe:
-    return Recipe.of({"name": "stack", "model": "stacked", "stack": {"members": list(members)}})
 
 
 def test_the_sum_is_said_first_and_all_is_as_without(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +11,10 @@ import polars as pl
 import pytest
 from support.golden_cases import shop_events
 from support.interruptions import Stop, stop_at
-from support.stack_logs import log_of
+from support.stack_logs import log_of, stacked
 
-from llmrec import Dataset, Recipe, Split, explain
-from llmrec.errors import ArtifactError, DataError, LlmrecError, MissingExtra, ModelError, RecipeError
+from llmrec import Dataset, Recipe, Split
+from llmrec.errors import ArtifactError, DataError, MissingExtra, ModelError, RecipeError
 from llmrec.models import ALSRecommender, GRURecommender, MarkovRecommender, from_recipe, load
 from llmrec.models.runs import fit_run, is_resumable, load_run
 from llmrec.models.sequential import base as sequential
@@ -24,10 +22,6 @@ from llmrec.models.stacking.features import choices_of
 from llmrec.models.stacking.recommender import StackedRecommender
 
 QUICK_GRU = "gru sequence.dim=16 train.epochs=3 train.schedule=constant"
-
-
-def stacked(*members: str) -> Recipe:
-    return Recipe.of({"name": "stack", "model": "stacked", "stack": {"members": list(members)}})
 
 
 def fitted(split: Split, *members: str) -> StackedRecommender:
@@ -263,22 +257,3 @@ def test_a_large_catalog_is_sampled_and_gives_like_weights(monkeypatch: pytest.M
         monkeypatch.setattr(features, name, value)
     sampled = weights_of(all_of(split, "markov", "popularity"))
     assert sampled["markov"] == pytest.approx(exact["markov"], rel=0.15)
-
-
-def test_a_stack_with_an_llm_is_loaded_from_where_its_base_lies_now(
-    tmp_path: Path, toy_split: Split, tiny_recipe: Callable[..., Recipe], tiny_base: Path
-) -> None:
-    base, recipe = tmp_path / "base", tmp_path / "tiny.yaml"
-    shutil.copytree(tiny_base, base)
-    recipe.write_text(tiny_recipe("soft", "train.epochs=1", f"backbone.base={base}").to_yaml(), encoding="utf-8")
-    model = fitted(toy_split, str(recipe), "item-knn")
-    assert model.narration_base == str(base)
-    model.save(tmp_path / "run")
-    base.rename(tmp_path / "moved")
-    with pytest.raises(LlmrecError):
-        load(tmp_path / "run")
-    again = load(tmp_path / "run", base=tmp_path / "moved")
-    histories = toy_split.test.histories
-    np.testing.assert_array_equal(again.score(histories), model.score(histories))
-    reasons = explain(again, again.recommend(histories[:2], 2), histories[:2])
-    assert len(reasons) == 4

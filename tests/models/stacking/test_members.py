@@ -1,0 +1,53 @@
+"""Members of a stack that read a base model: where it lies is theirs, as their own runs have it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.stack_logs import stacked
+
+from llmrec import Recipe, Split
+from llmrec.errors import LlmrecError
+from llmrec.models import LLMRecommender, from_recipe, load
+from llmrec.reasons import explain
+
+
+def test_a_member_whose_base_is_named_by_a_relative_path_is_fitted_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    toy_split: Split,
+    tiny_recipe: Callable[..., Recipe],
+    tiny_base: Path,
+) -> None:
+    shutil.copytree(tiny_base, tmp_path / "base")
+    monkeypatch.chdir(tmp_path)
+    of_llm = tiny_recipe("soft", "train.epochs=1", "backbone.base=./base").to_yaml()
+    Path("tiny.yaml").write_text(of_llm, encoding="utf-8")
+    recipe, histories = stacked("tiny.yaml", "markov"), toy_split.test.histories
+    first = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid, work_dir="work")
+    monkeypatch.setattr(LLMRecommender, "_fit", lambda *_, **__: pytest.fail("fitted again"))
+    again = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid, work_dir="work")
+    np.testing.assert_array_equal(again.score(histories), first.score(histories))
+
+
+def test_a_stack_with_an_llm_is_loaded_from_where_its_base_lies_now(
+    tmp_path: Path, toy_split: Split, tiny_recipe: Callable[..., Recipe], tiny_base: Path
+) -> None:
+    base, recipe = tmp_path / "base", tmp_path / "tiny.yaml"
+    shutil.copytree(tiny_base, base)
+    recipe.write_text(tiny_recipe("soft", "train.epochs=1", f"backbone.base={base}").to_yaml(), encoding="utf-8")
+    model = from_recipe(stacked(str(recipe), "item-knn")).fit(toy_split.train, valid=toy_split.valid)
+    assert model.narration_base == str(base)
+    model.save(tmp_path / "run")
+    base.rename(tmp_path / "moved")
+    with pytest.raises(LlmrecError):
+        load(tmp_path / "run")
+    again = load(tmp_path / "run", base=tmp_path / "moved")
+    histories = toy_split.test.histories
+    np.testing.assert_array_equal(again.score(histories), model.score(histories))
+    reasons = explain(again, again.recommend(histories[:2], 2), histories[:2])
+    assert len(reasons) == 4
