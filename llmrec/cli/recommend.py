@@ -154,12 +154,7 @@ def _several(model: Recommender, users: list[str] | Path | None) -> Histories:
     """Return the histories of users that a model knows. Raises DataError for one that it does not."""
     from llmrec.jobs.user_parts import read_user_ids
 
-    known = {user: n for n, user in enumerate(model.histories.user_ids)}
-    wanted = read_user_ids(users or [])
-    for user in wanted:
-        if user not in known:
-            raise DataError(f"user '{user}' is not among the {len(known):,} users of this run")
-    return model.histories.take([known[user] for user in wanted])
+    return model.histories.of_users(read_user_ids(users or []))
 
 
 def _with_reasons(table: pl.DataFrame, model: Recommender, histories: Histories, **wording: Any) -> pl.DataFrame:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from llmrec.client.connection import Connection
-from llmrec.client.sent import HistoriesOrUsers, address, diversity_value, filter_value, queries_of
+from llmrec.client.sent import HistoriesOrUsers, address, diversity_value, events_of, filter_value, queries_of
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
 from llmrec.data.ids import id_column, id_of, ids_of, some_ids
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import Filter
+
+log = logging.getLogger(__name__)
 
 # A service gives reasons for so many items of one list at a time.
 EXPLAINED_AT_ONCE = 10
@@ -179,13 +182,15 @@ class Client(Connection):
         rows = [{USER: user, **row} for user, part in zip(users, answers, strict=True) for row in part]
         return _table(rows)
 
-    def add_events(self, user_id: str | int, events: Sequence[str | Mapping[str, Any]]) -> int:
+    def add_events(self, user_id: str | int, events: Sequence[str | int | Mapping[str, Any]]) -> int:
         """Tell the service what a user did, item ids or events, oldest first. Returns how many were new to it.
 
-        They are on its disk when this returns. An event with an ``event_id`` that it has is not there twice.
+        They are on its disk when this returns. An event with an ``event_id`` that it has is not there twice; items
+        that it does not know are logged. Raises DataError for text, which is no list.
         """
-        rows = [dict(event) if isinstance(event, Mapping) else {ITEM: event} for event in events]
-        answer = self._post("/events", user_id=id_of(user_id, label="user id"), events=rows)
+        answer = self._post("/events", user_id=id_of(user_id, label="user id"), events=events_of(events))
+        if answer["unknown_items"]:
+            log.warning("items that the service does not know (yet): %s", ", ".join(answer["unknown_items"][:5]))
         return int(answer["accepted"])
 
     def put_items(self, items: object) -> None:

@@ -10,7 +10,8 @@ import polars as pl
 
 from llmrec.data import Dataset, Fold, Histories
 from llmrec.data.columns import BEHAVIOR, ITEM, NUMBERS, POSITIVE, TIME
-from llmrec.data.ids import ids_of
+from llmrec.data.ids import id_of, ids_of
+from llmrec.data.readers.frames import is_table
 from llmrec.errors import DataError
 from llmrec.retrieval.calibration import Calibration, Diversity
 from llmrec.retrieval.filters import Filter
@@ -28,9 +29,9 @@ def queries_of(histories: HistoriesOrUsers) -> tuple[list[str], list[dict[str, A
     """
     if isinstance(histories, Fold | Dataset):
         histories = histories.histories
-    elif hasattr(histories, "columns"):
+    elif is_table(histories):
         histories = Histories.from_events(histories)
-    elif isinstance(histories, Mapping) or (histories and isinstance(histories, list) and _are_lists(histories)):
+    elif isinstance(histories, Mapping) or _are_lists(histories):
         histories = Histories.of(histories)
     if not isinstance(histories, Histories):
         users = ids_of([histories] if isinstance(histories, str | int) else histories, label="user ids")
@@ -43,8 +44,19 @@ def queries_of(histories: HistoriesOrUsers) -> tuple[list[str], list[dict[str, A
     return users, [{"events": [present(row) for row in rows[start:stop]]} for start, stop in bounds]
 
 
-def _are_lists(values: Sequence[object]) -> bool:
-    return all(isinstance(value, list | tuple) for value in values)
+def _are_lists(values: object) -> bool:
+    """Whether something is a list, or a Series, of lists of items."""
+    listed: list[object] = (
+        values.to_list() if hasattr(values, "to_list") else values if isinstance(values, list) else []
+    )
+    return bool(listed) and all(isinstance(value, list | tuple) for value in listed)
+
+
+def events_of(events: Sequence[str | int | Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a user's events as they are sent. Raises DataError for text, which is no list of events."""
+    if isinstance(events, str | bytes | Mapping):
+        raise DataError(f"events are a list of item ids or of events, not {events!r}; write [{events!r}]")
+    return [dict(event) if isinstance(event, Mapping) else {ITEM: id_of(event)} for event in events]
 
 
 def filter_value(wanted: Filter | None) -> dict[str, Any] | None:

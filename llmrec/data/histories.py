@@ -6,16 +6,18 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 import polars as pl
 
 from llmrec.arrays import Bools, Int64s
-from llmrec.data.columns import ITEM, TIME, USER
+from llmrec.data.cleaning.text_times import UnclearDates, text_times
+from llmrec.data.cleaning.timestamps import LEAST_MILLISECONDS, to_micros, unix_seconds
+from llmrec.data.columns import ITEM, NUMBERS, TIME, USER
 from llmrec.data.ids import id_column, id_of, ids_of
 from llmrec.data.notebook import ROWS, ShownAsTable
-from llmrec.data.readers.frames import to_polars
+from llmrec.data.readers.frames import is_table, to_polars
 from llmrec.errors import DataError
 
 
@@ -45,8 +47,11 @@ class Histories(ShownAsTable):
 
     @classmethod
     def of(cls, items: Mapping[Any, Sequence[Any]] | Iterable[Sequence[Any]]) -> Histories:
-        """Build from item ids: ``{"ann": ["1", "7"]}``, or ``[["1", "7"]]`` where users have no name."""
-        if isinstance(items, str | bytes | pl.DataFrame) or not isinstance(items, Iterable):
+        """Build from item ids: ``{"ann": ["1", "7"]}``, or ``[["1", "7"]]`` where users have no name.
+
+        Of a pandas Series of lists, such as ``groupby("user_id")["item_id"].apply(list)``, the index names users.
+        """
+        if isinstance(items, str | bytes) or is_table(items) or not isinstance(items, Iterable):
             raise DataError(
                 f"a history is a list of item ids, not a {type(items).__name__}; write [['1', '7']], or "
                 "Histories.from_events for a table"
@@ -54,7 +59,8 @@ class Histories(ShownAsTable):
         lists = [
             ids_of(ids, label="a history") for ids in (items.values() if isinstance(items, Mapping) else items)
         ]
-        users = list(items) if isinstance(items, Mapping) else [str(n) for n in range(len(lists))]
+        named = items if isinstance(items, Mapping) else _index_of(items)
+        users = [str(n) for n in range(len(lists))] if named is None else list(named)
         events = id_column([item for ids in lists for item in ids], ITEM, label="a history").to_frame()
         return cls(tuple(users), events, offsets_of([len(ids) for ids in lists]))
 
@@ -63,10 +69,12 @@ class Histories(ShownAsTable):
         """Group events, a table of any frame library, by user; they are in time order within each user.
 
         ``users`` fixes which users come out and in which order (those without an event get an empty
-        history); by default every user, in order of first appearance. Raises DataError for a missing column and
-        for events whose times go back.
+        history); by default every user, in order of first appearance. Times become Unix seconds, of dates, text
+        and milliseconds, too. Events count as choices but where a column ``positive_target`` says otherwise.
+        Raises DataError for a missing column, for events whose times go back, and for times, ratings, prices and
+        quantities that cannot be read.
         """
-        events = to_polars(events, label="histories")
+        events = _with_seconds(_with_numbers(to_polars(events, label="histories")))
         for column in (USER, ITEM):
             if column not in events.columns:
                 raise DataError(f"histories: no column '{column}' among {', '.join(events.columns)}; rename one")
@@ -116,10 +124,16 @@ class Histories(ShownAsTable):
 
     def of_user(self, user_id: str | int) -> Histories:
         """Return one user's history. Raises DataError for an unknown user."""
-        user_id = id_of(user_id, label="user id")
-        if user_id not in self.user_ids:
-            raise DataError(f"user '{user_id}' is not among the {len(self)} users of these histories")
-        return self.take([self.user_ids.index(user_id)])
+        return self.of_users([id_of(user_id, label="user id")])
+
+    def of_users(self, user_ids: Iterable[str | int]) -> Histories:
+        """Return the histories of some users, in the order of their ids. Raises DataError for an unknown one."""
+        wanted = ids_of(user_ids, label="user ids")
+        positions = {user: n for n, user in enumerate(self.user_ids)}
+        for user in wanted:
+            if user not in positions:
+                raise DataError(f"user '{user}' is not among the {len(self):,} users of these histories")
+        return self.take([positions[user] for user in wanted])
 
     def without(self, user_id: str) -> Histories:
         """Return the histories of all others."""
@@ -134,6 +148,51 @@ class Histories(ShownAsTable):
             raise DataError(
                 f"there is no history at {part!r} of {len(self)}; positions count from 0, and of_user finds an id"
             ) from error
+
+
+def _index_of(items: object) -> Iterable[object] | None:
+    """Return the index of a pandas Series, None of other lists of histories."""
+    index = getattr(items, "index", None)
+    return None if index is None or callable(index) else cast("Iterable[object]", index)
+
+
+def _with_numbers(events: pl.DataFrame) -> pl.DataFrame:
+    """Return events with their ratings, prices and quantities as numbers, also where these are written as text."""
+    for name in NUMBERS:
+        cells = events.get_column(name, default=None)
+        if cells is None or cells.dtype != pl.String:
+            continue
+        numbers = cells.cast(pl.Float64, strict=False)
+        if numbers.null_count() > cells.null_count():
+            wrong = cells.filter(numbers.is_null()).drop_nulls()[0]
+            raise DataError(f"histories: {name} {wrong!r} is no number; make the column numbers first")
+        events = events.with_columns(numbers)
+    return events
+
+
+def _with_seconds(events: pl.DataFrame) -> pl.DataFrame:
+    """Return events with their times as Unix seconds; small numbers, which may be an order, stay as they are."""
+    times = events.get_column(TIME, default=None)
+    if times is None or times.dtype == pl.Null:
+        return events
+    times = times.fill_nan(None) if times.dtype.is_float() else times
+    if times.dtype.is_numeric() and not (times.cast(pl.Float64).abs() >= LEAST_MILLISECONDS).any():
+        return events
+    try:
+        is_text = times.dtype == pl.String
+        micros = text_times(times, label="histories").micros if is_text else to_micros(times, label="histories")
+    except UnclearDates as error:
+        raise _no_times(times) from error
+    if micros.null_count() > times.null_count():
+        raise _no_times(times.filter(micros.is_null()))
+    return events.with_columns(unix_seconds(micros).alias(TIME))
+
+
+def _no_times(times: pl.Series) -> DataError:
+    return DataError(
+        f"histories: {TIME} {times.drop_nulls()[0]!r} cannot be read as a time; read the column first, for "
+        "example by pandas.to_datetime"
+    )
 
 
 def _check_order(histories: Histories) -> None:

@@ -15,6 +15,7 @@ from llmrec.data.ids import whole_number
 from llmrec.errors import DataError, EnvironmentFault
 from llmrec.jobs.lists import NO_OPTIONS, ListOptions
 from llmrec.models import Recommender
+from llmrec.models.arguments import note_unknown_items
 from llmrec.models.ranker import CHUNK, no_user_vectors
 from llmrec.prompting import Language
 from llmrec.reasons import Narrator, explain
@@ -115,6 +116,7 @@ class JobSpec:
 
 
 def _vectors(model: Recommender, histories: Histories) -> pl.DataFrame:
+    note_unknown_items(histories, model.catalog)
     parts = []
     for start in range(0, len(histories), CHUNK):
         vectors = model.embed_users(histories[start : start + CHUNK])

@@ -118,7 +118,7 @@ def copy_events(source: Source, users: pl.Series | None, path: Path) -> None:
     if len(unknown):
         raise DataError(
             f"{len(unknown)} of {len(wanted)} users have no history in {source.label}, e.g. '{unknown[0]}'; leave "
-            "them out, or name the data that has theirs with --data"
+            "them out, or name the data that has theirs with --data of llmrec batch"
         )
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Fold, Histories, Split
-from llmrec.data.columns import ITEM
+from llmrec.data.cleaning.positives import positives_as_settled
+from llmrec.data.columns import ITEM, POSITIVE
 from llmrec.data.histories import offsets_of
 from llmrec.data.ids import id_of, ids_of
+from llmrec.data.readers.frames import is_table
 from llmrec.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -22,10 +25,21 @@ log = logging.getLogger(__name__)
 HistoriesLike = Any
 
 
-def read_as_histories(given: HistoriesLike, known: Callable[[], Histories]) -> Histories:
+class KnownUsers(Protocol):
+    """A model that knows users' histories, and how its data settled what is a positive target."""
+
+    @property
+    def histories(self) -> Histories: ...
+
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+
+
+def read_as_histories(given: HistoriesLike, known: KnownUsers) -> Histories:
     """Return histories, of what plainly means some: a Fold, a Dataset, lists of item ids, a table, one user's id.
 
-    ``known``: those of the users that an id may name. Raises DataError for all else, saying what to write.
+    Of a table, events that were no positive targets in the data of ``known``, such as one star, are none, either.
+    Raises DataError for all else, saying what to write.
     """
     if isinstance(given, Histories):
         return given
@@ -34,18 +48,29 @@ def read_as_histories(given: HistoriesLike, known: Callable[[], Histories]) -> H
     if isinstance(given, Split):
         raise DataError("a Split has two folds: pass split.test or split.valid")
     if isinstance(given, str | int | np.integer) and not isinstance(given, bool):
-        return known().of_user(str(given))
+        return known.histories.of_user(str(given))
     if isinstance(given, list | tuple) and any(isinstance(one, str | int | np.integer) for one in given):
         shown = repr(list(given[:2]))
         raise DataError(
-            f"{shown} may be one history or several users: write [{shown}] for a history, or "
-            "Histories.of({'17': ['1', '7']}) for several"
+            f"{shown} may be one history or several users: write [{shown}] for a history, "
+            "Histories.of({'17': ['1', '7']}) for several, or "
+            f"model.histories.of_users({shown}) for users of the training data"
         )
     if isinstance(given, list | tuple | Mapping):
         return Histories.of(given)
-    if hasattr(given, "columns"):
-        return Histories.from_events(given)
+    if is_table(given):
+        return _of_table(given, known.metadata.get("positive", {}))
     return require_histories(given)
+
+
+def _of_table(table: object, settled: Mapping[str, Any]) -> Histories:
+    histories = Histories.from_events(table)
+    if POSITIVE in histories.events.columns:
+        return histories
+    positive = positives_as_settled(histories.events, settled, label="histories")
+    if positive.all():
+        return histories
+    return replace(histories, events=histories.events.with_columns(positive.alias(POSITIVE)))
 
 
 def require_histories(histories: Histories) -> Histories:

@@ -215,7 +215,7 @@ class Recommender(Changeable):
         return sequences if self.reads_negatives else sequences.positives()
 
     def _sequences_like(self, histories: HistoriesLike) -> Sequences:
-        return self.sequences_of(read_as_histories(histories, lambda: self.histories))
+        return self.sequences_of(read_as_histories(histories, self))
 
     @property
     def seeded(self) -> Seeded:
@@ -257,7 +257,7 @@ class Recommender(Changeable):
         """
         from llmrec.retrieval.index import UserIndex
 
-        histories = read_as_histories(self.histories if histories is None else histories, lambda: self.histories)
+        histories = read_as_histories(self.histories if histories is None else histories, self)
         vectors = self.embed_users(histories)
         if vectors is None:
             raise no_user_vectors(self.kind)

@@ -15,7 +15,7 @@ from llmrec.data.ids import some_ids, whole_number
 from llmrec.errors import DataError
 from llmrec.models.arguments import HistoriesLike, candidates_of, note_unknown_items, read_as_histories
 from llmrec.models.ranking import cosines, most_similar, rank_candidates, similar_table, table_of, top_k
-from llmrec.models.request import Request, check_diversity, require_filter
+from llmrec.models.request import Request, check_diversity, require_bool, require_filter
 from llmrec.models.rerank import Calibrated, Objective, Unlikeness
 from llmrec.resources.shared_lock import SharedLock
 from llmrec.retrieval.calibration import Calibration, Diversity
@@ -135,11 +135,10 @@ class Ranker(ABC):
         """
         k, catalog = whole_number(k, label="k"), self.catalog
         request = self.request(k, filter, diversity)
-        histories = read_as_histories(histories, lambda: self.histories)
+        histories = read_as_histories(histories, self)
         note_unknown_items(histories, catalog)
         allowed = candidates_of(candidates, histories, catalog)
-        if exclude_seen is None:
-            exclude_seen = self.exclude_seen
+        exclude_seen = self.exclude_seen if exclude_seen is None else require_bool(exclude_seen, "exclude_seen")
         with STEADY.shared():
             if self.catalog is not catalog:
                 catalog, request = self.catalog, self.request(k, filter, diversity)

@@ -40,7 +40,7 @@ def _contenders(scores: Float32s, k: int) -> tuple[Int64s, Int64s]:
     width = scores.shape[1] // _GROUP if scores.shape[1] >= 4 * k * _GROUP else 0
     grouped = width * _GROUP
     # Group g holds the columns g, g + width, ...: the maximum over groups reads whole rows.
-    greatest = scores[:, :grouped].reshape(len(scores), -1, width).max(axis=1) if width else scores[:, :0]
+    greatest = scores[:, :grouped].reshape(len(scores), _GROUP, width).max(axis=1) if width else scores[:, :0]
     heads = np.concatenate([greatest, scores[:, grouped:]], axis=1)
     least = np.partition(heads, heads.shape[1] - k, axis=1)[:, heads.shape[1] - k]
     rows, groups = np.nonzero(heads >= least[:, None])

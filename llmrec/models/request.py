@@ -70,9 +70,17 @@ def check_diversity(diversity: Diversity) -> Diversity:
     """Return it. Raises DataError for other numbers than 0 to 1, and what is no Calibration."""
     if isinstance(diversity, Calibration):
         return diversity
-    if isinstance(diversity, bool) or not isinstance(diversity, int | float) or not 0 <= diversity <= 1:
+    is_number = isinstance(diversity, int | float | np.floating) and not isinstance(diversity, bool)
+    if not is_number or not 0 <= diversity <= 1:
         raise DataError(f"diversity lies between 0 (the most relevant) and 1 (the least alike), got {diversity!r}")
     return float(diversity)
+
+
+def require_bool(value: bool, label: str) -> bool:
+    """Return True or False. Raises DataError for anything else: "no" would count as True."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise DataError(f"{label} is True or False, not {value!r}")
 
 
 def require_filter(value: Filter) -> Filter:

@@ -43,7 +43,7 @@ def score_vectors(
     """
     if space not in SPACES:
         raise DataError(f"there is no space {space!r}; choose {' or '.join(SPACES)}")
-    histories = read_as_histories(histories, lambda: model.histories)
+    histories = read_as_histories(histories, model)
     users = model.embed_users(histories)
     if users is None or rows is None:
         raise no_user_vectors(model.kind)

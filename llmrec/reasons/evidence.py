@@ -71,7 +71,8 @@ class Item:
 class Cited(Item):
     """A history item and its ``contribution``: how far the recommended item's score falls without it.
 
-    ``rank_without``: where the recommended item would stand then, among all that can be recommended; 0: unknown.
+    ``rank_without``: where the recommended item would stand then, among all that can be recommended; 0: unknown,
+    or nowhere.
 
     >>> Cited("3", "Blade Runner", contribution=0.7).contribution
     0.7
@@ -128,8 +129,9 @@ class Evidence:
     """Why one item was recommended to one user. ``cited`` is empty where no history item helped.
 
     With a ``rival`` contributions are to the recommended item's lead over it, not to its score. ``rank``: where
-    the item stands among all that can be recommended, 0: unknown. ``n_choices``: how many distinct choices
-    there are, each left out once (0: unknown, or not all were), ``n_helping``: without how many the score falls.
+    the item stands among all that can be recommended, 0: unknown, or it cannot be. ``n_choices``: how many
+    distinct choices there are, each left out once (0: unknown, or not all were), ``n_helping``: without how many
+    the score falls.
     ``facts``: what a reason may claim besides.
 
     >>> one = Evidence("ann", Item("7", "Alien"), (Cited("3", "Blade Runner", contribution=0.7),))

@@ -127,7 +127,10 @@ def _chosen(histories: Histories, row: int, catalog: Catalog) -> list[str]:
 
 
 class _Scored(NamedTuple):
-    """A target by each of a row's histories: its scores, float64 [n], and its ranks from 1, int64 [n]."""
+    """A target by each of a row's histories: its scores, float64 [n], and its ranks from 1, int64 [n].
+
+    Ranks are 0 where it cannot be recommended: no list holds it.
+    """
 
     scores: Float64s
     ranks: Int64s
@@ -150,9 +153,9 @@ def _target_scores(
             for row, n in uses[variant]:
                 item, rival = targets[row]
                 results[row].scores[n] = float(scores[item]) - (0.0 if rival is None else float(scores[rival]))
-                better = _above(scores, item, model.catalog)
-                better[not_ranked[variant[0]]] = False
-                results[row].ranks[n] = 1 + np.count_nonzero(better)
+                better, left_out = _above(scores, item, model.catalog), not_ranked[variant[0]]
+                better[left_out] = False
+                results[row].ranks[n] = 0 if (left_out == item).any() else 1 + np.count_nonzero(better)
     return results
 
 

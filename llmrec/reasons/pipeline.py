@@ -76,6 +76,7 @@ def explain(
         table = table.with_columns(pl.int_range(1, pl.len() + 1).over(USER).alias(RANK))
     reasons = worded(requests, narrator or TemplateNarrator(), ranks=table[RANK].to_list())
     _say_refused(reasons)
+    _say_unlisted(reasons)
     return Explanations(tuple(reasons), language, form)
 
 
@@ -108,7 +109,7 @@ def gathered(
     Where ``recs`` has ranks that are not the model's ranking, nothing is told of ranks.
     """
     table = _checked(recs)
-    histories = read_as_histories(histories, lambda: model.histories)
+    histories = read_as_histories(histories, model)
     note_unknown_items(histories, model.catalog)
     evidence = add_facts(occlusion(model, histories, table, instead=_rivals(instead, table, form)), model)
     evidence = add_tellable(evidence, model, histories)
@@ -216,6 +217,16 @@ def _say_refused(reasons: Sequence[Explanation]) -> None:
         log.warning(
             "%d of %d reasons are worded by the template: what was written did not pass the audit, e.g. %s",
             *(len(refused), len(reasons), one_line(refused[0].faults[0])[:_LONGEST_FAULT]),
+        )
+
+
+def _say_unlisted(reasons: Sequence[Explanation]) -> None:
+    """Warn of items that no list of the model's holds, in general since they are in the history."""
+    unlisted = [one.evidence for one in reasons if not one.evidence.rank]
+    if unlisted:
+        log.warning(
+            "%d of %d items are in the history or removed, and in no list of the model's, e.g. '%s' for '%s'",
+            *(len(unlisted), len(reasons), unlisted[0].item.item_id, unlisted[0].user_id),
         )
 
 

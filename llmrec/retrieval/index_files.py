@@ -191,7 +191,9 @@ def users_of(run: Path) -> Path:
 def require_run(facts: IndexFacts, run: Path, folder: Path) -> None:
     """Raise ArtifactError for an index of another run's vectors."""
     if facts.run != run_fingerprint(run):
-        raise ArtifactError(f"{folder} is an index of another run than {run}; build it from this one")
+        raise ArtifactError(
+            f"{folder} is an index of another run than {run}; remove it, and build it from this one"
+        )
 
 
 def _ids(path: Path, column: str, n: int | None) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Conditions of a filter as strangers may write them: comparisons of columns, no functions and no queries."""
+"""Conditions of a filter as strangers may write them: comparisons of columns, no queries, of functions CAST."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ _TOKEN = re.compile(
 )
 # Words that may stand before a bracket without calling anything.
 _OPERATORS = frozenset({"and", "or", "not", "in", "between", "like", "ilike", "when", "then", "else"})
+# A number out of each text, which takes no room: numbers that the catalog holds as text are compared by it.
+_CALLED = frozenset({"cast", "try_cast"})
 _QUERIES = frozenset({"select", "from", "with", "exists", "table", "values"})
 
 
 def check_condition(text: object) -> str:
     """Return a condition. Raises DataError for what is more than comparisons: calls, queries, deep nesting.
 
-    A function such as ``repeat`` could fill the memory, and every request may name one.
+    Other functions than CAST, such as ``repeat``, could fill the memory, and every request may name one.
     """
     if not isinstance(text, str):
         raise DataError("a condition is text such as price < 50")
@@ -40,7 +42,7 @@ def check_condition(text: object) -> str:
             raise DataError(f"a condition has at most {MOST_TOKENS} words and signs, nested {MOST_DEPTH} deep")
         if match["word"] and token.lower() in _QUERIES:
             raise DataError(f"a condition holds no queries ({token}); a column of this name is written in quotes")
-        if token == "(" and previous and previous.lower() not in _OPERATORS:
+        if token == "(" and previous and previous.lower() not in _OPERATORS | _CALLED:
             raise DataError(f"a condition calls no functions ({previous}); compare columns, such as price < 50")
         previous = token if match["word"] or match["quoted"] or match["text"] or match["number"] else ""
     return text

@@ -112,8 +112,8 @@ class EventStore:
         if not_empty and new_data == "refuse":
             raise DataError(
                 f"{self.path} holds events that were taken for a run of other data ({stored[:12]}, this run's is "
-                f"{data[:12]}); name another file, or say new_data: replay (they are not in the new run's data) "
-                "or included (they are)"
+                f"{data[:12]}); name another file, or say new_data (--new-data): replay (they are not in the new "
+                "run's data) or included (they are)"
             )
         first = "first" if new_data != "included" else "1 + (SELECT COALESCE(MAX(number), 0) FROM events)"
         with self._writing:

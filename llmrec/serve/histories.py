@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 
 from llmrec.data import Catalog, Histories
-from llmrec.data.cleaning.conditions import events_that_meet
-from llmrec.data.cleaning.positives import ALL, DEFAULT, negative_by_default
+from llmrec.data.cleaning.positives import positives_as_settled
 from llmrec.data.columns import ITEM, POSITIVE, USER
 from llmrec.errors import DataError
 from llmrec.models.base import Recommender
@@ -39,7 +38,7 @@ class UserHistories:
         self._model, self._store = model, store
         self._events, self._offsets = histories.events.with_columns(words), histories.offsets
         self._rows = {user: row for row, user in enumerate(histories.user_ids)}
-        self._rule = str(model.metadata.get("positive", {}).get("rule", DEFAULT))
+        self._settled: Mapping[str, Any] = model.metadata.get("positive", {})
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -64,7 +63,7 @@ class UserHistories:
             return self.of_user(query.user_id)
         if query.events is not None:
             rows = [event.model_dump(exclude_none=True) for event in query.events]
-            events = event_table(rows, self._events.schema, self._rule)
+            events = event_table(rows, self._events.schema, self._settled)
         else:
             events = pl.DataFrame({ITEM: pl.Series(ITEM, query.history, dtype=pl.String)})
         unknown = unknown_items(
@@ -88,7 +87,7 @@ class UserHistories:
         events = self._events[start:end]
         if not new:
             return QueriedHistory(events, [])
-        added = event_table(new, self._events.schema, self._rule)
+        added = event_table(new, self._events.schema, self._settled)
         known = added.filter(pl.Series(self._model.catalog.codes(added[ITEM]) >= 0))
         return QueriedHistory(pl.concat([events, known], how="diagonal"), [], live=user)
 
@@ -110,10 +109,12 @@ def unknown_items(ids: Sequence[str], catalog: Catalog, *, refuse: bool) -> list
     return distinct[:MOST_NAMED]
 
 
-def event_table(events: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.DataType], rule: str) -> pl.DataFrame:
+def event_table(
+    events: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.DataType], settled: Mapping[str, Any]
+) -> pl.DataFrame:
     """Return events as a table with the columns of a run's histories; POSITIVE where an event is no choice.
 
-    ``rule``: by which the run's data settled what is a positive target.
+    ``settled``: how the positive targets of the run's data were.
     """
     columns = [pl.Series(ITEM, [event[ITEM] for event in events], dtype=pl.String)]
     for name, kind in schema.items():
@@ -122,13 +123,13 @@ def event_table(events: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.Dat
             columns.append(values.cast(kind, strict=False))
     table = pl.DataFrame(columns)
     chosen = pl.Series([event.get("positive") is not False for event in events], dtype=pl.Boolean)
-    positive = chosen & _positive(events, rule)
+    positive = chosen & _positive(events, settled)
     if POSITIVE in schema or not positive.all():
         table = table.with_columns(positive.alias(POSITIVE))
     return table
 
 
-def _positive(events: Sequence[Mapping[str, Any]], rule: str) -> pl.Series:
+def _positive(events: Sequence[Mapping[str, Any]], settled: Mapping[str, Any]) -> pl.Series:
     """Mark the positive targets among events by what they say themselves; what they do not say counts for them."""
     said = {
         "behavior": pl.Series([event.get("behavior") for event in events], dtype=pl.String),
@@ -136,15 +137,9 @@ def _positive(events: Sequence[Mapping[str, Any]], rule: str) -> pl.Series:
         "quantity": pl.Series([event.get("quantity") for event in events], dtype=pl.Float64),
     }
     table = pl.DataFrame({name: column for name, column in said.items() if column.is_not_null().any()})
-    everything = pl.repeat(True, len(events), dtype=pl.Boolean, eager=True)
-    if rule == ALL or not table.width:
-        return everything
-    if rule == DEFAULT:
-        return ~negative_by_default(table, label="events")
-    try:
-        return events_that_meet(rule, table, label="events")
-    except DataError:  # it is about columns that these events do not have
-        return everything
+    if not table.width:
+        return pl.repeat(True, len(events), dtype=pl.Boolean, eager=True)
+    return positives_as_settled(table, settled, label="events")
 
 
 def _is_word(kind: pl.DataType) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from llmrec.data.cleaning.timestamps import LEAST_MILLISECONDS
 from llmrec.data.ids import id_of
 from llmrec.errors import DataError
 from llmrec.serve.conditions import check_condition
@@ -25,6 +26,13 @@ def _id(value: object) -> str:
         raise PydanticCustomError("id", "{reason}", {"reason": str(error)}) from error
 
 
+def _seconds(value: object) -> object:
+    if isinstance(value, int | float) and value >= LEAST_MILLISECONDS:
+        text = "{value} is no number of seconds since 1970; milliseconds are divided by 1000"
+        raise PydanticCustomError("seconds", text, {"value": value})
+    return value
+
+
 def _condition(value: str) -> str:
     try:
         return check_condition(value)
@@ -41,6 +49,7 @@ Id = Annotated[
 ]
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Bounded = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
+Seconds = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, lt=LEAST_MILLISECONDS), BeforeValidator(_seconds)]
 ConditionText = Annotated[str, Field(min_length=1, max_length=LONGEST_CONDITION), BeforeValidator(_condition)]
 
 
@@ -52,7 +61,7 @@ class HistoryEvent(_Body):
     """Something a user did; a model that reads no more than items reads no more of it."""
 
     item_id: Id
-    timestamp: Bounded | None = Field(None, description="Seconds since 1970; for /events by default now.")
+    timestamp: Seconds | None = Field(None, description="Seconds since 1970; for /events by default now.")
     behavior: Text | None = None
     rating: Bounded | None = None
     price: Bounded | None = None
@@ -111,7 +120,7 @@ class RecommendQuery(HistoryQuery):
         json_schema_extra={
             "examples": [
                 {"history": ["50", "181"], "k": 3},
-                {"user_id": "17", "filter": {"where": ["year >= 1990"]}, "diversity": 0.3, "explain": True},
+                {"user_id": "17", "filter": {"where": ["title like '%Star%'"]}, "diversity": 0.3, "explain": True},
                 {"user_id": "17", "diversity": 0.3, "calibrate": "genres"},
             ]
         }

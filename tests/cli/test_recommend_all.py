@@ -109,7 +109,7 @@ REFUSED = {
     "--explain is of printed lists": ["--all", "--explain", "--out", "recs.csv"],
     "--json is of printed lists": ["--all", "--json", "--out", "recs.csv"],
     "users have no history in": ["--user", "999", "--out", "recs.csv"],
-    "user '999' is not among the 30 users of this run": ["--user", "1", "--user", "999"],
+    "user '999' is not among the 30 users of these histories": ["--user", "1", "--user", "999"],
     "items have no column prize": ["--all", "--filter", "prize < 5", "--out", "recs.csv"],
     "markov models have no item vectors": ["--all", "--diversity", "0.5", "--out", "recs.csv"],
     "users.txt cannot be read": ["--users", "users.txt"],

@@ -107,6 +107,73 @@ def test_a_catalog_is_asked_by_number(n_items: int) -> None:
         catalog.rows_of(pd.DataFrame({"item_id": [7000.0, None], "title": ["a", "b"]}))
 
 
+def test_a_series_of_lists_names_its_users() -> None:
+    events = pd.DataFrame({"user_id": [101, 101, 102], "item_id": [50, 181, 3]})
+    histories = Histories.of(events.groupby("user_id")["item_id"].apply(list))
+    assert dict(zip(histories.user_ids, histories, strict=True)) == {"101": ["50", "181"], "102": ["3"]}
+    assert Histories.of(pl.Series([["1"], ["2"]])).user_ids == ("0", "1")
+    with pytest.raises(DataError, match="user id '7' is there 2 times"):
+        Histories.of(pd.Series([["1"], ["2"]], index=[7, 7]))
+
+
+def test_some_users_in_the_order_asked_for() -> None:
+    chosen = TEXT.of_users([8, "7"])
+    assert dict(zip(chosen.user_ids, chosen, strict=True)) == {"8": [], "7": ["1", "2"]}
+    assert len(TEXT.of_users([])) == 0
+    with pytest.raises(DataError, match="user '9' is not among the 2 users of these histories"):
+        TEXT.of_users(["7", "9"])
+
+
+SECONDS = [1_577_836_800, 1_580_515_200]  # 2020-01-01, 2020-02-01
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2020-01-01", "2020-02-01"],
+        ["2020-01-01T00:00:00Z", "2020-02-01T01:00:00+01:00"],
+        ["1 Jan 2020", "1 Feb 2020"],
+        [str(seconds) for seconds in SECONDS],
+        [seconds * 1000 for seconds in SECONDS],
+        [seconds * 10**9 for seconds in SECONDS],
+        pd.to_datetime(["2020-01-01", "2020-02-01"]),
+        pd.to_datetime(SECONDS, unit="s", utc=True),
+        [float(seconds) for seconds in SECONDS],
+    ],
+)
+def test_times_are_seconds_however_they_are_written(times: object) -> None:
+    table = pd.DataFrame({"user_id": ["7", "7"], "item_id": ["1", "2"], "timestamp": times})
+    assert Histories.from_events(table).events["timestamp"].to_list() == SECONDS
+    with pytest.raises(DataError, match="the events of user '7' go back in time"):
+        Histories.from_events(table[::-1])
+
+
+def test_small_numbers_are_an_order_and_unknown_times_stay_so() -> None:
+    for times in ([1, 2], [1.5, None], [1.0, float("nan")], [None, None]):
+        table = pl.DataFrame({"user_id": "7", "item_id": ["1", "2"], "timestamp": times})
+        known = table["timestamp"].to_list()
+        assert Histories.from_events(table).events["timestamp"].to_list() == pytest.approx(known, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "said"),
+    [
+        ("timestamp", ["2020-01-01", "soon"], "timestamp 'soon' cannot be read as a time"),
+        ("timestamp", ["01/02/2020", "03/04/2020"], "timestamp '01/02/2020' cannot be read as a time"),
+        ("price", ["3.5", "five"], "price 'five' is no number"),
+    ],
+)
+def test_cells_that_cannot_be_read_are_named(column: str, cells: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        Histories.from_events({"user_id": ["7", "7"], "item_id": ["1", "2"], column: cells})
+
+
+def test_numbers_written_as_text() -> None:
+    table = pl.DataFrame({"user_id": "7", "item_id": ["1", "2"], "rating": ["4", None], "price": ["3.5", "2"]})
+    events = Histories.from_events(table).events
+    assert (events["rating"].to_list(), events["price"].to_list()) == ([4.0, None], [3.5, 2.0])
+
+
 def test_events_of_any_frame_in_time_order() -> None:
     rows = {"user_id": [7, 8, 7], "item_id": [1, 2, 3], "timestamp": [5, 1, 6]}
     histories = Histories.from_events(pd.DataFrame(rows))

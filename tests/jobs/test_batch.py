@@ -240,6 +240,16 @@ def test_vectors_of_a_network(gru_with: Callable[..., Recipe], tmp_path: Path) -
     assert table["vector"].to_numpy() == pytest.approx(expected, abs=1e-5)
 
 
+def test_vectors_for_unknown_items_are_said(
+    gru_with: Callable[..., Recipe], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    llmrec.fit(gru_with(epochs=1), TOY, Split.leave_last_out(TOY), tmp_path / "gru", progress=False)
+    events = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["3", "x"], "timestamp": [1, 2]})
+    llmrec.Dataset.from_tables(events, name="other").save(tmp_path / "data")
+    llmrec.batch(tmp_path / "gru", tmp_path / "out", job="embed", data=tmp_path / "data")
+    assert "1 of 2 items in these histories are not in the catalog and passed over, e.g. 'x'" in caplog.text
+
+
 def test_a_stack_s_members_are_loaded_without_users(gru_with: Callable[..., Recipe], tmp_path: Path) -> None:
     (tmp_path / "gru.yaml").write_text(gru_with(epochs=1).to_yaml(), encoding="utf-8")
     members = [str(tmp_path / "gru.yaml"), "markov"]

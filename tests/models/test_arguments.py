@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 import llmrec
 from llmrec.config import Recipe
-from llmrec.data import Fold, Histories, Split, toy_films
+from llmrec.data import Dataset, Fold, Histories, Split, toy_films
 from llmrec.errors import DataError
 from llmrec.metrics import per_user
 from llmrec.models import Recommender, from_recipe
@@ -75,12 +76,70 @@ def test_what_plainly_means_histories(model: Recommender) -> None:
     assert model.recommend(toy_films(n_items=12, n_users=30), 1).height == 30
 
 
+def test_tables_of_any_library(model: Recommender) -> None:
+    datasets = pytest.importorskip("datasets")
+    table = pl.DataFrame({"user_id": [7, 7], "item_id": [1, 2]})
+    expected = model.recommend(table, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for given in (table.lazy(), table.to_arrow(), datasets.Dataset(table.to_arrow())):
+            assert model.recommend(given, 3).equals(expected)
+
+
+@pytest.mark.parametrize(("rating", "positive"), [(1.0, False), ("1", False), (2.0, True)])
+def test_one_star_of_a_table_is_no_choice(rating: object, positive: bool) -> None:
+    """Also where it is the only rating: the scale is that of the log that the model was fitted on."""
+    films = toy_films(n_items=12, n_users=30)
+    stars = pl.DataFrame({"rating": np.arange(films.events.height) % 5 + 1.0})
+    data = Dataset.from_tables(films.events.hstack(stars), items=films.catalog.table, name="stars")
+    model = from_recipe(Recipe(model="item-knn")).fit(data)
+    rated = pl.DataFrame({"user_id": "u", "item_id": ["3"], "rating": [rating]})
+    chosen = {"u": ["3"] if positive else []}
+    np.testing.assert_array_equal(model.score(rated), model.score(chosen))
+    assert (model.score(chosen) == model.score({"u": []})).all() != positive
+    assert model.recommend(rated, 12).height == 11  # it is in the history all the same
+    said = rated.with_columns(positive_target=True)
+    np.testing.assert_array_equal(model.score(said), model.score({"u": ["3"]}))
+
+
+@pytest.mark.parametrize(("rule", "n_chosen"), [("rating >= 4", 1), (pl.col("rating") >= 4, 2), ("all", 2)])
+def test_a_rule_of_the_data_s_own(rule: str | pl.Expr, n_chosen: int) -> None:
+    """One that was written as an expression is no more than a note in a run: then all events count."""
+    films = toy_films(n_items=12, n_users=30)
+    events = films.events.with_columns(rating=pl.Series(np.arange(films.events.height) % 5 + 1.0))
+    data = Dataset.from_tables(events, items=films.catalog.table, positive=rule)
+    model = from_recipe(Recipe(model="item-knn")).fit(data)
+    rated = pl.DataFrame({"user_id": "u", "item_id": ["3", "7"], "rating": [5.0, 2.0]})
+    np.testing.assert_array_equal(model.score(rated), model.score([["3", "7"][:n_chosen]]))
+
+
+@pytest.mark.parametrize("wrong", ["no", 0, 1.0, []])
+def test_exclude_seen_is_true_or_false(model: Recommender, wrong: bool) -> None:
+    with pytest.raises(DataError, match="exclude_seen is True or False, not"):
+        model.recommend(HISTORIES, 3, exclude_seen=wrong)
+    kept = model.recommend(HISTORIES, 12, exclude_seen=np.bool_(False))  # type: ignore[arg-type]
+    assert kept.height == 24
+
+
+def test_a_weight_of_diversity_is_any_number() -> None:
+    als = from_recipe(Recipe(model="als")).fit(toy_films(n_items=12, n_users=30))
+    half = als.recommend(HISTORIES, 3, diversity=0.5)
+    assert als.recommend(HISTORIES, 3, diversity=np.float32(0.5)).equals(half)  # type: ignore[arg-type]
+
+
+def test_similar_items_of_none() -> None:
+    for n_items in (12, 3000):
+        als = from_recipe(Recipe(model="als")).fit(toy_films(n_items=n_items, n_users=30))
+        assert als.similar_items([], 3).height == 0
+
+
 @pytest.mark.parametrize(
     ("histories", "message"),
     [
         (None, "histories are needed, not a NoneType"),
         (True, "histories are needed, not a bool"),
         (["50", "181"], r"\['50', '181'\] may be one history or several users: write \[\['50', '181'\]\]"),
+        ([7, 8], r"model.histories.of_users\(\[7, 8\]\) for users of the training data"),
         ("nobody", "user 'nobody' is not among the"),
         ({"7": "1"}, r"a history: a list of ids is meant, not the text '1'"),
         (pl.DataFrame({"item_id": ["1"]}), "histories: no column 'user_id' among item_id"),

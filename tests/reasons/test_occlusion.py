@@ -10,9 +10,10 @@ import pytest
 from support.linear import Linear
 
 from llmrec.arrays import Float32s
-from llmrec.data import Catalog, Histories, Sequences
+from llmrec.data import Catalog, Histories, Sequences, toy_films
 from llmrec.errors import DataError
-from llmrec.reasons import Item, occlusion
+from llmrec.models.baselines.markov import MarkovRecommender
+from llmrec.reasons import Item, explain, occlusion
 
 
 def recs(*rows: tuple[str, str]) -> pl.DataFrame:
@@ -38,6 +39,33 @@ def test_top_and_most(model: Linear) -> None:
     assert cited(model, history, top=1) == [("a", 4.0)]
     assert cited(model, history, most=2) == [("c", 1.0), ("e", 0.5)]
     assert cited(model, ["a", "b", "b", "b"], most=2) == [("b", 6.0), ("a", 4.0)]
+
+
+def test_what_no_list_holds_has_no_rank() -> None:
+    films = toy_films(n_items=12, n_users=30)
+    model = MarkovRecommender().fit(films)
+    model.remove_items(["9"])
+    histories = Histories.of({"u": ["3", "8"]})
+    listed = model.recommend(histories, 1)["item_id"][0]
+    found = occlusion(model, histories, recs(("u", listed), ("u", "3"), ("u", "9")))
+    assert [one.rank for one in found] == [1, 0, 0]
+    assert {cited.rank_without for one in found[1:] for cited in one.cited} <= {0}
+    assert "9" in [cited for one in found for cited in [one.item.item_id] if one.cited]  # 9 follows 8
+    model.exclude_seen = False
+    assert occlusion(model, histories, recs(("u", "3")))[0].rank > 0
+
+
+def test_what_no_list_holds_is_said(model: Linear, caplog: pytest.LogCaptureFixture) -> None:
+    histories = Histories.of({"u": ["a", "b"], "v": ["d"]})
+    reasons = explain(model, recs(("u", "b"), ("v", "d"), ("v", "e")), histories)
+    assert (
+        "2 of 3 items are in the history or removed, and in no list of the model's, e.g. 'b' for 'u'"
+        in caplog.text
+    )
+    assert not any("your list" in sentence for sentence in reasons["sentence"][:2])
+    caplog.clear()
+    explain(model, recs(("u", "f"), ("v", "e")), histories)
+    assert not caplog.messages
 
 
 def test_only_what_helped_is_cited(model: Linear) -> None:

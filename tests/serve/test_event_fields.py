@@ -58,6 +58,14 @@ def test_lists_for_events_are_the_model_s(events_gru: Served) -> None:
     assert events_gru.post("/recommend", user_id="new", k=5)["items"] == rows
 
 
+def test_milliseconds_are_no_seconds(events_gru: Served) -> None:
+    late = [{**event, "timestamp": float(event["timestamp"]) * 1000} for event in SENT]  # type: ignore[arg-type]
+    for path, more in (("/recommend", {}), ("/events", {"user_id": "late"})):
+        said = events_gru.refused(path, 422, events=late, **more)
+        assert "events.0.timestamp" in said and "milliseconds are divided by 1000" in said
+    assert events_gru.client.get("/users/late").status_code == 404
+
+
 def test_predictions_are_the_model_s(events_gru: Served) -> None:
     model = events_gru.service.run.model
     user = model.histories.user_ids[0]

@@ -22,18 +22,31 @@ EVENTS = [
 
 
 def test_events_take_the_columns_of_a_run() -> None:
-    table = event_table(EVENTS, SCHEMA, "default")
+    table = event_table(EVENTS, SCHEMA, {"rule": "default"})
     assert table.schema == {**SCHEMA, POSITIVE: pl.Boolean()}
     assert table["timestamp"].to_list() == [1, 2, None]
     assert table[POSITIVE].to_list() == [True, False, False]
-    assert event_table(EVENTS, SCHEMA, "all")[POSITIVE].to_list() == [True, True, False]
-    assert event_table(EVENTS[:1], {"item_id": pl.String()}, "default").columns == ["item_id"]
+    assert event_table(EVENTS, SCHEMA, {"rule": "all"})[POSITIVE].to_list() == [True, True, False]
+    assert event_table(EVENTS[:1], {"item_id": pl.String()}, {"rule": "default"}).columns == ["item_id"]
 
 
 def test_a_run_s_rule_says_what_is_no_choice() -> None:
     events = [{"item_id": "1", "rating": 2.0}, {"item_id": "2", "rating": 5.0}]
-    assert event_table(events, SCHEMA, "rating >= 4")[POSITIVE].to_list() == [False, True]
-    assert POSITIVE not in event_table(events, SCHEMA, "price >= 4").columns
+    assert event_table(events, SCHEMA, {"rule": "rating >= 4"})[POSITIVE].to_list() == [False, True]
+    assert POSITIVE not in event_table(events, SCHEMA, {"rule": "price >= 4"}).columns
+
+
+def test_a_run_s_log_says_what_a_few_events_do_not() -> None:
+    """One star alone tells no scale, and a word of the log's own is known by the log only."""
+    events: list[dict[str, object]] = [
+        {"item_id": "1", "rating": 1.0},
+        {"item_id": "2", "behavior": "meh"},
+        {"item_id": "3", "rating": 2.0},
+    ]
+    assert POSITIVE not in event_table(events, SCHEMA, {"rule": "default"}).columns
+    settled = {"rule": "default", "negatives": {"rating of at most 1 of 5": 9, "behavior meh": 3}}
+    assert event_table(events, SCHEMA, settled)[POSITIVE].to_list() == [False, False, True]
+    assert POSITIVE not in event_table(events, SCHEMA, {**settled, "rule": "all"}).columns
 
 
 def test_titles_are_searched_without_case_and_accents() -> None:

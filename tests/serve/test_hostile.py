@@ -116,6 +116,7 @@ def test_a_user_s_id_is_a_name_and_no_more(gru: Served) -> None:
         "(price + 1.5e3) * -2 >= 0 or \"the (odd) column\" = 'it''s (a) text'",
         "year in (1990, 1991) and not (title like '%a%')",
         "x between 1 and 2",
+        "CAST(year AS DOUBLE) > 1990 or try_cast(price as int) in (1, 2)",
     ],
 )
 def test_comparisons_may_be_written(text: str) -> None:
@@ -131,6 +132,8 @@ def test_comparisons_may_be_written(text: str) -> None:
         '"lower"(title) = 1',
         "title = e'\\'' or lower(title)",
         "a = 1 -- and b",
+        "cast(repeat(title, 99) as double) = 1",
+        '"cast"(title as double) = 1',
         "exists (select 1)",
         "a = 1; drop table t",
         "a = $$x$$",

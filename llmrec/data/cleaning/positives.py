@@ -19,6 +19,8 @@ from llmrec.errors import DataError
 DEFAULT, ALL = "default", "all"
 # Of five stars, one or less says that somebody would rather not have chosen the item.
 FIVE_STARS, ONE_STAR = 5.0, 1.0
+# Reasons that say of the whole log what a few of its events would not: its scale of ratings, its words.
+_LOW_STARS, _BEHAVIOR = "rating of at most 1 of 5", "behavior "
 # The least that speaks for an item on another scale, as a part of its highest rating, in an example.
 _UPPER_PART = 0.7
 _RATING = re.compile(r"(rating|score|stars|vote)s?$", re.IGNORECASE)
@@ -115,6 +117,36 @@ def negative_by_default(events: pl.DataFrame, *, label: str) -> pl.Series:
     return _any(_by_default(events, label)[0], events.height)
 
 
+def positives_as_settled(events: pl.DataFrame, settled: Mapping[str, Any], *, label: str) -> pl.Series:
+    """Mark the positive targets among a few further events of a log; what they do not say counts for them.
+
+    ``settled``: how those of the log were, as of ``PositiveTargets.to_dict``. By default a rating of 1 is none
+    where the log has five stars, whatever other ratings these events have.
+    """
+    rule = str(settled.get("rule", DEFAULT))
+    if rule == DEFAULT:
+        before = list(settled.get("negatives", {}))
+        return ~(negative_by_default(events, label=label) | _any(_as_before(events, before), events.height))
+    everything = pl.repeat(True, events.height, dtype=pl.Boolean, eager=True)
+    try:
+        return everything if rule == ALL else events_that_meet(rule, events, label=label)
+    except DataError:  # it is about columns that these events do not have, or was a polars expression
+        return everything
+
+
+def _as_before(events: pl.DataFrame, reasons: list[str]) -> dict[str, pl.Series]:
+    """Return which events are no positive targets for one of the reasons that a log had for others."""
+    conditions = {_LOW_STARS: pl.col("rating") <= ONE_STAR} if "rating" in events.columns else {}
+    if BEHAVIOR in events.columns:
+        words = {reason for reason in reasons if reason.startswith(_BEHAVIOR)}
+        conditions |= {word: pl.col(BEHAVIOR).cast(pl.String) == word.removeprefix(_BEHAVIOR) for word in words}
+    return {
+        reason: events.select(condition.fill_null(False)).to_series()
+        for reason, condition in conditions.items()
+        if reason in reasons
+    }
+
+
 def positives_of(events: pl.DataFrame) -> pl.Series:
     """Return whether each event is a positive target, true where the log does not say."""
     if POSITIVE in events.columns:
@@ -158,7 +190,7 @@ def _by_behavior(events: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
         negative = [word for word, strength in strengths_of(words).items() if (strength or 0) < 0]
     for word in words:
         if word in negative:
-            yield f"behavior {word}", pl.col(BEHAVIOR).cast(pl.String) == word
+            yield f"{_BEHAVIOR}{word}", pl.col(BEHAVIOR).cast(pl.String) == word
 
 
 def _by_quantity(events: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
@@ -184,7 +216,7 @@ def _low_ratings(events: pl.DataFrame) -> tuple[list[tuple[str, pl.Expr]], str]:
     rating = pl.col("rating")
     conditions = [("rating below 0", rating < 0), ("rating 0 beside higher ones", rating == 0)]
     if highest == FIVE_STARS:
-        conditions.append(("rating of at most 1 of 5", rating <= ONE_STAR))
+        conditions.append((_LOW_STARS, rating <= ONE_STAR))
         return conditions, ""
     several = lowest < highest and not (lowest == 0 and highest == 1)
     unknown = f"ratings up to {highest:g} are no five stars: each above 0 is a positive target"

@@ -9,7 +9,8 @@ from llmrec.errors import DataError
 MICROS = 1_000_000
 
 # From this size on a number is in that unit: 1e11 seconds is the year 5138, 1e11 milliseconds is 1973.
-_UNITS = (("milliseconds", 1e11), ("microseconds", 1e14), ("nanoseconds", 1e17))
+LEAST_MILLISECONDS = 1e11
+_UNITS = (("milliseconds", LEAST_MILLISECONDS), ("microseconds", 1e14), ("nanoseconds", 1e17))
 _TOO_LARGE = 9e18
 _ISO = (
     r"^(?<date>\d{4}-\d{2}-\d{2})(?:[T ](?<hour>\d{2}:\d{2})(?<second>:\d{2})?(?:[.,](?<part>\d{1,9}))?)?"

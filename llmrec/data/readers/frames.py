@@ -21,6 +21,11 @@ NAME_FIELDS = ("name", "title", "label")
 MOST_FIELDS = 32
 
 
+def is_table(value: object) -> bool:
+    """Whether something is a table of a frame library, also one that is read when it is needed."""
+    return any(hasattr(type(value), name) for name in ("columns", "column_names"))
+
+
 def to_polars(table: object, *, label: str) -> pl.DataFrame:
     """Return ``table`` as a polars DataFrame. ``label`` is what an error calls it.
 

@@ -81,7 +81,6 @@ def export_run(
     """
     if to not in get_args(ExportForm):
         raise DataError(f"--to {to}: there is no such form; choose {', '.join(get_args(ExportForm))}")
-    write = partial(_write_gguf, converter=find_converter(llama_cpp)) if to == "gguf" else _WRITERS[to]
     folder = named(Path(out))
     if folder.exists():
         raise ArtifactError(f"{folder} exists already; choose another --out or remove it")
@@ -90,6 +89,7 @@ def export_run(
         raise DataError(f"{run} holds a {model.kind} model; only a run of an LLM recipe is exported")
     if to != "peft" and model.recipe.backbone.quantize != "none":
         raise DataError(f"{run} has a 4-bit base, into which no adapter is merged; export --to peft")
+    write = partial(_write_gguf, converter=find_converter(llama_cpp)) if to == "gguf" else _WRITERS[to]
     with appearing(folder) as temporary:
         details = write(model, Path(run), temporary, folder)
         text = HOW[to].format(**details).replace("FOLDER", repr(str(folder)))

@@ -105,8 +105,13 @@ class UserSession:
             self._read_window()
 
     def extend(self, events: Sequence[Event]) -> None:
-        """Take in several events at once: one pass."""
-        if not events:
+        """Take in several events at once: one pass. Raises DataError as ``append`` does, and for text."""
+        if isinstance(events, str | bytes):
+            raise DataError(
+                f"a session takes a list of item ids or events, not the text {events!r}; write [{events!r}], or "
+                f"model.histories.of_user({events!r}).items(0) for a user of the training data"
+            )
+        if not len(events):
             return
         self._take(events)
         if not self._fits():

@@ -87,9 +87,9 @@ class RespondingRecommender(Recommender):
         """Return item vectors before normalization, float32 [n_items, dim]."""
 
     def predict_response(
-        self, histories: HistoriesLike, items: Sequence[str] | Mapping[str, Sequence[str]]
+        self, histories: HistoriesLike, items: str | Sequence[str] | Mapping[str, Sequence[str]]
     ) -> pl.DataFrame:
-        """Predict how each user responds to items: to all of a list, or by user id to a list for each user.
+        """Predict how each user responds to one item, to all of a list, or by user id to a list for each user.
 
         ``histories``: as for ``recommend``. Returns ``user_id, item_id`` and for each task of the recipe:
         ``behavior_NAME`` and ``action_NAME`` (probability that the next event is of this behavior, its item known
@@ -101,7 +101,7 @@ class RespondingRecommender(Recommender):
             raise DataError(
                 f"{self.recipe.name} was trained without tasks; set tasks in the recipe and train again"
             )
-        histories = read_as_histories(histories, lambda: self.histories)
+        histories = read_as_histories(histories, self)
         note_unknown_items(histories, self.catalog)
         pairs = pairs_of(histories, items)
         codes = np.array([self.catalog.code(item) for item in pairs[ITEM]], dtype=np.int64)
@@ -109,9 +109,9 @@ class RespondingRecommender(Recommender):
         predictions = self._predict(histories, states, pairs["row"].to_numpy(), codes)
         return response_table(pairs.drop("row"), predictions, self.tasks)
 
-    def simulate(self, history: Histories, steps: int, *, seed: int = 0) -> pl.DataFrame:
+    def simulate(self, history: HistoriesLike, steps: int, *, seed: int = 0) -> pl.DataFrame:
         """Continue one history by drawing ``steps`` events; see ``llmrec.models.responses.simulate.simulate``."""
-        return simulate(self, history, steps, seed=seed)
+        return simulate(self, read_as_histories(history, self), steps, seed=seed)
 
     def sequences_of(self, histories: Histories) -> Sequences:
         """Return items and, with ``history.events``, the event codes of their other fields."""

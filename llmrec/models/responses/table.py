@@ -10,7 +10,7 @@ import polars as pl
 from llmrec.arrays import Float64s, Floatings
 from llmrec.data import Histories
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.ids import ids_of
+from llmrec.data.ids import some_ids
 from llmrec.data.responses.task import TaskSpec
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.models.arguments import lists_by_user
@@ -19,14 +19,14 @@ from llmrec.models.arguments import lists_by_user
 TaskPredictions = Mapping[str, Floatings]
 
 
-def pairs_of(histories: Histories, items: Sequence[str] | Mapping[str, Sequence[str]]) -> pl.DataFrame:
+def pairs_of(histories: Histories, items: str | Sequence[str] | Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """Pair users with items, all or by user id: ``user_id, item_id, row`` (the history's index)."""
     users = histories.user_ids
     if isinstance(items, Mapping):
         by_user = lists_by_user(items, histories, label="items")
         lists = [by_user.get(user, []) for user in users]
     else:
-        lists = [ids_of(items, label="items")] * len(users)
+        lists = [some_ids(items, label="items")] * len(users)
     rows = np.repeat(np.arange(len(users)), [len(one) for one in lists])
     names = pl.Series(users, dtype=pl.String).gather(rows)
     flat = pl.Series([item for one in lists for item in one], dtype=pl.String)

@@ -15,6 +15,7 @@ from llmrec import Recipe, Split
 from llmrec.cli.app import run
 from llmrec.data import toy_films
 from llmrec.errors import DataError, EnvironmentFault, ModelError
+from llmrec.models.baselines.markov import MarkovRecommender
 from llmrec.models.llm.export import export_run
 from llmrec.models.llm.gguf_converter import convert_to_gguf, find_converter
 
@@ -112,6 +113,16 @@ def test_a_recipe_s_name_is_no_path(fitted: Path, tmp_path: Path, monkeypatch: p
     out = export_run(fitted, tmp_path / "out", to="gguf", llama_cpp=STAND_IN)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert len(list(out.glob("*-my-model.gguf"))) == 1
+
+
+def test_a_run_without_an_llm_is_refused_before_a_converter_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("LLAMA_CPP", raising=False)
+    MarkovRecommender().fit(toy_films(n_items=12, n_users=30)).save(tmp_path / "markov")
+    with pytest.raises(DataError, match="holds a markov model; only a run of an LLM recipe is exported"):
+        export_run(tmp_path / "markov", tmp_path / "out", to="gguf")
 
 
 def test_where_the_converter_is_looked_for(

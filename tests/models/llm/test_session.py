@@ -58,6 +58,13 @@ def test_it_can_begin_with_a_history(model: LLMRecommender) -> None:
     assert_equal(model.session(STEPS), model, STEPS)
 
 
+def test_it_begins_with_any_list_but_no_text(model: LLMRecommender) -> None:
+    assert_equal(model.session(np.array([3, 7])), model, ["3", "7"])  # type: ignore[arg-type]
+    assert_equal(model.session(pl.Series(["3", "7"])), model, ["3", "7"])  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="a session takes a list of item ids or events, not the text '17'"):
+        model.session("17")
+
+
 def test_forgetting_reads_anew_rarely(model: LLMRecommender, monkeypatch: pytest.MonkeyPatch) -> None:
     anew: list[int] = []
     plain = UserSession._read_window

@@ -76,6 +76,14 @@ def test_the_epoch_of_the_best_early_stopping_metric_is_restored(split: Split) -
     assert restored["responses"] > restored["next_item"] + 1e-3
 
 
+def test_a_user_and_an_item_by_their_ids(split: Split) -> None:
+    model = trained(split, split.valid)
+    user = model.histories.user_ids[0]
+    history, item = model.histories.of_user(user), model.catalog.ids[0]
+    assert model.simulate(user, 2, seed=1).equals(model.simulate(history, 2, seed=1))
+    assert model.predict_response(user, item).equals(model.predict_response(history, [item]))
+
+
 def test_a_fold_without_events_is_validated_on_the_next_item(split: Split) -> None:
     bare = Fold(split.valid.histories, split.valid.answers)
     model = trained(split, bare, early_stopping_metric="responses")
