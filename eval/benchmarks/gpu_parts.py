@@ -22,7 +22,7 @@ from llmrec.llm.encode import encode_item_texts
 from llmrec.llm.ragged import RaggedTokens
 from llmrec.llm.serialize import tokenized_items
 from llmrec.llm.weights import load_causal_lm
-from llmrec.models import LLMRecommender, Recommender, from_recipe
+from llmrec.models import GenerativeRanking, LLMRecommender, PromptRanking, Recommender, from_recipe
 from llmrec.prompting.item_text import item_texts
 from llmrec.prompting.prompt import Prompt
 from llmrec.runtime import Dtype, device_name
@@ -53,6 +53,7 @@ class Settings:
     peer_batches: tuple[int, ...] = (128, 1024)
     train_tokens: int = 16_384
     histories: int = 1_000_000
+    titled: int = 64
     matrix: int = 8192
 
     @classmethod
@@ -72,6 +73,7 @@ class Settings:
             peer_batches=(16,),
             train_tokens=512,
             histories=50,
+            titled=3,
             matrix=32,
         )
 
@@ -163,6 +165,27 @@ def quantized(settings: Settings) -> Part:
     return _trained(_recipe("smollm2-135m-lora", settings, *changes), _data(settings.films))
 
 
+def titles(settings: Settings) -> Part:
+    """Rank by titles that a model of a few steps writes, and that the base is prompted with."""
+    data = _data(settings.films)
+    changes = ["train.title_loss=0.1", "train.max_minutes=0.3", "train.epochs=1"]
+    model = LLMRecommender(_recipe("smollm2-135m-lora", settings, *changes)).fit(Split.leave_last_out(data).train)
+    histories, prompt = data.histories[: settings.titled], partial(PromptRanking, settings.base, candidates=10)
+    rankings: dict[str, Any] = {
+        "titles, 20 beams": GenerativeRanking(model),
+        "titles, exactly": GenerativeRanking(model, beams=None),
+        "prompt, titles": prompt(mode="title").fit(data),
+        "prompt, letters": prompt(mode="letter").fit(data),
+    }
+    rows = []
+    for name, ranking in rankings.items():
+        began = time.perf_counter()
+        ranking.recommend(histories, 10)
+        _wait()
+        rows.append({"ranking": name, "users_per_second": len(histories) / (time.perf_counter() - began)})
+    return Part({"Ranking by titles": rows})
+
+
 PARTS: dict[str, Callable[[Settings], Part]] = {
     "text": text,
     "padded": padded,
@@ -170,6 +193,7 @@ PARTS: dict[str, Callable[[Settings], Part]] = {
     "soft": soft,
     "sasrec": sasrec,
     "recommend": recommend,
+    "titles": titles,
     "quantized": quantized,
 }
 
