@@ -61,6 +61,6 @@ def read_rows(
 
 def _n_shared(tokens: torch.Tensor) -> int:
     """Return how many tokens all rows begin with, 0 where reading them once saves little; one position is left."""
-    same = ((tokens == tokens[:1]) & (tokens >= 0)).all(dim=0)
+    same = ((tokens == tokens[:1]) & (tokens >= 0)).all(dim=0).cpu()  # one wait for the device, not several
     n = min(int(same.cumprod(dim=0).sum()), tokens.shape[1] - 1)
     return n if (len(tokens) - 1) * n >= LEAST_SAVED * tokens.numel() else 0
