@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from llmrec.errors import ArtifactError, EnvironmentFault, MissingExtra
+from llmrec.errors import ArtifactError, EnvironmentFault
 from llmrec.resources.cache import appearing
 from llmrec.retrieval.export import SCORE, scored_rows
 from llmrec.retrieval.index import VectorIndex
+from llmrec.runtime import extra
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -91,11 +92,7 @@ def write_collection(
 
 
 def _client() -> Any:
-    try:
-        from qdrant_client import QdrantClient
-    except ImportError as error:
-        raise MissingExtra("qdrant-client is not installed: pip install 'llmrec[qdrant]'") from error
-    return QdrantClient
+    return extra("qdrant_client", "qdrant").QdrantClient
 
 
 def _indexed(table: pl.DataFrame) -> Iterator[tuple[str, str]]:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from llmrec.arrays import Float64s
-from llmrec.errors import DataError, EnvironmentFault
+from llmrec.errors import DataError
 from llmrec.llm.texts import encode_texts
 from llmrec.prompting import Language
+from llmrec.runtime import extra
 
-_EXTRA = "install it with: pip install 'llmrec[text]'"
 _VOWELS = re.compile(r"[aeiouy]+", re.IGNORECASE)
 _ENDS = re.compile(r"[.!?。！？]+")
 _HAN = re.compile("([\u4e00-\u9fff])")
@@ -24,11 +24,9 @@ def rouge_l(texts: Sequence[str], references: Sequence[str], *, language: Langua
     By the rouge-score package, without stemming; Chinese is compared by character.
     """
     _paired(texts, references)
-    try:
-        from rouge_score.rouge_scorer import RougeScorer
-    except ImportError as error:
-        raise EnvironmentFault(f"ROUGE needs the package rouge-score; {_EXTRA}") from error
-    scorer = RougeScorer(["rougeL"], tokenizer=_Words() if language == "zh" else None)
+    scorer = extra("rouge_score.rouge_scorer", "text").RougeScorer(
+        ["rougeL"], tokenizer=_Words() if language == "zh" else None
+    )
     pairs = zip(references, texts, strict=True)
     return np.array([scorer.score(reference, text)["rougeL"].fmeasure for reference, text in pairs])
 
@@ -36,11 +34,9 @@ def rouge_l(texts: Sequence[str], references: Sequence[str], *, language: Langua
 def bleu(texts: Sequence[str], references: Sequence[str], *, language: Language = "en") -> Float64s:
     """Sentence BLEU (Papineni et al. 2002) with sacrebleu's default smoothing, float64 [n], 0 to 1."""
     _paired(texts, references)
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-    except ImportError as error:
-        raise EnvironmentFault(f"BLEU needs the package sacrebleu; {_EXTRA}") from error
-    metric = BLEU(effective_order=True, tokenize="zh" if language == "zh" else "13a")
+    metric = extra("sacrebleu.metrics.bleu", "text").BLEU(
+        effective_order=True, tokenize="zh" if language == "zh" else "13a"
+    )
     pairs = zip(texts, references, strict=True)
     return np.array([metric.sentence_score(text, [reference]).score / 100 for text, reference in pairs])
 
