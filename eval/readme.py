@@ -28,6 +28,7 @@ LOGS = {
     "ml-100k": "MovieLens 100K",
     "ml-1m": "MovieLens 1M",
     "amazon-games-0.2": "a fifth of amazon-games",
+    "amazon-games": "amazon-games",
 }
 STACKED, TRAINED = RESULTS / "stacked-ml-100k.json", RESULTS / "trained-ml-100k.json"
 PEERS = RESULTS / "peers"
