@@ -17,10 +17,11 @@ def fill_order_fields(events: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     in no row but such as have the user and the time of the row before; then all that is blank wherever the status
     is belongs to orders, as in the exports of Shopify.
     """
+    blanks = [is_blank(column) for column in events.get_columns() if is_status(column)]
+    if not any(one.any() for one in blanks):
+        return events, ""
     same = (pl.col(name).eq_missing(pl.col(name).shift(1)) for name in (USER, TIME))
     further = events.select(pl.all_horizontal(pl.int_range(pl.len()) > 0, *same)).to_series()
-    statuses = (column for column in events.get_columns() if is_status(column))
-    blanks = (is_blank(column) for column in statuses)
     blank = next((one for one in blanks if one.any() and not (one & ~further).any()), None)
     if blank is None:
         return events, ""

@@ -163,7 +163,7 @@ class NextItemNetwork(nn.Module):
         """
         embedded = self.embedded(tokens, placeholders, vectors, bins, codes)
         if not self.pack:
-            run = self._run if self.local else partial(read_rows, self._run, tokens)
+            run = self._run if self.local is not None else partial(read_rows, self._run, tokens)
             return run(self.blocks, embedded).float()
         mask = (tokens >= 0) | (placeholders >= 0)
         row, options = packed(embedded, mask, self.blocks)

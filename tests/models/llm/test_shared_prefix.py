@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from llmrec import Histories, Recipe, Split
+from llmrec import Histories, Recipe, Split, load
 from llmrec.data import Sequences
 from llmrec.models import LLMRecommender
 from llmrec.models.llm import shared_prefix
@@ -70,10 +71,8 @@ def test_loss_and_gradients_are_those_of_whole_rows(
 
 
 def test_short_histories_are_scored_as_whole_ones_also_by_plain_blocks(
-    tiny_recipe: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    tiny_recipe: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from llmrec import load
-
     model = fitted(tiny_recipe, toy_split, "soft")
     model.save(tmp_path / "run")
     plain = load(tmp_path / "run")
