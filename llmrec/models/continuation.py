@@ -13,6 +13,7 @@ import polars as pl
 from llmrec.arrays import Arrays, Int64s
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Split
+from llmrec.data.cleaning.positives import settled_otherwise
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import offsets_of
 from llmrec.data.splits.parts import TEST, VALID
@@ -85,6 +86,13 @@ class Continuation:
         test answer was learned.
         """
         self._check(model.recipe)
+        otherwise = settled_otherwise(split.data.positive, self.model.metadata.get("positive", {}))
+        if otherwise:
+            log.warning(
+                "%s and %s do not agree on what a right answer is: %s; to keep the run's rule, say it with "
+                "--positive to llmrec data prepare",
+                *(split.data.name, self.run, otherwise),
+            )
         if isinstance(model, Continues):
             model.continuation = self
         else:
