@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from llmrec.evaluation.positive_answers import positive_answers, positive_notes
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.queries import Queries, build_queries
 from llmrec.evaluation.report.report import Report
-from llmrec.evaluation.results import Cost, EvaluationContext, PromptExample, Result
+from llmrec.evaluation.results import Cost, EvaluationContext, FoldName, PromptExample, Result
 from llmrec.evaluation.seeds import compare_seeds, group_seeds
 from llmrec.evaluation.significance import bootstrap
 from llmrec.evaluation.slices import QuerySlice, slice_metric, slice_queries
@@ -36,7 +36,7 @@ def evaluate(
     split: Split,
     *,
     protocol: str | EvaluationProtocol | None = None,
-    fold: Literal["test", "valid"] = "test",
+    fold: FoldName = "test",
     progress: bool = False,
     date: datetime.date | None = None,
     allow_leaks: Iterable[str] = (),
@@ -57,6 +57,8 @@ def evaluate(
     """
     models = _by_name(models, split)
     rules = protocol if isinstance(protocol, EvaluationProtocol) else _protocol(protocol, split)
+    if fold not in get_args(FoldName):
+        raise DataError(f"there is no fold {fold!r} to evaluate on; there are {', '.join(get_args(FoldName))}")
     held_out = split.test if fold == "test" else split.valid
     _check(models, split, held_out, rules, fold)
     exclude_seen = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
@@ -85,7 +87,7 @@ def evaluate(
         context=context,
         versions=versions(),
         machine=machine(),
-        notes=tuple(chain(positive_notes(split), *noted)),
+        notes=tuple(chain(positive_notes(split, fold), *noted)),
     )
 
 
@@ -183,7 +185,7 @@ def _prompt(model: Ranker, histories: Histories) -> PromptExample | None:
 def _context(
     split: Split,
     queries: Queries,
-    fold: str,
+    fold: FoldName,
     rules: EvaluationProtocol,
     exclude_seen: bool,
     date: datetime.date | None,
@@ -205,7 +207,7 @@ def _context(
         exclude_seen=exclude_seen,
         protocol=rules,
         date=date.isoformat() if date else None,
-        positive=positive_answers(split),
+        positive=positive_answers(split, fold),
     )
 
 
