@@ -81,12 +81,12 @@ def _with_shares(recent: Int64s, every: Int64s) -> Float32s:
     number. Counts and result: [n_items].
     """
     order = np.lexsort((every, recent))
-    sums = (recent + every / (every.sum() + 1)).astype(np.float32)[order]
+    sums: Float32s = (recent + every / (every.sum() + 1)).astype(np.float32)[order]
     differs = (np.diff(recent[order], prepend=-1) != 0) | (np.diff(every[order], prepend=-1) != 0)
     rank = np.cumsum(differs)
     # The bits of a positive float, as a whole number, are in the order of the floats: one more is the next float.
     bits = rank + np.maximum.accumulate(sums.view(np.int32) - rank)
-    scores = np.empty_like(sums)
+    scores: Float32s = np.empty(len(sums), dtype=np.float32)
     scores[order] = bits.astype(np.int32).view(np.float32)
     return scores
 
