@@ -57,8 +57,6 @@ def evaluate(
     """
     models = _by_name(models, split)
     rules = protocol if isinstance(protocol, EvaluationProtocol) else _protocol(protocol, split)
-    if fold not in get_args(FoldName):
-        raise DataError(f"there is no fold {fold!r} to evaluate on; there are {', '.join(get_args(FoldName))}")
     held_out = split.test if fold == "test" else split.valid
     _check(models, split, held_out, rules, fold)
     exclude_seen = not split.train.repeats_are_normal if rules.exclude_seen == "auto" else rules.exclude_seen
@@ -114,6 +112,8 @@ def _by_name(models: object, split: object) -> Mapping[str, Ranker]:
 def _check(
     models: Mapping[str, Ranker], split: Split, held_out: Fold, rules: EvaluationProtocol, fold: str
 ) -> None:
+    if fold not in get_args(FoldName):
+        raise DataError(f"there is no fold {fold!r} to evaluate on; there are {', '.join(get_args(FoldName))}")
     if not models:
         raise DataError("no models to evaluate; pass at least one, e.g. {'popularity': model}")
     register_package_metrics(rules.metrics)

@@ -160,10 +160,10 @@ class Continuation:
             raise DataError(
                 f"{self.run} was trained on {len(seen):,} of the test answers of {split.name} of "
                 f"'{split.data.name}', e.g. '{seen[ITEM][0]}' of user '{seen[USER][0]}': it may have seen the "
-                f"answers; {self._way_out(split, seen[USER])}{ANEW}"
+                f"answers; {self._remedy(split, seen[USER])}{ANEW}"
             )
 
-    def _way_out(self, split: Split, users: pl.Series) -> str:
+    def _remedy(self, split: Split, users: pl.Series) -> str:
         """Say what to do about users of whom a test answer was learned, besides fitting anew."""
         its = self.model.metadata.get("split", {}).get("name")
         if its not in (None, split.name):
