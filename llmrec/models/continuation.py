@@ -172,7 +172,7 @@ class Continuation:
             dict(zip(one.user_ids, one.lengths().tolist(), strict=True))
             for one in (self.learned_events.histories, self.model.histories)
         )
-        if any(learned.get(user) != known.get(user) for user in users):
+        if its is None or any(learned.get(user) != known.get(user) for user in users):
             return ""
         return (
             f"{users.n_unique():,} people had too few events to hold one out, and the events that came since are "
