@@ -48,6 +48,8 @@ def remove(
     """Items that are recommended no more; histories that hold them are read as before."""
     if (file is None) == (not item):
         raise DataError("say which items to remove: either a FILE, or --item ID once or more often")
+    if file is not None and not file.exists():
+        raise DataError(f"there is no file {file}; an item is named by --item {file}")
     import polars as pl
 
     _change(run, "remove", pl.DataFrame({"item_id": item}) if file is None else _read(file))

@@ -70,7 +70,8 @@ class Histories(ShownAsTable):
 
         ``users`` fixes which users come out and in which order (those without an event get an empty
         history); by default every user, in order of first appearance. Times become Unix seconds, of dates, text
-        and milliseconds, too. Events count as choices but where a column ``positive_target`` says otherwise.
+        and milliseconds, too. Events count as choices but where a column ``positive_target`` says otherwise; a
+        model that is given the table itself reads ratings and behaviors as those of its own data were.
         Raises DataError for a missing column, for events whose times go back, and for times, ratings, prices and
         quantities that cannot be read.
         """

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Set
+import zlib
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 import polars as pl
 
+from llmrec.arrays import Int64s
 from llmrec.errors import DataError
 
 _LONGEST_SHOWN = 60
@@ -77,6 +79,14 @@ def id_column(values: object, name: str, *, label: str = "ids") -> pl.Series:
         return pl.Series(name, ids_of(values, label=label), dtype=pl.String)
     except UnicodeEncodeError as error:
         raise DataError(f"{label}: an id holds half a character (a lone surrogate): {error.reason}") from error
+
+
+def id_hashes(ids: Sequence[str], *, seed: int = 0) -> Int64s:
+    """Return a hash of each id, int64 [n] below 2**32, that draws parts of them: other ids change nothing.
+
+    It is CRC-32, the same everywhere; that of a polars Series is another one in other versions of polars.
+    """
+    return np.array([zlib.crc32(one.encode(), seed) for one in ids], dtype=np.int64)
 
 
 def whole_number(value: object, *, label: str, least: int = 1) -> int:

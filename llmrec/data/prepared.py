@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,14 +11,16 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from llmrec.data.builtin import BUILTIN
-from llmrec.data.cleaning.positives import PositiveTargets
+from llmrec.data.cleaning.positives import DEFAULT, PositiveTargets
+from llmrec.data.cleaning.rating_scale import rating_scale
 from llmrec.data.cleaning.table import Step
 from llmrec.data.id_codes import EncodedIds
 from llmrec.data.parquet import write_events
 from llmrec.errors import DataError
 from llmrec.resources.cache import appearing
 
-FORMAT = 2  # 1: without positive targets, which a version that reads only these would count all
+# 1: without positive targets, which a version that reads only these would count all; 2: without ratings' scale.
+FORMAT = 3
 EVENTS, ITEMS, METADATA = "events.parquet", "items.parquet", "dataset.json"
 
 
@@ -48,7 +50,7 @@ def read_prepared(path: Path) -> Prepared:
             raise DataError(f"{path} has format {metadata['format']}, newer than {FORMAT}; upgrade llmrec")
         # Brackets in a folder's name are no pattern.
         events, items = (pl.read_parquet(path / name, glob=False) for name in (EVENTS, ITEMS))
-        decided = PositiveTargets(**metadata["positive"]) if metadata["format"] > 1 else None
+        decided = _settled(metadata, events)
         steps = tuple(Step(**step) for step in metadata["steps"])
         fixed = metadata["order_only"], decided, metadata["fingerprint"]
         return Prepared(events, items, metadata["name"], steps, *fixed)
@@ -73,6 +75,14 @@ def write_prepared(
         items.write_parquet(temporary / ITEMS)
         text = json.dumps(waiting.result(), indent=2, ensure_ascii=False) + "\n"
         (temporary / METADATA).write_text(text, encoding="utf-8")
+
+
+def _settled(metadata: Mapping[str, Any], events: pl.DataFrame) -> PositiveTargets | None:
+    if metadata["format"] == 1:
+        return None
+    settled = metadata["positive"]
+    scale = rating_scale(events, by_default=settled["rule"] == DEFAULT)
+    return PositiveTargets(**{"ratings": scale, **settled})
 
 
 def _not_prepared(path: Path) -> str:

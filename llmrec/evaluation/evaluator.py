@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from llmrec.evaluation.positive_answers import positive_answers, positive_notes
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.queries import Queries, build_queries
 from llmrec.evaluation.report.report import Report
-from llmrec.evaluation.results import Cost, EvaluationContext, PromptExample, Result
+from llmrec.evaluation.results import Cost, EvaluationContext, FoldName, PromptExample, Result
 from llmrec.evaluation.seeds import compare_seeds, group_seeds
 from llmrec.evaluation.significance import bootstrap
 from llmrec.evaluation.slices import QuerySlice, slice_metric, slice_queries
@@ -36,7 +36,7 @@ def evaluate(
     split: Split,
     *,
     protocol: str | EvaluationProtocol | None = None,
-    fold: Literal["test", "valid"] = "test",
+    fold: FoldName = "test",
     progress: bool = False,
     date: datetime.date | None = None,
     allow_leaks: Iterable[str] = (),
@@ -85,7 +85,7 @@ def evaluate(
         context=context,
         versions=versions(),
         machine=machine(),
-        notes=tuple(chain(positive_notes(split), *noted)),
+        notes=tuple(chain(positive_notes(split, fold), *noted)),
     )
 
 
@@ -112,6 +112,8 @@ def _by_name(models: object, split: object) -> Mapping[str, Ranker]:
 def _check(
     models: Mapping[str, Ranker], split: Split, held_out: Fold, rules: EvaluationProtocol, fold: str
 ) -> None:
+    if fold not in get_args(FoldName):
+        raise DataError(f"there is no fold {fold!r} to evaluate on; there are {', '.join(get_args(FoldName))}")
     if not models:
         raise DataError("no models to evaluate; pass at least one, e.g. {'popularity': model}")
     register_package_metrics(rules.metrics)
@@ -183,7 +185,7 @@ def _prompt(model: Ranker, histories: Histories) -> PromptExample | None:
 def _context(
     split: Split,
     queries: Queries,
-    fold: str,
+    fold: FoldName,
     rules: EvaluationProtocol,
     exclude_seen: bool,
     date: datetime.date | None,
@@ -205,7 +207,7 @@ def _context(
         exclude_seen=exclude_seen,
         protocol=rules,
         date=date.isoformat() if date else None,
-        positive=positive_answers(split),
+        positive=positive_answers(split, fold),
     )
 
 

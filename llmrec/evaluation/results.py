@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.significance import Interval
+
+FoldName = Literal["test", "valid"]
 
 
 class Value(BaseModel):
@@ -146,12 +148,13 @@ class Comparison(Value):
 
 
 class PositiveAnswers(Value):
-    """Which events were positive targets, and the test answers with that and without.
+    """Which events were positive targets, and the answers of the fold with that and without.
 
     ``rule``: ``default``, ``all`` or a condition. ``events``: of the log; ``negatives``: by reason, how many of
-    them are no positive targets, or with ``all`` would be none by default. ``answers``: test events that are
+    them are no positive targets, or with ``all`` would be none by default. ``answers``: held-out events that are
     answers; ``answers_if_all``: were every event one, ``negatives_if_all`` of them no positive targets; None where
-    the rule changes nothing. ``negatives_by_default``: answers that would be none by default.
+    the rule changes nothing, and of the validation fold. ``negatives_by_default``: answers that would be none by
+    default. ``ratings``: how the log's are read, empty where it has none and in reports of before it was recorded.
     """
 
     rule: str
@@ -162,6 +165,7 @@ class PositiveAnswers(Value):
     answers_if_all: int | None = None
     negatives_if_all: int | None = None
     negatives_by_default: int = 0
+    ratings: dict[str, float] = Field(default_factory=dict)
 
 
 class EvaluationContext(Value):

@@ -13,6 +13,7 @@ import polars as pl
 from llmrec.arrays import Arrays, Int64s
 from llmrec.config import Recipe
 from llmrec.data import Catalog, Dataset, Split
+from llmrec.data.cleaning.positives import settled_otherwise
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import offsets_of
 from llmrec.data.splits.parts import TEST, VALID
@@ -85,6 +86,13 @@ class Continuation:
         test answer was learned.
         """
         self._check(model.recipe)
+        otherwise = settled_otherwise(split.data.positive, self.model.metadata.get("positive", {}))
+        if otherwise:
+            log.warning(
+                "%s and %s do not agree on what a right answer is: %s; to keep the run's rule, say it with "
+                "--positive to llmrec data prepare",
+                *(split.data.name, self.run, otherwise),
+            )
         if isinstance(model, Continues):
             model.continuation = self
         else:
@@ -147,14 +155,29 @@ class Continuation:
         return marked
 
     def _check_unseen(self, split: Split) -> None:
-        seen, its = split.learned_answers(TEST), self.model.metadata.get("split", {}).get("name")
+        seen = split.learned_answers(TEST)
         if len(seen):
-            same = "" if its in (None, split.name) else f"hold out what it held out, with --split {its}, or "
             raise DataError(
                 f"{self.run} was trained on {len(seen):,} of the test answers of {split.name} of "
                 f"'{split.data.name}', e.g. '{seen[ITEM][0]}' of user '{seen[USER][0]}': it may have seen the "
-                f"answers; {same}{ANEW}"
+                f"answers; {self._remedy(split, seen[USER])}{ANEW}"
             )
+
+    def _remedy(self, split: Split, users: pl.Series) -> str:
+        """Say what to do about users of whom a test answer was learned, besides fitting anew."""
+        its = self.model.metadata.get("split", {}).get("name")
+        if its not in (None, split.name):
+            return f"hold out what it held out, with --split {its}, or "
+        learned, known = (
+            dict(zip(one.user_ids, one.lengths().tolist(), strict=True))
+            for one in (self.learned_events.histories, self.model.histories)
+        )
+        if its is None or any(learned.get(user) != known.get(user) for user in users):
+            return ""
+        return (
+            f"{users.n_unique():,} people had too few events to hold one out, and the events that came since are "
+            "older: leave these out (--drop-where of llmrec data prepare), hold nothing out (--split none), or "
+        )
 
     def stay_removed(self, data: Dataset) -> list[str]:
         """Return the items of ``data`` that were removed from the run and have no new events; it is logged.

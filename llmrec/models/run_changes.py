@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
 from llmrec.data import Catalog
 from llmrec.data.catalog_changes import CatalogChange, added_items, removed_items, updated_items
 from llmrec.data.columns import ITEM
+from llmrec.data.readers.frames import is_table, to_polars
 from llmrec.errors import DataError
 from llmrec.models.changes import Changeable
 from llmrec.models.forgetting import forget_users
@@ -23,11 +24,22 @@ from llmrec.retrieval.run_items import (
     write_change,
 )
 
-# What a change is called in the journal, and what makes it of a catalog and the rows that were given.
+
+def _removed(catalog: Catalog, given: object) -> CatalogChange:
+    """Remove the items of a table, or of ids as ``removed_items`` takes them."""
+    if not is_table(given):
+        return removed_items(catalog, cast("Iterable[str | int]", given))
+    rows = to_polars(given, label="items")
+    if ITEM not in rows.columns:
+        raise DataError(f"items to remove: no column '{ITEM}' among {', '.join(rows.columns)}; rename one")
+    return removed_items(catalog, rows[ITEM].to_list())
+
+
+# What a change is called in the journal, and what makes it of a catalog and what was given: rows, of these or ids.
 VERBS: dict[str, Callable[[Catalog, Any], CatalogChange]] = {
     "add": added_items,
     "update": updated_items,
-    "remove": lambda catalog, rows: removed_items(catalog, rows[ITEM].to_list()),
+    "remove": _removed,
 }
 
 

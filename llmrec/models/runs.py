@@ -192,8 +192,8 @@ def load_run(
 def change_items(run: str | Path, verb: str, items: object) -> CatalogChange:
     """Write a change of a run's items beside it; whoever loads the run makes it. Returns it.
 
-    ``verb``: add, update or remove, of a table as ``Recommender.add_items`` and so on take it. Nothing is encoded
-    here. Raises DataError for what these refuse, and ArtifactError.
+    ``verb``: add, update or remove, of a table as ``Recommender.add_items`` and so on take it; remove also of ids.
+    Nothing is encoded here. Raises DataError for what these refuse, and ArtifactError.
     """
     model = load_run(run, histories=False)
     change = VERBS[verb](model.catalog, items)

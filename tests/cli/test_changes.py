@@ -69,6 +69,7 @@ def test_people_are_forgotten(folder: Path, toy_split: Split, capsys: pytest.Cap
         (["catalog", "remove", "run", "ids.csv", "--item", "5"], "either a FILE, or --item ID"),
         (["catalog", "remove", "run", "--item", "5", "--item", "5"], "'5' is there twice"),
         (["catalog", "remove", "run", "--item", "none"], "'none' is not in the catalog"),
+        (["catalog", "remove", "run", "5"], "there is no file 5; an item is named by --item 5"),
         (["catalog", "remove", "nowhere", "--item", "5"], "there is no run at"),
         (["forget", "run", "--user", "nobody"], "'nobody' is not among the 30 users"),
         (["forget", "nowhere", "--user", "1"], "there is no run at"),

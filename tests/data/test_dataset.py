@@ -131,7 +131,7 @@ def test_a_folder_that_is_no_data_set(tmp_path: Path) -> None:
         Dataset.load(folder)
     facts = json.loads((folder / "dataset.json").read_text())
     (folder / "dataset.json").write_text(json.dumps(facts | {"format": 99}))
-    with pytest.raises(DataError, match="has format 99, newer than 2; upgrade llmrec"):
+    with pytest.raises(DataError, match="has format 99, newer than 3; upgrade llmrec"):
         Dataset.load(folder)
     (folder / "dataset.json").write_text("{")
     with pytest.raises(DataError, match="is damaged"):

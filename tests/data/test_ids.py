@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrec.data.ids import id_column, id_of, ids_of, whole_number
+from llmrec.data.ids import id_column, id_hashes, id_of, ids_of, whole_number
 from llmrec.errors import DataError
 
 
@@ -130,3 +130,14 @@ def test_counts() -> None:
             whole_number(value, label="k")
     with pytest.raises(DataError, match="k must be at least 1, got -3"):
         whole_number(np.int8(-3), label="k")
+
+
+def test_ids_are_drawn_alike_everywhere() -> None:
+    """The hash is the published check value of CRC-32, and each id is drawn by itself."""
+    assert id_hashes(["123456789"]).tolist() == [0xCBF43926]
+    users = [f"u{n}" for n in range(5_000)]
+    folds, held_out = id_hashes(users) % 5, id_hashes(users, seed=1) % 10 == 0
+    np.testing.assert_array_equal(id_hashes(users[::-1]), id_hashes(users)[::-1])
+    assert np.bincount(folds).min() > 900
+    assert 400 < held_out.sum() < 600
+    assert np.bincount(folds[held_out]).min() > 60  # one draw says nothing of the other

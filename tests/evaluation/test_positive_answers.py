@@ -10,6 +10,7 @@ import pytest
 
 from llmrec import Dataset, Histories, Recipe, Split, evaluate
 from llmrec.data.responses import TaskSet
+from llmrec.errors import DataError
 from llmrec.evaluation import Report, response_queries
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
 from llmrec.models import Recommender, from_recipe
@@ -54,6 +55,34 @@ def test_with_all_it_says_how_many_would_be_none_by_default() -> None:
     assert report.context.positive.negatives_by_default == 7  # type: ignore[union-attr]
     assert "also 7 that are none by default (behavior return: 7)" in report.notes[0]
     assert report.notes[1].startswith("7 of 12 test answers would be none by default, and count as right answers")
+
+
+@pytest.mark.parametrize(("rule", "by_default"), [("default", 0), ("all", 3)])
+def test_the_validation_fold_counts_its_own_answers(rule: str, by_default: int, tmp_path: Path) -> None:
+    """Customers who sent back what they bought before the last: by the rule "all" these are validation answers."""
+    schema = ["user_id", "item_id", "timestamp", "behavior"]
+    rows = shop().events.select(schema).rows()
+    for user in ("u9", "u10", "u11"):
+        rows += [(user, "y", 1_600_100_000, "return"), (user, "z", 1_600_200_000, "purchase")]
+    log = pl.DataFrame(rows, schema=schema, orient="row")
+    split = Split.leave_last_out(Dataset.from_tables(log, name="shop", positive=rule))
+    positives = split.data.positive_events.height
+    report = evaluate(popularity(split), split, fold="valid")
+    positive = report.context.positive
+    assert positive is not None
+    assert (positive.answers, positive.negatives_by_default) == (len(split.valid.answers), by_default)
+    assert (positive.answers_if_all, positive.negatives_if_all) == (None, None)
+    assert positives == split.data.events.height - (0 if rule == "all" else 10)
+    report.save(tmp_path)
+    said = (tmp_path / "report.html").read_text(encoding="utf-8") + " ".join(report.notes)
+    assert "validation answers" in said
+    assert "test answers" not in said
+
+
+def test_a_fold_of_another_name_is_refused() -> None:
+    split = Split.leave_last_out(shop())
+    with pytest.raises(DataError, match="no fold 'validation' to evaluate on; there are test, valid"):
+        evaluate(popularity(split), split, fold="validation")  # type: ignore[arg-type]
 
 
 def test_the_scale_of_ratings_is_that_of_all_events() -> None:

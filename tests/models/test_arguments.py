@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,19 @@ def test_one_star_of_a_table_is_no_choice(rating: object, positive: bool) -> Non
     assert model.recommend(rated, 12).height == 11  # it is in the history all the same
     said = rated.with_columns(positive_target=True)
     np.testing.assert_array_equal(model.score(said), model.score({"u": ["3"]}))
+
+
+def test_a_run_keeps_the_scale_of_its_log_s_ratings(tmp_path: Path) -> None:
+    """Of ten points 1 is a choice, also beside a 5 that looks like five stars."""
+    films = toy_films(n_items=12, n_users=30)
+    points = pl.DataFrame({"rating": np.arange(films.events.height) % 10 + 1.0})
+    data = Dataset.from_tables(films.events.hstack(points), items=films.catalog.table, name="points")
+    from_recipe(Recipe(model="item-knn")).fit(data).save(tmp_path / "run")
+    model = llmrec.load(tmp_path / "run")
+    assert model.metadata["positive"]["ratings"] == {"lowest": 1, "highest": 10, "positive_above": 0}
+    rated = pl.DataFrame({"user_id": "u", "item_id": ["3", "7"], "rating": [1.0, 5.0]})
+    np.testing.assert_array_equal(model.score(rated), model.score({"u": ["3", "7"]}))
+    assert (model.score(rated) != model.score({"u": ["7"]})).any()
 
 
 @pytest.mark.parametrize(("rule", "n_chosen"), [("rating >= 4", 1), (pl.col("rating") >= 4, 2), ("all", 2)])

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from llmrec import Dataset, Recipe, Split
@@ -88,3 +90,28 @@ def test_an_llm_goes_on_as_its_recipe_says(tmp_path: Path, monkeypatch: pytest.M
     assert (gru.train.schedule, gru.train.epochs) == ("cosine", 2)
     assert leaves_open(recipes[0], given=frozenset())
     assert not leaves_open(recipes[1], given=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ([1, 2, 3, 4], [1, 2, 3, 4, 5], "ratings above 1 are positive targets here and those above 0 there"),
+        ([1, 2, 3, 4], "all", "--positive all here and default there"),
+        ([1, 5], [1, 4, 5], ""),
+    ],
+)
+def test_what_counts_as_a_right_answer_may_not_change_unsaid(
+    before: list[int], now: list[int] | str, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the first five of five stars is among the new events: then a rating of 1 is no choice any more."""
+
+    def rated(data: Dataset, ratings: list[int]) -> Dataset:
+        cycle = pl.Series("rating", np.resize(ratings, data.events.height))
+        return Dataset.from_tables(data.events.with_columns(cycle), items=data.catalog.table, name="rated")
+
+    old, new = log_and_grown()
+    _fit(Recipe(model="markov"), rated(old, before), tmp_path / "old")
+    grown = rated(new, before).with_positive(now) if isinstance(now, str) else rated(new, now)
+    with caplog.at_level(logging.WARNING):
+        _fit(Recipe(model="markov"), grown, tmp_path / "new", continue_from=tmp_path / "old")
+    assert (said in caplog.text) if said else ("right answer" not in caplog.text)

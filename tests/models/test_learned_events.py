@@ -91,6 +91,27 @@ def test_a_run_on_all_events_has_seen_the_answers(tmp_path: Path, one_epoch: Rec
     assert fitted(knn, still, tmp_path / "knn2", tmp_path / "knn").is_fitted
 
 
+def test_an_older_event_of_who_had_two_is_refused_with_a_way_out(tmp_path: Path, one_epoch: Recipe) -> None:
+    """The one that both were learned of has no answer that was not: it came late to the log, before them."""
+    fitted(one_epoch, Split.leave_last_out(log_of(2, 6)), tmp_path / "old")
+    grown = log_of(2, 8)
+    first = grown.events.filter(pl.col("user_id") == NEW[0]).head(1)
+    late = first.with_columns(pl.col("timestamp") - 100, item_id=pl.lit("17"))
+    columns = ["user_id", "item_id", "timestamp"]
+    log = pl.concat([grown.events.select(columns), late.select(columns)])
+    data = Dataset.from_tables(log, items=FILMS.catalog.table, name="late", keep_unseen_items=True)
+    message = (
+        r"trained on 1 of the test answers .* of user '0': it may have seen the answers; 1 people had too few "
+        r"events to hold one out, and the events that came since are older: leave these out \(--drop-where .*"
+        r"--split none\), or fit anew"
+    )
+    with pytest.raises(DataError, match=message):
+        fitted(one_epoch, Split.leave_last_out(data), tmp_path / "new", tmp_path / "old")
+    assert fitted(one_epoch, Split.none(data), tmp_path / "new", tmp_path / "old").is_fitted
+    without = data.with_events(data.events.filter(~((pl.col("user_id") == "0") & (pl.col("item_id") == "17"))))
+    assert fitted(one_epoch, Split.leave_last_out(without), tmp_path / "less", tmp_path / "old").is_fitted
+
+
 def test_whose_validation_answer_was_learned_is_not_validated_on(
     tmp_path: Path, one_epoch: Recipe, caplog: pytest.LogCaptureFixture, validated: list[tuple[str, ...]]
 ) -> None:

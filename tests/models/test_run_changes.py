@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -20,7 +21,7 @@ from llmrec.errors import ArtifactError, DataError, WriteConflict
 from llmrec.llm import encode
 from llmrec.llm.ragged import RaggedTokens
 from llmrec.models import LLMRecommender, Recommender, StackedRecommender, from_recipe, load
-from llmrec.models.runs import fit_run
+from llmrec.models.runs import change_items, fit_run
 from llmrec.models.saved_vectors import similar_in_run
 
 SEEN = Histories.of([["3", "4"], []])
@@ -39,6 +40,16 @@ def llm(tiny_recipe: Callable[..., Recipe], toy_split: Split) -> LLMRecommender:
 
 def top(model: Recommender) -> list[str]:
     return model.recommend(SEEN, 12, exclude_seen=False)["item_id"].to_list()
+
+
+def test_items_of_a_run_are_removed_by_a_table_or_by_their_ids(run: Path) -> None:
+    change_items(run, "remove", ["5", 6])
+    change_items(run, "remove", pd.DataFrame({"item_id": [7], "why": ["sold out"]}))
+    assert not {"5", "6", "7"} & set(top(load(run)))
+    with pytest.raises(DataError, match=r"a list of ids is meant, not the text '8'"):
+        change_items(run, "remove", "8")
+    with pytest.raises(DataError, match="items to remove: no column 'item_id' among id; rename one"):
+        change_items(run, "remove", pl.DataFrame({"id": ["8"]}))
 
 
 def test_changes_last_only_when_asked(run: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_paragraph_tells_how_many_people_chose_both(model: Linear, language: L
     model.histories = Histories.of(crowd | {f"q{n}": ["c"] for n in range(40)})
     reasons = llmrec.explain(model, RECS[:1], HISTORIES, form="paragraph", language=language)
     told = {
-        "en": '6 of the 9 people who chose "Amber Gate", as you did, also chose "Final Waltz".',
+        "en": "6 of the 9 people who made that choice also made this one.",
         "zh": "选择过《Amber Gate》的9人中，有6人也选择了《Final Waltz》。",
     }
     assert told[language] in reasons["sentence"][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -50,8 +51,8 @@ def test_what_is_read_back_is_what_was_planned() -> None:
         ('Without "Fargo" in your history, "Film number 0" would be number 40 on your list, not 2.', True),
         ('Without "Fargo" in your history, "Film number 0" would be number 41 on your list, not 2.', False),
         ('Take "The Godfather" away, and "Film number 0" falls from number 2 to number 40 on your list.', False),
-        ('60 of the 90 people who chose "Fargo", as you did, also chose "Film number 0".', True),
-        ('61 of the 90 people who chose "Fargo", as you did, also chose "Film number 0".', False),
+        ('60 of the 90 people who chose "Fargo", one of your choices, also chose "Film number 0".', True),
+        ('61 of the 90 people who chose "Fargo", one of your choices, also chose "Film number 0".', False),
         (f'{AFTER}; it is filed under Crime, like 12 of your 30 choices.', True),
         (f'{AFTER}; it is filed under Crime, like all of your 30 choices.', False),
         ('We suggest "Film number 0" because you chose "Fargo", and the two share Crime and Comedy.', False),
@@ -161,3 +162,17 @@ def test_skeletons_use_the_values_that_there_are() -> None:
             assert len(set(skeletons)) == len(skeletons)
         assert all(theme.format_map(filled) for theme in phrases.themes.values())
     assert Phrases.load("en").openings.keys() == Phrases.load("zh").openings.keys()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_who_reads_a_count_of_people_may_be_one_of_them(language: Language) -> None:
+    """A user of the log is counted there: "the 32 people who, like you, chose it" would be 31."""
+    phrases = Phrases.load(language)
+    kinds = ("together", "either", "next")
+    skeletons = [text for kind in kinds for text in phrases.openings[kind]]
+    skeletons += [
+        text for kind in kinds for ending in [phrases.endings[kind]] for text in ending.plain + ending.named
+    ]
+    counts = [text for text in skeletons if "{count}" in text]
+    assert len(counts) > 8
+    assert not [text for text in counts if re.search("like you|as you|share|others|一样|同样", text)]

@@ -8,7 +8,7 @@ from support.serving import NEEDS
 
 pytest.importorskip("fastapi", reason=NEEDS)
 
-from llmrec.data import Catalog
+from llmrec.data import Catalog, Dataset
 from llmrec.data.columns import POSITIVE
 from llmrec.serve.histories import event_table
 from llmrec.serve.titles import TitleSearch
@@ -47,6 +47,13 @@ def test_a_run_s_log_says_what_a_few_events_do_not() -> None:
     settled = {"rule": "default", "negatives": {"rating of at most 1 of 5": 9, "behavior meh": 3}}
     assert event_table(events, SCHEMA, settled)[POSITIVE].to_list() == [False, False, True]
     assert POSITIVE not in event_table(events, SCHEMA, {**settled, "rule": "all"}).columns
+
+
+def test_ratings_that_are_sent_are_read_by_the_scale_of_the_run_s_log() -> None:
+    rows = {"user_id": ["u"] * 3, "item_id": ["1", "2", "3"], "timestamp": [60, 120, 180], "rating": [1, 5, 10]}
+    settled = Dataset.from_tables(rows, time_format="seconds").positive.to_dict()
+    events = [{"item_id": "1", "rating": 1.0}, {"item_id": "2", "rating": 5.0}, {"item_id": "3", "rating": 0.0}]
+    assert event_table(events, SCHEMA, settled)[POSITIVE].to_list() == [True, True, False]
 
 
 def test_titles_are_searched_without_case_and_accents() -> None:

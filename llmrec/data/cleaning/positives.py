@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,17 +11,12 @@ import polars as pl
 from llmrec.data.cleaning.behaviors import strengths_of
 from llmrec.data.cleaning.conditions import Condition, events_that_meet, require_condition
 from llmrec.data.cleaning.outcome_columns import negative_outcomes, unclear_outcomes
+from llmrec.data.cleaning.rating_scale import low_ratings, note_on_ratings, rating_scale, scale_by_reasons
 from llmrec.data.columns import BEHAVIOR, POSITIVE, STRENGTH
 from llmrec.errors import DataError
 
 DEFAULT, ALL = "default", "all"
-# Of five stars, one or less says that somebody would rather not have chosen the item.
-FIVE_STARS, ONE_STAR = 5.0, 1.0
-# Reasons that say of the whole log what a few of its events would not: its scale of ratings, its words.
-_LOW_STARS, _BEHAVIOR = "rating of at most 1 of 5", "behavior "
-# The least that speaks for an item on another scale, as a part of its highest rating, in an example.
-_UPPER_PART = 0.7
-_RATING = re.compile(r"(rating|score|stars|vote)s?$", re.IGNORECASE)
+_BEHAVIOR = "behavior "
 
 
 @dataclass(frozen=True)
@@ -32,13 +25,14 @@ class PositiveTargets:
 
     ``rule``: ``default``, ``all`` or a condition. ``events``: how many the log has. ``negatives``: how many of
     them are no positive targets, by reason; with ``all`` those that would be none by default. ``note``: what else
-    is worth knowing, such as a scale of ratings that is not known.
+    is worth knowing, such as a scale of ratings that is not known. ``ratings``: see ``rating_scale``.
     """
 
     rule: str = DEFAULT
     events: int = 0
     negatives: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
+    ratings: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_negatives(self) -> int:
@@ -57,6 +51,7 @@ class PositiveTargets:
             "events": self.events,
             "negatives": dict(self.negatives),
             "note": self.note,
+            "ratings": dict(self.ratings),
         }
 
     def __str__(self) -> str:
@@ -92,17 +87,19 @@ def settle_positives(
     require_condition(rule, "positive")
     if isinstance(rule, str) and rule.strip().lower() in {DEFAULT, ALL}:
         rule = rule.strip().lower()
+    ratings = rating_scale(events, by_default=isinstance(rule, str) and rule == DEFAULT)
     if isinstance(rule, str) and rule in {DEFAULT, ALL}:
         negatives, note = _by_default(events, label)
         counts = {reason: int(marks.sum()) for reason, marks in negatives.items()}
-        decided = PositiveTargets(rule, events.height, counts, note if rule == DEFAULT else "")
+        decided = PositiveTargets(rule, events.height, counts, note if rule == DEFAULT else "", ratings)
         if rule == ALL:
             return _without(events), decided
         positive = ~_any(negatives, events.height)
     else:
         positive = events_that_meet(rule, events, label=label, purpose="take as positive targets the events where")
         unmet = int((~positive).sum())
-        decided = PositiveTargets(str(rule), events.height, {f"{rule} not met": unmet} if unmet else {})
+        negative = {f"{rule} not met": unmet} if unmet else {}
+        decided = PositiveTargets(str(rule), events.height, negative, ratings=ratings)
     if events.height and not positive.any():
         raise DataError(
             f"{label}: no event is a positive target ({decided.reasons}), so there is nothing to recommend; say "
@@ -120,13 +117,13 @@ def negative_by_default(events: pl.DataFrame, *, label: str) -> pl.Series:
 def positives_as_settled(events: pl.DataFrame, settled: Mapping[str, Any], *, label: str) -> pl.Series:
     """Mark the positive targets among a few further events of a log; what they do not say counts for them.
 
-    ``settled``: how those of the log were, as of ``PositiveTargets.to_dict``. By default a rating of 1 is none
-    where the log has five stars, whatever other ratings these events have.
+    ``settled``: how those of the log were, as of ``PositiveTargets.to_dict``. By default a rating is read by the
+    scale of the log, whatever other ratings these events have.
     """
     rule = str(settled.get("rule", DEFAULT))
     if rule == DEFAULT:
-        before = list(settled.get("negatives", {}))
-        return ~(negative_by_default(events, label=label) | _any(_as_before(events, before), events.height))
+        negatives = _by_default(events, label, scale=_scale_of(settled))[0] | _by_words(events, settled)
+        return ~_any(negatives, events.height)
     everything = pl.repeat(True, events.height, dtype=pl.Boolean, eager=True)
     try:
         return everything if rule == ALL else events_that_meet(rule, events, label=label)
@@ -134,17 +131,32 @@ def positives_as_settled(events: pl.DataFrame, settled: Mapping[str, Any], *, la
         return everything
 
 
-def _as_before(events: pl.DataFrame, reasons: list[str]) -> dict[str, pl.Series]:
-    """Return which events are no positive targets for one of the reasons that a log had for others."""
-    conditions = {_LOW_STARS: pl.col("rating") <= ONE_STAR} if "rating" in events.columns else {}
-    if BEHAVIOR in events.columns:
-        words = {reason for reason in reasons if reason.startswith(_BEHAVIOR)}
-        conditions |= {word: pl.col(BEHAVIOR).cast(pl.String) == word.removeprefix(_BEHAVIOR) for word in words}
-    return {
-        reason: events.select(condition.fill_null(False)).to_series()
-        for reason, condition in conditions.items()
-        if reason in reasons
-    }
+def settled_otherwise(now: PositiveTargets, before: Mapping[str, Any]) -> str:
+    """Say how the rule or the ratings by which events are positive targets differ from ``before``; or nothing.
+
+    ``before``: as of ``PositiveTargets.to_dict``.
+    """
+    rule, above = str(before.get("rule", DEFAULT)), (_scale_of(before) or {}).get("positive_above")
+    if now.rule != rule:
+        return f"--positive {now.rule} here and {rule} there"
+    here = now.ratings.get("positive_above")
+    if above is None or here is None or above == here:
+        return ""
+    return f"ratings above {here:g} are positive targets here and those above {above:g} there"
+
+
+def _scale_of(settled: Mapping[str, Any]) -> Mapping[str, float] | None:
+    """Return the scale of a log's ratings; None where it has none, or was settled before scales were recorded."""
+    return settled.get("ratings") or scale_by_reasons(settled.get("negatives", {}))
+
+
+def _by_words(events: pl.DataFrame, settled: Mapping[str, Any]) -> dict[str, pl.Series]:
+    """Return which events have a behavior that was no positive target in a log, by its name there."""
+    if BEHAVIOR not in events.columns:
+        return {}
+    words = [reason for reason in settled.get("negatives", {}) if reason.startswith(_BEHAVIOR)]
+    behaviors = events[BEHAVIOR].cast(pl.String)
+    return {word: (behaviors == word.removeprefix(_BEHAVIOR)).fill_null(False) for word in words}
 
 
 def positives_of(events: pl.DataFrame) -> pl.Series:
@@ -154,9 +166,15 @@ def positives_of(events: pl.DataFrame) -> pl.Series:
     return pl.repeat(True, events.height, dtype=pl.Boolean, eager=True).alias(POSITIVE)
 
 
-def _by_default(events: pl.DataFrame, label: str) -> tuple[dict[str, pl.Series], str]:
-    """Return by reason which events are no positive targets, each with its first reason; and a note."""
-    ratings, note = _low_ratings(events)
+def _by_default(
+    events: pl.DataFrame, label: str, *, scale: Mapping[str, float] | None = None
+) -> tuple[dict[str, pl.Series], str]:
+    """Return by reason which events are no positive targets, each with its first reason; and a note.
+
+    ``scale``: that of the ratings, by default as these events have it.
+    """
+    scale = rating_scale(events) if scale is None else scale
+    ratings, note = low_ratings(events, scale), note_on_ratings(events, scale)
     others = (*negative_outcomes(events), *ratings)
     note = "; ".join(part for part in (note, *unclear_outcomes(events)) if part)
     negatives: dict[str, pl.Series] = {}
@@ -196,43 +214,6 @@ def _by_behavior(events: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
 def _by_quantity(events: pl.DataFrame) -> Iterator[tuple[str, pl.Expr]]:
     if "quantity" in events.columns:
         yield "quantity below 0", pl.col("quantity") < 0
-
-
-def _low_ratings(events: pl.DataFrame) -> tuple[list[tuple[str, pl.Expr]], str]:
-    """Return the conditions for ratings that say dislike, or nothing, by the scale of the whole column."""
-    if "rating" not in events.columns:
-        return [], _unnamed_ratings(events)
-    known = events["rating"].drop_nulls()
-    if not len(known):
-        return [], ""
-    lowest, highest = (
-        float(value) for value in known.to_frame().select(pl.min("rating"), lo=pl.max("rating")).row(0)
-    )
-    if highest <= 0:
-        return (
-            [],
-            f"no rating is above 0 ({lowest:g} to {highest:g}): every event counts" if lowest < highest else "",
-        )
-    rating = pl.col("rating")
-    conditions = [("rating below 0", rating < 0), ("rating 0 beside higher ones", rating == 0)]
-    if highest == FIVE_STARS:
-        conditions.append((_LOW_STARS, rating <= ONE_STAR))
-        return conditions, ""
-    several = lowest < highest and not (lowest == 0 and highest == 1)
-    unknown = f"ratings up to {highest:g} are no five stars: each above 0 is a positive target"
-    upper = math.ceil(_UPPER_PART * highest) if highest > 1 else highest
-    return (
-        conditions,
-        f'{unknown}, say which are, for example with --positive "rating >= {upper:g}"' if several else "",
-    )
-
-
-def _unnamed_ratings(events: pl.DataFrame) -> str:
-    """Say which column could hold ratings under a name of its own: low ones count there."""
-    numbers = [name for name, kind in events.schema.items() if kind.is_numeric() and _RATING.search(name)]
-    if not numbers:
-        return ""
-    return f"{numbers[0]} could be a rating, and low ones count; if it is one: --column rating={numbers[0]}"
 
 
 def _any(negatives: Mapping[str, pl.Series], height: int) -> pl.Series:

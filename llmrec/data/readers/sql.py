@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from llmrec.errors import DataError, EnvironmentFault
+from llmrec.errors import DataError, EnvironmentFault, MissingExtra
+from llmrec.runtime import extra
 
 # An address without a file: a DuckDB that reads files, as in "SELECT * FROM 'log/*.parquet'".
 MEMORY = ":memory:"
@@ -22,7 +23,7 @@ def read_query(query: str, connection: str) -> pl.DataFrame:
     """Run a query. ``connection`` is ``duckdb:///file.db``, ``sqlite:///file.db`` or any URI polars knows.
 
     ``duckdb://`` without a file queries Parquet and CSV files by their paths. A file is opened read-only.
-    Raises DataError for a bad query or connection, EnvironmentFault where the driver is not installed.
+    Raises DataError for a bad query or connection, MissingExtra where the driver is not installed.
     """
     scheme = connection.partition("://")[0]
     if "://" not in connection:
@@ -32,16 +33,14 @@ def read_query(query: str, connection: str) -> pl.DataFrame:
         return reader(query, connection)
     except (DataError, EnvironmentFault):
         raise
-    except ImportError as error:
-        raise EnvironmentFault(
-            f"no driver for {scheme} is installed; install it with: pip install 'llmrec[sql]'"
-        ) from error
+    except ImportError as error:  # of a database that the extra has no driver for
+        raise MissingExtra(f"no driver for {scheme} is installed: pip install connectorx") from error
     except Exception as error:  # each driver raises its own family of errors
         raise DataError(f"{_shown(connection)}: {_reason(error, connection)}; check the query") from error
 
 
 def _read_duckdb(query: str, connection: str) -> pl.DataFrame:
-    duckdb = importlib.import_module("duckdb")
+    duckdb = extra("duckdb", "sql")
     file = _file(connection)
     database = duckdb.connect(file) if file == MEMORY else duckdb.connect(file, read_only=True)
     return _fetched(database, lambda: pl.DataFrame(pl.from_arrow(database.sql(query).to_arrow_table())))
@@ -56,6 +55,8 @@ def _read_sqlite(query: str, connection: str) -> pl.DataFrame:
 
 def _read_any(query: str, connection: str) -> pl.DataFrame:
     engine: Literal["connectorx", "adbc"] = "connectorx" if importlib.util.find_spec("connectorx") else "adbc"
+    if engine == "adbc" and connection.startswith("postgres"):
+        extra("adbc_driver_postgresql", "sql")
     return pl.read_database_uri(query, connection, engine=engine)
 
 

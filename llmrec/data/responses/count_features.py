@@ -18,6 +18,7 @@ from llmrec.data.catalog import Catalog
 from llmrec.data.columns import BEHAVIOR, ITEM, TIME
 from llmrec.data.dataset import Dataset
 from llmrec.data.histories import Histories, n_strictly_earlier
+from llmrec.data.ids import id_hashes
 from llmrec.data.responses.field_bins import column_of
 from llmrec.data.responses.task_set import TaskSet
 from llmrec.errors import DataError
@@ -172,8 +173,7 @@ class _Log:
 
 def _folds(histories: Histories) -> Int64s:
     """The fold of each event's user."""
-    users = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=0).to_numpy() % FOLDS
-    return np.repeat(users, histories.lengths()).astype(np.int64)
+    return np.repeat(id_hashes(histories.user_ids) % FOLDS, histories.lengths())
 
 
 def _sample_users(histories: Histories) -> Histories:

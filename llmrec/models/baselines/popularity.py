@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM, TIME
 from llmrec.errors import DataError
@@ -69,8 +70,25 @@ class RecentRecommender(PopularityRecommender):
         codes, times = self.catalog.codes(events[ITEM]), events[TIME].to_numpy()
         since = np.quantile(times, 1 - self.recipe.counting.recent_share)
         n = len(self.catalog)
-        recent = np.bincount(codes[times >= since], minlength=n)
-        self._counts = (recent + np.bincount(codes, minlength=n) / (len(codes) + 1)).astype(np.float32)
+        recent, every = np.bincount(codes[times >= since], minlength=n), np.bincount(codes, minlength=n)
+        self._counts = _with_shares(recent, every)
+
+
+def _with_shares(recent: Int64s, every: Int64s) -> Float32s:
+    """Return recent counts plus each item's share of all events, ordered as the exact sums are.
+
+    Rounded to float32, a share is lost beside a high count: what is then equal, or out of order, takes the next
+    number. Counts and result: [n_items].
+    """
+    order = np.lexsort((every, recent))
+    sums: Float32s = (recent + every / (every.sum() + 1)).astype(np.float32)[order]
+    differs = (np.diff(recent[order], prepend=-1) != 0) | (np.diff(every[order], prepend=-1) != 0)
+    rank = np.cumsum(differs)
+    # The bits of a positive float, as a whole number, are in the order of the floats: one more is the next float.
+    bits = rank + np.maximum.accumulate(sums.view(np.int32) - rank)
+    scores: Float32s = np.empty(len(sums), dtype=np.float32)
+    scores[order] = bits.astype(np.int32).view(np.float32)
+    return scores
 
 
 class RepeatLastRecommender(PopularityRecommender):

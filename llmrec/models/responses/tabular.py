@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import polars as pl
 
 from llmrec.arrays import Bools, Float32s, Float64s, Int64s
 from llmrec.data import Dataset, Histories
+from llmrec.data.ids import id_hashes
 from llmrec.data.responses.count_features import CountFeatures
 from llmrec.models.responses.baselines import ResponseModel, of_kind
 from llmrec.models.responses.table import TaskPredictions
@@ -64,8 +64,7 @@ class FeatureResponses(ResponseModel):
         """Which events [n_events] are held out: those of a tenth of the users, or a tenth of all events."""
         if self.held_out == "rows":
             return np.random.default_rng(self.seed).random(histories.events.height) < 0.1
-        users = pl.Series(histories.user_ids, dtype=pl.String).hash(seed=1).to_numpy() % 10 == 0
-        return np.repeat(users, histories.lengths())
+        return np.repeat(id_hashes(histories.user_ids, seed=1) % 10 == 0, histories.lengths())
 
     def _fitted(self, table: Float32s, targets: Float64s, held_out: Bools, *, numbers: bool) -> Any:
         """Fit; boosting stops early by the rows ``held_out`` [n], if the others have the same classes."""

@@ -10,6 +10,7 @@ import pytest
 
 from llmrec.data import Dataset
 from llmrec.data.cleaning.behavior_names import STRENGTHS
+from llmrec.data.cleaning.positives import positives_as_settled
 from llmrec.data.columns import POSITIVE
 from llmrec.errors import DataError
 
@@ -157,6 +158,7 @@ def test_it_is_kept_with_the_data(tmp_path: Path) -> None:
     assert positive_rows(again) == [2, 3]
     assert len({data.with_positive(rule).fingerprint for rule in ("default", "all", "rating >= 4")}) == 3
     assert positive_rows(again.with_positive()) == [1, 2, 3]
+    assert data.with_positive(pl.col("rating") >= 4).positive.ratings == {"lowest": 1, "highest": 5}
 
 
 def test_a_folder_of_an_earlier_version_is_settled_when_it_is_read(
@@ -172,6 +174,44 @@ def test_a_folder_of_an_earlier_version_is_settled_when_it_is_read(
     with caplog.at_level("INFO"):
         assert positive_rows(Dataset.load(tmp_path / "data")) == [0]
     assert "1 of 2 events are no positive targets (behavior return: 1)" in caplog.text
+
+
+def test_a_folder_of_before_scales_were_recorded_has_that_of_its_events(tmp_path: Path) -> None:
+    import json
+
+    data = Dataset.from_tables(log(rating=[1, 2, 4, 5]))
+    data.save(tmp_path / "data")
+    path = tmp_path / "data" / "dataset.json"
+    metadata = json.loads(path.read_text())
+    assert metadata["positive"].pop("ratings") == {"lowest": 1, "highest": 5, "positive_above": 1}
+    path.write_text(json.dumps(metadata | {"format": 2}))
+    assert Dataset.load(tmp_path / "data").positive == data.positive
+
+
+@pytest.mark.parametrize(
+    ("of_log", "sent", "positive"),
+    [
+        ([1, 5, 10], [1, 5], [True, True]),  # of ten
+        ([1, 5, 10], [0, 5], [False, True]),
+        ([2, 5], [1, 3], [False, True]),  # of five stars, though nobody gave one
+        ([0, 10], [0, 0], [False, False]),
+        ([-1, 1], [-1, -1], [False, False]),
+        ([0, 0], [0, 1], [True, True]),  # no rating is used
+    ],
+)
+def test_a_few_further_ratings_are_read_by_the_scale_of_the_log(
+    of_log: list[int], sent: list[int], positive: list[bool]
+) -> None:
+    settled = Dataset.from_tables(log(rating=of_log)).positive
+    further = pl.DataFrame({"rating": sent})
+    assert positives_as_settled(further, settled.to_dict(), label="sent").to_list() == positive
+
+
+def test_where_no_scale_was_recorded_the_reasons_tell_it() -> None:
+    settled = Dataset.from_tables(log(rating=[0, 10])).positive.to_dict()
+    del settled["ratings"]
+    further = pl.DataFrame({"rating": [0, 1, 5]})
+    assert positives_as_settled(further, settled, label="sent").to_list() == [False, True, True]
 
 
 def test_cleaning_cleaned_events_again_changes_nothing() -> None:

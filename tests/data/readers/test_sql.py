@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
 
 from llmrec.data import Dataset
 from llmrec.data.readers.sql import read_query
-from llmrec.errors import DataError, EnvironmentFault
+from llmrec.errors import DataError, MissingExtra
 
 EVENTS = {"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "timestamp": [10, 20, 30]}
 ITEMS = {"item_id": ["a", "b"], "title": ["Film A", "Film B"]}
@@ -51,10 +53,19 @@ def test_connections_that_do_not_work(tmp_path: Path) -> None:
         read_query("select 1", f"sqlite:///{tmp_path}/none.db")
 
 
+def _installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let these modules be there, and of all other drivers none."""
+    drivers = {"connectorx", "adbc_driver_postgresql", "duckdb"}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name in names else None)
+    for name in drivers:  # None: importing it fails as where it is not installed
+        monkeypatch.setitem(sys.modules, name, ModuleType(name) if name in names else None)
+
+
 def test_a_driver_s_message_is_shown_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(query: str, uri: str, *, engine: str) -> pl.DataFrame:
         raise RuntimeError(f"cannot reach {uri} with hunter2\nat line 7")
 
+    _installed(monkeypatch, "adbc_driver_postgresql")
     monkeypatch.setattr(pl, "read_database_uri", refuse)
     with pytest.raises(DataError) as caught:
         read_query("select 1", "postgresql://ann:hunter2@localhost:1/shop")
@@ -62,10 +73,16 @@ def test_a_driver_s_message_is_shown_without_the_password(monkeypatch: pytest.Mo
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(query: str, uri: str, *, engine: str) -> pl.DataFrame:
-        raise ModuleNotFoundError("connectorx")
-
-    monkeypatch.setattr(pl, "read_database_uri", refuse)
-    with pytest.raises(EnvironmentFault, match=r"no driver for mysql is installed; .* 'llmrec\[sql\]'"):
-        read_query("select 1", "mysql://localhost/shop")
+@pytest.mark.parametrize(
+    ("connection", "message"),
+    [
+        ("duckdb://", r"duckdb is not installed: pip install 'llmrec\[sql\]'"),
+        ("postgresql://localhost/shop", r"adbc_driver_postgresql is not installed: pip install 'llmrec\[sql\]'"),
+        ("mysql://localhost/shop", "no driver for mysql is installed: pip install connectorx"),
+    ],
+)
+def test_a_missing_driver_is_named(connection: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what installs it: the extra has DuckDB and PostgreSQL."""
+    _installed(monkeypatch)
+    with pytest.raises(MissingExtra, match=message):
+        read_query("select 1", connection)

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from llmrec import Dataset
+from llmrec.data.ids import id_hashes
 from llmrec.data.responses import ResponseQueries, TaskSet
 from llmrec.data.responses.count_features import FOLDS, SHRINK, CountFeatures, edges_of
 from llmrec.errors import DataError
@@ -43,7 +44,7 @@ def count_features(data: Dataset) -> CountFeatures:
 def out_of_fold_mean(data: Dataset, item: str, column: str) -> float:
     """Mean over the users of other folds than the first user's, shrunk towards the mean over all."""
     users = data.histories.user_ids
-    folds = dict(zip(users, (pl.Series(users).hash(seed=0) % FOLDS).to_list(), strict=True))
+    folds = dict(zip(users, (id_hashes(users) % FOLDS).tolist(), strict=True))
     others = [user for user in users if folds[user] != folds[users[0]]]
     rest = data.events.filter(pl.col("user_id").is_in(others))
     more, events = data.events.height / rest.height, rest.filter(pl.col("item_id") == item)[column].drop_nulls()
