@@ -215,16 +215,17 @@ def _low_ratings(events: pl.DataFrame) -> tuple[list[tuple[str, pl.Expr]], str]:
         )
     rating = pl.col("rating")
     conditions = [("rating below 0", rating < 0), ("rating 0 beside higher ones", rating == 0)]
+    # In Book-Crossing, and where recipes and books are rated up to five stars, 0 is no rating.
+    mostly = highest > 1 and 2 * int((known == 0).sum()) > len(known)
+    not_rated = "most ratings are 0: where that says not rated, --positive all counts them" if mostly else ""
     if highest == FIVE_STARS:
         conditions.append((_LOW_STARS, rating <= ONE_STAR))
-        return conditions, ""
+        return conditions, not_rated
     several = lowest < highest and not (lowest == 0 and highest == 1)
     unknown = f"ratings up to {highest:g} are no five stars: each above 0 is a positive target"
     upper = math.ceil(_UPPER_PART * highest) if highest > 1 else highest
-    return (
-        conditions,
-        f'{unknown}, say which are, for example with --positive "rating >= {upper:g}"' if several else "",
-    )
+    scale = f'{unknown}, say which are, for example with --positive "rating >= {upper:g}"' if several else ""
+    return conditions, "; ".join(part for part in (not_rated, scale) if part)
 
 
 def _unnamed_ratings(events: pl.DataFrame) -> str:
