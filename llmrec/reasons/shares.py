@@ -55,8 +55,8 @@ class Shares:
             self._named[name] = name in _NAMED or codes < _MOSTLY * len(values) or not values
         return self._named[name]
 
-    def is_told(self, name: str) -> bool:
-        """Whether a column's values are told: of two for a whole catalog, such as "own brand" or not, none is."""
+    def is_informative(self, name: str) -> bool:
+        """Whether a column tells items apart: two values for a whole catalog, such as "own brand" or not, do not."""
         return self.n_items < _WHOLE_CATALOG or len(self._holders(name)) > _YES_OR_NO
 
     def count(self, name: str, values: Sequence[str]) -> int:

@@ -76,7 +76,7 @@ class Taste:
         if any(other.item_id == newest for other in one.cited) and newest != one.item.item_id:
             yield Fact("latest", (newest,))
         for name, value in comparable(one.item):
-            if not (shares.is_named(name) and shares.is_told(name)):
+            if not (shares.is_named(name) and shares.is_informative(name)):
                 continue
             share = shares.count(name, [value]) / shares.n_items
             yield from self._attribute(name, value, share)

@@ -63,7 +63,7 @@ def add_tellable(evidence: Sequence[Evidence], model: Ranker, histories: Histori
 
 
 def _attributes(one: Evidence, shares: Shares) -> Iterator[Fact]:
-    having = {pair: ids for pair, ids in _holders(one).items() if shares.is_told(pair[0])}
+    having = {pair: ids for pair, ids in _holders(one).items() if shares.is_informative(pair[0])}
     for (name, value), ids in having.items():
         count = shares.count(name, [value])
         if count >= _LEAST_SHARED:

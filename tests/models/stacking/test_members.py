@@ -12,7 +12,7 @@ from support.stack_logs import stacked
 
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import toy_films
-from llmrec.data.dataset import FileAndCleaningOptions
+from llmrec.data.cleaning.pipeline import CleaningOptions
 from llmrec.errors import LlmrecError, RecipeError
 from llmrec.models import LLMRecommender, from_recipe, load
 from llmrec.models.stacking.recommender import StackedRecommender
@@ -47,7 +47,7 @@ def test_a_member_whose_base_is_named_by_a_relative_path_is_fitted_once(
     ],
 )
 def test_a_log_without_an_order_has_members_of_its_own(
-    options: FileAndCleaningOptions, times: bool, expected: list[str]
+    options: CleaningOptions, times: bool, expected: list[str]
 ) -> None:
     stack = {"members": ["popularity"], "unordered_members": ["ease"]}
     events = toy_films().events if times else toy_films().events.drop("timestamp")
