@@ -107,6 +107,8 @@ class StackConfig(Section):
 
     members: list[str] = Field(default=[])
     """Recipes of its members, each with changes after its name, as in "item-knn seed=1"."""
+    unordered_members: list[str] = Field(default=[])
+    """Further members where nothing says in which order events came: a log without times."""
     sizes: Literal["by_log", "as_written"] = "by_log"
     """by_log: windows, widths and batches of networks follow the log; a change after a member's name holds."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None

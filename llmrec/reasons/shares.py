@@ -22,6 +22,8 @@ from llmrec.reasons.title_runs import spaced
 # An id of a knowledge graph: no space, at least five signs, a digit, at most three letters in front.
 _CODE = re.compile(r"(?=\S{5,}$)(?=\S*\d)(?:/?[A-Za-z]{1,3}[./:_-]?)?/?[0-9a-z_]*\d[0-9a-z_]*")
 _MOSTLY = 0.95
+# A column with so few values for so many items is a yes or no.
+_YES_OR_NO, _WHOLE_CATALOG = 2, 100
 # What is made of digits and says something all the same.
 _NAMED = frozenset(("genres", "year", "decade"))
 _KNOWN: WeakKeyDictionary[Catalog, Shares] = WeakKeyDictionary()
@@ -52,6 +54,10 @@ class Shares:
             codes = sum(_CODE.fullmatch(value) is not None for value in values)
             self._named[name] = name in _NAMED or codes < _MOSTLY * len(values) or not values
         return self._named[name]
+
+    def is_informative(self, name: str) -> bool:
+        """Whether a column tells items apart: two values for a whole catalog, as "own brand" or not, do not."""
+        return self.n_items < _WHOLE_CATALOG or len(self._holders(name)) > _YES_OR_NO
 
     def count(self, name: str, values: Sequence[str]) -> int:
         """Count the items that have all the values in a column; "decade" and "genres" are columns, too."""

@@ -24,7 +24,7 @@ from llmrec.reasons.title_runs import runs_of, spaced
 # From how many times the usual on a share is worth telling.
 LEAST_TIMES = 1.5
 _STREAK, _LEAST_COUNT = 5, 3
-# Less than a fifth of a history is no taste.
+# Less than a fifth of a history, or of its last month, is no taste.
 _LEAST_OF_HISTORY = 0.2
 _LEAST_WORD_BITS, _LEAST_TITLES = 2.0, 2
 
@@ -76,7 +76,7 @@ class Taste:
         if any(other.item_id == newest for other in one.cited) and newest != one.item.item_id:
             yield Fact("latest", (newest,))
         for name, value in comparable(one.item):
-            if not shares.is_named(name):
+            if not (shares.is_named(name) and shares.is_informative(name)):
                 continue
             share = shares.count(name, [value]) / shares.n_items
             yield from self._attribute(name, value, share)
@@ -96,7 +96,8 @@ class Taste:
             yield _of_history("streak", name, value, recent, _STREAK, share)
         month = self._last_month()
         recent = sum((name, value) in one.pairs for one in month)
-        if len(month) > _STREAK and recent >= max(_LEAST_COUNT, 2 * share * len(month)):
+        least = max(2 * share, _LEAST_OF_HISTORY) * len(month)
+        if len(month) > _STREAK and recent >= max(_LEAST_COUNT, least):
             yield _of_history("lately", name, value, recent, len(month), share)
 
     def _last_month(self) -> list[PastChoice]:

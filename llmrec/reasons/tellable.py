@@ -63,7 +63,7 @@ def add_tellable(evidence: Sequence[Evidence], model: Ranker, histories: Histori
 
 
 def _attributes(one: Evidence, shares: Shares) -> Iterator[Fact]:
-    having = _holders(one)
+    having = {pair: ids for pair, ids in _holders(one).items() if shares.is_informative(pair[0])}
     for (name, value), ids in having.items():
         count = shares.count(name, [value])
         if count >= _LEAST_SHARED:
@@ -82,8 +82,13 @@ def _attributes(one: Evidence, shares: Shares) -> Iterator[Fact]:
 
 
 def _holders(one: Evidence) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return which cited items share each attribute of the recommended one; only items other than itself."""
-    others = [(other.item_id, set(comparable(other))) for other in one.cited if other.item_id != one.item.item_id]
+    """Return which cited items share each attribute of the recommended one; not itself, nor what is called so."""
+    mine = (one.item.item_id, one.item.title)
+    others = [
+        (other.item_id, set(comparable(other)))
+        for other in one.cited
+        if other.item_id != mine[0] and other.title != mine[1]
+    ]
     pairs = {
         pair: tuple(item for item, theirs in others if pair in theirs)
         for pair in dict.fromkeys(comparable(one.item))

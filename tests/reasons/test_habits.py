@@ -110,6 +110,47 @@ def test_the_last_month_of_a_long_history() -> None:
     assert "lately" not in facts, "the month is all there is"
 
 
+def large_shop(brands: Sequence[str], **titles: str) -> Catalog:
+    names = [titles.get(f"item_{n}", f"Article no{chr(97 + n % 26)} {n}") for n in range(len(brands))]
+    ids = [str(n) for n in range(len(brands))]
+    return Catalog(pl.DataFrame({"item_id": ids, "title": names, "brand": brands}))
+
+
+def in_common(catalog: Catalog, item: int, cited: int) -> list[str]:
+    other = Item.of(catalog, cited)
+    one = Evidence("u", Item.of(catalog, item), (Cited(str(cited), other.title, other.metadata, 1.0),))
+    model, histories = Linear(catalog), Histories.of({"u": [str(cited)]})
+    model.histories = histories
+    (one,) = add_tellable([one], model, histories)
+    return [value for fact in one.facts if fact.kind == "same" for value in fact.values]
+
+
+def test_a_few_of_many_are_no_taste_of_a_month() -> None:
+    catalog = large_shop(["Acme" if n in (0, 10, 20, 30) else f"Maker {n % 7}" for n in range(80)])
+    for others, is_told in ((11, True), (17, False)):
+        month = [0, 10, 20, *range(40, 40 + others)]
+        days = [0, 1, 2, *[80] * len(month)]
+        events = log([1, 2, 3, *month], timestamp=[START + day * DAY for day in days])
+        assert ("lately" in told(catalog, events, "30", "0")[1]) == is_told, "three of fourteen, three of twenty"
+
+
+def test_a_column_of_two_values_for_a_whole_catalog_is_a_yes_or_no() -> None:
+    brands = ["Own" if n % 4 == 0 else "National" for n in range(120)]
+    events = log([4, 8, 12, 16, 20, 1, 2, 3, 5, 24, 28, 32], timestamp=[START + n * DAY for n in range(12)])
+    assert not {"taste", "streak"} & set(told(large_shop(brands), events, "0", "32")[1])
+    assert in_common(large_shop(brands), 0, 32) == []
+    brands[119] = "Acme"
+    assert {"taste", "streak"} <= set(told(large_shop(brands), events, "0", "32")[1])
+    assert in_common(large_shop(brands), 0, 32) == ["Own"]
+
+
+def test_another_item_of_the_same_name_is_not_compared_with_it() -> None:
+    brands = ["Acme" if n < 4 else f"Maker {n % 7}" for n in range(120)]
+    assert in_common(large_shop(brands), 0, 1) == ["Acme"]
+    named_alike = large_shop(brands, item_0="Paper Towels", item_1="Paper Towels")
+    assert in_common(named_alike, 0, 1) == []
+
+
 @pytest.mark.parametrize(
     ("name", "value", "holds_true"),
     [("price", "12.00", True), ("price", "9.00", False), ("lately", "Acme", True), ("lately", "Other", False)],

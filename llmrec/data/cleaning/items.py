@@ -172,7 +172,7 @@ def require_known_items(
 def _where_ids_are(events: EventTable, catalog: pl.DataFrame) -> str:
     """Say which other column of a catalog has more of the log's items, or that only zeros before them differ."""
     named = events.items.gather(events.frame[ITEM].unique())
-    n_known = int(named.is_in(catalog[ITEM].implode()).sum())
+    n_known = int(named.is_in(catalog[ITEM].cast(pl.String).drop_nulls().implode()).sum())
     for column in catalog.get_columns():
         if column.name not in (ITEM, TITLE) and not column.dtype.is_nested():
             there = int(named.is_in(column.cast(pl.String).drop_nulls().implode()).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from llmrec.data.cleaning.other_times import fuller_times, of_items, refuse_no_t
 from llmrec.data.cleaning.read_times import read_times
 from llmrec.data.cleaning.rounded_times import RoundedTimes, rounded_like_float32
 from llmrec.data.cleaning.row_order import date_columns, joined_date
+from llmrec.data.cleaning.table import Step
 from llmrec.data.cleaning.text_times import UnclearDates
 from llmrec.data.cleaning.timestamps import MICROS
 from llmrec.data.columns import TIME
@@ -39,6 +41,9 @@ class TimeOptions:
 
 
 RECOGNISED = TimeOptions()
+# What the step says that settles the times, where nothing says in which order events came.
+_NO_TIMES = "the order of the rows: the log has no times"
+_AT_RANDOM = "a random order, as --order-at-random says"
 
 
 def log_times(
@@ -59,9 +64,8 @@ def log_times(
     if options.at_random and (options.by_rows or time_format is not None):
         raise DataError("--order-at-random takes no order of the log: leave out --order-by-rows and --time-format")
     if options.at_random:
-        note = "a random order, as --order-at-random says"
         ranks = np.random.default_rng(0).permutation(raw.height).astype(np.int64) * MICROS
-        return Times(pl.Series(TIME, ranks), note, order_only=True), [TIME] if TIME in raw.columns else []
+        return Times(pl.Series(TIME, ranks), _AT_RANDOM, order_only=True), [TIME] if TIME in raw.columns else []
     if options.by_rows:
         note = "the order of the rows, as --order-by-rows says"
         return _rows_in_order(raw, note), [TIME] if TIME in raw.columns else []
@@ -73,7 +77,12 @@ def log_times(
         return _noted(read_times(whole.column, label=label), whole, name=TIME, label=label), whole.used
     refuse_unnamed(raw, users, items, time_format=time_format, label=label)
     log.info("%s: no timestamps; the order of its rows is taken as the order of events", label)
-    return replace(_rows_in_order(raw, "the order of the rows: the log has no times"), by_rows=True), []
+    return replace(_rows_in_order(raw, _NO_TIMES), by_rows=True), []
+
+
+def are_ordered(steps: Iterable[Step]) -> bool:
+    """Whether a log whose cleaning took these steps says in which order events came: by times, or otherwise."""
+    return not any(step.name == TIME and step.note in (_NO_TIMES, _AT_RANDOM) for step in steps)
 
 
 def _named_times(

@@ -13,6 +13,7 @@ FIVE_STARS, ONE_STAR = 5.0, 1.0
 _LOW_STARS, _BELOW_0, _ZERO = "rating of at most 1 of 5", "rating below 0", "rating 0 beside higher ones"
 # The least that speaks for an item on another scale, as a part of its highest rating, in an example.
 _UPPER_PART = 0.7
+_NOT_RATED = "most ratings are 0: where that says not rated, --positive all counts them"
 _RATING = re.compile(r"(rating|score|stars|vote)s?$", re.IGNORECASE)
 
 
@@ -50,7 +51,7 @@ def low_ratings(events: pl.DataFrame, scale: Mapping[str, float]) -> list[tuple[
 
 
 def note_on_ratings(events: pl.DataFrame, scale: Mapping[str, float]) -> str:
-    """Say of ratings on another scale than five stars that they count, where they differ."""
+    """Say of ratings on another scale than five stars that they count, where they differ, and of many zeros."""
     if "rating" not in events.columns:
         return _unnamed_ratings(events)
     if "highest" not in scale:
@@ -59,13 +60,20 @@ def note_on_ratings(events: pl.DataFrame, scale: Mapping[str, float]) -> str:
     if highest <= 0:
         several = lowest < highest
         return f"no rating is above 0 ({lowest:g} to {highest:g}): every event counts" if several else ""
-    if highest == FIVE_STARS or lowest == highest or (lowest == 0 and highest == 1):
-        return ""
-    upper = math.ceil(_UPPER_PART * highest) if highest > 1 else highest
-    return (
-        f"ratings up to {highest:g} are no five stars: each above 0 is a positive target, say which are, for "
-        f'example with --positive "rating >= {upper:g}"'
-    )
+    notes = [_NOT_RATED] if highest > 1 and _are_mostly_0(events["rating"]) else []
+    if highest != FIVE_STARS and lowest < highest and (lowest, highest) != (0, 1):
+        upper = math.ceil(_UPPER_PART * highest) if highest > 1 else highest
+        notes.append(
+            f"ratings up to {highest:g} are no five stars: each above 0 is a positive target, say which are, for "
+            f'example with --positive "rating >= {upper:g}"'
+        )
+    return "; ".join(notes)
+
+
+def _are_mostly_0(ratings: pl.Series) -> bool:
+    """Whether more than half are 0: in Book-Crossing, and where recipes are rated by stars, 0 is no rating."""
+    known = ratings.drop_nulls()
+    return 2 * int((known == 0).sum()) > len(known)
 
 
 def _unnamed_ratings(events: pl.DataFrame) -> str:

@@ -14,8 +14,10 @@ from llmrec.data.readers.part_names import ending_of
 from llmrec.data.readers.text_files import TextFile
 from llmrec.errors import DataError
 
-_DELIMITED, _PARQUET = (".csv", ".tsv", ".txt", ".dat"), (".parquet", ".pq")
+_DELIMITED, _PARQUET = (".csv", ".tsv", ".tab", ".txt", ".dat"), (".parquet", ".pq")
 _LINES = (".jsonl", ".ndjson", ".json")
+# What stands for bytes that are not UTF-8.
+_UNREADABLE = "\ufffd"
 
 
 def column_names_of(path: Path) -> list[str]:
@@ -28,9 +30,17 @@ def column_names_of(path: Path) -> list[str]:
             return with_dotted_fields(pl.read_parquet(path, n_rows=0)).columns
         if ending in _LINES:
             return _names_of_line(TextFile(path).head())
-        return layout_of(TextFile(path)).names if ending in _DELIMITED else []
+        return _names_of_delimited(path) if ending in _DELIMITED else []
     except (DataError, OSError, ValueError, RecursionError, pl.exceptions.PolarsError):
         return []
+
+
+def _names_of_delimited(path: Path) -> list[str]:
+    """Return the names of the columns, also above rows in an encoding that is not known here."""
+    file = TextFile(path)
+    head = file.head().decode(errors="replace")
+    names = layout_of(file.with_content(head.encode())).names
+    return [] if any(_UNREADABLE in name for name in names) else names
 
 
 def _names_of_line(head: bytes) -> list[str]:

@@ -83,6 +83,7 @@ EVENTS: Aliases = {
         *("customer_no", "customer_number", "account_id", "buyer_id", "shopper_id", "player_id", "client_id"),
         *(
             "household_key",
+            "household_id",
             "listener_id",
             "viewer_id",
             "subscriber_id",
@@ -97,7 +98,15 @@ EVENTS: Aliases = {
     TIME: (
         # What may be a day comes after what is a time.
         *("time", "ts", "unix_review_time", "unix_time", "event_timestamp", "unix_timestamp", "event_time"),
-        *("datetime", "date_time", "purchase_timestamp", "order_purchase_timestamp", "date", "created_at"),
+        *(
+            "datetime",
+            "date_time",
+            "transaction_timestamp",
+            "purchase_timestamp",
+            "order_purchase_timestamp",
+            "date",
+            "created_at",
+        ),
         *("invoice_date", "event_date", "order_date", "purchase_date", "review_date", "review_time", "timestamps"),
         *("transaction_date", "t_dat", "zeitstempel", "bestelldatum", "kaufdatum", "datum", "date_commande"),
         *("uts", "played_at", "listened_at", "unix_timestamp_created"),

@@ -7,9 +7,12 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from llmrec.data.ids import BLANKS
 from llmrec.data.protected_text import bare_names
+from llmrec.data.readers import orange
+from llmrec.data.readers.part_names import ending_of
 from llmrec.data.readers.text_files import TextFile, encoding_error
 from llmrec.errors import DataError
 
@@ -84,9 +87,21 @@ def layout_of(
     if looks_like_data(names) and len(set(names)) < len(names):
         raise DataError(f"{name}: {no_header(names, option)}")
     _refuse_title(name, names, lines[at + 1 : at + _SAMPLED], delimiter)
+    last = _last_of_header(file.path, lines[at : at + 3], delimiter)
     widened = at + 1 < len(lines) and _one_more(lines[at + 1].text, names, delimiter)
     names = [*names, ""] if widened else names
-    return Layout(delimiter, names, line.number, line.end, line.text, True, commented, widened)
+    return Layout(delimiter, names, last.number, last.end, line.text, True, commented, widened)
+
+
+def _last_of_header(path: Path, lines: Sequence[_Line], delimiter: str) -> _Line:
+    """Return the last line before the rows: that of the names, or of what Orange writes below them."""
+    if ending_of(path) != orange.ENDING or len(lines) < 3:
+        return lines[0]
+    types, roles = (cells_of(line.text, delimiter) for line in lines[1:])
+    if not orange.are_types_and_roles(types, roles):
+        return lines[0]
+    log.info("%s: Orange's types and roles of columns, below their names, are left out", path.name)
+    return lines[2]
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:

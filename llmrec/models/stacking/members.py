@@ -145,7 +145,8 @@ def going_on(continuation: Continuation, recipe: Recipe) -> tuple[list[Recipe], 
     folder, members = continuation.run / MEMBERS, cast("Any", continuation.model).members
     runs = [continuation.member(folder / member_folder(n, member), member) for n, member in enumerate(members)]
     recipes = [settled(run.model.recipe, run, given=frozenset()) for run in runs]
-    left_out = _left_out_rules(continuation, member_recipes(recipe.stack.members, seed=recipe.seed))
+    written = [*recipe.stack.members, *recipe.stack.unordered_members]
+    left_out = _left_out_rules(continuation, member_recipes(written, seed=recipe.seed))
     return [*recipes, *left_out], [*runs, *[None] * len(left_out)]
 
 

@@ -15,6 +15,7 @@ from llmrec.arrays import Float32s, Int64s
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.catalog_changes import CatalogChange
+from llmrec.data.cleaning.log_times import are_ordered
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import summed_costs, without_removed
@@ -89,7 +90,7 @@ class StackedRecommender(Continues, Recommender):
     def from_recipe(cls, recipe: Recipe, *, load: Any) -> Self:
         """Make an unfitted model. Raises RecipeError for a member that cannot be made."""
         model = cls(recipe)
-        member_recipes(recipe.stack.members, seed=recipe.seed)
+        member_recipes([*recipe.stack.members, *recipe.stack.unordered_members], seed=recipe.seed)
         return model
 
     @classmethod
@@ -133,13 +134,14 @@ class StackedRecommender(Continues, Recommender):
         return f"{super().__repr__()[:-1]}, of {', '.join(one.recipe.name for one in self.members)}{without})"
 
     def member_recipes_of(self, data: Dataset) -> list[Recipe]:
-        """Return the members' recipes, with the sizes that a training set says where they follow the log."""
+        """Return the recipes of the members for a training set, with its sizes where they follow the log."""
         stack, seed, most = self.recipe.stack, self.recipe.seed, self.recipe.stack.max_minutes
-        recipes = member_recipes(stack.members, seed=seed)
+        written = [*stack.members, *([] if are_ordered(data.steps) else stack.unordered_members)]
+        recipes = member_recipes(written, seed=seed)
         if stack.sizes == "by_log" and any(recipe.train.model_fields_set for recipe in recipes):
             sizes = Sizes.of(data, most_minutes=most)
             log.info("%s: %s", self.recipe.name, sizes)
-            recipes = member_recipes(stack.members, seed=seed, sizes=sizes)
+            recipes = member_recipes(written, seed=seed, sizes=sizes)
         return recipes
 
     def _stack(self, members: list[Recommender], data: Dataset, valid: Fold | None, *, fall_back: bool) -> None:

@@ -91,6 +91,11 @@ def test_a_scale_that_is_not_known_is_said() -> None:
     note = Dataset.from_tables(log(rating=[1, 7, 10])).positive.note
     assert "ratings up to 10 are no five stars" in note
     assert '--positive "rating >= 7"' in note
+    assert "not rated" not in note
+    note = Dataset.from_tables(log(rating=[0, 0, 0, 7, 10])).positive.note
+    assert note.startswith("most ratings are 0: where that says not rated, --positive all counts them; ratings up")
+    assert Dataset.from_tables(log(rating=[0, 0, 5])).positive.note == note.partition("; ratings")[0]
+    assert Dataset.from_tables(log(rating=[0, 0, 1])).positive.note == ""
     assert "no rating is above 0" in Dataset.from_tables(log(rating=[-3, -1])).positive.note
     assert str(Dataset.from_tables(log(rating=[4, 5])).positive) == ""
 

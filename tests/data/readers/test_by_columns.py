@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from llmrec.data import Dataset
+from llmrec.data.readers.headers import column_names_of
+from llmrec.errors import DataError
 
 EVENTS = pl.DataFrame(
     {"userID": ["u", "u", "v"], "artistID": [1, 2, 1], "date": ["2024-01-01"] * 3, "asin": [None] * 3}
@@ -26,6 +28,17 @@ def test_the_catalog_is_the_file_with_titles_for_the_log_s_ids(
         assert Dataset.from_files(tmp_path).catalog.titles == ["Duran", "Blur"]
     assert "events from user_artists.dat, items from artists.dat" in caplog.text
     assert "not read: customers.csv" in caplog.text
+
+
+def test_a_catalog_whose_titles_are_in_another_encoding_is_no_log(tmp_path: Path) -> None:
+    (tmp_path / "BX-Book-Ratings.csv").write_text('"User-ID";"ISBN"\n"7";"1"\n"7";"2"\n', encoding="utf-8")
+    (tmp_path / "BX-Books.csv").write_bytes('"ISBN";"Book-Title"\n"1";"Über"\n"2";"Emma"\n'.encode("cp1252"))
+    (tmp_path / "BX-Users.csv").write_bytes('"User-ID";"Location"\n"7";"Köln"\n'.encode("cp1252"))
+    with pytest.raises(DataError, match=r"BX-Books.csv: line 2 is not UTF-8 text; .* --encoding cp1252"):
+        Dataset.from_files(tmp_path)
+    assert Dataset.from_files(tmp_path, encoding="cp1252").catalog.titles == ["Über", "Emma"]
+    (tmp_path / "BX-Users.csv").write_bytes('"用户id";"Location"\n"7";"Köln"\n'.encode("gb18030"))
+    assert column_names_of(tmp_path / "BX-Users.csv") == []
 
 
 def test_other_tables_are_no_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -50,3 +50,9 @@ def test_zeros_that_are_all_that_differs_are_named() -> None:
         Dataset.from_tables(log("sku", "1", "2"), items=catalog)
     with pytest.raises(DataError, match="'1'; add them"):
         Dataset.from_tables(log("sku", "1", "3"), items=catalog)
+
+
+def test_an_item_that_is_missing_is_named_where_the_catalog_s_ids_are_numbers() -> None:
+    catalog = pl.DataFrame({"item_id": [1, 2], "name": ["Pen", "Ink"]})
+    with pytest.raises(DataError, match=r"name items missing from items, e\.g\. '3'; add them"):
+        Dataset.from_tables(log("sku", "1", "3"), items=catalog)

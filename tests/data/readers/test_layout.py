@@ -8,6 +8,7 @@ import pytest
 
 from llmrec.cli.app import run
 from llmrec.data import Dataset
+from llmrec.data.readers.headers import column_names_of
 from llmrec.data.readers.read import read_raw
 from llmrec.errors import DataError
 
@@ -58,6 +59,23 @@ BEFORE = {
 def test_what_stands_before_the_names(tmp_path: Path, case: str) -> None:
     table = read_raw(written(tmp_path / "log.csv", BEFORE[case]))
     assert (table.columns, table.rows()) == (NAMES, ROWS)
+
+
+ORANGE = "user\titem\tscore\n{}\n{}\na\tx\t4\nb\tx\t2\n"
+
+
+@pytest.mark.parametrize("types", ["c\tc\tc", "string\tdiscrete\tcontinuous"])
+def test_types_and_roles_that_orange_writes_are_no_rows(
+    tmp_path: Path, types: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="llmrec")
+    text = ORANGE.format(types, "row=1\tcol=1 kind=id\tclass")
+    table = read_raw(written(tmp_path / "ratings.tab", text))
+    assert table.rows() == [("a", "x", "4"), ("b", "x", "2")]
+    assert "ratings.tab: Orange's types and roles of columns" in caplog.text
+    assert column_names_of(tmp_path / "ratings.tab") == ["user", "item", "score"]
+    assert read_raw(written(tmp_path / "ratings.tsv", text)).height == 4
+    assert read_raw(written(tmp_path / "rows.tab", ORANGE.format(types, "c\td\t3"))).height == 4
 
 
 def test_a_comment_further_down_is_no_row(tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_items_of_one_title() -> None:
     few = pl.when(pl.int_range(pl.len()) < 10).then(pl.lit("Untitled")).otherwise("title").alias("title")
     split = Split.leave_last_out(replace(data, catalog=Catalog(data.catalog.table.with_columns(few))))
     assert (only(split).name, only(split).severity) == ("duplicate-titles", "warning")
+    book = (pl.int_range(pl.len()) % (pl.len() * 4 // 5)).cast(pl.String)
+    editions = data.catalog.table.with_columns(title=pl.lit("Book ") + book)
+    split = Split.leave_last_out(replace(data, catalog=Catalog(editions)))
+    assert 0.3 < only(split).share < 0.5
+    assert only(split).severity == "warning"
     same = Catalog(data.catalog.table.with_columns(title=pl.lit("Untitled")))
     assert only(Split.leave_last_out(replace(data, catalog=same))).severity == "error"
 

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from support.stack_logs import stacked
 
-from llmrec import Recipe, Split
-from llmrec.errors import LlmrecError
+from llmrec import Dataset, Recipe, Split
+from llmrec.data import toy_films
+from llmrec.data.cleaning.pipeline import CleaningOptions
+from llmrec.errors import LlmrecError, RecipeError
 from llmrec.models import LLMRecommender, from_recipe, load
+from llmrec.models.stacking.recommender import StackedRecommender
 from llmrec.reasons import explain
 
 
@@ -32,6 +35,28 @@ def test_a_member_whose_base_is_named_by_a_relative_path_is_fitted_once(
     monkeypatch.setattr(LLMRecommender, "_fit", lambda *_, **__: pytest.fail("fitted again"))
     again = from_recipe(recipe).fit(toy_split.train, valid=toy_split.valid, work_dir="work")
     np.testing.assert_array_equal(again.score(histories), first.score(histories))
+
+
+@pytest.mark.parametrize(
+    ("options", "times", "expected"),
+    [
+        ({}, True, ["popularity"]),
+        ({}, False, ["popularity", "ease"]),
+        ({"order_at_random": True}, True, ["popularity", "ease"]),
+        ({"order_by_rows": True}, False, ["popularity"]),
+    ],
+)
+def test_a_log_without_an_order_has_members_of_its_own(
+    options: CleaningOptions, times: bool, expected: list[str]
+) -> None:
+    stack = {"members": ["popularity"], "unordered_members": ["ease"]}
+    events = toy_films().events if times else toy_films().events.drop("timestamp")
+    split = Split.leave_last_out(Dataset.from_tables(events, **options))
+    model = from_recipe(Recipe.of({"name": "stack", "model": "stacked", "stack": stack}))
+    assert isinstance(model, StackedRecommender)
+    assert [recipe.name for recipe in model.member_recipes_of(split.train)] == expected
+    with pytest.raises(RecipeError, match="no-such-recipe"):
+        from_recipe(Recipe.of({"model": "stacked", "stack": {**stack, "unordered_members": ["no-such-recipe"]}}))
 
 
 def test_a_stack_with_an_llm_is_loaded_from_where_its_base_lies_now(
