@@ -106,12 +106,7 @@ class UserSession:
 
     def extend(self, events: Sequence[Event]) -> None:
         """Take in several events at once: one pass. Raises DataError as ``append`` does, and for text."""
-        if isinstance(events, str | bytes):
-            raise DataError(
-                f"a session takes a list of item ids or events, not the text {events!r}; write [{events!r}], or "
-                f"model.histories.of_user({events!r}).items(0) for a user of the training data"
-            )
-        if not len(events):
+        if not len(listed(events)):
             return
         self._take(events)
         if not self._fits():
@@ -221,3 +216,13 @@ class UserSession:
             self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()
             self._user: Float32s = network.users(last).cpu().numpy()
+
+
+def listed(events: Sequence[Event]) -> Sequence[Event]:
+    """Return events as they are. Raises DataError for text, whose characters would be read as items."""
+    if isinstance(events, str | bytes):
+        raise DataError(
+            f"a session takes a list of item ids or events, not the text {events!r}; write [{events!r}], or "
+            f"model.histories.of_user({events!r}).items(0) for a user of the training data"
+        )
+    return events

@@ -50,6 +50,28 @@ def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None)
     return recipes
 
 
+def sized_recipes(recipe: Recipe, data: Dataset) -> list[Recipe]:
+    """Load the recipes of a stack's members, with the sizes that a training set says where they follow the log.
+
+    What they become, and why, is logged.
+    """
+    stack = recipe.stack
+    recipes = member_recipes(stack.members, seed=recipe.seed)
+    if stack.sizes == "as_written" or not any(one.train.model_fields_set for one in recipes):
+        return recipes
+    sizes = Sizes.of(data, most_minutes=stack.max_minutes)
+    sized = member_recipes(stack.members, seed=recipe.seed, sizes=sizes)
+    pairs = zip(recipes, sized, strict=True)
+    longer = [
+        f"{new.name} {new.train.max_minutes:g}"
+        for old, new in pairs
+        if new.train.max_minutes not in (None, old.train.max_minutes)
+    ]
+    minutes = f", more minutes at most ({', '.join(longer)})" if longer else ""
+    log.info("%s: %s%s", recipe.name, sizes, minutes)
+    return sized
+
+
 def fit_members(
     recipes: list[Recipe],
     data: Dataset,

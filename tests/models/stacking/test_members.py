@@ -12,7 +12,7 @@ from support.stack_logs import stacked
 
 from llmrec import Recipe, Split
 from llmrec.errors import LlmrecError
-from llmrec.models import LLMRecommender, from_recipe, load
+from llmrec.models import LLMRecommender, StackedRecommender, from_recipe, load
 from llmrec.reasons import explain
 
 
@@ -51,3 +51,15 @@ def test_a_stack_with_an_llm_is_loaded_from_where_its_base_lies_now(
     np.testing.assert_array_equal(again.score(histories), model.score(histories))
     reasons = explain(again, again.recommend(histories[:2], 2), histories[:2])
     assert len(reasons) == 4
+
+
+def test_a_report_shows_what_the_llm_of_a_stack_reads(
+    toy_split: Split, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    llm = from_recipe(tiny_recipe("soft", "train.epochs=1")).fit(toy_split.train)
+    rule = from_recipe(Recipe(model="markov")).fit(toy_split.train)
+    histories = toy_split.test.histories
+    shown = StackedRecommender.of([rule, llm], toy_split).prompt_example(histories)
+    assert shown is not None
+    assert shown == llm.prompt_example(histories)
+    assert StackedRecommender.of([rule], toy_split).prompt_example(histories) is None
