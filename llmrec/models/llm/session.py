@@ -11,6 +11,7 @@ import polars as pl
 from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.histories import readable_events
 from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
 from llmrec.llm.backbone import cache_bytes, cache_option
@@ -165,9 +166,8 @@ class UserSession:
         if events is None:
             return None
         earlier = [self._newest] if self._newest else []
-        table = pl.DataFrame([*earlier, *rows], infer_schema_length=None)
+        codes = events.codes(history_of([*earlier, *rows]))
         self._newest = rows[-1]
-        codes = events.codes(Histories(("",), table, np.array([0, table.height])))
         return [int(code) for code in codes[len(earlier) :]]
 
     def _fits(self) -> bool:
@@ -216,6 +216,17 @@ class UserSession:
             self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()
             self._user: Float32s = network.users(last).cpu().numpy()
+
+
+def history_of(rows: Sequence[Mapping[str, object]]) -> Histories:
+    """Return a user's events as a history of the user "". Raises DataError for what cannot be read in them."""
+    if not rows:
+        return Histories.of({"": []})
+    try:
+        table = pl.DataFrame(rows, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
+        raise DataError(f"the events of a session are of no one form: {error}") from error
+    return Histories(("",), readable_events(table), np.array([0, table.height]))
 
 
 def listed(events: Sequence[Event]) -> Sequence[Event]:

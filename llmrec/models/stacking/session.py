@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from llmrec.data import Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import id_of, whole_number
-from llmrec.models.llm.session import Event, UserSession, listed
+from llmrec.models.llm.session import Event, UserSession, history_of, listed
 from llmrec.models.stacking.embedded import EmbeddedStack, embedded_members, llm_at
 from llmrec.models.stacking.recommender import StackedRecommender
 from llmrec.retrieval.calibration import Diversity
@@ -60,14 +59,14 @@ class StackSession:
         self._follow_model()
         vectors = {n: {"": session.state} for n, session in self._sessions.items()}
         ranker = EmbeddedStack(self._model, vectors)
-        return ranker.recommend(self._histories(self._rows), k, filter=filter, diversity=diversity).drop(USER)
+        return ranker.recommend(history_of(self._rows), k, filter=filter, diversity=diversity).drop(USER)
 
     def _take(self, events: Sequence[Event]) -> None:
         self._follow_model()
         rows = [_row(event) for event in events]
         for row in rows:
             self._catalog.code(str(row[ITEM]))
-        self._histories([*self._rows, *rows])  # what cannot be read is refused before anything is taken in
+        history_of([*self._rows, *rows])  # what cannot be read is refused before anything is taken in
         try:
             for session in self._sessions.values():
                 if len(events) == 1:
@@ -90,11 +89,6 @@ class StackSession:
         self._sessions: dict[int, UserSession] = {
             n: llm_at(model, n).session(self._rows, forget=self._forget) for n in embedded_members(model)
         }
-
-    def _histories(self, rows: Sequence[Mapping[str, object]]) -> Histories:
-        if not rows:
-            return Histories.of({"": []})
-        return Histories.from_events(pl.DataFrame([{USER: "", **row} for row in rows], infer_schema_length=None))
 
 
 def _row(event: Event) -> dict[str, object]:

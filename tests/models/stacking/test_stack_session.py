@@ -77,9 +77,9 @@ def test_what_is_wrong_is_refused_and_changes_nothing(stack: StackedRecommender)
         ([{}], "an event's item_id"),
     ):
         with pytest.raises(DataError, match=said):
-            session.extend(events)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="go back"):
-        session.extend([{"item_id": "0", "timestamp": 20}, {"item_id": "5", "timestamp": 10}])
+            session.extend(events)
+    with pytest.raises(DataError, match="price 'cheap' is no number"):
+        session.append({"item_id": "0", "price": "cheap"})
     assert_equal(session, stack, STEPS[:2])
 
 
