@@ -163,3 +163,11 @@ def test_what_a_model_reads_is_said_by_its_own_encoding() -> None:
     assert encoding_meaning("text") not in new
     assert "upper blocks" not in old  # nor where the report was written before that was recorded
     assert encoding_meaning("text") in old
+
+
+def test_a_prompt_that_several_models_read_is_shown_once() -> None:
+    first, second, third = build().results
+    results = (first, second.model_copy(update={"prompt": first.prompt}), third)
+    page = build().model_copy(update={"results": results}).to_html()
+    assert page.count("1,234 tokens") == 1
+    assert "<h2>What llm, gru read</h2>" in page
