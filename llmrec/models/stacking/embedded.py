@@ -13,7 +13,7 @@ from llmrec.models.llm.embedded import EmbeddedHistories
 from llmrec.models.llm.recommender import LLMRecommender
 from llmrec.models.ranking import finite
 from llmrec.models.request import Request
-from llmrec.models.stacking.recommender import StackedRecommender
+from llmrec.models.stacking.stack import Stack
 from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import Filter
 
@@ -26,7 +26,7 @@ class EmbeddedStack(Composite):
 
     kind: ClassVar[str] = "embedded-stack"
 
-    def __init__(self, model: StackedRecommender, vectors: Mapping[int, Mapping[str, Float32s]]) -> None:
+    def __init__(self, model: Stack, vectors: Mapping[int, Mapping[str, Float32s]]) -> None:
         super().__init__(model)
         self._model = model
         self._embedded = {id(model.members[n]): EmbeddedHistories(llm_at(model, n), vectors[n]) for n in vectors}
@@ -43,14 +43,14 @@ class EmbeddedStack(Composite):
         return self._embedded.get(id(member), member).score(part)
 
 
-def llm_at(model: StackedRecommender, n: int) -> LLMRecommender:
+def llm_at(model: Stack, n: int) -> LLMRecommender:
     """Return the LLM that is the stack's member ``n``."""
     member = model.members[n]
     assert isinstance(member, LLMRecommender)
     return member
 
 
-def embedded_members(model: StackedRecommender) -> list[int]:
+def embedded_members(model: Stack) -> list[int]:
     """Return the positions of the LLMs in a stack that rank by relevance alone and have a weight there."""
     return [
         n

@@ -42,6 +42,7 @@ from llmrec.models.stacking.members import (
 )
 from llmrec.models.stacking.remarks import remarks
 from llmrec.models.stacking.scoring import MemberScores, stacked_scores
+from llmrec.models.stacking.stack import Stack
 from llmrec.models.stacking.weighing import weigh
 from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 from llmrec.runtime import measured
@@ -63,7 +64,7 @@ class _WithHistories(Sequences):
     histories: Histories = field(kw_only=True)
 
 
-class StackedRecommender(Continues, Recommender):
+class StackedRecommender(Continues, Stack):
     """Scores by the weighted logits of its members: trained networks, and rules that remember exactly.
 
     A member's weight depends on the query: how long the history is, how common its last item, and for a rule how
@@ -83,8 +84,6 @@ class StackedRecommender(Continues, Recommender):
 
     kind = "stacked"
     sections = ("stack",)
-    members: list[Recommender]
-    logit: ConditionalLogit
     _counts: Int64s  # training events of each item
 
     @classmethod
@@ -193,7 +192,7 @@ class StackedRecommender(Continues, Recommender):
         return finite(self.scored_by(histories, lambda member, part: member.score_variants(part)))
 
     def scored_by(self, histories: Histories, by: MemberScores) -> Float32s:
-        """Score as ``score`` does, [n, n_items], by what ``by`` says that a member which is no rule scores."""
+        """See ``Stack.scored_by``."""
         parts = [
             stacked_scores(self.members, self.logit, part, self._counts, by=by) for part in self._parts(histories)
         ]

@@ -10,7 +10,7 @@ from llmrec.data.columns import ITEM, USER
 from llmrec.data.ids import id_of, whole_number
 from llmrec.models.llm.session import Event, UserSession, history_of, listed
 from llmrec.models.stacking.embedded import EmbeddedStack, embedded_members, llm_at
-from llmrec.models.stacking.recommender import StackedRecommender
+from llmrec.models.stacking.stack import Stack
 from llmrec.retrieval.calibration import Diversity
 from llmrec.retrieval.filters import Filter
 
@@ -23,7 +23,7 @@ class StackSession:
     whole history. ``forget``: see ``UserSession``. Once the stack's items changed, its LLM reads the history anew.
     """
 
-    def __init__(self, model: StackedRecommender, *, forget: float = 0.0) -> None:
+    def __init__(self, model: Stack, *, forget: float = 0.0) -> None:
         self._model, self._forget = model, forget
         self._rows: list[dict[str, object]] = []
         self._open()
