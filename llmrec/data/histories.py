@@ -75,7 +75,7 @@ class Histories(ShownAsTable):
         Raises DataError for a missing column, for events whose times go back, and for times, ratings, prices and
         quantities that cannot be read.
         """
-        events = _with_seconds(_with_numbers(to_polars(events, label="histories")))
+        events = readable_events(to_polars(events, label="histories"))
         for column in (USER, ITEM):
             if column not in events.columns:
                 raise DataError(f"histories: no column '{column}' among {', '.join(events.columns)}; rename one")
@@ -157,6 +157,14 @@ def _index_of(items: object) -> Iterable[object] | None:
     return None if index is None or callable(index) else cast("Iterable[object]", index)
 
 
+def readable_events(events: pl.DataFrame) -> pl.DataFrame:
+    """Return events with times as Unix seconds, and ratings, prices and quantities as numbers.
+
+    Raises DataError for what cannot be read so.
+    """
+    return _with_seconds(_with_numbers(events))
+
+
 def _with_numbers(events: pl.DataFrame) -> pl.DataFrame:
     """Return events with their ratings, prices and quantities as numbers, also where these are written as text."""
     for name in NUMBERS:
@@ -178,7 +186,7 @@ def _with_seconds(events: pl.DataFrame) -> pl.DataFrame:
         return events
     times = times.fill_nan(None) if times.dtype.is_float() else times
     if times.dtype.is_numeric() and not (times.cast(pl.Float64).abs() >= LEAST_MILLISECONDS).any():
-        return events
+        return events.with_columns(times)
     try:
         is_text = times.dtype == pl.String
         micros = text_times(times, label="histories").micros if is_text else to_micros(times, label="histories")

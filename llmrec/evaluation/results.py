@@ -61,11 +61,16 @@ class Cost(Value):
 
 
 class PromptExample(Value):
-    """One history exactly as the LLM is given it. ``encoding``: text, soft or hybrid."""
+    """One history exactly as the LLM is given it. ``encoding``: text, soft or hybrid, ``meaning`` in words.
+
+    ``upper_tokens``: how many of its ``tokens`` the blocks above those that read lines by themselves read.
+    """
 
     text: str
     tokens: int
     encoding: str
+    meaning: str | None = None
+    upper_tokens: int | None = None
 
 
 class Beyond(Value):

@@ -162,13 +162,14 @@ def dry_run(
 
 def _measured_run(recipe: Recipe, split: Split, base: BasePaths | None) -> DryRun:
     began = time.monotonic()  # a fit, too, imports what it needs
+    from llmrec.models.stacking.members import sized_recipes
     from llmrec.models.stacking.recommender import StackedRecommender
     from llmrec.training.probe import ProbeOver, probe
 
     model = from_recipe(recipe, base=base)
     n_events = split.train.events.height
     if isinstance(model, StackedRecommender):
-        recipes = model.member_recipes_of(split.train)
+        recipes = sized_recipes(model.recipe, split.train)
         members = tuple(_measured_run(member, split, None) for member in recipes)
         return DryRun(model.recipe, n_events, members=members)
     if not any(field.partition(".")[0] == "train" for field in model.sections):

@@ -20,8 +20,8 @@ def check_trained_on(split: Split, run: str, model: Recommender) -> None:
     if recorded and recorded["hash"] != split.hash:
         raise DataError(
             f"{run} was trained on the split {shown(recorded)}, which is not {shown(this)} of "
-            f"'{split.data.name}': it may have seen the answers; leave out --split, or name the folder "
-            "of its split"
+            f"'{split.data.name}': it may have seen the answers; name the data that it was fitted on, and leave "
+            "out --split, or name the folder of its split"
         )
     if model.metadata["data"]["fingerprint"] != split.train.fingerprint:
         raise DataError(

@@ -9,9 +9,7 @@ import polars as pl
 
 from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, RANK, SCORE, USER
-from llmrec.models import LLMRecommender
 from llmrec.models.base import Recommender
-from llmrec.models.llm.embedded import EmbeddedHistories
 from llmrec.models.ranker import Ranker
 from llmrec.retrieval import Calibration, Filter
 from llmrec.retrieval.calibration import Diversity
@@ -32,13 +30,12 @@ def lists_of(
     """Return each query's list, or what was wrong with the query; the histories' events have the same columns.
 
     Queries without rules of their own are ranked together; the others are scored together and ranked each for
-    itself. ``vectors``: for an LLM, which then reads only the histories that are not remembered.
+    itself. ``vectors``: for an LLM, also in a stack, which then reads only the histories that are not remembered.
     """
     every = joined(histories)
     ranker: Ranker = model
     if vectors is not None:
-        assert isinstance(model, LLMRecommender)
-        ranker = EmbeddedHistories(model, vectors.of(every, [one.live for one in histories]))
+        ranker = vectors.ranker(every, [one.live for one in histories])
     lists: dict[int, ListRows | Exception] = {}
     plain: dict[bool, list[int]] = {}
     for n, query in enumerate(queries):
@@ -52,8 +49,8 @@ def lists_of(
         )
         lists |= {n: ranked.get(str(n), [])[: queries[n].k] for n in numbers}
     others = [n for n in range(len(queries)) if n not in lists]
-    if others and vectors is None:
-        scores = model.score(every.take(others))
+    if others and (vectors is None or vectors.in_stack):
+        scores = ranker.score(every.take(others))
         ranker = PrecomputedScores(model, {str(n): row for n, row in zip(others, scores, strict=True)})
     lists |= {n: _by_rules(ranker, every[n : n + 1], queries[n]) for n in others}
     return [lists[n] for n in range(len(queries))]

@@ -15,7 +15,6 @@ from llmrec.data import Catalog, Histories
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.responses.task import task_named
 from llmrec.errors import DataError
-from llmrec.models import LLMRecommender
 from llmrec.models.base import Recommender
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.run_files import BasePaths
@@ -46,7 +45,7 @@ class ListAnswer(NamedTuple):
 
 
 class ServedRun:
-    """A run in memory, read whole when it is made; an LLM's user vectors are remembered in ``cache_bytes``.
+    """A run in memory, read whole when it is made; user vectors of its LLM are remembered in ``cache_bytes``.
 
     ``batcher`` has the thread that owns it. Raises as ``llmrec.load`` does.
     """
@@ -70,9 +69,7 @@ class ServedRun:
         self._facets: tuple[Catalog | None, list[dict[str, Any]]] = None, []
         self._reading = threading.Lock()  # of titles and facets, which are read once for a catalog
         self.reasoner = Reasoner(self.model, batcher, backend, cache_bytes=cache_bytes, metrics=metrics)
-        self.vectors: UserVectors | None = None
-        if isinstance(self.model, LLMRecommender) and self.model.recipe.responses.rank_by == "relevance":
-            self.vectors = UserVectors(self.model, cache_bytes, metrics)
+        self.vectors = UserVectors.of_run(self.model, cache_bytes, metrics)
         self._similar, self._diverse = _knows_similar(self.model), self.model.item_vectors() is not None
         known = self.model.histories
         self.model.recommend(known[:WARMING] if len(known) else Histories.of([[]]), 1)

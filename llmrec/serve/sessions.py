@@ -12,8 +12,10 @@ import numpy as np
 from llmrec.arrays import Float32s
 from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM
-from llmrec.models import LLMRecommender
+from llmrec.models import LLMRecommender, Ranker, Recommender, StackedRecommender
+from llmrec.models.llm.embedded import EmbeddedHistories
 from llmrec.models.llm.session import UserSession
+from llmrec.models.stacking.embedded import EmbeddedStack, embedded_members, llm_at
 from llmrec.serve.metrics import ServiceMetrics
 
 V = TypeVar("V")
@@ -62,15 +64,39 @@ class BoundedCache(Generic[V]):
 
 
 class UserVectors:
-    """The user vectors of a model, within ``most_bytes``; a live user's events cost their own tokens only.
+    """The user vectors of an LLM, within ``most_bytes``; a live user's events cost their own tokens only.
 
-    ``metrics`` counts where vectors came from: memory, session (advanced by new events), model (read whole).
+    The LLM is ``model``, or the member of that number in a stack. ``metrics`` counts where vectors came from:
+    memory, session (advanced by new events), model (read whole).
     """
 
-    def __init__(self, model: LLMRecommender, most_bytes: int, metrics: ServiceMetrics) -> None:
-        self._model, self._sources = model, metrics.user_vectors
+    def __init__(self, model: Recommender, member: int | None, most_bytes: int, metrics: ServiceMetrics) -> None:
+        self._whole, self._member, self._sources = model, member, metrics.user_vectors
+        self._model = self._llm()
         self._vectors: BoundedCache[Float32s] = BoundedCache(most_bytes // VECTOR_SHARE)
         self._sessions: BoundedCache[UserSession] = BoundedCache(most_bytes - most_bytes // VECTOR_SHARE)
+
+    @classmethod
+    def of_run(cls, model: Recommender, most_bytes: int, metrics: ServiceMetrics) -> UserVectors | None:
+        """Remember those of an LLM that ranks by relevance, or of the first in a stack; None: there is none."""
+        if isinstance(model, StackedRecommender):
+            members = embedded_members(model)
+            return cls(model, members[0], most_bytes, metrics) if members else None
+        if isinstance(model, LLMRecommender) and model.recipe.responses.rank_by == "relevance":
+            return cls(model, None, most_bytes, metrics)
+        return None
+
+    @property
+    def in_stack(self) -> bool:
+        """Whether lists are made by more than these vectors."""
+        return self._member is not None
+
+    def ranker(self, histories: Histories, live: Sequence[str | None]) -> Ranker:
+        """Return what ranks these histories as the model does, by their vectors; ``live``: see ``of``."""
+        vectors = self.of(histories, live)
+        if isinstance(self._whole, StackedRecommender) and self._member is not None:
+            return EmbeddedStack(self._whole, {self._member: vectors})
+        return EmbeddedHistories(self._model, vectors)
 
     @property
     def nbytes(self) -> int:
@@ -89,7 +115,10 @@ class UserVectors:
 
     def of(self, histories: Histories, live: Sequence[str | None]) -> dict[str, Float32s]:
         """Return the vector of each history by its user id; ``live`` names those whose events come in."""
-        sequences = self._model.sequences_of(histories)
+        if (model := self._llm()) is not self._model:  # items of a stack changed
+            self.clear()
+            self._model = model
+        sequences = model.sequences_of(histories)
         keys = [_key(sequences, row) for row in range(len(sequences))]
         vectors: dict[bytes, Float32s] = {}
         sources = []
@@ -111,6 +140,14 @@ class UserVectors:
         for key, vector in vectors.items():
             self._vectors.put(key, vector, vector.nbytes)
         return {user: vectors[key] for user, key in zip(histories.user_ids, keys, strict=True)}
+
+    def _llm(self) -> LLMRecommender:
+        """Return the LLM of now: in a stack a change of items makes another one."""
+        one = self._whole
+        if isinstance(one, StackedRecommender) and self._member is not None:
+            return llm_at(one, self._member)
+        assert isinstance(one, LLMRecommender)
+        return one
 
     def _advanced(self, user: str, history: Histories) -> tuple[Float32s, str]:
         """Return a live user's vector by a session, and where it came from."""

@@ -1,4 +1,4 @@
-"""Tiny runs to serve: a GRU, an LLM, and a Markov chain that needs no PyTorch."""
+"""Tiny runs to serve: a GRU, an LLM, a stack of rules and that LLM, and a Markov chain that needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.serving import NEEDS, Served, films_with_years, served
 
 from llmrec import Recipe, Split
 from llmrec.data import Dataset
-from llmrec.models import from_recipe
+from llmrec.models import StackedRecommender, from_recipe, load
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,15 @@ def llm_run(tiny_recipe: Callable[..., Recipe], films: Dataset, runs: Path) -> P
     return runs / "llm"
 
 
+@pytest.fixture(scope="session")
+def stack_run(llm_run: Path, films: Dataset, runs: Path) -> Path:
+    """That LLM and two rules, weighed together."""
+    split, llm = Split.leave_last_out(films), load(llm_run)
+    rules = [from_recipe(Recipe(model=kind)).fit(split.train) for kind in ("popularity", "markov")]
+    StackedRecommender.of([*rules, llm], split).save(runs / "stack")
+    return runs / "stack"
+
+
 @pytest.fixture(scope="module")
 def gru(gru_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The GRU, served."""
@@ -60,4 +69,12 @@ def llm(llm_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     """The LLM, served."""
     pytest.importorskip("fastapi", reason=NEEDS)
     with served(llm_run, tmp_path_factory.mktemp("events") / "llm.sqlite") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def stack(stack_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The stack, served."""
+    pytest.importorskip("fastapi", reason=NEEDS)
+    with served(stack_run, tmp_path_factory.mktemp("events") / "stack.sqlite") as one:
         yield one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from support.serving import NEEDS, Served, served
 
 pytest.importorskip("fastapi", reason=NEEDS)
 
-from llmrec import Histories
+from llmrec import Dataset, Histories, Recipe, Split
+from llmrec.models import StackedRecommender, from_recipe
 from llmrec.serve.sessions import OVERHEAD, BoundedCache
 
 
@@ -18,36 +20,63 @@ def sources(llm: Served) -> list[float]:
     return [llm.metric("llmrec_user_vectors_total", source=name) for name in ("model", "memory", "session")]
 
 
-def test_a_history_is_read_once(llm: Served) -> None:
-    before = np.array(sources(llm))
-    first = llm.post("/recommend", history=["1", "5", "9"], k=3)
-    again = llm.post("/recommend", history=["1", "5", "9"], k=5, filter={"deny": ["2"]})
+@pytest.fixture(params=["llm", "stack"])
+def reader(request: pytest.FixtureRequest) -> Served:
+    """An LLM, alone and in a stack."""
+    one: Served = request.getfixturevalue(request.param)
+    return one
+
+
+def test_a_history_is_read_once(reader: Served) -> None:
+    before = np.array(sources(reader))
+    first = reader.post("/recommend", history=["1", "5", "9"], k=3)
+    again = reader.post("/recommend", history=["1", "5", "9"], k=5, filter={"deny": ["2"]})
     assert [row["item_id"] for row in again["items"] if row["item_id"] != "2"][:2]
-    assert (np.array(sources(llm)) - before).tolist() == [1, 1, 0]
+    assert (np.array(sources(reader)) - before).tolist() == [1, 1, 0]
     assert first["items"]
-    assert llm.metric("llmrec_cache_bytes") > 0
+    assert reader.metric("llmrec_cache_bytes") > 0
 
 
 @pytest.mark.parametrize("user", ["1", "new"])
-def test_a_user_s_events_are_read_at_once_and_advance_the_session(llm: Served, user: str) -> None:
-    model = llm.service.run.model
+def test_a_user_s_events_are_read_at_once_and_advance_the_session(reader: Served, user: str) -> None:
+    model = reader.service.run.model
     known = model.histories.of_user(user).items(0) if user == "1" else []
     sent: list[str] = []
     for n, item in enumerate(["3", "zz", "7", "1", "9", "4", "0"]):
-        llm.post("/events", user_id=user, events=[{"item_id": item}])
+        reader.post("/events", user_id=user, events=[{"item_id": item}])
         sent += [item] if item != "zz" else []
-        before = np.array(sources(llm))
-        rows = llm.post("/recommend", user_id=user, k=4)["items"]
+        before = np.array(sources(reader))
+        rows = reader.post("/recommend", user_id=user, k=4)["items"]
         expected = model.recommend(Histories.of([known + sent]), 4)
         assert [row["item_id"] for row in rows] == expected["item_id"].to_list()
         np.testing.assert_allclose([row["score"] for row in rows], expected["score"], atol=1e-3)
-        spent = (np.array(sources(llm)) - before).tolist()
+        spent = (np.array(sources(reader)) - before).tolist()
         assert spent == ([1, 0, 0] if n == 0 else [0, 1, 0] if item == "zz" else [0, 0, 1])
-    llm.post("/events", user_id=user, events=[{"item_id": str(n)} for n in range(5, 10)])
-    rows = llm.post("/recommend", user_id=user, k=3)["items"]
+    reader.post("/events", user_id=user, events=[{"item_id": str(n)} for n in range(5, 10)])
+    rows = reader.post("/recommend", user_id=user, k=3)["items"]
     expected = model.recommend(Histories.of([known + sent + ["5", "6", "7", "8", "9"]]), 3)
     assert [row["item_id"] for row in rows] == expected["item_id"].to_list()
-    assert llm.metric("llmrec_sessions") >= 1
+    assert reader.metric("llmrec_sessions") >= 1
+
+
+def test_a_stack_that_takes_in_an_item_reads_with_it(
+    tiny_recipe: Callable[..., Recipe], films: Dataset, tmp_path: Path
+) -> None:
+    """Of two LLMs: rules take in none."""
+    split = Split.leave_last_out(films)
+    recipes = [tiny_recipe("soft", "train.epochs=1", f"seed={seed}") for seed in (1, 2)]
+    llms = [from_recipe(recipe).fit(split.train) for recipe in recipes]
+    StackedRecommender.of(llms, split).save(tmp_path / "run")
+    with served(tmp_path / "run", tmp_path / "events.sqlite") as one:
+        one.post("/events", user_id="u", events=[{"item_id": "3"}])
+        one.post("/recommend", user_id="u", k=3)
+        columns = {"title": "A Quiet Zeppelin", "year": 2026}
+        assert one.client.put("/items/new", json={"columns": columns}).status_code == 200
+        one.post("/events", user_id="u", events=[{"item_id": "new"}])
+        rows = one.post("/recommend", user_id="u", k=4)["items"]
+        expected = one.service.run.model.recommend(Histories.of([["3", "new"]]), 4)
+    assert [row["item_id"] for row in rows] == expected["item_id"].to_list()
+    np.testing.assert_allclose([row["score"] for row in rows], expected["score"], atol=1e-3)
 
 
 def test_without_memory_every_history_is_read_again(llm_run: Path, tmp_path: Path) -> None:

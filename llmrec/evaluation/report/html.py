@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from llmrec.evaluation.report import glossary, plots, tables
 from llmrec.evaluation.report.summary import verdicts
-from llmrec.evaluation.results import ReportData, Result
+from llmrec.evaluation.results import PromptExample, ReportData, Result
 from llmrec.pages import environment
 
 NOTHING = "–"
@@ -49,9 +49,18 @@ def page(report: ReportData) -> str:
         curves=plots.learning_curves(results),
         by_history=plots.by_history(results),
         against_cost=plots.against_cost(results, columns[0]),
-        prompts=[result for result in results if result.prompt is not None],
+        prompts=_prompts(results),
         strongest=_strongest,
     )
+
+
+def _prompts(results: Iterable[Result]) -> list[tuple[str, PromptExample]]:
+    """Say what LLMs read: each prompt once, with who reads it, as an LLM alone and in stacks does."""
+    readers: dict[PromptExample, list[str]] = {}
+    for result in results:
+        if result.prompt is not None:
+            readers.setdefault(result.prompt, []).append(result.model)
+    return [(f"{', '.join(names)} {'read' if names[1:] else 'reads'}", one) for one, names in readers.items()]
 
 
 def _cost(result: Result) -> list[str]:

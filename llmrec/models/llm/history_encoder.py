@@ -166,12 +166,16 @@ class HistoryEncoder:
         window = self.windows(sequences).sequences
         return self.serializer.write(padded(window, np.array([n])), padded_event_codes(window, np.array([n])))
 
-    def as_text(self, history: SerializedHistories, titles: list[str]) -> str:
-        """Turn a serialized history back into text; an item's vector is shown as ``[title]``."""
+    def shown(self, history: SerializedHistories) -> SerializedHistories:
+        """Return a serialized history as the first block reads it: of local blocks its lines, else as it is."""
         encoding = self.serializer.encoding
-        if isinstance(encoding, LocalTextEncoding):  # as the lower blocks read it
-            items = history.placeholders[history.placeholders >= 0][None, :: encoding.n_states]
-            history = replace(self.serializer, encoding=encoding_named(encoding.name), events=None).write(items)
+        if not isinstance(encoding, LocalTextEncoding):
+            return history
+        items = history.placeholders[history.placeholders >= 0][None, :: encoding.n_states]
+        return replace(self.serializer, encoding=encoding_named(encoding.name), events=None).write(items)
+
+    def as_text(self, history: SerializedHistories, titles: list[str]) -> str:
+        """Turn a history that is ``shown`` back into text; an item's vector stands as ``[title]``."""
         text, tokens = "", list[int]()
         for token, item in zip(history.tokens[0].tolist(), history.placeholders[0].tolist(), strict=True):
             if item >= 0:

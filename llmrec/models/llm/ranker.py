@@ -90,15 +90,22 @@ class LLMRanker(RespondingRecommender):
     def prompt_example(self, histories: Histories) -> dict[str, Any]:
         """Show how the first of ``histories`` is written for the model.
 
-        Returns ``text`` (an item's vector stands as ``[title]``), ``tokens`` (positions, those of vectors
-        included) and ``encoding``. Raises DataError without a history.
+        Returns ``text`` (an item's vector stands as ``[title]``), its ``tokens`` (those that vectors stand for
+        included), ``upper_tokens`` (of these, what the blocks above local ones read; None: all), ``encoding`` and
+        its ``meaning``. Raises DataError without a history.
         """
         if not len(histories):
             raise DataError("there is no history to show")
-        sequences = self.sequences_of(histories[:1])
-        serialized = self.encoder.serialized(sequences, 0)
-        text = self.encoder.as_text(serialized, self.catalog.titles)
-        return {"text": text, "tokens": serialized.n_tokens, "encoding": self.recipe.history.encoding}
+        encoder = self.encoder
+        serialized = encoder.serialized(self.sequences_of(histories[:1]), 0)
+        shown = encoder.shown(serialized)
+        return {
+            "text": encoder.as_text(shown, self.catalog.titles),
+            "tokens": shown.n_tokens,
+            "upper_tokens": None if shown is serialized else serialized.n_tokens,
+            "encoding": self.recipe.history.encoding,
+            "meaning": encoder.serializer.encoding.meaning,
+        }
 
     def _hold(self, state: LLMState) -> None:
         """Take a state over."""

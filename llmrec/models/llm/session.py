@@ -11,6 +11,7 @@ import polars as pl
 from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Histories, Sequences
 from llmrec.data.columns import ITEM, USER
+from llmrec.data.histories import readable_events
 from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
 from llmrec.llm.backbone import cache_bytes, cache_option
@@ -106,12 +107,7 @@ class UserSession:
 
     def extend(self, events: Sequence[Event]) -> None:
         """Take in several events at once: one pass. Raises DataError as ``append`` does, and for text."""
-        if isinstance(events, str | bytes):
-            raise DataError(
-                f"a session takes a list of item ids or events, not the text {events!r}; write [{events!r}], or "
-                f"model.histories.of_user({events!r}).items(0) for a user of the training data"
-            )
-        if not len(events):
+        if not len(listed(events)):
             return
         self._take(events)
         if not self._fits():
@@ -170,9 +166,8 @@ class UserSession:
         if events is None:
             return None
         earlier = [self._newest] if self._newest else []
-        table = pl.DataFrame([*earlier, *rows], infer_schema_length=None)
+        codes = events.codes(history_of([*earlier, *rows]))
         self._newest = rows[-1]
-        codes = events.codes(Histories(("",), table, np.array([0, table.height])))
         return [int(code) for code in codes[len(earlier) :]]
 
     def _fits(self) -> bool:
@@ -221,3 +216,24 @@ class UserSession:
             self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()
             self._user: Float32s = network.users(last).cpu().numpy()
+
+
+def history_of(rows: Sequence[Mapping[str, object]]) -> Histories:
+    """Return a user's events as a history of the user "". Raises DataError for what cannot be read in them."""
+    if not rows:
+        return Histories.of({"": []})
+    try:
+        table = pl.DataFrame(rows, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
+        raise DataError(f"the events of a session are of no one form: {error}") from error
+    return Histories(("",), readable_events(table), np.array([0, table.height]))
+
+
+def listed(events: Sequence[Event]) -> Sequence[Event]:
+    """Return events as they are. Raises DataError for text, whose characters would be read as items."""
+    if isinstance(events, str | bytes):
+        raise DataError(
+            f"a session takes a list of item ids or events, not the text {events!r}; write [{events!r}], or "
+            f"model.histories.of_user({events!r}).items(0) for a user of the training data"
+        )
+    return events

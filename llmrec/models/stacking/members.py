@@ -13,6 +13,7 @@ from llmrec.artifact import MANIFEST
 from llmrec.config import Recipe, names
 from llmrec.data import Dataset, Fold
 from llmrec.data.cleaning.item_texts import mostly_with_text
+from llmrec.data.cleaning.log_times import are_ordered
 from llmrec.data.columns import ITEM, TITLE
 from llmrec.errors import ArtifactError, DataError, EncodingTooLong, MissingExtra, RecipeError
 from llmrec.models.base import Recommender
@@ -48,6 +49,29 @@ def member_recipes(members: list[str], *, seed: int, sizes: Sizes | None = None)
             recipe = complete_recipe(Recipe.load(name, set=sized))
         recipes.append(with_absolute_paths(recipe))  # as the run of the member writes it
     return recipes
+
+
+def sized_recipes(recipe: Recipe, data: Dataset) -> list[Recipe]:
+    """Load the recipes of a stack's members for a training set, with its sizes where they follow the log.
+
+    What they become, and why, is logged.
+    """
+    stack = recipe.stack
+    written = [*stack.members, *([] if are_ordered(data.steps) else stack.unordered_members)]
+    recipes = member_recipes(written, seed=recipe.seed)
+    if stack.sizes == "as_written" or not any(one.train.model_fields_set for one in recipes):
+        return recipes
+    sizes = Sizes.of(data, most_minutes=stack.max_minutes)
+    sized = member_recipes(written, seed=recipe.seed, sizes=sizes)
+    pairs = zip(recipes, sized, strict=True)
+    longer = [
+        f"{new.name} {new.train.max_minutes:g}"
+        for old, new in pairs
+        if new.train.max_minutes not in (None, old.train.max_minutes)
+    ]
+    minutes = f", more minutes at most ({', '.join(longer)})" if longer else ""
+    log.info("%s: %s%s", recipe.name, sizes, minutes)
+    return sized
 
 
 def fit_members(

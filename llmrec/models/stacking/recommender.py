@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from llmrec.arrays import Float32s, Int64s
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences, Split
 from llmrec.data.catalog_changes import CatalogChange
-from llmrec.data.cleaning.log_times import are_ordered
 from llmrec.errors import DataError, RecipeError
 from llmrec.models.base import Recommender
 from llmrec.models.composite import summed_costs, without_removed
@@ -31,15 +30,25 @@ from llmrec.models.stacking.features import (
     prior_weights,
     rows_at_once,
 )
+from llmrec.models.stacking.files import read_weights, write_weights
 from llmrec.models.stacking.forecast import announce
-from llmrec.models.stacking.members import fit_members, going_on, load_members, member_recipes, save_members
+from llmrec.models.stacking.members import (
+    fit_members,
+    going_on,
+    load_members,
+    member_recipes,
+    save_members,
+    sized_recipes,
+)
 from llmrec.models.stacking.remarks import remarks
 from llmrec.models.stacking.scoring import MemberScores, stacked_scores
-from llmrec.models.stacking.sizes import Sizes
+from llmrec.models.stacking.stack import Stack
 from llmrec.models.stacking.weighing import weigh
-from llmrec.models.tensors import floats, integers, read_tensors, require, write_tensors
 from llmrec.retrieval.filters import EVERY_ITEM, ItemRules
 from llmrec.runtime import measured
+
+if TYPE_CHECKING:
+    from llmrec.models.stacking.session import StackSession
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +64,7 @@ class _WithHistories(Sequences):
     histories: Histories = field(kw_only=True)
 
 
-class StackedRecommender(Continues, Recommender):
+class StackedRecommender(Continues, Stack):
     """Scores by the weighted logits of its members: trained networks, and rules that remember exactly.
 
     A member's weight depends on the query: how long the history is, how common its last item, and for a rule how
@@ -75,8 +84,6 @@ class StackedRecommender(Continues, Recommender):
 
     kind = "stacked"
     sections = ("stack",)
-    members: list[Recommender]
-    logit: ConditionalLogit
     _counts: Int64s  # training events of each item
 
     @classmethod
@@ -120,7 +127,7 @@ class StackedRecommender(Continues, Recommender):
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         run = self.continuation
-        recipes, runs = going_on(run, self.recipe) if run else (self.member_recipes_of(data), [])
+        recipes, runs = going_on(run, self.recipe) if run else (sized_recipes(self.recipe, data), [])
         if progress:
             announce(self.recipe.name, recipes, data, valid=valid, work_dir=work_dir, continuations=runs)
         members = fit_members(recipes, data, valid=valid, work_dir=work_dir, progress=progress, continuations=runs)
@@ -132,17 +139,6 @@ class StackedRecommender(Continues, Recommender):
         left_out = self.metadata.get("stack", {}).get("left_out", [])
         without = f", without {', '.join(left_out)}" if left_out else ""
         return f"{super().__repr__()[:-1]}, of {', '.join(one.recipe.name for one in self.members)}{without})"
-
-    def member_recipes_of(self, data: Dataset) -> list[Recipe]:
-        """Return the recipes of the members for a training set, with its sizes where they follow the log."""
-        stack, seed, most = self.recipe.stack, self.recipe.seed, self.recipe.stack.max_minutes
-        written = [*stack.members, *([] if are_ordered(data.steps) else stack.unordered_members)]
-        recipes = member_recipes(written, seed=seed)
-        if stack.sizes == "by_log" and any(recipe.train.model_fields_set for recipe in recipes):
-            sizes = Sizes.of(data, most_minutes=most)
-            log.info("%s: %s", self.recipe.name, sizes)
-            recipes = member_recipes(written, seed=seed, sizes=sizes)
-        return recipes
 
     def _stack(self, members: list[Recommender], data: Dataset, valid: Fold | None, *, fall_back: bool) -> None:
         """Take members over that were fitted on ``data``, and weigh them."""
@@ -187,19 +183,28 @@ class StackedRecommender(Continues, Recommender):
 
     def _score(self, sequences: Sequences) -> Float32s:
         assert isinstance(sequences, _WithHistories)
-        return self._scored(sequences.histories, lambda member, part: member.score(part))
+        return self.scored_by(sequences.histories, lambda member, part: member.score(part))
 
     def score_variants(self, histories: Histories) -> Float32s:
         """See ``Ranker.score_variants``: every member scores so."""
         if not len(histories):
             return self.score(histories)
-        return finite(self._scored(histories, lambda member, part: member.score_variants(part)))
+        return finite(self.scored_by(histories, lambda member, part: member.score_variants(part)))
 
-    def _scored(self, histories: Histories, by: MemberScores) -> Float32s:
+    def scored_by(self, histories: Histories, by: MemberScores) -> Float32s:
+        """See ``Stack.scored_by``."""
         parts = [
             stacked_scores(self.members, self.logit, part, self._counts, by=by) for part in self._parts(histories)
         ]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def session(self, history: Sequence[str | Mapping[str, object]] = (), *, forget: float = 0.0) -> StackSession:
+        """Open a user's live session, after item ids or events; see ``StackSession``, also for what is raised."""
+        from llmrec.models.stacking.session import StackSession
+
+        session = StackSession(self, forget=forget)
+        session.extend(history)
+        return session
 
     def _parts(self, histories: Histories) -> list[Histories]:
         step = rows_at_once(SCORES_OF_A_PART, len(self.catalog))
@@ -268,6 +273,11 @@ class StackedRecommender(Continues, Recommender):
         """What the first LLM among the members computes in."""
         return next((member.dtype for member in self.members if member.dtype), None)
 
+    def prompt_example(self, histories: Histories) -> dict[str, Any] | None:
+        """Show how a history is written for the first LLM among the members; None where there is none."""
+        examples = (member.prompt_example(histories) for member in self.members)
+        return next((one for one in examples if one is not None), None)
+
     def _extra_columns(self) -> list[str]:
         return sorted({column for member in self.members for column in member._extra_columns()})
 
@@ -280,21 +290,9 @@ class StackedRecommender(Continues, Recommender):
 
     def _save(self, folder: Path) -> None:
         save_members(self.members, folder)
-        logit = self.logit
-        arrays = {part.name: getattr(logit, part.name) for part in fields(logit)}
-        write_tensors(folder / "model.safetensors", {**arrays, "counts": self._counts})
+        write_weights(folder, self.logit, self._counts)
 
     def _load(self, folder: Path) -> None:
         self.members = load_members(folder, base=self.base_paths or None, histories=self.with_histories)
-        path, shape = folder / "model.safetensors", (len(self.members), N_CONTEXTS)
-        numbers = floats(*shape, dtype="float64")
-        expected = {part.name: numbers for part in fields(ConditionalLogit)}
-        tensors = read_tensors(path, {**expected, "counts": integers(len(self.catalog))})
         names = self.metadata.get("stack", {}).get("members", [])
-        require(len(names) == len(self.members), path, "its manifest does not name its members")
-        same = all(member.catalog.ids == self.catalog.ids for member in self.members)
-        require(same, path, "a member ranks other items")
-        require(bool((tensors["counts"] >= 0).all()), path, "a count is negative")
-        require(bool((tensors["scale"] > 0).all()), path, "a scale is not positive")
-        self.logit = ConditionalLogit(**{name: tensors[name] for name in expected})
-        self._counts = tensors["counts"]
+        self.logit, self._counts = read_weights(folder, self.members, self.catalog, names=names)

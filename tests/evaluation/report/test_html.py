@@ -9,6 +9,8 @@ from support.markup import check_page
 from support.report_examples import build, card, no_figures  # noqa: F401
 
 from llmrec.evaluation import Report
+from llmrec.evaluation.report.glossary import encoding_meaning
+from llmrec.evaluation.results import PromptExample
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=y> {{ 7*7 }} $x_1$ <|im_end|> 電影 🎬\n&amp;"
 
@@ -148,3 +150,24 @@ def test_a_card_may_leave_things_out_and_say_more() -> None:
     assert report.to_dict()["cards"][0]["note"] == "kept"
     assert "1 person, close up" in report.to_html()
     assert "Really chose next" not in report.to_html()
+
+
+def test_what_a_model_reads_is_said_by_its_own_encoding() -> None:
+    report = build()
+    shown = PromptExample(text="A", tokens=1234, encoding="text", meaning="Line by line.", upper_tokens=56)
+    first = report.results[0].model_copy(update={"prompt": shown})
+    with_lines = report.model_copy(update={"results": (first, *report.results[1:])})
+    old, new = report.to_html(), with_lines.to_html()
+    assert "of which its upper blocks read 56" in new
+    assert "Line by line." in new
+    assert encoding_meaning("text") not in new
+    assert "upper blocks" not in old  # nor where the report was written before that was recorded
+    assert encoding_meaning("text") in old
+
+
+def test_a_prompt_that_several_models_read_is_shown_once() -> None:
+    first, second, third = build().results
+    results = (first, second.model_copy(update={"prompt": first.prompt}), third)
+    page = build().model_copy(update={"results": results}).to_html()
+    assert page.count("1,234 tokens") == 1
+    assert "<h2>What llm, gru read</h2>" in page

@@ -143,7 +143,11 @@ def test_what_a_report_shows_is_the_words(model: LLMRecommender) -> None:
     assert example["text"].count("[Film") == (2 if model.recipe.history.encoding == "hybrid" else 0)
     assert "Drama" not in example["text"]
     n_states = 2 if model.recipe.history.boundary_states == "both" else 1
-    assert example["tokens"] == len(model.encoder.serializer.prefix) + 2 * n_states
+    serializer = model.encoder.serializer
+    assert example["upper_tokens"] == len(serializer.prefix) + 2 * n_states
+    assert example["tokens"] == len(serializer.prefix) + serializer.item_tokens.lengths[[3, 4]].sum()
+    assert example["meaning"] == serializer.encoding.meaning
+    assert "for each item by itself" in example["meaning"]
 
 
 @pytest.mark.parametrize("targets", ["all-linear", "frozen"])

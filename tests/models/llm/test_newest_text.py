@@ -122,6 +122,8 @@ def test_a_report_shows_vectors_and_the_newest_words(model: LLMRecommender) -> N
     titles = [model.catalog.titles[model.catalog.code(item)] for item in ("3", "7", "9")]
     assert [example["text"].count(f"[{title}]") for title in titles] == [1, 1, 1]
     assert [example["text"].count(title) for title in titles] == [1, 2, 2]
+    assert "the newest ones are also written out in words" in example["meaning"]
+    assert example["upper_tokens"] is None
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,33 @@ def test_a_model_that_ranks_by_responses_opens_none(tiny_recipe: Callable[..., R
         model.session(STEPS[:2])
 
 
+def test_it_reads_events_as_recommend_reads_a_table(tiny_recipe: Callable[..., Recipe]) -> None:
+    """Times in milliseconds or as text, prices as text, and what is NaN, which is unknown."""
+    changes = ["train.epochs=1", "history.max_items=5", "history.events=[price,gap]"]
+    model = LLMRecommender(tiny_recipe("soft", *changes)).fit(shop_events())
+    seconds, nan = [1.6e9, 1.6e9 + 3600, 1.6e9 + 7200], float("nan")
+    events: list[dict[str, object]] = [
+        {"item_id": item, "price": price, "timestamp": time}
+        for item, price, time in zip(STEPS, (2.5, nan, 9.0), seconds, strict=False)
+    ]
+    table = pl.DataFrame([{"user_id": "a", **one} for one in events])
+    expected = model.embed_users(Histories.from_events(table))[0]
+    unread = model.embed_users(Histories.of([STEPS[:3]]))[0]
+    assert np.abs(expected - unread).max() > 0.01
+    in_text = ["2020-09-13 12:26:40", "2020-09-13 13:26:40", "2020-09-13 14:26:40"]
+    for times in (seconds, [1000 * time for time in seconds], in_text):
+        session = model.session()
+        for event, time in zip(events, times, strict=True):
+            session.append({**event, "timestamp": time, "price": str(event["price"])})
+        np.testing.assert_allclose(session.state, expected, atol=1e-4)
+    before = session.state.copy()
+    with pytest.raises(DataError, match="price 'cheap' is no number"):
+        session.append({"item_id": "3", "price": "cheap"})
+    np.testing.assert_array_equal(session.state, before)
+    session.append({"item_id": "3", "price": None, "timestamp": None})
+    assert session.history == [*STEPS[:3], "3"]
+
+
 def test_it_can_begin_with_a_history(model: LLMRecommender) -> None:
     session = model.session(STEPS[:3])
     assert_equal(session, model, STEPS[:3])

@@ -107,6 +107,7 @@ def test_what_it_cannot_start_from_is_one_line(
 ) -> None:
     text = tiny_recipe("text", "train.epochs=1")
     others = Split.leave_last_out(toy_films(n_items=13, n_users=30))
+    of_others = Split.leave_last_out(toy_films(n_items=12, n_users=31))  # the same items
     wide = build_tiny_base(tmp_path / "wide", width=64)
     fit_run(quick_gru, toy_split.data, toy_split, tmp_path / "gru", progress=False)
     cases: list[tuple[Recipe, Split, dict[str, object], str]] = [
@@ -114,6 +115,7 @@ def test_what_it_cannot_start_from_is_one_line(
         (text.with_values({"head.dim": 16}), toy_split, {}, "head.dim is 16 here and 32 there; make them equal"),
         (text.with_values({"backbone.base": str(wide)}), toy_split, {}, "is 32 wide, .* is 64 wide: start from"),
         (text, Split.by_name("user-disjoint", toy_split.data), {}, "it may have seen the answers"),
+        (text, of_others, {}, "it may have seen the answers; name the data that it was fitted on"),
         (quick_gru, toy_split, {}, "only an LLM recipe starts from a run"),
         (text, toy_split, {"start_from": tmp_path / "gru"}, r"cannot start from .*gru \(gru\)"),
         (text, toy_split, {"continue_from": soft}, "give either --continue or --from"),

@@ -14,8 +14,8 @@ from llmrec import Dataset, Recipe, Split
 from llmrec.data import toy_films
 from llmrec.data.cleaning.pipeline import CleaningOptions
 from llmrec.errors import LlmrecError, RecipeError
-from llmrec.models import LLMRecommender, from_recipe, load
-from llmrec.models.stacking.recommender import StackedRecommender
+from llmrec.models import LLMRecommender, StackedRecommender, from_recipe, load
+from llmrec.models.stacking.members import sized_recipes
 from llmrec.reasons import explain
 
 
@@ -54,7 +54,7 @@ def test_a_log_without_an_order_has_members_of_its_own(
     split = Split.leave_last_out(Dataset.from_tables(events, **options))
     model = from_recipe(Recipe.of({"name": "stack", "model": "stacked", "stack": stack}))
     assert isinstance(model, StackedRecommender)
-    assert [recipe.name for recipe in model.member_recipes_of(split.train)] == expected
+    assert [recipe.name for recipe in sized_recipes(model.recipe, split.train)] == expected
     with pytest.raises(RecipeError, match="no-such-recipe"):
         from_recipe(Recipe.of({"model": "stacked", "stack": {**stack, "unordered_members": ["no-such-recipe"]}}))
 
@@ -76,3 +76,15 @@ def test_a_stack_with_an_llm_is_loaded_from_where_its_base_lies_now(
     np.testing.assert_array_equal(again.score(histories), model.score(histories))
     reasons = explain(again, again.recommend(histories[:2], 2), histories[:2])
     assert len(reasons) == 4
+
+
+def test_a_report_shows_what_the_llm_of_a_stack_reads(
+    toy_split: Split, tiny_recipe: Callable[..., Recipe]
+) -> None:
+    llm = from_recipe(tiny_recipe("soft", "train.epochs=1")).fit(toy_split.train)
+    rule = from_recipe(Recipe(model="markov")).fit(toy_split.train)
+    histories = toy_split.test.histories
+    shown = StackedRecommender.of([rule, llm], toy_split).prompt_example(histories)
+    assert shown is not None
+    assert shown == llm.prompt_example(histories)
+    assert StackedRecommender.of([rule], toy_split).prompt_example(histories) is None

@@ -10,7 +10,7 @@ import pytest
 from llmrec import Dataset, Recipe, Split
 from llmrec.models import from_recipe
 from llmrec.models.stacking import sizes as stacking_sizes
-from llmrec.models.stacking.members import member_recipes
+from llmrec.models.stacking.members import member_recipes, sized_recipes
 from llmrec.models.stacking.recommender import StackedRecommender
 from llmrec.models.stacking.sizes import Sizes
 
@@ -81,12 +81,16 @@ def test_shipped_stacks_take_at_most_three_hours(name: str) -> None:
         assert sum(map(float, filter(None, networks))) == most - 60 * (name != "auto")
 
 
-def test_a_stack_s_minutes_grow_where_it_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("written", "said"), [("0.5", True), ("3", False)])
+def test_a_stack_s_minutes_grow_where_it_is_fitted(
+    written: str, said: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(stacking_sizes, "MINUTES_A_MILLION", 4_000)  # 2 for the 500 events here
-    stack = {"members": ["gru train.max_minutes=0.5"], "max_minutes": 60}
-    model = from_recipe(Recipe.of({"model": "stacked", "stack": stack}))
-    assert isinstance(model, StackedRecommender)
-    assert model.member_recipes_of(log_of(20, 25))[0].train.max_minutes == 2
+    stack = {"members": [f"gru train.max_minutes={written}", "markov"], "max_minutes": 60}
+    with caplog.at_level("INFO"):
+        recipes = sized_recipes(Recipe.of({"model": "stacked", "stack": stack}), log_of(20, 25))
+    assert recipes[0].train.max_minutes == max(2, float(written))
+    assert ("more minutes at most (gru 2)" in caplog.text) == said
 
 
 @pytest.mark.parametrize(("sizes", "window"), [("by_log", 23), ("as_written", 50)])
