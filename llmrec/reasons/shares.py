@@ -56,7 +56,7 @@ class Shares:
         return self._named[name]
 
     def is_informative(self, name: str) -> bool:
-        """Whether a column tells items apart: two values for a whole catalog, such as "own brand" or not, do not."""
+        """Whether a column tells items apart: two values for a whole catalog, as "own brand" or not, do not."""
         return self.n_items < _WHOLE_CATALOG or len(self._holders(name)) > _YES_OR_NO
 
     def count(self, name: str, values: Sequence[str]) -> int:
