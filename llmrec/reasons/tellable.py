@@ -10,7 +10,7 @@ from itertools import combinations
 from llmrec.data import Catalog, Histories
 from llmrec.models.ranker import Ranker
 from llmrec.reasons.crowd import Crowd
-from llmrec.reasons.evidence import Evidence
+from llmrec.reasons.evidence import Cited, Evidence
 from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import LEAST_PEOPLE, attributes, comparable
 from llmrec.reasons.habits import chosen_again, of_history, typical_price
@@ -82,18 +82,19 @@ def _attributes(one: Evidence, shares: Shares) -> Iterator[Fact]:
 
 
 def _holders(one: Evidence) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Return which cited items share each attribute of the recommended one; not itself, nor what is called so."""
-    mine = (one.item.item_id, one.item.title)
-    others = [
-        (other.item_id, set(comparable(other)))
-        for other in one.cited
-        if other.item_id != mine[0] and other.title != mine[1]
-    ]
+    """Return which cited items share each attribute of the recommended one."""
+    others = [(other.item_id, set(comparable(other))) for other in _others(one)]
     pairs = {
         pair: tuple(item for item, theirs in others if pair in theirs)
         for pair in dict.fromkeys(comparable(one.item))
     }
     return {pair: ids for pair, ids in pairs.items() if ids}
+
+
+def _others(one: Evidence) -> list[Cited]:
+    """Return the cited items that are not the recommended one, nor called as it is."""
+    mine = one.item
+    return [other for other in one.cited if other.item_id != mine.item_id and other.title != (mine.title or None)]
 
 
 def _mixes(
@@ -114,9 +115,7 @@ def _in_both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
 
 def _titles(one: Evidence, shares: Shares) -> Iterator[Fact]:
     runs = runs_of(one.item.title, single=not shares.has_attributes)
-    for other in one.cited:
-        if other.item_id == one.item.item_id or other.title == one.item.title:
-            continue
+    for other in _others(one):
         if (SEQUEL, one.item.title) in attributes(other) or _in_series(one.item.title, other.title, shares):
             yield Fact("sequel", (other.item_id,), bits=shares.bits(1))
         elif (PREQUEL, one.item.title) in attributes(other) or _in_series(other.title, one.item.title, shares):
@@ -149,9 +148,7 @@ def _common_words(runs: dict[tuple[str, ...], str], other: str, shares: Shares) 
 
 def _people(one: Evidence, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
     code = catalog.code(one.item.item_id)
-    for other in one.cited:
-        if other.item_id == one.item.item_id:
-            continue
+    for other in _others(one):
         both, chose, times = crowd.together(code, catalog.code(other.item_id))
         if both >= LEAST_PEOPLE and times >= LEAST_TIMES:
             yield Fact("together", (other.item_id,), count=both, of=chose, times=times, bits=math.log2(times))
@@ -167,7 +164,7 @@ def _people(one: Evidence, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
 
 def _either(one: Evidence, code: int, crowd: Crowd, catalog: Catalog) -> Iterator[Fact]:
     """Yield people of several choices, where of each alone there are too few to be spoken of."""
-    others = [other.item_id for other in one.cited if other.item_id != one.item.item_id]
+    others = [other.item_id for other in _others(one)]
     codes = {item: catalog.code(item) for item in others}
     for some in combinations(others, 2):
         alone = max(crowd.together(code, codes[item])[0] for item in some)

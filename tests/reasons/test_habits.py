@@ -116,13 +116,20 @@ def large_shop(brands: Sequence[str], **titles: str) -> Catalog:
     return Catalog(pl.DataFrame({"item_id": ids, "title": names, "brand": brands}))
 
 
-def in_common(catalog: Catalog, item: int, cited: int) -> list[str]:
+def facts_of(catalog: Catalog, item: int, cited: int, crowd: Histories | None = None) -> tuple[Fact, ...]:
     other = Item.of(catalog, cited)
     one = Evidence("u", Item.of(catalog, item), (Cited(str(cited), other.title, other.metadata, 1.0),))
     model, histories = Linear(catalog), Histories.of({"u": [str(cited)]})
-    model.histories = histories
-    (one,) = add_tellable([one], model, histories)
-    return [value for fact in one.facts if fact.kind == "same" for value in fact.values]
+    model.histories = crowd or histories
+    return add_tellable([one], model, histories)[0].facts
+
+
+def in_common(catalog: Catalog, item: int, cited: int) -> list[str]:
+    return [value for fact in facts_of(catalog, item, cited) if fact.kind == "same" for value in fact.values]
+
+
+def kinds(catalog: Catalog, item: int, cited: int, crowd: Histories) -> set[str]:
+    return {fact.kind for fact in facts_of(catalog, item, cited, crowd)}
 
 
 def test_a_few_of_many_are_no_taste_of_a_month() -> None:
@@ -149,6 +156,9 @@ def test_another_item_of_the_same_name_is_not_compared_with_it() -> None:
     assert in_common(large_shop(brands), 0, 1) == ["Acme"]
     named_alike = large_shop(brands, item_0="Paper Towels", item_1="Paper Towels")
     assert in_common(named_alike, 0, 1) == []
+    crowd = Histories.of({f"p{n}": ["0", "1"] if n < 6 else ["2"] for n in range(20)})
+    assert "together" in kinds(large_shop(brands), 0, 1, crowd)
+    assert "together" not in kinds(named_alike, 0, 1, crowd)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ NUMBERED = 0.05
 LEAST_STEPS = 100
 # Above this share of answers equal to the history's last item, repeating it is a winning strategy.
 REPEATED = 0.05
-# Above this share of items with another's title, titles do not name items; of Book-Crossing's editions, 0.2.
+# Above this share of items with another's title, titles name no items; Book-Crossing's editions: 0.2.
 SAME_TITLE = 0.5
 # Above this share of answers that are also trained on. A few are: a product may be on an invoice twice.
 TRAINED_ON = 0.05
