@@ -12,12 +12,12 @@ from llmrec.data import Dataset
 # A window holds this share of the histories whole, within these bounds.
 WINDOW_SHARE = 0.9
 WINDOW = (20, 200)
-# An epoch has about so many batches. With fewer a small log is given too few steps: on 94 people of MovieLens 100K
-# batches of 600 events gave a GRU more than of 2,400, see eval/LOG.md.
+# An epoch has about so many batches, of so many events within these bounds: with larger ones a network has too few
+# steps in its minutes, see eval/LOG.md. What reads texts projects the catalog's for each batch, and an LLM's step
+# costs most. Where softmax is sampled, above 50,000 items, a step costs nearly the same whatever its batch.
 BATCHES_AN_EPOCH = 40
-BATCH = (300, 4800)
-# An LLM's step costs more, and its batches are smaller.
-LLM_BATCH = (300, 2400)
+ID_BATCH, TEXT_BATCH, LLM_BATCH = (300, 600), (300, 1200), (300, 2400)
+SAMPLED_BATCH = (300, 4800)
 # Width of networks over item ids by training events: fewer events than the bound.
 WIDTHS = ((30_000, 64), (3_000_000, 128))
 WIDEST = 256
@@ -29,11 +29,13 @@ MINUTES_A_MILLION = 60
 class Sizes:
     """What the log says of the sizes of networks. ``str`` says why.
 
-    ``most_minutes``: how far ``train.max_minutes`` of a network may grow with the log; None: it does not.
+    ``n_items``: of the catalog. ``most_minutes``: how far ``train.max_minutes`` of a network may grow with the
+    log; None: it does not.
     """
 
     n_events: int
     window_needed: int
+    n_items: int
     most_minutes: float | None = None
 
     @classmethod
@@ -41,7 +43,7 @@ class Sizes:
         """Measure a training set."""
         lengths = data.histories.lengths()
         needed = int(np.ceil(np.quantile(lengths, WINDOW_SHARE))) if len(lengths) else 1
-        return cls(data.events.height, needed, most_minutes)
+        return cls(data.events.height, needed, len(data.catalog), most_minutes)
 
     @property
     def window(self) -> int:
@@ -57,6 +59,14 @@ class Sizes:
         """Events a batch, to the hundred."""
         return int(np.clip(round(self.n_events / BATCHES_AN_EPOCH, -2), *bounds))
 
+    def network_batch(self, recipe: Recipe) -> int:
+        """Events a batch of a network over item ids, or over their texts."""
+        from llmrec.training.losses import EXACT_UP_TO
+
+        if self.n_items > EXACT_UP_TO:
+            return self.batch(SAMPLED_BATCH)
+        return self.batch(TEXT_BATCH if "text" in recipe.model_fields_set else ID_BATCH)
+
     def changes(self, recipe: Recipe) -> list[str]:
         """Return the fields of a member's recipe that follow the log, as ``field=value``; rules have none."""
         if recipe.model == "llm":
@@ -69,7 +79,7 @@ class Sizes:
         return [
             f"sequence.max_items={self.window}",
             f"sequence.dim={self.width}",
-            f"train.batch_tokens={self.batch(BATCH)}",
+            f"train.batch_tokens={self.network_batch(recipe)}",
         ]
 
     def longer(self, recipe: Recipe) -> list[str]:
@@ -81,8 +91,9 @@ class Sizes:
         return [f"train.max_minutes={grown:g}"] if grown > written else []
 
     def __str__(self) -> str:
+        ids, texts = (self.network_batch(Recipe.load(name)) for name in ("gru", "gru-text"))
         return (
             f"{self.n_events:,} training events, nine of ten histories of at most {self.window_needed} events: "
-            f"windows of {self.window}, networks {self.width} wide, batches of {self.batch(BATCH)} events "
-            f"({self.batch(LLM_BATCH)} for an LLM)"
+            f"windows of {self.window}, networks {self.width} wide, batches of {ids:,} events "
+            f"({texts:,} where texts are read, {self.batch(LLM_BATCH):,} for an LLM)"
         )

@@ -21,33 +21,38 @@ def log_of(n_users: int, length: int) -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("n_events", "needed", "window", "width", "batch", "llm_batch"),
+    ("n_events", "needed", "window", "width", "batches"),
     [
-        (900, 9, 20, 64, 300, 300),
-        (20_000, 87, 87, 64, 500, 500),
-        (98_114, 150, 150, 128, 2500, 2400),
-        (1_000_000, 300, 200, 128, 4800, 2400),
-        (10_000_000, 3000, 200, 256, 4800, 2400),
+        (900, 9, 20, 64, (300, 300, 300)),
+        (20_000, 87, 87, 64, (500, 500, 500)),
+        (98_114, 150, 150, 128, (600, 1200, 2400)),
+        (1_000_000, 300, 200, 128, (600, 1200, 2400)),
+        (10_000_000, 3000, 200, 256, (600, 1200, 2400)),
     ],
 )
 def test_sizes_follow_the_log(
-    n_events: int, needed: int, window: int, width: int, batch: int, llm_batch: int
+    n_events: int, needed: int, window: int, width: int, batches: tuple[int, int, int]
 ) -> None:
-    sizes = Sizes(n_events, needed)
-    gru = member_recipes(["gru"], seed=0, sizes=sizes)[0]
-    assert (gru.sequence.max_items, gru.sequence.dim, gru.train.batch_tokens) == (window, width, batch)
-    llm = member_recipes(["smollm2-135m-soft"], seed=0, sizes=sizes)[0]
-    assert (llm.history.max_items, llm.train.batch_tokens) == (window, llm_batch)
+    sizes = Sizes(n_events, needed, 3_000)
+    members = member_recipes(["gru", "gru-text", "smollm2-135m-soft"], seed=0, sizes=sizes)
+    assert tuple(recipe.train.batch_tokens for recipe in members) == batches
+    gru, _, llm = members
+    assert (gru.sequence.max_items, gru.sequence.dim, llm.history.max_items) == (window, width, window)
     rule = member_recipes(["item-knn"], seed=0)[0]
     assert member_recipes(["item-knn"], seed=0, sizes=sizes)[0] == rule
 
 
+@pytest.mark.parametrize(("n_items", "batch"), [(50_000, 600), (50_001, 4800)])
+def test_batches_are_larger_where_a_step_costs_the_same_whatever_it_reads(n_items: int, batch: int) -> None:
+    assert member_recipes(["gru"], seed=0, sizes=Sizes(1_000_000, 9, n_items))[0].train.batch_tokens == batch
+
+
 def test_a_log_is_measured() -> None:
-    assert Sizes.of(log_of(30, 25)) == Sizes(750, 25)
+    assert Sizes.of(log_of(30, 25)) == Sizes(750, 25, 50)
 
 
 def test_what_is_written_holds() -> None:
-    recipe = member_recipes(["gru sequence.dim=16"], seed=0, sizes=Sizes(900, 9))[0]
+    recipe = member_recipes(["gru sequence.dim=16"], seed=0, sizes=Sizes(900, 9, 50))[0]
     assert (recipe.sequence.dim, recipe.sequence.max_items) == (16, 20)
 
 
@@ -66,7 +71,7 @@ def test_what_is_written_holds() -> None:
 def test_bounded_minutes_grow_with_the_log(
     n_events: int, most: float | None, line: str, minutes: float | None
 ) -> None:
-    recipe = member_recipes([line], seed=0, sizes=Sizes(n_events, 9, most_minutes=most))[0]
+    recipe = member_recipes([line], seed=0, sizes=Sizes(n_events, 9, 50, most_minutes=most))[0]
     assert recipe.train.max_minutes == minutes
 
 
@@ -74,7 +79,7 @@ def test_bounded_minutes_grow_with_the_log(
 def test_shipped_stacks_take_at_most_three_hours(name: str) -> None:
     stack = Recipe.load(name).stack
     for n_events, most in ((300_000, 100), (100_000_000, 180)):
-        sizes = Sizes(n_events, 200, most_minutes=stack.max_minutes)
+        sizes = Sizes(n_events, 200, 50, most_minutes=stack.max_minutes)
         recipes = member_recipes(stack.members, seed=0, sizes=sizes)
         networks = [recipe.train.max_minutes for recipe in recipes if recipe.train.model_fields_set]
         assert None not in networks
@@ -110,7 +115,7 @@ def test_a_stack_is_sized_unless_its_recipe_says_not(
 def test_a_recipe_of_one_s_own_and_texts_are_left_as_they_are(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("name: own\nmodel: gru\nsequence: {dim: 16}\n")
-    sizes = Sizes(900, 9)
+    sizes = Sizes(900, 9, 50)
     assert member_recipes([str(own)], seed=0, sizes=sizes) == member_recipes([str(own)], seed=0)
     text = ["smollm2-135m-lora"]
     assert member_recipes(text, seed=0, sizes=sizes) == member_recipes(text, seed=0)
