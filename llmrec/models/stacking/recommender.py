@@ -136,8 +136,7 @@ class StackedRecommender(Continues, Recommender):
     def member_recipes_of(self, data: Dataset) -> list[Recipe]:
         """Return the recipes of the members for a training set, with its sizes where they follow the log."""
         stack, seed, most = self.recipe.stack, self.recipe.seed, self.recipe.stack.max_minutes
-        further = stack.unordered_members
-        written = stack.members if are_ordered(data.steps) else [*stack.members, *further]
+        written = stack.members + stack.unordered_members * (not are_ordered(data.steps))
         recipes = member_recipes(written, seed=seed)
         if stack.sizes == "by_log" and any(recipe.train.model_fields_set for recipe in recipes):
             sizes = Sizes.of(data, most_minutes=most)
