@@ -56,8 +56,8 @@ def sized_recipes(recipe: Recipe, data: Dataset) -> list[Recipe]:
 
     What they become, and why, is logged.
     """
-    stack = recipe.stack
-    written = [*stack.members, *([] if are_ordered(data.steps) else stack.unordered_members)]
+    stack, unordered = recipe.stack, recipe.stack.unordered_members
+    written = stack.members if are_ordered(data.steps) else [*stack.members, *unordered]
     recipes = member_recipes(written, seed=recipe.seed)
     if stack.sizes == "as_written" or not any(one.train.model_fields_set for one in recipes):
         return recipes
