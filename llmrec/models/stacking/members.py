@@ -56,12 +56,12 @@ def sized_recipes(recipe: Recipe, data: Dataset) -> list[Recipe]:
 
     What they become, and why, is logged.
     """
-    stack, unordered = recipe.stack, recipe.stack.unordered_members
+    stack, unordered, most = recipe.stack, recipe.stack.unordered_members, recipe.stack.max_minutes
     written = stack.members if are_ordered(data.steps) else [*stack.members, *unordered]
     recipes = member_recipes(written, seed=recipe.seed)
     if stack.sizes == "as_written" or not any(one.train.model_fields_set for one in recipes):
         return recipes
-    sizes = Sizes.of(data, most_minutes=stack.max_minutes)
+    sizes = Sizes.of(data, most_minutes=most)
     sized = member_recipes(written, seed=recipe.seed, sizes=sizes)
     pairs = zip(recipes, sized, strict=True)
     longer = [
