@@ -64,7 +64,11 @@ def read_as_histories(given: HistoriesLike, known: KnownUsers) -> Histories:
 
 
 def _of_table(table: object, settled: Mapping[str, Any]) -> Histories:
-    histories = Histories.from_events(table)
+    return with_positives(Histories.from_events(table), settled)
+
+
+def with_positives(histories: Histories, settled: Mapping[str, Any]) -> Histories:
+    """Mark the events that were no positive targets in a model's data, settled as its manifest says."""
     if POSITIVE in histories.events.columns:
         return histories
     positive = positives_as_settled(histories.events, settled, label="histories")

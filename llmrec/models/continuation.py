@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ANEW = "fit anew, without --continue"
-# What a recipe may change when it goes on from a run: how it is trained, not what is trained.
-MAY_DIFFER = {"name", "seed", "train", "stack.sizes", "stack.max_minutes", "stack.valid_users"}
+# What a recipe may change when it goes on from a run: how it is trained, not what is trained. Which of the further
+# members a stack has, the run says.
+_OF_STACKS = {"stack.sizes", "stack.max_minutes", "stack.valid_users", "stack.unordered_members"}
+MAY_DIFFER = {"name", "seed", "train", *_OF_STACKS}
 # The parameters of networks that have a row for each item; what an embedding has besides is copied, too.
 PER_ITEM = {"bias", "items.weight", "items.ids.weight", "repeat_bias.of_item.weight"}
 

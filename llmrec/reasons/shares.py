@@ -56,8 +56,10 @@ class Shares:
         return self._named[name]
 
     def is_informative(self, name: str) -> bool:
-        """Whether a column tells items apart: two values for a whole catalog, as "own brand" or not, do not."""
-        return self.n_items < _WHOLE_CATALOG or len(self._holders(name)) > _YES_OR_NO
+        """Whether a column tells items apart: two values for most of a catalog, as "own brand" or not, do not."""
+        holders = self._holders(name).values()
+        few = self.n_items >= _WHOLE_CATALOG and len(holders) <= _YES_OR_NO
+        return not few or 2 * sum(map(len, holders)) < self.n_items
 
     def count(self, name: str, values: Sequence[str]) -> int:
         """Count the items that have all the values in a column; "decade" and "genres" are columns, too."""

@@ -95,8 +95,13 @@ def test_an_llm_goes_on_as_its_recipe_says(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("before", "now", "said"),
     [
-        ([1, 2, 3, 4], [1, 2, 3, 4, 5], "ratings above 1 are positive targets here and those above 0 there"),
         ([1, 2, 3, 4], "all", "--positive all here and default there"),
+        (
+            [1, 2, 3, 4],
+            [1, 2, 3, 4, 5],
+            'above 1 are positive targets here and those above 0 there (--positive "rating > 0")',
+        ),
+        ([1, 2, 3, 4], "rating > 0", ""),
         ([1, 5], [1, 4, 5], ""),
     ],
 )
@@ -114,4 +119,4 @@ def test_what_counts_as_a_right_answer_may_not_change_unsaid(
     grown = rated(new, before).with_positive(now) if isinstance(now, str) else rated(new, now)
     with caplog.at_level(logging.WARNING):
         _fit(Recipe(model="markov"), grown, tmp_path / "new", continue_from=tmp_path / "old")
-    assert (said in caplog.text) if said else ("right answer" not in caplog.text)
+    assert (said in caplog.text) if said else ("do not agree" not in caplog.text)

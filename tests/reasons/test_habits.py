@@ -149,6 +149,8 @@ def test_a_column_of_two_values_for_a_whole_catalog_is_a_yes_or_no() -> None:
     brands[119] = "Acme"
     assert {"taste", "streak"} <= set(told(large_shop(brands), events, "0", "32")[1])
     assert in_common(large_shop(brands), 0, 32) == ["Own"]
+    of_few = ["Star Wars" if n < 6 else "" for n in range(120)]
+    assert in_common(large_shop(of_few), 0, 1) == ["Star Wars"], "a value of six items is no yes or no"
 
 
 def test_another_item_of_the_same_name_is_not_compared_with_it() -> None:

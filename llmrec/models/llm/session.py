@@ -55,9 +55,7 @@ class UserSession:
     """
 
     def __init__(self, model: SessionModel, *, forget: float = 0.0) -> None:
-        if not 0 <= forget < 1:
-            raise DataError(f"forget is {forget}; it is the share of a full window to drop, from 0 to below 1")
-        self._model, self._forget = model, forget
+        self._model, self._forget = model, require_share(forget)
         self._codes: list[int] = []
         self._event_codes: list[int] = []
         self._sizes: list[int] = []  # positions that each event takes
@@ -143,11 +141,7 @@ class UserSession:
 
     def _take(self, events: Sequence[Event]) -> None:
         self._follow_model()
-        rows: list[dict[str, object]] = [
-            dict(event) if isinstance(event, Mapping) else {ITEM: event} for event in events
-        ]
-        for row in rows:
-            row[ITEM] = id_of(row.get(ITEM), label=f"an event's {ITEM}")
+        rows = rows_of(events)
         codes = [self._catalog.code(str(row[ITEM])) for row in rows]
         event_codes = self._event_codes_of(rows)
         sequences = Sequences(
@@ -227,6 +221,21 @@ def history_of(rows: Sequence[Mapping[str, object]]) -> Histories:
     except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
         raise DataError(f"the events of a session are of no one form: {error}") from error
     return Histories(("",), readable_events(table), np.array([0, table.height]))
+
+
+def rows_of(events: Sequence[Event]) -> list[dict[str, object]]:
+    """Return each event with its item's id as text. Raises DataError for an event without one."""
+    rows: list[dict[str, object]] = [
+        dict(event) if isinstance(event, Mapping) else {ITEM: event} for event in events
+    ]
+    return [row | {ITEM: id_of(row.get(ITEM), label=f"an event's {ITEM}")} for row in rows]
+
+
+def require_share(forget: float) -> float:
+    """Return the share of a full window to drop. Raises DataError for what is none."""
+    if not 0 <= forget < 1:
+        raise DataError(f"forget is {forget}; it is the share of a full window to drop, from 0 to below 1")
+    return forget
 
 
 def listed(events: Sequence[Event]) -> Sequence[Event]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.ids import id_of, whole_number
-from llmrec.models.llm.session import Event, UserSession, history_of, listed
+from llmrec.data.ids import whole_number
+from llmrec.models.arguments import with_positives
+from llmrec.models.llm.session import Event, UserSession, history_of, listed, require_share, rows_of
 from llmrec.models.stacking.embedded import EmbeddedStack, embedded_members, llm_at
 from llmrec.models.stacking.stack import Stack
 from llmrec.retrieval.calibration import Diversity
@@ -20,11 +21,12 @@ class StackSession:
 
     ``recommend`` answers as ``StackedRecommender.recommend`` does for the same history. An event costs an LLM
     among the members its own tokens; rules and other networks, which take a small part of its time, read the
-    whole history. ``forget``: see ``UserSession``. Once the stack's items changed, its LLM reads the history anew.
+    whole history. ``forget``, of its LLM: see ``UserSession``. Once the stack's items changed, its LLM reads the
+    history anew.
     """
 
     def __init__(self, model: Stack, *, forget: float = 0.0) -> None:
-        self._model, self._forget = model, forget
+        self._model, self._forget = model, require_share(forget)
         self._rows: list[dict[str, object]] = []
         self._open()
 
@@ -59,11 +61,12 @@ class StackSession:
         self._follow_model()
         vectors = {n: {"": session.state} for n, session in self._sessions.items()}
         ranker = EmbeddedStack(self._model, vectors)
-        return ranker.recommend(history_of(self._rows), k, filter=filter, diversity=diversity).drop(USER)
+        history = with_positives(history_of(self._rows), self._model.metadata.get("positive", {}))
+        return ranker.recommend(history, k, filter=filter, diversity=diversity).drop(USER)
 
     def _take(self, events: Sequence[Event]) -> None:
         self._follow_model()
-        rows = [_row(event) for event in events]
+        rows = rows_of(events)
         for row in rows:
             self._catalog.code(str(row[ITEM]))
         history_of([*self._rows, *rows])  # what cannot be read is refused before anything is taken in
@@ -89,8 +92,3 @@ class StackSession:
         self._sessions: dict[int, UserSession] = {
             n: llm_at(model, n).session(self._rows, forget=self._forget) for n in embedded_members(model)
         }
-
-
-def _row(event: Event) -> dict[str, object]:
-    row: dict[str, object] = dict(event) if isinstance(event, Mapping) else {ITEM: event}
-    return row | {ITEM: id_of(row.get(ITEM), label=f"an event's {ITEM}")}

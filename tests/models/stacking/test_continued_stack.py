@@ -53,6 +53,15 @@ def test_what_is_refused_of_a_network_alone_is_refused_of_a_stack(tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {"old"}
 
 
+def test_a_recipe_of_further_members_goes_on_from_a_run_of_none(tmp_path: Path) -> None:
+    fitted(first(5), tmp_path / "old")
+    stack = {"members": [QUICK, "popularity"], "unordered_members": ["ease"]}
+    recipe, data = Recipe.of({"name": "both", "model": "stacked", "stack": stack}), first(7)
+    split = Split.leave_last_out(data)
+    model = fit_run(recipe, data, split, tmp_path / "new", progress=False, continue_from=tmp_path / "old")
+    assert model.metadata["continued"]["run"] == "old"
+
+
 def test_a_network_that_cannot_go_on_is_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted(first(5), tmp_path / "old")
     refuse(GRURecommender, monkeypatch)

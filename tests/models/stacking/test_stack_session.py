@@ -103,3 +103,23 @@ def test_an_unfitted_stack_opens_none() -> None:
     unfitted = StackedRecommender(Recipe.of({"model": "stacked", "stack": {"members": ["markov"]}}))
     with pytest.raises(DataError, match="has not been fitted"):
         unfitted.session()
+
+
+def test_what_was_disliked_is_no_choice_in_a_session_either(toy_split: Split) -> None:
+    rules = [from_recipe(Recipe(model=kind)).fit(toy_split.train) for kind in ("item-knn", "popularity")]
+    model = StackedRecommender.of(rules, toy_split)
+    model.metadata["positive"] = {
+        "rule": "default",
+        "ratings": {"lowest": 1.0, "highest": 5.0, "positive_above": 1.0},
+    }
+    rows = [{"item_id": "3", "rating": 5.0}, {"item_id": "7", "rating": 1.0}]
+    table = pl.DataFrame([{"user_id": "u", "timestamp": n, **row} for n, row in enumerate(rows)])
+    answered = model.session(rows).recommend(4)["item_id"].to_list()
+    assert answered == model.recommend(table, 4)["item_id"].to_list()
+    assert answered != model.recommend([["3", "7"]], 4)["item_id"].to_list()
+
+
+def test_a_share_to_forget_is_one_without_an_llm_too(toy_split: Split) -> None:
+    rules = [from_recipe(Recipe(model=kind)).fit(toy_split.train) for kind in ("markov", "popularity")]
+    with pytest.raises(DataError, match="forget is 5"):
+        StackedRecommender.of(rules, toy_split).session(forget=5.0)
