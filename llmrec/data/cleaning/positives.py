@@ -137,15 +137,13 @@ def settled_otherwise(now: PositiveTargets, before: Mapping[str, Any]) -> str:
     ``before``: as of ``PositiveTargets.to_dict``.
     """
     rule, above = str(before.get("rule", DEFAULT)), (_scale_of(before) or {}).get("positive_above")
-    kept = f"rating > {above or 0:g}"
+    as_there = f"rating > {above or 0:g}"
     if now.rule != rule:
-        return "" if (rule, now.rule) == (DEFAULT, kept) else f"--positive {now.rule} here and {rule} there"
+        return "" if (rule, now.rule) == (DEFAULT, as_there) else f"--positive {now.rule} here and {rule} there"
     here = now.ratings.get("positive_above")
     if above is None or here is None or above == here:
         return ""
-    return (
-        f'ratings above {here:g} are positive targets here and those above {above:g} there (--positive "{kept}")'
-    )
+    return f'ratings above {here:g} are positive targets here and those above {above:g} there (--positive "{as_there}")'
 
 
 def _scale_of(settled: Mapping[str, Any]) -> Mapping[str, float] | None:
