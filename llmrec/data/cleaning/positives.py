@@ -143,7 +143,10 @@ def settled_otherwise(now: PositiveTargets, before: Mapping[str, Any]) -> str:
     here = now.ratings.get("positive_above")
     if above is None or here is None or above == here:
         return ""
-    return f'ratings above {here:g} are positive targets here and those above {above:g} there (--positive "{as_there}")'
+    return (
+        f"ratings above {here:g} are positive targets here and those above {above:g} there "
+        f'(--positive "{as_there}")'
+    )
 
 
 def _scale_of(settled: Mapping[str, Any]) -> Mapping[str, float] | None:
