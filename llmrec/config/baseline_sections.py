@@ -115,3 +115,8 @@ class StackConfig(Section):
     """by_log: a network's train.max_minutes grows with the log, by an hour a million events, to at most this."""
     valid_users: Positive = 3000
     """Weights are fitted on a fixed random sample of at most so many users."""
+
+    @property
+    def every_member(self) -> list[str]:
+        """Return the members of any log: ``members`` and ``unordered_members``."""
+        return [*self.members, *self.unordered_members]

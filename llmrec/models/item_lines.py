@@ -56,8 +56,7 @@ def item_lines(recipe: Recipe, catalog: Catalog) -> list[ItemLines]:
 def _prompts(recipe: Recipe) -> Iterator[tuple[str, str, Language]]:
     """Yield the field that names a prompt of items, the prompt and its language."""
     if recipe.model == "stacked":
-        written = [*recipe.stack.members, *recipe.stack.unordered_members]
-        for member in member_recipes(written, seed=recipe.seed):
+        for member in member_recipes(recipe.stack.every_member, seed=recipe.seed):
             yield from _prompts(member)
     elif recipe.model == "llm":
         yield "history.item_prompt", recipe.history.item_prompt, recipe.history.language

@@ -56,8 +56,8 @@ def sized_recipes(recipe: Recipe, data: Dataset) -> list[Recipe]:
 
     What they become, and why, is logged.
     """
-    stack, unordered, most = recipe.stack, recipe.stack.unordered_members, recipe.stack.max_minutes
-    written = stack.members if are_ordered(data.steps) else [*stack.members, *unordered]
+    stack, every, most = recipe.stack, recipe.stack.every_member, recipe.stack.max_minutes
+    written = stack.members if are_ordered(data.steps) else every
     recipes = member_recipes(written, seed=recipe.seed)
     if stack.sizes == "as_written" or not any(one.train.model_fields_set for one in recipes):
         return recipes
@@ -169,8 +169,7 @@ def going_on(continuation: Continuation, recipe: Recipe) -> tuple[list[Recipe], 
     folder, members = continuation.run / MEMBERS, cast("Any", continuation.model).members
     runs = [continuation.member(folder / member_folder(n, member), member) for n, member in enumerate(members)]
     recipes = [settled(run.model.recipe, run, given=frozenset()) for run in runs]
-    written = [*recipe.stack.members, *recipe.stack.unordered_members]
-    left_out = _left_out_rules(continuation, member_recipes(written, seed=recipe.seed))
+    left_out = _left_out_rules(continuation, member_recipes(recipe.stack.every_member, seed=recipe.seed))
     return [*recipes, *left_out], [*runs, *[None] * len(left_out)]
 
 

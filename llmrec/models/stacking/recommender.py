@@ -97,7 +97,7 @@ class StackedRecommender(Continues, Stack):
     def from_recipe(cls, recipe: Recipe, *, load: Any) -> Self:
         """Make an unfitted model. Raises RecipeError for a member that cannot be made."""
         model = cls(recipe)
-        member_recipes([*recipe.stack.members, *recipe.stack.unordered_members], seed=recipe.seed)
+        member_recipes(recipe.stack.every_member, seed=recipe.seed)
         return model
 
     @classmethod

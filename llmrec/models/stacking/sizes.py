@@ -59,13 +59,13 @@ class Sizes:
         """Events a batch, to the hundred."""
         return int(np.clip(round(self.n_events / BATCHES_AN_EPOCH, -2), *bounds))
 
-    def network_batch(self, recipe: Recipe) -> int:
-        """Events a batch of a network over item ids, or over their texts."""
+    def network_batch(self, *, texts: bool) -> int:
+        """Events a batch of a network over item ids, or over their ``texts``."""
         from llmrec.training.losses import EXACT_UP_TO
 
         if self.n_items > EXACT_UP_TO:
             return self.batch(SAMPLED_BATCH)
-        return self.batch(TEXT_BATCH if "text" in recipe.model_fields_set else ID_BATCH)
+        return self.batch(TEXT_BATCH if texts else ID_BATCH)
 
     def changes(self, recipe: Recipe) -> list[str]:
         """Return the fields of a member's recipe that follow the log, as ``field=value``; rules have none."""
@@ -79,7 +79,7 @@ class Sizes:
         return [
             f"sequence.max_items={self.window}",
             f"sequence.dim={self.width}",
-            f"train.batch_tokens={self.network_batch(recipe)}",
+            f"train.batch_tokens={self.network_batch(texts='text' in recipe.model_fields_set)}",
         ]
 
     def longer(self, recipe: Recipe) -> list[str]:
@@ -91,7 +91,7 @@ class Sizes:
         return [f"train.max_minutes={grown:g}"] if grown > written else []
 
     def __str__(self) -> str:
-        ids, texts = (self.network_batch(Recipe.load(name)) for name in ("gru", "gru-text"))
+        ids, texts = (self.network_batch(texts=reads) for reads in (False, True))
         return (
             f"{self.n_events:,} training events, nine of ten histories of at most {self.window_needed} events: "
             f"windows of {self.window}, networks {self.width} wide, batches of {ids:,} events "
