@@ -27,9 +27,9 @@ def without_retired(values: dict[str, Any], *, source: str) -> dict[str, Any]:
     """
     if not isinstance(values, dict):  # no recipe, or one already: not for this to judge
         return values
-    kept = dict(values)
+    left = dict(values)
     for section, name, idle, why in RETIRED:
-        fields = kept.get(section)
+        fields = left.get(section)
         if not isinstance(fields, Mapping) or name not in fields:
             continue
         if fields[name] != idle:
@@ -37,5 +37,5 @@ def without_retired(values: dict[str, Any], *, source: str) -> dict[str, Any]:
                 f"{source}: {section}.{name} was taken out of recipes, as {why}; leave it out "
                 f"(got {fields[name]!r:.100})"
             )
-        kept[section] = {key: value for key, value in fields.items() if key != name}
-    return kept
+        left[section] = {key: value for key, value in fields.items() if key != name}
+    return left
