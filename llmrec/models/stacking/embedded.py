@@ -57,5 +57,5 @@ def embedded_members(model: Stack) -> list[int]:
         for n, member in enumerate(model.members)
         if isinstance(member, LLMRecommender)
         and member.recipe.responses.rank_by == "relevance"
-        and model.logit.weights[n].any()
+        and model.logit.reads(n)
     ]

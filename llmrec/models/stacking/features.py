@@ -11,7 +11,7 @@ from llmrec.data import Catalog, Fold, Sequences
 from llmrec.data.columns import ITEM, USER
 from llmrec.data.histories import Histories
 from llmrec.models.base import Recommender
-from llmrec.models.stacking.conditional_logit import Choices
+from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit
 
 # A score that is no logit adds the log of 1 + itself over this share of the row's highest.
 SMALLEST_SHARE = 0.02
@@ -28,6 +28,10 @@ SAMPLED = 100
 # Scores that are held at once, of all members together: 256 MiB.
 SCORES_AT_ONCE = 2**26
 N_CONTEXTS = 4
+# Where a member's weight may change: so far below the highest logit, and at so many units of a rule, as the log of
+# 1 + them; what the top of a list says is worth more, or less, than the same difference further down.
+LOGIT_KNOTS = (-5.0, -2.0)
+RULE_KNOTS = (1.2, 3.0)
 
 
 def rows_at_once(n_members: int, n_items: int) -> int:
@@ -67,11 +71,21 @@ def known_by(member: Recommender, highest: Float32s) -> Float32s | None:
     return None if member.scores_are_logits else np.log(KNOWN_FROM + np.maximum(highest, 0))
 
 
-def add_feature(total: Float32s, member: Recommender, scores: Float32s, weights: Float32s) -> None:
-    """Add a member's feature, for its scores [n, n_items], to ``total``; ``weights`` are [n, 1]."""
+def add_feature(
+    total: Float32s, member: Recommender, scores: Float32s, weights: Float32s, logit: ConditionalLogit
+) -> None:
+    """Add a member's feature, for its scores [n, n_items], to ``total``.
+
+    ``weights`` are [n, 1], ``logit`` is the member's part, whose hinges are added, too.
+    """
+    lowest = logit.knots.min(initial=np.inf)
     for start in range(0, len(total), ROWS_IN_CACHE):
         rows = slice(start, start + ROWS_IN_CACHE)
         feature = feature_of(member, scores[rows])
+        if logit.hinges.any():
+            # Few items are beyond a knot, and the hinges of all others are zero.
+            where = np.nonzero(feature > lowest)
+            total[rows][where] += logit.bent(feature[where])
         feature *= weights[rows]
         total[rows] += feature
 
@@ -185,6 +199,11 @@ def _joined(parts: Sequence[Choices]) -> Choices:
         np.concatenate([wide(part.log_weight, -np.inf) for part in parts]),
         np.concatenate([wide(part.targets, 0) for part in parts]),
     )
+
+
+def knots_of(members: Sequence[Recommender]) -> Float64s:
+    """Return where each member's weight may change, [n_members, n_knots]."""
+    return np.array([LOGIT_KNOTS if member.scores_are_logits else RULE_KNOTS for member in members])
 
 
 def prior_weights(members: Sequence[Recommender]) -> Float64s:

@@ -27,6 +27,7 @@ from llmrec.models.stacking.features import (
     N_CONTEXTS,
     choices_of,
     item_counts,
+    knots_of,
     prior_weights,
     rows_at_once,
 )
@@ -157,7 +158,7 @@ class StackedRecommender(Continues, Stack):
         """Fit the weights, or keep the best member alone; write what each reaches to log and metadata."""
         prior = prior_weights(self.members)
         nothing = np.ones((1, len(self.members), N_CONTEXTS), dtype=np.float32)
-        self.logit = ConditionalLogit.prior(prior, nothing)
+        self.logit = ConditionalLogit.prior(prior, nothing, knots_of(self.members))
         self.metadata["stack"] = {"members": [member.recipe.name for member in self.members]}
         if valid is None or not len(valid.histories):
             log.warning("%s: without validation answers %s", self.recipe.name, UNWEIGHED)

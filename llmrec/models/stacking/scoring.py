@@ -47,30 +47,38 @@ def stacked_scores(
     ``by`` scores histories by a member that is no rule. A member without weight is not asked.
     """
     sequences = Sequences.encode(histories, members[0].catalog)
-    weighed = [(member, logit.of_feature(n)) for n, member in enumerate(members) if logit.weights[n].any()]
+    weighed = [(member, logit.of_feature(n)) for n, member in enumerate(members) if logit.reads(n)]
     rules, dense = list[WeightedRule](), list[tuple[Recommender, ConditionalLogit]]()
     for member, part in weighed:
         if isinstance(member, SparseRecommender) and member.scores_sparsely:
             sparse = member.sparse_scores(sequences)
             highest = sparse.highest()
             weights = part.multipliers(contexts_of([known_by(member, highest)], sequences, counts))[:, 0]
-            rules.append(WeightedRule(sparse, unit_of(highest), weights))
+            rules.append(WeightedRule(sparse, unit_of(highest), weights, part))
         else:
             dense.append((member, part))
     total = total_of(rules, len(sequences), len(counts))
     for member, part in dense:
         scores = by(member, histories)
         contexts = contexts_of([known_by(member, scores.max(axis=1))], sequences, counts)
-        add_feature(total, member, scores, part.multipliers(contexts))
+        add_feature(total, member, scores, part.multipliers(contexts), part)
     return total
 
 
 class WeightedRule(NamedTuple):
-    """A rule's scores of n histories, what each one's are divided by, and the rule's weights: [n] each."""
+    """A rule's scores of n histories, what each one's are divided by, and the rule's weights: [n] each.
+
+    ``logit`` is the rule's part, of which the hinges are read: they are the same for all histories.
+    """
 
     scores: SparseScores
     unit: Float32s
     weights: Float32s
+    logit: ConditionalLogit
+
+    def bent(self, feature: Float32s) -> Float32s:
+        """Return what the hinges add for values of the rule's feature."""
+        return self.logit.bent(feature)
 
 
 def total_of(rules: Sequence[WeightedRule], n: int, n_items: int) -> Float32s:
@@ -87,7 +95,11 @@ def total_of(rules: Sequence[WeightedRule], n: int, n_items: int) -> Float32s:
         if len(units) > FEW_UNITS:
             looked_up.append((rule, np.flatnonzero(~linear)))
             continue
-        parts += [(np.where(~linear & (unit == one), rule.weights, 0), logarithms(common, one)) for one in units]
+        for one in units:
+            rows, feature = ~linear & (unit == one), logarithms(common, one)
+            parts.append((np.where(rows, rule.weights, 0), feature))
+            if (bent := rule.bent(feature)).any():
+                parts.append((rows.astype(np.float32), bent))
     total = np.zeros((n, n_items), dtype=np.float32)
     # No matrix product: its sums are in another order at the edge of a block and for another number of rows.
     for start in range(0, n, ROWS_IN_CACHE):
@@ -118,16 +130,17 @@ def add_common(total: Float32s, rule: WeightedRule, rows: Int64s) -> None:
     common = np.maximum(rule.scores.common, 0)
     values, positions = np.unique(common, return_inverse=True) if len(rows) >= WORTH_LOOKING_UP else (common, None)
     for row in rows:
-        features = rule.weights[row] * logarithms(values, rule.unit[row])
-        total[row] += features if positions is None else features[positions]
+        feature = logarithms(values, rule.unit[row])
+        for added in (rule.weights[row] * feature, rule.bent(feature)):
+            total[row] += added if positions is None else added[positions]
 
 
 def add_specific(total: Float32s, rule: WeightedRule) -> None:
     """Put the features of each history's own items where those of what is common to all have been added."""
     rows, codes = rule.scores.rows, rule.scores.codes
     unit, common, linear = rule.unit[rows], np.maximum(rule.scores.common, 0)[codes], is_linear(rule)[rows]
-    specific = np.maximum(rule.scores.values, 0) / unit
+    in_units = np.maximum(rule.scores.values, 0) / unit
     added = np.where(linear, common / unit, logarithms(common, unit))
     # What scores as it does for all must gain nothing.
-    specific = np.where(linear & (specific <= LINEAR_UP_TO), specific, np.log1p(specific))
-    total[rows, codes] += rule.weights[rows] * (specific - added)
+    specific: Float32s = np.where(linear & (in_units <= LINEAR_UP_TO), in_units, np.log1p(in_units))
+    total[rows, codes] += rule.weights[rows] * (specific - added) + (rule.bent(specific) - rule.bent(added))

@@ -10,7 +10,7 @@ import numpy as np
 
 from llmrec.models.base import Recommender
 from llmrec.models.stacking.conditional_logit import Choices, ConditionalLogit, ndcg_of
-from llmrec.models.stacking.features import prior_weights
+from llmrec.models.stacking.features import knots_of, prior_weights
 
 # Of fewer queries weights are drawn to their prior, and cross-validation says too little of them, see eval/LOG.md.
 LEAST_QUERIES = 200
@@ -76,7 +76,8 @@ def weigh(members: Sequence[Recommender], choices: Choices, *, fall_back: bool, 
     With ``fall_back`` the best member stays alone where it is better by itself than the stack, by more than a
     standard error of the difference, of as many queries as can tell.
     """
-    logit, held_out = ConditionalLogit.prior(prior_weights(members), choices.contexts).tuned(choices, seed=seed)
+    prior = ConditionalLogit.prior(prior_weights(members), choices.contexts, knots_of(members))
+    logit, held_out = prior.tuned(choices, seed=seed)
     out_of, stacked = np.isneginf(choices.log_weight), ndcg_of(held_out, choices.targets)
     alone = np.array(
         [
@@ -84,7 +85,7 @@ def weigh(members: Sequence[Recommender], choices: Choices, *, fall_back: bool, 
             for one in choices.features.swapaxes(0, 1)
         ]
     )
-    means = logit.multipliers(choices.contexts).mean(axis=0)
+    means = logit.steepest(choices.contexts)
     reports = tuple(
         MemberReport(member.recipe.name, round(float(weight), 4), round(float(ndcg), 6))
         for member, weight, ndcg in zip(members, means, alone.mean(axis=1), strict=True)
@@ -94,5 +95,7 @@ def weigh(members: Sequence[Recommender], choices: Choices, *, fall_back: bool, 
     gained = alone[best] - stacked
     enough = fall_back and len(members) > 1 and len(choices) >= LEAST_QUERIES
     if enough and gained.mean() > gained.std() / len(gained) ** 0.5:
-        return replace(weighing, best=best, logit=ConditionalLogit.prior(np.ones(1), choices.contexts[:, [best]]))
+        alone_logit = ConditionalLogit.prior(np.ones(1), choices.contexts[:, [best]], knots_of([members[best]]))
+        alone_logit = ConditionalLogit.prior(np.ones(1), choices.contexts[:, [best]], knots_of([members[best]]))
+        return replace(weighing, best=best, logit=alone_logit)
     return weighing

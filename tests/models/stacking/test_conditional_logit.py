@@ -47,7 +47,8 @@ def test_few_queries_change_little() -> None:
 def test_no_queries_change_nothing() -> None:
     choices = drawn([0.0, 1.0], n=4).take(np.array([], dtype=np.int64))
     ones = np.ones((2, 2))
-    start = ConditionalLogit(np.array([[1.0, 0.0], [0.0, 0.0]]), 0 * ones, ones, -ones, ones)
+    weights, nowhere = np.array([[1.0, 0.0], [0.0, 0.0]]), np.zeros((2, 0))
+    start = ConditionalLogit(weights, 0 * ones, ones, -ones, ones, nowhere, nowhere)
     np.testing.assert_array_equal(start.fitted(choices, 3.0).weights, start.weights)
 
 
@@ -85,6 +86,33 @@ def test_the_gradient_is_that_of_the_likelihood() -> None:
             weights = best.weights.copy()
             weights[cell] += step
             assert value(weights) < value(best.weights)
+
+
+def test_a_weight_that_changes_at_a_knot_is_recovered() -> None:
+    """As are a weight that does not change, and where it would: in scores, too."""
+    plain, knots = drawn([1.0, 1.0]), np.ones((2, 1))
+    draw = np.random.default_rng(1)
+    features = plain.features * 1.5
+    bent = features[:, 0] + 2 * np.maximum(features[:, 0] - 1, 0) + features[:, 1]
+    targets = np.zeros_like(plain.targets)
+    targets[np.arange(MANY), (bent + draw.gumbel(size=bent.shape)).argmax(axis=1)] = 1
+    choices = replace(plain, features=features, targets=targets)
+    fitted, _ = ConditionalLogit.prior(np.zeros(2), choices.contexts, knots).tuned(choices, seed=0)
+    np.testing.assert_allclose(fitted.hinges, [[2.0], [0.0]], atol=0.3)
+    np.testing.assert_allclose(fitted.weights[:, 0], [1.0, 1.0], atol=0.15)
+    np.testing.assert_allclose(fitted.steepest(choices.contexts), [3.0, 1.0], atol=0.25)
+    multipliers = fitted.multipliers(choices.contexts)[:, :, None]
+    by_hand = sum(multipliers[:, n] * features[:, n] + fitted.of_feature(n).bent(features[:, n]) for n in range(2))
+    np.testing.assert_allclose(fitted.scores(choices), by_hand, rtol=1e-4, atol=1e-4)
+    straight, _ = ConditionalLogit.prior(np.zeros(2), choices.contexts).tuned(choices, seed=0)
+    assert fitted.log_likelihood(choices) > straight.log_likelihood(choices) + 0.02
+
+
+def test_of_few_queries_no_weight_changes_at_a_knot() -> None:
+    choices = drawn([1.0, 0.5], n=60)
+    knots = np.zeros((2, 1))
+    fitted, _ = ConditionalLogit.prior(np.array([1.0, 0.0]), choices.contexts, knots).tuned(choices, seed=0)
+    assert np.abs(fitted.hinges).max() < 0.2
 
 
 def test_one_alternative_stands_for_many() -> None:

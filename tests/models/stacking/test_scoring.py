@@ -13,7 +13,8 @@ from llmrec.data import Sequences
 from llmrec.models import MarkovRecommender, PopularityRecommender, Recommender, from_recipe
 from llmrec.models.sparse_scores import SparseScores
 from llmrec.models.stacking import features, scoring
-from llmrec.models.stacking.features import contexts_of, feature_of, known_by, unit_of
+from llmrec.models.stacking.conditional_logit import ConditionalLogit
+from llmrec.models.stacking.features import N_CONTEXTS, contexts_of, feature_of, knots_of, known_by, unit_of
 from llmrec.models.stacking.recommender import SCORES_OF_A_PART, StackedRecommender
 from llmrec.models.stacking.scoring import WeightedRule, total_of
 
@@ -22,8 +23,19 @@ RULES = ["item-knn", "linear", "markov", "recent", "popularity", "repeat-last"]
 
 @pytest.fixture(scope="module")
 def stack(toy_split: Split) -> StackedRecommender:
-    members = [from_recipe(Recipe.load(name)).fit(toy_split.train) for name in RULES]
-    return StackedRecommender.of(members, toy_split)
+    quick = {"sequence.dim": 8, "train.epochs": 1, "train.schedule": "constant"}
+    recipes = [*(Recipe.load(name) for name in RULES), Recipe.load("gru", set=quick)]
+    made = StackedRecommender.of([from_recipe(recipe).fit(toy_split.train) for recipe in recipes], toy_split)
+    made.logit.hinges[:] = np.random.default_rng(0).normal(size=made.logit.hinges.shape)
+    return made
+
+
+def logit_of(rule: Recommender) -> ConditionalLogit:
+    """With hinges of either sign."""
+    contexts = np.ones((1, 1, N_CONTEXTS), dtype=np.float32)
+    logit = ConditionalLogit.prior(np.ones(1), contexts, knots_of([rule]))
+    logit.hinges[:] = [[0.7, -1.1]]
+    return logit
 
 
 def added_up(stack: StackedRecommender, histories: Histories) -> Float32s:
@@ -33,7 +45,8 @@ def added_up(stack: StackedRecommender, histories: Histories) -> Float32s:
     for n, member in enumerate(stack.members):
         scores = member.score(histories)
         contexts = contexts_of([known_by(member, scores.max(axis=1))], sequences, stack._counts)
-        total = total + stack.logit.of_feature(n).multipliers(contexts) * feature_of(member, scores)
+        part, feature = stack.logit.of_feature(n), feature_of(member, scores)
+        total = total + part.multipliers(contexts) * feature + part.bent(feature)
     return np.asarray(total)
 
 
@@ -58,8 +71,9 @@ def test_features_of_what_is_common(scale: float, n_units: int, rule: Recommende
     values[1::2] *= -1
     scores = SparseScores(common, np.arange(0, 7 * n + 1, 7), codes, values)
     weights = draw.normal(size=n).astype(np.float32)
-    total = total_of([WeightedRule(scores, unit_of(scores.highest()), weights)], n, n_items)
-    expected = weights[:, None] * feature_of(rule, scores.dense())
+    logit, feature = logit_of(rule), feature_of(rule, scores.dense())
+    total = total_of([WeightedRule(scores, unit_of(scores.highest()), weights, logit)], n, n_items)
+    expected = weights[:, None] * feature + logit.bent(feature)
     np.testing.assert_allclose(total, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -68,7 +82,7 @@ def rules_of(common: Float32s, values: Float32s, codes: list[int], weights: Floa
     n, n_own = values.shape
     offsets = np.arange(0, n * n_own + 1, n_own)
     scores = SparseScores(common, offsets, np.tile(np.array(codes, dtype=np.int64), n), values.reshape(-1))
-    return WeightedRule(scores, unit_of(scores.highest()), weights)
+    return WeightedRule(scores, unit_of(scores.highest()), weights, logit_of(PopularityRecommender()))
 
 
 def test_ties_stay_ties_and_a_history_alone_has_the_same_sums() -> None:
@@ -89,6 +103,7 @@ def test_ties_stay_ties_and_a_history_alone_has_the_same_sums() -> None:
                 SparseScores(one.scores.common, np.array([0, 3]), one.scores.codes[part], one.scores.values[part]),
                 one.unit[[row]],
                 one.weights[[row]],
+                one.logit,
             )
             for one in rules
             for part in [slice(3 * row, 3 * row + 3)]
@@ -147,7 +162,7 @@ def test_a_member_without_weight_is_not_asked(toy_split: Split, monkeypatch: pyt
     recipes = Recipe.load("gru", set=quick), Recipe.load("markov"), Recipe.load("lstm", set=quick)
     members = [from_recipe(recipe).fit(toy_split.train) for recipe in recipes]
     stack = StackedRecommender.of(members, toy_split)
-    stack.logit.weights[1:] = 0
+    stack.logit.weights[1:] = stack.logit.hinges[1:] = 0
     for member in members[1:]:
         monkeypatch.setattr(type(member), "_score", lambda *_: pytest.fail("asked"))
         monkeypatch.setattr(type(member), "sparse_scores", lambda *_: pytest.fail("asked"), raising=False)

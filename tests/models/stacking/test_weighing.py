@@ -88,7 +88,8 @@ def test_who_is_left_out_is_no_part_of_the_run(tmp_path: Path, monkeypatch: pyte
 
 
 def fallen_back_on(best: int, names: Sequence[str]) -> Weighing:
-    logit = ConditionalLogit.prior(np.ones(1), np.ones((1, 1, N_CONTEXTS), dtype=np.float32))
+    contexts = np.ones((1, 1, N_CONTEXTS), dtype=np.float32)
+    logit = ConditionalLogit.prior(np.ones(1), contexts, np.zeros((1, 2)))
     return Weighing(logit, tuple(MemberReport(name, 1.0, 0.1) for name in names), 300, 0.1, best=best)
 
 
