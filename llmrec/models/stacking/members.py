@@ -25,6 +25,7 @@ from llmrec.models.stacking.sizes import Sizes
 
 log = logging.getLogger(__name__)
 
+ID_FIELDS = {"id_residual", "item_dropout"}  # what of ``sequence`` only a network over texts reads
 MEMBERS = "members"  # the folder of a run that holds those of its members
 
 
@@ -84,8 +85,8 @@ def fit_members(
     continuations: Sequence[Continuation | None] = (),
 ) -> list[Recommender]:
     """Fit every member; one is left out and said that the data cannot feed, whose extra is not installed, or whose
-    texts alone would take longer to encode than its training may. But no network that goes on from a run: what is
-    refused of it alone would be lost in the stack.
+    texts alone would take longer to encode than its training may; where it has ids, too, a network over them takes
+    its place. But no network that goes on from a run: what is refused of it alone would be lost in the stack.
 
     Rules are fitted before networks, so that what cannot be fetched is known before hours of training. With
     ``work_dir`` a fitted member is kept there as a run, and loaded when the fit is repeated. ``continuations``:
@@ -94,7 +95,9 @@ def fit_members(
     """
     fitted: dict[int, Recommender] = {}
     refusal: DataError | MissingExtra | EncodingTooLong | None = None
-    for n, recipe in sorted(enumerate(recipes), key=lambda numbered: _is_network(numbered[1])):
+    waiting = sorted(enumerate(recipes), key=lambda numbered: _is_network(numbered[1]))
+    while waiting:
+        n, recipe = waiting.pop(0)
         run = continuations[n] if continuations else None
         try:
             model = from_recipe(recipe)
@@ -108,9 +111,22 @@ def fit_members(
                 raise
             refusal = error
             log.warning("%s is left out of the stack: %s", recipe.name, error)
+            if (instead := without_texts(recipe)) is not None:
+                waiting.insert(0, (n, instead))
     if not fitted and refusal is not None:
         raise refusal
     return [fitted[n] for n in sorted(fitted)]
+
+
+def without_texts(recipe: Recipe) -> Recipe | None:
+    """Return the network over ids alone, of one over texts and ids; None for any other."""
+    if not recipe.sequence.id_residual:
+        return None
+    values = recipe.model_dump(exclude_unset=True)
+    kind = recipe.model.replace("-text", "")
+    sequence = {name: value for name, value in values["sequence"].items() if name not in ID_FIELDS}
+    values |= {"name": kind, "model": kind, "sequence": sequence}
+    return complete_recipe(Recipe.of({name: value for name, value in values.items() if name != "text"}))
 
 
 def _require_texts(model: Recommender, data: Dataset) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from support.stack_logs import log_of, stacked
 from llmrec import Dataset, Recipe, Split
 from llmrec.errors import ArtifactError, DataError, MissingExtra, ModelError, RecipeError
 from llmrec.models import ALSRecommender, GRURecommender, MarkovRecommender, from_recipe, load
+from llmrec.models.registry import complete_recipe
 from llmrec.models.runs import fit_run, is_resumable, load_run
 from llmrec.models.sequential import base as sequential
 from llmrec.models.stacking.features import choices_of
+from llmrec.models.stacking.members import fit_members, member_recipes, without_texts
 from llmrec.models.stacking.recommender import StackedRecommender
 
 QUICK_GRU = "gru sequence.dim=16 train.epochs=3 train.schedule=constant"
@@ -95,6 +98,31 @@ def test_a_member_that_the_data_cannot_feed_is_left_out(caplog: pytest.LogCaptur
         fitted(Split.leave_last_out(data), "recent")
     with pytest.raises(DataError, match="most have no text but their id"):
         fitted(Split.leave_last_out(data), "text-graph")
+
+
+def test_a_network_over_texts_and_ids_reads_ids_where_there_are_no_texts(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """In the sizes that it was given, and loaded where the fit is repeated."""
+    split = Split.leave_last_out(log_of(0.5))
+    line = "gru-text-ids sequence.dim=8 train.epochs=1 train.schedule=constant train.max_minutes=7 seed=3"
+    recipes = member_recipes([line, "popularity"], seed=0)
+    fit = partial(fit_members, recipes, split.train, valid=split.valid, work_dir=tmp_path, progress=False)
+    network, rule = fit()
+    assert [network.kind, rule.kind] == ["gru", "popularity"]
+    assert "gru-text-ids is left out of the stack: it reads what items are called" in caplog.text
+    written = network.recipe
+    assert (written.name, written.sequence.dim, written.train.max_minutes, written.seed) == ("gru", 8, 7, 3)
+    histories = split.test.histories
+    np.testing.assert_array_equal(fit()[0].score(histories), network.score(histories))
+    stack = StackedRecommender.of([network, rule], split)
+    stack.save(tmp_path / "run")
+    np.testing.assert_array_equal(load(tmp_path / "run").score(histories), stack.score(histories))
+
+
+def test_a_network_over_texts_alone_has_nothing_to_take_its_place() -> None:
+    names = {name: without_texts(complete_recipe(Recipe.load(name))) for name in ("gru-text", "gru", "item-knn")}
+    assert set(names.values()) == {None}
 
 
 def test_a_member_whose_extra_is_missing_is_left_out(
