@@ -142,6 +142,7 @@ class _Leader:
         network, device = encoder.network, self.vectors.device
         tensors = {name: value.to(device) for name, value in encoder.collate(self.sequences, batch).items()}
         with torch.no_grad():
-            hidden = network.hidden(tensors["tokens"], tensors["placeholders"], self.vectors, tensors.get("bins"))
+            written, states = (tensors["tokens"], tensors["placeholders"]), tensors["states"]
+            hidden = network.hidden(*written, self.vectors, tensors.get("bins"), states=states)
             rows = torch.arange(len(hidden), device=device)[:, None]
-            return network.users(hidden[rows, tensors["states"]])
+            return network.users(hidden[rows, states])
