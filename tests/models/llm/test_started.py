@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from support.golden_cases import shop_events
 from support.interruptions import Stop, assert_same_model, stop_at
 from support.tiny_base import build_tiny_base
 
@@ -17,6 +18,7 @@ from llmrec.data import toy_films
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import LLMRecommender, from_recipe
 from llmrec.models.runs import fit_run
+from llmrec.models.start import Start
 from llmrec.training import trainer
 
 MakeRecipe = Callable[..., Recipe]
@@ -48,6 +50,22 @@ def test_it_begins_at_the_heads_of_the_run(
         np.testing.assert_allclose(ours.get_parameter(one).detach(), theirs.get_parameter(one).detach(), atol=1e-5)
     assert model.metadata["started"]["run"] == "soft"
     assert "followed" not in model.metadata["started"]
+
+
+@pytest.mark.parametrize("field", ["rating", "quantity"])
+def test_heads_of_other_event_fields_begin_anew(field: str, tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
+    """Also where there are as many values: a field's third value is not another's."""
+    split = Split.leave_last_out(shop_events())
+    before = LLMRecommender(tiny_recipe("soft", "history.events=[rating]", "train.epochs=2")).fit(split.train)
+    before.save(tmp_path / "run")
+    model = LLMRecommender(tiny_recipe("soft", f"history.events=[{field}]", *STILL))
+    model.fit(Start.of(tmp_path / "run").begin(model, split).train)
+    ours, theirs = (
+        one.encoder.network.get_parameter("events.shifts.0.weight").detach() for one in (model, before)
+    )
+    assert ours.shape == theirs.shape
+    assert float(theirs.abs().max()) > 1e-3
+    np.testing.assert_allclose(ours, theirs if field == "rating" else 0 * theirs, atol=1e-6)
 
 
 def test_nobody_is_validated_on_what_the_run_learned_before(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
