@@ -75,7 +75,8 @@ def transformer_blocks(model: PreTrainedModel | PeftModel) -> nn.Module:
 
 def is_checkpointed(blocks: nn.Module) -> bool:
     """Whether blocks keep nothing for the gradient, but compute it anew (gradient checkpointing)."""
-    return blocks.training and any(getattr(one, "gradient_checkpointing", False) for one in blocks.modules())
+    # Each module is asked: of blocks that are part of a model the model's mode is not theirs.
+    return any(getattr(one, "gradient_checkpointing", False) and one.training for one in blocks.modules())
 
 
 def cache_option(model: object, cache: object) -> dict[str, Any]:

@@ -54,7 +54,10 @@ def pick_positions(blocks: Any, embed: nn.Module) -> None:
 
     ``embed`` looks tokens up.
     """
-    lists = [one for one in blocks.children() if _length(one) == blocks.config.num_hidden_layers]
+    from torch import nn
+
+    depth = getattr(blocks.config, "num_hidden_layers", None)
+    lists = [one for one in blocks.children() if isinstance(one, nn.ModuleList) and len(one) == depth]
     if len(lists) != 1:
         return
     parts = [one for name, one in lists[0][-1].named_modules() if name.rsplit(".", 1)[-1] in BY_POSITION]
@@ -65,12 +68,6 @@ def pick_positions(blocks: Any, embed: nn.Module) -> None:
     if not _alike(blocks, embed):
         for hook in hooks:
             hook.remove()
-
-
-def _length(module: nn.Module) -> int | None:
-    from torch import nn
-
-    return len(module) if isinstance(module, nn.ModuleList) else None
 
 
 def _picked(blocks: nn.Module, wanted: torch.Tensor) -> _Picked | None:

@@ -119,13 +119,26 @@ def test_what_is_read_is_of_each_thread(tiny_recipe: MakeRecipe, toy_split: Spli
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_checkpointed_blocks_compute_all(tiny_recipe: MakeRecipe, toy_split: Split) -> None:
-    """They compute them again for the gradient, when nobody says any more which are read."""
-    model = fitted(tiny_recipe, toy_split, "text", "backbone.gradient_checkpointing=true")
+@pytest.mark.parametrize("form", ["text", "text by line"])
+def test_checkpointed_blocks_compute_all(form: str, tiny_recipe: MakeRecipe, toy_split: Split) -> None:
+    """They compute them again for the gradient, when nobody says any more which are read, and keep nothing."""
+    model = fitted(tiny_recipe, toy_split, form, "backbone.gradient_checkpointing=true")
     network: Any = copy.deepcopy(model.encoder.network)
     network.model.base_model.unmerge_adapter()
-    network.train()(**training_batch(model)).backward()
-    assert any(value.grad is not None for value in network.model.parameters())
+    network.train()
+    losses, gradients = [], []
+    for checkpointed in (True, False):
+        for module in network.modules():
+            if hasattr(module, "gradient_checkpointing"):
+                module.gradient_checkpointing = checkpointed
+        network.zero_grad()
+        loss = network(**training_batch(model))
+        loss.backward()
+        losses.append(float(loss.detach()))
+        gradients.append([value.grad for value in network.parameters() if value.requires_grad])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    for anew, kept in zip(*gradients, strict=True):
+        torch.testing.assert_close(anew, kept, atol=1e-5, rtol=1e-3)
 
 
 def test_blocks_of_other_parts_are_left_as_they_are() -> None:
