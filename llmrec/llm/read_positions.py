@@ -110,6 +110,6 @@ def _alike(blocks: Any, embed: nn.Module) -> bool:
         try:
             with reading(blocks, wanted):
                 states = blocks(inputs_embeds=embedded, use_cache=False).last_hidden_state
-        except (AttributeError, RuntimeError, TypeError):  # a part of that name that takes or gives something else
-            return False
+        except (AttributeError, RuntimeError, TypeError, ValueError):
+            return False  # a part of that name takes or gives something else
     return bool((states - expected)[wanted].abs().max() <= TOLERANCE * expected.abs().max())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def test_loss_and_gradients_are_those_of_all_positions(
     network.model.base_model.unmerge_adapter()
     network.train()
     learned = [value for value in network.parameters() if value.requires_grad]
-    parts = {f"mlp {n}": block.mlp for n, block in enumerate(transformer_blocks(network.model).layers)}
+    blocks: Any = transformer_blocks(network.model)
+    parts = {f"mlp {n}": block.mlp for n, block in enumerate(blocks.layers)}
     batch, counts, losses, gradients = training_batch(model), [], [], []
     for least in (0.0, 1.0):
         monkeypatch.setattr(read_positions, "LEAST_SAVED", least)
@@ -91,16 +93,14 @@ def test_a_ranked_history_costs_the_last_block_one_position(
     """Also by plain blocks, in sessions, and where beginnings are read once."""
     model = fitted(tiny_recipe, toy_split, form)
     model.save(tmp_path / "run")
-    plain = load(tmp_path / "run").for_scores()
+    plain: Any = load(tmp_path / "run").for_scores()
     steps = ["3", "5", "1", "2", "7", "4"]
     histories = Histories.of([steps, steps[:5], ["2", "7"], []])
-    for one in (model, plain):
-        last: Any = one.encoder.network.blocks.layers[-1]
-        counts = positions_computed({"mlp": last.mlp}, lambda one=one: one.score(histories[:1]))
-        assert counts == {"mlp": 1}
-    last = model.encoder.network.blocks.layers[-1]
-    counts = positions_computed({"mlp": last.mlp}, lambda: model.session(steps))
-    assert counts == {"mlp": 2}  # a session begins with nothing
+    for one in (plain, model):
+        parts = {"mlp": one.encoder.network.blocks.layers[-1].mlp}
+        assert positions_computed(parts, partial(one.score, histories[:1])) == {"mlp": 1}
+    # A session begins with nothing.
+    assert positions_computed(parts, partial(model.session, steps)) == {"mlp": 2}
     few = [model.score(histories), plain.score(histories), model.score_variants(histories)]
     state = model.session(steps).state
     monkeypatch.setattr(read_positions, "LEAST_SAVED", 1.0)
