@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from jinja2 import UndefinedError
 
 from llmrec.arrays import Int64s
 from llmrec.data import Catalog
@@ -13,6 +14,11 @@ from llmrec.data.columns import ITEM
 from llmrec.errors import PromptError
 from llmrec.printable import CONTROL, DIRECTION, SURROGATE
 from llmrec.prompting.prompt import Prompt
+
+WAY_OUT = (
+    "; an item has only what its row of the catalog says: write {{ item.get(NAME, '') }} for what some have, "
+    "or ask for it by {% if %}"
+)
 
 
 def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
@@ -33,10 +39,8 @@ def _item_text(row: Mapping[str, object], prompt: Prompt) -> str:
     try:
         return one_line(prompt.render("user", item=plain_row(row))) + "\n"
     except PromptError as error:
-        raise PromptError(
-            f"{error}, in item {row[ITEM]!r}; an item has only what its row of the catalog says: write "
-            "{{ item.get(NAME, '') }} for what some have, or ask for it by {% if %}"
-        ) from error
+        lacking = isinstance(error.__cause__, UndefinedError)
+        raise PromptError(f"{error}, in item {row[ITEM]!r}{WAY_OUT if lacking else ''}") from error
 
 
 def changed_texts(change: CatalogChange, prompt: Prompt) -> tuple[Int64s, list[str]]:

@@ -93,10 +93,11 @@ def test_a_ranked_history_costs_the_last_block_one_position(
     """Also by plain blocks, in sessions, and where beginnings are read once."""
     model = fitted(tiny_recipe, toy_split, form)
     model.save(tmp_path / "run")
-    plain: Any = load(tmp_path / "run").for_scores()
+    plain = load(tmp_path / "run").for_scores()
+    models: list[Any] = [plain, model]
     steps = ["3", "5", "1", "2", "7", "4"]
     histories = Histories.of([steps, steps[:5], ["2", "7"], []])
-    for one in (plain, model):
+    for one in models:
         parts = {"mlp": one.encoder.network.blocks.layers[-1].mlp}
         assert positions_computed(parts, partial(one.score, histories[:1])) == {"mlp": 1}
     # A session begins with nothing.
