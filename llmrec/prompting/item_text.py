@@ -15,7 +15,7 @@ from llmrec.errors import PromptError
 from llmrec.printable import CONTROL, DIRECTION, SURROGATE
 from llmrec.prompting.prompt import Prompt
 
-WAY_OUT = (
+HINT = (
     "; an item has only what its row of the catalog says: write {{ item.get(NAME, '') }} for what some have, "
     "or ask for it by {% if %}"
 )
@@ -40,7 +40,7 @@ def _item_text(row: Mapping[str, object], prompt: Prompt) -> str:
         return one_line(prompt.render("user", item=plain_row(row))) + "\n"
     except PromptError as error:
         lacking = isinstance(error.__cause__, UndefinedError)
-        raise PromptError(f"{error}, in item {row[ITEM]!r}{WAY_OUT if lacking else ''}") from error
+        raise PromptError(f"{error}, in item {row[ITEM]!r}{HINT if lacking else ''}") from error
 
 
 def changed_texts(change: CatalogChange, prompt: Prompt) -> tuple[Int64s, list[str]]:
