@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from llmrec import Recipe
+from llmrec.cli.app import run
 from llmrec.config import names
 from llmrec.errors import RecipeError
 
@@ -120,6 +121,34 @@ def test_a_typo_stops_at_once_with_the_field(change: str, told: str) -> None:
     with pytest.raises(RecipeError, match=told) as error:
         Recipe.load("quickstart", set=[change])
     assert "\n" not in str(error.value)
+
+
+def test_a_field_that_is_gone_is_read_over_where_it_did_nothing(tmp_path: Path) -> None:
+    """A run of before holds it, and so does a recipe that was written then."""
+    values = {"model": "llm", "head": {"dim": 8, "warm_start": None}}
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    for recipe in (Recipe.load(tmp_path / "r.yaml"), Recipe.of(values), Recipe(model="llm").with_values(values)):
+        assert recipe.to_yaml() == Recipe.of({"model": "llm", "head": {"dim": 8}}).to_yaml()
+    assert values["head"] == {"dim": 8, "warm_start": None}  # as it was given
+    with pytest.raises(RecipeError, match=r"head: Input should be a valid dictionary"):
+        Recipe.of({"head": ["warm_start"]})
+    with pytest.raises(RecipeError, match="should be a valid dictionary"):
+        Recipe.of(["head"])  # type: ignore[arg-type]
+    assert Recipe.of(recipe) is recipe  # type: ignore[arg-type]
+
+
+def test_a_field_that_is_gone_is_refused_where_it_did_something(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("model: llm\nhead: {warm_start: runs/sasrec}\n", encoding="utf-8")
+    written = ["fit", str(recipe), "--data", str(tmp_path / "d"), "--out", str(tmp_path / "run")]
+    changed = ["fit", "quickstart", "--set", "head.warm_start=runs/sasrec", *written[2:]]
+    for words, source in ((written, str(recipe)), (changed, "quickstart")):
+        assert run(words) == 2
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {source}: head.warm_start was taken out of recipes, as ")
+        assert line.endswith("; leave it out (got 'runs/sasrec')")
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "", "model: [", "\x00", "train: 3"])

@@ -124,11 +124,14 @@ def _export_qdrant(
     """Write items with their columns, or users."""
     import polars as pl
 
-    from llmrec.models.run_files import read_items
+    from llmrec.models.run_changes import current_items
     from llmrec.retrieval.qdrant import export_to_folder, export_to_server
 
     index = _items_of(run, "flat", base) if items else _users_of(run, "flat", base)
-    payload = read_items(run).table if items else pl.DataFrame()
+    payload = pl.DataFrame()
+    if items:
+        catalog = current_items(run)
+        payload = catalog.table[catalog.codes(index.names)]
     name = collection or f"{run.resolve().name}-{'items' if items else 'users'}"
     if url is not None:
         export_to_server(index, url, collection=name, payload=payload)

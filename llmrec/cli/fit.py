@@ -107,8 +107,7 @@ def fit(
     if out is None and not only_dry_run:
         raise DataError("say where the run is written with --out DIR, or pass --dry-run, which writes nothing")
     _check_continue(continue_from, out if check else None, split, only_dry_run=only_dry_run)
-    if start_from is not None and only_dry_run:
-        raise DataError("--dry-run is of a training from scratch: leave out --from")
+    _check_runs(start_from, base, reads_one=resume or continue_from is not None, only_dry_run=only_dry_run)
     loaded = _loaded(recipe, set)
 
     import llmrec
@@ -121,7 +120,7 @@ def fit(
     table = llmrec.Dataset.load(data)
     held = llmrec.Split.open(split, table)
     if only_dry_run or out is None:
-        show(dry_run(chosen, held, allow_leaks=allow_leak or (), base=base).table, as_json=as_json)
+        show(dry_run(chosen, held, allow_leaks=allow_leak or ()).table, as_json=as_json)
         return
     if resume and not is_begun(out):
         say(f"{out}: there is nothing to continue: training starts anew", error=True)
@@ -204,6 +203,17 @@ def _check_continue(continue_from: Path | None, checked: Path | None, split: str
         raise DataError("--check compares on events held out, and --split none holds none out: leave out one")
     if continue_from is not None and only_dry_run:
         raise DataError("--dry-run is of a training from scratch: leave out --continue")
+
+
+def _check_runs(start_from: Path | None, base: Path | None, *, reads_one: bool, only_dry_run: bool) -> None:
+    """Raise DataError for --from with --dry-run, and for --base where no run is read that has one."""
+    if start_from is not None and only_dry_run:
+        raise DataError("--dry-run is of a training from scratch: leave out --from")
+    if base is not None and start_from is None and not reads_one:
+        raise DataError(
+            "--base says where the base model of a run lies that is read by --continue, --from or --resume; which "
+            f"base is trained is the recipe's choice: --set backbone.base={shlex.quote(str(base))}"
+        )
 
 
 def _anew(out: Path) -> Path:

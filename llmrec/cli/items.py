@@ -15,17 +15,14 @@ Query = Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words of t
 def items(run: Run, query: Query, k: Count = 10, as_json: Json = False) -> None:
     """Find the ids of items by words of their titles; case and accents do not matter."""
     from llmrec import artifact
-    from llmrec.models.run_changes import changed_catalog
-    from llmrec.models.run_files import read_items
+    from llmrec.models.run_changes import current_items
     from llmrec.models.runs import require_finished
     from llmrec.serve.titles import TitleSearch
 
     require_finished(run)
     artifact.read(run, verify=False)
     with artifact.reading(run):
-        catalog = read_items(run)
-    change = changed_catalog(catalog, run)
-    catalog = catalog if change is None else change.catalog
+        catalog = current_items(run)
     words = " ".join(query)
     rows = TitleSearch(catalog).search(words, k)
     if rows.is_empty():

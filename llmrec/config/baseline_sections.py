@@ -28,6 +28,10 @@ class SequenceConfig(Section):
     """The newest so many events are read."""
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """bert4rec: how many events are masked in training."""
+    id_residual: bool = False
+    """Networks over texts: an item's vector is a projection of its text plus a learned vector of its id."""
+    item_dropout: Share = 0.1
+    """With id_residual, how often a whole item is without its own in a training step."""
 
 
 class CountingConfig(Section):

@@ -21,6 +21,7 @@ from llmrec.config.baseline_sections import (
     TextConfig,
 )
 from llmrec.config.fields import close_to
+from llmrec.config.retired import without_retired
 from llmrec.config.sections import (
     AdapterConfig,
     BackboneConfig,
@@ -127,7 +128,11 @@ class Recipe(Section):
 
     @classmethod
     def of(cls, values: dict[str, Any], *, source: str = "recipe") -> Recipe:
-        """Check a mapping. Raises RecipeError."""
+        """Check a mapping; what only recipes of earlier versions say, and did nothing, is left out.
+
+        Raises RecipeError.
+        """
+        values = without_retired(values, source=source)
         try:
             return cls.model_validate(values)
         except ValidationError as error:

@@ -128,8 +128,6 @@ class HeadConfig(Section):
     """Size of a soft token, in sizes of token embeddings."""
     cold_bias: Share = 0.5
     """An item never trained on gets this quantile of the known items' biases."""
-    warm_start: str | None = None
-    """A run whose item vectors (of this dim) the id residuals begin at."""
     item_prompt: str | None = None
     """The prompt of the text that an item's vector encodes; null: history.item_prompt."""
     item_encoder: Literal["frozen", "finetuned"] = "frozen"

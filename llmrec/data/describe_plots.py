@@ -35,10 +35,10 @@ def fill(figure: Figure, shown: list[Panel]) -> None:
         axes.set_axis_off()
 
 
-def panels(data: Dataset) -> list[tuple[str, Callable[[Axes], None]]]:
+def panels(data: Dataset) -> list[Panel]:
     """Return the pictures that this data can fill, by title."""
     lengths, counts, pauses = data.histories.lengths(), popularity(data), gaps(data)
-    shown: list[tuple[str, Callable[[Axes], None]]] = [
+    shown: list[Panel] = [
         ("Events of a user", lambda axes: _histogram(axes, lengths, "events", "users")),
         ("Events of an item, most popular first", lambda axes: _curve(axes, counts)),
     ]

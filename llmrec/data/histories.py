@@ -111,6 +111,10 @@ class Histories(ShownAsTable):
         """Item ids of user n, oldest first."""
         return self.events[ITEM][int(self.offsets[n]) : int(self.offsets[n + 1])].to_list()
 
+    def events_of(self, n: int) -> pl.DataFrame:
+        """Events of user n, oldest first."""
+        return self.events[int(self.offsets[n]) : int(self.offsets[n + 1])]
+
     def lengths(self) -> Int64s:
         """Number of events of each user, int64 [n]."""
         return np.diff(self.offsets)
@@ -119,7 +123,7 @@ class Histories(ShownAsTable):
         """Return the histories at ``positions``, of the same users; of others where a position repeats."""
         chosen = np.asarray(positions, dtype=np.int64)
         starts, lengths = self.offsets[chosen], self.lengths()[chosen]
-        rows = np.repeat(starts - offsets_of(lengths)[:-1], lengths) + np.arange(lengths.sum())
+        rows = ranges(starts, lengths)
         users = [self.user_ids[n] for n in chosen] if user_ids is None else user_ids
         return Histories(tuple(users), self.events[rows], offsets_of(lengths))
 

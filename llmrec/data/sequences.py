@@ -90,11 +90,7 @@ class Sequences:
 
     def take(self, rows: Int64s) -> Sequences:
         """Return the sequences of some users, for models to score."""
-        lengths = self.lengths()[rows]
-        events = ranges(self.offsets[rows], lengths)
-        event_codes = None if self.event_codes is None else self.event_codes[events]
-        positive = None if self.positive is None else self.positive[events]
-        return Sequences(self.codes[events], offsets_of(lengths), event_codes, positive=positive)
+        return self._parts(self.offsets[rows], self.lengths()[rows])
 
     def last(self, most: int) -> Sequences:
         """Keep only each user's newest ``most`` items."""
@@ -102,7 +98,11 @@ class Sequences:
 
     def newest(self, lengths: Int64s) -> Sequences:
         """Keep only each user's newest ``lengths[n]`` items."""
-        rows = ranges(self.offsets[1:] - lengths, lengths)
+        return self._parts(self.offsets[1:] - lengths, lengths)
+
+    def _parts(self, starts: Int64s, lengths: Int64s) -> Sequences:
+        """Return a sequence for each range of codes."""
+        rows = ranges(starts, lengths)
         event_codes = None if self.event_codes is None else self.event_codes[rows]
         positive = None if self.positive is None else self.positive[rows]
         return Sequences(self.codes[rows], offsets_of(lengths), event_codes, positive=positive)

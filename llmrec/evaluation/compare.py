@@ -8,7 +8,7 @@ import polars as pl
 
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.results import Comparison
-from llmrec.evaluation.significance import Interval, bootstrap, holm, paired_p_value
+from llmrec.evaluation.significance import Interval, holm, paired_p_value
 
 
 def compare(
@@ -46,7 +46,7 @@ def _against(
         metric=column,
         model=first,
         against=other,
-        difference=bootstrap(one - two, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed),
+        difference=rules.interval(one - two),
         ratio=mine.mean / theirs.mean if theirs.mean else None,
         p_value=paired_p_value(one, two, samples=rules.permutations, seed=rules.seed),
         intervals_overlap=mine.overlaps(theirs),

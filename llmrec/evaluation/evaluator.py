@@ -24,7 +24,6 @@ from llmrec.evaluation.queries import Queries, build_queries
 from llmrec.evaluation.report.report import Report
 from llmrec.evaluation.results import Cost, EvaluationContext, FoldName, PromptExample, Result
 from llmrec.evaluation.seeds import compare_seeds, group_seeds
-from llmrec.evaluation.significance import bootstrap
 from llmrec.evaluation.slices import QuerySlice, slice_metric, slice_queries
 from llmrec.metrics import METRICS, register_package_metrics
 from llmrec.models.ranker import Ranker
@@ -155,9 +154,7 @@ def _result(
         users=table.height,
         items=len(model.catalog),
         metrics={
-            column: bootstrap(
-                table[column].to_numpy(), samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed
-            )
+            column: rules.interval(table[column].to_numpy())
             for column in dict.fromkeys((*rules.columns, *(f"{metric}@{rules.k}" for metric in METRICS)))
         },
         beyond=beyond_accuracy(timed.recs, histories, train, k=rules.k, level=rules.level) if whole else None,

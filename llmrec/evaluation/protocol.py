@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from llmrec.arrays import Float64s
 from llmrec.data.splits.named import NAMED_SPLITS, strategy_of
 from llmrec.errors import DataError, RecipeError
+from llmrec.evaluation.significance import Interval, bootstrap
 from llmrec.resources.shipped import folder
 
 
@@ -85,6 +87,10 @@ class EvaluationProtocol(BaseModel):
     def applies_to(self, split: str) -> bool:
         """Whether models may be judged so on a split of this name."""
         return self.split in ("any", split, strategy_of(split))
+
+    def interval(self, values: Float64s) -> Interval:
+        """Return the mean over users of ``values`` [n_users] with its interval by bootstrap."""
+        return bootstrap(values, samples=self.bootstrap_samples, level=self.level, seed=self.seed)
 
     @property
     def sampled(self) -> bool:

@@ -10,7 +10,6 @@ import polars as pl
 from llmrec.evaluation.compare import compare
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.results import Comparison, Result, Seeds, Spread
-from llmrec.evaluation.significance import bootstrap
 from llmrec.models.ranker import Ranker, Seeded
 
 
@@ -78,12 +77,7 @@ def _seeds(
         metrics={
             column: _spread([result.metrics[column].mean for result in results]) for column in results[0].metrics
         },
-        over_users={
-            column: bootstrap(
-                mean[column].to_numpy(), samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed
-            )
-            for column in rules.columns
-        },
+        over_users={column: rules.interval(mean[column].to_numpy()) for column in rules.columns},
     )
 
 

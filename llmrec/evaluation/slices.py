@@ -22,7 +22,6 @@ from llmrec.evaluation.answer_groups import (
 )
 from llmrec.evaluation.protocol import EvaluationProtocol
 from llmrec.evaluation.results import Slice
-from llmrec.evaluation.significance import bootstrap
 from llmrec.metrics import per_user
 
 LENGTHS = (0, 5, 10, 20, 50, 100)
@@ -73,8 +72,7 @@ def slice_metric(
 def _slice(one: QuerySlice, hits: pl.DataFrame, rules: EvaluationProtocol) -> Slice:
     column = rules.columns[0]
     values = per_user(hits, one.answers, users=one.users, k=rules.k)[column].to_numpy()
-    interval = bootstrap(values, samples=rules.bootstrap_samples, level=rules.level, seed=rules.seed)
-    return Slice(by=one.by, name=one.name, users=len(one.users), metric=column, interval=interval)
+    return Slice(by=one.by, name=one.name, users=len(one.users), metric=column, interval=rules.interval(values))
 
 
 def _by_answer(by: str, names: Sequence[str], groups: Int64s, fold: Fold) -> list[QuerySlice]:

@@ -13,8 +13,7 @@ from llmrec.data.ids import ids_of
 from llmrec.errors import DataError
 from llmrec.jobs.user_parts import hash_of
 from llmrec.models.request import check_diversity, require_filter
-from llmrec.models.run_changes import changed_catalog
-from llmrec.models.run_files import read_items
+from llmrec.models.run_changes import current_items
 from llmrec.retrieval import Calibration, Filter
 from llmrec.retrieval.calibration import Diversity
 
@@ -43,10 +42,9 @@ class ListOptions:
         """Raise DataError for rules that do not fit the items of a run, before anything is written."""
         rules = [one for one in (self.filter, self.diversity) if isinstance(one, Filter | Calibration)]
         if rules:
-            catalog = read_items(run)
-            change = changed_catalog(catalog, run)
+            catalog = current_items(run)
             for one in rules:
-                one.resolve(catalog if change is None else change.catalog)
+                one.resolve(catalog)
 
     def description(self) -> dict[str, Any]:
         """Return what makes two jobs' lists differ, as JSON holds it."""

@@ -14,8 +14,7 @@ from llmrec.data.columns import ITEM, TITLE
 from llmrec.errors import ArtifactError, DataError
 from llmrec.jobs.folder import disk_space, whole_file
 from llmrec.jobs.job import BatchResult, batch
-from llmrec.models.run_changes import changed_catalog
-from llmrec.models.run_files import read_items
+from llmrec.models.run_changes import current_items
 from llmrec.resources.cache import named
 from llmrec.resources.locks import exclusive
 
@@ -43,7 +42,7 @@ def recommend_into(run: str | Path, out: str | Path, **options: Any) -> BatchRes
     with exclusive(path), disk_space(parts):
         check_file(path)
         result = batch(run, parts, job="recommend", **options)
-        titles = _titles(Path(run))
+        titles = current_items(Path(run)).table.select(ITEM, TITLE)
         with whole_file(path) as temporary, _writer(temporary, path.suffix) as write:
             for part in sorted(parts.glob("part-*.parquet")):
                 table = pl.read_parquet(part, glob=False)
@@ -58,12 +57,6 @@ def check_file(out: Path) -> None:
         raise DataError(f"--out {out}: name a file that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if out.exists():
         raise ArtifactError(f"{out} is there; name another --out, or remove it")
-
-
-def _titles(run: Path) -> pl.DataFrame:
-    catalog = read_items(run)
-    change = changed_catalog(catalog, run)
-    return (catalog if change is None else change.catalog).table.select(ITEM, TITLE)
 
 
 @contextmanager

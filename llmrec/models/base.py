@@ -77,8 +77,8 @@ class Recommender(Changeable):
         self.train_log = []
 
     @classmethod
-    def from_recipe(cls, recipe: Recipe, *, load: Callable[[str], Recommender]) -> Self:
-        """Make an unfitted model; ``load`` reads other runs, for a model whose recipe names one to start from."""
+    def from_recipe(cls, recipe: Recipe) -> Self:
+        """Make an unfitted model."""
         return cls(recipe)
 
     @classmethod

@@ -37,7 +37,7 @@ ANEW = "fit anew, without --continue"
 _OF_STACKS = {"stack.sizes", "stack.max_minutes", "stack.valid_users", "stack.unordered_members"}
 MAY_DIFFER = {"name", "seed", "train", *_OF_STACKS}
 # The parameters of networks that have a row for each item; what an embedding has besides is copied, too.
-PER_ITEM = {"bias", "items.weight", "items.ids.weight", "repeat_bias.of_item.weight"}
+PER_ITEM = {"bias", "items.weight", "ids.weight", "items.ids.weight", "repeat_bias.of_item.weight"}
 
 
 @dataclass(frozen=True, eq=False)

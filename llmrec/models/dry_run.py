@@ -15,7 +15,6 @@ from llmrec.data import Split
 from llmrec.data.splits.leaks import guard
 from llmrec.errors import TrainingError
 from llmrec.models.registry import from_recipe, with_absolute_paths
-from llmrec.models.run_files import BasePaths
 from llmrec.runtime import device_name, measured
 from llmrec.training.distributed import size
 from llmrec.training.schedule import STEPS_BETWEEN, is_open_ended
@@ -144,9 +143,7 @@ class DryRun:
         return self.recipe.train
 
 
-def dry_run(
-    recipe: Recipe, split: Split, *, allow_leaks: Iterable[str] = (), base: BasePaths | None = None
-) -> DryRun:
+def dry_run(recipe: Recipe, split: Split, *, allow_leaks: Iterable[str] = ()) -> DryRun:
     """Set a fit up, train a few batches, validate once, and return what the whole would take.
 
     Of a stack each member; rules are not fitted. Raises what ``fit_run`` raises before it trains, and, in
@@ -157,20 +154,20 @@ def dry_run(
             "a dry run is of one process: leave out accelerate launch; each takes a share of its time"
         )
     guard(split, allow=allow_leaks)
-    return _measured_run(with_absolute_paths(recipe), split, base)
+    return _measured_run(with_absolute_paths(recipe), split)
 
 
-def _measured_run(recipe: Recipe, split: Split, base: BasePaths | None) -> DryRun:
+def _measured_run(recipe: Recipe, split: Split) -> DryRun:
     began = time.monotonic()  # a fit, too, imports what it needs
     from llmrec.models.stacking.members import sized_recipes
     from llmrec.models.stacking.recommender import StackedRecommender
     from llmrec.training.probe import ProbeOver, probe
 
-    model = from_recipe(recipe, base=base)
+    model = from_recipe(recipe)
     n_events = split.train.events.height
     if isinstance(model, StackedRecommender):
         recipes = sized_recipes(model.recipe, split.train)
-        members = tuple(_measured_run(member, split, None) for member in recipes)
+        members = tuple(_measured_run(member, split) for member in recipes)
         return DryRun(model.recipe, n_events, members=members)
     if not any(field.partition(".")[0] == "train" for field in model.sections):
         return DryRun(model.recipe, n_events)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from llmrec import artifact
 from llmrec.config import Recipe
-from llmrec.errors import ArtifactError, RecipeError, RegistryError
+from llmrec.errors import ArtifactError, InputError, RecipeError, RegistryError
 from llmrec.models.base import Recommender
 from llmrec.models.run_changes import RunChanges
 from llmrec.models.run_files import BasePaths
 from llmrec.plugins import imported, names_of, paths_of, require_one
+from llmrec.resources.bounded import UnreadableError, parse_yaml
 
 # The entry points of this group are read when a kind is looked up, never at import.
 GROUP = "llmrec.recommenders"
@@ -87,17 +87,17 @@ def class_of(kind: str) -> type[Recommender] | None:
     return _checked(kind, source, path)
 
 
-def from_recipe(recipe: Recipe, *, base: BasePaths | None = None) -> Recommender:
+def from_recipe(recipe: Recipe) -> Recommender:
     """Make the unfitted recommender that a recipe describes.
 
-    ``base``: as for ``load``, of the run that the recipe starts from. Raises RecipeError for an unknown model and
-    for what it does not read, RegistryError for one of another package that cannot be used.
+    Raises RecipeError for an unknown model and for what it does not read, RegistryError for one of another package
+    that cannot be used.
 
     >>> type(from_recipe(Recipe(model="markov"))).__name__
     'MarkovRecommender'
     """
     known = _class_for(recipe)
-    return known.from_recipe(known.complete_recipe(recipe), load=partial(load, base=base))
+    return known.from_recipe(known.complete_recipe(recipe))
 
 
 def complete_recipe(recipe: Recipe) -> Recipe:
@@ -106,6 +106,19 @@ def complete_recipe(recipe: Recipe) -> Recipe:
     Raises RecipeError and RegistryError as ``from_recipe`` does.
     """
     return _class_for(recipe).complete_recipe(recipe)
+
+
+def as_written_now(recipe: object) -> object:
+    """Return a complete recipe's YAML of an earlier version as this one writes it.
+
+    Fields that came later have their defaults. What cannot be read stays as it is.
+    """
+    if not isinstance(recipe, str):
+        return recipe
+    try:
+        return complete_recipe(Recipe.of(parse_yaml(recipe))).to_yaml()
+    except (UnreadableError, InputError):
+        return recipe
 
 
 def with_absolute_paths(recipe: Recipe) -> Recipe:

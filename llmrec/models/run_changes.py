@@ -15,6 +15,7 @@ from llmrec.data.readers.frames import is_table, to_polars
 from llmrec.errors import DataError
 from llmrec.models.changes import Changeable
 from llmrec.models.forgetting import forget_users
+from llmrec.models.run_files import read_items
 from llmrec.retrieval.run_items import (
     ItemChange,
     changes_of,
@@ -112,3 +113,10 @@ def make_changes(model: Changeable, run: Path) -> None:
 def changed_catalog(catalog: Catalog, run: Path) -> CatalogChange | None:
     """Return what became of a run's items since it was written, None where nothing changed; raises as above."""
     return RunChanges(run).read(catalog) if changes_of(run).exists() else None
+
+
+def current_items(run: Path) -> Catalog:
+    """Read a run's catalog, with the changes beside it; raises as ``read_items`` and ``RunChanges.read`` do."""
+    catalog = read_items(run)
+    change = changed_catalog(catalog, run)
+    return catalog if change is None else change.catalog

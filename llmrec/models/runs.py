@@ -21,7 +21,7 @@ from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation
 from llmrec.models.continued_settings import settled
 from llmrec.models.no_validation import complete_for
-from llmrec.models.registry import complete_recipe, from_recipe, load, with_absolute_paths
+from llmrec.models.registry import as_written_now, complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_changes import VERBS, RunChanges
 from llmrec.models.run_files import BasePaths, check_metadata, fitted_before
 from llmrec.models.start import Start, check_follow
@@ -83,7 +83,7 @@ def fit_run(
         leaks = distributed.on_first(lambda: _checked(folder, mark, split, resume=resume, allow_leaks=allow_leaks))
         if leaks is None:
             return load(folder, base=base if has_base(folder) else None)
-        model, work = from_recipe(complete, base=base), work_dir(folder)
+        model, work = from_recipe(complete), work_dir(folder)
         if origin is not None:
             split = origin.begin(model, split)
         distributed.on_first(lambda: _claim(work, mark, resume=resume))
@@ -275,7 +275,8 @@ def _claim(work: Path, mark: Mapping[str, str | None], *, resume: bool) -> None:
         if not resume:
             raise ArtifactError(f"{work} holds an interrupted run: pass --resume to continue it, or remove it")
         try:
-            _same(read_json(note), mark, work)
+            begun = read_json(note)
+            _same(begun | {"recipe": as_written_now(begun.get("recipe"))}, mark, work)
             if not _has_checkpoint(work):
                 log.warning("%s: interrupted before the first checkpoint: training starts anew", work)
             return

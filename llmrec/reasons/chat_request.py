@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
-from llmrec.prompting import Language, Prompt
 from llmrec.reasons.audit import audit
 from llmrec.reasons.phrases import Phrases
 from llmrec.reasons.plan import MOST_LETTERS, MOST_WORDS
-from llmrec.reasons.request import NarrationRequest
+from llmrec.reasons.request import NarrationRequest, prompt_of
 from llmrec.reasons.samples import Samples
 from llmrec.reasons.stated import joints_of, split_endings
 from llmrec.reasons.statements.grammar import grammar_of
@@ -46,12 +44,12 @@ def chat_messages(request: NarrationRequest) -> list[dict[str, str]]:
         "labels": grammar.labels,
         "joints": [joint.strip() for joint in joints_of(phrases, request.form)],
     }
-    turns = _prompt("explain-chat", request.language).messages(**values)
+    turns = prompt_of("explain-chat", request.language).messages(**values)
     if not request.faults:
         return turns
     refused, nearest = _refused(request, samples, phrases)
     values = {"faults": list(request.faults), "refused": refused, "nearest": nearest}
-    retry = _prompt("explain-chat-retry", request.language).render("user", **values)
+    retry = prompt_of("explain-chat-retry", request.language).render("user", **values)
     return [*turns, {"role": "assistant", "content": request.said}, {"role": "user", "content": retry}]
 
 
@@ -73,8 +71,3 @@ def _joints_in(text: str, phrases: Phrases) -> Iterator[re.Match[str]]:
     """Yield where a joint stands in a text, the last first."""
     joints = list(re.finditer("|".join(map(re.escape, phrases.joints)), text))
     yield from reversed(joints[-_MOST_JOINTS:])
-
-
-@lru_cache(maxsize=8)
-def _prompt(name: str, language: Language) -> Prompt:
-    return Prompt.load(name, language)

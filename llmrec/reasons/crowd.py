@@ -62,15 +62,11 @@ class Crowd:
         self.find([code])
         return np.unique(self.people[self._events[code]])
 
-    def together(self, code: int, other: int) -> tuple[int, int, float]:
-        """Count who chose both, who chose the other, and how many times as many that is as of all people."""
-        chose, others = self.who(code), self.who(other)
-        both = len(np.intersect1d(chose, others, assume_unique=True))
-        expected = len(chose) * len(others)
-        return both, len(others), both * self.n_people / expected if expected else 0.0
+    def together(self, code: int, *others: int) -> tuple[int, int, float]:
+        """Count who chose an item and one of others, and who chose one of these.
 
-    def either(self, code: int, others: Iterable[int]) -> tuple[int, int, float]:
-        """Count as ``together`` does, of who chose at least one of several other items."""
+        The third number: how many times as many the first are as by the item's share of all people.
+        """
         chose, theirs = self.who(code), np.unique(np.concatenate([self.who(other) for other in others]))
         both = len(np.intersect1d(chose, theirs, assume_unique=True))
         expected = len(chose) * len(theirs)

@@ -9,11 +9,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from llmrec.arrays import Int64s
-from llmrec.data import Catalog, Histories
-from llmrec.data.cleaning.positives import positives_of
+from llmrec.data import Catalog
 from llmrec.data.columns import ITEM
 from llmrec.models.ranker import Ranker
+from llmrec.reasons.crowd import Crowd
 from llmrec.reasons.evidence import Evidence, Item, Shared, Together
 
 # Fewer people than this are not spoken of: a count of one would tell what a certain person chose.
@@ -39,10 +38,11 @@ def add_facts(evidence: list[Evidence], model: Ranker) -> list[Evidence]:
     []
     """
     bands = _price_bands(model.catalog)
-    items = {other.item_id for one in evidence for other in (one.item, *one.cited)}
-    people = _people(model.histories, items)
+    crowd = Crowd.of(model.histories, model.catalog)
+    crowd.find(model.catalog.code(item.item_id) for one in evidence for item in (one.item, *one.cited))
     return [
-        replace(one, shared=tuple(_shared(one, bands)), together=tuple(_together(one, people))) for one in evidence
+        replace(one, shared=tuple(_shared(one, bands)), together=tuple(_together(one, crowd, model.catalog)))
+        for one in evidence
     ]
 
 
@@ -103,24 +103,9 @@ def _price_bands(catalog: Catalog) -> dict[str, str]:
     return {item: _BANDS[band] for item, band in zip(priced[ITEM].to_list(), bands, strict=True)}
 
 
-def _people(histories: Histories, items: set[str]) -> dict[str, Int64s]:
-    """Return who chose each of the ``items``, as sorted distinct indices of histories.
-
-    Who only sent an item back or disliked it did not.
-    """
-    who = np.repeat(np.arange(len(histories)), histories.lengths())
-    events = pl.DataFrame({ITEM: histories.events[ITEM], "who": who}).filter(positives_of(histories.events))
-    chosen = events.filter(pl.col(ITEM).is_in(list(items))).unique()
-    grouped = chosen.group_by(ITEM).agg(pl.col("who").sort())
-    return {item: np.asarray(rows, dtype=np.int64) for item, rows in grouped.iter_rows()}
-
-
-def _together(one: Evidence, people: Mapping[str, Int64s]) -> Iterator[Together]:
-    recommended = people.get(one.item.item_id)
+def _together(one: Evidence, crowd: Crowd, catalog: Catalog) -> Iterator[Together]:
+    code = catalog.code(one.item.item_id)
     for other in one.cited:
-        chose = people.get(other.item_id)
-        if recommended is None or chose is None or other.item_id == one.item.item_id:
-            continue
-        both = len(np.intersect1d(recommended, chose, assume_unique=True))
-        if both >= LEAST_PEOPLE:
-            yield Together(other.item_id, both, len(chose))
+        both, chose, _ = crowd.together(code, catalog.code(other.item_id))
+        if both >= LEAST_PEOPLE and other.item_id != one.item.item_id:
+            yield Together(other.item_id, both, chose)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from llmrec.data import Histories
 from llmrec.data.cleaning.positives import positives_of
 from llmrec.data.columns import ITEM
 from llmrec.data.event_days import days_of
@@ -61,8 +60,3 @@ def chosen_again(one: Evidence, code: int, events: pl.DataFrame, crowd: Crowd) -
 def written_price(price: float) -> str:
     """Write a price without its currency, which nobody knows: 2.1 is "2.10"."""
     return f"{price:,.2f}"
-
-
-def of_history(histories: Histories, row: int) -> pl.DataFrame:
-    """Return the events of one history."""
-    return histories.events[int(histories.offsets[row]) : int(histories.offsets[row + 1])]

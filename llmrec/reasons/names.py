@@ -14,7 +14,7 @@ _LONGER_WORDS = 12
 # A name is not cut before so many letters, and fewer capitals are an abbreviation.
 _SHORTEST, _TELLING = 6, 16
 _ALL_CAPITALS = 0.85
-_BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
+BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 # In front of the name: "[2015 New Version] ...".
 _TAG = re.compile(r"^(?:\[[^\[\]]*\]|【[^【】]*】)\s*")
 _ARTICLE_LAST = re.compile(
@@ -53,7 +53,7 @@ def short_name(title: str) -> str:
     """Return what people say for a title: at most nine words; "Godfather, The (1972)" is The Godfather."""
     name = full_name(title)
     name = _TAG.sub("", name) or name
-    while (bare := _BRACKETS.sub("", name)) != name and len(bare) > 1:
+    while (bare := BRACKETS.sub("", name)) != name and len(bare) > 1:
         name = bare
     name = _with_article(name)
     if not _is_long(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmrec.reasons.names import full_name
+from llmrec.reasons.names import BRACKETS, full_name
 
 _ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10}
 _NUMBERED = re.compile(
@@ -17,7 +17,6 @@ _NO_SERIES = re.compile(
     r"\s[-–—|]\s|\s(?:for|fits)\s|\b(?:of|for|size|ages?|number|no|pack|set|item|model|film|book|product)\.?$",
     re.I,
 )
-_BRACKETS = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*$")
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
 _BY_DIGITS = 20
 # A number that stands further on is none of a series; the pattern takes the square of what it reads.
@@ -26,7 +25,7 @@ _MOST_READ = 150
 
 def series_number(title: str) -> tuple[str, int]:
     """Return the series, in small letters, and the number in it; a title without a number is the first."""
-    name = _BRACKETS.sub("", full_name(title))[:_MOST_READ]
+    name = BRACKETS.sub("", full_name(title))[:_MOST_READ]
     match = _NUMBERED.match(name)
     if match is None or _NO_SERIES.search(match["base"]):
         return _bare(name), 1

@@ -117,7 +117,7 @@ def _chosen(histories: Histories, row: int, catalog: Catalog) -> list[str]:
 
     Postage, fees and discounts are lines of a bill, not choices, unless there is nothing else.
     """
-    events = histories.events[int(histories.offsets[row]) : int(histories.offsets[row + 1])]
+    events = histories.events_of(row)
     newest = dict(zip(events[ITEM].to_list(), positives_of(events).to_list(), strict=True))
     distinct = [item for item in dict.fromkeys(reversed(events[ITEM].to_list())) if newest[item]]
     codes = catalog.codes(distinct)
@@ -174,7 +174,7 @@ def _not_ranked(model: Ranker, histories: Histories, row: int) -> Int32s:
     An item left out of the history is none that could be recommended instead.
     """
     catalog = model.catalog
-    seen = catalog.codes(histories.events[ITEM][int(histories.offsets[row]) : int(histories.offsets[row + 1])])
+    seen = catalog.codes(histories.events_of(row)[ITEM])
     codes = np.unique(seen[seen >= 0]) if model.exclude_seen else np.zeros(0, dtype=np.int32)
     if catalog.removed is not None:
         codes = np.union1d(codes, np.flatnonzero(catalog.removed)).astype(np.int32)

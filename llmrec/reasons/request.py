@@ -44,10 +44,10 @@ class NarrationRequest:
     def messages(self) -> list[dict[str, str]]:
         """Write the request for a chat LLM, as ``role, content``."""
         values = prompt_values(self, named=NAMED)
-        turns = _prompt(self._prompt_name(values), self.language).messages(**values)
+        turns = prompt_of(self._prompt_name(values), self.language).messages(**values)
         if not self.faults:
             return turns
-        retry = _prompt("explain-retry", self.language).render("user", faults=list(self.faults))
+        retry = prompt_of("explain-retry", self.language).render("user", faults=list(self.faults))
         return [*turns, {"role": "assistant", "content": self.said}, {"role": "user", "content": retry}]
 
     def quotes(self) -> Quotes:
@@ -60,7 +60,7 @@ class NarrationRequest:
 
     def plain(self) -> str:
         """Write the reason without an LLM."""
-        return self.planned or _prompt("reason", self.language).render("answer", **prompt_values(self))
+        return self.planned or prompt_of("reason", self.language).render("answer", **prompt_values(self))
 
     def _prompt_name(self, values: dict[str, object]) -> str:
         if self.evidence.rival is not None:
@@ -106,5 +106,6 @@ def _people(one: Evidence, cited: list[Cited], language: Language) -> object:
 
 
 @lru_cache(maxsize=32)
-def _prompt(name: str, language: Language) -> Prompt:
+def prompt_of(name: str, language: Language) -> Prompt:
+    """Load a prompt once."""
     return Prompt.load(name, language)

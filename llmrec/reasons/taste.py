@@ -50,8 +50,7 @@ class Taste:
     @classmethod
     def of(cls, histories: Histories, row: int, catalog: Catalog) -> Taste:
         """Read one history; what was sent back or disliked is no choice."""
-        start, stop = int(histories.offsets[row]), int(histories.offsets[row + 1])
-        events = histories.events[start:stop]
+        events = histories.events_of(row)
         positive = positives_of(events)
         items = events[ITEM].filter(positive).to_list()
         times = days_of(events)

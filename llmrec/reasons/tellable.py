@@ -13,7 +13,7 @@ from llmrec.reasons.crowd import Crowd
 from llmrec.reasons.evidence import Cited, Evidence
 from llmrec.reasons.fact import Fact
 from llmrec.reasons.facts import LEAST_PEOPLE, attributes, comparable
-from llmrec.reasons.habits import chosen_again, of_history, typical_price
+from llmrec.reasons.habits import chosen_again, typical_price
 from llmrec.reasons.links import PREQUEL, SEQUEL, links
 from llmrec.reasons.numbered import follows
 from llmrec.reasons.phrases import FAR
@@ -56,7 +56,7 @@ def add_tellable(evidence: Sequence[Evidence], model: Ranker, histories: Histori
             *_only(one),
             *taste.facts(one, shares),
             *typical_price(code, chosen, crowd),
-            *chosen_again(one, code, of_history(histories, histories_of[user]), crowd),
+            *chosen_again(one, code, histories.events_of(histories_of[user]), crowd),
         )
         result.append(replace(one, facts=gathered))
     return result
@@ -168,7 +168,7 @@ def _either(one: Evidence, code: int, crowd: Crowd, catalog: Catalog) -> Iterato
     codes = {item: catalog.code(item) for item in others}
     for some in combinations(others, 2):
         alone = max(crowd.together(code, codes[item])[0] for item in some)
-        both, chose, times = crowd.either(code, [codes[item] for item in some])
+        both, chose, times = crowd.together(code, *(codes[item] for item in some))
         if alone < LEAST_PEOPLE <= both and times >= LEAST_TIMES:
             yield Fact("either", some, count=both, of=chose, times=times, bits=math.log2(times))
 

@@ -56,7 +56,12 @@ def read_json(path: Path, *, most: int = MOST_BYTES) -> Any:
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of one document, without aliases. Raises UnreadableError and OSError."""
-    documents = list(read_yaml_documents(path))
+    return parse_yaml(read_text(path, most=YAML_BYTES))
+
+
+def parse_yaml(text: str) -> Any:
+    """Read YAML of one document, without aliases. Raises UnreadableError."""
+    documents = list(_yaml_documents(text))
     if len(documents) > 1:
         raise UnreadableError(f"it holds {len(documents)} documents; one is expected")
     return documents[0] if documents else None
@@ -64,7 +69,10 @@ def read_yaml(path: Path) -> Any:
 
 def read_yaml_documents(path: Path) -> Iterator[Any]:
     """Read a YAML file's documents, without aliases. Raises UnreadableError and OSError."""
-    text = read_text(path, most=YAML_BYTES)
+    yield from _yaml_documents(read_text(path, most=YAML_BYTES))
+
+
+def _yaml_documents(text: str) -> Iterator[Any]:
     try:
         yield from yaml.load_all(text, Loader=_PlainLoader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:

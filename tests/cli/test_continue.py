@@ -69,6 +69,8 @@ def test_the_few_epochs_of_a_run_that_went_on_are_not_taken_for_new_weights(
     ("words", "message"),
     [
         (["--check"], "--continue RUN"),
+        (["--base", "llama"], "the recipe's choice: --set backbone.base=llama"),
+        (["--base", "llama", "--dry-run"], "the recipe's choice: --set backbone.base=llama"),
         (["--continue", "RUN", "--dry-run"], "leave out --continue"),
         (["--continue", "RUN", "--set", "sequence.dim=8"], "sequence.dim is 8 here and 16 there"),
         (["--continue", "nowhere"], "there is no run at nowhere"),

@@ -14,7 +14,7 @@ from llmrec.errors import DataError
 from llmrec.evaluation import Report, response_queries
 from llmrec.evaluation.beyond_accuracy import beyond_accuracy
 from llmrec.models import Recommender, from_recipe
-from llmrec.reasons.facts import _people
+from llmrec.reasons.crowd import Crowd
 
 
 def shop() -> Dataset:
@@ -136,6 +136,6 @@ def test_popularity_and_facts_count_no_returns() -> None:
     assert beyond_accuracy(recs, histories, data, k=1).popularity.mean == 0  # type: ignore[union-attr]
     every = beyond_accuracy(recs, histories, data.with_positive("all"), k=1)
     assert every.popularity.mean == pytest.approx(7 / 12)  # type: ignore[union-attr]
-    people = _people(data.histories, {"x", "y"})
-    assert np.array_equal(people["x"], np.arange(12))
-    assert "y" not in people
+    crowd = Crowd.of(data.histories, data.catalog)
+    assert np.array_equal(crowd.who(data.catalog.code("x")), np.arange(12))
+    assert not len(crowd.who(data.catalog.code("y")))

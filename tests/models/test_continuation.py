@@ -91,14 +91,15 @@ def test_a_network_begins_between_its_run_and_a_new_one(
         np.testing.assert_allclose(result, 0.25 * of_run + 0.75 * new, atol=1e-5)
 
 
+@pytest.mark.parametrize("ids", [False, True])
 def test_a_network_over_texts_encodes_others_as_its_run_did(
-    grown: tuple[Dataset, Dataset], tmp_path: Path, tiny_base: Path
+    ids: bool, grown: tuple[Dataset, Dataset], tmp_path: Path, tiny_base: Path
 ) -> None:
-    """By the mean and the scale of the run's texts, not of those that there are now."""
+    """By the mean and the scale of the run's texts, not of those that there are now; residuals go along."""
     old, new = grown
     text = {"encoder": str(tiny_base), "encoder_type": "causal"}
-    values = {"name": "texts", "model": "gru-text", "text": text, "sequence": {"dim": 16, "max_items": 10}}
-    recipe = Recipe.of(values | {"train": {"epochs": 1}})
+    values = {"name": "texts", "model": "gru-text", "text": text, "train": {"epochs": 1}}
+    recipe = Recipe.of(values | {"sequence": {"dim": 16, "max_items": 10, "id_residual": ids}})
     title = pl.when(pl.col("item_id") == "2").then(pl.lit("Quite another")).otherwise(pl.col("title"))
     retitled = new.catalog.table.with_columns(title=title)
     renamed = Dataset.from_tables(new.events, items=retitled, name="grown")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 from support.interruptions import Stop, assert_same_model, poison, stop_at
 
@@ -149,6 +150,30 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew_and_says_so(
     model = fit_run(short, toy_split.train, toy_split, out, resume=True, progress=False)
     assert len(model.train_log) == 1
     assert "interrupted before the first checkpoint: training starts anew" in caplog.text
+
+
+@pytest.mark.usefixtures("save_always")
+def test_a_training_that_an_earlier_version_began_is_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_split: Split, quick_gru: Recipe
+) -> None:
+    """Its recipe lacked a field that came later. One that had a field which is gone, and did something, is not."""
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_at(patched, Recommender, "save", 1)
+        with pytest.raises(Stop):
+            fit_run(quick_gru, toy_split.train, toy_split, out, progress=False)
+    note = work_dir(out) / "run.json"
+    begun, trained = json.loads(note.read_text()), (work_dir(out) / "train_log.jsonl").read_text()
+    recipe = yaml.safe_load(begun["recipe"])
+    assert recipe["train"].pop("shrink") == Recipe().train.shrink
+    recipe["head"] = {"warm_start": "runs/other"}
+    note.write_text(json.dumps(begun | {"recipe": yaml.safe_dump(recipe)}))
+    with pytest.raises(ArtifactError, match="a run of another recipe"):
+        fit_run(quick_gru, toy_split.train, toy_split, out, resume=True, progress=False)
+    del recipe["head"]
+    note.write_text(json.dumps(begun | {"recipe": yaml.safe_dump(recipe)}))
+    model = fit_run(quick_gru, toy_split.train, toy_split, out, resume=True, progress=False)
+    assert model.train_log == [json.loads(line) for line in trained.splitlines()]
 
 
 @pytest.mark.usefixtures("save_always")

@@ -51,6 +51,24 @@ def test_a_folder_has_the_neighbours_and_the_scores_of_the_model(
     client.close()
 
 
+def test_items_that_came_changed_and_went_since_are_written_as_they_are_now(
+    fitted: tuple[Path, Recommender], tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "run", tmp_path / "out"
+    fitted[1].save(folder)
+    (tmp_path / "rows.csv").write_text("item_id,title\n1,Another Name\n")
+    assert run(["catalog", "update", str(folder), str(tmp_path / "rows.csv")]) == 0
+    assert run(["catalog", "remove", str(folder), "--item", "0"]) == 0
+    assert run(["export", str(folder), "--items", "--to", "qdrant", "--out", str(out)]) == 0
+    client = qdrant.QdrantClient(path=str(out))
+    payloads = [point.payload for point in client.scroll("run-items", limit=50)[0]]
+    titles = dict(zip(fitted[1].catalog.ids, fitted[1].catalog.titles, strict=True))
+    expected = {**titles, "1": "Another Name"}
+    del expected["0"]
+    assert {one["item_id"]: one["title"] for one in payloads} == expected
+    client.close()
+
+
 class Recorded:
     """A client that notes what it is asked to do, and fails while it uploads if it should."""
 

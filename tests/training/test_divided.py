@@ -17,7 +17,7 @@ from llmrec.training import callback, trainer
 LLM = ("train.epochs=2", "train.batch_tokens=400", "head.dropout=0", "lora.dropout=0")
 SHARDS = "train.shard_items=true"
 DIVIDED = {
-    **dict.fromkeys(("gru", "soft-resumed", "finetuned", "sampled"), "items"),
+    **dict.fromkeys(("gru", "texts", "soft-resumed", "finetuned", "sampled"), "items"),
     "fsdp": "blocks",
     "fsdp-resumed": "blocks",
 }
@@ -32,16 +32,19 @@ def split() -> Split:
 
 @pytest.fixture(scope="module")
 def launched(
-    tmp_path_factory: pytest.TempPathFactory, split: Split, tiny_recipe: Callable[..., Recipe]
+    tmp_path_factory: pytest.TempPathFactory, split: Split, tiny_recipe: Callable[..., Recipe], tiny_base: Path
 ) -> Launched:
     """Two processes fit these one after the other, and stop in the middle of some; one process began others."""
     folder = tmp_path_factory.mktemp("divided")
     train = {"epochs": 3, "learning_rate": 2e-2, "batch_tokens": 60, "patience": 100, "shard_items": True}
+    texts = {"encoder": str(tiny_base), "encoder_type": "causal"}
+    with_ids = {"dim": 24, "dropout": 0.0, "max_items": 10, "id_residual": True, "item_dropout": 0.0}
     gru = {"model": "gru", "seed": 1, "sequence": {"dim": 24, "dropout": 0.0, "max_items": 10}, "train": train}
     recipes = {
         # Some batches have one window only: a process has none of its own.
         "gru": Recipe.of({**gru, "train": {**train, "accumulation": 2, "batch_tokens": 14}}),
         "average": Recipe.of({**gru, "model": "sasrec", "train": {**train, "schedule": "open_ended"}}),
+        "texts": Recipe.of({**gru, "model": "gru-text", "sequence": with_ids, "text": texts}),
         "soft-resumed": tiny_recipe("soft", *LLM, "head.item_dropout=0.3", "history.repeat_bias=true", SHARDS),
         "finetuned": tiny_recipe("hybrid", *LLM, "head.item_encoder=finetuned", "train.epochs=1", SHARDS),
         "sampled": tiny_recipe("soft", *LLM, "train.negatives=5", SHARDS),

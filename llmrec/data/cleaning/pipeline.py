@@ -77,7 +77,8 @@ class CleaningOptions(TypedDict, total=False):
     positive: Condition
 
 
-OFF: CleaningOptions = {
+# Of what does not filter; FilterOptions has the rest.
+_OFF: CleaningOptions = {
     "drop_unknown_items": False,
     "drop_items_without_text": False,
     "drop_bad_times": False,
@@ -88,12 +89,6 @@ OFF: CleaningOptions = {
     "drop_further_item_rows": False,
     "keep_unseen_items": False,
     "keep_missing_words": False,
-    "drop_impossible": False,
-    "drop_where": (),
-    "drop_repeats": False,
-    "max_events_per_hour": None,
-    "min_user_events": 0,
-    "min_item_events": 0,
     "scale": (),
     "strengths": {},
     "positive": DEFAULT,
@@ -151,7 +146,7 @@ def clean(
     Blanks around ids are taken off. Every step is a ``Step`` and is logged. Raises DataError with the option that
     would let the data pass.
     """
-    chosen: CleaningOptions = {**OFF, **options}
+    chosen: CleaningOptions = {**_OFF, **options}
     filters = FilterOptions.of(chosen)
     described = () if read_items is not None else ITEM_COLUMNS
     events = code_events(

@@ -65,7 +65,8 @@ def _lines_of_array(file: TextFile) -> TextFile:
     head = file.head().removeprefix(b"\xef\xbb\xbf").lstrip()
     first, more, _ = head.partition(b"\n")
     one_line = head.startswith(b"{") and _is_one_line(file)
-    if not (head.startswith(b"[") or one_line or (more and head.startswith(b"{") and _is_cut(first))):
+    goes_on = more and head.startswith(b"{") and not (_is_json(first) or is_python_literal(first))
+    if not (head.startswith(b"[") or one_line or goes_on):
         return file
     try:
         values = json.loads(file.read(), parse_constant=refuse)
@@ -106,13 +107,12 @@ def _is_one_line(file: TextFile) -> bool:
     return True
 
 
-def _is_cut(line: bytes) -> bool:
-    """Whether a first line is the beginning of an object that goes on."""
+def _is_json(line: bytes) -> bool:
     try:
         json.loads(line)
     except (ValueError, RecursionError):
-        return not is_python_literal(line)
-    return False
+        return False
+    return True
 
 
 def _objects(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -121,19 +121,12 @@ def _objects(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
     lines = 0
     for block in blocks:
         if python is None:
-            python = _is_python(next(line for line in block.split(b"\n") if line.strip()))
+            first = next(line for line in block.split(b"\n") if line.strip())
+            python = not _is_json(first) and is_python_literal(first)
             if python:
                 log.info("%s: its lines are Python dictionaries, read as JSON", path.name)
         yield _rewritten(path, block, lines + 1) if python else block
         lines += block.count(b"\n")
-
-
-def _is_python(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return is_python_literal(line)
-    return False
 
 
 def _rewritten(path: Path, block: bytes, first_line: int) -> bytes:

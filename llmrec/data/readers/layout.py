@@ -84,7 +84,7 @@ def layout_of(
         _check_is_data(name, names, header, option)
         names = [given.strip() for given in header]
         return Layout(delimiter, names, line.number - 1, line.start, line.text, False, commented)
-    if looks_like_data(names) and len(set(names)) < len(names):
+    if looks_like_data(names) and (len(set(names)) < len(names) or "" in names[1:-1]):
         raise DataError(f"{name}: {no_header(names, option)}")
     _refuse_title(name, names, lines[at + 1 : at + _SAMPLED], delimiter)
     last = _last_of_header(file.path, lines[at : at + 3], delimiter)

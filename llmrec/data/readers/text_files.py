@@ -19,9 +19,9 @@ BLOCK_BYTES = 1 << 24
 _HEAD_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Any bytes can be read by these, so that reading by one of them proves nothing.
 # Letters that stand together on average where all of a word are beyond ASCII.
 _OF_WORDS = 3
+# Any bytes can be read by these, so that reading by one of them proves nothing.
 _ONE_BYTE = ("cp125", "iso8859", "latin", "mac")
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from llmrec.arrays import Bools
 from llmrec.data.columns import ITEM, USER
-from llmrec.data.histories import Histories, offsets_of
+from llmrec.data.histories import Histories, offsets_of, ranges
 from llmrec.data.responses.task_set import TaskSet
 
 
@@ -56,8 +56,7 @@ class ResponseQueries:
         distinct, history_of = np.unique(np.stack([owners, ends], axis=1), axis=0, return_inverse=True)
         n_visible = distinct[:, 1] - histories.offsets[distinct[:, 0]]
         lengths = n_visible if window is None else np.minimum(n_visible, window)
-        offsets = offsets_of(lengths)
-        visible = np.repeat(distinct[:, 1] - lengths - offsets[:-1], lengths) + np.arange(lengths.sum())
+        visible = ranges(distinct[:, 1] - lengths, lengths)
         users = [histories.user_ids[owner] for owner in distinct[:, 0]]
         names = [f"{user}@{n}" for user, n in zip(users, n_visible, strict=True)]
         table = {
@@ -65,5 +64,5 @@ class ResponseQueries:
             "owner": pl.Series(histories.user_ids, dtype=pl.String).gather(owners),
             ITEM: histories.events[ITEM].gather(rows),
         } | {name: pl.Series(values[rows]) for name, values in targets.values.items()}
-        visible_histories = Histories(tuple(names), histories.events[visible], offsets)
+        visible_histories = Histories(tuple(names), histories.events[visible], offsets_of(lengths))
         return cls(visible_histories, pl.DataFrame(table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -172,9 +173,7 @@ def _features(explanations: Explanations, catalog: Catalog) -> dict[str, float]:
         spoken.append(reading.values & every)
     if not every:
         return {}
-    times: dict[str, int] = {}
-    for value in chain.from_iterable(spoken):
-        times[value] = times.get(value, 0) + 1
+    times = Counter(chain.from_iterable(spoken))
     n = len(spoken)
     common = sum(count * (count - 1) for count in times.values()) / (n * (n - 1)) if n > 1 else 0.0
     return {"feature_coverage": len(times) / len(every), "feature_diversity": common}

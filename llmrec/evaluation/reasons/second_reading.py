@@ -89,7 +89,7 @@ def _count(histories: Histories, chosen: set[str], item: str) -> tuple[int, int]
     """Count the histories with one of the chosen items and the other, and those with one of the chosen."""
     both = chose = 0
     for n in range(len(histories)):
-        events = histories.events[int(histories.offsets[n]) : int(histories.offsets[n + 1])]
+        events = histories.events_of(n)
         items = set(events[ITEM].filter(positives_of(events)).to_list())
         chose += bool(chosen & items)
         both += bool(chosen & items) and item in items

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from llmrec.arrays import Float32s, Int64s
+from llmrec.arrays import Float32s, Float64s
 from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.columns import ITEM, TIME
 from llmrec.errors import DataError
@@ -71,24 +71,20 @@ class RecentRecommender(PopularityRecommender):
         since = np.quantile(times, 1 - self.recipe.counting.recent_share)
         n = len(self.catalog)
         recent, every = np.bincount(codes[times >= since], minlength=n), np.bincount(codes, minlength=n)
-        self._counts = _with_shares(recent, every)
+        self._counts = _rounded(recent + every / (len(codes) + 1))
 
 
-def _with_shares(recent: Int64s, every: Int64s) -> Float32s:
-    """Return recent counts plus each item's share of all events, ordered as the exact sums are.
+def _rounded(numbers: Float64s) -> Float32s:
+    """Return numbers of at least 0 as float32 in the same order: what rounding makes equal takes the next number.
 
-    Rounded to float32, a share is lost beside a high count: what is then equal, or out of order, takes the next
-    number. Counts and result: [n_items].
+    Beside a high count a share is lost.
     """
-    order = np.lexsort((every, recent))
-    sums: Float32s = (recent + every / (every.sum() + 1)).astype(np.float32)[order]
-    differs = (np.diff(recent[order], prepend=-1) != 0) | (np.diff(every[order], prepend=-1) != 0)
-    rank = np.cumsum(differs)
+    distinct, inverse = np.unique(numbers, return_inverse=True)
+    rank = np.arange(len(distinct), dtype=np.int32)
     # The bits of a positive float, as a whole number, are in the order of the floats: one more is the next float.
-    bits = rank + np.maximum.accumulate(sums.view(np.int32) - rank)
-    scores: Float32s = np.empty(len(sums), dtype=np.float32)
-    scores[order] = bits.astype(np.int32).view(np.float32)
-    return scores
+    bits = rank + np.maximum.accumulate(distinct.astype(np.float32).view(np.int32) - rank)
+    rounded: Float32s = bits.view(np.float32)[inverse]
+    return rounded
 
 
 class RepeatLastRecommender(PopularityRecommender):

@@ -74,9 +74,3 @@ class ItemTower(CachesOutput):
         if not (self.training and self.dropout):
             return None
         return torch.rand(n, 1, device=self.gate.device) >= self.dropout
-
-    def initialize_ids(self, vectors: torch.Tensor) -> None:
-        """Start the id residuals at another model's item vectors, [n_items, dim]."""
-        assert self.ids is not None
-        with torch.no_grad():
-            self.ids.weight.copy_(vectors)

@@ -30,17 +30,14 @@ def untrained_state(
     data: Dataset,
     fields: EventFields,
     *,
-    id_vectors: Float32s | None,
     work_dir: Path | None,
     continuation: Continuation | None = None,
 ) -> LLMState:
     """Load the base model, tokenize and encode the catalog, and put an adapter and a head on.
 
-    ``id_vectors`` [n_items, dim]: what the items' id residuals begin at, instead of random vectors. ``work_dir``
-    caches the tokenized catalog. ``continuation``: the run whose adapter and head go on; else they are fresh.
+    ``work_dir`` caches the tokenized catalog. ``continuation``: the run whose adapter and head go on; else they
+    are fresh.
     """
-    import torch
-
     from llmrec.llm.backbone import add_adapter, load_backbone
     from llmrec.llm.encode import encode_item_texts
     from llmrec.models.llm.indexed_items import IndexedItems
@@ -71,8 +68,6 @@ def untrained_state(
     )
     if before is not None:
         before.put_head(encoder.network, data.catalog, share=share_of_run)
-    elif id_vectors is not None:
-        encoder.network.items.initialize_ids(torch.from_numpy(id_vectors))
     items = IndexedItems.of(encoder.network.eval())
     return LLMState(base, data.catalog, prompts, fields, encodings, counts, encoder, items)
 

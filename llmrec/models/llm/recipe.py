@@ -9,7 +9,7 @@ from llmrec.llm.encodings import encoding_of, title_encodings
 
 def check_llm_recipe(recipe: Recipe) -> None:
     """Raise RecipeError for an unknown encoding, and for values that do not go together."""
-    history, head, settings = recipe.history, recipe.head, recipe.train
+    history, settings = recipe.history, recipe.train
     encoding = encoding_of(history)
     _check_local_blocks(recipe)
     if history.events and settings.title_loss:
@@ -21,8 +21,6 @@ def check_llm_recipe(recipe: Recipe) -> None:
             f"train.title_loss={settings.title_loss}, but history.encoding={history.encoding} writes no titles to "
             f"learn; choose {title_encodings()}, or set train.title_loss=0"
         )
-    if head.warm_start is not None and not head.id_residual:
-        raise RecipeError("head.warm_start needs head.id_residual=true")
 
 
 def _check_local_blocks(recipe: Recipe) -> None:

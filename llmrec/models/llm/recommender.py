@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from llmrec.arrays import Float32s
 from llmrec.config import Recipe
 from llmrec.data import Dataset, Fold, Histories, Sequences
-from llmrec.errors import DataError, RecipeError
+from llmrec.errors import DataError
 from llmrec.llm.bases import absolute_name
 from llmrec.llm.recorded_base import recorded_base
-from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continues, fields_of
 from llmrec.models.fit_network import fit_network, read_log, training_sequences, write_log
 from llmrec.models.llm.files import write_llm
@@ -26,7 +24,6 @@ from llmrec.models.llm.recipe import check_llm_recipe
 from llmrec.models.llm.started import follow, take_head
 from llmrec.models.llm.state import LLMState
 from llmrec.models.llm.unread import UnreadState
-from llmrec.models.llm.warm_start import vectors_for
 from llmrec.models.llm.whole import whole_state
 from llmrec.models.responses.fields import EventFields
 from llmrec.models.responses.files import read_fields
@@ -47,8 +44,7 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
     """A LoRA-tuned causal LLM that scores every catalog item after every history.
 
     ``s(u, i) = tau * cos(W u, v_i) + b_i``, trained by exact softmax over the catalog at every item boundary;
-    ``v_i`` joins the LLM's own encoding of the item's text and a learned residual. ``warm_start`` is the fitted
-    model of the run that ``head.warm_start`` names; ``from_recipe`` loads it.
+    ``v_i`` joins the LLM's own encoding of the item's text and a learned residual.
 
     >>> from llmrec import Recipe
     >>> LLMRecommender(Recipe.load("quickstart", set={"train.epochs": 1}))
@@ -57,18 +53,6 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
 
     kind = "llm"
     sections = ("backbone", "lora", "history", "head", "tasks", "responses", "train")
-
-    def __init__(self, recipe: Recipe | None = None, *, warm_start: Recommender | None = None) -> None:
-        super().__init__(recipe)
-        if warm_start is not None and self.recipe.head.warm_start is None:
-            raise RecipeError("a model to start from was given, but head.warm_start names no run; set it, too")
-        self._warm_start = warm_start
-
-    @classmethod
-    def from_recipe(cls, recipe: Recipe, *, load: Callable[[str], Recommender]) -> Self:
-        """Make an unfitted model; ``load`` reads the run that ``head.warm_start`` names."""
-        run = recipe.head.warm_start
-        return cls(recipe, warm_start=None if run is None else load(run))
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
@@ -141,13 +125,10 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
 
         if self.start is None and self.continuation is None:
             check_follow(self.recipe)
-        vectors = self._warm_vectors(data)
         seed_everything(self.recipe.seed)
         before = self.continuation
         fields = EventFields.fit(data, self.recipe, like=fields_of(before))
-        self._hold(
-            untrained_state(self.recipe, data, fields, id_vectors=vectors, work_dir=work_dir, continuation=before)
-        )
+        self._hold(untrained_state(self.recipe, data, fields, work_dir=work_dir, continuation=before))
         if self.start is not None:
             take_head(self.start, self.state)
         self.metadata["base"] = self.state.base.recorded() | {"dtype": self.dtype}
@@ -197,17 +178,6 @@ class LLMRecommender(Continues, StartsFromRun, LLMRanker):
             learned=self._learned(data, self.catalog, replay=settings.replay),
             seed=self.recipe.seed,
         )
-
-    def _warm_vectors(self, data: Dataset) -> Float32s | None:
-        head = self.recipe.head
-        if head.warm_start is None:
-            return None
-        if self._warm_start is None:
-            raise RecipeError(
-                f"head.warm_start={head.warm_start} is not loaded; make the model by llmrec.models.from_recipe, "
-                f"or by LLMRecommender(recipe, warm_start=llmrec.load({head.warm_start!r}))"
-            )
-        return vectors_for(data.catalog, self._warm_start, dim=head.dim, run=head.warm_start)
 
     @contextmanager
     def _as_finished(self) -> Iterator[None]:

@@ -38,7 +38,11 @@ class BERT4RecRecommender(SequentialRecommender):
     """
 
     kind = "bert4rec"
-    sections = ("sequence", *RECOMMENDER_FIELDS, "train.shrink")
+    sections = (
+        *(f"sequence.{field}" for field in ("dim", "layers", "heads", "dropout", "max_items", "mask_share")),
+        *RECOMMENDER_FIELDS,
+        "train.shrink",
+    )
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:

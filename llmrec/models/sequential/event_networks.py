@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from llmrec.models.sequential.networks import RecurrentNetwork, SequenceNetwork, TextRecurrentNetwork
+from llmrec.models.sequential.networks import RecurrentNetwork, SequenceNetwork
+from llmrec.models.sequential.text_networks import TextRecurrentNetwork
 from llmrec.training.field_embeddings import FieldEmbeddings
 from llmrec.training.losses import predictions_of
 from llmrec.training.response_heads import ResponseHeads, TargetStates

@@ -17,7 +17,6 @@ from llmrec.models.responses.labels import batch_labels
 from llmrec.models.responses.recommender import RespondingRecommender
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.sequential.over_texts import OverTextsRecommender
-from llmrec.models.text_encodings import TextEncodings
 from llmrec.training.batching import (
     Batch,
     by_length,
@@ -36,17 +35,13 @@ TOKENS_AT_ONCE = 8192
 
 
 class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
-    """A recurrent network over events, of item ids or of item texts as ``over`` has it."""
+    """A recurrent network over events, of item ids or, with ``OverTextsRecommender``, of item texts."""
 
     sections = (*SequentialRecommender.sections, "history.events", "tasks", "responses")
     cell: ClassVar[Literal["gru", "lstm"]]
-    over: ClassVar[Literal["ids", "texts"]] = "ids"
     network: EventNetwork | EventTextNetwork
-    _encodings: TextEncodings  # where it is over texts
 
     def _network(self) -> EventNetwork | EventTextNetwork:
-        import torch
-
         from llmrec.models.sequential.event_networks import EventNetwork, EventTextNetwork
         from llmrec.training.field_embeddings import FieldEmbeddings
         from llmrec.training.response_heads import ResponseHeads
@@ -54,9 +49,8 @@ class EventRecurrentRecommender(RespondingRecommender, SequentialRecommender):
         shape, settings = self.recipe.sequence, self.recipe.responses
         sizes = {"dim": shape.dim, "layers": shape.layers}
         network: EventNetwork | EventTextNetwork
-        if self.over == "texts":
-            texts = torch.from_numpy(self._encodings.texts)
-            network = EventTextNetwork(self.cell, texts, dropout=shape.dropout, **sizes)
+        if isinstance(self, OverTextsRecommender):
+            network = EventTextNetwork(self.cell, **self._of_items(), dropout=shape.dropout, **sizes)
         else:
             network = EventNetwork(self.cell, len(self.catalog), dropout=shape.dropout, **sizes)
         if self.bins.fields:
@@ -186,6 +180,5 @@ class GRUTextEventRecommender(OverTextsRecommender, EventRecurrentRecommender):
     """
 
     kind = "gru-text-events"
-    sections = (*EventRecurrentRecommender.sections, "text")
+    sections = (*EventRecurrentRecommender.sections, *OverTextsRecommender.sections_of_texts)
     cell = "gru"
-    over = "texts"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from llmrec.training import item_shards
-from llmrec.training.cached_output import CachesOutput
 from llmrec.training.catalog_softmax import catalog_loss
 from llmrec.training.losses import Predictions, predictions_of
 from llmrec.training.repeat_bias import RepeatBias
@@ -125,49 +123,6 @@ class RecurrentNetwork(SequenceNetwork):
         """Run the cells."""
         hidden: torch.Tensor = self.cells(self.dropout(embedded))[0]
         return hidden
-
-
-class TextRecurrentNetwork(CachesOutput, RecurrentNetwork):
-    """GRU or LSTM layers over item texts: an item's vector is a function of its text's.
-
-    So an item never trained on is scored by its text; only its bias is unknown. ``texts`` [n_items, width].
-    """
-
-    item_tables = ()
-    texts: torch.Tensor
-
-    def __init__(
-        self, cell: Literal["gru", "lstm"], texts: torch.Tensor, *, dim: int, layers: int, dropout: float
-    ) -> None:
-        super().__init__(cell, len(texts), dim=dim, layers=layers, dropout=dropout)
-        self.items = nn.Embedding(1, dim)  # of the start only
-        nn.init.normal_(self.items.weight, std=dim**-0.5)
-        self.register_buffer("texts", texts)
-        self.project = nn.Sequential(nn.Linear(texts.shape[1], dim), nn.GELU(), nn.Linear(dim, dim))
-
-    def table(self) -> torch.Tensor:
-        """Project the texts."""
-        return self.cached(lambda: torch.cat([self.project(self.texts), self.items.weight]))
-
-    def embed(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return the vectors of codes: [..., dim]; where items are divided, no others are projected."""
-        if self.share is None:
-            return super().embed(codes)
-        read, inverse = torch.unique(codes, return_inverse=True)
-        projected = self.project(self.texts[read.clamp(max=len(self.texts) - 1)])
-        vectors = torch.where((read < len(self.texts))[:, None], projected, self.items.weight)
-        return functional.embedding(inverse, vectors)
-
-    def catalog(self) -> torch.Tensor:
-        """Project the texts of all items, or of this process's share."""
-        projected: torch.Tensor = self.project(self.texts[self.share or slice(None)])
-        return projected
-
-    def with_texts(self, texts: torch.Tensor) -> Self:
-        """Return the network with other texts [n_items, width]; it shares all weights with this one."""
-        other = copy.copy(self)
-        other._buffers = {**self._buffers, "texts": texts.to(self.texts.device)}
-        return other
 
 
 class AttentionNetwork(SequenceNetwork):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from llmrec.data import Dataset, Fold
+import numpy as np
+
+from llmrec.arrays import Bools
+from llmrec.data import Dataset, Fold, Sequences
 from llmrec.data.catalog_changes import CatalogChange
 from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.tensors import floats, read_tensor
@@ -20,13 +23,24 @@ from llmrec.models.text_encodings import (
 )
 
 if TYPE_CHECKING:
-    from llmrec.models.sequential.networks import TextRecurrentNetwork
+    from llmrec.models.sequential.text_networks import TextRecurrentNetwork
 
 
 class OverTextsRecommender(SequentialRecommender):
-    """A network whose item vectors are functions of texts; a subclass builds it of ``_encodings.texts``."""
+    """A network whose item vectors are functions of texts; a subclass builds it by ``_of_items``."""
 
+    sections_of_texts: ClassVar[tuple[str, ...]] = ("text", "sequence.id_residual", "sequence.item_dropout")
     _encodings: TextEncodings
+    _trained: Bools  # [n_items], whether the training set has the item
+
+    def _of_items(self) -> dict[str, Any]:
+        """Return what a network is told of the items: their texts, and which may have a residual."""
+        import torch
+
+        shape = self.recipe.sequence
+        known = torch.from_numpy(self._trained[:, None].astype(np.float32)) if shape.id_residual else None
+        texts = torch.from_numpy(self._encodings.texts)
+        return {"texts": texts, "known": known, "item_dropout": shape.item_dropout}
 
     def _fit(self, data: Dataset, *, valid: Fold | None, work_dir: Path | None, progress: bool) -> None:
         vectors, self.metadata["encoder"] = encode_catalog(self.catalog, self.recipe.text)
@@ -37,6 +51,8 @@ class OverTextsRecommender(SequentialRecommender):
             assert isinstance(before, OverTextsRecommender)
             require_statistics(before._encodings, self.continuation.run.name)
             self._encodings = before._encodings.of(vectors)
+        self._trained = np.zeros(len(self.catalog), dtype=bool)
+        self._trained[Sequences.encode(data.histories, self.catalog).codes] = True
         super()._fit(data, valid=valid, work_dir=work_dir, progress=progress)
 
     def check_change(self, change: CatalogChange) -> None:
@@ -61,4 +77,5 @@ class OverTextsRecommender(SequentialRecommender):
     def _load(self, folder: Path) -> None:
         texts = read_tensor(folder / "model.safetensors", "texts", floats(len(self.catalog), None))
         self._encodings = read_encodings(texts, folder)
+        self._trained = np.zeros(len(self.catalog), dtype=bool)  # the network's own weights say which
         super()._load(folder)

@@ -8,28 +8,25 @@ from llmrec.models.sequential.base import SequentialRecommender
 from llmrec.models.sequential.over_texts import OverTextsRecommender
 
 if TYPE_CHECKING:
-    from llmrec.models.sequential.networks import TextRecurrentNetwork
+    from llmrec.models.sequential.text_networks import TextRecurrentNetwork
 
 
 class TextSequentialRecommender(OverTextsRecommender):
     """A recurrent network over item texts: text is encoded once, the network models the sequence.
 
-    Trained at all positions with exact cross-entropy over the catalog. No item has an id embedding, so an item
-    without events is scored by its text.
+    Trained at all positions with exact cross-entropy over the catalog. An item without events is scored by its
+    text; the others have, with ``sequence.id_residual``, a learned vector beside it.
     """
 
-    sections = (*SequentialRecommender.sections, "text")
+    sections = (*SequentialRecommender.sections, *OverTextsRecommender.sections_of_texts)
     cell: ClassVar[Literal["gru", "lstm"]]
 
     def _network(self) -> TextRecurrentNetwork:
-        import torch
-
-        from llmrec.models.sequential.networks import TextRecurrentNetwork
+        from llmrec.models.sequential.text_networks import TextRecurrentNetwork
 
         shape = self.recipe.sequence
-        sizes = {"dim": shape.dim, "layers": shape.layers}
         return TextRecurrentNetwork(
-            self.cell, torch.from_numpy(self._encodings.texts), dropout=shape.dropout, **sizes
+            self.cell, **self._of_items(), dim=shape.dim, layers=shape.layers, dropout=shape.dropout
         )
 
 

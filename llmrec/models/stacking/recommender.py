@@ -94,7 +94,7 @@ class StackedRecommender(Continues, Stack):
             raise RecipeError(f"{recipe.name}: stack.members names no recipe to stack")
 
     @classmethod
-    def from_recipe(cls, recipe: Recipe, *, load: Any) -> Self:
+    def from_recipe(cls, recipe: Recipe) -> Self:
         """Make an unfitted model. Raises RecipeError for a member that cannot be made."""
         model = cls(recipe)
         member_recipes(recipe.stack.every_member, seed=recipe.seed)

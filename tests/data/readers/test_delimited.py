@@ -91,6 +91,7 @@ BROKEN = {
         "log.csv: no column 'user_id' among its columns who, item_id; name the one",
     ),
     "no header": (b"1,2,3\n4,5,6\n", "its first line looks like data, not like names of columns: 1, 2, 3; name"),
+    "no header, an empty cell": (b"u1,7,,4\nu2,8,,5\n", "like names of columns: u1, 7, , 4; name all 4 with"),
     "short": (b"user_id,item_id\n1,2\n3\n", "data row 2 has 1 cells, the header has 2: '3'"),
     "long": (b"user_id,item_id\n1,2\n3,4,5\n", "data row 2 has 3 cells, the header has 2: '3,4,5'"),
     "latin1": (b"user_id,item_id\n1,2\n1,caf\xe9\n", "line 3 is not UTF-8 text"),
