@@ -149,7 +149,9 @@ class _Leader:
         network, device = encoder.network, self.vectors.device
         tensors = {name: value.to(device) for name, value in encoder.collate(self.sequences, batch).items()}
         with torch.no_grad():
-            written, states = (tensors["tokens"], tensors["placeholders"]), tensors["states"]
+            written = tensors["tokens"], tensors["placeholders"]
+            # A run that learned titles writes the last target, too, which may be cut; nobody asks what follows it.
+            states = tensors["states"].clamp(max=written[0].shape[1] - 1)
             hidden = network.hidden(*written, self.vectors, tensors.get("bins"), states=states)
             rows = torch.arange(len(hidden), device=device)[:, None]
             return network.users(hidden[rows, states])

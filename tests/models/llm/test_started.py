@@ -17,9 +17,11 @@ from llmrec.cli.app import run
 from llmrec.data import toy_films
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import LLMRecommender, from_recipe
+from llmrec.models.llm.started import _Leader
 from llmrec.models.runs import fit_run
 from llmrec.models.start import Start
 from llmrec.training import trainer
+from llmrec.training.batching import Batch
 
 MakeRecipe = Callable[..., Recipe]
 STILL = ("train.epochs=1", "train.learning_rate=1e-12", "train.head_learning_rate=1e-12")
@@ -81,6 +83,19 @@ def test_nobody_is_validated_on_what_the_run_learned_before(tiny_recipe: MakeRec
     fit(tiny_recipe("text", *TEXT, *STILL), split, tmp_path / "third", start_from=tmp_path / "second")
     validated = Split.load(tmp_path / "third" / "split", grown).valid.histories.user_ids
     assert {*split.valid.histories.user_ids} - {*validated} == {"3", "4"}
+
+
+def test_a_run_that_learned_titles_is_followed_in_windows_that_fill_it(
+    tiny_recipe: MakeRecipe, toy_split: Split, tmp_path: Path
+) -> None:
+    """Of the last target, which it writes, too, nothing fits then."""
+    recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=0.5")
+    LLMRecommender(recipe).fit(toy_split.train).save(tmp_path / "run")
+    leader, batch = _Leader(Start.of(tmp_path / "run"), toy_split.train.histories), Batch(0, np.array([[0, 0, 4]]))
+    encoder, whole = leader.model.encoder, leader.users(batch)
+    encoder.max_tokens = len(encoder.serializer.prefix) + int(encoder.serializer.sizes(leader.sequences)[:4].sum())
+    leader.check([batch])
+    np.testing.assert_allclose(leader.users(batch)[:, :5], whole[:, :5], atol=1e-5)
 
 
 @pytest.mark.slow
