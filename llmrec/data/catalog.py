@@ -15,11 +15,13 @@ from llmrec.data.columns import ITEM, TITLE
 from llmrec.data.ids import BLANKS, id_column, id_of
 from llmrec.data.readers.frames import to_polars
 from llmrec.errors import DataError
+from llmrec.printable import CONTROL, DIRECTION
 
 # A catalog so many times as long is looked up item by item: a join takes as long as the catalog.
 _FEW = 16
 # So few are looked up one by one in any catalog whose dictionary is there.
 _FEW_AT_ONCE = 10_000
+_UNSHOWN = f"{DIRECTION.pattern}|{CONTROL.pattern}"
 # What is computed once of the ids alone.
 _OF_IDS = ("ids", "tie_order", "_code_of", "_codes")
 
@@ -164,8 +166,8 @@ def with_text_ids(table: pl.DataFrame, label: str) -> pl.DataFrame:
 
 
 def without_text(column: pl.Expr) -> pl.Expr:
-    """Whether a cell is null or blank."""
-    return column.str.strip_chars().fill_null("") == ""
+    """Whether a cell is null or blank, also by characters that no line shows (see ``prompting.one_line``)."""
+    return column.str.replace_all(_UNSHOWN, "").str.strip_chars().fill_null("") == ""
 
 
 def _as_type(column: pl.Series, dtype: pl.DataType) -> pl.Series:

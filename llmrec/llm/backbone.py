@@ -73,6 +73,12 @@ def transformer_blocks(model: PreTrainedModel | PeftModel) -> nn.Module:
     return cast("nn.Module", causal.base_model)
 
 
+def is_checkpointed(blocks: nn.Module) -> bool:
+    """Whether blocks keep nothing for the gradient, but compute it anew (gradient checkpointing)."""
+    # Each module is asked: of blocks that are part of a model the model's mode is not theirs.
+    return any(getattr(one, "gradient_checkpointing", False) and one.training for one in blocks.modules())
+
+
 def cache_option(model: object, cache: object) -> dict[str, Any]:
     """Return ``cache`` under the name by which ``model`` takes a key-value cache.
 

@@ -10,6 +10,7 @@ import polars as pl
 from llmrec.config import Recipe
 from llmrec.data import Catalog
 from llmrec.data.columns import ITEM, TITLE
+from llmrec.errors import PromptError
 from llmrec.models.registry import complete_recipe
 from llmrec.models.stacking.members import member_recipes
 from llmrec.prompting import Language, Prompt, item_texts
@@ -35,7 +36,7 @@ class ItemLines:
     where: str = "of an item"
 
     def __str__(self) -> str:
-        lines = f"{self.where} it reads {', '.join(self.read)}: {self.example}"
+        lines = f"{self.where} it reads " + (f"{', '.join(self.read)}: {self.example}" if self.read else "nothing")
         if not self.unread:
             return lines
         return f"{lines}\nnot read: {', '.join(self.unread)} ({self.field}={self.prompt} says what is)"
@@ -75,9 +76,13 @@ def _blank(table: pl.DataFrame, column: str) -> pl.Expr:
 def _lines(field: str, name: str, language: Language, catalog: Catalog) -> ItemLines:
     prompt, table = Prompt.load(name, language), catalog.table.head(SAMPLE)
     texts = item_texts(Catalog(table), prompt)
-    read = []
-    for column in table.columns:
-        if column != ITEM and item_texts(Catalog(table.with_columns(_blank(table, column))), prompt) != texts:
-            read.append(column)
+
+    def is_read(column: str) -> bool:
+        try:
+            return item_texts(Catalog(table.with_columns(_blank(table, column))), prompt) != texts
+        except PromptError:  # the prompt does not go without it
+            return True
+
+    read = [column for column in table.columns if column != ITEM and is_read(column)]
     unread = [column for column in table.columns if column not in (ITEM, *read)]
     return ItemLines(field, name, tuple(read), tuple(unread), texts[0].rstrip("\n"))

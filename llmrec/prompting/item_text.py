@@ -5,27 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from jinja2 import UndefinedError
 
 from llmrec.arrays import Int64s
 from llmrec.data import Catalog
 from llmrec.data.catalog_changes import CatalogChange
+from llmrec.data.columns import ITEM
+from llmrec.errors import PromptError
 from llmrec.printable import CONTROL, DIRECTION, SURROGATE
 from llmrec.prompting.prompt import Prompt
+
+HINT = (
+    "; an item has only what its row of the catalog says: write {{ item.get(NAME, '') }} for what some have, "
+    "or ask for it by {% if %}"
+)
 
 
 def item_texts(catalog: Catalog, prompt: Prompt) -> list[str]:
     r"""Render every item through the prompt's user part. Each text ends with its only "\n".
 
     The prompt gets one variable, ``item``: the catalog row without empty values. Markup in a title stays
-    text here; tokenize with ``split_special_tokens=True`` so that it stays text there too.
+    text here; tokenize with ``split_special_tokens=True`` so that it stays text there too. Raises PromptError
+    where the prompt asks for what an item has not.
 
     >>> from llmrec.data import toy_films
     >>> item_texts(toy_films().catalog, Prompt.load("item"))[0]
     'Film 00: Silent Harbor\n'
     """
-    return [
-        one_line(prompt.render("user", item=plain_row(row))) + "\n" for row in catalog.table.iter_rows(named=True)
-    ]
+    return [_item_text(row, prompt) for row in catalog.table.iter_rows(named=True)]
+
+
+def _item_text(row: Mapping[str, object], prompt: Prompt) -> str:
+    try:
+        return one_line(prompt.render("user", item=plain_row(row))) + "\n"
+    except PromptError as error:
+        lacking = isinstance(error.__cause__, UndefinedError)
+        raise PromptError(f"{error}, in item {row[ITEM]!r}{HINT if lacking else ''}") from error
 
 
 def changed_texts(change: CatalogChange, prompt: Prompt) -> tuple[Int64s, list[str]]:

@@ -133,6 +133,24 @@ def test_what_is_read_of_an_item() -> None:
     assert str(two[1]).startswith("of an item that it ranks it reads title: ")
 
 
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("{{ item.title }} by {{ item.brand }}", "of an item it reads title, brand: {title} by Acme"),
+        ("{{ item.get('maker', '') }}", "of an item it reads nothing"),
+    ],
+)
+def test_what_a_prompt_of_one_s_own_reads(user: str, said: str, tmp_path: Path) -> None:
+    """It may ask for what every item has, and may write nothing."""
+    (tmp_path / "mine.yaml").write_text(
+        f'name: mine\ndescription: d\nlanguage: en\nvariables: [item]\nuser: "{user}"\n', encoding="utf-8"
+    )
+    catalog = Dataset.from_tables(TOY.events, items=TOY.catalog.table.with_columns(brand=pl.lit("Acme"))).catalog
+    recipe = Recipe.load("smollm2-135m-lora", set=[f"history.item_prompt={tmp_path / 'mine.yaml'}"])
+    (lines,) = item_lines(recipe, catalog)
+    assert str(lines).splitlines()[0] == said.format(title=catalog.titles[0])
+
+
 def test_encoding_that_takes_longer_than_training_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding_bar, "ESTIMATED_AFTER_SECONDS", -1.0)
     message = r"tiny: encoding 7 item texts takes about 0 minutes, longer than train.max_minutes=1e-09 lets"

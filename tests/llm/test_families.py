@@ -17,6 +17,7 @@ from llmrec import Histories, Recipe, load
 from llmrec.config import AdapterConfig, BackboneConfig
 from llmrec.data import Dataset, Sequences, toy_films
 from llmrec.errors import ArtifactError, ModelError
+from llmrec.llm import read_positions
 from llmrec.llm.backbone import add_adapter, cache_option, load_backbone, merged, transformer_blocks
 from llmrec.llm.decode import Decoder, check_head
 from llmrec.llm.divided import divide
@@ -138,6 +139,24 @@ def test_a_prefix_read_once_is_a_whole_pass(
     family = model.encoder.network.model.config.model_type
     is_apart = family in {"mistral", "gemma2", "gemma3_text", "bloom"}
     assert shared_prefix.reads_cached(model.encoder.network.blocks) != is_apart
+
+
+def test_positions_that_are_not_read_change_nothing(
+    model: LLMRecommender, toy_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or are computed, where blocks have no part that could leave them out."""
+    sequences, network = Sequences.encode(toy_data.histories, model.catalog), model.encoder.network
+    batch = model.encoder.collate(sequences, Batch(0, np.array([[0, 0, 3], [1, 1, 3]])))
+    states, rows = batch["states"][:, -1:], torch.arange(2)[:, None]
+    read = []
+    for least in (0.0, 1.0):
+        monkeypatch.setattr(read_positions, "LEAST_SAVED", least)
+        with torch.no_grad():
+            hidden = network.hidden(batch["tokens"], batch["placeholders"], network.items(), states=states)
+        read.append(hidden[rows, states])
+    torch.testing.assert_close(read[0], read[1], atol=1e-4, rtol=1e-4)
+    hooks = [one for one in network.modules() if read_positions._pick in one._forward_pre_hooks.values()]
+    assert bool(hooks) == (network.model.config.model_type not in {"opt", "bloom"})
 
 
 def test_cut_merged_and_with_the_model_s_own_logits(base: Path) -> None:

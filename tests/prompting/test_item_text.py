@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrec.data import Catalog
+from llmrec.errors import PromptError
 from llmrec.prompting import Prompt, item_texts, one_line, plain_row
 
 ITEM = Prompt.load("item")
@@ -21,6 +22,24 @@ def texts_of(**columns: list[object]) -> list[str]:
 def test_one_line_per_item_in_catalog_order() -> None:
     texts = texts_of(title=["A", "B", "C"], year=[1995, None, 1996], genres=["War, Drama", "War", ""])
     assert texts == ["A (1995) | War, Drama\n", "B | War\n", "C (1996)\n"]
+
+
+def test_what_an_item_lacks_is_said_with_the_item_and_a_way_out() -> None:
+    asking = {
+        "name": "mine",
+        "description": "d",
+        "language": "en",
+        "variables": ["item"],
+        "user": "{{ item.brand }}",
+    }
+    items = Catalog(pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"], "brand": ["Acme", None]}))
+    with pytest.raises(
+        PromptError, match=r"no attribute 'brand', in item 'b'; .* item\.get\(NAME, ''\)"
+    ) as refused:
+        item_texts(items, Prompt.of(asking))
+    assert "\n" not in str(refused.value)
+    get = asking | {"user": "{{ item.title }} {{ item.get('brand', '') }}"}
+    assert item_texts(items, Prompt.of(get)) == ["A Acme\n", "B\n"]
 
 
 def test_genres_may_be_lists_or_absent() -> None:

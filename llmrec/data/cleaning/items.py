@@ -8,6 +8,7 @@ import re
 
 import polars as pl
 
+from llmrec.data.catalog import without_text
 from llmrec.data.cleaning.column_types import settle_type, types_of
 from llmrec.data.cleaning.infer_catalog import ITEM_COLUMNS
 from llmrec.data.cleaning.missing_words import without_missing_words, without_words
@@ -141,7 +142,7 @@ def require_text(items: Table, *, drop_items_without_text: bool) -> Table:
     _, note = without_words(items.frame[TITLE])
     if note:
         log.warning("%s: titles that say nothing: %s", items.label, note.removesuffix(", are read as blank"))
-    titled = (items.frame[TITLE].str.strip_chars() != "").fill_null(False)
+    titled = items.frame.select(~without_text(pl.col(TITLE))).to_series()
     if not titled.all() and not drop_items_without_text:
         bare = items.frame.filter(~titled)[ITEM]
         raise DataError(

@@ -39,6 +39,7 @@ def build_encoder(
     import torch
 
     from llmrec.llm.divided import divide
+    from llmrec.llm.read_positions import pick_positions
     from llmrec.llm.varlen import use_varlen
     from llmrec.models.llm.history_encoder import HistoryEncoder
     from llmrec.models.llm.local_lines import LocalLines
@@ -62,6 +63,8 @@ def build_encoder(
     if isinstance(serializer.encoding, LocalTextEncoding):
         divided, encoding = divide(adapted, history.local_blocks), serializer.encoding
         network.local = LocalLines(divided, serializer, encoding, budget=settings.batch_tokens)
+        pick_positions(divided.lower, divided.embed)
+    pick_positions(network.blocks, adapted.get_input_embeddings())
     limit = getattr(adapted.config, "max_position_embeddings", None) or history.max_tokens
     return HistoryEncoder(
         network,

@@ -29,7 +29,7 @@ class FollowingNetwork(nn.Module):
         """Return the mean loss over the positions that have a target; ``followed`` [n, items + 1, dim]."""
         with shared_draws():  # an item's residual is dropped for the whole batch
             vectors = self.network.items()
-        hidden = self.network.hidden(tokens, placeholders, vectors, bins)
+        hidden = self.network.hidden(tokens, placeholders, vectors, bins, states=states)
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
         users = self.network.users(hidden[rows, states[rows, columns]])
         cosines = (users * followed[rows, columns]).sum(-1)

@@ -110,9 +110,9 @@ class HistoryEncoder:
                 written = self.serializer.write(padded(sequences, rows), padded_event_codes(sequences, rows))
                 tokens, placeholders = torch.from_numpy(written.tokens), torch.from_numpy(written.placeholders)
                 bins = None if written.bins is None else torch.from_numpy(written.bins).to(device)
-                hidden = network.hidden(tokens.to(device), placeholders.to(device), vectors, bins)
-                last = torch.from_numpy(written.states[:, -1]).to(device)
-                states = hidden[torch.arange(len(rows), device=device), last]
+                last = torch.from_numpy(written.states[:, -1:]).to(device)
+                hidden = network.hidden(tokens.to(device), placeholders.to(device), vectors, bins, states=last)
+                states = hidden[torch.arange(len(rows), device=device), last[:, 0]]
                 encoded[rows] = head(states).cpu().numpy()
         return encoded
 

@@ -19,8 +19,8 @@ from llmrec.models.llm.item_loss import BatchItems
 # Lines that are read together are at most so many times as long as the shortest of them: the rest is padding.
 SPREAD = 1.25
 
-# Blocks and what they read, [n, length, hidden], to their states.
-RunBlocks = Callable[[nn.Module, torch.Tensor], torch.Tensor]
+# Blocks and what they read, [n, length, hidden], to their states; these hold where ``wanted`` [n, length] is true.
+RunBlocks = Callable[..., torch.Tensor]
 SoftTokens = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -125,13 +125,21 @@ class LocalLines(nn.Module):
                 is_last = torch.arange(embedded.shape[1], device=last.device) == last[:, None]
                 ended_by = functional.embedding(rows, vectors).to(embedded.dtype)
                 embedded = torch.where(is_last[..., None], ended_by[:, None], embedded)
-            states.append(self._boundary(run(self.divided.lower, embedded), last))
+            read = run(self.divided.lower, embedded, wanted=self._goes_up(last, embedded.shape[1]))
+            states.append(self._boundary(read, last))
             order.append(rows)
         if not states:
             empty: torch.Tensor = self.divided.embed(codes.new_zeros((0, self.n_states)))
             return empty
         # Each row once: the gradient of this index has one term.
         return torch.cat(states)[torch.argsort(torch.cat(order))]
+
+    def _goes_up(self, last: torch.Tensor, length: int) -> torch.Tensor:
+        """Tell of which positions of lines that end at ``last`` [n] the states are needed: bool [n, length]."""
+        positions = torch.arange(length, device=last.device)
+        if self.states == "last":
+            return positions == last[:, None]
+        return (positions > 0) & (positions <= last[:, None])
 
     def _boundary(self, states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
         """Take what goes up, [n, n_states, hidden], of lines [n, length, hidden] that end at ``last`` [n]."""

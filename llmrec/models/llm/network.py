@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -11,11 +10,12 @@ from torch.nn import functional
 
 from llmrec.config import HeadConfig, TrainConfig
 from llmrec.llm.backbone import token_size, transformer_blocks
+from llmrec.llm.read_positions import at_positions, reading
 from llmrec.models.llm.item_encoder import ItemEncoder
 from llmrec.models.llm.item_loss import NEXT_ITEM_ONLY, BatchItems, Losses, divided_items, sampled_item_loss
 from llmrec.models.llm.item_tower import ItemTower
 from llmrec.models.llm.local_lines import LocalLines
-from llmrec.models.llm.packing import packed, unpacked
+from llmrec.models.llm.packing import read_packed
 from llmrec.models.llm.shared_prefix import read_rows
 from llmrec.models.llm.title_loss import title_loss
 from llmrec.training.catalog_softmax import Added, catalog_loss
@@ -154,20 +154,19 @@ class NextItemNetwork(nn.Module):
         vectors: torch.Tensor,
         bins: torch.Tensor | None = None,
         codes: torch.Tensor | None = None,
+        states: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run the LLM over serialized histories. Returns [n, length, hidden] in float32.
 
         ``placeholders`` are rows of ``vectors``, item vectors before normalization, of items ``codes`` or of all;
-        ``bins`` [n, length, n_fields] are those of their events. Padding is right of everything, and causal
-        attention looks left: no mask is needed.
+        ``bins`` [n, length, n_fields] are those of their events, ``states`` [n, m] the positions that are read of
+        what is returned, by default all. Padding is right of everything, and causal attention looks left: no mask.
         """
         embedded = self.embedded(tokens, placeholders, vectors, bins, codes)
-        if not self.pack:
-            run = self._run if self.local is not None else partial(read_rows, self._run, tokens)
-            return run(self.blocks, embedded).float()
-        mask = (tokens >= 0) | (placeholders >= 0)
-        row, options = packed(embedded, mask, self.blocks)
-        return unpacked(self._run(self.blocks, row, **options), mask).float()
+        read = None if states is None else at_positions(states, tokens.shape)
+        if self.pack:
+            return read_packed(self._run, (tokens >= 0) | (placeholders >= 0), self.blocks, embedded, read).float()
+        return read_rows(self._run, tokens, self.blocks, embedded, read).float()
 
     def users(self, states: torch.Tensor) -> torch.Tensor:
         """Project hidden states to unit user vectors, [..., dim]."""
@@ -196,11 +195,13 @@ class NextItemNetwork(nn.Module):
         rows, columns = torch.nonzero(targets >= 0, as_tuple=True)
         target_items = targets[rows, columns]
         with shared_draws():
-            negatives = self._draw_negatives()
+            n = self.losses.negatives  # None: the exact softmax
+            negatives = None if n is None else torch.multinomial(self.negative_weights, n, replacement=False)
             if self.item_encoder is not None and self.training:
                 self.item_encoder.refresh_if_due(self.items, self._encode_tokens)
         items = self._batch_items(placeholders, target_items, negatives)
-        hidden = self.hidden(tokens, items.rows(placeholders), items.vectors, bins, items.codes)
+        read = None if self.losses.title else states
+        hidden = self.hidden(tokens, items.rows(placeholders), items.vectors, bins, items.codes, read)
         loss = hidden.new_zeros(())
         if self.losses.item:
             predictions = predictions_of(targets, context_positions)
@@ -219,20 +220,16 @@ class NextItemNetwork(nn.Module):
             loss = loss + self.losses.title * title_loss(self.model, hidden, tokens, starts, title_labels)
         return loss
 
-    def _run(self, blocks: nn.Module, embedded: torch.Tensor, **options: Any) -> torch.Tensor:
+    def _run(
+        self, blocks: nn.Module, embedded: torch.Tensor, wanted: torch.Tensor | None = None, **options: Any
+    ) -> torch.Tensor:
         # The adapter's weights stay float32 for the optimizer; autocast multiplies them as the blocks' are.
-        with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(embedded.device.type, torch.bfloat16, enabled=self.bf16), reading(blocks, wanted):
             states = blocks(inputs_embeds=embedded, **{"use_cache": False, **options}).last_hidden_state
         return cast("torch.Tensor", states)
 
     def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         return self._run(transformer_blocks(self.model), self.model.get_input_embeddings()(tokens))
-
-    def _draw_negatives(self) -> torch.Tensor | None:
-        """Draw item codes without replacement; None for the exact softmax."""
-        if self.losses.negatives is None:
-            return None
-        return torch.multinomial(self.negative_weights, self.losses.negatives, replacement=False)
 
     def _batch_items(
         self, placeholders: torch.Tensor, targets: torch.Tensor, negatives: torch.Tensor | None

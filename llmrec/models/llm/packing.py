@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,23 @@ from torch import nn
 
 from llmrec.errors import ModelError
 from llmrec.llm.varlen import NAME, lengths_option
+
+
+def read_packed(
+    run: Callable[..., torch.Tensor],
+    mask: torch.Tensor,
+    blocks: nn.Module,
+    embedded: torch.Tensor,
+    wanted: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return what ``run`` makes of a batch [n, length, hidden], packed to the positions that ``mask`` has.
+
+    States hold where ``wanted`` [n, length] is true, by default everywhere; at padding they are zeros. Raises
+    ModelError as ``packed`` does.
+    """
+    row, options = packed(embedded, mask, blocks)
+    states = run(blocks, row, wanted=None if wanted is None else wanted[mask][None], **options)
+    return unpacked(states, mask)
 
 
 def packed(embedded: torch.Tensor, mask: torch.Tensor, blocks: nn.Module) -> tuple[torch.Tensor, dict[str, Any]]:

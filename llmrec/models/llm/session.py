@@ -15,6 +15,7 @@ from llmrec.data.histories import readable_events
 from llmrec.data.ids import id_of, whole_number
 from llmrec.errors import DataError
 from llmrec.llm.backbone import cache_bytes, cache_option
+from llmrec.llm.read_positions import reading
 from llmrec.models.ranker import STEADY
 from llmrec.models.ranking import table_of
 from llmrec.models.request import Request
@@ -206,7 +207,9 @@ class UserSession:
             bins = None if written.bins is None else torch.from_numpy(written.bins[:, start:]).to(device)
             embedded = network.embedded(tokens, placeholders, self._vectors, bins)
             blocks = network.blocks
-            out = blocks(inputs_embeds=embedded, use_cache=True, **cache_option(blocks, self._cache))
+            last_only = torch.arange(embedded.shape[1], device=device)[None] == embedded.shape[1] - 1
+            with reading(blocks, last_only):
+                out = blocks(inputs_embeds=embedded, use_cache=True, **cache_option(blocks, self._cache))
             self._cache = getattr(out, "cache", None) or out.past_key_values
             last: torch.Tensor = out.last_hidden_state[0, -1].float()
             self._user: Float32s = network.users(last).cpu().numpy()

@@ -10,6 +10,7 @@ import numpy as np
 from llmrec.arrays import Float32s, Int64s
 from llmrec.data import Sequences
 from llmrec.llm.backbone import cache_option, empty_cache, repeated_cache
+from llmrec.llm.read_positions import at_positions, reading
 from llmrec.llm.serialize import SerializedHistories
 from llmrec.models.llm.history_encoder import HistoryEncoder, Windows
 from llmrec.models.llm.shared_prefix import reads_cached
@@ -143,11 +144,13 @@ class _Reading:
             options["position_ids"] = torch.from_numpy(columns).to(self.device)
         bins = None if written.bins is None else at(written.bins)
         embedded = self.network.embedded(at(written.tokens), at(written.placeholders), self.vectors, bins)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.network.bf16):
+        ends = torch.from_numpy(last[:, None]).to(self.device)
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.network.bf16)
+        with autocast, reading(self.blocks, at_positions(ends, embedded.shape[:2])):
             hidden = self.blocks(
                 inputs_embeds=embedded, use_cache=True, **cache_option(self.blocks, cache), **options
             ).last_hidden_state
-        states = hidden[torch.arange(len(hidden)), torch.from_numpy(last)].float()
+        states = hidden[torch.arange(len(hidden), device=self.device), ends[:, 0]].float()
         vectors: Float32s = self.network.users(states).cpu().numpy()
         return vectors
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from llmrec.llm.backbone import cache_option, empty_cache, repeated_cache
+from llmrec.llm.backbone import cache_option, empty_cache, is_checkpointed, repeated_cache
 from llmrec.training.fsdp import are_divided
 
 if TYPE_CHECKING:
@@ -25,32 +25,41 @@ def reads_cached(blocks: Any) -> bool:
     config, forward = blocks.config, inspect.signature(blocks.forward).parameters
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     is_full = kinds == {"full_attention"} and getattr(config, "sliding_window", None) is None
-    is_forgotten = blocks.training and any(
-        getattr(one, "gradient_checkpointing", False) for one in blocks.modules()
-    )
     takes = {"position_ids", "attention_mask"} <= forward.keys()
-    return is_full and takes and not is_forgotten and not are_divided(blocks)
+    return is_full and takes and not is_checkpointed(blocks) and not are_divided(blocks)
 
 
 def read_rows(
-    run: Callable[..., torch.Tensor], tokens: torch.Tensor, blocks: torch.nn.Module, embedded: torch.Tensor
+    run: Callable[..., torch.Tensor],
+    tokens: torch.Tensor,
+    blocks: torch.nn.Module,
+    embedded: torch.Tensor,
+    wanted: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return what ``run`` makes of rows [n_rows, length, hidden], states of the same shape, but for rounding.
 
     ``tokens`` [n_rows, length]: -1 where something else than a token is embedded. Those that all rows begin with
-    are read once. Gradients are those of reading all.
+    are read once. Gradients are those of reading all. States hold where ``wanted`` [n_rows, length] is true, by
+    default everywhere.
     """
     import torch
 
     n_rows, length = tokens.shape
     n = _n_shared(tokens)
     if n == 0 or not reads_cached(blocks):
-        return run(blocks, embedded)
+        return run(blocks, embedded, wanted=wanted)
     beginning = empty_cache(blocks)
-    first = run(blocks, embedded[:1, :n], use_cache=True, **cache_option(blocks, beginning))
+    first = run(
+        blocks,
+        embedded[:1, :n],
+        wanted=None if wanted is None else wanted[:, :n].any(0)[None],
+        use_cache=True,
+        **cache_option(blocks, beginning),
+    )
     rest = run(
         blocks,
         embedded[:, n:],
+        wanted=None if wanted is None else wanted[:, n:],
         use_cache=True,
         position_ids=torch.arange(n, length, device=embedded.device).expand(n_rows, -1),
         attention_mask=torch.ones(n_rows, length, dtype=torch.long, device=embedded.device),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from llmrec.models.llm.state import LLMState
+    from llmrec.models.responses.fields import EventFields
 
 log = logging.getLogger(__name__)
 ALIKE = 0.05  # encodings of item texts differ by less where the same blocks read the same words
@@ -44,11 +45,11 @@ def take_head(start: Start, state: LLMState) -> None:
             f"the LLM of {start.run} is {there} wide, backbone.base={state.base.name} is {here} wide: start from "
             "a run of a base as wide, or fit without --from"
         )
-    parameters = head_parameters(network)
+    parameters, others = head_parameters(network), _of_other_fields(before.fields, state.fields)
     shared = {
         name: array
         for name, array in trained.items()
-        if name in parameters and parameters[name].shape == array.shape
+        if name in parameters and parameters[name].shape == array.shape and not name.startswith(others)
     }
     codes = before.catalog.codes(state.catalog.ids).astype(np.int64)
     take_over(parameters, shared, (np.arange(len(codes)), codes), len(codes))
@@ -60,6 +61,12 @@ def take_head(start: Start, state: LLMState) -> None:
             "near those of the run, not at them",
             start.run,
         )
+
+
+def _of_other_fields(before: EventFields, here: EventFields) -> tuple[str, ...]:
+    """Return how the names of those heads begin that read or predict other fields of events than the run's."""
+    alike = {"events.": before.bins == here.bins, "responses.": before.tasks.specs == here.tasks.specs}
+    return tuple(name for name, same in alike.items() if not same)
 
 
 def follow(
@@ -142,6 +149,9 @@ class _Leader:
         network, device = encoder.network, self.vectors.device
         tensors = {name: value.to(device) for name, value in encoder.collate(self.sequences, batch).items()}
         with torch.no_grad():
-            hidden = network.hidden(tensors["tokens"], tensors["placeholders"], self.vectors, tensors.get("bins"))
+            written = tensors["tokens"], tensors["placeholders"]
+            # A run that learned titles writes the last target, too, which may be cut; nobody asks what follows it.
+            states = tensors["states"].clamp(max=written[0].shape[1] - 1)
+            hidden = network.hidden(*written, self.vectors, tensors.get("bins"), states=states)
             rows = torch.arange(len(hidden), device=device)[:, None]
-            return network.users(hidden[rows, tensors["states"]])
+            return network.users(hidden[rows, states])

@@ -121,7 +121,7 @@ def test_unknown_items_are_refused_or_dropped_on_demand() -> None:
     assert removed(cleaned) == {"events: item not in the catalog": 1}
 
 
-@pytest.mark.parametrize("blank", [None, "", " \n"])
+@pytest.mark.parametrize("blank", [None, "", " \n", "\u200e \x00"])
 def test_items_without_text_are_refused_or_dropped_on_demand(blank: str | None) -> None:
     texts = items(a="Film A", b=blank)
     with pytest.raises(DataError) as caught:

@@ -45,11 +45,14 @@ def shapes_read(blocks: torch.nn.Module, monkeypatch: pytest.MonkeyPatch, run: C
     return shapes
 
 
-@pytest.mark.parametrize("encoding", ["soft", "text"])
+@pytest.mark.parametrize(
+    ("encoding", "change"),
+    [("soft", "seed=1"), ("text", "train.title_loss=0.5"), ("text", "history.local_blocks=1")],
+)
 def test_loss_and_gradients_are_those_of_whole_rows(
-    encoding: str, tiny_recipe: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch
+    encoding: str, change: str, tiny_recipe: MakeRecipe, toy_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = fitted(tiny_recipe, toy_split, encoding, "train.title_loss=0.5" if encoding == "text" else "seed=1")
+    model = fitted(tiny_recipe, toy_split, encoding, change)
     network: Any = model.encoder.network
     network.model.base_model.unmerge_adapter()
     batch = training_batch(model)
@@ -62,7 +65,7 @@ def test_loss_and_gradients_are_those_of_whole_rows(
         read.append(shapes_read(network.blocks, monkeypatch, lambda: losses.append(network(**batch))))
         gradients.append(torch.autograd.grad(losses[-1], learned, allow_unused=True))
     n_rows, length = batch["tokens"].shape
-    n_prefix = len(model.encoder.serializer.prefix) + (encoding == "text")  # all titles begin with "Film"
+    n_prefix = len(model.encoder.serializer.prefix) + ("title" in change)  # all titles begin with "Film"
     assert read == [[(1, n_prefix), (n_rows, length - n_prefix)], [(n_rows, length)]]
     torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=1e-5)
     for once, whole in zip(*gradients, strict=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from support.golden_cases import shop_events
 from support.interruptions import Stop, assert_same_model, stop_at
 from support.tiny_base import build_tiny_base
 
@@ -16,8 +17,11 @@ from llmrec.cli.app import run
 from llmrec.data import toy_films
 from llmrec.errors import DataError, RecipeError
 from llmrec.models import LLMRecommender, from_recipe
+from llmrec.models.llm.started import _Leader
 from llmrec.models.runs import fit_run
+from llmrec.models.start import Start
 from llmrec.training import trainer
+from llmrec.training.batching import Batch
 
 MakeRecipe = Callable[..., Recipe]
 STILL = ("train.epochs=1", "train.learning_rate=1e-12", "train.head_learning_rate=1e-12")
@@ -50,6 +54,22 @@ def test_it_begins_at_the_heads_of_the_run(
     assert "followed" not in model.metadata["started"]
 
 
+@pytest.mark.parametrize("field", ["rating", "quantity"])
+def test_heads_of_other_event_fields_begin_anew(field: str, tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
+    """Also where there are as many values: a field's third value is not another's."""
+    split = Split.leave_last_out(shop_events())
+    before = LLMRecommender(tiny_recipe("soft", "history.events=[rating]", "train.epochs=2")).fit(split.train)
+    before.save(tmp_path / "run")
+    model = LLMRecommender(tiny_recipe("soft", f"history.events=[{field}]", *STILL))
+    model.fit(Start.of(tmp_path / "run").begin(model, split).train)
+    ours, theirs = (
+        one.encoder.network.get_parameter("events.shifts.0.weight").detach() for one in (model, before)
+    )
+    assert ours.shape == theirs.shape
+    assert float(theirs.abs().max()) > 1e-3
+    np.testing.assert_allclose(ours, theirs if field == "rating" else 0 * theirs, atol=1e-6)
+
+
 def test_nobody_is_validated_on_what_the_run_learned_before(tiny_recipe: MakeRecipe, tmp_path: Path) -> None:
     """Of a run that went on from one whose training events are answers now."""
     films = toy_films(n_items=12, n_users=30)
@@ -63,6 +83,19 @@ def test_nobody_is_validated_on_what_the_run_learned_before(tiny_recipe: MakeRec
     fit(tiny_recipe("text", *TEXT, *STILL), split, tmp_path / "third", start_from=tmp_path / "second")
     validated = Split.load(tmp_path / "third" / "split", grown).valid.histories.user_ids
     assert {*split.valid.histories.user_ids} - {*validated} == {"3", "4"}
+
+
+def test_a_run_that_learned_titles_is_followed_in_windows_that_fill_it(
+    tiny_recipe: MakeRecipe, toy_split: Split, tmp_path: Path
+) -> None:
+    """Of the last target, which it writes, too, nothing fits then."""
+    recipe = tiny_recipe("text", "train.epochs=1", "train.title_loss=0.5")
+    LLMRecommender(recipe).fit(toy_split.train).save(tmp_path / "run")
+    leader, batch = _Leader(Start.of(tmp_path / "run"), toy_split.train.histories), Batch(0, np.array([[0, 0, 4]]))
+    encoder, whole = leader.model.encoder, leader.users(batch)
+    encoder.max_tokens = len(encoder.serializer.prefix) + int(encoder.serializer.sizes(leader.sequences)[:4].sum())
+    leader.check([batch])
+    np.testing.assert_allclose(leader.users(batch)[:, :5], whole[:, :5], atol=1e-5)
 
 
 @pytest.mark.slow
