@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from llmrec.errors import DataError, EncodingTooLong, MissingExtra
 from llmrec.models.base import Recommender
 from llmrec.models.continuation import Continuation, Continues
 from llmrec.models.registry import SHIPPED, from_recipe
-from llmrec.models.stacking.members import is_begun
+from llmrec.models.stacking.members import is_begun, require_texts, without_texts
 from llmrec.printable import printable
 
 
@@ -71,17 +70,25 @@ def forecasts(
 ) -> list[NetworkForecast]:
     """Set every network up with a sample of its catalog encoded, and forecast its training; none is trained.
 
-    What the data cannot feed, what wants an extra and whose texts take too long is left out: fitting says so.
+    What the data cannot feed, what wants an extra and whose texts take too long is left out, or what takes its
+    place is forecast: fitting says so.
     """
-    parts = list[NetworkForecast]()
-    for n, recipe in enumerate(recipes):
-        with suppress(DataError, MissingExtra, EncodingTooLong):
+    parts, waiting = list[NetworkForecast](), list(enumerate(recipes))
+    while waiting:
+        n, recipe = waiting.pop(0)
+        run = continuations[n] if continuations else None
+        try:
             model = from_recipe(recipe)
             if recipe.model not in SHIPPED or not _trains_in_steps(model):
                 continue
-            if continuations and isinstance(model, Continues):
-                model.continuation = continuations[n]
+            if run is None:
+                require_texts(model, data)
+            elif isinstance(model, Continues):
+                model.continuation = run
             parts.extend(_forecast(model, data, valid))
+        except (DataError, MissingExtra, EncodingTooLong):
+            if run is None and (instead := without_texts(recipe)) is not None:
+                waiting.insert(0, (n, instead))
     return parts
 
 

@@ -102,7 +102,7 @@ def fit_members(
         try:
             model = from_recipe(recipe)
             if run is None:
-                _require_texts(model, data)
+                require_texts(model, data)
             elif isinstance(model, Continues):
                 model.continuation = run
             fitted[n] = _fitted(n, model, data, valid=valid, work_dir=work_dir, progress=progress)
@@ -129,7 +129,7 @@ def without_texts(recipe: Recipe) -> Recipe | None:
     return complete_recipe(Recipe.of({name: value for name, value in values.items() if name != "text"}))
 
 
-def _require_texts(model: Recommender, data: Dataset) -> None:
+def require_texts(model: Recommender, data: Dataset) -> None:
     """Raise DataError for a model that has nothing but texts to know items by, where items have none."""
     items = data.catalog.table
     if "text" in model.sections and set(items.columns) <= {ITEM, TITLE} and not mostly_with_text(items):

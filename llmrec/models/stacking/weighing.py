@@ -18,7 +18,10 @@ LEAST_QUERIES = 200
 
 @dataclass(frozen=True)
 class MemberReport:
-    """What validation says of a member: its mean weight beside all others, and its NDCG@10 by itself."""
+    """What validation says of a member: its mean weight beside all others, and its NDCG@10 by itself.
+
+    The weight is that at the top of its list, beyond all knots.
+    """
 
     name: str
     weight: float
@@ -95,7 +98,6 @@ def weigh(members: Sequence[Recommender], choices: Choices, *, fall_back: bool, 
     gained = alone[best] - stacked
     enough = fall_back and len(members) > 1 and len(choices) >= LEAST_QUERIES
     if enough and gained.mean() > gained.std() / len(gained) ** 0.5:
-        alone_logit = ConditionalLogit.prior(np.ones(1), choices.contexts[:, [best]], knots_of([members[best]]))
         alone_logit = ConditionalLogit.prior(np.ones(1), choices.contexts[:, [best]], knots_of([members[best]]))
         return replace(weighing, best=best, logit=alone_logit)
     return weighing

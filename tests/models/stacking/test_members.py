@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.stack_logs import stacked
+from support.stack_logs import log_of, stacked
 
 from llmrec import Dataset, Recipe, Split
 from llmrec.data import toy_films
 from llmrec.data.cleaning.pipeline import CleaningOptions
-from llmrec.errors import LlmrecError, RecipeError
+from llmrec.errors import ArtifactError, LlmrecError, RecipeError
 from llmrec.models import LLMRecommender, StackedRecommender, from_recipe, load
+from llmrec.models.stacking.features import LOGIT_KNOTS
+from llmrec.models.stacking.files import WEIGHTS, read_weights
 from llmrec.models.stacking.members import sized_recipes
+from llmrec.models.tensors import write_tensors
 from llmrec.reasons import explain
 
 
@@ -88,3 +91,22 @@ def test_a_report_shows_what_the_llm_of_a_stack_reads(
     assert shown is not None
     assert shown == llm.prompt_example(histories)
     assert StackedRecommender.of([rule], toy_split).prompt_example(histories) is None
+
+
+def test_weights_of_an_earlier_version_have_no_hinges_and_score_as_before(tmp_path: Path) -> None:
+    split = Split.leave_last_out(log_of(0.5))
+    stack = StackedRecommender.of(
+        [from_recipe(Recipe.load(name)).fit(split.train) for name in ("markov", "popularity")], split
+    )
+    stack.logit.hinges[:] = 0  # what a run without them says
+    arrays = {name: getattr(stack.logit, name) for name in ("weights", "mean", "scale", "low", "high")}
+    write_tensors(tmp_path / WEIGHTS, {**arrays, "counts": stack._counts})
+    names = [member.recipe.name for member in stack.members]
+    histories, expected = split.test.histories, stack.score(split.test.histories)
+    stack.logit, _ = read_weights(tmp_path, stack.members, stack.catalog, names=names)
+    assert stack.logit.knots.shape == (2, 0)
+    np.testing.assert_array_equal(stack.score(histories), expected)
+    half = {**arrays, "hinges": np.zeros((2, len(LOGIT_KNOTS))), "counts": stack._counts}
+    write_tensors(tmp_path / WEIGHTS, half)
+    with pytest.raises(ArtifactError, match="knots"):
+        read_weights(tmp_path, stack.members, stack.catalog, names=names)

@@ -14,6 +14,7 @@ from llmrec import Recipe, Split
 from llmrec.errors import EncodingTooLong
 from llmrec.models import GRURecommender, from_recipe
 from llmrec.models.base import Recommender
+from llmrec.models.registry import complete_recipe
 from llmrec.models.stacking.forecast import NetworkForecast, forecasts
 from llmrec.models.stacking.recommender import StackedRecommender
 from llmrec.models.stacking.remarks import stopped_for_time
@@ -68,6 +69,14 @@ def test_of_a_catalog_a_sample_is_encoded(
 def test_what_cannot_be_fed_and_rules_are_no_part(toy_split: Split, tmp_path: Path) -> None:
     recipes = [Recipe.load(name) for name in ("markov", "als", "gru")]
     assert forecasts(recipes, toy_split.train, valid=toy_split.valid) == [NetworkForecast("gru", 0.0, None)]
+
+
+def test_without_texts_what_takes_the_place_of_one_over_them_is_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As fitting trains it; no text is encoded."""
+    monkeypatch.setattr(encoding_bar.EncodingBar, "advance", lambda *_: pytest.fail("encoded"))
+    split = Split.leave_last_out(log_of(0.5))
+    recipes = [complete_recipe(Recipe.load(name)) for name in ("gru-text", "gru-text-ids", "markov")]
+    assert forecasts(recipes, split.train, valid=split.valid) == [NetworkForecast("gru", 0.0, None)]
 
 
 def test_networks_that_learned_less_than_they_could_are_named(caplog: pytest.LogCaptureFixture) -> None:
