@@ -73,7 +73,7 @@ def main() -> None:
     Console().print(report)
     reached = stack.metadata["stack"]
     rows = [
-        {"member": name, "mean weight": weight, "valid_ndcg@10": alone}
+        {"member": name, "mean weight at the top": weight, "valid_ndcg@10": alone}
         for name, weight, alone in zip(
             reached["members"], reached["weights"], reached["valid_ndcg@10"]["members"], strict=True
         )

@@ -159,14 +159,14 @@ def dry_run(recipe: Recipe, split: Split, *, allow_leaks: Iterable[str] = ()) ->
 
 def _measured_run(recipe: Recipe, split: Split) -> DryRun:
     began = time.monotonic()  # a fit, too, imports what it needs
-    from llmrec.models.stacking.members import sized_recipes
+    from llmrec.models.stacking.members import readable, sized_recipes
     from llmrec.models.stacking.recommender import StackedRecommender
     from llmrec.training.probe import ProbeOver, probe
 
     model = from_recipe(recipe)
     n_events = split.train.events.height
     if isinstance(model, StackedRecommender):
-        recipes = sized_recipes(model.recipe, split.train)
+        recipes = readable(sized_recipes(model.recipe, split.train), split.train)
         members = tuple(_measured_run(member, split) for member in recipes)
         return DryRun(model.recipe, n_events, members=members)
     if not any(field.partition(".")[0] == "train" for field in model.sections):

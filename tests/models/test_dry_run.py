@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from llmrec import Recipe, Split
+from llmrec import Dataset, Recipe, Split
 from llmrec.cli.app import run
 from llmrec.data import toy_films
 from llmrec.errors import TrainingError
@@ -106,6 +106,15 @@ def test_gradient_checkpointing_is_counted(tiny_recipe: Callable[..., Recipe], t
     assert plain is not None
     assert checkpointed is not None
     assert checkpointed.memory["activations"] < 0.8 * plain.memory["activations"]
+
+
+def test_a_stack_measures_what_is_trained_where_items_have_no_texts(split: Split) -> None:
+    bare = Dataset.from_tables(split.data.events)
+    quick = "sequence.dim=8 train.max_minutes=1"
+    members = [f"gru-text-ids {quick}", f"gru-text {quick}", "popularity"]
+    stack = Recipe.of({"name": "bare", "model": "stacked", "stack": {"members": members}})
+    said = dry_run(stack, Split.leave_last_out(bare))
+    assert [member.recipe.name for member in said.members] == ["gru", "popularity"]
 
 
 def test_a_rule_and_a_stack(gru_with: Callable[..., Recipe], split: Split, tmp_path: Path) -> None:

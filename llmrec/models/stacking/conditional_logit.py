@@ -82,8 +82,8 @@ class ConditionalLogit:
         """Whether a feature counts at all."""
         return bool(self.weights[n].any() or self.hinges[n].any())
 
-    def steepest(self, contexts: Float32s) -> Float64s:
-        """Return the mean weight of each feature where it is beyond all knots, [n_features]."""
+    def top_weights(self, contexts: Float32s) -> Float64s:
+        """Return the mean weight of each feature where it is highest, beyond all knots, [n_features]."""
         slopes: Float64s = self.multipliers(contexts).mean(axis=0) + self.hinges.sum(axis=1)
         return slopes
 

@@ -21,11 +21,13 @@ from llmrec.models.continuation import ANEW, Continuation, Continues
 from llmrec.models.continued_settings import settled
 from llmrec.models.registry import class_of, complete_recipe, from_recipe, load, with_absolute_paths
 from llmrec.models.run_files import BasePaths
-from llmrec.models.stacking.sizes import Sizes
+from llmrec.models.stacking.sizes import Sizes, id_batch
 
 log = logging.getLogger(__name__)
 
-ID_FIELDS = {"id_residual", "item_dropout"}  # what of ``sequence`` only a network over texts reads
+# What of a network's recipe the log says, and what only one over texts reads.
+_SIZES = {"sequence.dim", "sequence.max_items", "train.max_minutes"}
+_OF_TEXTS = {"id_residual", "item_dropout"}
 MEMBERS = "members"  # the folder of a run that holds those of its members
 
 
@@ -119,14 +121,42 @@ def fit_members(
 
 
 def without_texts(recipe: Recipe) -> Recipe | None:
-    """Return the network over ids alone, of one over texts and ids; None for any other."""
+    """Return the network over ids alone that takes the place of one over texts and ids; None for any other.
+
+    It is the shipped one, with the sizes and minutes of the other, and what else was changed of that one's recipe.
+    """
     if not recipe.sequence.id_residual:
         return None
-    values = recipe.model_dump(exclude_unset=True)
-    kind = recipe.model.replace("-text", "")
-    sequence = {name: value for name, value in values["sequence"].items() if name not in ID_FIELDS}
-    values |= {"name": kind, "model": kind, "sequence": sequence}
-    return complete_recipe(Recipe.of({name: value for name, value in values.items() if name != "text"}))
+    before = _values(complete_recipe(Recipe.load(recipe.name))) if recipe.name in names() else {}
+    changes = {
+        field: value
+        for field, value in _values(recipe).items()
+        if field in _SIZES or (before and value != before.get(field))
+    }
+    changes["train.batch_tokens"] = id_batch(recipe.train.batch_tokens)
+    return complete_recipe(Recipe.load(recipe.model.replace("-text", ""), set={"seed": recipe.seed, **changes}))
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    """Return the fields of the sections that networks over texts and over ids both have."""
+    return {
+        f"{section}.{name}": value
+        for section in ("sequence", "history", "train")
+        for name, value in getattr(recipe, section).model_dump().items()
+        if name not in _OF_TEXTS
+    }
+
+
+def readable(recipes: list[Recipe], data: Dataset) -> list[Recipe]:
+    """Return recipes of which those that read texts are left out, or replaced, where items have none."""
+    result = list[Recipe]()
+    for recipe in recipes:
+        try:
+            require_texts(from_recipe(recipe), data)
+            result.append(recipe)
+        except DataError:
+            result += filter(None, [without_texts(recipe)])
+    return result
 
 
 def require_texts(model: Recommender, data: Dataset) -> None:
@@ -185,7 +215,9 @@ def going_on(continuation: Continuation, recipe: Recipe) -> tuple[list[Recipe], 
     folder, members = continuation.run / MEMBERS, cast("Any", continuation.model).members
     runs = [continuation.member(folder / member_folder(n, member), member) for n, member in enumerate(members)]
     recipes = [settled(run.model.recipe, run, given=frozenset()) for run in runs]
-    left_out = _left_out_rules(continuation, member_recipes(recipe.stack.every_member, seed=recipe.seed))
+    written = member_recipes(recipe.stack.every_member, seed=recipe.seed)
+    instead = filter(None, map(without_texts, written))
+    left_out = _left_out_rules(continuation, [*written, *instead])
     return [*recipes, *left_out], [*runs, *[None] * len(left_out)]
 
 

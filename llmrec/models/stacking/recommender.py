@@ -287,7 +287,7 @@ class StackedRecommender(Continues, Stack):
         weights = stack.get("weights", ["-"] * len(self.members))
         members = ", ".join(f"{n} {w}" for n, w in zip(stack["members"], weights, strict=True))
         left_out = [("Left out, not better together", ", ".join(stack["left_out"]))] if "left_out" in stack else []
-        return [("Members, mean weights", members), *left_out]
+        return [("Members, mean weights at the top", members), *left_out]
 
     def _save(self, folder: Path) -> None:
         save_members(self.members, folder)

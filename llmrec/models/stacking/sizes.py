@@ -25,6 +25,11 @@ WIDEST = 256
 MINUTES_A_MILLION = 60
 
 
+def id_batch(text_batch: int) -> int:
+    """Return the events a batch of a network over ids where one over texts has so many."""
+    return text_batch if text_batch > TEXT_BATCH[1] else min(text_batch, ID_BATCH[1])
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What the log says of the sizes of networks. ``str`` says why.

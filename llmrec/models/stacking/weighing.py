@@ -59,8 +59,8 @@ class Weighing:
         """Say what the members weigh and reach, and which one stays alone."""
         listed = ", ".join(map(str, self.members))
         yield (
-            f"weights, and NDCG@10 alone on {self.n_queries:,} validation users: {listed}; stacked, "
-            f"cross-validated: {self.ndcg:.3f}"
+            f"weights at the top of the list, and NDCG@10 alone on {self.n_queries:,} validation users: {listed}; "
+            f"stacked, cross-validated: {self.ndcg:.3f}"
         )
         if self.best is not None:
             best = self.members[self.best]
@@ -88,7 +88,7 @@ def weigh(members: Sequence[Recommender], choices: Choices, *, fall_back: bool, 
             for one in choices.features.swapaxes(0, 1)
         ]
     )
-    means = logit.steepest(choices.contexts)
+    means = logit.top_weights(choices.contexts)
     reports = tuple(
         MemberReport(member.recipe.name, round(float(weight), 4), round(float(ndcg), 6))
         for member, weight, ndcg in zip(members, means, alone.mean(axis=1), strict=True)

@@ -93,7 +93,7 @@ def test_an_item_of_another_text_keeps_its_residual(make: Make, toy_split: Split
     np.testing.assert_allclose(vectors(model) - by_text(model), residual, atol=1e-6)
 
 
-def test_in_training_only_what_is_read_is_projected_and_alike(make: Make, toy_split: Split) -> None:
+def test_vectors_of_what_is_read_are_those_of_the_table(make: Make, toy_split: Split) -> None:
     network = from_recipe(make(id_residual=True)).fit(toy_split.train).network  # type: ignore[attr-defined]
     codes = torch.tensor([[3, 1, len(network.texts)], [1, 1, 0]])
     network.item_dropout = 0.0

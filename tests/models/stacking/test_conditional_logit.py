@@ -100,7 +100,7 @@ def test_a_weight_that_changes_at_a_knot_is_recovered() -> None:
     fitted, _ = ConditionalLogit.prior(np.zeros(2), choices.contexts, knots).tuned(choices, seed=0)
     np.testing.assert_allclose(fitted.hinges, [[2.0], [0.0]], atol=0.3)
     np.testing.assert_allclose(fitted.weights[:, 0], [1.0, 1.0], atol=0.15)
-    np.testing.assert_allclose(fitted.steepest(choices.contexts), [3.0, 1.0], atol=0.25)
+    np.testing.assert_allclose(fitted.top_weights(choices.contexts), [3.0, 1.0], atol=0.25)
     multipliers = fitted.multipliers(choices.contexts)[:, :, None]
     by_hand = sum(multipliers[:, n] * features[:, n] + fitted.of_feature(n).bent(features[:, n]) for n in range(2))
     np.testing.assert_allclose(fitted.scores(choices), by_hand, rtol=1e-4, atol=1e-4)

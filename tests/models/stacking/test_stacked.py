@@ -113,6 +113,9 @@ def test_a_network_over_texts_and_ids_reads_ids_where_there_are_no_texts(
     assert "gru-text-ids is left out of the stack: it reads what items are called" in caplog.text
     written = network.recipe
     assert (written.name, written.sequence.dim, written.train.max_minutes, written.seed) == ("gru", 8, 7, 3)
+    shipped = Recipe.load("gru")
+    assert (written.train.epochs, written.train.batch_tokens) == (1, 600)
+    assert (written.sequence.dropout, written.train.patience) == (shipped.sequence.dropout, shipped.train.patience)
     histories = split.test.histories
     np.testing.assert_array_equal(fit()[0].score(histories), network.score(histories))
     stack = StackedRecommender.of([network, rule], split)
