@@ -53,7 +53,7 @@ def sent_back(*, length: int = 5, n_users: int = 24, films: int = FILMS) -> Data
 def recipe_of(tiny_base: Path, tiny_recipe: Callable[..., Recipe]) -> Callable[[str], Recipe]:
     def make(kind: str) -> Recipe:
         if kind == "llm":
-            return tiny_recipe("soft", "train.epochs=15", "train.batch_tokens=150", "history.max_items=10")
+            return tiny_recipe("soft", "train.epochs=30", "train.batch_tokens=150", "history.max_items=10")
         if kind == "llm-titles":
             return tiny_recipe("text", "train.epochs=1", "history.max_items=10", "train.title_loss=1.0")
         values: dict[str, object] = {"model": kind}
