@@ -76,10 +76,6 @@ class WeightedRule(NamedTuple):
     weights: Float32s
     logit: ConditionalLogit
 
-    def bent(self, feature: Float32s) -> Float32s:
-        """Return what the hinges add for values of the rule's feature."""
-        return self.logit.bent(feature)
-
 
 def total_of(rules: Sequence[WeightedRule], n: int, n_items: int) -> Float32s:
     """Add up the rules' features times their weights, [n, n_items].
@@ -98,7 +94,7 @@ def total_of(rules: Sequence[WeightedRule], n: int, n_items: int) -> Float32s:
         for one in units:
             rows, feature = ~linear & (unit == one), logarithms(common, one)
             parts.append((np.where(rows, rule.weights, 0), feature))
-            if (bent := rule.bent(feature)).any():
+            if (bent := rule.logit.bent(feature)).any():
                 parts.append((rows.astype(np.float32), bent))
     total = np.zeros((n, n_items), dtype=np.float32)
     # No matrix product: its sums are in another order at the edge of a block and for another number of rows.
@@ -131,7 +127,7 @@ def add_common(total: Float32s, rule: WeightedRule, rows: Int64s) -> None:
     values, positions = np.unique(common, return_inverse=True) if len(rows) >= WORTH_LOOKING_UP else (common, None)
     for row in rows:
         feature = logarithms(values, rule.unit[row])
-        for added in (rule.weights[row] * feature, rule.bent(feature)):
+        for added in (rule.weights[row] * feature, rule.logit.bent(feature)):
             total[row] += added if positions is None else added[positions]
 
 
@@ -143,4 +139,6 @@ def add_specific(total: Float32s, rule: WeightedRule) -> None:
     added = np.where(linear, common / unit, logarithms(common, unit))
     # What scores as it does for all must gain nothing.
     specific: Float32s = np.where(linear & (in_units <= LINEAR_UP_TO), in_units, np.log1p(in_units))
-    total[rows, codes] += rule.weights[rows] * (specific - added) + (rule.bent(specific) - rule.bent(added))
+    total[rows, codes] += rule.weights[rows] * (specific - added) + (
+        rule.logit.bent(specific) - rule.logit.bent(added)
+    )

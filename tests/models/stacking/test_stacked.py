@@ -23,6 +23,7 @@ from llmrec.models.sequential import base as sequential
 from llmrec.models.stacking.features import choices_of
 from llmrec.models.stacking.members import fit_members, member_recipes, without_texts
 from llmrec.models.stacking.recommender import StackedRecommender
+from llmrec.models.stacking.sizes import Sizes
 
 QUICK_GRU = "gru sequence.dim=16 train.epochs=3 train.schedule=constant"
 
@@ -121,6 +122,14 @@ def test_a_network_over_texts_and_ids_reads_ids_where_there_are_no_texts(
     stack = StackedRecommender.of([network, rule], split)
     stack.save(tmp_path / "run")
     np.testing.assert_array_equal(load(tmp_path / "run").score(histories), stack.score(histories))
+
+
+@pytest.mark.parametrize("n_events", [20_000, 500_000])
+def test_what_takes_its_place_is_the_network_over_ids_in_the_sizes_of_the_log(n_events: int) -> None:
+    sizes = Sizes(n_events, 90, 2_000, 60.0)
+    lines = [f"{name} train.max_minutes=20" for name in ("gru-text-ids", "gru")]
+    over_both, over_ids = member_recipes(lines, seed=3, sizes=sizes)
+    assert without_texts(over_both) == over_ids
 
 
 def test_a_network_over_texts_alone_has_nothing_to_take_its_place() -> None:
